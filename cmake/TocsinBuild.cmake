@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+# Owns: how everything here is compiled, and the two kinds of target that are made often:
+#   tocsin_plugin(NAME SOURCES... [LIBS ...])   a plugin, plugins/<name>/
+#   tocsin_sources(VAR)                         every .c of this folder
+
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+include(CheckPIESupported)
+check_pie_supported()
+
+option(TOCSIN_WERROR "Warnings are errors" OFF)
+set(TOCSIN_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=")
+option(TOCSIN_COVERAGE "Count executed lines" OFF)
+option(TOCSIN_FUZZ "Build the libFuzzer targets (clang)" OFF)
+
+add_compile_definitions(_GNU_SOURCE)
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+    -Wundef -Wvla -Wformat=2 -Wcast-qual -Wwrite-strings -Wpointer-arith -Wnull-dereference
+    -fstack-protector-strong -fstack-clash-protection -fcf-protection -g)
+add_link_options(-Wl,-z,relro -Wl,-z,now)
+if(TOCSIN_WERROR)
+    add_compile_options(-Werror)
+endif()
+if(TOCSIN_SANITIZE)
+    add_compile_options(-fsanitize=${TOCSIN_SANITIZE} -fno-omit-frame-pointer
+        -fno-sanitize-recover=all)
+    add_link_options(-fsanitize=${TOCSIN_SANITIZE})
+elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+    add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+endif()
+if(TOCSIN_COVERAGE)
+    add_compile_options(--coverage)
+    add_link_options(--coverage)
+endif()
+
+function(tocsin_sources var)
+    file(GLOB found CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
+    set(${var} ${found} PARENT_SCOPE)
+endfunction()
+
+function(tocsin_plugin name)
+    cmake_parse_arguments(arg "" "" "LIBS" ${ARGN})
+    add_library(tocsin_${name} MODULE ${arg_UNPARSED_ARGUMENTS})
+    target_link_libraries(tocsin_${name} PRIVATE tocsin_include ${arg_LIBS})
+    target_include_directories(tocsin_${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    set_target_properties(tocsin_${name} PROPERTIES
+        PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${TOCSIN_PLUGIN_OUTPUT} C_VISIBILITY_PRESET hidden)
+    if(NOT TOCSIN_SANITIZE)
+        target_link_options(tocsin_${name} PRIVATE -Wl,-z,defs)
+    endif()
+    install(TARGETS tocsin_${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/tocsin/plugins)
+endfunction()

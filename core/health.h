@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: what the agent knows of its own state: facts and issues, from the core and the
+ * plugins, and the one function that makes the health answer of them, in the order of
+ * approval.md 6. Pure.
+ */
+#ifndef TC_CORE_HEALTH_H
+#define TC_CORE_HEALTH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <tocsin/plugin.h>
+
+struct tc_health;
+
+#define TC_HEALTH_ISSUES_MAX 128 /* open at once; the rest are counted in the last one   \
+                                  */
+
+struct tc_health *tc_health_new(void);
+void tc_health_free(struct tc_health *health);
+
+/* enum tocsin_report_what, from `owner` ("core" or a plugin). True when anything changed.
+ */
+bool tc_health_report(struct tc_health *health, const char *owner, uint32_t what,
+                      const char *key, const char *text, const char *fix);
+
+/* Forgets all that `owner` has reported: it has stopped. */
+void tc_health_forget(struct tc_health *health, const char *owner);
+
+/* The fact by key, whoever reported it, or NULL. */
+const char *tc_health_fact(const struct tc_health *health, const char *key);
+
+/* The numbers that health shows and nobody reports. */
+struct tc_health_numbers {
+    bool real_time_enabled; /* the configuration wants a sensor */
+    bool passive;
+    unsigned plugins_loaded, plugins_failed;
+    uint64_t events_dropped;
+    uint64_t now_ns;    /* CLOCK_MONOTONIC, beside the canary's time */
+    uint64_t canary_ns; /* when the sensor's canary last came through; 0 never */
+};
+
+/* Writes every field of `health`, in print order, into the open map of w. */
+void tc_health_put(const struct tc_health *health,
+                   const struct tc_health_numbers *numbers, struct tocsin_writer *w);
+
+#endif

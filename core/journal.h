@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the durable record: <state>/journal.db (SQLite, WAL, synchronous FULL), its
+ * schema in user_version steps, and the one thread that touches the file. Stores events
+ * as they are, and keeps a row for each threat and alert that later events update. Must
+ * not: block the loop, log, or decide what is worth keeping (the agent's subscription
+ * does).
+ *
+ * A full disk or a corrupt database never stops the agent: a corrupt file is set aside as
+ * journal.db.corrupt-<time> and a new one begun; writes that fail are kept in memory,
+ * bounded, and tried again.
+ */
+#ifndef TC_CORE_JOURNAL_H
+#define TC_CORE_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#define TC_JOURNAL_PENDING_MAX                                                           \
+    65536 /* events not yet stored; beyond it the oldest are lost, counted */
+#define TC_JOURNAL_KEEP_EVENTS 200000 /* rows of the events table; the oldest go first   \
+                                       */
+
+struct tc_event;
+struct tc_journal;
+
+/* State changed: NULL why: all is well. Loop thread. `fix` may be NULL. */
+typedef void (*tc_journal_health_fn)(void *arg, const char *why, const char *fix);
+
+/* Opens or creates <state>/journal.db. Blocks (before the loop runs). */
+int tc_journal_open(uv_loop_t *loop, const char *state_dir, tc_journal_health_fn health,
+                    void *arg, struct tc_journal **ret_journal, char why[256]);
+
+/* Stores what is pending (at most 1 s), stops the thread; `done(arg)` on the loop when
+ * closed. */
+void tc_journal_close(struct tc_journal *journal, void (*done)(void *arg), void *arg);
+
+/* Takes a reference and stores the event soon, in order, in one transaction with its
+ * neighbours. */
+void tc_journal_store(struct tc_journal *journal, struct tc_event *event);
+
+/*
+ * Calls stored(arg) on the loop when all that was handed over before is on disk, or when
+ * it is known that it cannot be (status: 0 or a negative errno).
+ */
+int tc_journal_sync(struct tc_journal *journal, void (*stored)(void *arg, int status),
+                    void *arg);
+
+/*
+ * Answers a question off the loop: `result` is one encoded map, valid until done returns.
+ * kinds: "threats" {items: [threat]}, "threat" {one by id}, "alerts", "alert", "events"
+ * {topic?}. `params` is a map {id?, topic?, limit?}; -ENOENT: no such id. Lists are
+ * newest first, 100 unless limited.
+ */
+typedef void (*tc_journal_answer_fn)(void *arg, int status, const void *result,
+                                     size_t len);
+int tc_journal_query(struct tc_journal *journal, const char *kind, const void *params,
+                     size_t len, tc_journal_answer_fn done, void *arg);
+
+/* Crashes of a plugin. Blocks: called before the loop runs only. */
+int tc_journal_add_crash(struct tc_journal *journal, const char *plugin,
+                         uint64_t time_ns);
+int tc_journal_count_crashes(struct tc_journal *journal, const char *plugin,
+                             uint64_t since_ns, unsigned *ret_count);
+int tc_journal_forget_crashes(struct tc_journal *journal, const char *plugin);
+
+struct tc_journal_counters {
+    uint64_t stored, lost, failed_writes;
+    size_t pending;
+};
+void tc_journal_counters(struct tc_journal *journal, struct tc_journal_counters *ret);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the way of a question through the agent: publishes AUTH events and opens their
+ * cases (core/verdict), hears the voters' `verdict` events, keeps the budget's timer, and
+ * publishes `verdict.final` for the sensor that asked. Loop thread. Must not: open a
+ * file, log, or wait: somebody in the kernel does.
+ */
+#ifndef TC_CORE_JUDGE_H
+#define TC_CORE_JUDGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "core/verdict.h"
+
+struct tc_bus;
+struct tc_judge;
+struct tocsin_event;
+
+/* Which voter a `verdict` event's source is (tc_plugin_voter); 0: none. */
+typedef uint64_t (*tc_judge_voter_fn)(void *arg, const char *source);
+
+int tc_judge_new(uv_loop_t *loop, struct tc_bus *bus, tc_judge_voter_fn voter, void *arg,
+                 struct tc_judge **ret_judge);
+
+/* Closes what is open with the default; to be called before the sensors stop. Frees
+ * itself on the loop. */
+void tc_judge_free(struct tc_judge *judge);
+
+/* budget_ms is what an AUTH event gets whose sensor names no deadline. */
+void tc_judge_configure(struct tc_judge *judge, bool on_timeout_allow,
+                        uint64_t budget_ms);
+
+/* Publishes any event; for an AUTH event fills in the deadline and opens its case. As
+ * tc_bus_publish. */
+int tc_judge_publish(struct tc_judge *judge, const struct tocsin_event *draft,
+                     const char *source, const struct tocsin_event **ret_event);
+
+void tc_judge_voter_gone(struct tc_judge *judge, uint64_t voter);
+
+void tc_judge_counters(const struct tc_judge *judge, struct tc_verdict_counters *ret);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the way from a file name to a checked descriptor: who may have written the file,
+ * what it exports, which ABI it wants. Opens the file once, hashes it, maps a private
+ * copy named by the hash, so that replacing the original never touches a running plugin.
+ * Must not: call into the plugin (dlopen runs its constructors, nothing else), log, or
+ * need a loop.
+ */
+#ifndef TC_CORE_LOADER_H
+#define TC_CORE_LOADER_H
+
+#include <stddef.h>
+#include <tocsin/plugin.h>
+
+/* A loaded plugin file. */
+struct tc_module {
+    void *handle; /* of dlopen */
+    const struct tocsin_plugin
+        *plugin;               /* as wide as the agent knows; see tc_module_open */
+    struct tocsin_plugin copy; /* an older, shorter descriptor filled up with zeros */
+    char path[4096];           /* the file that was asked for */
+    char private_path[4096];   /* the copy that is mapped */
+    char sha256[65];
+};
+
+/*
+ * Opens, checks, copies to <private_dir>/<name>-<sha256>.so, and loads. Refusals are one
+ * sentence in `why`, naming the file and, of a version, both. Blocks: use a pool thread
+ * once sensors run. The file and its folder must be owned by root or by the effective
+ * user and not be writable by group or others. Errors: -EACCES ownership or mode;
+ * -ENOEXEC no ELF shared object, no symbol, no descriptor; -EPROTO wrong magic or ABI;
+ * -EINVAL a descriptor that contradicts itself; or an errno of the file.
+ */
+int tc_module_open(const char *path, const char *private_dir,
+                   struct tc_module **ret_module, char why[256]);
+void tc_module_close(struct tc_module *module);
+
+/* The checks of the descriptor alone, for tests and for plugins that are linked in. */
+int tc_descriptor_check(const struct tocsin_plugin *plugin, const char *path,
+                        char why[256]);
+
+#endif

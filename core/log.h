@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the agent's log: lines on standard error, with syslog priorities under systemd,
+ * so that the journal of the system keeps them. Called by main, agent, supervisor and
+ * plugin only (style.md).
+ */
+#ifndef TC_CORE_LOG_H
+#define TC_CORE_LOG_H
+
+#include <stdarg.h>
+#include <tocsin/plugin.h>
+
+/* Lines above this level (enum tocsin_log_level) are left out. Default: TOCSIN_LOG_INFO.
+ */
+void tc_log_set_level(int level);
+
+/* Writes "<area>: <text>" as one line; never blocks: a full pipe loses lines and counts
+ * them. */
+void tc_log(int level, const char *area, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void tc_vlog(int level, const char *area, const char *format, va_list args);
+
+/* Lines lost so far because nobody read them. */
+uint64_t tc_log_lost(void);
+
+#endif

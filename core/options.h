@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: typed values by name, parsed and checked against a table of struct tocsin_option:
+ * one mechanism for the agent's own keys and every plugin's. Immutable once made. Pure.
+ */
+#ifndef TC_CORE_OPTIONS_H
+#define TC_CORE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <tocsin/plugin.h>
+
+struct tc_options;
+
+/* A table and the distance between its entries (a plugin's option_size; later minors are
+ * longer). */
+struct tc_option_table {
+    const struct tocsin_option *first; /* ended by an entry without a name; NULL: empty */
+    size_t stride;
+};
+
+/* Checks a table itself, as a vendor may get it wrong: types, names, defaults. -EINVAL
+ * and why. */
+int tc_option_table_check(struct tc_option_table table, char why[256]);
+
+/* Every option at its default. The table is borrowed for the life of the result. */
+int tc_options_new(struct tc_option_table table, struct tc_options **ret_options);
+void tc_options_free(struct tc_options *options);
+
+/*
+ * Sets one option from text, or from the items of a list. `key` is as in the file.
+ * -ENOENT: the table has no such key; -EINVAL: the value does not fit. `why` says so and
+ * what would fit, without the place in the file, which the caller puts before it.
+ */
+int tc_options_set(struct tc_options *options, const char *key, const char *text,
+                   char why[256]);
+int tc_options_set_list(struct tc_options *options, const char *key,
+                        const char *const *items, size_t count, char why[256]);
+
+/* The entry of the table by name, or NULL. */
+const struct tocsin_option *tc_options_find(const struct tc_options *options,
+                                            const char *key);
+
+/* Values. An unknown name or another type gives false, 0, "" or NULL. Durations in ms. */
+bool tc_options_bool(const struct tc_options *options, const char *key);
+int64_t tc_options_int(const struct tc_options *options, const char *key);
+const char *tc_options_text(const struct tc_options *options, const char *key);
+const char *tc_options_item(const struct tc_options *options, const char *key,
+                            size_t index);
+
+/* Whether the value of `key` is the same in both, made from the same table. */
+bool tc_options_same(const struct tc_options *a, const struct tc_options *b,
+                     const char *key);
+
+/* Puts every value, by name, into the open map of `w`. */
+void tc_options_put(const struct tc_options *options, struct tocsin_writer *w);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: one plugin's life, from its file to dlclose: the state machine, its subscription,
+ * and (in host.c) the ledger of all that it holds. Loop thread. Must not: know which
+ * plugins there are or should be; agent.c does.
+ *
+ *   LOADED -> STARTING -> RUNNING -> STOPPING -> STOPPED
+ *                |           |          |
+ *                +---------> FAILED <---+      (why stands beside it)
+ */
+#ifndef TC_CORE_PLUGIN_H
+#define TC_CORE_PLUGIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <tocsin/plugin.h>
+#include <uv.h>
+
+struct tc_bus;
+struct tc_module;
+struct tc_options;
+struct tc_plugin;
+
+#define TC_PLUGIN_START_MS 30000 /* from start to complete */
+#define TC_PLUGIN_STOP_MS 5000   /* from stop to complete */
+#define TC_PLUGIN_TIMERS_MAX 256 /* each: held by one plugin at once */
+#define TC_PLUGIN_WATCHES_MAX 256
+#define TC_PLUGIN_WORKS_MAX 16384
+#define TC_PLUGIN_POSTS_MAX 65536
+
+enum tc_plugin_state {
+    TC_PLUGIN_LOADED,
+    TC_PLUGIN_STARTING,
+    TC_PLUGIN_RUNNING,
+    TC_PLUGIN_STOPPING,
+    TC_PLUGIN_STOPPED,
+    TC_PLUGIN_FAILED,
+};
+
+/* What the agent gives every plugin. Borrowed; outlives them all. Callbacks on the loop
+ * thread unless said. */
+struct tc_plugin_env {
+    uv_loop_t *loop;
+    struct tc_bus *bus;
+    const char *state_dir;
+    void *arg; /* of the callbacks */
+
+    /* Publishes for `source`; as tc_bus_publish. The judge opens a case for an AUTH event
+     * here. */
+    int (*publish)(void *arg, const struct tocsin_event *draft, const char *source,
+                   const struct tocsin_event **ret_event);
+    void (*report)(void *arg, const char *plugin, uint32_t what, const char *key,
+                   const char *text, const char *fix);
+    int (*excluded)(void *arg, const char *plugin, const char *path,
+                    const char *executable);
+    bool (*passive)(void *arg);
+    bool (*is_agent)(void *arg, int32_t pid); /* any thread */
+    /* The state has changed. From here the plugin must not be freed; a posted or later
+     * call may. */
+    void (*changed)(void *arg, struct tc_plugin *plugin);
+    /* `entering` a callback of that plugin (NULL: left it): so that a crash or hang finds
+     * its owner. */
+    void (*entering)(void *arg, const char *plugin);
+};
+
+/*
+ * Makes a plugin of a loaded module (module and options become the plugin's on success)
+ * and calls init. Errors: what init returned, or -ENOMEM; the sentence stands in `why`.
+ */
+int tc_plugin_new(const struct tc_plugin_env *env, struct tc_module *module,
+                  struct tc_options *options, struct tc_plugin **ret_plugin,
+                  char why[256]);
+
+/*
+ * Subscribes and calls start; `changed` tells the outcome (RUNNING, or FAILED after
+ * stop-like cleaning). From LOADED and STOPPED only.
+ */
+int tc_plugin_start(struct tc_plugin *plugin);
+
+/* Calls stop; once complete or TC_PLUGIN_STOP_MS have passed, takes back the ledger ->
+ * STOPPED. */
+int tc_plugin_stop(struct tc_plugin *plugin);
+
+/*
+ * Puts new options (the plugin's on success) in force: by reload when the plugin has it
+ * and no RESTART option changed (*ret_restart = false), else leaves the plugin to be
+ * stopped and started by the caller
+ * (*ret_restart = true). On failure the old options stand and the new ones are still the
+ * caller's.
+ */
+int tc_plugin_reconfigure(struct tc_plugin *plugin, struct tc_options *options,
+                          bool *ret_restart, char why[256]);
+
+/* Calls destroy and unloads; STOPPED, FAILED or LOADED, with no work running
+ * (tc_plugin_busy). */
+void tc_plugin_free(struct tc_plugin *plugin);
+
+/* True while a pool thread still runs the plugin's code, or its handles are closing: not
+ * to be freed yet. */
+bool tc_plugin_busy(const struct tc_plugin *plugin);
+
+enum tc_plugin_state tc_plugin_state(const struct tc_plugin *plugin);
+const char *tc_plugin_state_name(enum tc_plugin_state state);
+const char *tc_plugin_name(const struct tc_plugin *plugin);
+const char *tc_plugin_why(const struct tc_plugin *plugin); /* of FAILED; "" otherwise */
+const struct tc_module *tc_plugin_module(const struct tc_plugin *plugin);
+const struct tc_options *tc_plugin_options(const struct tc_plugin *plugin);
+
+/* The plugin's bit among the bus's voters; 0 when it is not asked. */
+uint64_t tc_plugin_voter(const struct tc_plugin *plugin);
+
+/* Puts name, version, state, why, file, sha256, what it holds, what it was delivered and
+ * dropped into an open map. */
+void tc_plugin_put(const struct tc_plugin *plugin, struct tocsin_writer *w);
+
+#endif

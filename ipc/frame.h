@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the check of untrusted msgpack bytes, and the cut of a byte stream into messages.
+ * Pure. Must not: interpret what a message says.
+ */
+#ifndef TC_IPC_FRAME_H
+#define TC_IPC_FRAME_H
+
+#include <stddef.h>
+
+/*
+ * Checks that `len` bytes are one well-formed msgpack map with string keys and nothing
+ * after it, nested at most TOCSIN_EVENT_MAX_DEPTH deep and TOCSIN_EVENT_MAX_BYTES long
+ * (tocsin/event.h). Errors: -EMSGSIZE too long; -ELOOP too deep; -EINVAL anything else.
+ * Any thread; no allocation.
+ */
+int tc_frame_check(const void *data, size_t len);
+
+/*
+ * Looks for one whole msgpack value at the start of a stream's bytes.
+ * 0: *ret_len is its length. -EAGAIN: cut short so far, read more. -EMSGSIZE: it is, or
+ * announces itself as, longer than max_bytes. -ELOOP: nested deeper than max_depth.
+ * -EINVAL: no msgpack.
+ */
+int tc_frame_next(const void *data, size_t len, size_t max_bytes, unsigned max_depth,
+                  size_t *ret_len);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the server side of the control socket: accepting, peer credentials,
+ * MessagePack-RPC (request [0,id,method,params], response [1,id,error,result],
+ * notification [2,method,params]), and back-pressure on what it writes. One loop, its
+ * thread. Must not: know what a method does. core/control does.
+ *
+ * params is an array of at most one map, or such a map itself; result is one map; error
+ * is nil or a map {code, message}. Codes: "usage", "refused", "not_found", "failed",
+ * "unknown_method".
+ */
+#ifndef TC_IPC_RPC_H
+#define TC_IPC_RPC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <uv.h>
+
+#define TC_RPC_MAX_BYTES (1024 * 1024) /* of one message from a client */
+#define TC_RPC_MAX_DEPTH 16
+#define TC_RPC_CLIENTS_MAX 64
+#define TC_RPC_BACKLOG_BYTES                                                             \
+    (4 * 1024 * 1024) /* unread replies; beyond it a client is cut off */
+
+struct tc_bus;
+struct tc_rpc;
+struct tc_rpc_call;   /* one request that waits for its answer */
+struct tc_rpc_client; /* one connection */
+
+/* Who is on the other end (SO_PEERCRED). */
+struct tc_rpc_peer {
+    uid_t uid;
+    gid_t gid;
+    pid_t pid;
+};
+
+/*
+ * A request: `params` are the bytes of one map (an empty one if the client sent none),
+ * valid until this returns. Every call must be answered once, now or later, by
+ * tc_rpc_reply or tc_rpc_fail.
+ */
+typedef void (*tc_rpc_call_fn)(void *arg, struct tc_rpc_call *call, const char *method,
+                               const void *params, size_t len);
+
+/* The connection of an unanswered call has closed: stop working for it. Answer it all the
+ * same. */
+typedef void (*tc_rpc_gone_fn)(void *arg, struct tc_rpc_call *call);
+
+struct tc_rpc_options {
+    const char
+        *path; /* of the socket; a stale one is replaced, a live one is -EADDRINUSE */
+    mode_t mode;
+    const char *group;  /* owner group by name; NULL or unknown: left as it is */
+    struct tc_bus *bus; /* what tap.open taps */
+    tc_rpc_call_fn call;
+    tc_rpc_gone_fn gone;
+    void *arg;
+};
+
+/* Listens. On failure the reason stands in `why`. */
+int tc_rpc_start(uv_loop_t *loop, const struct tc_rpc_options *options,
+                 struct tc_rpc **ret_rpc, char why[256]);
+
+/* Stops listening, closes every connection, removes the socket; `done(arg)` when all is
+ * closed. */
+void tc_rpc_stop(struct tc_rpc *rpc, void (*done)(void *arg), void *arg);
+
+const struct tc_rpc_peer *tc_rpc_call_peer(const struct tc_rpc_call *call);
+const char *tc_rpc_call_method(const struct tc_rpc_call *call);
+
+/* Answers with one encoded map, or with an error, and ends the call. Bytes are copied. */
+void tc_rpc_reply(struct tc_rpc_call *call, const void *result, size_t len);
+void tc_rpc_fail(struct tc_rpc_call *call, const char *code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Sends notification ["progress", {call: id, ...map}] ahead of the answer. */
+void tc_rpc_progress(struct tc_rpc_call *call, const void *map, size_t len);
+
+/* For each connection and tap: pid, uid, queued bytes, missed events; appended to an open
+ * array. */
+struct tocsin_writer;
+void tc_rpc_stats(const struct tc_rpc *rpc, struct tocsin_writer *w);
+
+#endif
