@@ -8,6 +8,8 @@
 
 #include <stddef.h>
 
+#define TC_FRAME_DEPTH_MAX 32 /* what max_depth of tc_frame_next is cut down to */
+
 /*
  * Checks that `len` bytes are one well-formed msgpack map with string keys and nothing
  * after it, nested at most TOCSIN_EVENT_MAX_DEPTH deep and TOCSIN_EVENT_MAX_BYTES long
