@@ -48,7 +48,9 @@ struct tc_subscriber_stats {
     size_t queued;
 };
 
-/* `wake(arg)` is called when events wait where none did before. NULL when out of memory.
+/*
+ * `wake(arg)` is called when events wait where none did before; not from within a turn,
+ * whose return value says it. NULL when out of memory.
  */
 struct tc_bus *tc_bus_new(tc_bus_wake_fn wake, void *arg);
 
@@ -85,7 +87,8 @@ bool tc_bus_turn(struct tc_bus *bus, size_t max);
 
 /*
  * Publishes one bus.dropped {subscriber, dropped, total} for each subscriber that lost
- * events since the last call. Call at most once a second. True when there was any.
+ * events since the last call, at the time of the last that it lost. A lost bus.dropped
+ * counts in `total` alone. Call at most once a second. True when there was any.
  */
 bool tc_bus_report_drops(struct tc_bus *bus);
 
