@@ -20,8 +20,12 @@
 
 #define TC_JOURNAL_PENDING_MAX                                                           \
     65536 /* events not yet stored; beyond it the oldest are lost, counted */
-#define TC_JOURNAL_KEEP_EVENTS 200000 /* rows of the events table; the oldest go first   \
-                                       */
+#define TC_JOURNAL_PENDING_BYTES                                                         \
+    (64u * 1024 * 1024) /* of their data; beyond it likewise                             \
+                         */
+#define TC_JOURNAL_KEEP_EVENTS                                                           \
+    200000 /* rows of the events table; the oldest go first                              \
+            */
 
 struct tc_event;
 struct tc_journal;
