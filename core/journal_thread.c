@@ -102,11 +102,13 @@ static void back_off(struct tc_journal *journal)
     journal->retry_at_ns = uv_hrtime() + after;
 }
 
-static void write_batch(struct tc_journal *journal)
+/* `lost`: how many events were lost that no record tells of. */
+static void write_batch(struct tc_journal *journal, uint64_t lost)
 {
     size_t refused = 0, n = journal->batch_len;
 
-    journal->failure = tc_keeper_write(&journal->keeper, journal->batch, n, &refused);
+    journal->failure =
+        tc_keeper_write(&journal->keeper, journal->batch, n, lost, &refused);
     if (journal->failure) {
         back_off(journal);
     } else {
@@ -119,6 +121,7 @@ static void write_batch(struct tc_journal *journal)
     } else {
         journal->in_flight = 0;
         journal->stored += n - refused;
+        journal->lost_recorded += lost;
         journal->lost += refused;
         journal->lost_untold |= refused > 0;
     }
@@ -207,14 +210,16 @@ void tc_journal_work(void *arg)
     struct tc_journal *journal = arg;
     struct tc_journal_job_list jobs = STAILQ_HEAD_INITIALIZER(jobs);
     struct tc_journal_job *job;
+    uint64_t lost;
 
     uv_mutex_lock(&journal->lock);
     do {
         wait_for_work(journal);
         if (write_due(journal)) {
             take_batch(journal);
+            lost = journal->lost - journal->lost_recorded;
             uv_mutex_unlock(&journal->lock);
-            write_batch(journal);
+            write_batch(journal, lost);
             uv_mutex_lock(&journal->lock);
         }
         take_jobs(journal, &jobs);

@@ -78,7 +78,8 @@ struct tc_journal {
     size_t in_flight; /* taken off the queue, not yet stored */
     uint64_t handed;  /* events so far */
     uint64_t stored, lost, failed_writes;
-    bool lost_untold; /* no sync has been told of a loss yet */
+    uint64_t lost_recorded; /* of `lost`, those that a journal.lost on disk counts */
+    bool lost_untold;       /* no sync has been told of a loss yet */
     struct tc_journal_job_list jobs, done;
     struct tc_keeper_issue issue;
     bool stopping, stopped;
