@@ -13,6 +13,12 @@
 
 struct tc_options;
 
+#define TC_OPTIONS_MAX 256            /* in one table */
+#define TC_OPTION_NAME_BYTES_MAX 64   /* with the section before the dot */
+#define TC_OPTION_TEXT_BYTES_MAX 4095 /* as long as a path may be */
+#define TC_OPTION_ITEMS_MAX 4096      /* in one list */
+#define TC_OPTION_NUMBER_BYTES 32     /* tc_option_format fits */
+
 /* A table and the distance between its entries (a plugin's option_size; later minors are
  * longer). */
 struct tc_option_table {
@@ -24,7 +30,10 @@ struct tc_option_table {
  * and why. */
 int tc_option_table_check(struct tc_option_table table, char why[256]);
 
-/* Every option at its default. The table is borrowed for the life of the result. */
+/*
+ * Every option at its default. The table is borrowed for the life of the result. -EINVAL
+ * when a default does not parse, -ENOMEM.
+ */
 int tc_options_new(struct tc_option_table table, struct tc_options **ret_options);
 void tc_options_free(struct tc_options *options);
 
@@ -38,7 +47,9 @@ int tc_options_set(struct tc_options *options, const char *key, const char *text
 int tc_options_set_list(struct tc_options *options, const char *key,
                         const char *const *items, size_t count, char why[256]);
 
-/* The entry of the table by name, or NULL. */
+/* The entry of the table by its place, or NULL past the end; by name, or NULL. */
+const struct tocsin_option *tc_option_table_at(struct tc_option_table table,
+                                               size_t index);
 const struct tocsin_option *tc_options_find(const struct tc_options *options,
                                             const char *key);
 
@@ -48,6 +59,10 @@ int64_t tc_options_int(const struct tc_options *options, const char *key);
 const char *tc_options_text(const struct tc_options *options, const char *key);
 const char *tc_options_item(const struct tc_options *options, const char *key,
                             size_t index);
+
+/* The value of an INT, DURATION or SIZE as one writes it in the file: 90000 ms is "90s".
+ */
+void tc_option_format(uint32_t type, int64_t number, char buf[TC_OPTION_NUMBER_BYTES]);
 
 /* Whether the value of `key` is the same in both, made from the same table. */
 bool tc_options_same(const struct tc_options *a, const struct tc_options *b,
