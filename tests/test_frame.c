@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns: the promises of ipc/frame.h. */
+#include "ipc/frame.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tocsin/event.h>
+
+#include <cmocka.h>
+
+#define BYTES(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
+
+/* The same bytes on the heap, ending where they end: so that a sanitizer sees a step too
+ * far. */
+static uint8_t *exact(const void *data, size_t len)
+{
+    uint8_t *copy = malloc(len ? len : 1);
+
+    assert_non_null(copy);
+    if (len)
+        memcpy(copy, data, len);
+    return copy;
+}
+
+static void frame_check_takes_one_map_with_string_keys_and_nothing_else(void **state)
+{
+    const struct {
+        const uint8_t *data;
+        size_t len;
+        int want;
+    } table[] = {
+        {BYTES(0x80), 0},
+        {BYTES(0xde, 0, 0), 0},
+        {BYTES(0xdf, 0, 0, 0, 0), 0},
+        {BYTES(0x81, 0xa1, 'a', 0x01), 0},
+        {BYTES(0x81, 0xd9, 1, 'a', 0xc0), 0},
+        {BYTES(0x81, 0xda, 0, 1, 'a', 0xc3), 0},
+        {BYTES(0x81, 0xdb, 0, 0, 0, 1, 'a', 0xff), 0},
+        {BYTES(0x81, 0xa0, 0x81, 0xa1, 'b', 0x92, 1, 0x80), 0},
+        {BYTES(0x81, 0xa1, 'a', 0xd4, 1, 2), 0},
+        {BYTES(0x81, 0xa1, 'a', 0xc7, 2, 5, 1, 2), 0},
+        {BYTES(0xc0), -EINVAL},
+        {BYTES(0x01), -EINVAL},
+        {BYTES(0x90), -EINVAL},
+        {BYTES(0xa1, 'a'), -EINVAL},
+        {BYTES(0x80, 0x80), -EINVAL},
+        {BYTES(0x81), -EINVAL},
+        {BYTES(0x81, 0xa1, 'a'), -EINVAL},
+        {BYTES(0x81, 0xa2, 'a', 1), -EINVAL},
+        {BYTES(0x81, 0xa1, 'a', 0xc1), -EINVAL},
+        {BYTES(0x81, 1, 1), -EINVAL},
+        {BYTES(0x81, 0xc4, 1, 'a', 1), -EINVAL},
+        {BYTES(0x81, 0x80, 1), -EINVAL},
+        {BYTES(0x81, 0xa1, 'a', 0x81, 1, 1), -EINVAL},
+        {BYTES(0x81, 0xa1, 'a', 0x91, 0x81, 0xc0, 1), -EINVAL},
+        {BYTES(0xde, 0xff, 0xff, 0xa0, 0), -EINVAL},
+        {BYTES(0xdf, 0xff, 0xff, 0xff, 0xff), -EINVAL},
+        {BYTES(0x81, 0xa1, 'a', 0xdb, 0xff, 0xff, 0xff, 0xff), -EINVAL},
+        {BYTES(0x81, 0xa1, 'a', 0xc9, 0xff, 0xff, 0xff, 0xff, 0), -EINVAL},
+        {NULL, 0, -EINVAL},
+        {NULL, 5, -EINVAL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+        uint8_t *data = table[i].data ? exact(table[i].data, table[i].len) : NULL;
+
+        assert_int_equal(tc_frame_check(data, table[i].len), table[i].want);
+        free(data);
+    }
+}
+
+/* {"a": {"a": ... nil}}, `depth` maps; returns the bytes written. */
+static size_t nest(uint8_t *buf, unsigned depth)
+{
+    size_t n = 0;
+
+    for (unsigned i = 0; i < depth; i++) {
+        buf[n++] = 0x81;
+        buf[n++] = 0xa1;
+        buf[n++] = 'a';
+    }
+    buf[n++] = 0xc0;
+    return n;
+}
+
+static void frame_check_bounds_the_depth(void **state)
+{
+    uint8_t buf[3 * TOCSIN_EVENT_MAX_DEPTH + 16];
+    size_t n;
+
+    (void)state;
+    n = nest(buf, TOCSIN_EVENT_MAX_DEPTH);
+    assert_int_equal(tc_frame_check(buf, n), 0);
+    n = nest(buf, TOCSIN_EVENT_MAX_DEPTH + 1);
+    assert_int_equal(tc_frame_check(buf, n), -ELOOP);
+    /* An empty map or array inside the last level is one level more, too. */
+    n = nest(buf, TOCSIN_EVENT_MAX_DEPTH);
+    buf[n - 1] = 0x90;
+    assert_int_equal(tc_frame_check(buf, n), -ELOOP);
+}
+
+static void frame_check_of_many_siblings_is_not_deep(void **state)
+{
+    uint8_t *buf = malloc(64 * 1024);
+    size_t n = 0;
+
+    (void)state;
+    assert_non_null(buf);
+    buf[n++] = 0x81;
+    buf[n++] = 0xa0;
+    buf[n++] = 0xdc;
+    buf[n++] = 0x20;
+    buf[n++] = 0x00;
+    for (int i = 0; i < 0x2000; i++) {
+        buf[n++] = 0x91;
+        buf[n++] = 0x80;
+    }
+    assert_int_equal(tc_frame_check(buf, n), 0);
+    free(buf);
+}
+
+static void frame_check_bounds_the_size(void **state)
+{
+    size_t most = TOCSIN_EVENT_MAX_BYTES, payload = most - 7;
+    uint8_t *buf = calloc(1, most + 1);
+
+    (void)state;
+    assert_non_null(buf);
+    memcpy(buf, BYTES(0x81, 0xa0, 0xc6));
+    for (int i = 0; i < 4; i++)
+        buf[3 + i] = (uint8_t)(payload >> (24 - 8 * i));
+    assert_int_equal(tc_frame_check(buf, most), 0);
+    assert_int_equal(tc_frame_check(buf, most + 1), -EMSGSIZE);
+    free(buf);
+}
+
+/* Every kind of value there is, in one map. */
+/* clang-format off */
+static const uint8_t everything[] = {
+    0xde, 0, 21,                                         /* map 16 */
+    0xa1, 'a', 0x7f,                                     /* positive fixint */
+    0xa1, 'b', 0xe0,                                     /* negative fixint */
+    0xa1, 'c', 0xc0,                                     /* nil */
+    0xa1, 'd', 0xc2,                                     /* false */
+    0xa1, 'e', 0xc4, 2, 1, 2,                            /* bin 8 */
+    0xa1, 'f', 0xc5, 0, 1, 2,                            /* bin 16 */
+    0xa1, 'g', 0xc6, 0, 0, 0, 1, 2,                      /* bin 32 */
+    0xa1, 'h', 0xc7, 1, 9, 2,                            /* ext 8 */
+    0xa1, 'i', 0xc8, 0, 1, 9, 2,                         /* ext 16 */
+    0xa1, 'j', 0xc9, 0, 0, 0, 1, 9, 2,                   /* ext 32 */
+    0xa1, 'k', 0xca, 0, 0, 0, 0,                         /* float 32 */
+    0xa1, 'l', 0xcb, 0, 0, 0, 0, 0, 0, 0, 0,             /* float 64 */
+    0xa1, 'm', 0x95,                                     /* array of 5 */
+    0xcc, 1, 0xcd, 0, 1, 0xce, 0, 0, 0, 1,               /* uint 8, 16, 32 */
+    0xcf, 0, 0, 0, 0, 0, 0, 0, 1, 0xd0, 1,               /* uint 64, int 8 */
+    0xa1, 'n', 0x93, 0xd1, 0, 1, 0xd2, 0, 0, 0, 1,       /* int 16, 32 */
+    0xd3, 0, 0, 0, 0, 0, 0, 0, 1,                        /* int 64 */
+    0xa1, 'o', 0xd4, 1, 2,                               /* fixext 1 */
+    0xa1, 'p', 0xd5, 1, 2, 3,                            /* fixext 2 */
+    0xa1, 'q', 0xd6, 1, 2, 3, 4, 5,                      /* fixext 4 */
+    0xa1, 'r', 0xd7, 1, 2, 3, 4, 5, 6, 7, 8, 9,          /* fixext 8 */
+    0xa1, 's', 0xd8, 1, 2, 3, 4, 5, 6, 7, 8, 9,          /* fixext 16 */
+    0, 0, 0, 0, 0, 0, 0, 0,
+    0xd9, 1, 't', 0xdc, 0, 1, 0xdd, 0, 0, 0, 1,          /* str 8, array 16, 32 */
+    0xda, 0, 1, 'x',                                     /* str 16 */
+    0xa1, 'u', 0xdf, 0, 0, 0, 1,                         /* map 32 */
+    0xdb, 0, 0, 0, 1, 'y', 0x80,                         /* str 32, an empty map */
+};
+/* clang-format on */
+
+static void frame_check_knows_every_type_and_every_truncation(void **state)
+{
+    (void)state;
+    for (size_t n = 0; n <= sizeof(everything); n++) {
+        uint8_t *data = exact(everything, n);
+
+        assert_int_equal(tc_frame_check(data, n), n == sizeof(everything) ? 0 : -EINVAL);
+        free(data);
+    }
+}
+
+static void frame_next_asks_for_more_at_every_truncation(void **state)
+{
+    size_t got;
+
+    (void)state;
+    for (size_t n = 0; n < sizeof(everything); n++) {
+        uint8_t *data = exact(everything, n);
+
+        got = 77;
+        assert_int_equal(tc_frame_next(data, n, 4096, 16, &got), -EAGAIN);
+        assert_int_equal(got, 77);
+        free(data);
+    }
+    assert_int_equal(tc_frame_next(everything, sizeof(everything), 4096, 16, &got), 0);
+    assert_int_equal(got, sizeof(everything));
+}
+
+static void frame_next_cuts_a_stream_into_its_messages(void **state)
+{
+    static const uint8_t stream[] = {0x93, 1, 0xa1, 'x', 0x80, 0x05, 0x81, 7, 8, 0x92};
+    size_t at = 0, n;
+
+    (void)state;
+    assert_int_equal(tc_frame_next(stream, sizeof(stream), 64, 4, &n), 0);
+    assert_int_equal(n, 5);
+    at += n;
+    assert_int_equal(tc_frame_next(stream + at, sizeof(stream) - at, 64, 4, &n), 0);
+    assert_int_equal(n, 1);
+    at += n;
+    assert_int_equal(tc_frame_next(stream + at, sizeof(stream) - at, 64, 4, &n), 0);
+    assert_int_equal(n, 3);
+    at += n;
+    assert_int_equal(tc_frame_next(stream + at, sizeof(stream) - at, 64, 4, &n), -EAGAIN);
+}
+
+static void frame_next_refuses_what_announces_too_much(void **state)
+{
+    const struct {
+        const uint8_t *data;
+        size_t len;
+        int want;
+    } table[] = {
+        {BYTES(0xdb, 0, 0, 0, 95), -EAGAIN},   /* 5 + 95 bytes */
+        {BYTES(0xdb, 0, 0, 0, 96), -EMSGSIZE}, /* 5 + 96 */
+        {BYTES(0xdb, 0xff, 0xff, 0xff, 0xff), -EMSGSIZE},
+        {BYTES(0xdd, 0, 0, 0, 95), -EAGAIN}, /* 95 values of a byte at least */
+        {BYTES(0xdd, 0, 0, 0, 96), -EMSGSIZE},
+        {BYTES(0xdd, 0xff, 0xff, 0xff, 0xff), -EMSGSIZE},
+        {BYTES(0xdf, 0, 0, 0, 47), -EAGAIN}, /* 94 values */
+        {BYTES(0xdf, 0, 0, 0, 48), -EMSGSIZE},
+        {BYTES(0xdf, 0xff, 0xff, 0xff, 0xff), -EMSGSIZE},
+        {BYTES(0x92, 0xc4, 95), -EAGAIN}, /* 1 + 2 + 95, and one more value */
+        {BYTES(0x92, 0xc4, 97), -EMSGSIZE},
+        {BYTES(0xc9, 0xff, 0xff, 0xff, 0xff), -EMSGSIZE},
+    };
+    size_t n;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
+        assert_int_equal(tc_frame_next(table[i].data, table[i].len, 100, 8, &n),
+                         table[i].want);
+}
+
+static void frame_next_tells_deep_from_bad(void **state)
+{
+    size_t n;
+
+    (void)state;
+    assert_int_equal(tc_frame_next(BYTES(0x91, 0x91, 0x90), 64, 3, &n), 0);
+    assert_int_equal(tc_frame_next(BYTES(0x91, 0x91, 0x90), 64, 2, &n), -ELOOP);
+    assert_int_equal(tc_frame_next(BYTES(0x91), 64, 0, &n), -ELOOP);
+    assert_int_equal(tc_frame_next(BYTES(0xc1), 64, 3, &n), -EINVAL);
+    assert_int_equal(tc_frame_next(BYTES(0x92, 0x01, 0xc1), 64, 3, &n), -EINVAL);
+}
+
+static void frame_next_survives_any_depth_asked_of_it(void **state)
+{
+    uint8_t *buf = malloc(4096);
+    size_t n;
+
+    (void)state;
+    assert_non_null(buf);
+    memset(buf, 0x91, 4096);
+    assert_int_equal(tc_frame_next(buf, 4096, 8192, 1000000, &n), -ELOOP);
+    buf[TC_FRAME_DEPTH_MAX] = 0xc0;
+    assert_int_equal(tc_frame_next(buf, 4096, 8192, 1000000, &n), 0);
+    assert_int_equal(n, TC_FRAME_DEPTH_MAX + 1);
+    free(buf);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(frame_check_takes_one_map_with_string_keys_and_nothing_else),
+        cmocka_unit_test(frame_check_bounds_the_depth),
+        cmocka_unit_test(frame_check_of_many_siblings_is_not_deep),
+        cmocka_unit_test(frame_check_bounds_the_size),
+        cmocka_unit_test(frame_check_knows_every_type_and_every_truncation),
+        cmocka_unit_test(frame_next_asks_for_more_at_every_truncation),
+        cmocka_unit_test(frame_next_cuts_a_stream_into_its_messages),
+        cmocka_unit_test(frame_next_refuses_what_announces_too_much),
+        cmocka_unit_test(frame_next_tells_deep_from_bad),
+        cmocka_unit_test(frame_next_survives_any_depth_asked_of_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
