@@ -30,33 +30,26 @@ extern "C" {
 
 #define TOCSIN_TOPIC_FILE_OPEN "file.open" /* (AUTH) a file is about to be opened */
 #define TOCSIN_TOPIC_FILE_EXEC "file.exec" /* (AUTH) a file is about to be executed */
-#define TOCSIN_TOPIC_FILE_WRITTEN "file.written" /* a file open for writing was closed   \
-                                                  */
+#define TOCSIN_TOPIC_FILE_WRITTEN "file.written" /* open for writing, now closed */
 #define TOCSIN_TOPIC_FILE_CREATED "file.created"
 #define TOCSIN_TOPIC_FILE_RENAMED "file.renamed" /* file.old_path says from where */
 #define TOCSIN_TOPIC_FILE_DELETED "file.deleted"
-#define TOCSIN_TOPIC_VERDICT                                                             \
-    "verdict" /* a detector's answer, reply_to names the question */
-#define TOCSIN_TOPIC_VERDICT_FINAL "verdict.final" /* the agent's answer to the sensor   \
-                                                    */
-#define TOCSIN_TOPIC_VERDICT_RESET                                                       \
-    "verdict.reset" /* forget cached verdicts: rules changed */
+#define TOCSIN_TOPIC_VERDICT "verdict" /* a detector's answer to the event reply_to */
+#define TOCSIN_TOPIC_VERDICT_FINAL "verdict.final" /* the agent's, to the sensor */
+#define TOCSIN_TOPIC_VERDICT_RESET "verdict.reset" /* rules changed: forget verdicts */
 #define TOCSIN_TOPIC_THREAT_DETECTED "threat.detected"
 #define TOCSIN_TOPIC_THREAT_REMEDIATED "threat.remediated"
 #define TOCSIN_TOPIC_ALERT_RAISED "alert.raised"
-#define TOCSIN_TOPIC_SENSOR_GAP                                                          \
-    "sensor.gap" /* events were lost: from, to, reason, count */
+#define TOCSIN_TOPIC_SENSOR_GAP "sensor.gap" /* lost events: from, to, reason, count */
 #define TOCSIN_TOPIC_SENSOR_DEGRADED "sensor.degraded"
 #define TOCSIN_TOPIC_BUS_DROPPED "bus.dropped"
-#define TOCSIN_TOPIC_RPC_REPLY                                                           \
-    "rpc.reply" /* reply_to names the rpc.<plugin>.<method> event */
+#define TOCSIN_TOPIC_RPC_REPLY "rpc.reply" /* to the rpc.<plugin>.<method> event */
 #define TOCSIN_TOPIC_RPC_PROGRESS "rpc.progress"
 
 /* ---- Fields, as dotted paths for the readers below. ---- */
 
 #define TOCSIN_FIELD_TIMESTAMP "@timestamp"    /* ns since the epoch */
-#define TOCSIN_FIELD_SEQUENCE "event.sequence" /* per sensor, from 1; a hole is a loss   \
-                                                */
+#define TOCSIN_FIELD_SEQUENCE "event.sequence" /* per sensor, from 1; hole = loss */
 #define TOCSIN_FIELD_SENSOR "sensor"
 #define TOCSIN_FIELD_EPOCH "epoch"
 #define TOCSIN_FIELD_FILE_PATH "file.path"
@@ -70,8 +63,7 @@ extern "C" {
 #define TOCSIN_FIELD_FILE_MODE "file.mode"          /* as st_mode */
 #define TOCSIN_FIELD_FILE_SHA256 "file.hash.sha256" /* 64 lower-case hex digits */
 #define TOCSIN_FIELD_PROCESS_PID "process.pid"
-#define TOCSIN_FIELD_PROCESS_START                                                       \
-    "process.start" /* ns since the epoch; names it with pid */
+#define TOCSIN_FIELD_PROCESS_START "process.start" /* ns since the epoch */
 #define TOCSIN_FIELD_PROCESS_NAME "process.name"
 #define TOCSIN_FIELD_PROCESS_EXECUTABLE "process.executable"
 #define TOCSIN_FIELD_PROCESS_COMMAND_LINE "process.command_line"
@@ -85,11 +77,10 @@ extern "C" {
 #define TOCSIN_FIELD_REASON "reason"
 #define TOCSIN_FIELD_DETECTION_ID "detection.id"
 #define TOCSIN_FIELD_DETECTION_NAME "detection.name"
-#define TOCSIN_FIELD_DETECTION_SEVERITY                                                  \
-    "detection.severity"                                 /* low|medium|high|critical */
+/* low|medium|high|critical */
+#define TOCSIN_FIELD_DETECTION_SEVERITY "detection.severity"
 #define TOCSIN_FIELD_DETECTION_ACTION "detection.action" /* none|quarantine|... */
-#define TOCSIN_FIELD_DETECTION_STATUS                                                    \
-    "detection.status" /* detected|quarantined|failed|... */
+#define TOCSIN_FIELD_DETECTION_STATUS "detection.status" /* detected|quarantined|... */
 #define TOCSIN_FIELD_RULE_ID "rule.id"
 #define TOCSIN_FIELD_RULE_NAME "rule.name"
 #define TOCSIN_FIELD_ALERT_ID "alert.id"
@@ -103,6 +94,8 @@ extern "C" {
 
 /* ---- Writing. ---- */
 
+#define TOCSIN_WRITER_MAX_BYTES ((size_t)INT32_MAX) /* so that `at` holds any place */
+
 /*
  * Writes one msgpack map into a caller's buffer, or into memory that grows. Errors stick:
  * write everything, then look at `error` once. Fields are for reading only.
@@ -111,8 +104,12 @@ struct tocsin_writer {
     uint8_t *buf; /* the bytes so far: len of them */
     size_t len;
     size_t cap;
-    int error;  /* 0; -ENOSPC: the buffer was too small; -ENOMEM; -EINVAL: begin/end
-                   unpaired */
+    /*
+     * 0; -ENOSPC: the buffer was too small, or a count or length beyond what can be
+     * written; -ENOMEM; -EINVAL: an end without its begin, a map's entry without a key,
+     * an array's with one, or nested too deep.
+     */
+    int error;
     bool grows; /* buf came from malloc and belongs to the writer */
     uint8_t depth;
     uint32_t at[TOCSIN_EVENT_MAX_DEPTH]; /* where each open map or array has its count */
@@ -124,7 +121,7 @@ static inline void tocsin_writer_init(struct tocsin_writer *w, void *buf, size_t
 {
     memset(w, 0, sizeof(*w));
     w->buf = (uint8_t *)buf;
-    w->cap = cap;
+    w->cap = cap < TOCSIN_WRITER_MAX_BYTES ? cap : TOCSIN_WRITER_MAX_BYTES;
 }
 
 /* Writes into memory of its own that grows as needed; tocsin_writer_done frees it. */
@@ -142,8 +139,7 @@ static inline void tocsin_writer_done(struct tocsin_writer *w)
     memset(w, 0, sizeof(*w));
 }
 
-/* Makes room for n more bytes and returns where they go; NULL once the writer has failed.
- */
+/* Makes room for n more bytes and returns where they go; NULL once it has failed. */
 static inline uint8_t *tocsin_writer_room_(struct tocsin_writer *w, size_t n)
 {
     uint8_t *grown;
@@ -152,7 +148,7 @@ static inline uint8_t *tocsin_writer_room_(struct tocsin_writer *w, size_t n)
     if (w->error)
         return NULL;
     if (n > w->cap - w->len) {
-        if (!w->grows) {
+        if (!w->grows || n > TOCSIN_WRITER_MAX_BYTES - w->len) {
             w->error = -ENOSPC;
             return NULL;
         }
@@ -203,8 +199,15 @@ static inline void tocsin_put_raw_str_(struct tocsin_writer *w, const char *s, s
 /* Counts one more entry of the open map or array and writes its key, if it has one. */
 static inline void tocsin_put_key_(struct tocsin_writer *w, const char *key)
 {
-    if (w->depth)
+    if (w->error)
+        return;
+    if (w->depth) {
         w->count[w->depth - 1]++;
+        if ((w->buf[w->at[w->depth - 1] - 1] == 0xde) != (key != NULL)) {
+            w->error = -EINVAL;
+            return;
+        }
+    }
     if (key)
         tocsin_put_raw_str_(w, key, strlen(key));
 }
@@ -282,6 +285,12 @@ static inline void tocsin_put_int(struct tocsin_writer *w, const char *key, int6
     tocsin_put_key_(w, key);
     if (v >= -32)
         tocsin_put_be_(w, (uint8_t)v, 0, 0);
+    else if (v >= INT8_MIN)
+        tocsin_put_be_(w, 0xd0, (uint64_t)v, 1);
+    else if (v >= INT16_MIN)
+        tocsin_put_be_(w, 0xd1, (uint64_t)v, 2);
+    else if (v >= INT32_MIN)
+        tocsin_put_be_(w, 0xd2, (uint64_t)v, 4);
     else
         tocsin_put_be_(w, 0xd3, (uint64_t)v, 8);
 }
@@ -325,17 +334,27 @@ static inline void tocsin_put_bin(struct tocsin_writer *w, const char *key,
         memcpy(p, data, n);
 }
 
-/* True when the n bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong
- * forms). */
+/* True when the n bytes are UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 static inline bool tocsin_utf8_valid(const char *s, size_t n)
 {
-    const uint8_t *p = (const uint8_t *)s, *end = p + n;
+    const uint8_t *p = (const uint8_t *)s, *end;
+    uint64_t eight;
     uint32_t c;
     int more;
 
+    if (!n)
+        return true;
+    end = p + n;
     while (p < end) {
         if (*p < 0x80) {
             p++;
+            /* Nearly all text is ASCII: on through it eight bytes at a time. */
+            while (end - p >= 8) {
+                memcpy(&eight, p, sizeof(eight));
+                if (eight & UINT64_C(0x8080808080808080))
+                    break;
+                p += 8;
+            }
             continue;
         }
         if (*p >= 0xc2 && *p <= 0xdf)
@@ -361,11 +380,17 @@ static inline bool tocsin_utf8_valid(const char *s, size_t n)
     return true;
 }
 
-/* Puts n bytes of text: as msgpack str when they are valid UTF-8, else as bin, losing
- * nothing. */
+/*
+ * Puts n bytes of text: as msgpack str when they are valid UTF-8, else as bin, losing
+ * nothing. NULL, as in an absent struct tocsin_str, is put as nil.
+ */
 static inline void tocsin_put_strn(struct tocsin_writer *w, const char *key,
                                    const char *s, size_t n)
 {
+    if (!s) {
+        tocsin_put_nil(w, key);
+        return;
+    }
     if (!tocsin_utf8_valid(s, n)) {
         tocsin_put_bin(w, key, s, n);
         return;
@@ -587,8 +612,7 @@ bytes:
     return p + n;
 }
 
-/* Steps over one whole value, nested or not. Returns where the next one starts, or NULL.
- */
+/* Steps over one whole value, nested or not: where the next one starts, or NULL. */
 static inline const uint8_t *tocsin_skip(const uint8_t *p, const uint8_t *end)
 {
     struct tocsin_value v;
@@ -669,12 +693,15 @@ cut:
 static inline bool tocsin_find(const void *data, size_t len, const char *path,
                                struct tocsin_value *ret)
 {
-    const uint8_t *p = (const uint8_t *)data, *end = p + len;
+    const uint8_t *p = (const uint8_t *)data, *end;
     struct tocsin_value key;
     const char *dot;
     uint32_t left;
     size_t n;
 
+    if (!len)
+        return false;
+    end = p + len;
     if (!tocsin_read(p, end, ret))
         return false;
     for (;;) {

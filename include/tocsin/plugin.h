@@ -377,10 +377,14 @@ static inline struct tocsin_str tocsin_event_str(const struct tocsin_event *even
 static inline int tocsin_publish(const struct tocsin_host *host, const char *topic,
                                  uint64_t reply_to, const struct tocsin_writer *w)
 {
-    struct tocsin_event event = {.size = sizeof(event), .fd = -1, .reply_to = reply_to};
+    struct tocsin_event event;
 
     if (w->error)
         return w->error;
+    memset(&event, 0, sizeof(event));
+    event.size = sizeof(event);
+    event.reply_to = reply_to;
+    event.fd = -1;
     event.topic = topic;
     event.data = w->buf;
     event.len = w->len;
@@ -400,13 +404,20 @@ static inline int tocsin_vote(const struct tocsin_host *host,
 {
     struct tocsin_writer w;
     uint8_t buf[512];
+    size_t n;
 
     tocsin_writer_init(&w, buf, sizeof(buf));
     tocsin_begin_map(&w, NULL);
     tocsin_put_str(&w, "decision", allow ? "allow" : "deny");
     tocsin_put_bool(&w, "cacheable", cacheable);
-    if (reason)
-        tocsin_put_strn(&w, "reason", reason, strnlen(reason, 400));
+    if (reason) {
+        n = strlen(reason);
+        /* What is too long is cut, and never within a character. */
+        if (n > 400)
+            for (n = 400; n && ((uint8_t)reason[n] & 0xc0) == 0x80;)
+                n--;
+        tocsin_put_strn(&w, "reason", reason, n);
+    }
     tocsin_end(&w);
     return tocsin_publish(host, TOCSIN_TOPIC_VERDICT, event->id, &w);
 }
