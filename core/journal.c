@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the journal's thread, and what goes between it and the loop: events that wait to
- * be stored, jobs (questions, syncs, crash counts) and their answers. The thread sleeps
- * on a condition; it wakes by itself only to try again what could not be written. Must
- * not: know SQL (journal_store, journal_query) or how to mend a database
- * (journal_keeper).
+ * Owns: the loop's side of the journal: takes events and jobs (questions, syncs, crash
+ * counts) to its thread and brings the answers back. Must not: touch the database, or
+ * wait for the thread, but for the crash counts that are asked before the loop runs.
  *
  * Order: a job sees every event that was handed over before it, unless writing fails.
  */
@@ -14,306 +12,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/stat.h>
 
 #include <tocsin/plugin.h>
 
-#include "core/journal_keeper.h"
 #include "core/journal_store.h"
+#include "core/journal_thread.h"
 #include "core/why.h"
 #include "ipc/event.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-#define BATCH_MAX 1024                   /* events in one transaction */
-#define BATCH_BYTES (4u * 1024 * 1024)   /* of their data, likewise */
-#define RETRY_FIRST_NS (250 * NS_PER_MS) /* doubled up to */
-#define RETRY_LAST_NS (30 * 1000 * NS_PER_MS)
-#define CLOSE_LIMIT_NS (1000 * NS_PER_MS)
-
-/* An event that waits. */
-struct pending {
-    STAILQ_ENTRY(pending) next;
-    struct tc_event *event;
-    uint64_t number; /* handed over as the number-th, from 1 */
-};
-STAILQ_HEAD(pending_list, pending);
-
-/* Something to do on the thread once all events up to `after` are dealt with. */
-struct job {
-    STAILQ_ENTRY(job) next;
-    uint64_t after;
-    int (*run)(struct job *job, struct tc_store *store); /* NULL: a sync */
-    void (*answer)(
-        struct job *job); /* on the loop; NULL: somebody waits for `finished` */
-    bool finished;
-    int status;
-
-    void (*stored)(void *arg, int status);
-    tc_journal_answer_fn answered;
-    void *arg;
-
-    char kind[16];
-    void *params;
-    size_t len;
-    struct tocsin_writer result;
-
-    const char *plugin; /* the waiting caller's */
-    uint64_t time_ns;
-    unsigned count;
-};
-STAILQ_HEAD(job_list, job);
-
-struct tc_journal {
-    /* The loop's. */
-    uv_loop_t *loop;
-    uv_async_t async;
-    uv_thread_t thread;
-    tc_journal_health_fn health;
-    void *health_arg;
-    void (*closed)(void *arg);
-    void *closed_arg;
-    struct tc_keeper_issue shown;
-
-    /* Under the lock. */
-    uv_mutex_t lock;
-    uv_cond_t wake;     /* the thread: there is something to do */
-    uv_cond_t finished; /* whoever waits for a job: one has been done */
-    struct pending_list queue;
-    size_t queued, queued_bytes;
-    size_t in_flight; /* taken off the queue, not yet stored */
-    uint64_t handed;  /* events so far */
-    uint64_t stored, lost, failed_writes;
-    bool lost_untold; /* no sync has been told of a loss yet */
-    struct job_list jobs, done;
-    struct tc_keeper_issue issue;
-    bool stopping, stopped;
-    uint64_t stop_by_ns;
-
-    /* The thread's. */
-    struct tc_keeper keeper;
-    struct tc_event *batch[BATCH_MAX];
-    size_t batch_len;
-    int failure; /* of the last attempt to write; 0: it worked */
-    uint64_t retry_at_ns, retry_after_ns;
-};
-
-/* ---- The thread ---- */
-
-static bool has_sync(const struct tc_journal *journal)
-{
-    const struct job *job;
-
-    STAILQ_FOREACH(job, &journal->jobs, next)
-    if (!job->run)
-        return true;
-    return false;
-}
-
-static bool has_pending(const struct tc_journal *journal)
-{
-    return journal->batch_len || journal->queued;
-}
-
-/* After a failure, writing waits for its time, unless somebody wants to know. */
-static bool write_due(const struct tc_journal *journal)
-{
-    return has_pending(journal) &&
-           (!journal->failure || uv_hrtime() >= journal->retry_at_ns ||
-            journal->stopping || has_sync(journal));
-}
-
-static void wait_for_work(struct tc_journal *journal)
-{
-    uint64_t now;
-
-    while (!journal->stopping && STAILQ_EMPTY(&journal->jobs) && !write_due(journal)) {
-        now = uv_hrtime();
-        if (has_pending(journal) && now < journal->retry_at_ns)
-            (void)uv_cond_timedwait(&journal->wake, &journal->lock,
-                                    journal->retry_at_ns - now);
-        else
-            uv_cond_wait(&journal->wake, &journal->lock);
-    }
-}
-
-static struct tc_event *take_first(struct tc_journal *journal)
-{
-    struct pending *first = STAILQ_FIRST(&journal->queue);
-    struct tc_event *event = first->event;
-
-    STAILQ_REMOVE_HEAD(&journal->queue, next);
-    journal->queued--;
-    journal->queued_bytes -= event->pub.len;
-    free(first);
-    return event;
-}
-
-/* What a failed attempt has left in the batch goes first, and alone. */
-static void take_batch(struct tc_journal *journal)
-{
-    size_t bytes = 0;
-
-    if (journal->batch_len)
-        return;
-    while (journal->queued && journal->batch_len < BATCH_MAX && bytes < BATCH_BYTES) {
-        journal->batch[journal->batch_len] = take_first(journal);
-        bytes += journal->batch[journal->batch_len++]->pub.len;
-    }
-    journal->in_flight = journal->batch_len;
-}
-
-static void release_batch(struct tc_journal *journal)
-{
-    for (size_t i = 0; i < journal->batch_len; i++)
-        tc_event_unref(journal->batch[i]);
-    journal->batch_len = 0;
-}
-
-static void back_off(struct tc_journal *journal)
-{
-    uint64_t after = journal->retry_after_ns * 2;
-
-    if (!after)
-        after = RETRY_FIRST_NS;
-    else if (after > RETRY_LAST_NS)
-        after = RETRY_LAST_NS;
-    journal->retry_after_ns = after;
-    journal->retry_at_ns = uv_hrtime() + after;
-}
-
-static void write_batch(struct tc_journal *journal)
-{
-    size_t refused = 0, n = journal->batch_len;
-
-    journal->failure = tc_keeper_write(&journal->keeper, journal->batch, n, &refused);
-    if (journal->failure) {
-        back_off(journal);
-    } else {
-        journal->retry_after_ns = 0;
-        release_batch(journal);
-    }
-    uv_mutex_lock(&journal->lock);
-    if (journal->failure) {
-        journal->failed_writes++;
-    } else {
-        journal->in_flight = 0;
-        journal->stored += n - refused;
-        journal->lost += refused;
-        journal->lost_untold |= refused > 0;
-    }
-    uv_mutex_unlock(&journal->lock);
-}
-
-/* Moves the jobs whose time has come: all of them when writing fails. */
-static void take_jobs(struct tc_journal *journal, struct job_list *ret_jobs)
-{
-    const struct pending *first = STAILQ_FIRST(&journal->queue);
-    struct job *job;
-
-    while ((job = STAILQ_FIRST(&journal->jobs)) != NULL) {
-        if (!journal->failure && first && first->number <= job->after)
-            break;
-        STAILQ_REMOVE_HEAD(&journal->jobs, next);
-        STAILQ_INSERT_TAIL(ret_jobs, job, next);
-    }
-}
-
-/* What a sync is told; under the lock. */
-static int sync_status(struct tc_journal *journal)
-{
-    if (journal->failure)
-        return journal->failure;
-    if (journal->keeper.memory)
-        return -EPROTONOSUPPORT;
-    if (journal->lost_untold) {
-        journal->lost_untold = false;
-        return -ENOBUFS;
-    }
-    return 0;
-}
-
-static void run_job(struct tc_journal *journal, struct job *job)
-{
-    int err;
-
-    if (!job->run) {
-        uv_mutex_lock(&journal->lock);
-        job->status = sync_status(journal);
-        uv_mutex_unlock(&journal->lock);
-        return;
-    }
-    err = tc_keeper_ready(&journal->keeper);
-    if (!err) {
-        err = job->run(job, journal->keeper.store);
-        tc_keeper_failed(&journal->keeper, err);
-    }
-    job->status = err;
-}
-
-/* Hands back what the thread has found out; under the lock. */
-static void hand_back(struct tc_journal *journal, struct job_list *jobs)
-{
-    const struct tc_keeper_issue *issue = tc_keeper_issue(&journal->keeper);
-    struct job *job;
-    bool changed;
-
-    changed = strcmp(issue ? issue->why : "", journal->issue.why) != 0;
-    if (changed && issue)
-        journal->issue = *issue;
-    else if (changed)
-        memset(&journal->issue, 0, sizeof(journal->issue));
-    while ((job = STAILQ_FIRST(jobs)) != NULL) {
-        STAILQ_REMOVE_HEAD(jobs, next);
-        job->finished = true;
-        if (job->answer)
-            STAILQ_INSERT_TAIL(&journal->done, job, next);
-    }
-    uv_cond_broadcast(&journal->finished);
-    if (changed || !STAILQ_EMPTY(&journal->done))
-        (void)uv_async_send(&journal->async);
-}
-
-static bool may_stop(const struct tc_journal *journal)
-{
-    return journal->stopping &&
-           (!has_pending(journal) || journal->failure ||
-            uv_hrtime() >= journal->stop_by_ns) &&
-           STAILQ_EMPTY(&journal->jobs);
-}
-
-static void work(void *arg)
-{
-    struct tc_journal *journal = arg;
-    struct job_list jobs = STAILQ_HEAD_INITIALIZER(jobs);
-    struct job *job;
-
-    uv_mutex_lock(&journal->lock);
-    do {
-        wait_for_work(journal);
-        if (write_due(journal)) {
-            take_batch(journal);
-            uv_mutex_unlock(&journal->lock);
-            write_batch(journal);
-            uv_mutex_lock(&journal->lock);
-        }
-        take_jobs(journal, &jobs);
-        uv_mutex_unlock(&journal->lock);
-        STAILQ_FOREACH(job, &jobs, next)
-        run_job(journal, job);
-        uv_mutex_lock(&journal->lock);
-        hand_back(journal, &jobs);
-    } while (!may_stop(journal));
-    uv_mutex_unlock(&journal->lock);
-
-    tc_keeper_done(&journal->keeper);
-    uv_mutex_lock(&journal->lock);
-    journal->stopped = true;
-    (void)uv_async_send(&journal->async);
-    uv_mutex_unlock(&journal->lock);
-}
-
-/* ---- The loop ---- */
+#define CLOSE_LIMIT_NS (1000 * UINT64_C(1000000))
 
 static void free_journal(struct tc_journal *journal)
 {
@@ -338,9 +46,9 @@ static void on_async_closed(uv_handle_t *handle)
 static void finish(struct tc_journal *journal)
 {
     (void)uv_thread_join(&journal->thread);
-    release_batch(journal);
+    tc_journal_release_batch(journal);
     while (journal->queued)
-        tc_event_unref(take_first(journal));
+        tc_event_unref(tc_journal_take_first(journal));
     uv_close((uv_handle_t *)&journal->async, on_async_closed);
 }
 
@@ -361,9 +69,9 @@ static void show_health(struct tc_journal *journal, const struct tc_keeper_issue
 static void on_async(uv_async_t *async)
 {
     struct tc_journal *journal = async->data;
-    struct job_list done = STAILQ_HEAD_INITIALIZER(done);
+    struct tc_journal_job_list done = STAILQ_HEAD_INITIALIZER(done);
     struct tc_keeper_issue issue;
-    struct job *job;
+    struct tc_journal_job *job;
     bool stopped;
 
     uv_mutex_lock(&journal->lock);
@@ -426,7 +134,7 @@ int tc_journal_open(uv_loop_t *loop, const char *state_dir, tc_journal_health_fn
                     void *arg, struct tc_journal **ret_journal, char why[256])
 {
     struct tc_journal *journal = NULL;
-    struct job_list none = STAILQ_HEAD_INITIALIZER(none);
+    struct tc_journal_job_list none = STAILQ_HEAD_INITIALIZER(none);
     int err;
 
     err = check_state_dir(state_dir, why);
@@ -440,7 +148,6 @@ int tc_journal_open(uv_loop_t *loop, const char *state_dir, tc_journal_health_fn
         free(journal);
         goto failed;
     }
-    journal->loop = loop;
     journal->health = health;
     journal->health_arg = arg;
     STAILQ_INIT(&journal->queue);
@@ -454,8 +161,8 @@ int tc_journal_open(uv_loop_t *loop, const char *state_dir, tc_journal_health_fn
     journal->async.data = journal;
     /* A database that cannot be opened is health's business, not a reason to fail. */
     (void)tc_keeper_ready(&journal->keeper);
-    hand_back(journal, &none);
-    err = uv_thread_create(&journal->thread, work, journal);
+    tc_journal_hand_back(journal, &none);
+    err = uv_thread_create(&journal->thread, tc_journal_work, journal);
     if (err) {
         tc_keeper_done(&journal->keeper);
         uv_close((uv_handle_t *)&journal->async, on_async_closed);
@@ -498,7 +205,7 @@ static struct tc_event *hold(struct tc_event *event)
 
 void tc_journal_store(struct tc_journal *journal, struct tc_event *event)
 {
-    struct pending *entry = malloc(sizeof(*entry));
+    struct tc_journal_pending *entry = malloc(sizeof(*entry));
     struct tc_event *held = entry ? hold(event) : NULL;
     bool lost = !held;
 
@@ -515,7 +222,7 @@ void tc_journal_store(struct tc_journal *journal, struct tc_event *event)
     }
     while (journal->queued + journal->in_flight > TC_JOURNAL_PENDING_MAX ||
            journal->queued_bytes > TC_JOURNAL_PENDING_BYTES) {
-        tc_event_unref(take_first(journal));
+        tc_event_unref(tc_journal_take_first(journal));
         journal->lost++;
         journal->lost_untold = true;
     }
@@ -527,7 +234,7 @@ void tc_journal_store(struct tc_journal *journal, struct tc_event *event)
     uv_mutex_unlock(&journal->lock);
 }
 
-static void add_job(struct tc_journal *journal, struct job *job)
+static void add_job(struct tc_journal *journal, struct tc_journal_job *job)
 {
     uv_mutex_lock(&journal->lock);
     job->after = journal->handed;
@@ -536,7 +243,7 @@ static void add_job(struct tc_journal *journal, struct job *job)
     uv_mutex_unlock(&journal->lock);
 }
 
-static void answer_sync(struct job *job)
+static void answer_sync(struct tc_journal_job *job)
 {
     job->stored(job->arg, job->status);
 }
@@ -544,7 +251,7 @@ static void answer_sync(struct job *job)
 int tc_journal_sync(struct tc_journal *journal, void (*stored)(void *arg, int status),
                     void *arg)
 {
-    struct job *job = calloc(1, sizeof(*job));
+    struct tc_journal_job *job = calloc(1, sizeof(*job));
 
     if (!job)
         return -ENOMEM;
@@ -555,12 +262,12 @@ int tc_journal_sync(struct tc_journal *journal, void (*stored)(void *arg, int st
     return 0;
 }
 
-static int run_query(struct job *job, struct tc_store *store)
+static int run_query(struct tc_journal_job *job, struct tc_store *store)
 {
     return tc_store_query(store, job->kind, job->params, job->len, &job->result);
 }
 
-static void answer_query(struct job *job)
+static void answer_query(struct tc_journal_job *job)
 {
     if (job->status)
         job->answered(job->arg, job->status, NULL, 0);
@@ -571,7 +278,7 @@ static void answer_query(struct job *job)
 int tc_journal_query(struct tc_journal *journal, const char *kind, const void *params,
                      size_t len, tc_journal_answer_fn done, void *arg)
 {
-    struct job *job = calloc(1, sizeof(*job));
+    struct tc_journal_job *job = calloc(1, sizeof(*job));
 
     if (!job)
         return -ENOMEM;
@@ -595,7 +302,7 @@ int tc_journal_query(struct tc_journal *journal, const char *kind, const void *p
 
 /* ---- Crashes: the caller waits. ---- */
 
-static int wait_for(struct tc_journal *journal, struct job *job)
+static int wait_for(struct tc_journal *journal, struct tc_journal_job *job)
 {
     add_job(journal, job);
     uv_mutex_lock(&journal->lock);
@@ -605,24 +312,25 @@ static int wait_for(struct tc_journal *journal, struct job *job)
     return job->status;
 }
 
-static int run_add_crash(struct job *job, struct tc_store *store)
+static int run_add_crash(struct tc_journal_job *job, struct tc_store *store)
 {
     return tc_store_add_crash(store, job->plugin, job->time_ns);
 }
 
-static int run_count_crashes(struct job *job, struct tc_store *store)
+static int run_count_crashes(struct tc_journal_job *job, struct tc_store *store)
 {
     return tc_store_count_crashes(store, job->plugin, job->time_ns, &job->count);
 }
 
-static int run_forget_crashes(struct job *job, struct tc_store *store)
+static int run_forget_crashes(struct tc_journal_job *job, struct tc_store *store)
 {
     return tc_store_forget_crashes(store, job->plugin);
 }
 
 int tc_journal_add_crash(struct tc_journal *journal, const char *plugin, uint64_t time_ns)
 {
-    struct job job = {.run = run_add_crash, .plugin = plugin, .time_ns = time_ns};
+    struct tc_journal_job job = {
+        .run = run_add_crash, .plugin = plugin, .time_ns = time_ns};
 
     return wait_for(journal, &job);
 }
@@ -630,7 +338,8 @@ int tc_journal_add_crash(struct tc_journal *journal, const char *plugin, uint64_
 int tc_journal_count_crashes(struct tc_journal *journal, const char *plugin,
                              uint64_t since_ns, unsigned *ret_count)
 {
-    struct job job = {.run = run_count_crashes, .plugin = plugin, .time_ns = since_ns};
+    struct tc_journal_job job = {
+        .run = run_count_crashes, .plugin = plugin, .time_ns = since_ns};
     int err = wait_for(journal, &job);
 
     if (!err)
@@ -640,7 +349,7 @@ int tc_journal_count_crashes(struct tc_journal *journal, const char *plugin,
 
 int tc_journal_forget_crashes(struct tc_journal *journal, const char *plugin)
 {
-    struct job job = {.run = run_forget_crashes, .plugin = plugin};
+    struct tc_journal_job job = {.run = run_forget_crashes, .plugin = plugin};
 
     return wait_for(journal, &job);
 }

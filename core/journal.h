@@ -26,6 +26,8 @@
 #define TC_JOURNAL_KEEP_EVENTS                                                           \
     200000 /* rows of the events table; the oldest go first                              \
             */
+#define TC_JOURNAL_KEEP_BYTES                                                            \
+    (1024u * 1024 * 1024) /* of the database; beyond it events go likewise */
 
 struct tc_event;
 struct tc_journal;
@@ -55,8 +57,8 @@ int tc_journal_sync(struct tc_journal *journal, void (*stored)(void *arg, int st
 /*
  * Answers a question off the loop: `result` is one encoded map, valid until done returns.
  * kinds: "threats" {items: [threat]}, "threat" {one by id}, "alerts", "alert", "events"
- * {topic?}. `params` is a map {id?, topic?, limit?}; -ENOENT: no such id. Lists are
- * newest first, 100 unless limited.
+ * {topic?}, a topic or a family as "threat.*". `params` is a map {id?, topic?, limit?};
+ * -ENOENT: no such id. Lists are newest first, 100 unless limited.
  */
 typedef void (*tc_journal_answer_fn)(void *arg, int status, const void *result,
                                      size_t len);

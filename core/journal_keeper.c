@@ -89,10 +89,11 @@ static int set_aside(struct tc_keeper *keeper)
 /* The file is a newer Tocsin's: leaves it alone and works without one. */
 static int use_memory(struct tc_keeper *keeper, const char *detail, char why[256])
 {
+    const struct tc_store_limits keep = {TC_KEEPER_MEMORY_EVENTS, TC_KEEPER_MEMORY_BYTES};
     struct tc_keeper_issue *notice = &keeper->notice;
     int err;
 
-    err = tc_store_open(NULL, TC_KEEPER_KEEP_IN_MEMORY, &keeper->store, why);
+    err = tc_store_open(NULL, keep, &keeper->store, why);
     if (err)
         return err;
     keeper->memory = true;
@@ -109,7 +110,9 @@ static int use_memory(struct tc_keeper *keeper, const char *detail, char why[256
 
 static int open_file(struct tc_keeper *keeper, char why[256])
 {
-    return tc_store_open(keeper->path, TC_JOURNAL_KEEP_EVENTS, &keeper->store, why);
+    const struct tc_store_limits keep = {TC_JOURNAL_KEEP_EVENTS, TC_JOURNAL_KEEP_BYTES};
+
+    return tc_store_open(keeper->path, keep, &keeper->store, why);
 }
 
 int tc_keeper_ready(struct tc_keeper *keeper)
@@ -147,13 +150,15 @@ int tc_keeper_ready(struct tc_keeper *keeper)
 }
 
 static int write_once(struct tc_keeper *keeper, struct tc_event *const *events, size_t n,
-                      size_t *ret_refused)
+                      uint64_t lost, size_t *ret_refused)
 {
     struct tc_store *store = keeper->store;
     size_t refused = 0;
     int err;
 
     err = tc_store_begin(store);
+    if (!err && lost)
+        err = tc_store_put_loss(store, lost);
     for (size_t i = 0; i < n && !err; i++) {
         err = tc_store_put(store, &events[i]->pub);
         if (err == -EINVAL) {
@@ -175,18 +180,18 @@ static int write_once(struct tc_keeper *keeper, struct tc_event *const *events, 
 }
 
 int tc_keeper_write(struct tc_keeper *keeper, struct tc_event *const *events, size_t n,
-                    size_t *ret_refused)
+                    uint64_t lost, size_t *ret_refused)
 {
     int err;
 
     err = tc_keeper_ready(keeper);
     if (!err)
-        err = write_once(keeper, events, n, ret_refused);
+        err = write_once(keeper, events, n, lost, ret_refused);
     if (err == -EUCLEAN && keeper->store) {
         tc_keeper_failed(keeper, err);
         err = tc_keeper_ready(keeper);
         if (!err)
-            err = write_once(keeper, events, n, ret_refused);
+            err = write_once(keeper, events, n, lost, ret_refused);
     }
     if (!err)
         keeper->trouble.why[0] = '\0';

@@ -14,7 +14,8 @@
 
 #define TC_KEEPER_ASIDES_MAX                                                             \
     4 /* corrupt files one run sets aside; then it only reports */
-#define TC_KEEPER_KEEP_IN_MEMORY 4096 /* rows of `events` when there is no file */
+#define TC_KEEPER_MEMORY_EVENTS 4096 /* rows kept when there is no file */
+#define TC_KEEPER_MEMORY_BYTES (16 * 1024 * 1024)
 
 struct tc_event;
 struct tc_store;
@@ -48,10 +49,11 @@ int tc_keeper_ready(struct tc_keeper *keeper);
 
 /*
  * Stores the events in one transaction, all or none, but for those that are themselves
- * impossible to store: ret_refused counts them.
+ * impossible to store: ret_refused counts them. `lost`: events lost before these, not yet
+ * on record; 0: none.
  */
 int tc_keeper_write(struct tc_keeper *keeper, struct tc_event *const *events, size_t n,
-                    size_t *ret_refused);
+                    uint64_t lost, size_t *ret_refused);
 
 /* To be told of the failure of any other call of the store: sets a corrupt file aside. */
 void tc_keeper_failed(struct tc_keeper *keeper, int err);

@@ -54,6 +54,14 @@ static const struct question events_of_topic = {"events", LIST,
                                                 " ORDER BY id DESC LIMIT :limit",
                                                 NULL};
 
+/* The index alone finds the newest of a family; only those are then read. */
+static const struct question events_of_family = {
+    "events", LIST,
+    "SELECT " EVENT_COLUMNS " FROM events WHERE id IN (SELECT id FROM events"
+    " WHERE topic >= rtrim(:topic, '*') AND topic < rtrim(:topic, '.*') || '/'"
+    " ORDER BY id DESC LIMIT :limit) ORDER BY id DESC",
+    NULL};
+
 /* The columns that hold a whole event, encoded. */
 static bool is_encoded(const char *column)
 {
@@ -174,14 +182,26 @@ static int put_paths(struct tc_store *store, const char *sql, const void *params
     return err;
 }
 
+/* The question about events that a topic asks: by name, "prefix.*", or "*" and none. */
+static const struct question *find_events_question(const struct question *all,
+                                                   struct tocsin_str topic)
+{
+    if (!topic.ptr || tocsin_str_is(topic, "*"))
+        return all;
+    if (topic.len > 2 && !memcmp(topic.ptr + topic.len - 2, ".*", 2))
+        return &events_of_family;
+    return &events_of_topic;
+}
+
 static const struct question *find_question(const char *kind, const void *params,
                                             size_t len)
 {
     for (size_t i = 0; i < sizeof(questions) / sizeof(*questions); i++) {
         if (strcmp(questions[i].kind, kind))
             continue;
-        if (!strcmp(kind, "events") && tocsin_find_str(params, len, "topic").ptr)
-            return &events_of_topic;
+        if (!strcmp(kind, "events"))
+            return find_events_question(&questions[i],
+                                        tocsin_find_str(params, len, "topic"));
         return &questions[i];
     }
     return NULL;

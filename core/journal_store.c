@@ -41,6 +41,9 @@ static const char *const statements[TC_STORE_STATEMENTS] = {
     [TC_STORE_ROLLBACK] = "ROLLBACK",
     [TC_STORE_PUT_EVENT] = "INSERT INTO events (time_ns, topic, source, data)"
                            " VALUES (?1, ?2, ?3, ?4)",
+    [TC_STORE_USED_BYTES] =
+        "SELECT (page_count - freelist_count) * page_size"
+        " FROM pragma_page_count, pragma_freelist_count, pragma_page_size",
     [TC_STORE_PRUNE_EVENTS] =
         "DELETE FROM events WHERE id IN (SELECT id FROM events"
         " WHERE id <= (SELECT max(id) FROM events) - ?1 ORDER BY id LIMIT ?2)",
@@ -199,8 +202,8 @@ static int prepare(struct tc_store *store)
     return rc;
 }
 
-int tc_store_open(const char *path, uint64_t keep_events, struct tc_store **ret_store,
-                  char why[256])
+int tc_store_open(const char *path, struct tc_store_limits keep,
+                  struct tc_store **ret_store, char why[256])
 {
     struct tc_store *store;
     int rc, err;
@@ -215,7 +218,7 @@ int tc_store_open(const char *path, uint64_t keep_events, struct tc_store **ret_
         tc_why(why, "out of memory");
         return -ENOMEM;
     }
-    store->keep_events = (int64_t)keep_events;
+    store->keep = keep;
     rc = sqlite3_open_v2(path ? path : ":memory:", &store->db,
                          SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
                              SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
@@ -418,11 +421,39 @@ int tc_store_put(struct tc_store *store, const struct tocsin_event *event)
     return err;
 }
 
+int tc_store_put_loss(struct tc_store *store, uint64_t count)
+{
+    struct tocsin_event event = {.topic = "journal.lost", .source = "core"};
+    struct tocsin_writer w;
+    struct timespec now;
+    uint8_t buf[32];
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_uint(&w, "lost", count);
+    tocsin_end(&w);
+    event.time_ns = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+    event.data = w.buf;
+    event.len = w.len;
+    return put_event(store, &event);
+}
+
+static bool is_too_large(struct tc_store *store)
+{
+    sqlite3_stmt *statement = store->statements[TC_STORE_USED_BYTES];
+    bool too_large = sqlite3_step(statement) == SQLITE_ROW &&
+                     sqlite3_column_int64(statement, 0) > store->keep.bytes;
+
+    (void)sqlite3_reset(statement);
+    return too_large;
+}
+
 int tc_store_prune(struct tc_store *store, unsigned step)
 {
     sqlite3_stmt *statement = store->statements[TC_STORE_PRUNE_EVENTS];
 
-    (void)sqlite3_bind_int64(statement, 1, store->keep_events);
+    (void)sqlite3_bind_int64(statement, 1, is_too_large(store) ? 0 : store->keep.events);
     (void)sqlite3_bind_int64(statement, 2, step);
     return run(store, TC_STORE_PRUNE_EVENTS);
 }

@@ -34,6 +34,7 @@ enum tc_store_statement {
     TC_STORE_ROLLBACK,
     TC_STORE_PUT_EVENT,
     TC_STORE_PRUNE_EVENTS,
+    TC_STORE_USED_BYTES,
     TC_STORE_PUT_THREAT,
     TC_STORE_PUT_PATH,
     TC_STORE_PUT_REMEDY,
@@ -41,18 +42,24 @@ enum tc_store_statement {
     TC_STORE_STATEMENTS,
 };
 
+/* What pruning leaves of the events. */
+struct tc_store_limits {
+    int64_t events; /* rows */
+    int64_t bytes;  /* of the whole database, free pages left out */
+};
+
 struct tc_store {
     sqlite3 *db;
     sqlite3_stmt *statements[TC_STORE_STATEMENTS];
-    int64_t keep_events;
+    struct tc_store_limits keep;
 };
 
 /*
  * Opens or creates the database at `path` (mode 0600), or one in memory for NULL, and
- * brings its schema up to date. `keep_events`: rows of `events` that pruning leaves.
+ * brings its schema up to date.
  */
-int tc_store_open(const char *path, uint64_t keep_events, struct tc_store **ret_store,
-                  char why[256]);
+int tc_store_open(const char *path, struct tc_store_limits keep,
+                  struct tc_store **ret_store, char why[256]);
 
 /* Takes NULL. */
 void tc_store_close(struct tc_store *store);
@@ -77,7 +84,10 @@ void tc_store_rollback(struct tc_store *store);
 /* Stores one event, and makes or updates the threat or the alert that it is about. */
 int tc_store_put(struct tc_store *store, const struct tocsin_event *event);
 
-/* Removes at most `step` of the oldest events beyond keep_events. */
+/* Stores an event `journal.lost` of the core: `count` events before it are missing. */
+int tc_store_put_loss(struct tc_store *store, uint64_t count);
+
+/* Removes at most `step` of the oldest events beyond the limits. */
 int tc_store_prune(struct tc_store *store, unsigned step);
 
 /*

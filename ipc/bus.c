@@ -251,6 +251,11 @@ uint64_t tc_subscriber_bit(const struct tc_subscriber *subscriber)
     return UINT64_C(1) << subscriber->index;
 }
 
+uint64_t tc_subscriber_dropped(const struct tc_subscriber *subscriber)
+{
+    return subscriber->dropped;
+}
+
 /* ---- Publishing. ---- */
 
 /* Takes the subscriber with the lowest bit out of a set that is not empty. */

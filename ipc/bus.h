@@ -71,6 +71,9 @@ void tc_bus_unsubscribe(struct tc_subscriber *subscriber);
 /* The subscriber's bit in the sets of voters. */
 uint64_t tc_subscriber_bit(const struct tc_subscriber *subscriber);
 
+/* How many events it has lost to a full queue so far. */
+uint64_t tc_subscriber_dropped(const struct tc_subscriber *subscriber);
+
 /*
  * Makes an event of *draft under the next id and queues it. A full queue drops the event
  * for that subscriber and counts it; topics with `keep` are queued beyond the bound.

@@ -22,7 +22,11 @@
 #define TC_RPC_MAX_DEPTH 16
 #define TC_RPC_CLIENTS_MAX 64
 #define TC_RPC_BACKLOG_BYTES                                                             \
-    (4 * 1024 * 1024) /* unread replies; beyond it a client is cut off */
+    (4 * 1024 * 1024)        /* unread replies; beyond it a client is cut off */
+#define TC_RPC_CALLS_MAX 256 /* unanswered calls of one client; more are refused */
+#define TC_RPC_TAPS_MAX 16   /* of all clients, so that plugins find room on the bus */
+#define TC_RPC_PROGRESS_BYTES                                                            \
+    (64 * 1024) /* a client that is so far behind gets no progress */
 
 struct tc_bus;
 struct tc_rpc;
@@ -59,7 +63,18 @@ struct tc_rpc_options {
     void *arg;
 };
 
-/* Listens. On failure the reason stands in `why`. */
+/* How often each limit was met, since the start. */
+struct tc_rpc_counters {
+    uint64_t accepted;         /* connections */
+    uint64_t refused_clients;  /* beyond TC_RPC_CLIENTS_MAX */
+    uint64_t malformed;        /* connections closed over what they sent */
+    uint64_t cut_off;          /* connections closed over what they did not read */
+    uint64_t refused_calls;    /* beyond TC_RPC_CALLS_MAX */
+    uint64_t refused_taps;     /* beyond TC_RPC_TAPS_MAX */
+    uint64_t progress_dropped; /* see TC_RPC_PROGRESS_BYTES */
+};
+
+/* Listens. On failure the reason stands in `why`. The process must ignore SIGPIPE. */
 int tc_rpc_start(uv_loop_t *loop, const struct tc_rpc_options *options,
                  struct tc_rpc **ret_rpc, char why[256]);
 
@@ -77,6 +92,8 @@ void tc_rpc_fail(struct tc_rpc_call *call, const char *code, const char *format,
 
 /* Sends notification ["progress", {call: id, ...map}] ahead of the answer. */
 void tc_rpc_progress(struct tc_rpc_call *call, const void *map, size_t len);
+
+void tc_rpc_counters(const struct tc_rpc *rpc, struct tc_rpc_counters *ret);
 
 /* For each connection and tap: pid, uid, queued bytes, missed events; appended to an open
  * array. */

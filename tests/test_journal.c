@@ -437,6 +437,13 @@ static void journal_answers_events_newest_first(void **state)
     assert_int_equal(ask(f, "events", "topic", "approval.granted", 0), 0);
     assert_int_equal(count_entries(f, "items"), 2);
     assert_item(f, 1, "topic", "approval.granted");
+    assert_int_equal(ask(f, "events", "topic", "sensor.*", 0), 0);
+    assert_int_equal(count_entries(f, "items"), 3);
+    assert_item(f, 0, "topic", "sensor.gap");
+    assert_int_equal(ask(f, "events", "topic", "sens.*", 0), 0);
+    assert_int_equal(count_entries(f, "items"), 0);
+    assert_int_equal(ask(f, "events", "topic", "*", 0), 0);
+    assert_int_equal(count_entries(f, "items"), 5);
 }
 
 static void journal_ends_a_list_early_that_grows_too_large(void **state)
@@ -781,9 +788,15 @@ static void journal_loses_the_oldest_and_counts_them_when_too_many_wait(void **s
     assert_int_equal(unlink(filler), 0);
     assert_int_equal(sync_journal(f), -ENOBUFS); /* told once */
     assert_int_equal(sync_journal(f), 0);
-    assert_int_equal(sql_int(f, "SELECT count(*) FROM events"), TC_JOURNAL_PENDING_MAX);
-    assert_int_equal(sql_int(f, "SELECT max(time_ns) FROM events"),
-                     TC_JOURNAL_PENDING_MAX + 100);
+    assert_int_equal(sql_int(f, "SELECT count(*) FROM events WHERE topic = 'sensor.gap'"),
+                     TC_JOURNAL_PENDING_MAX);
+    assert_int_equal(
+        sql_int(f, "SELECT max(time_ns) FROM events WHERE topic = 'sensor.gap'"),
+        TC_JOURNAL_PENDING_MAX + 100);
+    /* The record itself says where something is missing. */
+    assert_int_equal(ask(f, "events", "topic", "journal.lost", 0), 0);
+    assert_int_equal(count_entries(f, "items"), 1);
+    assert_int_equal(item_int(f, 0, "event.lost"), 100);
 }
 
 static void journal_starts_on_a_read_only_disk_and_stores_when_it_may(void **state)
@@ -1006,9 +1019,20 @@ static void journal_keeps_every_acknowledged_event_across_kill_9(void **state)
 
 /* ---- The store alone ---- */
 
+static struct tc_store *open_store(const struct fixture *f, int64_t events, int64_t bytes)
+{
+    struct tc_store *store;
+    char why[256];
+
+    assert_int_equal(
+        tc_store_open(f->db, (struct tc_store_limits){events, bytes}, &store, why), 0);
+    return store;
+}
+
 static void store_keeps_the_newest_events_and_all_threats_when_pruned(void **state)
 {
     struct fixture *f = *state;
+    struct tc_store *store;
 
     open_journal(f); /* makes the rows */
     detect(f, 1, "t1", "/tmp/a");
@@ -1016,9 +1040,7 @@ static void store_keeps_the_newest_events_and_all_threats_when_pruned(void **sta
         store_number(f, "sensor.gap", n, 10);
     close_journal(f);
 
-    struct tc_store *store;
-    char why[256];
-    assert_int_equal(tc_store_open(f->db, 30, &store, why), 0);
+    store = open_store(f, 30, INT64_MAX);
     assert_int_equal(tc_store_prune(store, 50), 0);
     assert_int_equal(sql_int(f, "SELECT count(*) FROM events"), 50);
     assert_int_equal(tc_store_prune(store, 50), 0);
@@ -1026,6 +1048,24 @@ static void store_keeps_the_newest_events_and_all_threats_when_pruned(void **sta
     assert_int_equal(sql_int(f, "SELECT count(*) FROM events"), 30);
     assert_int_equal(sql_int(f, "SELECT min(time_ns) FROM events"), 71);
     assert_int_equal(sql_int(f, "SELECT count(*) FROM threats"), 1);
+    tc_store_close(store);
+}
+
+static void store_removes_events_when_the_database_grows_too_large(void **state)
+{
+    struct fixture *f = *state;
+    struct tc_store *store;
+
+    open_journal(f);
+    for (uint64_t n = 1; n <= 100; n++)
+        store_number(f, "sensor.gap", n, 10000);
+    close_journal(f);
+
+    store = open_store(f, 1000, 500000);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(tc_store_prune(store, 10), 0);
+    assert_in_range(sql_int(f, "SELECT count(*) FROM events"), 20, 49);
+    assert_int_equal(sql_int(f, "SELECT max(time_ns) FROM events"), 100);
     tc_store_close(store);
 }
 
@@ -1117,6 +1157,7 @@ int main(void)
         TEST(journal_refuses_a_state_folder_that_is_not_there),
         TEST(journal_keeps_every_acknowledged_event_across_kill_9),
         TEST(store_keeps_the_newest_events_and_all_threats_when_pruned),
+        TEST(store_removes_events_when_the_database_grows_too_large),
         TEST(schema_is_reached_from_each_older_version),
         TEST(schema_stays_at_the_version_before_a_step_that_fails),
     };

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the server as a whole: listening, the table of taps and when they are flushed,
+ * and the orderly end. Must not: know what a method does, but for tap.open and tap.close,
+ * which are about connections.
+ */
+#include "ipc/rpc.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tocsin/event.h>
+#include <unistd.h>
+
+#include "ipc/rpc_internal.h"
+#include "ipc/tap.h"
+
+/* ---- Taps ---- */
+
+static void on_flush(uv_idle_t *handle)
+{
+    struct tc_rpc *rpc = handle->data;
+
+    uv_idle_stop(handle);
+    for (size_t i = 0; i < TC_RPC_TAPS_MAX; i++)
+        if (rpc->taps[i].tap && tc_tap_flush(rpc->taps[i].tap) < 0)
+            tc_rpc_client_close(rpc->taps[i].client);
+}
+
+/* An idle handle rather than a write for every event: what one turn of the bus delivers
+ * goes out together. */
+static void on_tap_wake(void *arg)
+{
+    struct tc_rpc *rpc = arg;
+
+    if (!rpc->stopping)
+        uv_idle_start(&rpc->flusher, on_flush);
+}
+
+static void close_tap(struct tc_rpc_tap *place)
+{
+    tc_tap_close(place->tap);
+    place->tap = NULL;
+    place->client = NULL;
+}
+
+void tc_rpc_close_taps(struct tc_rpc_client *client)
+{
+    struct tc_rpc *rpc = client->rpc;
+
+    for (size_t i = 0; i < TC_RPC_TAPS_MAX; i++)
+        if (rpc->taps[i].tap && rpc->taps[i].client == client)
+            close_tap(&rpc->taps[i]);
+}
+
+static void reply_tap(struct tc_rpc_call *call, uint64_t id)
+{
+    struct tocsin_writer w;
+    uint8_t result[32];
+
+    tocsin_writer_init(&w, result, sizeof(result));
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_uint(&w, "tap", id);
+    tocsin_end(&w);
+    tc_rpc_reply(call, result, w.len);
+}
+
+static const char *open_error_code(int r)
+{
+    switch (r) {
+    case -EINVAL:
+        return "usage";
+    case -ENOSPC:
+        return "refused";
+    default:
+        return "failed";
+    }
+}
+
+static void open_tap(struct tc_rpc_call *call, const void *params, size_t len)
+{
+    struct tc_rpc_client *client = call->client;
+    struct tc_rpc *rpc = client->rpc;
+    struct tc_tap_options options = {
+        .bus = rpc->options.bus,
+        .stream = (uv_stream_t *)&client->pipe,
+        .id = rpc->last_tap + 1,
+        .wake = on_tap_wake,
+        .arg = rpc,
+    };
+    struct tc_rpc_tap *place = rpc->taps;
+    char why[256];
+    int r;
+
+    while (place < rpc->taps + TC_RPC_TAPS_MAX && place->tap)
+        place++;
+    if (place == rpc->taps + TC_RPC_TAPS_MAX) {
+        rpc->counters.refused_taps++;
+        tc_rpc_fail(call, "refused", "%d taps are open already", TC_RPC_TAPS_MAX);
+        return;
+    }
+    r = tc_tap_open(&options, params, len, &place->tap, why);
+    if (r) {
+        tc_rpc_fail(call, open_error_code(r), "tap.open: %s", why);
+        return;
+    }
+    rpc->last_tap = options.id;
+    place->client = client;
+    place->id = options.id;
+    reply_tap(call, options.id);
+}
+
+static void shut_tap(struct tc_rpc_call *call, const void *params, size_t len)
+{
+    struct tc_rpc *rpc = call->client->rpc;
+    int64_t id = tocsin_find_int(params, len, "tap", -1);
+
+    for (size_t i = 0; i < TC_RPC_TAPS_MAX; i++) {
+        struct tc_rpc_tap *place = &rpc->taps[i];
+
+        if (place->tap && place->client == call->client && (int64_t)place->id == id) {
+            close_tap(place);
+            reply_tap(call, (uint64_t)id);
+            return;
+        }
+    }
+    tc_rpc_fail(call, "not_found", "tap.close: this connection has no such tap");
+}
+
+bool tc_rpc_tap_call(struct tc_rpc_call *call, const void *params, size_t len)
+{
+    if (!strcmp(call->method, "tap.open"))
+        open_tap(call, params, len);
+    else if (!strcmp(call->method, "tap.close"))
+        shut_tap(call, params, len);
+    else
+        return false;
+    return true;
+}
+
+/* ---- Beginning and end ---- */
+
+void tc_rpc_handle_closed(struct tc_rpc *rpc)
+{
+    if (--rpc->handles)
+        return;
+    if (rpc->stopped)
+        rpc->stopped(rpc->stopped_arg);
+    free((char *)(uintptr_t)rpc->options.path);
+    free(rpc);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    tc_rpc_handle_closed(handle->data);
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    if (status == 0)
+        tc_rpc_client_accept(stream->data);
+}
+
+/* Hands the listening socket to the loop. From here on only tc_rpc_stop undoes it. */
+static int attach(struct tc_rpc *rpc, uv_loop_t *loop)
+{
+    int r;
+
+    uv_idle_init(loop, &rpc->flusher);
+    rpc->flusher.data = rpc;
+    r = uv_pipe_init(loop, &rpc->pipe, 0);
+    rpc->pipe.data = rpc;
+    rpc->handles = 2;
+    if (!r)
+        r = uv_pipe_open(&rpc->pipe, rpc->listener.fd);
+    if (r) {
+        close(rpc->listener.fd);
+        return r;
+    }
+    return uv_listen((uv_stream_t *)&rpc->pipe, TC_RPC_CLIENTS_MAX, on_connection);
+}
+
+int tc_rpc_start(uv_loop_t *loop, const struct tc_rpc_options *options,
+                 struct tc_rpc **ret_rpc, char why[256])
+{
+    struct tc_rpc *rpc = NULL;
+    char *path = strdup(options->path);
+    int r = -ENOMEM;
+
+    rpc = calloc(1, sizeof(*rpc));
+    if (!path || !rpc) {
+        snprintf(why, 256, "out of memory");
+        goto fail;
+    }
+    rpc->options = *options;
+    rpc->options.path = path;
+    rpc->options.group = NULL;
+    r = tc_listen_open(path, options->mode, options->group, &rpc->listener, why);
+    if (r)
+        goto fail;
+    r = attach(rpc, loop);
+    if (r) {
+        snprintf(why, 256, "cannot listen on %s: %s", options->path, uv_strerror(r));
+        tc_rpc_stop(rpc, NULL, NULL);
+        return r;
+    }
+    *ret_rpc = rpc;
+    return 0;
+
+fail:
+    free(rpc);
+    free(path);
+    return r;
+}
+
+void tc_rpc_stop(struct tc_rpc *rpc, void (*done)(void *arg), void *arg)
+{
+    rpc->stopping = true;
+    rpc->stopped = done;
+    rpc->stopped_arg = arg;
+    tc_listen_unlink(&rpc->listener, rpc->options.path);
+    uv_close((uv_handle_t *)&rpc->flusher, on_closed);
+    uv_close((uv_handle_t *)&rpc->pipe, on_closed);
+    while (rpc->clients)
+        tc_rpc_client_close(rpc->clients);
+}
+
+/* ---- Numbers ---- */
+
+void tc_rpc_counters(const struct tc_rpc *rpc, struct tc_rpc_counters *ret)
+{
+    *ret = rpc->counters;
+}
+
+static void put_tap_stats(struct tocsin_writer *w, const struct tc_tap *tap)
+{
+    struct tc_tap_stats stats;
+
+    tc_tap_stats(tap, &stats);
+    tocsin_begin_map(w, NULL);
+    tocsin_put_uint(w, "tap", stats.id);
+    tocsin_put_uint(w, "sent", stats.sent);
+    tocsin_put_uint(w, "missed", stats.missed);
+    tocsin_put_uint(w, "queued", stats.queued);
+    tocsin_put_uint(w, "queued_bytes", stats.queued_bytes);
+    tocsin_end(w);
+}
+
+void tc_rpc_stats(const struct tc_rpc *rpc, struct tocsin_writer *w)
+{
+    const struct tc_rpc_client *client;
+
+    for (client = rpc->clients; client; client = client->next) {
+        tocsin_begin_map(w, NULL);
+        tocsin_put_int(w, "pid", client->peer.pid);
+        tocsin_put_uint(w, "uid", client->peer.uid);
+        tocsin_put_uint(
+            w, "queued_bytes",
+            uv_stream_get_write_queue_size((const uv_stream_t *)&client->pipe));
+        tocsin_put_uint(w, "calls", client->calls_count);
+        tocsin_begin_array(w, "taps");
+        for (size_t i = 0; i < TC_RPC_TAPS_MAX; i++)
+            if (rpc->taps[i].tap && rpc->taps[i].client == client)
+                put_tap_stats(w, rpc->taps[i].tap);
+        tocsin_end(w);
+        tocsin_end(w);
+    }
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: one connection: its bytes in, cut into messages and checked, its bytes out, and
+ * its end. Must not: know what a method does, or trust a byte.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <tocsin/event.h>
+
+#include "ipc/frame.h"
+#include "ipc/rpc_internal.h"
+
+#define READ_BYTES_MIN 4096
+#define IDLE_BYTES_MAX (64 * 1024) /* of a buffer that is kept while nothing is in it */
+
+enum message_type {
+    MESSAGE_REQUEST = 0,
+    MESSAGE_NOTIFICATION = 2,
+};
+
+struct message {
+    enum message_type type;
+    uint32_t id; /* of a request */
+    struct tocsin_value method, params;
+};
+
+/* ---- Out ---- */
+
+struct leftover {
+    uv_write_t request;
+    struct tc_rpc_client *client;
+    char bytes[];
+};
+
+static void on_leftover_written(uv_write_t *request, int status)
+{
+    struct leftover *left = request->data;
+
+    if (status < 0)
+        tc_rpc_client_close(left->client);
+    free(left);
+}
+
+/* Queues all but the first `skip` bytes of the buffers. */
+static int queue_leftover(struct tc_rpc_client *client, const uv_buf_t *bufs,
+                          unsigned count, size_t skip)
+{
+    struct leftover *left;
+    size_t total = 0, n;
+    uv_buf_t buf;
+    char *to;
+    int r;
+
+    for (unsigned i = 0; i < count; i++)
+        total += bufs[i].len;
+    if (total == skip)
+        return 0;
+    left = malloc(sizeof(*left) + total - skip);
+    if (!left)
+        return -ENOMEM;
+    to = left->bytes;
+    for (unsigned i = 0; i < count; i++) {
+        n = skip < bufs[i].len ? skip : bufs[i].len;
+        skip -= n;
+        memcpy(to, bufs[i].base + n, bufs[i].len - n);
+        to += bufs[i].len - n;
+    }
+    left->client = client;
+    left->request.data = left;
+    buf = uv_buf_init(left->bytes, (unsigned)(to - left->bytes));
+    r = uv_write(&left->request, (uv_stream_t *)&client->pipe, &buf, 1,
+                 on_leftover_written);
+    if (r)
+        free(left);
+    return r;
+}
+
+void tc_rpc_client_send(struct tc_rpc_client *client, const uv_buf_t *bufs,
+                        unsigned count)
+{
+    uv_stream_t *stream = (uv_stream_t *)&client->pipe;
+    int r;
+
+    if (client->closing)
+        return;
+    if (uv_stream_get_write_queue_size(stream) > TC_RPC_BACKLOG_BYTES) {
+        client->rpc->counters.cut_off++;
+        tc_rpc_client_close(client);
+        return;
+    }
+    r = uv_try_write(stream, bufs, count);
+    if (r >= 0 || r == UV_EAGAIN)
+        r = queue_leftover(client, bufs, count, r < 0 ? 0 : (size_t)r);
+    if (r < 0)
+        tc_rpc_client_close(client);
+}
+
+/* Says what is wrong if the socket takes it at once, and closes the connection. */
+static void refuse(struct tc_rpc_client *client, const char *message)
+{
+    uint8_t bytes[TC_RPC_ERROR_BYTES];
+    struct tocsin_writer w;
+    uv_buf_t buf;
+
+    client->rpc->counters.malformed++;
+    tocsin_writer_init(&w, bytes, sizeof(bytes));
+    tc_rpc_put_error(&w, NULL, "usage", message);
+    buf = uv_buf_init((char *)bytes, (unsigned)w.len);
+    uv_try_write((uv_stream_t *)&client->pipe, &buf, 1);
+    tc_rpc_client_close(client);
+}
+
+/* ---- In ---- */
+
+/* Reads a well-formed value as a message. False when it is none that a client sends. */
+static bool read_message(const uint8_t *data, size_t len, struct message *ret)
+{
+    struct tocsin_value array, type, id;
+    struct tocsin_iter it;
+
+    if (!tocsin_read(data, data + len, &array) || array.type != TOCSIN_ARRAY)
+        return false;
+    tocsin_iter_init(&it, &array);
+    if (!tocsin_iter_next(&it, NULL, &type) || type.type != TOCSIN_UINT)
+        return false;
+    if (type.u == MESSAGE_REQUEST) {
+        if (array.count != 4 || !tocsin_iter_next(&it, NULL, &id) ||
+            id.type != TOCSIN_UINT || id.u > UINT32_MAX)
+            return false;
+        ret->id = (uint32_t)id.u;
+    } else if (type.u != MESSAGE_NOTIFICATION || array.count != 3) {
+        return false;
+    }
+    ret->type = (enum message_type)type.u;
+    return tocsin_iter_next(&it, NULL, &ret->method) &&
+           tocsin_iter_next(&it, NULL, &ret->params) && ret->method.type == TOCSIN_STR;
+}
+
+/* The one map that params are or hold. Returns what is wrong with them, or NULL. */
+static const char *read_params(const struct tocsin_value *params, const void **ret_map,
+                               size_t *ret_len)
+{
+    static const uint8_t empty_map = 0x80;
+    struct tocsin_value map = *params;
+    size_t len;
+
+    if (params->type == TOCSIN_ARRAY) {
+        if (params->count == 0) {
+            *ret_map = &empty_map;
+            *ret_len = 1;
+            return NULL;
+        }
+        if (params->count > 1 ||
+            !tocsin_read((const uint8_t *)params->ptr, params->end, &map))
+            return "params are at most one map";
+    }
+    if (map.type != TOCSIN_MAP)
+        return "params are a map, or an array of at most one";
+    len = tocsin_value_size(&map);
+    switch (tc_frame_check(map.start, len)) {
+    case 0:
+        *ret_map = map.start;
+        *ret_len = len;
+        return NULL;
+    case -EMSGSIZE:
+        return "params are too long";
+    case -ELOOP:
+        return "params are nested too deep";
+    default:
+        return "params are a map whose keys are strings";
+    }
+}
+
+static void handle_request(struct tc_rpc_client *client, const struct message *message)
+{
+    const struct tc_rpc_options *options = &client->rpc->options;
+    const struct tocsin_value *method = &message->method;
+    bool named =
+        method->len <= TC_RPC_METHOD_BYTES_MAX && !memchr(method->ptr, '\0', method->len);
+    const void *params = NULL;
+    struct tc_rpc_call *call;
+    const char *wrong;
+    size_t len = 0;
+
+    call = tc_rpc_call_new(client, message->id, named ? method->ptr : "",
+                           named ? method->len : 0);
+    if (!call) {
+        tc_rpc_client_close(client);
+        return;
+    }
+    wrong = read_params(&message->params, &params, &len);
+    if (client->calls_count > TC_RPC_CALLS_MAX) {
+        client->rpc->counters.refused_calls++;
+        tc_rpc_fail(call, "refused", "%d calls of this connection are unanswered",
+                    TC_RPC_CALLS_MAX);
+    } else if (!named) {
+        tc_rpc_fail(call, "unknown_method", "no method has such a name");
+    } else if (wrong) {
+        tc_rpc_fail(call, "usage", "%s: %s", call->method, wrong);
+    } else if (!tc_rpc_tap_call(call, params, len)) {
+        options->call(options->arg, call, call->method, params, len);
+    }
+}
+
+static void handle_message(struct tc_rpc_client *client, const uint8_t *data, size_t len)
+{
+    struct message message;
+
+    if (!read_message(data, len, &message))
+        refuse(client, "not a MessagePack-RPC request");
+    else if (message.type == MESSAGE_REQUEST)
+        handle_request(client, &message);
+    /* There is no notification that the agent listens to, and nobody to tell so. */
+}
+
+static const char *frame_error(int r)
+{
+    switch (r) {
+    case -EMSGSIZE:
+        return "message too long";
+    case -ELOOP:
+        return "message nested too deep";
+    default:
+        return "not MessagePack";
+    }
+}
+
+/* Handles every whole message that is in the buffer and keeps the rest. */
+static void handle_bytes(struct tc_rpc_client *client)
+{
+    size_t at = 0, len;
+    int r = 0;
+
+    while (!client->closing && at < client->in_len) {
+        r = tc_frame_next(client->in + at, client->in_len - at, TC_RPC_MAX_BYTES,
+                          TC_RPC_MAX_DEPTH, &len);
+        if (r)
+            break;
+        handle_message(client, client->in + at, len);
+        at += len;
+    }
+    if (client->closing)
+        return;
+    if (r && r != -EAGAIN) {
+        refuse(client, frame_error(r));
+        return;
+    }
+    client->in_len -= at;
+    if (client->in_len) {
+        memmove(client->in, client->in + at, client->in_len);
+    } else if (client->in_cap > IDLE_BYTES_MAX) {
+        free(client->in);
+        client->in = NULL;
+        client->in_cap = 0;
+    }
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf)
+{
+    struct tc_rpc_client *client = handle->data;
+    uint8_t *grown;
+    size_t cap;
+
+    (void)suggested;
+    if (client->in_cap - client->in_len < READ_BYTES_MIN) {
+        cap = client->in_cap ? 2 * client->in_cap : 2 * READ_BYTES_MIN;
+        grown = realloc(client->in, cap);
+        if (!grown) {
+            *ret_buf = uv_buf_init(NULL, 0); /* reads as UV_ENOBUFS */
+            return;
+        }
+        client->in = grown;
+        client->in_cap = cap;
+    }
+    *ret_buf = uv_buf_init((char *)client->in + client->in_len,
+                           (unsigned)(client->in_cap - client->in_len));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct tc_rpc_client *client = stream->data;
+
+    (void)buf;
+    if (n < 0) {
+        tc_rpc_client_close(client);
+        return;
+    }
+    client->in_len += (size_t)n;
+    handle_bytes(client);
+}
+
+/* ---- Beginning and end ---- */
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct tc_rpc_client *client = handle->data;
+    struct tc_rpc *rpc = client->rpc;
+
+    free(client->in);
+    free(client);
+    tc_rpc_handle_closed(rpc);
+}
+
+void tc_rpc_client_close(struct tc_rpc_client *client)
+{
+    struct tc_rpc *rpc = client->rpc;
+
+    if (client->closing)
+        return;
+    client->closing = true;
+    if (client->prev)
+        client->prev->next = client->next;
+    else
+        rpc->clients = client->next;
+    if (client->next)
+        client->next->prev = client->prev;
+    rpc->clients_count--;
+    tc_rpc_close_taps(client);
+    uv_close((uv_handle_t *)&client->pipe, on_closed);
+    tc_rpc_calls_abandon(client);
+}
+
+static int read_peer(struct tc_rpc_client *client)
+{
+    struct ucred cred;
+    socklen_t len = sizeof(cred);
+    uv_os_fd_t fd;
+    int r;
+
+    r = uv_fileno((uv_handle_t *)&client->pipe, &fd);
+    if (r)
+        return r;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+        return -errno;
+    client->peer.uid = cred.uid;
+    client->peer.gid = cred.gid;
+    client->peer.pid = cred.pid;
+    return 0;
+}
+
+void tc_rpc_client_accept(struct tc_rpc *rpc)
+{
+    struct tc_rpc_client *client = calloc(1, sizeof(*client));
+
+    if (!client)
+        return;
+    if (uv_pipe_init(rpc->pipe.loop, &client->pipe, 0) < 0) {
+        free(client);
+        return;
+    }
+    rpc->handles++;
+    client->rpc = rpc;
+    client->pipe.data = client;
+    client->next = rpc->clients;
+    if (client->next)
+        client->next->prev = client;
+    rpc->clients = client;
+    rpc->clients_count++;
+    if (uv_accept((uv_stream_t *)&rpc->pipe, (uv_stream_t *)&client->pipe) < 0) {
+        tc_rpc_client_close(client);
+        return;
+    }
+    if (rpc->clients_count > TC_RPC_CLIENTS_MAX) {
+        rpc->counters.refused_clients++;
+        tc_rpc_client_close(client);
+        return;
+    }
+    rpc->counters.accepted++;
+    if (read_peer(client) < 0 ||
+        uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read) < 0)
+        tc_rpc_client_close(client);
+}
