@@ -61,6 +61,8 @@ struct tc_plugin_env {
     /* `entering` a callback of that plugin (NULL: left it): so that a crash or hang finds
      * its owner. */
     void (*entering)(void *arg, const char *plugin);
+
+    uint64_t start_ms, stop_ms; /* 0: TC_PLUGIN_START_MS, TC_PLUGIN_STOP_MS */
 };
 
 /*
