@@ -13,8 +13,9 @@
 
 struct tc_health;
 
-#define TC_HEALTH_ISSUES_MAX 128 /* open at once; the rest are counted in the last one   \
-                                  */
+#define TC_HEALTH_ISSUES_MAX                                                             \
+    128 /* open at once; the rest are counted in the last one                            \
+         */
 
 struct tc_health *tc_health_new(void);
 void tc_health_free(struct tc_health *health);
@@ -30,15 +31,17 @@ void tc_health_forget(struct tc_health *health, const char *owner);
 /* The fact by key, whoever reported it, or NULL. */
 const char *tc_health_fact(const struct tc_health *health, const char *key);
 
-/* The numbers that health shows and nobody reports. */
+/* What health shows and nobody reports. */
 struct tc_health_numbers {
     bool real_time_enabled; /* the configuration wants a sensor */
     bool passive;
     unsigned plugins_loaded, plugins_failed;
     uint64_t events_dropped;
-    uint64_t now_ns;    /* CLOCK_MONOTONIC, beside the canary's time */
-    uint64_t canary_ns; /* when the sensor's canary last came through; 0 never */
+    uint64_t now_ns; /* CLOCK_MONOTONIC, the clock of fact "canary_ns" */
 };
+
+/* A sensor is named only if its canary came through within this time (approval.md 5). */
+#define TC_HEALTH_CANARY_NS (60ull * 1000 * 1000 * 1000)
 
 /* Writes every field of `health`, in print order, into the open map of w. */
 void tc_health_put(const struct tc_health *health,

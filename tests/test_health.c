@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/health.h"
+
+#define SECOND 1000000000ull
+
+static const struct tc_health_numbers now = {.real_time_enabled = true,
+                                             .now_ns = 100 * SECOND};
+
+struct answer {
+    uint8_t buf[65536];
+    struct tocsin_writer w;
+};
+
+static void put(struct answer *a, const struct tc_health *health,
+                const struct tc_health_numbers *numbers)
+{
+    tocsin_writer_init(&a->w, a->buf, sizeof(a->buf));
+    tocsin_begin_map(&a->w, NULL);
+    tc_health_put(health, numbers, &a->w);
+    tocsin_end(&a->w);
+    assert_int_equal(a->w.error, 0);
+}
+
+static void assert_text(const struct answer *a, const char *field, const char *want)
+{
+    struct tocsin_str s = tocsin_find_str(a->buf, a->w.len, field);
+
+    if (!tocsin_str_is(s, want))
+        fail_msg("%s is %.*s, not %s", field, (int)s.len, s.ptr ? s.ptr : "", want);
+}
+
+static unsigned issues(const struct answer *a)
+{
+    struct tocsin_value v;
+
+    assert_true(tocsin_find(a->buf, a->w.len, "health_issues", &v));
+    return v.count;
+}
+
+static void sensor_reports(struct tc_health *health, const char *canary)
+{
+    tc_health_report(health, "es", TOCSIN_REPORT_FACT, "real_time_protection_subsystem",
+                     "endpoint_security_extension", NULL);
+    tc_health_report(health, "es", TOCSIN_REPORT_FACT, "sensor_mechanism", "fanotify",
+                     NULL);
+    tc_health_report(health, "es", TOCSIN_REPORT_FACT, "canary_ns", canary, NULL);
+}
+
+static void health_without_a_sensor_says_so(void **state)
+{
+    struct tc_health *health = tc_health_new();
+    struct answer a;
+
+    (void)state;
+    put(&a, health, &now);
+    assert_false(tocsin_find_bool(a.buf, a.w.len, "healthy", true));
+    assert_text(&a, "real_time_protection_subsystem", "unavailable");
+    assert_int_equal(issues(&a), 1);
+    tc_health_free(health);
+}
+
+static void health_names_a_sensor_only_while_its_canary_is_fresh(void **state)
+{
+    struct tc_health *health = tc_health_new();
+    struct answer a;
+
+    (void)state;
+    sensor_reports(health, "40000000001");
+    put(&a, health, &now);
+    assert_true(tocsin_find_bool(a.buf, a.w.len, "healthy", false));
+    assert_text(&a, "real_time_protection_subsystem", "endpoint_security_extension");
+    assert_text(&a, "sensor_mechanism", "fanotify");
+
+    sensor_reports(health, "39999999999");
+    put(&a, health, &now);
+    assert_false(tocsin_find_bool(a.buf, a.w.len, "healthy", true));
+    assert_text(&a, "real_time_protection_subsystem", "unavailable");
+    assert_text(&a, "sensor_mechanism", "none");
+    tc_health_free(health);
+}
+
+static void health_forgets_what_a_stopped_plugin_reported(void **state)
+{
+    struct tc_health *health = tc_health_new();
+    struct answer a;
+
+    (void)state;
+    sensor_reports(health, "99000000000");
+    tc_health_report(health, "es", TOCSIN_REPORT_ISSUE, "conflict",
+                     "clamonacc watches too", "x");
+    tc_health_report(health, "av", TOCSIN_REPORT_FACT, "engine_version", "4.2.3", NULL);
+    put(&a, health, &now);
+    assert_int_equal(issues(&a), 1);
+    tc_health_forget(health, "es");
+    put(&a, health, &now);
+    assert_text(&a, "real_time_protection_subsystem", "unavailable");
+    assert_text(&a, "engine_version", "4.2.3");
+    tc_health_free(health);
+}
+
+static void health_reports_change_only_when_something_did(void **state)
+{
+    struct tc_health *health = tc_health_new();
+
+    (void)state;
+    assert_true(tc_health_report(health, "av", TOCSIN_REPORT_ISSUE, "rules", "a", "b"));
+    assert_false(tc_health_report(health, "av", TOCSIN_REPORT_ISSUE, "rules", "a", "b"));
+    assert_true(tc_health_report(health, "av", TOCSIN_REPORT_ISSUE, "rules", "a", NULL));
+    assert_false(
+        tc_health_report(health, "es", TOCSIN_REPORT_CLEAR, "rules", NULL, NULL));
+    assert_true(tc_health_report(health, "av", TOCSIN_REPORT_CLEAR, "rules", NULL, NULL));
+    assert_false(
+        tc_health_report(health, "av", TOCSIN_REPORT_CLEAR, "rules", NULL, NULL));
+    assert_false(tc_health_report(health, "av", 99, "rules", "a", NULL));
+    assert_false(tc_health_report(health, "av", TOCSIN_REPORT_FACT, NULL, "a", NULL));
+    tc_health_free(health);
+}
+
+static void health_bounds_its_issues_and_counts_the_rest(void **state)
+{
+    struct tc_health *health = tc_health_new();
+    char key[32];
+    struct answer a;
+
+    (void)state;
+    for (int i = 0; i < TC_HEALTH_ISSUES_MAX + 5; i++) {
+        snprintf(key, sizeof(key), "i%d", i);
+        tc_health_report(health, "acme", TOCSIN_REPORT_ISSUE, key, "x", NULL);
+    }
+    sensor_reports(health, "99000000000");
+    put(&a, health, &now);
+    assert_int_equal(issues(&a), TC_HEALTH_ISSUES_MAX + 1);
+    tc_health_forget(health, "acme");
+    assert_true(tc_health_report(health, "acme", TOCSIN_REPORT_ISSUE, "new", "x", NULL));
+    tc_health_free(health);
+}
+
+static void health_prints_every_field_in_the_order_of_the_specification(void **state)
+{
+    static const char *const order[] = {"healthy",
+                                        "health_issues",
+                                        "app_version",
+                                        "machine_id",
+                                        "release_ring",
+                                        "engine_version",
+                                        "engine_load_status",
+                                        "real_time_protection_enabled",
+                                        "real_time_protection_available",
+                                        "real_time_protection_subsystem",
+                                        "sensor_mechanism",
+                                        "network_events_subsystem",
+                                        "supplementary_events_subsystem",
+                                        "full_disk_access_enabled",
+                                        "passive_mode_enabled",
+                                        "definitions_version",
+                                        "definitions_updated",
+                                        "definitions_status",
+                                        "tamper_protection",
+                                        "conflicting_applications",
+                                        "plugins_loaded",
+                                        "plugins_failed",
+                                        "events_dropped",
+                                        "last_swap"};
+    struct tc_health *health = tc_health_new();
+    struct tocsin_value map, key, value;
+    struct tocsin_iter it;
+    struct answer a;
+    size_t i = 0;
+
+    (void)state;
+    put(&a, health, &now);
+    assert_non_null(tocsin_read(a.buf, a.buf + a.w.len, &map));
+    tocsin_iter_init(&it, &map);
+    while (tocsin_iter_next(&it, &key, &value)) {
+        struct tocsin_str name = {key.ptr, key.len};
+
+        assert_in_range(i, 0, sizeof(order) / sizeof(order[0]) - 1);
+        assert_true(tocsin_str_is(name, order[i]));
+        i++;
+    }
+    assert_int_equal(i, sizeof(order) / sizeof(order[0]));
+    tc_health_free(health);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(health_without_a_sensor_says_so),
+        cmocka_unit_test(health_names_a_sensor_only_while_its_canary_is_fresh),
+        cmocka_unit_test(health_forgets_what_a_stopped_plugin_reported),
+        cmocka_unit_test(health_reports_change_only_when_something_did),
+        cmocka_unit_test(health_bounds_its_issues_and_counts_the_rest),
+        cmocka_unit_test(health_prints_every_field_in_the_order_of_the_specification),
+    };
+
+    return cmocka_run_group_tests_name("health", tests, NULL, NULL);
+}
