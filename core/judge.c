@@ -8,14 +8,15 @@
 #include "ipc/bus.h"
 #include "ipc/event.h"
 
-#define MS 1000000ull
+#define MS UINT64_C(1000000)
 
 struct tc_judge {
     struct tc_bus *bus;
     struct tc_subscriber *subscriber;
     struct tc_verdict *verdict;
-    tc_judge_voter_fn voter;
-    void *arg;
+    struct tc_judge_voters voters;
+    /* Default answers not told of yet, and by whom they were missed. */
+    uint64_t untold, untold_missing, told_ns;
     uint64_t budget_ns;
     uint64_t armed_ns; /* when the timer fires; UINT64_MAX: it does not run */
     uv_timer_t timer;
@@ -47,6 +48,34 @@ static void on_timer(uv_timer_t *timer)
     arm(judge);
 }
 
+/* One event a second at most; those between are counted in the next. */
+static void tell_timeout(struct tc_judge *judge, const struct tc_verdict_final *final)
+{
+    struct tocsin_event event = {.size = sizeof(event), .fd = -1};
+    struct tocsin_writer w;
+    char names[256] = "";
+    uint8_t buf[512];
+
+    judge->untold++;
+    judge->untold_missing |= final->missing;
+    if (judge->told_ns && final->closed_ns - judge->told_ns < 1000 * MS)
+        return;
+    judge->voters.names(judge->voters.arg, judge->untold_missing, names, sizeof(names));
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_uint(&w, "count", judge->untold);
+    tocsin_put_str(&w, "missing", names);
+    tocsin_put_str(&w, "answer", final->allow ? "allow" : "deny");
+    tocsin_end(&w);
+    event.topic = "verdict.timeout";
+    event.data = w.buf;
+    event.len = w.len;
+    if (tc_bus_publish(judge->bus, &event, "core", NULL, NULL))
+        return;
+    judge->told_ns = final->closed_ns;
+    judge->untold = judge->untold_missing = 0;
+}
+
 /* What the sensor is told. A failure here is out of memory; the sensor's own deadline
  * then answers. */
 static void on_closed(void *arg, const struct tc_verdict_final *final)
@@ -71,12 +100,14 @@ static void on_closed(void *arg, const struct tc_verdict_final *final)
     event.data = w.buf;
     event.len = w.len;
     (void)tc_bus_publish(judge->bus, &event, "core", NULL, NULL);
+    if (final->why == TC_VERDICT_TIMEOUT || final->why == TC_VERDICT_OVERFLOW)
+        tell_timeout(judge, final);
 }
 
 static void on_vote(void *arg, struct tc_event *event)
 {
     struct tc_judge *judge = arg;
-    uint64_t voter = judge->voter(judge->arg, event->pub.source);
+    uint64_t voter = judge->voters.bit(judge->voters.arg, event->pub.source);
     struct tocsin_str decision = tocsin_event_str(&event->pub, TOCSIN_FIELD_DECISION);
     struct tocsin_str reason = tocsin_event_str(&event->pub, TOCSIN_FIELD_REASON);
     bool cacheable =
@@ -91,8 +122,8 @@ static void on_vote(void *arg, struct tc_event *event)
                     uv_hrtime());
 }
 
-int tc_judge_new(uv_loop_t *loop, struct tc_bus *bus, tc_judge_voter_fn voter, void *arg,
-                 struct tc_judge **ret_judge)
+int tc_judge_new(uv_loop_t *loop, struct tc_bus *bus,
+                 const struct tc_judge_voters *voters, struct tc_judge **ret_judge)
 {
     static const char *const patterns[] = {TOCSIN_TOPIC_VERDICT, NULL};
     struct tc_subscription what = {
@@ -106,8 +137,7 @@ int tc_judge_new(uv_loop_t *loop, struct tc_bus *bus, tc_judge_voter_fn voter, v
     if (!judge->verdict)
         goto out;
     judge->bus = bus;
-    judge->voter = voter;
-    judge->arg = arg;
+    judge->voters = *voters;
     judge->budget_ns = 10000 * MS;
     judge->armed_ns = UINT64_MAX;
     what.arg = judge;

@@ -9,6 +9,7 @@
 #define TC_CORE_JUDGE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -18,11 +19,21 @@ struct tc_bus;
 struct tc_judge;
 struct tocsin_event;
 
-/* Which voter a `verdict` event's source is (tc_plugin_voter); 0: none. */
-typedef uint64_t (*tc_judge_voter_fn)(void *arg, const char *source);
+/* Who votes. */
+struct tc_judge_voters {
+    /* Which voter a `verdict` event's source is (tc_plugin_voter); 0: none. */
+    uint64_t (*bit)(void *arg, const char *source);
+    /* Writes the names of a set of voters, separated by commas; cut, never overrun. */
+    void (*names)(void *arg, uint64_t set, char *buf, size_t cap);
+    void *arg;
+};
 
-int tc_judge_new(uv_loop_t *loop, struct tc_bus *bus, tc_judge_voter_fn voter, void *arg,
-                 struct tc_judge **ret_judge);
+/*
+ * Cases that get the default answer are told of by a `verdict.timeout` event {count,
+ * missing, answer}, at most one a second.
+ */
+int tc_judge_new(uv_loop_t *loop, struct tc_bus *bus,
+                 const struct tc_judge_voters *voters, struct tc_judge **ret_judge);
 
 /* Closes what is open with the default; to be called before the sensors stop. Frees
  * itself on the loop. */
