@@ -230,11 +230,19 @@ static void start_kind(struct tc_registry *registry, bool detectors)
             tc_entry_start(e);
 }
 
-static void stop_kind(struct tc_registry *registry, bool detectors)
+/* True when there was one to stop. */
+static bool stop_kind(struct tc_registry *registry, bool detectors)
 {
-    for (struct tc_entry *e = registry->entries; e; e = e->next)
-        if (e->doing == TC_ENTRY_IDLE && e->plugin && is_detector(e->plugin) == detectors)
-            tc_entry_stop(e);
+    bool any = false;
+
+    for (struct tc_entry *e = registry->entries; e; e = e->next) {
+        if (e->doing != TC_ENTRY_IDLE || !e->plugin ||
+            is_detector(e->plugin) != detectors)
+            continue;
+        tc_entry_stop(e);
+        any = true;
+    }
+    return any;
 }
 
 /* All are idle: the next stage of what the whole registry is doing. */
@@ -248,13 +256,9 @@ static void all_idle(struct tc_registry *registry)
         tc_registry_step_soon(registry, 0);
         return;
     }
-    if (registry->stopping && !registry->stop_rest) {
-        registry->stop_rest = true;
-        stop_kind(registry, true);
-        tc_registry_step_soon(registry, 0);
-        return;
-    }
-    if (registry->stopping && registry->retired)
+    /* Sensors first: nobody is asked any more when the judges go. */
+    if (registry->stopping &&
+        (stop_kind(registry, false) || stop_kind(registry, true) || registry->retired))
         return;
     if (registry->booting || registry->stopping) {
         registry->booting = registry->stopping = false;
@@ -540,7 +544,6 @@ void tc_registry_stop(struct tc_registry *registry, tc_registry_done_fn done, vo
             e->fresh = NULL;
         }
     }
-    stop_kind(registry, false);
     tc_registry_step_soon(registry, 0);
 }
 

@@ -4,11 +4,20 @@
 #ifndef TC_CORE_WHY_H
 #define TC_CORE_WHY_H
 
+#include <stdarg.h>
 #include <stdio.h>
 
 #define TC_WHY_MAX 256
 
-/* Fills a caller's `char why[TC_WHY_MAX]`; cut, never overrun. */
-#define tc_why(why, ...) ((void)snprintf((why), TC_WHY_MAX, __VA_ARGS__))
+/* Fills a caller's `char why[TC_WHY_MAX]`, printf-style; a longer sentence is cut. */
+__attribute__((format(printf, 2, 3))) static inline void tc_why(char *why,
+                                                                const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(why, TC_WHY_MAX, format, args);
+    va_end(args);
+}
 
 #endif

@@ -1,0 +1,690 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/agent.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/config.h"
+#include "core/control.h"
+#include "core/health.h"
+#include "core/journal.h"
+#include "core/judge.h"
+#include "core/loader.h"
+#include "core/log.h"
+#include "core/machine.h"
+
+#include "core/registry.h"
+#include "core/supervisor.h"
+#include "core/why.h"
+#include "ipc/bus.h"
+#include "ipc/event.h"
+
+#define TURN_MAX 512 /* events delivered before the loop polls again */
+#define DROPS_EVERY_MS 1000
+#define CRASHES_MAX 3                                  /* of one plugin within ... */
+#define CRASHES_WITHIN_NS (600 * UINT64_C(1000000000)) /* ... before it is left out */
+
+/* ---- bus and loop ---- */
+
+static void on_drop_timer(uv_timer_t *timer)
+{
+    struct tc_agent *agent = timer->data;
+
+    if (tc_bus_report_drops(agent->bus))
+        uv_timer_start(timer, on_drop_timer, DROPS_EVERY_MS, 0);
+}
+
+static void on_turn(uv_check_t *check)
+{
+    struct tc_agent *agent = check->data;
+
+    if (!tc_bus_turn(agent->bus, TURN_MAX)) {
+        uv_idle_stop(&agent->turn_due);
+        uv_check_stop(check);
+    }
+    /* The first loss is told at once; while the timer runs, the next ones wait for it. */
+    if (tc_bus_has_drops(agent->bus) && !uv_is_active((uv_handle_t *)&agent->drop_timer))
+        on_drop_timer(&agent->drop_timer);
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    (void)idle; /* its being active is what keeps the loop from waiting */
+}
+
+static void on_wake(void *arg)
+{
+    struct tc_agent *agent = arg;
+
+    uv_idle_start(&agent->turn_due, on_idle);
+    uv_check_start(&agent->turn, on_turn);
+}
+
+static void on_pulse(uv_timer_t *timer)
+{
+    struct tc_agent *agent = timer->data;
+
+    atomic_store(&agent->pulse->turned_ns, uv_hrtime());
+}
+
+void tc_agent_publish(struct tc_agent *agent, const char *topic,
+                      const struct tocsin_writer *w)
+{
+    struct tocsin_event event = {.size = sizeof(event), .fd = -1, .topic = topic};
+
+    if (w->error)
+        return;
+    event.data = w->buf;
+    event.len = w->len;
+    (void)tc_bus_publish(agent->bus, &event, "core", NULL, NULL);
+}
+
+/* Publishes {name, reason} and whatever else is one sentence. */
+static void publish_note(struct tc_agent *agent, const char *topic, const char *name,
+                         const char *reason)
+{
+    struct tocsin_writer w;
+    uint8_t buf[1024];
+
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    if (name)
+        tocsin_put_str(&w, "name", name);
+    tocsin_put_str(&w, TOCSIN_FIELD_REASON, reason);
+    tocsin_end(&w);
+    tc_agent_publish(agent, topic, &w);
+}
+
+static void on_keep(void *arg, struct tc_event *event)
+{
+    struct tc_agent *agent = arg;
+
+    if (agent->journal)
+        tc_journal_store(agent->journal, event);
+}
+
+static int keep_what_matters(struct tc_agent *agent)
+{
+    static const char *const patterns[] = {
+        "threat.*", "alert.*", "approval.*",      "sensor.*",    "plugin.*",
+        "config.*", "agent.*", "verdict.timeout", "bus.dropped", NULL};
+    const struct tc_subscription what = {
+        .name = "journal", .patterns = patterns, .deliver = on_keep, .arg = agent};
+
+    return tc_bus_subscribe(agent->bus, &what, &agent->keeper);
+}
+
+/* ---- what plugins ask of the agent ---- */
+
+static int on_publish(void *arg, const struct tocsin_event *draft, const char *source,
+                      const struct tocsin_event **ret_event)
+{
+    struct tc_agent *agent = arg;
+
+    return tc_judge_publish(agent->judge, draft, source, ret_event);
+}
+
+static void on_report(void *arg, const char *plugin, uint32_t what, const char *key,
+                      const char *text, const char *fix)
+{
+    struct tc_agent *agent = arg;
+
+    if (!tc_health_report(agent->health, plugin, what, key, text, fix))
+        return;
+    if (what == TOCSIN_REPORT_ISSUE)
+        tc_log(TOCSIN_LOG_WARNING, plugin, "%s%s%s", text, fix ? "; fix: " : "",
+               fix ? fix : "");
+    else if (what == TOCSIN_REPORT_CLEAR)
+        tc_log(TOCSIN_LOG_NOTICE, plugin, "issue %s is over", key);
+}
+
+static int on_excluded(void *arg, const char *plugin, const char *path,
+                       const char *executable)
+{
+    struct tc_agent *agent = arg;
+
+    return tc_config_excluded(agent->config, plugin, path, executable);
+}
+
+static bool passive(const struct tc_agent *agent)
+{
+    return !strcmp(tc_options_text(tc_config_core(agent->config), "mode"), "passive");
+}
+
+static bool on_passive(void *arg)
+{
+    return passive(arg);
+}
+
+static bool on_is_agent(void *arg, int32_t pid)
+{
+    struct tc_agent *agent = arg;
+
+    return pid == getpid() || pid == agent->pulse->supervisor;
+}
+
+static void on_entering(void *arg, const char *plugin)
+{
+    struct tc_agent *agent = arg;
+    size_t len = plugin ? strlen(plugin) : 0;
+
+    if (len >= sizeof(agent->pulse->plugin))
+        len = sizeof(agent->pulse->plugin) - 1;
+    if (len)
+        memcpy(agent->pulse->plugin, plugin, len);
+    agent->pulse->plugin[len] = '\0';
+}
+
+static uint64_t on_voter_bit(void *arg, const char *source)
+{
+    struct tc_agent *agent = arg;
+
+    return tc_registry_voter(agent->registry, source);
+}
+
+static void on_voter_names(void *arg, uint64_t set, char *buf, size_t cap)
+{
+    struct tc_agent *agent = arg;
+
+    tc_registry_voter_names(agent->registry, set, buf, cap);
+}
+
+static void on_voters(void *arg, uint64_t set)
+{
+    struct tc_agent *agent = arg;
+
+    tc_judge_voter_gone(agent->judge, ~set);
+}
+
+/* A plugin has started, stopped, failed or was refused. */
+static void on_plugin_event(void *arg, const char *what, const char *name,
+                            const char *why, const struct tc_plugin *plugin)
+{
+    struct tc_agent *agent = arg;
+    bool bad = !strcmp(what, "failed") || !strcmp(what, "refused");
+    char key[96], fix[128], topic[32];
+
+    snprintf(key, sizeof(key), "plugin_%s", name);
+    snprintf(topic, sizeof(topic), "plugin.%s", what);
+    tc_log(bad ? TOCSIN_LOG_ERROR : TOCSIN_LOG_NOTICE, "agent", "plugin %s %s%s%s", name,
+           what, *why ? ": " : "", why);
+    publish_note(agent, topic, name, why);
+    if (bad) {
+        snprintf(fix, sizeof(fix), "tocsin plugin enable %s", name);
+        tc_health_report(agent->health, "core", TOCSIN_REPORT_ISSUE, key, why, fix);
+    } else {
+        tc_health_report(agent->health, "core", TOCSIN_REPORT_CLEAR, key, NULL, NULL);
+    }
+    if (strcmp(what, "started")) {
+        tc_health_forget(agent->health, name);
+        if (agent->control)
+            tc_control_plugin_gone(agent->control, name);
+    }
+    /* Another set of judges: what was allowed and remembered has to be asked again. */
+    if (plugin && tc_plugin_module(plugin)->plugin->kind == TOCSIN_KIND_DETECTOR)
+        publish_note(agent, TOCSIN_TOPIC_VERDICT_RESET, name, what);
+}
+
+/* ---- journal and health ---- */
+
+static void on_journal_health(void *arg, const char *why, const char *fix)
+{
+    struct tc_agent *agent = arg;
+
+    on_report(agent, "core", why ? TOCSIN_REPORT_ISSUE : TOCSIN_REPORT_CLEAR, "journal",
+              why, fix);
+}
+
+void tc_agent_numbers(const struct tc_agent *agent, struct tc_health_numbers *ret)
+{
+    const struct tc_options *core = tc_config_core(agent->config);
+    struct tc_bus_counters bus;
+
+    memset(ret, 0, sizeof(*ret));
+    tc_bus_counters(agent->bus, &bus);
+    ret->events_dropped = bus.dropped;
+    ret->real_time_enabled =
+        tc_registry_wants(agent->registry, tc_options_text(core, "sensor.primary"));
+    ret->passive = passive(agent);
+    ret->now_ns = uv_hrtime();
+    tc_registry_count(agent->registry, &ret->plugins_loaded, &ret->plugins_failed);
+}
+
+static void report_facts(struct tc_agent *agent)
+{
+    const struct tc_options *core = tc_config_core(agent->config);
+    char id[TC_MACHINE_ID_MAX];
+    const struct {
+        const char *key, *text;
+    } facts[] = {
+        {"app_version", TOCSIN_VERSION},
+        {"machine_id", tc_machine_id(id) ? "unknown" : id},
+        {"release_ring", tc_options_text(core, "release_ring")},
+        {"full_disk_access_enabled", tc_machine_full_disk_access() ? "true" : "false"},
+    };
+
+    for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
+        tc_health_report(agent->health, "core", TOCSIN_REPORT_FACT, facts[i].key,
+                         facts[i].text, NULL);
+}
+
+/* ---- how the core before this one ended ---- */
+
+static void blame_plugin(struct tc_agent *agent, const char *name)
+{
+    uint64_t now = agent->pulse->end_to_ns;
+    unsigned crashes = 0;
+    char why[TC_WHY_MAX];
+
+    tc_journal_add_crash(agent->journal, name, now);
+    if (tc_journal_count_crashes(agent->journal, name, now - CRASHES_WITHIN_NS,
+                                 &crashes) ||
+        crashes < CRASHES_MAX)
+        return;
+    tc_why(why, "plugin %s took the agent down %u times in 10 minutes and is left out",
+           name, crashes);
+    tc_registry_bar(agent->registry, name, why);
+}
+
+static void tell_last_end(struct tc_agent *agent)
+{
+    const struct tc_pulse *pulse = agent->pulse;
+    const char *how = pulse->end == TC_END_HUNG
+                          ? "the agent's loop stood still and it was killed"
+                          : "the agent crashed";
+    struct tocsin_writer w;
+    uint8_t buf[1024];
+
+    if (pulse->end == TC_END_NONE)
+        return;
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_str(&w, TOCSIN_FIELD_REASON, how);
+    tocsin_put_uint(&w, "from", pulse->end_from_ns);
+    tocsin_put_uint(&w, "to", pulse->end_to_ns);
+    tocsin_put_int(&w, "signal", pulse->signal);
+    tocsin_put_str(&w, "plugin", pulse->end_plugin);
+    tocsin_put_uint(&w, "starts", pulse->starts);
+    tocsin_end(&w);
+    tc_agent_publish(agent, TOCSIN_TOPIC_SENSOR_GAP, &w);
+    if (pulse->end_plugin[0])
+        blame_plugin(agent, pulse->end_plugin);
+}
+
+/* ---- reload ---- */
+
+struct reload {
+    uv_work_t work;
+    struct tc_agent *agent;
+    bool dry;
+    char path[4096]; /* "": the embedded text */
+    struct tc_config *config;
+    int err;
+    char why[TC_WHY_MAX];
+    tc_agent_done_fn done;
+    void *arg;
+};
+
+static void reload_read(uv_work_t *work)
+{
+    struct reload *r = work->data;
+
+    if (r->path[0])
+        r->err = tc_config_read(r->path, &r->config, r->why);
+    else
+        r->err = tc_config_read_text("(built in)", r->agent->options->config_text,
+                                     &r->config, r->why);
+}
+
+static void configure_judge(struct tc_agent *agent)
+{
+    const struct tc_options *core = tc_config_core(agent->config);
+
+    tc_judge_configure(agent->judge,
+                       !strcmp(tc_options_text(core, "verdict.on_timeout"), "allow"),
+                       (uint64_t)tc_options_int(core, "verdict.budget"));
+}
+
+static void set_log_level(const struct tc_agent *agent)
+{
+    static const struct {
+        const char *name;
+        int level;
+    } levels[] = {{"error", TOCSIN_LOG_ERROR},
+                  {"warning", TOCSIN_LOG_WARNING},
+                  {"notice", TOCSIN_LOG_NOTICE},
+                  {"info", TOCSIN_LOG_INFO},
+                  {"debug", TOCSIN_LOG_DEBUG}};
+    const char *want = tc_options_text(tc_config_core(agent->config), "log.level");
+
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+        if (!strcmp(levels[i].name, want))
+            tc_log_set_level(levels[i].level);
+}
+
+static void reload_end(struct reload *r, int status, const char *why)
+{
+    struct tc_agent *agent = r->agent;
+    struct tc_config *old = agent->config;
+    char restart[512] = "";
+
+    agent->reloading = false;
+    if (!status)
+        tc_config_restart_keys(old, r->config, restart, sizeof(restart));
+    if (status || r->dry) {
+        r->done(r->arg, status, why, restart);
+        tc_config_free(r->config);
+    } else {
+        agent->config = r->config;
+        configure_judge(agent);
+        set_log_level(agent);
+        /* Exclusions or the mode may be others now. */
+        publish_note(agent, TOCSIN_TOPIC_VERDICT_RESET, NULL, "configuration");
+        publish_note(agent, "config.reloaded", NULL, restart);
+        r->done(r->arg, 0, "", restart);
+        tc_config_free(old);
+    }
+    free(r);
+}
+
+static void reload_applied(void *arg, int status, const char *why)
+{
+    reload_end(arg, status, why);
+}
+
+static void reload_done(uv_work_t *work, int status)
+{
+    struct reload *r = work->data;
+
+    if (status && !r->err)
+        r->err = status;
+    if (r->err)
+        reload_end(r, r->err, r->why);
+    else
+        tc_registry_apply(r->agent->registry, r->config, r->dry, reload_applied, r);
+}
+
+void tc_agent_reload(struct tc_agent *agent, const char *path, bool dry,
+                     tc_agent_done_fn done, void *arg)
+{
+    struct reload *r;
+    int err;
+
+    if (agent->reloading || agent->stopping) {
+        done(arg, -EBUSY,
+             "the configuration is being read already: try again in a moment", "");
+        return;
+    }
+    r = calloc(1, sizeof(*r));
+    if (!r) {
+        done(arg, -ENOMEM, "out of memory", "");
+        return;
+    }
+    if (!path)
+        path = agent->options->config_path;
+    snprintf(r->path, sizeof(r->path), "%s", path ? path : "");
+    r->agent = agent;
+    r->dry = dry;
+    r->done = done;
+    r->arg = arg;
+    r->work.data = r;
+    agent->reloading = true;
+    err = uv_queue_work(&agent->loop, &r->work, reload_read, reload_done);
+    if (err)
+        reload_end(r, err, uv_strerror(err));
+}
+
+static void on_hangup_done(void *arg, int status, const char *why, const char *restart)
+{
+    struct tc_agent *agent = arg;
+
+    if (status) {
+        tc_log(TOCSIN_LOG_ERROR, "agent",
+               "configuration not taken, the old one stands: %s", why);
+        publish_note(agent, "config.refused", NULL, why);
+        return;
+    }
+    tc_log(TOCSIN_LOG_NOTICE, "agent", "configuration reloaded%s%s",
+           *restart ? "; to take effect at the next start: " : "", restart);
+}
+
+static void on_hangup(uv_signal_t *handle, int signum)
+{
+    struct tc_agent *agent = handle->data;
+
+    (void)signum;
+    tc_agent_reload(agent, NULL, false, on_hangup_done, agent);
+}
+
+/* ---- stop ---- */
+
+static void on_journal_closed(void *arg)
+{
+    struct tc_agent *agent = arg;
+
+    agent->journal = NULL;
+    uv_close((uv_handle_t *)&agent->turn, NULL);
+    uv_close((uv_handle_t *)&agent->turn_due, NULL);
+    uv_close((uv_handle_t *)&agent->pulse_timer, NULL);
+    uv_close((uv_handle_t *)&agent->drop_timer, NULL);
+    uv_close((uv_handle_t *)&agent->term, NULL);
+    uv_close((uv_handle_t *)&agent->interrupt, NULL);
+    uv_close((uv_handle_t *)&agent->hangup, NULL);
+}
+
+static void on_plugins_stopped(void *arg, int status, const char *why)
+{
+    struct tc_agent *agent = arg;
+
+    (void)status;
+    (void)why;
+    publish_note(agent, "agent.stopped", NULL, "told to stop");
+    /* The last word of every plugin reaches the journal before it closes. */
+    while (tc_bus_turn(agent->bus, TURN_MAX))
+        ;
+    tc_judge_free(agent->judge);
+    agent->judge = NULL;
+    tc_bus_unsubscribe(agent->keeper);
+    agent->keeper = NULL;
+    if (agent->journal)
+        tc_journal_close(agent->journal, on_journal_closed, agent);
+    else
+        on_journal_closed(agent);
+}
+
+static void on_control_stopped(void *arg)
+{
+    struct tc_agent *agent = arg;
+
+    tc_registry_stop(agent->registry, on_plugins_stopped, agent);
+}
+
+static void stop(struct tc_agent *agent)
+{
+    struct tc_control *control;
+
+    if (agent->stopping)
+        return;
+    agent->stopping = true;
+    control = agent->control;
+    agent->control = NULL;
+    if (control)
+        tc_control_stop(control, on_control_stopped, agent);
+    else
+        on_control_stopped(agent);
+}
+
+static void on_stop_signal(uv_signal_t *handle, int signum)
+{
+    (void)signum;
+    stop(handle->data);
+}
+
+/* ---- start ---- */
+
+static void on_booted(void *arg, int status, const char *why)
+{
+    struct tc_agent *agent = arg;
+
+    (void)status;
+    (void)why;
+    publish_note(agent, "agent.started", NULL, TOCSIN_VERSION);
+    atomic_store(&agent->pulse->ready, true);
+    tc_log(TOCSIN_LOG_NOTICE, "agent", "ready");
+}
+
+static int make_dirs(struct tc_agent *agent, char why[TC_WHY_MAX])
+{
+    const char *runtime = tc_options_text(tc_config_core(agent->config), "paths.runtime");
+    int err;
+
+    snprintf(agent->state_dir, sizeof(agent->state_dir), "%s",
+             tc_options_text(tc_config_core(agent->config), "paths.state"));
+    snprintf(agent->private_dir, sizeof(agent->private_dir), "%s/plugins",
+             agent->state_dir);
+    err = tc_machine_make_dir(agent->state_dir, 0700, why);
+    if (!err)
+        err = tc_machine_make_dir(agent->private_dir, 0700, why);
+    if (!err)
+        err = tc_machine_make_dir(runtime, 0755, why);
+    return err;
+}
+
+static int make_registry(struct tc_agent *agent)
+{
+    const struct tc_options *core = tc_config_core(agent->config);
+    struct tc_registry_options options = {
+        .env = {.loop = &agent->loop,
+                .bus = agent->bus,
+                .state_dir = agent->state_dir,
+                .arg = agent,
+                .publish = on_publish,
+                .report = on_report,
+                .excluded = on_excluded,
+                .passive = on_passive,
+                .is_agent = on_is_agent,
+                .entering = on_entering},
+        .private_dir = agent->private_dir,
+        .event = on_plugin_event,
+        .voters = on_voters,
+        .arg = agent,
+    };
+    const char *dir;
+    size_t n = 0;
+
+    while (n < TC_REGISTRY_DIRS_MAX - 2 &&
+           (dir = tc_options_item(core, "paths.plugins", n)))
+        options.dirs[n++] = dir;
+    options.dirs[n] = agent->options->plugin_dir;
+    return tc_registry_new(&options, &agent->registry);
+}
+
+static void init_handles(struct tc_agent *agent)
+{
+    uv_check_init(&agent->loop, &agent->turn);
+    uv_idle_init(&agent->loop, &agent->turn_due);
+    uv_timer_init(&agent->loop, &agent->pulse_timer);
+    uv_timer_init(&agent->loop, &agent->drop_timer);
+    uv_signal_init(&agent->loop, &agent->term);
+    uv_signal_init(&agent->loop, &agent->interrupt);
+    uv_signal_init(&agent->loop, &agent->hangup);
+    agent->turn.data = agent->turn_due.data = agent;
+    agent->pulse_timer.data = agent->drop_timer.data = agent;
+    agent->term.data = agent->interrupt.data = agent->hangup.data = agent;
+}
+
+static void start_handles(struct tc_agent *agent)
+{
+    uv_timer_start(&agent->pulse_timer, on_pulse, 0, TC_PULSE_EVERY_MS);
+    uv_signal_start(&agent->term, on_stop_signal, SIGTERM);
+    uv_signal_start(&agent->interrupt, on_stop_signal, SIGINT);
+    uv_signal_start(&agent->hangup, on_hangup, SIGHUP);
+}
+
+/* What only a lack of memory can refuse. */
+static int make_parts(struct tc_agent *agent)
+{
+    const struct tc_judge_voters voters = {on_voter_bit, on_voter_names, agent};
+    int err;
+
+    agent->health = tc_health_new();
+    agent->bus = tc_bus_new(on_wake, agent);
+    if (!agent->health || !agent->bus)
+        return -ENOMEM;
+    err = make_registry(agent);
+    if (!err)
+        err = tc_judge_new(&agent->loop, agent->bus, &voters, &agent->judge);
+    if (!err)
+        err = keep_what_matters(agent);
+    return err;
+}
+
+/* What may refuse to work. After a failure, stop() takes down what there is. */
+static int start(struct tc_agent *agent, char why[TC_WHY_MAX])
+{
+    int err = make_dirs(agent, why);
+
+    if (err)
+        return err;
+    /* Without a journal the agent protects all the same; health says that nothing is
+     * kept. */
+    if (tc_journal_open(&agent->loop, agent->state_dir, on_journal_health, agent,
+                        &agent->journal, why))
+        on_journal_health(agent, why,
+                          "make paths.state writable, then restart the agent");
+    configure_judge(agent);
+    report_facts(agent);
+    tell_last_end(agent);
+    err = tc_control_start(agent, &agent->control, why);
+    if (!err)
+        err = tc_registry_boot(agent->registry, agent->config, on_booted, agent, why);
+    return err;
+}
+
+static int read_config(struct tc_agent *agent, char why[TC_WHY_MAX])
+{
+    const struct tc_agent_options *options = agent->options;
+
+    if (options->config_path)
+        return tc_config_read(options->config_path, &agent->config, why);
+    return tc_config_read_text("(built in)", options->config_text, &agent->config, why);
+}
+
+int tc_agent_run(struct tc_pulse *pulse, const struct tc_agent_options *options)
+{
+    struct tc_agent agent = {.options = options, .pulse = pulse};
+    char why[TC_WHY_MAX];
+
+    if (read_config(&agent, why)) {
+        tc_log(TOCSIN_LOG_ERROR, "agent", "%s", why);
+        return 1;
+    }
+    set_log_level(&agent);
+    tc_machine_prepare();
+    uv_loop_init(&agent.loop);
+    init_handles(&agent);
+    if (make_parts(&agent)) {
+        tc_log(TOCSIN_LOG_ERROR, "agent", "cannot start: out of memory");
+        return 1;
+    }
+    start_handles(&agent);
+    if (start(&agent, why)) {
+        tc_log(TOCSIN_LOG_ERROR, "agent", "cannot start: %s", why);
+        agent.exit_status = 1;
+        stop(&agent);
+    }
+    uv_run(&agent.loop, UV_RUN_DEFAULT);
+    tc_registry_free(agent.registry);
+    uv_run(&agent.loop, UV_RUN_DEFAULT);
+    tc_bus_free(agent.bus);
+    tc_health_free(agent.health);
+    tc_config_free(agent.config);
+    if (uv_loop_close(&agent.loop))
+        tc_log(TOCSIN_LOG_WARNING, "agent", "a handle was left open at the end");
+    return agent.exit_status;
+}

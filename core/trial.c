@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/trial.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/machine.h"
+#include "core/why.h"
+
+static int make_dir(const struct tc_trial *trial, const char *name, char why[256])
+{
+    char path[4096];
+
+    snprintf(path, sizeof(path), "%s/%s", trial->dir, name);
+    return tc_machine_make_dir(path, 0755, why);
+}
+
+static int mount_protected(struct tc_trial *trial, char why[256])
+{
+    char path[4096];
+    struct stat inside, outside;
+
+    snprintf(path, sizeof(path), "%s/protected", trial->dir);
+    if (geteuid() != 0)
+        return 0;
+    /* Left over from a run that was killed: it serves as well. */
+    if (!stat(path, &inside) && !stat(trial->dir, &outside) &&
+        inside.st_dev != outside.st_dev) {
+        trial->mounted = true;
+        return 0;
+    }
+    if (mount("tocsin-trial", path, "tmpfs", MS_NODEV | MS_NOSUID,
+              "size=64m,mode=1777")) {
+        tc_why(
+            why,
+            "cannot mount a scratch file system on %s: %s; as an ordinary user the agent "
+            "runs detect-only without it",
+            path, strerror(errno));
+        return -errno;
+    }
+    trial->mounted = true;
+    return 0;
+}
+
+int tc_trial_init(struct tc_trial *trial, const char *dir, const char *prefix,
+                  char why[256])
+{
+    char *real;
+    int err;
+
+    memset(trial, 0, sizeof(*trial));
+    err = tc_machine_make_dir(dir, 0755, why);
+    if (err)
+        return err;
+    real = realpath(dir, NULL);
+    if (!real || strlen(real) >= sizeof(trial->dir) || strpbrk(real, "\"\\\n") ||
+        strpbrk(prefix, "\"\\\n")) {
+        free(real);
+        tc_why(why, "%s: choose a folder whose path has no quotes or backslashes", dir);
+        return -EINVAL;
+    }
+    snprintf(trial->dir, sizeof(trial->dir), "%s", real);
+    free(real);
+    err = make_dir(trial, "runtime", why);
+    if (!err)
+        err = make_dir(trial, "protected", why);
+    if (!err)
+        err = mount_protected(trial, why);
+    if (err)
+        return err;
+    snprintf(trial->config, sizeof(trial->config),
+             "paths:\n"
+             "  state: \"%s/state\"\n"
+             "  runtime: \"%s/runtime\"\n"
+             "  plugins: [\"%s/lib/tocsin/plugins\"]\n"
+             "plugins:\n"
+             "  es: {watch: [\"%s/protected\"]}\n"
+             "  av: {rules: [\"%s/share/tocsin/rules/yara\"]}\n",
+             trial->dir, trial->dir, prefix, trial->dir, prefix);
+    return 0;
+}
+
+void tc_trial_explain(const struct tc_trial *trial, const char *prefix)
+{
+    /* In two pieces, so that neither this file nor the terminal's log is taken for
+     * malware. */
+    printf("Tocsin protects %s/protected until you press Ctrl-C. %s\n"
+           "In another terminal:\n\n"
+           "  cd %s/protected\n"
+           "  export TOCSIN_SOCKET=%s/runtime/tocsin.sock PATH=%s/bin:$PATH\n"
+           "  printf '%%s%%s' '%s' '%s' > test.com\n"
+           "  cat test.com              # %s\n"
+           "  tocsin threat list        # ... quarantined, with the reason\n"
+           "  tocsin health             # what protects, and what is wrong\n"
+           "  tocsin tap 'file.*'       # what the sensor sees, live\n\n",
+           trial->dir,
+           geteuid() == 0
+               ? "It runs as root: bad files are blocked."
+               : "It does not run as root: it detects and quarantines, but cannot "
+                 "block (run it as root for that).",
+           trial->dir, trial->dir, prefix, "X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-",
+           "STANDARD-ANTIVIRUS-TEST-FILE!$H+H*",
+           geteuid() == 0 ? "blocked, or gone already ..." : "gone within a second ...");
+    fflush(stdout);
+}
+
+void tc_trial_done(struct tc_trial *trial)
+{
+    char path[4096];
+
+    if (!trial->mounted)
+        return;
+    snprintf(path, sizeof(path), "%s/protected", trial->dir);
+    umount2(path, MNT_DETACH);
+    trial->mounted = false;
+}
