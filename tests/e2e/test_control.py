@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What operators, engineers and vendors do with a running agent. No sensor is needed for most of
+it, so an ordinary user runs these too."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import unittest
+
+import support
+from support import BUILD, SOURCE, TOCSIN, Agent, RpcError, wait_for
+
+
+class Control(unittest.TestCase):
+    def test_an_independent_client_calls_health_and_opens_a_tap(self):
+        with Agent(sensor=False) as agent:
+            rpc = agent.rpc()
+            health = rpc.call("health")
+            self.assertEqual(list(health)[:3], ["healthy", "health_issues", "app_version"])
+            tap = rpc.call("tap.open", {"topics": ["agent.*"]})["tap"]
+            agent.call("config.reload")
+            _, method, params = rpc.notification()
+            self.assertEqual(method, "tap.event")
+            self.assertEqual(params[0], "agent.command")
+            self.assertEqual(params[3]["method"], "config.reload")
+            rpc.call("tap.close", {"tap": tap})
+            rpc.close()
+
+    def test_without_an_agent_the_command_line_says_so(self):
+        done = subprocess.run([TOCSIN, "--socket", "/nonexistent/tocsin.sock", "health"],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("/nonexistent/tocsin.sock", done.stderr)
+
+    def test_a_bad_configuration_is_refused_with_its_place_and_changes_nothing(self):
+        with Agent(sensor=False) as agent:
+            before = agent.tocsin("config", "show")
+            with open(agent.config, encoding="utf-8") as f:
+                good = f.read()
+            agent.write_config(good + "mode: blok\n")
+            line = good.count("\n") + 1
+            said = agent.tocsin("config", "reload", status=1)
+            self.assertIn("%s:%d:7" % (agent.config, line), said)
+            self.assertIn("passive", said)
+            self.assertIn("%s:%d:7" % (agent.config, line),
+                          agent.tocsin("config", "validate", status=1))
+            agent.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: "the old one stands" in agent.text_of_log())
+            self.assertEqual(agent.tocsin("config", "show"), before)
+            agent.write_config(good + "mode: passive\n")
+            agent.tocsin("config", "reload")
+            self.assertTrue(agent.call("health")["passive_mode_enabled"])
+
+    def test_what_needs_a_restart_says_so(self):
+        with Agent(sensor=False) as agent:
+            with open(agent.config, encoding="utf-8") as f:
+                text = f.read()
+            agent.write_config(text + "release_ring: beta\n")
+            self.assertEqual(agent.json("config", "reload")["restart"], ["release_ring"])
+            self.assertEqual(agent.call("health")["release_ring"], "current")
+
+    def test_a_misspelt_plugin_is_named_with_its_place(self):
+        with Agent(sensor=False) as agent:
+            with open(agent.config, encoding="utf-8") as f:
+                good = f.read()
+            agent.write_config(good + "plugins:\n  avv: {enabled: true}\n")
+            said = agent.tocsin("config", "reload", status=1)
+            self.assertIn("avv", said)
+            self.assertIn("%s:%d:" % (agent.config, good.count("\n") + 2), said)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
+    def test_changing_anything_takes_root_and_is_journalled(self):
+        with Agent(sensor=False) as agent:
+            os.chmod(agent.socket, 0o666)
+            script = ("import sys; sys.path.insert(0, %r); from support import *; "
+                      "Rpc(sys.argv[1]).call('version'); Rpc(sys.argv[1]).call('config.reload')"
+                      % os.path.dirname(os.path.abspath(__file__)))
+            done = subprocess.run([sys.executable, "-c", script, agent.socket], check=False,
+                                  capture_output=True, text=True, user=65534,
+                                  env=dict(os.environ, TOCSIN_BUILD=BUILD))
+            self.assertIn("refused", done.stderr)
+            told = wait_for(lambda: agent.call("event.list", {"topic": "agent.command"})["items"])
+            self.assertEqual(told[0]["event"]["user_id"], 65534)
+            self.assertFalse(told[0]["event"]["allowed"])
+
+    def test_unknown_methods_and_plugins_are_refused_in_a_sentence(self):
+        with Agent(sensor=False) as agent:
+            for method in ("nonsense", "acme.scan", "plugin.info"):
+                with self.assertRaises(RpcError) as caught:
+                    agent.call(method)
+                self.assertTrue(caught.exception.args[0]["message"])
+
+
+class Vendor(unittest.TestCase):
+    """The template, built as the guide says: one compiler call against the installed header."""
+
+    def build(self, agent):
+        root = os.path.join(agent.dir, "root")
+        subprocess.run(["cmake", "--install", BUILD, "--prefix", root],
+                       check=True, capture_output=True)
+        folder = os.path.join(agent.dir, "acme")
+        os.mkdir(folder, 0o755)
+        so = os.path.join(folder, "tocsin_acme.so")
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", so,
+                        os.path.join(SOURCE, "docs/vendor/template/tocsin_acme.c"),
+                        "-I" + os.path.join(root, "include")], check=True)
+        os.chmod(so, 0o755)
+        return so
+
+    @support.needs_root
+    def test_the_template_loads_sees_files_and_its_alert_is_in_the_journal(self):
+        with Agent() as agent:
+            so = self.build(agent)
+            check = agent.json("plugin", "check", so)
+            self.assertTrue(check["ok"], check)
+            with open(agent.config, encoding="utf-8") as f:
+                text = f.read()
+            agent.write_config(text + "  acme: {file: %s}\n" % so)
+            agent.tocsin("config", "reload")
+            self.assertIn("acme", agent.tocsin("plugin", "list"))
+            info = agent.call("plugin.info", {"name": "acme"})
+            option = [o["name"] for o in info["options"]][0]
+            self.assertTrue(option)
+            with open(agent.path("invoice.pdf.exe"), "wb") as f:
+                f.write(b"x")
+            wait_for(lambda: [a for a in agent.call("alert.list")["items"]
+                              if a["detected_from"] == "acme"])
+            for verb in ("disable", "enable", "reload"):
+                agent.tocsin("plugin", verb, "acme")
+
+    def test_a_plugin_that_others_can_write_is_refused_with_the_fix(self):
+        with Agent(sensor=False) as agent:
+            so = os.path.join(agent.dir, "tocsin_x.so")
+            shutil.copy(os.path.join(BUILD, "lib/tocsin/plugins/tocsin_av.so"), so)
+            os.chmod(so, 0o777)
+            said = agent.tocsin("plugin", "check", so, status=1)
+            self.assertIn("chmod", said)
+
+
+if __name__ == "__main__":
+    support.main()
