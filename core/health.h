@@ -47,4 +47,8 @@ struct tc_health_numbers {
 void tc_health_put(const struct tc_health *health,
                    const struct tc_health_numbers *numbers, struct tocsin_writer *w);
 
+/* Whether tc_health_put would say `healthy`. */
+bool tc_health_good(const struct tc_health *health,
+                    const struct tc_health_numbers *numbers);
+
 #endif
