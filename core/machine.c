@@ -14,6 +14,15 @@
 
 #include "core/why.h"
 
+/* As mkdir(2), but with that mode whatever the umask; an existing one is left as it is.
+ */
+static int make_one(const char *path, mode_t mode)
+{
+    if (mkdir(path, mode))
+        return errno == EEXIST ? 0 : -errno;
+    return chmod(path, mode) ? -errno : 0;
+}
+
 int tc_machine_make_dir(const char *path, mode_t mode, char why[256])
 {
     char part[4096];
@@ -25,11 +34,11 @@ int tc_machine_make_dir(const char *path, mode_t mode, char why[256])
     }
     for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        if (mkdir(part, 0755) && errno != EEXIST)
+        if (make_one(part, 0755))
             goto failed;
         *slash = '/';
     }
-    if (mkdir(part, mode) && errno != EEXIST)
+    if (make_one(part, mode))
         goto failed;
     if (lstat(part, &st))
         goto failed;
