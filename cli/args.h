@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the command line: which subcommand, its arguments and options, and the sentence
+ * when they do not fit. Must not: talk to the agent.
+ */
+#ifndef TC_CLI_ARGS_H
+#define TC_CLI_ARGS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct tc_cli;
+struct tc_option;
+
+/* The options that every subcommand takes. */
+const struct tc_option *tc_args_common(void);
+
+/*
+ * Fills *cli, whose `commands` is set, from the command line. TC_EXIT_DONE, or
+ * TC_EXIT_USAGE when it does not fit, which has been said. Whoever asks for help gets
+ * away with an incomplete one.
+ */
+int tc_args_parse(struct tc_cli *cli, int argc, char **argv);
+
+/* The value of an option ("" if it takes none), or NULL when it was not given. */
+const char *tc_args_option(const struct tc_cli *cli, const char *name);
+
+/* The value of the next time an option was given, from *at on (first 0), or NULL. */
+const char *tc_args_next(const struct tc_cli *cli, const char *name, size_t *at);
+
+/* The option as a number from 1 on, or `fallback`. TC_EXIT_USAGE when it is none. */
+int tc_args_number(const struct tc_cli *cli, const char *name, uint64_t fallback,
+                   uint64_t *ret);
+
+/* Says a mistake in the command line, and where help is. Returns TC_EXIT_USAGE. */
+int tc_args_wrong(const struct tc_cli *cli, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

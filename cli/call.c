@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns: see call.h. */
+#include "cli/call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "cli/cli.h"
+#include "cli/print.h"
+
+#define START_HINT "start it with: systemctl start tocsind"
+
+int tc_call_failed(const char *format, ...)
+{
+    va_list ap;
+
+    fputs("tocsin: ", stderr);
+    va_start(ap, format);
+    tc_print_vsay(stderr, format, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+    return TC_EXIT_FAILED;
+}
+
+int tc_call_connect(struct tc_cli *cli)
+{
+    int r;
+
+    if (cli->client)
+        return TC_EXIT_DONE;
+    r = tc_client_open(cli->socket, &cli->client);
+    if (!r)
+        return TC_EXIT_DONE;
+    if (r == -EACCES || r == -EPERM)
+        return tc_call_failed("you may not talk to the agent at %s: become root or a "
+                              "member of its group",
+                              cli->socket);
+    if (r != -ENOENT && r != -ECONNREFUSED && r != -ENOTDIR)
+        return tc_call_failed("cannot connect to %s: %s", cli->socket, strerror(-r));
+    tc_call_failed("no agent answers at %s (%s); " START_HINT, cli->socket, strerror(-r));
+    return TC_EXIT_NO_AGENT;
+}
+
+static int refused(const char *method, const struct tc_answer *answer)
+{
+    if (!strcmp(answer->code, "unknown_method"))
+        return tc_call_failed("this agent does not know %s: it is older than this "
+                              "command, or the plugin that does it is not running",
+                              method);
+    tc_call_failed("%s", answer->message[0] ? answer->message : answer->code);
+    return strcmp(answer->code, "usage") != 0 ? TC_EXIT_FAILED : TC_EXIT_USAGE;
+}
+
+int tc_call_check(int status, const char *method, const struct tc_answer *answer)
+{
+    if (status == -EPIPE || status == -ECONNRESET)
+        return tc_call_failed("the agent closed the connection");
+    if (status)
+        return tc_call_failed("the agent's answer got lost: %s", strerror(-status));
+    return answer->result ? TC_EXIT_DONE : refused(method, answer);
+}
+
+int tc_call(struct tc_cli *cli, const char *method, const struct tocsin_writer *params,
+            tc_client_notify_fn notify, void *arg, struct tc_answer *ret_answer)
+{
+    static const uint8_t empty_map[] = {0x80};
+    int r;
+
+    if (params && params->error)
+        return tc_call_failed("cannot send this: %s", strerror(-params->error));
+    r = tc_call_connect(cli);
+    if (r)
+        return r;
+    r = tc_client_call(cli->client, method, params ? params->buf : empty_map,
+                       params ? params->len : sizeof(empty_map), notify, arg, ret_answer);
+    return tc_call_check(r, method, ret_answer);
+}
+
+int tc_call_value(const struct tc_answer *answer, struct tocsin_value *ret)
+{
+    if (!tocsin_read(answer->result, answer->result + answer->len, ret))
+        return tc_call_failed("the agent's answer is empty");
+    return TC_EXIT_DONE;
+}
+
+static void *watch_signals(void *arg)
+{
+    struct tc_interrupt *interrupt = arg;
+    int signal_number;
+
+    if (!sigwait(&interrupt->signals, &signal_number)) {
+        atomic_store(&interrupt->seen, true);
+        shutdown(interrupt->fd, SHUT_RDWR);
+    }
+    return NULL;
+}
+
+int tc_interrupt_start(struct tc_interrupt *interrupt, const struct tc_client *client)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action;
+    int r;
+
+    interrupt->fd = tc_client_fd(client);
+    atomic_init(&interrupt->seen, false);
+    sigemptyset(&interrupt->signals);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+        if (!sigaction(signals[i], NULL, &action) && action.sa_handler != SIG_IGN)
+            sigaddset(&interrupt->signals, signals[i]);
+    pthread_sigmask(SIG_BLOCK, &interrupt->signals, &interrupt->before);
+    r = pthread_create(&interrupt->thread, NULL, watch_signals, interrupt);
+    if (r)
+        pthread_sigmask(SIG_SETMASK, &interrupt->before, NULL);
+    return -r;
+}
+
+bool tc_interrupt_stop(struct tc_interrupt *interrupt)
+{
+    pthread_cancel(interrupt->thread);
+    pthread_join(interrupt->thread, NULL);
+    pthread_sigmask(SIG_SETMASK, &interrupt->before, NULL);
+    return atomic_load(&interrupt->seen);
+}

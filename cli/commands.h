@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the names of the subcommands' run functions, for the table in main.c. Each
+ * returns enum tc_exit and has said what went wrong.
+ */
+#ifndef TC_CLI_COMMANDS_H
+#define TC_CLI_COMMANDS_H
+
+struct tc_cli;
+
+/*
+ * What most subcommands are. Each calls `method` with {param: argument}, and with --json
+ * prints the result, of a list its items. As text: a table; a record; one sentence,
+ * `said` before the argument (after it: the command's own past tense stands in `said`).
+ */
+int tc_run_list(struct tc_cli *cli);
+int tc_run_record(struct tc_cli *cli);
+int tc_run_action(struct tc_cli *cli);
+
+int tc_run_health(struct tc_cli *cli);
+int tc_run_version(struct tc_cli *cli);
+int tc_run_threat_allow(struct tc_cli *cli);
+int tc_run_quarantine_restore(struct tc_cli *cli);
+int tc_run_scan_custom(struct tc_cli *cli);
+int tc_run_plugin_check(struct tc_cli *cli);
+int tc_run_config_validate(struct tc_cli *cli);
+int tc_run_config_show(struct tc_cli *cli);
+int tc_run_config_reload(struct tc_cli *cli);
+int tc_run_tap(struct tc_cli *cli);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns: what several groups of subcommands do alike. */
+#ifndef TC_CLI_GENERAL_H
+#define TC_CLI_GENERAL_H
+
+#include <tocsin/event.h>
+
+struct tc_cli;
+
+/* Prints one encoded value as a line of JSON on stdout. */
+int tc_general_json(const struct tocsin_value *v);
+
+/*
+ * The absolute path of what may not exist yet: its folder resolved, its own name left as
+ * it is, so that a symbolic link stays one. In memory for free(). A failure has been
+ * said.
+ */
+int tc_general_path(const char *path, char **ret_path);
+
+#endif

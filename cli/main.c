@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the table of subcommands of `tocsin`, and the run of the one that was asked for.
+ * A new subcommand is a line here, its section in tocsin(1), and its words in the
+ * completions; tests/test_cli.c sees that none is forgotten.
+ */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/args.h"
+#include "cli/call.h"
+#include "cli/cli.h"
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "cli/print.h"
+
+static const struct tc_option health_options[] = {
+    {"field", "NAME", "print the value of this field alone", false},
+    {"details", "TOPIC", "print more about system_extensions or plugins", false},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct tc_option list_options[] = {
+    {"limit", "N", "print at most the N newest", false},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct tc_option restore_options[] = {
+    {"to", "PATH", "write it there instead of where it was found", false},
+    {"overwrite", NULL, "replace a file that stands there", false},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct tc_option scan_options[] = {
+    {"path", "PATH", "the file or folder to scan", false},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct tc_option tap_options[] = {
+    {"filter", "FIELD=VALUE", "only events with this value; all must hold", true},
+    {"count", "N", "end after N events", false},
+    {"record", "FILE", "write the events to FILE as msgpack; - is stdout", false},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct tc_column threat_columns[] = {
+    {"ID", "id"},         {"LAST SEEN", "last_seen_ns"},
+    {"NAME", "name"},     {"SEVERITY", "severity"},
+    {"STATUS", "status"}, {"PATH", "path"},
+    {NULL, NULL},
+};
+
+static const struct tc_column quarantine_columns[] = {
+    {"ID", "id"},     {"TIME", "time_ns"}, {"NAME", "name"},
+    {"SIZE", "size"}, {"PATH", "path"},    {NULL, NULL},
+};
+
+static const struct tc_column alert_columns[] = {
+    {"ID", "id"},
+    {"TIME", "time_ns"},
+    {"SEVERITY", "severity"},
+    {"CATEGORY", "category"},
+    {"TITLE", "title"},
+    {"PROCESS", "process"},
+    {NULL, NULL},
+};
+
+static const struct tc_column plugin_columns[] = {
+    {"NAME", "name"},       {"VERSION", "version"}, {"KIND", "kind"},
+    {"STATE", "state"},     {"VOTER", "voter"},     {"DELIVERED", "delivered"},
+    {"DROPPED", "dropped"}, {"WHY", "why"},         {NULL, NULL},
+};
+
+static const struct tc_command commands[] = {
+    {.path = "health",
+     .help = "Say whether the machine is protected, by what, and what is wrong",
+     .options = health_options,
+     .run = tc_run_health},
+    {.path = "threat list",
+     .help = "List the threats that were found, newest first",
+     .options = list_options,
+     .run = tc_run_list,
+     .method = "threat.list",
+     .columns = threat_columns,
+     .said = "no threats"},
+    {.path = "threat get",
+     .usage = "ID",
+     .help = "Print all that is known of one threat",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_record,
+     .method = "threat.get",
+     .param = "id"},
+    {.path = "threat allow",
+     .usage = "ID|SHA256",
+     .help = "Never again report this content",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_threat_allow},
+    {.path = "threat quarantine list",
+     .help = "List the files in quarantine",
+     .run = tc_run_list,
+     .method = "av.quarantine_list",
+     .columns = quarantine_columns,
+     .said = "quarantine is empty"},
+    {.path = "threat quarantine restore",
+     .usage = "ID",
+     .help = "Put a file back, with its owner, mode and times",
+     .options = restore_options,
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_quarantine_restore},
+    {.path = "threat quarantine remove",
+     .usage = "ID",
+     .help = "Delete a file in quarantine for good",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_action,
+     .method = "av.remove",
+     .param = "id",
+     .said = "removed for good"},
+    {.path = "alert list",
+     .help = "List the alerts that were raised, newest first",
+     .options = list_options,
+     .run = tc_run_list,
+     .method = "alert.list",
+     .columns = alert_columns,
+     .said = "no alerts"},
+    {.path = "alert get",
+     .usage = "ID",
+     .help = "Print all that is known of one alert",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_record,
+     .method = "alert.get",
+     .param = "id"},
+    {.path = "scan custom",
+     .usage = "--path PATH",
+     .help = "Scan a file, or a folder and all below it",
+     .options = scan_options,
+     .run = tc_run_scan_custom},
+    {.path = "scan cancel",
+     .help = "End the scan that runs",
+     .run = tc_run_action,
+     .method = "av.cancel",
+     .said = "cancelled"},
+    {.path = "plugin list",
+     .help = "List the plugins, and why one does not run",
+     .run = tc_run_list,
+     .method = "plugin.list",
+     .columns = plugin_columns,
+     .said = "no plugins"},
+    {.path = "plugin info",
+     .usage = "NAME",
+     .help = "Print a plugin's state, topics and options",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_record,
+     .method = "plugin.info",
+     .param = "name"},
+    {.path = "plugin enable",
+     .usage = "NAME",
+     .help = "Load a plugin and start it",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_action,
+     .method = "plugin.enable",
+     .param = "name",
+     .said = "enabled"},
+    {.path = "plugin disable",
+     .usage = "NAME",
+     .help = "Stop a plugin and unload it",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_action,
+     .method = "plugin.disable",
+     .param = "name",
+     .said = "disabled"},
+    {.path = "plugin reload",
+     .usage = "NAME",
+     .help = "Replace a plugin by what its file is now",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_action,
+     .method = "plugin.reload",
+     .param = "name",
+     .said = "reloaded"},
+    {.path = "plugin check",
+     .usage = "FILE",
+     .help = "Say whether the agent would take this plugin",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_plugin_check,
+     .method = "plugin.check"},
+    {.path = "config validate",
+     .usage = "[FILE]",
+     .help = "Check a configuration without using it",
+     .args_max = 1,
+     .run = tc_run_config_validate,
+     .method = "config.validate"},
+    {.path = "config show",
+     .help = "Print the configuration in force, defaults included",
+     .run = tc_run_config_show},
+    {.path = "config reload",
+     .help = "Read the configuration again and use it",
+     .run = tc_run_config_reload},
+    {.path = "tap",
+     .usage = "[TOPIC...]",
+     .help = "Print what goes over the bus, live",
+     .options = tap_options,
+     .args_max = TC_CLI_WORDS_MAX,
+     .run = tc_run_tap},
+    {.path = "diagnostic stats",
+     .help = "Print the agent's counters",
+     .run = tc_run_record,
+     .method = "diagnostic.stats"},
+    {.path = "version",
+     .help = "Print the versions of this command and of the agent",
+     .run = tc_run_version},
+    {.path = NULL},
+};
+
+/* Whether whoever read our output has gone, as `head` does: it has had enough. */
+static bool reader_gone(void)
+{
+    struct pollfd poller = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+    return poll(&poller, 1, 0) == 1 && (poller.revents & POLLERR) != 0;
+}
+
+/* What was printed must have arrived. */
+static int finish(int r)
+{
+    bool failed = fflush(stdout) != 0;
+
+    if ((!failed && !ferror(stdout)) || r != TC_EXIT_DONE || reader_gone())
+        return r;
+    return tc_call_failed("not all of the output could be written");
+}
+
+int main(int argc, char **argv)
+{
+    struct tc_cli cli = {.commands = commands};
+    int r;
+
+    signal(SIGPIPE, SIG_IGN);
+    r = tc_args_parse(&cli, argc, argv);
+    if (!r)
+        r = cli.help ? tc_help_print(&cli, stdout) : cli.command->run(&cli);
+    tc_client_close(cli.client);
+    return finish(r);
+}

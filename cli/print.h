@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: how answers look to people: escaped text, times, aligned fields, tables. What the
+ * agent sends may hold names that an attacker chose; nothing here writes them raw. Must
+ * not: know which command prints.
+ */
+#ifndef TC_CLI_PRINT_H
+#define TC_CLI_PRINT_H
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <tocsin/event.h>
+
+/* A column of a table: its title, and the field of each entry by its dotted path. */
+struct tc_column {
+    const char *title; /* NULL ends the columns */
+    const char *field; /* one that tc_print_is_time names is printed as a time */
+};
+
+/* Whether a field by that name holds nanoseconds since the epoch. */
+bool tc_print_is_time(const char *name, size_t n);
+
+enum tc_time_style {
+    TC_TIME_CLOCK, /* 14:03:07 */
+    TC_TIME_DATE,  /* 2026-03-01 14:03:07 */
+    TC_TIME_ZONE,  /* 2026-03-01 14:03:07 +0100 */
+};
+
+/* Nanoseconds since the epoch, in local time. */
+void tc_print_time(FILE *out, uint64_t ns, enum tc_time_style style);
+
+/* printf, with the result escaped. */
+void tc_print_vsay(FILE *out, const char *format, va_list ap);
+
+void tc_print_str(FILE *out, struct tocsin_str s);
+
+/*
+ * One value on one line: text escaped, nil as -, entries of an array with commas between,
+ * of a map as key=value with blanks between.
+ */
+void tc_print_value(FILE *out, const struct tocsin_value *v);
+
+/* A table of the maps in an array. */
+void tc_print_table(FILE *out, const struct tc_column *columns,
+                    const struct tocsin_value *items);
+
+/*
+ * A map as `name : value` lines, nested names dotted; issues (maps with a `text`) stand
+ * as a list below their name, other arrays of maps as tables below the lines. An array
+ * of maps by itself is a table.
+ */
+void tc_print_record(FILE *out, const struct tocsin_value *v);
+
+#endif

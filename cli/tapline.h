@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns: one event of a tap: taken from its notification, and as a line for people. Pure.
+ */
+#ifndef TC_CLI_TAPLINE_H
+#define TC_CLI_TAPLINE_H
+
+#include <stdio.h>
+#include <tocsin/event.h>
+
+/* Points into the notification. */
+struct tc_tap_event {
+    struct tocsin_str topic, source;
+    uint64_t id;
+    const uint8_t *data; /* one encoded map */
+    size_t len;
+};
+
+/* Reads the parameters [topic, source, id, map] of a tap.event. -EINVAL: they are not. */
+int tc_tapline_read(const void *params, size_t len, struct tc_tap_event *ret);
+
+/*
+ * time topic process[pid] what-it-is-about id=N source=NAME field=value...
+ * `now_ns` (since the epoch) stands in for an event that does not say its time.
+ */
+void tc_tapline_print(FILE *out, const struct tc_tap_event *event, uint64_t now_ns);
+
+#endif

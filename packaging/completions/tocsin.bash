@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+# Completion of tocsin(1) for bash. Words of a group stand behind the group's own words.
+
+_tocsin_words() {
+    case "$1" in
+    '') echo 'health threat alert scan plugin config tap diagnostic version help' ;;
+    threat) echo 'list get allow quarantine' ;;
+    'threat quarantine') echo 'list restore remove' ;;
+    alert) echo 'list get' ;;
+    scan) echo 'custom cancel' ;;
+    plugin) echo 'list info enable disable reload check' ;;
+    config) echo 'validate show reload' ;;
+    diagnostic) echo 'stats' ;;
+    tap) echo 'file.* process.* network.* threat.* alert.* verdict.* sensor.* plugin.*' ;;
+    esac
+}
+
+_tocsin_options() {
+    echo '--output --socket --help'
+    case "$1" in
+    health) echo '--field --details' ;;
+    'threat list' | 'alert list') echo '--limit' ;;
+    'threat quarantine restore') echo '--to --overwrite' ;;
+    'scan custom') echo '--path' ;;
+    tap) echo '--filter --count --record' ;;
+    esac
+}
+
+_tocsin() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i word
+    local path='' skip=0
+
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        if ((skip)); then
+            skip=0
+            continue
+        fi
+        case "$word" in
+        --output | --socket | --field | --details | --limit | --to | --path | --filter | \
+            --count | --record) skip=1 ;;
+        -* | help) ;;
+        *) path+="${path:+ }$word" ;;
+        esac
+    done
+    set -f
+    case "$prev" in
+    --output) COMPREPLY=($(compgen -W 'text json' -- "$cur")) ;;
+    --details) COMPREPLY=($(compgen -W 'system_extensions plugins' -- "$cur")) ;;
+    --socket | --to | --path | --record) COMPREPLY=($(compgen -f -- "$cur")) ;;
+    --field | --limit | --filter | --count) ;;
+    *)
+        if [[ $cur == -* ]]; then
+            COMPREPLY=($(compgen -W "$(_tocsin_options "$path")" -- "$cur"))
+        elif [[ $path == 'plugin check' || $path == 'config validate' ]]; then
+            COMPREPLY=($(compgen -f -- "$cur"))
+        else
+            COMPREPLY=($(compgen -W "$(_tocsin_words "$path")" -- "$cur"))
+        fi
+        ;;
+    esac
+    set +f
+}
+
+complete -o filenames -F _tocsin tocsin
