@@ -209,11 +209,21 @@ static bool is_null(const char *text)
 static int read_scalar(struct reader *r, struct tc_yaml_node *node)
 {
     struct fy_token *token = r->event->scalar.value;
-    int error = token_text(r, token, &node->text);
+    enum fy_scalar_style style = token ? fy_token_scalar_style(token) : FYSS_PLAIN;
+    int error;
 
+    /*
+     * libfyaml 0.7.12 takes lines that are not indented below the key for part of a
+     * block, and would so swallow the keys that follow; nothing here needs a block.
+     */
+    if (style == FYSS_LITERAL || style == FYSS_FOLDED)
+        return tc_yaml_refuse(r->yaml, event_place(r, node->place), r->why,
+                              "texts in blocks (| and >) are not used here: put it in "
+                              "quotes");
+    error = token_text(r, token, &node->text);
     if (error < 0)
         return error;
-    node->quoted = token && fy_token_scalar_style(token) != FYSS_PLAIN;
+    node->quoted = style != FYSS_PLAIN;
     node->kind = !node->quoted && is_null(node->text) ? TC_YAML_NULL : TC_YAML_TEXT;
     return 0;
 }

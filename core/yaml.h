@@ -30,7 +30,7 @@ struct tc_yaml_place {
 
 struct tc_yaml_node {
     enum tc_yaml_kind kind;
-    bool quoted;      /* a TEXT in quotes or in a block: never a number or a truth */
+    bool quoted;      /* a TEXT in quotes: never a number or a truth */
     const char *text; /* of TEXT */
     size_t count;     /* children of a LIST or MAP */
     struct tc_yaml_place place;

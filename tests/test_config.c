@@ -217,6 +217,9 @@ static void config_refuses_what_yaml_lets_pass(void **state)
     static const struct refusal cases[] = {
         {"mode: block\nmode: passive\n", "2:1", "already at line 1"},
         {"paths: {state: /a, \"state\": /b}\n", "1:20", "already at line 1"},
+        {"mode: |\n  block\n", "2:1", "texts in blocks"},
+        {"log:\n  level: >-\n  info: x\n", "3:1", "texts in blocks"},
+        {"mode: |\n", "2:1", "texts in blocks"},
         {"mode: block\n---\nmode: passive\n", "2:1", "a second document"},
         {"mode: !!str block\n", "1:13", "tags"},
         {"? [mode]\n: block\n", "1:3", "a key must be a plain text"},

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Any bytes as a configuration: it is refused with a place, or it can be bound, asked,
+ * shown, and what is shown reads back as the same configuration.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/config.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const struct tocsin_option keys[] = {
+    {.name = "watch", .type = TOCSIN_OPTION_LIST, .fallback = "/a,/b", .help = "h"},
+    {.name = "depth", .type = TOCSIN_OPTION_INT, .fallback = "3", .help = "h"},
+    {.name = "fast", .type = TOCSIN_OPTION_BOOL, .fallback = "false", .help = "h"},
+    {.name = "limit", .type = TOCSIN_OPTION_SIZE, .fallback = "64k", .help = "h"},
+    {.name = NULL},
+};
+
+static void require(int holds)
+{
+    if (!holds)
+        abort();
+}
+
+static void use(const struct tc_config *config)
+{
+    struct tc_option_table table = {keys, sizeof(keys[0])};
+    struct tc_plugin_settings settings;
+    struct tc_options *options;
+    const char *name;
+    char why[256];
+
+    for (size_t i = 0; (name = tc_config_plugin(config, i)); i++) {
+        require(tc_config_plugin_settings(config, name, &settings) == 0);
+        if (tc_config_bind(config, name, table, &options, why) == 0)
+            tc_options_free(options);
+        else
+            require(strchr(why, ':') != NULL);
+        tc_config_excluded(config, name, "/srv/a/b/c.log", "/usr/bin/rsync");
+    }
+}
+
+static void read_back(const struct tc_config *config)
+{
+    char *first = tc_config_show(config), *second;
+    struct tc_config *again = NULL;
+    char why[256];
+
+    require(first != NULL);
+    require(tc_config_read_text("shown", first, &again, why) == 0);
+    second = tc_config_show(again);
+    require(second && !strcmp(first, second));
+    tc_config_free(again);
+    free(first);
+    free(second);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct tc_config *config = NULL;
+    char why[256] = "";
+    char *text = malloc(size + 1);
+
+    require(text != NULL);
+    memcpy(text, data, size);
+    text[size] = '\0';
+    if (tc_config_read_text("fuzz", text, &config, why) == 0) {
+        use(config);
+        read_back(config);
+    } else {
+        require(!strncmp(why, "fuzz:", 5));
+    }
+    tc_config_free(config);
+    free(text);
+    return 0;
+}
