@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Plugin es, the system extension: asks before every open and execution under the watched
+ * paths (fanotify permission events), and tells of files written, created, renamed and
+ * deleted there. This file owns the descriptor, the options, and what comes from the bus.
+ */
+#include "es.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NS_PER_MS 1000000ull
+
+static const char *const publishes[] = {
+    TOCSIN_TOPIC_FILE_OPEN,    TOCSIN_TOPIC_FILE_EXEC,    TOCSIN_TOPIC_FILE_WRITTEN,
+    TOCSIN_TOPIC_FILE_CREATED, TOCSIN_TOPIC_FILE_RENAMED, TOCSIN_TOPIC_FILE_DELETED,
+    TOCSIN_TOPIC_SENSOR_GAP,   TOCSIN_TOPIC_RPC_REPLY,    NULL};
+
+/* plugin.* and config.*: other detectors or exclusions may judge otherwise. */
+static const char *const subscribes[] = {TOCSIN_TOPIC_VERDICT_FINAL,
+                                         TOCSIN_TOPIC_VERDICT_RESET,
+                                         "plugin.*",
+                                         "config.*",
+                                         "rpc.es.*",
+                                         NULL};
+
+static const struct tocsin_option options[] = {
+    {.name = "watch",
+     .type = TOCSIN_OPTION_LIST,
+     .flags = TOCSIN_OPTION_RESTART,
+     .fallback = "/home,/tmp,/srv",
+     .help = "absolute paths: everything at and below them is protected"},
+    {.name = "ignore_filesystems",
+     .type = TOCSIN_OPTION_LIST,
+     .flags = TOCSIN_OPTION_RESTART,
+     .fallback = "",
+     .help = "types of file systems, as in /proc/mounts, that are left alone"},
+    {.name = "max_pending",
+     .type = TOCSIN_OPTION_INT,
+     .flags = TOCSIN_OPTION_RESTART,
+     .fallback = "4096",
+     .help = "questions open at once; beyond it the answer is on_timeout; at most a "
+             "quarter of the limit of open files",
+     .min = 1,
+     .max = 65536},
+    {.name = "deadline",
+     .type = TOCSIN_OPTION_DURATION,
+     .flags = TOCSIN_OPTION_RESTART,
+     .fallback = "15s",
+     .help = "a question that a stuck agent has left open so long is answered on_timeout",
+     .min = 100,
+     .max = 120000},
+    {.name = "on_timeout",
+     .type = TOCSIN_OPTION_CHOICE,
+     .flags = TOCSIN_OPTION_RESTART,
+     .fallback = "allow",
+     .help = "the answer to a question that nobody has answered in time",
+     .choices = "allow|deny"},
+    {.name = NULL}};
+
+/* Fills `list` from an option; -EINVAL names what is wrong in the log. */
+static int read_list(const struct tocsin_host *host, const char *option, bool paths,
+                     const char *list[TC_ES_WATCH_MAX + 1])
+{
+    const char *item;
+    size_t n = 0;
+
+    for (; (item = host->option_item(host, option, n)) != NULL; n++) {
+        if (n == TC_ES_WATCH_MAX || (paths && *item != '/')) {
+            host->log(host, TOCSIN_LOG_ERROR, "%s: \"%s\" is %s", option, item,
+                      n == TC_ES_WATCH_MAX ? "one too many" : "no absolute path");
+            return -EINVAL;
+        }
+        list[n] = item;
+    }
+    list[n] = NULL;
+    return 0;
+}
+
+static int es_init(const struct tocsin_host *host, void **ret_state)
+{
+    struct tc_es *es = calloc(1, sizeof(*es));
+    int err;
+
+    if (!es)
+        return -ENOMEM;
+    es->host = host;
+    err = read_list(host, "watch", true, es->watch);
+    if (!err)
+        err = read_list(host, "ignore_filesystems", false, es->ignored);
+    if (!err && !es->watch[0]) {
+        host->log(host, TOCSIN_LOG_ERROR, "watch: there must be at least one path");
+        err = -EINVAL;
+    }
+    es->max_pending = (uint32_t)host->option_int(host, "max_pending");
+    es->deadline_ns = (uint64_t)host->option_int(host, "deadline") * NS_PER_MS;
+    es->on_timeout_allow = strcmp(host->option_text(host, "on_timeout"), "deny") != 0;
+    if (err)
+        free(es);
+    else
+        *ret_state = es;
+    return err;
+}
+
+static int es_start(void *state)
+{
+    return tc_es_start(state);
+}
+
+static int es_stop(void *state)
+{
+    return tc_es_stop(state);
+}
+
+static void refuse(struct tc_es *es, const struct tocsin_event *request)
+{
+    struct tocsin_writer w;
+    uint8_t buf[128];
+
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_str(&w, "error", "no such method; there is rpc.es.stats");
+    tocsin_end(&w);
+    if (tocsin_reply(es->host, request, &w))
+        es->counters.publish_errors++;
+}
+
+/* Answered after a look at who else holds fanotify groups, which takes a pool thread. */
+static void stats_asked(struct tc_es *es, const struct tocsin_event *request)
+{
+    if (es->stats_request || tc_es_job_start(es, TC_ES_JOB_CONFLICTS)) {
+        tc_es_publish_stats(es, request);
+        return;
+    }
+    es->host->event_ref(es->host, request);
+    es->stats_request = request;
+}
+
+static void es_event(void *state, const struct tocsin_event *event)
+{
+    struct tc_es *es = state;
+
+    if (es->closing)
+        return;
+    if (!strcmp(event->topic, TOCSIN_TOPIC_VERDICT_FINAL))
+        tc_es_questions_answer(
+            es, event->reply_to,
+            tocsin_str_is(tocsin_event_str(event, TOCSIN_FIELD_DECISION), "allow"),
+            tocsin_find_bool(event->data, event->len, TOCSIN_FIELD_CACHEABLE, false));
+    else if (!es->started)
+        return; /* nothing is remembered yet */
+    else if (!strcmp(event->topic, "rpc.es.stats"))
+        stats_asked(es, event);
+    else if (!strncmp(event->topic, "rpc.", 4))
+        refuse(es, event);
+    else
+        tc_es_questions_reset(es);
+}
+
+static void es_destroy(void *state)
+{
+    struct tc_es *es = state;
+
+    tc_es_release(es);
+    free(es);
+}
+
+TOCSIN_EXPORT extern const struct tocsin_plugin tocsin_plugin;
+const struct tocsin_plugin tocsin_plugin = {
+    TOCSIN_PLUGIN_HEADER(TOCSIN_KIND_SYSTEM_EXTENSION),
+    .name = "es",
+    .version = "0.1.0",
+    .summary = "asks before files are opened or executed (fanotify)",
+    .publishes = publishes,
+    .subscribes = subscribes,
+    .options = options,
+    .init = es_init,
+    .start = es_start,
+    .event = es_event,
+    .stop = es_stop,
+    .destroy = es_destroy,
+};

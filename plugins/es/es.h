@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the plugin's state, shared by the files that act on it on the loop thread:
+ *   es.c            descriptor, options, events from the bus, statistics
+ *   es_lifecycle.c  start, stop, the canary
+ *   es_watching.c   mounts that come and go, names, other such programs
+ *   es_questions.c  the way of a question: place, publication, answer
+ *   es_publish.c    everything that is published
+ * Below them, and without it: es_source, es_gate, es_ring, es_scope, es_process,
+ * es_encode, es_names, es_notify, es_folders, es_probe.
+ */
+#ifndef TC_ES_H
+#define TC_ES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <tocsin/plugin.h>
+
+#include "es_encode.h"
+#include "es_names.h"
+#include "es_process.h"
+#include "es_source.h"
+
+#define TC_ES_WATCH_MAX 64 /* entries of `watch`, and of `ignore_filesystems` */
+#define TC_ES_CANARY_MS 30000
+#define TC_ES_CANARY_WAIT_MS 2000
+
+enum tc_es_rung {
+    TC_ES_RUNG_NONE,
+    TC_ES_RUNG_PERMISSION, /* asked before every open: fanotify permission events */
+    TC_ES_RUNG_NOTIFY,     /* told afterwards: unprivileged fanotify */
+};
+
+/* Work on a pool thread; never the same one twice at once. */
+struct tc_es_job {
+    struct tc_es *es;
+    void (*run)(struct tc_es *es);              /* pool thread */
+    void (*done)(struct tc_es *es, int status); /* loop; status -ECANCELED: not run */
+    bool busy, again; /* again: somebody asked while it was busy */
+};
+
+enum tc_es_job_name {
+    TC_ES_JOB_OPEN,
+    TC_ES_JOB_SCAN_MOUNTS,
+    TC_ES_JOB_CANARY,
+    TC_ES_JOB_CONFLICTS,
+    TC_ES_JOB_NAMES,
+    TC_ES_JOB_CLOSE,
+    TC_ES_JOBS,
+};
+
+struct tc_es_counters {
+    uint64_t asked, allowed, denied; /* by a verdict */
+    uint64_t cached;                 /* allowed and remembered by the kernel */
+    uint64_t not_cached; /* allowed, cacheable, but it had changed meanwhile */
+    uint64_t out_of_scope, excluded, special; /* allowed without a verdict */
+    uint64_t resets;                          /* all remembered files forgotten */
+    uint64_t written, renamed, created, deleted;
+    uint64_t no_fd;      /* file.written without its descriptor: few were left */
+    uint64_t gaps;       /* sensor.gap published */
+    uint64_t unanswered; /* questions that the agent never closed */
+    uint64_t publish_errors;
+};
+
+/* What is remembered of a published question until its verdict; index: the gate's slot.
+ */
+struct tc_es_question {
+    const struct tocsin_event *event; /* NULL: slot not in use */
+    uint64_t asked_ns, device, inode, size, ctime_ns;
+    uint32_t generation;
+    uint32_t next; /* of the same bucket */
+    bool changed;  /* written to since it was asked: not to be remembered */
+};
+
+struct tc_es_mount_scan {
+    struct tc_es_scope *scope;
+    size_t marked, failed, unnamed;
+    int err; /* the last failure's */
+    char what[512];
+};
+
+struct tc_es {
+    const struct tocsin_host *host;
+    const char *watch[TC_ES_WATCH_MAX + 1], *ignored[TC_ES_WATCH_MAX + 1];
+    uint32_t max_pending;
+    bool on_timeout_allow;
+    uint64_t deadline_ns;
+    int fd_ceiling; /* descriptors above it are given up rather than published */
+
+    enum tc_es_rung rung;
+    bool started, closing;
+    bool closed; /* the job that closes the groups has been started */
+    int open_status, close_status;
+    char open_what[256]; /* why it could not be opened */
+    struct tc_es_job jobs[TC_ES_JOBS];
+
+    struct tc_es_source source;
+    struct tc_es_names names;
+    bool names_open;     /* the group is there */
+    bool names_complete; /* it covers every file system that is marked */
+    struct tc_es_name_batch *batch;
+    int names_status;
+    struct tc_es_scope *scope;
+    struct tc_es_mount_scan scan;
+    struct tc_es_processes *processes;
+
+    struct tc_es_question *questions; /* max_pending */
+    uint32_t *buckets;                /* event id -> slot, max_pending */
+    uint32_t generation;              /* of remembered verdicts */
+
+    uint64_t sequence;
+    uint64_t seen_overflow, seen_read_errors, seen_writes_lost;
+    struct tc_es_counters counters;
+    uint64_t quiet_ns; /* CLOCK_REALTIME when events were last known to be complete */
+
+    char *canary_path;
+    int canary_fd, mountinfo_fd;
+    uint64_t canary_before_ns;
+    char *conflicts; /* names joined by ", "; "" for none */
+    struct tocsin_timer *canary_timer, *start_timer;
+    struct tocsin_watch *mountinfo_watch, *names_watch;
+    const struct tocsin_event *stats_request;
+
+    uint8_t encoded[TC_ES_EVENT_MAX];
+};
+
+/* es_lifecycle.c */
+int tc_es_start(struct tc_es *es);
+int tc_es_stop(struct tc_es *es);
+void tc_es_release(struct tc_es *es); /* frees what start made; jobs must be idle */
+
+/* Runs a job now, or once more when it has ended. */
+int tc_es_job_start(struct tc_es *es, enum tc_es_job_name name);
+
+/* es_watching.c: run, done and watch callbacks of the jobs of those names */
+void tc_es_scan_mounts(struct tc_es *es);
+void tc_es_scan_mounts_done(struct tc_es *es, int status);
+void tc_es_mounts_changed(void *arg, int status, uint32_t events);
+void tc_es_names_run(struct tc_es *es);
+void tc_es_names_done(struct tc_es *es, int status);
+void tc_es_names_readable(void *arg, int status, uint32_t events);
+void tc_es_conflicts_run(struct tc_es *es);
+void tc_es_conflicts_done(struct tc_es *es, int status);
+
+/* es_questions.c */
+void tc_es_questions_ready(void *arg); /* the source's `ready` */
+void tc_es_questions_answer(struct tc_es *es, uint64_t id, bool allow, bool cacheable);
+void tc_es_questions_changed(struct tc_es *es, uint64_t device, uint64_t inode);
+void tc_es_questions_reset(struct tc_es *es); /* forgets all remembered files */
+void tc_es_questions_sweep(struct tc_es *es); /* gives up what was never closed */
+void tc_es_questions_drop(struct tc_es *es);  /* all of them, answered or not */
+
+/* es_publish.c */
+
+/*
+ * Publishes one file event; the descriptor goes with it on success only. `ret_event` as
+ * host->publish.
+ */
+int tc_es_publish(struct tc_es *es, const char *topic, uint32_t flags,
+                  const struct tc_es_file *file, const struct tc_es_process *process,
+                  int32_t pid, int fd, const struct tocsin_event **ret_event);
+void tc_es_publish_names(struct tc_es *es, struct tc_es_name_batch *batch);
+void tc_es_publish_losses(struct tc_es *es); /* sensor.gap for what counters now show */
+void tc_es_publish_stats(struct tc_es *es, const struct tocsin_event *request);
+
+/* es_probe.c: any thread, may block. */
+
+/* Other processes that hold a fanotify group, names joined by ", "; "" for none. */
+char *tc_es_probe_conflicts(const struct tocsin_host *host);
+
+/* Makes <state_dir>/es/canary; opens it. The path is the caller's to free. */
+int tc_es_probe_canary(const char *state_dir, char **ret_path, int *ret_fd);
+
+/* The text of /proc/self/mountinfo through an open descriptor; NULL when out of memory.
+ */
+char *tc_es_probe_mounts(int mountinfo_fd);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "es_encode.h"
+
+#include <sys/sysmacros.h>
+
+#include "es_process.h"
+
+#define NS_PER_S 1000000000ull
+
+void tc_es_file_set(struct tc_es_file *file, const struct statx *stx)
+{
+    file->known = true;
+    file->device = makedev(stx->stx_dev_major, stx->stx_dev_minor);
+    file->inode = stx->stx_ino;
+    file->size = stx->stx_size;
+    file->mtime_ns = (uint64_t)stx->stx_mtime.tv_sec * NS_PER_S + stx->stx_mtime.tv_nsec;
+    file->ctime_ns = (uint64_t)stx->stx_ctime.tv_sec * NS_PER_S + stx->stx_ctime.tv_nsec;
+    file->uid = stx->stx_uid;
+    file->mode = stx->stx_mode;
+}
+
+static void put_text(struct tocsin_writer *w, const char *key, const char *text)
+{
+    if (text && *text)
+        tocsin_put_str(w, key, text);
+}
+
+static void put_file(struct tocsin_writer *w, const struct tc_es_file *file)
+{
+    const char *slash = strrchr(file->path, '/');
+
+    tocsin_begin_map(w, "file");
+    tocsin_put_str(w, "path", file->path);
+    tocsin_put_str(w, "name", slash ? slash + 1 : file->path);
+    put_text(w, "old_path", file->old_path);
+    if (file->known) {
+        tocsin_put_uint(w, "inode", file->inode);
+        tocsin_put_uint(w, "device", file->device);
+        tocsin_put_uint(w, "size", file->size);
+        tocsin_put_uint(w, "mtime", file->mtime_ns);
+        tocsin_put_uint(w, "ctime", file->ctime_ns);
+        tocsin_put_uint(w, "uid", file->uid);
+        tocsin_put_uint(w, "mode", file->mode);
+    }
+    tocsin_end(w);
+}
+
+static void put_identity(struct tocsin_writer *w, const struct tc_es_identity *identity)
+{
+    tocsin_put_int(w, "pid", identity->pid);
+    if (identity->start_ns)
+        tocsin_put_uint(w, "start", identity->start_ns);
+    put_text(w, "name", identity->name);
+    put_text(w, "executable", identity->executable);
+}
+
+static void put_process(struct tocsin_writer *w, const struct tc_es_process *process)
+{
+    tocsin_begin_map(w, "process");
+    put_identity(w, &process->self);
+    put_text(w, "command_line", process->command_line);
+    tocsin_begin_map(w, "user");
+    tocsin_put_uint(w, "id", process->uid);
+    tocsin_end(w);
+    if (process->parent.pid) {
+        tocsin_begin_map(w, "parent");
+        put_identity(w, &process->parent);
+        tocsin_end(w);
+    }
+    tocsin_end(w);
+    if (*process->container) {
+        tocsin_begin_map(w, "container");
+        tocsin_put_str(w, "id", process->container);
+        tocsin_end(w);
+    }
+}
+
+void tc_es_encode(struct tocsin_writer *w, const struct tc_es_stamp *stamp,
+                  const struct tc_es_file *file, const struct tc_es_process *process,
+                  int32_t pid)
+{
+    tocsin_begin_map(w, NULL);
+    tocsin_put_uint(w, "@timestamp", stamp->time_ns);
+    tocsin_begin_map(w, "event");
+    tocsin_put_uint(w, "sequence", stamp->sequence);
+    tocsin_end(w);
+    tocsin_put_str(w, "sensor", "es");
+    tocsin_put_uint(w, "epoch", stamp->epoch);
+    put_file(w, file);
+    if (process) {
+        put_process(w, process);
+    } else if (pid > 0) {
+        tocsin_begin_map(w, "process");
+        tocsin_put_int(w, "pid", pid);
+        tocsin_end(w);
+    }
+    tocsin_end(w);
+}

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "es_process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define PROC_TEXT_MAX 4096
+#define CONTAINER_ID_LEN 64
+#define NONE SIZE_MAX
+#define NS_PER_S 1000000000ull
+
+struct entry {
+    struct tc_es_process process;
+    int witness;         /* /proc/<pid>/pagemap, or -1: read anew each time */
+    size_t hash_next;    /* of the same bucket */
+    size_t newer, older; /* in order of use */
+};
+
+struct tc_es_processes {
+    struct entry *entries;
+    size_t capacity, used;
+    size_t *buckets; /* as many as entries */
+    size_t newest, oldest;
+    uint64_t boot_ns, tick_ns;
+    struct tc_es_process_counters counters;
+};
+
+/* Reads a file of /proc whole, as far as `cap` goes. Returns bytes or a negative errno.
+ */
+__attribute__((format(printf, 3, 4))) static ssize_t read_proc(char *buf, size_t cap,
+                                                               const char *format, ...)
+{
+    size_t len = 0;
+    va_list ap;
+    char path[64];
+    ssize_t n;
+    int fd;
+
+    va_start(ap, format);
+    vsnprintf(path, sizeof(path), format, ap);
+    va_end(ap);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    do {
+        n = read(fd, buf + len, cap - 1 - len);
+        if (n > 0)
+            len += (size_t)n;
+    } while (n > 0 && len < cap - 1);
+    n = n < 0 ? -errno : (ssize_t)len;
+    close(fd);
+    buf[len] = '\0';
+    return n;
+}
+
+int tc_es_processes_new(size_t capacity, struct tc_es_processes **ret_processes)
+{
+    struct tc_es_processes *processes = calloc(1, sizeof(*processes));
+    FILE *stat = fopen("/proc/stat", "re");
+    unsigned long long boot_s = 0;
+    char line[256];
+    int err = -ENOMEM;
+
+    if (!processes || !stat)
+        goto out;
+    processes->entries = calloc(capacity, sizeof(*processes->entries));
+    processes->buckets = calloc(capacity, sizeof(*processes->buckets));
+    if (!processes->entries || !processes->buckets)
+        goto out;
+    while (fgets(line, sizeof(line), stat))
+        if (sscanf(line, "btime %llu", &boot_s) == 1)
+            break;
+    processes->capacity = capacity;
+    processes->newest = processes->oldest = NONE;
+    for (size_t i = 0; i < capacity; i++)
+        processes->buckets[i] = NONE;
+    processes->boot_ns = boot_s * NS_PER_S;
+    processes->tick_ns = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
+    err = 0;
+out:
+    if (stat)
+        fclose(stat);
+    if (err)
+        tc_es_processes_free(processes);
+    else
+        *ret_processes = processes;
+    return err;
+}
+
+static void entry_clear(struct entry *entry)
+{
+    free(entry->process.self.executable);
+    free(entry->process.parent.executable);
+    free(entry->process.command_line);
+    memset(&entry->process, 0, sizeof(entry->process));
+    if (entry->witness >= 0)
+        close(entry->witness);
+    entry->witness = -1;
+}
+
+void tc_es_processes_free(struct tc_es_processes *processes)
+{
+    if (!processes)
+        return;
+    for (size_t i = 0; i < processes->used; i++)
+        entry_clear(&processes->entries[i]);
+    free(processes->entries);
+    free(processes->buckets);
+    free(processes);
+}
+
+static char *read_executable(pid_t pid)
+{
+    static const char deleted[] = " (deleted)";
+    char link[32], path[PROC_TEXT_MAX];
+    ssize_t n;
+
+    snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+    n = readlink(link, path, sizeof(path) - 1);
+    if (n <= 0)
+        return NULL;
+    path[n] = '\0';
+    if ((size_t)n >= sizeof(deleted) &&
+        !strcmp(path + n - (sizeof(deleted) - 1), deleted))
+        path[(size_t)n - (sizeof(deleted) - 1)] = '\0';
+    return strdup(path);
+}
+
+/* pid, name, start and executable; *ret_parent is the parent's pid. proc_pid_stat(5). */
+static int read_identity(const struct tc_es_processes *processes, pid_t pid,
+                         struct tc_es_identity *ret, pid_t *ret_parent)
+{
+    char text[PROC_TEXT_MAX], *open_paren, *close_paren;
+    unsigned long long ticks;
+    ssize_t n;
+    int parent;
+
+    n = read_proc(text, sizeof(text), "/proc/%d/stat", pid);
+    if (n < 0)
+        return (int)n;
+    open_paren = strchr(text, '(');
+    close_paren = strrchr(text, ')'); /* a name may hold any character, ')' too */
+    if (!open_paren || !close_paren || close_paren < open_paren ||
+        sscanf(close_paren + 1,
+               " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
+               "%*d %llu",
+               &parent, &ticks) != 2)
+        return -EPROTO;
+    *close_paren = '\0';
+    snprintf(ret->name, sizeof(ret->name), "%s", open_paren + 1);
+    ret->pid = pid;
+    ret->start_ns = processes->boot_ns + ticks * processes->tick_ns;
+    ret->executable = read_executable(pid);
+    *ret_parent = parent;
+    return 0;
+}
+
+static char *read_command_line(pid_t pid)
+{
+    char text[TC_ES_COMMAND_LINE_MAX];
+    ssize_t n = read_proc(text, sizeof(text), "/proc/%d/cmdline", pid);
+
+    while (n > 0 && !text[n - 1])
+        n--;
+    if (n <= 0)
+        return NULL;
+    for (ssize_t i = 0; i < n; i++)
+        if (!text[i])
+            text[i] = ' ';
+    return strndup(text, (size_t)n);
+}
+
+/* Container runtimes name the cgroup by the container's id: 64 hex digits. */
+static void read_container(pid_t pid, char ret_id[CONTAINER_ID_LEN + 1])
+{
+    char text[PROC_TEXT_MAX];
+    ssize_t n = read_proc(text, sizeof(text), "/proc/%d/cgroup", pid);
+    size_t run;
+
+    ret_id[0] = '\0';
+    for (const char *p = text; n > 0 && *p; p += run ? run : 1) {
+        run = strspn(p, "0123456789abcdef");
+        if (run == CONTAINER_ID_LEN) {
+            memcpy(ret_id, p, run);
+            ret_id[run] = '\0';
+            return;
+        }
+    }
+}
+
+static bool still_true(int witness)
+{
+    char byte;
+
+    return witness >= 0 && pread(witness, &byte, 1, 0) < 0 && errno == EINVAL;
+}
+
+/* True when the two may share their memory: before the exec of a vfork they do. */
+static bool shares_memory(pid_t a, pid_t b)
+{
+    return b > 0 && syscall(SYS_kcmp, a, b, KCMP_VM, 0, 0) <= 0;
+}
+
+static int effective_uid(pid_t pid, uid_t *ret_uid)
+{
+    char path[32];
+    struct stat st;
+
+    snprintf(path, sizeof(path), "/proc/%d", pid);
+    if (stat(path, &st))
+        return -errno;
+    *ret_uid = st.st_uid;
+    return 0;
+}
+
+/* Fills a cleared entry from /proc. */
+static int entry_read(struct tc_es_processes *processes, struct entry *entry, pid_t pid)
+{
+    struct tc_es_process *process = &entry->process;
+    char path[40];
+    pid_t parent, grandparent;
+    int err;
+
+    processes->counters.reads++;
+    snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+    entry->witness = open(path, O_RDONLY | O_CLOEXEC);
+    err = read_identity(processes, pid, &process->self, &parent);
+    if (err)
+        return err;
+    process->command_line = read_command_line(pid);
+    read_container(pid, process->container);
+    if (parent > 0 && !read_identity(processes, parent, &process->parent, &grandparent))
+        process->parent.pid = parent;
+    err = effective_uid(pid, &process->uid);
+    if (entry->witness >= 0 &&
+        (!still_true(entry->witness) || shares_memory(pid, parent))) {
+        close(entry->witness);
+        entry->witness = -1;
+    }
+    return err;
+}
+
+static size_t *bucket_of(struct tc_es_processes *processes, pid_t pid)
+{
+    return &processes->buckets[(size_t)pid % processes->capacity];
+}
+
+static void use_unlink(struct tc_es_processes *processes, size_t i)
+{
+    struct entry *entry = &processes->entries[i];
+
+    if (entry->newer != NONE)
+        processes->entries[entry->newer].older = entry->older;
+    else
+        processes->newest = entry->older;
+    if (entry->older != NONE)
+        processes->entries[entry->older].newer = entry->newer;
+    else
+        processes->oldest = entry->newer;
+}
+
+static void use_link(struct tc_es_processes *processes, size_t i)
+{
+    struct entry *entry = &processes->entries[i];
+
+    entry->newer = NONE;
+    entry->older = processes->newest;
+    if (processes->newest != NONE)
+        processes->entries[processes->newest].newer = i;
+    else
+        processes->oldest = i;
+    processes->newest = i;
+}
+
+static size_t lookup(struct tc_es_processes *processes, pid_t pid)
+{
+    size_t i = *bucket_of(processes, pid);
+
+    while (i != NONE && processes->entries[i].process.self.pid != pid)
+        i = processes->entries[i].hash_next;
+    return i;
+}
+
+static void hash_remove(struct tc_es_processes *processes, size_t i)
+{
+    size_t *at = bucket_of(processes, processes->entries[i].process.self.pid);
+
+    while (*at != i)
+        at = &processes->entries[*at].hash_next;
+    *at = processes->entries[i].hash_next;
+}
+
+/* An entry for `pid`, empty, first in order of use. */
+static size_t make(struct tc_es_processes *processes, pid_t pid)
+{
+    size_t i;
+
+    if (processes->used < processes->capacity) {
+        i = processes->used++;
+        processes->entries[i].witness = -1;
+    } else {
+        i = processes->oldest;
+        use_unlink(processes, i);
+        hash_remove(processes, i);
+        entry_clear(&processes->entries[i]);
+        processes->counters.evicted++;
+    }
+    processes->entries[i].process.self.pid = pid;
+    processes->entries[i].hash_next = *bucket_of(processes, pid);
+    *bucket_of(processes, pid) = i;
+    use_link(processes, i);
+    return i;
+}
+
+const struct tc_es_process *tc_es_processes_find(struct tc_es_processes *processes,
+                                                 pid_t pid)
+{
+    struct entry fresh = {.witness = -1}, *entry;
+    size_t i = lookup(processes, pid);
+    uid_t uid = 0;
+
+    if (i == NONE) {
+        i = make(processes, pid);
+    } else {
+        use_unlink(processes, i);
+        use_link(processes, i);
+    }
+    entry = &processes->entries[i];
+    if (still_true(entry->witness) && !effective_uid(pid, &uid)) {
+        entry->process.uid = uid;
+        processes->counters.hits++;
+        return &entry->process;
+    }
+    if (!entry_read(processes, &fresh, pid)) {
+        entry_clear(entry);
+        entry->process = fresh.process;
+        entry->witness = fresh.witness;
+        return &entry->process;
+    }
+    entry_clear(&fresh);
+    processes->counters.gone++;
+    return entry->process.self.start_ns ? &entry->process : NULL;
+}
+
+void tc_es_processes_counters(const struct tc_es_processes *processes,
+                              struct tc_es_process_counters *ret)
+{
+    *ret = processes->counters;
+    ret->kept = processes->used;
+}

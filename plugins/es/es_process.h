@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: who a process is, (pid, start time) and what goes with it, read from /proc once
+ * and kept while it stays true. Bounded, the longest unused goes first. One thread.
+ *
+ * How a kept entry is known to be true, without reading /proc again: each holds
+ * /proc/<pid>/pagemap open, which refers to the memory that the process had then. The
+ * kernel answers a read of one byte there with EINVAL (it wants multiples of eight) while
+ * that memory is in use, and with 0 once the process has gone or has executed something
+ * else (fs/proc/task_mmu.c, pagemap_read). So pid reuse and exec are both seen, in 0.3
+ * microseconds. Who shares its memory with its parent (vfork) or hides it is read anew
+ * each time.
+ */
+#ifndef TC_ES_PROCESS_H
+#define TC_ES_PROCESS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define TC_ES_PROCESSES_MAX 1024    /* entries; each holds a descriptor */
+#define TC_ES_COMMAND_LINE_MAX 4096 /* bytes kept */
+#define TC_ES_COMM_MAX 64
+
+struct tc_es_processes;
+
+/* Text is NUL-terminated; NULL where /proc did not say. */
+struct tc_es_identity {
+    pid_t pid;
+    uint64_t start_ns; /* since the epoch, by /proc/stat's btime; 0: not known */
+    char name[TC_ES_COMM_MAX];
+    char *executable;
+};
+
+struct tc_es_process {
+    struct tc_es_identity self, parent; /* parent.pid 0: none */
+    char *command_line;                 /* arguments joined by blanks */
+    uid_t uid;                          /* effective */
+    char container[65];                 /* "": in none */
+};
+
+struct tc_es_process_counters {
+    uint64_t hits, reads, gone, evicted;
+    size_t kept;
+};
+
+/* Errors: -ENOMEM, or that of /proc/stat. Opens files: not on the loop. */
+int tc_es_processes_new(size_t capacity, struct tc_es_processes **ret_processes);
+void tc_es_processes_free(struct tc_es_processes *processes);
+
+/*
+ * Who `pid` is. One that waits in an open cannot be another by now. Of one that has ended
+ * since, what is kept is still given while nobody else has its number. NULL when nothing
+ * is known. Valid until the next call.
+ */
+const struct tc_es_process *tc_es_processes_find(struct tc_es_processes *processes,
+                                                 pid_t pid);
+
+void tc_es_processes_counters(const struct tc_es_processes *processes,
+                              struct tc_es_process_counters *ret);
+
+#endif

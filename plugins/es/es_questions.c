@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the way of a question on the loop. One way through: look at the file, judge its
+ * place, publish, wait for verdict.final, remember, answer. Must not: open a file or log
+ * between the kernel's question and the answer.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/fanotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "es.h"
+#include "es_scope.h"
+
+#define TURN_ITEMS 64 /* handled before the loop gets to do other things */
+#define ANSWER_MARGIN_NS 1000000000ull /* what the agent may be late by */
+#define SWEEP_AFTER_NS 60000000000ull  /* past its deadline: it will never be closed */
+#define ASKED (FAN_OPEN_PERM | FAN_OPEN_EXEC_PERM)
+#define STATX_WHAT (STATX_BASIC_STATS | STATX_MNT_ID)
+
+/* What the event's descriptor is. */
+struct look {
+    struct statx stx;
+    char path[TC_ES_PATH_MAX];
+    struct tc_es_file file;
+    enum tc_es_place place;
+    const struct tc_es_process *process;
+};
+
+static int look_at(struct tc_es *es, const struct tc_es_item *item, struct look *look)
+{
+    static const char deleted[] = " (deleted)";
+    char link[32], *tail;
+    ssize_t n;
+
+    if (statx(item->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_WHAT, &look->stx))
+        return -errno;
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", item->fd);
+    n = readlink(link, look->path, sizeof(look->path) - 1);
+    if (n < 0)
+        return -errno;
+    look->path[n] = '\0';
+    tail = look->path + n - (sizeof(deleted) - 1);
+    if (!look->stx.stx_nlink && tail > look->path && !strcmp(tail, deleted))
+        *tail = '\0';
+    memset(&look->file, 0, sizeof(look->file));
+    look->file.path = look->path;
+    tc_es_file_set(&look->file, &look->stx);
+    look->place = tc_es_scope_place(es->scope, look->stx.stx_mnt_id, look->path);
+    return 0;
+}
+
+static int excluded(struct tc_es *es, const struct tc_es_item *item, struct look *look)
+{
+    look->process = tc_es_processes_find(es->processes, item->pid);
+    return es->host->excluded(es->host, look->path,
+                              look->process ? look->process->self.executable : NULL);
+}
+
+/* Answers without having asked anybody. */
+static void settle(struct tc_es *es, const struct tc_es_item *item, bool allow,
+                   bool remember, uint64_t *counter)
+{
+    if (remember)
+        tc_es_source_remember(&es->source, item->fd);
+    tc_es_gate_answer(&es->source.gate, item->slot, allow);
+    close(item->fd);
+    if (counter)
+        (*counter)++;
+}
+
+static uint32_t *bucket_of(struct tc_es *es, uint64_t id)
+{
+    return &es->buckets[id % es->max_pending];
+}
+
+static void keep(struct tc_es *es, const struct tc_es_item *item, const struct look *look,
+                 const struct tocsin_event *event)
+{
+    struct tc_es_question *question = &es->questions[item->slot];
+    uint32_t *bucket = bucket_of(es, event->id);
+
+    question->event = event;
+    question->asked_ns = item->time_ns;
+    question->device = look->file.device;
+    question->inode = look->file.inode;
+    question->size = look->file.size;
+    question->ctime_ns = look->file.ctime_ns;
+    question->generation = es->generation;
+    question->changed = false;
+    question->next = *bucket;
+    *bucket = item->slot;
+    if (event->deadline_ns)
+        tc_es_gate_extend(&es->source.gate, item->slot,
+                          event->deadline_ns + ANSWER_MARGIN_NS);
+}
+
+static void ask(struct tc_es *es, const struct tc_es_item *item, struct look *look)
+{
+    const char *topic =
+        item->mask & FAN_OPEN_EXEC_PERM ? TOCSIN_TOPIC_FILE_EXEC : TOCSIN_TOPIC_FILE_OPEN;
+    const struct tocsin_event *event = NULL;
+
+    es->counters.asked++;
+    if (tc_es_publish(es, topic, TOCSIN_EVENT_AUTH, &look->file, look->process, item->pid,
+                      item->fd, &event))
+        settle(es, item, es->on_timeout_allow, false, NULL);
+    else
+        keep(es, item, look, event);
+}
+
+static void handle_question(struct tc_es *es, const struct tc_es_item *item)
+{
+    struct look look;
+
+    if (look_at(es, item, &look)) {
+        settle(es, item, es->on_timeout_allow, false, &es->counters.special);
+        return;
+    }
+    if (!S_ISREG(look.stx.stx_mode)) {
+        settle(es, item, true, false, &es->counters.special);
+        return;
+    }
+    if (look.place == TC_ES_OUTSIDE) {
+        settle(es, item, true, es->names_complete, &es->counters.out_of_scope);
+        return;
+    }
+    switch (excluded(es, item, &look)) {
+    case TOCSIN_NOT_EXCLUDED:
+        ask(es, item, &look);
+        break;
+    case TOCSIN_EXCLUDED_BY_PATH:
+        settle(es, item, true, es->names_complete, &es->counters.excluded);
+        break;
+    default:
+        settle(es, item, true, false, &es->counters.excluded);
+    }
+}
+
+/*
+ * A file that was open for writing has been closed. Writes through a mapping did not make
+ * the kernel forget it (fsnotify sees no mapping), so it is forgotten here; and a
+ * question that is still open must not be remembered by what was read before.
+ */
+static void handle_written(struct tc_es *es, const struct tc_es_item *item)
+{
+    struct look look;
+    int fd = item->fd;
+
+    tc_es_source_forget(&es->source, item->fd);
+    if (look_at(es, item, &look) || !S_ISREG(look.stx.stx_mode))
+        goto out;
+    tc_es_questions_changed(es, look.file.device, look.file.inode);
+    if (look.place == TC_ES_OUTSIDE || excluded(es, item, &look))
+        goto out;
+    if (fd > es->fd_ceiling) {
+        close(fd);
+        fd = -1;
+        es->counters.no_fd++;
+    }
+    if (!tc_es_publish(es, TOCSIN_TOPIC_FILE_WRITTEN, 0, &look.file, look.process,
+                       item->pid, fd, NULL)) {
+        es->counters.written++;
+        return;
+    }
+out:
+    if (fd >= 0)
+        close(fd);
+}
+
+void tc_es_questions_ready(void *arg)
+{
+    struct tc_es *es = arg;
+    struct tc_es_item item;
+    int left = TURN_ITEMS;
+
+    if (!es->scope || es->closing) /* still starting: what waits is handled then */
+        return;
+    tc_es_publish_losses(es);
+    while (tc_es_source_next(&es->source, &item)) {
+        if (item.slot == TC_ES_NO_SLOT)
+            handle_written(es, &item);
+        else
+            handle_question(es, &item);
+        if (--left == 0) {
+            es->host->post(es->host, tc_es_questions_ready, es);
+            return;
+        }
+    }
+}
+
+/* Takes a question out of its bucket; NULL when no such event is waited for. */
+static struct tc_es_question *take(struct tc_es *es, uint64_t id, uint32_t *ret_slot)
+{
+    uint32_t *at = bucket_of(es, id), slot;
+
+    while (*at != TC_ES_NO_SLOT && es->questions[*at].event->id != id)
+        at = &es->questions[*at].next;
+    slot = *at;
+    if (slot == TC_ES_NO_SLOT)
+        return NULL;
+    *at = es->questions[slot].next;
+    *ret_slot = slot;
+    return &es->questions[slot];
+}
+
+static bool unchanged(const struct tc_es_question *question)
+{
+    struct tc_es_file file;
+    struct statx stx;
+
+    if (question->changed ||
+        statx(question->event->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+              STATX_BASIC_STATS, &stx))
+        return false;
+    tc_es_file_set(&file, &stx);
+    return file.size == question->size && file.ctime_ns == question->ctime_ns;
+}
+
+/*
+ * The order keeps every stale allow out. First the mark: from here on a write clears it,
+ * and the kernel has refused it if the file was open for writing. Then the look whether
+ * anything changed before the mark was there. Whoever wrote through a mapping and has
+ * closed by now has a CLOSE_WRITE on its way, which forgets the file; one that has come
+ * already has set `changed`.
+ */
+static void remember(struct tc_es *es, const struct tc_es_question *question)
+{
+    int fd = question->event->fd;
+
+    if (question->changed || question->generation != es->generation ||
+        tc_es_source_remember(&es->source, fd)) {
+        es->counters.not_cached++;
+        return;
+    }
+    if (unchanged(question)) {
+        es->counters.cached++;
+        return;
+    }
+    tc_es_source_forget(&es->source, fd);
+    es->counters.not_cached++;
+}
+
+void tc_es_questions_answer(struct tc_es *es, uint64_t id, bool allow, bool cacheable)
+{
+    bool passive = es->host->passive(es->host);
+    const struct tocsin_event *event;
+    struct tc_es_question *question;
+    uint32_t slot;
+
+    if (!es->questions)
+        return;
+    question = take(es, id, &slot);
+    if (!question)
+        return;
+    event = question->event;
+    if (allow && cacheable)
+        remember(es, question);
+    question->event = NULL;
+    if (tc_es_gate_answer(&es->source.gate, slot, allow || passive)) {
+        es->counters.allowed += allow || passive;
+        es->counters.denied += !allow && !passive;
+    }
+    es->host->event_unref(es->host,
+                          event); /* after the answer: it names the descriptor */
+}
+
+void tc_es_questions_changed(struct tc_es *es, uint64_t device, uint64_t inode)
+{
+    uint32_t left = tc_es_gate_used(&es->source.gate);
+
+    for (uint32_t i = 0; left && i < es->max_pending; i++) {
+        struct tc_es_question *question = &es->questions[i];
+
+        if (!question->event)
+            continue;
+        left--;
+        if (question->inode == inode && question->device == device)
+            question->changed = true;
+    }
+}
+
+void tc_es_questions_reset(struct tc_es *es)
+{
+    es->generation++;
+    es->counters.resets++;
+    if (es->rung != TC_ES_RUNG_PERMISSION || es->closing)
+        return;
+    tc_es_source_forget_all(&es->source);
+    tc_es_source_mark_canary(&es->source, es->canary_fd);
+}
+
+void tc_es_questions_sweep(struct tc_es *es)
+{
+    uint64_t now_ns = es->host->now_ns(es->host), id;
+
+    for (uint32_t i = 0; i < es->max_pending; i++) {
+        const struct tocsin_event *event = es->questions[i].event;
+
+        if (!event || now_ns < event->deadline_ns + SWEEP_AFTER_NS ||
+            now_ns < es->questions[i].asked_ns + es->deadline_ns + SWEEP_AFTER_NS)
+            continue;
+        id = event->id;
+        es->counters.unanswered++;
+        tc_es_questions_answer(es, id, es->on_timeout_allow, false);
+    }
+}
+
+void tc_es_questions_drop(struct tc_es *es)
+{
+    for (uint32_t i = 0; es->questions && i < es->max_pending; i++) {
+        const struct tocsin_event *event = es->questions[i].event;
+
+        es->questions[i].event = NULL;
+        es->host->event_unref(es->host, event);
+    }
+    for (uint32_t i = 0; es->buckets && i < es->max_pending; i++)
+        es->buckets[i] = TC_ES_NO_SLOT;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the permission group of fanotify(7), its marks, and the thread that reads it. The
+ * thread answers the agent's own processes itself, and whatever the loop has left
+ * unanswered past its deadline, so that no open anywhere can hang on a busy agent; all
+ * else goes to the loop through a ring. Must not: open a file, log, or take a lock that
+ * anybody holds while waiting.
+ */
+#ifndef TC_ES_SOURCE_H
+#define TC_ES_SOURCE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "es_gate.h"
+#include "es_ring.h"
+
+struct tocsin_host;
+
+struct tc_es_source_counters {
+    uint64_t own;          /* asked by the agent itself: allowed at once */
+    uint64_t timeouts;     /* answered by the thread for a late loop */
+    uint64_t pending_full; /* answered at once: too many waited */
+    uint64_t writes_lost;  /* CLOSE_WRITE that found the ring full */
+    uint64_t overflow;     /* the kernel's queue */
+    uint64_t read_errors;  /* events that could not be read: no descriptor, mostly */
+};
+
+struct tc_es_source_config {
+    const struct tocsin_host *host;
+    uint32_t max_pending;
+    uint64_t deadline_ns; /* from question to default answer */
+    bool on_timeout_allow;
+    void (*ready)(void *arg); /* loop: items wait in the ring */
+    void *arg;
+};
+
+struct tc_es_source {
+    struct tc_es_source_config config;
+    int group, wake;
+    pthread_t thread;
+    bool running;
+    unsigned int evictable; /* FAN_MARK_EVICTABLE where the kernel has it */
+    struct tc_es_gate gate;
+    struct tc_es_ring ring;
+    atomic_bool announced; /* `ready` has been posted and not run yet */
+    atomic_bool draining, quit;
+    atomic_uint writes_queued;
+    atomic_ullong own, timeouts, pending_full, writes_lost, overflow, read_errors;
+    atomic_int read_error; /* the last one's errno */
+    atomic_ullong canary_device, canary_inode, canary_ns;
+};
+
+/*
+ * Opens the group: nothing is marked, nothing runs. Errors: -EPERM without CAP_SYS_ADMIN;
+ * -EMFILE; -ENOSYS; -ENOMEM. On failure nothing is left behind.
+ */
+int tc_es_source_open(struct tc_es_source *source,
+                      const struct tc_es_source_config *config);
+
+/* Starts the thread. */
+int tc_es_source_run(struct tc_es_source *source);
+
+/* Answers all that waits, and from now on whatever is asked, with allow. Does not wait.
+ */
+void tc_es_source_stop(struct tc_es_source *source);
+
+/* Ends the thread, closes the group and what is left in the ring. Any thread; waits. */
+void tc_es_source_close(struct tc_es_source *source);
+
+/* Asks about all opens of the file system that `path` is on. Any thread; may block. */
+int tc_es_source_mark(struct tc_es_source *source, const char *path);
+
+/* Asks about the canary, an open file of the agent's own, and stamps its opens. */
+int tc_es_source_mark_canary(struct tc_es_source *source, int fd);
+
+/* When the canary's open last came through, on host->now_ns's clock; 0: never. */
+uint64_t tc_es_source_canary_ns(struct tc_es_source *source);
+
+/*
+ * The kernel lets every open of this file pass until it is written to. Does nothing while
+ * somebody has it open for writing: the kernel sees to that (fanotify_mark(2),
+ * FAN_MARK_IGNORED_MASK; inode_is_open_for_write in fanotify_user.c).
+ */
+int tc_es_source_remember(struct tc_es_source *source, int fd);
+
+/* Takes that back. */
+void tc_es_source_forget(struct tc_es_source *source, int fd);
+void tc_es_source_forget_path(struct tc_es_source *source, const char *path);
+
+/* Takes all of them back, and the canary's mark with them: mark it again. */
+void tc_es_source_forget_all(struct tc_es_source *source);
+
+/* Loop: the next item of the ring; false when there is none and `ready` will come again.
+ */
+bool tc_es_source_next(struct tc_es_source *source, struct tc_es_item *ret_item);
+
+void tc_es_source_counters(struct tc_es_source *source,
+                           struct tc_es_source_counters *ret);
+
+#endif

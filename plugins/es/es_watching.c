@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the watching beside the questions: mounts that come and go, names, and other
+ * programs that ask as well. Each is a piece of work on a pool thread and what the loop
+ * makes of it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "es.h"
+#include "es_scope.h"
+
+/* ---- Mounts. Pool thread, then loop. ---- */
+
+/* Marks one file system; what went wrong is noted in the scan. */
+static void mark_one(struct tc_es *es, const struct tc_es_mount *mount)
+{
+    struct tc_es_mount_scan *scan = &es->scan;
+    int err = tc_es_source_mark(&es->source, mount->point);
+
+    if (err) {
+        scan->failed++;
+        scan->err = err;
+        snprintf(scan->what, sizeof(scan->what), "%.400s (%s): %s", mount->point,
+                 mount->type, strerror(-err));
+        return;
+    }
+    scan->marked++;
+    if (!es->names_open || tc_es_names_mark(&es->names, mount))
+        scan->unnamed++;
+}
+
+void tc_es_scan_mounts(struct tc_es *es)
+{
+    struct tc_es_mount_scan *scan = &es->scan;
+    char *text = tc_es_probe_mounts(es->mountinfo_fd);
+    const struct tc_es_mount *mount;
+
+    memset(scan, 0, sizeof(*scan));
+    scan->err =
+        text ? tc_es_scope_new(text, es->watch, es->ignored, &scan->scope) : -ENOMEM;
+    free(text);
+    if (!scan->scope) {
+        snprintf(scan->what, sizeof(scan->what), "the table of mounts: %s",
+                 strerror(-scan->err));
+        return;
+    }
+    for (size_t i = 0; (mount = tc_es_scope_file_system(scan->scope, i)) != NULL; i++)
+        mark_one(es, mount);
+    if (es->names_open)
+        tc_es_names_set_scope(&es->names, scan->scope);
+}
+
+void tc_es_scan_mounts_done(struct tc_es *es, int status)
+{
+    struct tc_es_mount_scan *scan = &es->scan;
+    struct tc_es_scope *before = es->scope;
+    char text[640];
+
+    if (status || es->closing || !scan->scope)
+        goto out;
+    es->scope = scan->scope;
+    scan->scope = NULL;
+    es->names_complete = !scan->unnamed;
+    if (scan->failed) {
+        snprintf(text, sizeof(text), "not protected: %s", scan->what);
+        es->host->report(es->host, TOCSIN_REPORT_ISSUE, "es_mark", text,
+                         "add its type to plugins.es.ignore_filesystems");
+    } else {
+        es->host->report(es->host, TOCSIN_REPORT_CLEAR, "es_mark", NULL, NULL);
+    }
+    if (before && !tc_es_scope_same(before, es->scope))
+        tc_es_questions_reset(es); /* what was outside may now be inside */
+    tc_es_scope_unref(before);
+out:
+    tc_es_scope_unref(scan->scope);
+    scan->scope = NULL;
+}
+
+void tc_es_mounts_changed(void *arg, int status, uint32_t events)
+{
+    struct tc_es *es = arg;
+
+    (void)status;
+    (void)events;
+    tc_es_job_start(es, TC_ES_JOB_SCAN_MOUNTS);
+}
+
+/* ---- Names. ---- */
+
+void tc_es_names_readable(void *arg, int status, uint32_t events)
+{
+    struct tc_es *es = arg;
+
+    (void)status;
+    (void)events;
+    /* Not watched while a pool thread reads, or it would be reported again and again. */
+    es->host->watch_stop(es->host, es->names_watch);
+    es->names_watch = NULL;
+    tc_es_job_start(es, TC_ES_JOB_NAMES);
+}
+
+void tc_es_names_run(struct tc_es *es)
+{
+    es->names_status = tc_es_names_read(&es->names, es->batch);
+}
+
+void tc_es_names_done(struct tc_es *es, int status)
+{
+    if (!status && !es->names_status && !es->closing) {
+        if (es->batch->folder_renamed)
+            tc_es_questions_reset(es);
+        tc_es_publish_names(es, es->batch);
+    }
+    tc_es_name_batch_clear(es->batch);
+    if (!es->closing && !es->names_watch)
+        es->host->watch_fd(es->host, es->names.group, TOCSIN_READABLE,
+                           tc_es_names_readable, es, &es->names_watch);
+}
+
+/* ---- Other holders of fanotify groups. ---- */
+
+void tc_es_conflicts_run(struct tc_es *es)
+{
+    free(es->conflicts);
+    es->conflicts = tc_es_probe_conflicts(es->host);
+}
+
+void tc_es_conflicts_done(struct tc_es *es, int status)
+{
+    if (!status && !es->closing) {
+        es->host->report(es->host, TOCSIN_REPORT_FACT, "conflicting_applications",
+                         es->conflicts && *es->conflicts ? es->conflicts : NULL, NULL);
+        if (es->stats_request)
+            tc_es_publish_stats(es, es->stats_request);
+    }
+    es->host->event_unref(es->host, es->stats_request);
+    es->stats_request = NULL;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/support/es_scratch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ES TEST_PLUGIN_DIR "/tocsin_es.so"
+
+static int setup(void **state)
+{
+    static struct tc_es_scratch scratch;
+
+    tc_es_scratch_init(&scratch, ES, NULL);
+    *state = &scratch;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    tc_es_scratch_done(*state);
+    return 0;
+}
+
+/* ---- Deeds of children. ---- */
+
+static int write_it(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+    if (fd < 0)
+        return errno;
+    return write(fd, text, strlen(text)) < 0 ? errno : close(fd);
+}
+
+static int write_through_mapping(const char *path, const char *text)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    char *map;
+
+    if (fd < 0)
+        return errno;
+    map = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED)
+        return errno;
+    *map = *text;
+    munmap(map, 1);
+    return close(fd);
+}
+
+/* ---- Answers. ---- */
+
+static void es_lets_an_allowed_open_pass(void **state)
+{
+    struct tc_es_scratch *s = *state;
+
+    tc_es_put(tc_es_in(s, "f"), "x");
+    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
+    assert_int_equal(s->asked, 1);
+    assert_int_equal(tc_es_stat(s, "allowed"), 1);
+}
+
+static void es_refuses_a_denied_open(void **state)
+{
+    struct tc_es_scratch *s = *state;
+
+    s->deny = "/bad";
+    tc_es_put(tc_es_in(s, "bad"), "x");
+    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "bad"), NULL), EPERM);
+    assert_int_equal(tc_es_stat(s, "denied"), 1);
+}
+
+static void es_refuses_a_denied_execution(void **state)
+{
+    struct tc_es_scratch *s = *state;
+
+    s->deny = "/bad";
+    tc_es_put(tc_es_in(s, "bad"), "#!/bin/true\n");
+    tc_es_put(tc_es_in(s, "good"), "#!/bin/true\n");
+    assert_int_equal(tc_es_child(s, tc_es_execute, tc_es_in(s, "bad"), NULL), EPERM);
+    assert_int_equal(tc_es_child(s, tc_es_execute, tc_es_in(s, "good"), NULL), 0);
+    assert_true(tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC) >= 2);
+}
+
+/* ---- What the kernel remembers. ---- */
+
+static void es_asks_once_about_a_file_that_may_be_cached(void **state)
+{
+    struct tc_es_scratch *s = *state;
+
+    s->cacheable = true;
+    tc_es_put(tc_es_in(s, "f"), "x");
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
+    assert_int_equal(s->asked, 1);
+}
+
+static void es_asks_again_when_the_verdict_may_not_be_cached(void **state)
+{
+    struct tc_es_scratch *s = *state;
+
+    tc_es_put(tc_es_in(s, "f"), "x");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
+    assert_int_equal(s->asked, 3);
+}
+
+static void es_asks_again_after_a_write(void **state)
+{
+    struct tc_es_scratch *s = *state;
+
+    s->cacheable = true;
+    tc_es_put(tc_es_in(s, "f"), "x");
+    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
+    assert_int_equal(tc_es_child(s, write_it, tc_es_in(s, "f"), "y"), 0);
+    s->deny = "/f";
+    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), EPERM);
+}
+
+static void es_asks_again_after_a_write_through_a_mapping(void **state)
+{
+    struct tc_es_scratch *s = *state;
+
+    s->cacheable = true;
+    tc_es_put(tc_es_in(s, "f"), "x");
+    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
+    assert_int_equal(tc_es_child(s, write_through_mapping, tc_es_in(s, "f"), "y"), 0);
+    assert_non_null(tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_WRITTEN, 0));
+    s->deny = "/f";
+    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), EPERM);
+}
+
+static void es_asks_again_after_a_reset(void **state)
+{
+    struct tc_es_scratch *s = *state;
+
+    s->cacheable = true;
+    tc_es_put(tc_es_in(s, "f"), "x");
+    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
+    tc_harness_publish(&s->h, TOCSIN_TOPIC_VERDICT_RESET, 0, -1, NULL);
+    tc_harness_settle(&s->h);
+    s->deny = "/f";
+    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), EPERM);
+}
+
+/* ---- Scope. ---- */
+
+static void es_never_asks_about_the_agent_itself(void **state)
+{
+    struct tc_es_scratch *s = *state;
+
+    s->deny = "/f";
+    tc_es_put(tc_es_in(s, "f"), "x");
+    assert_int_equal(tc_es_open(tc_es_in(s, "f"), NULL), 0);
+    tc_harness_settle(&s->h);
+    assert_int_equal(s->asked, 0);
+    assert_true(tc_es_stat(s, "own") >= 2); /* this open, and the canary's */
+}
+
+static void es_publishes_nothing_from_outside_the_watched_paths(void **state)
+{
+    struct tc_es_scratch *s = *state;
+
+    tc_es_put(tc_es_out(s, "f"), "x");
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(tc_es_child(s, tc_es_open, tc_es_out(s, "f"), NULL), 0);
+    assert_int_equal(s->asked, 0);
+    /* The kernel remembers; the first time may be forgotten when its name is told of. */
+    assert_in_range(tc_es_stat(s, "out_of_scope"), 1, 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+        TEST(es_lets_an_allowed_open_pass),
+        TEST(es_refuses_a_denied_open),
+        TEST(es_refuses_a_denied_execution),
+        TEST(es_asks_once_about_a_file_that_may_be_cached),
+        TEST(es_asks_again_when_the_verdict_may_not_be_cached),
+        TEST(es_asks_again_after_a_write),
+        TEST(es_asks_again_after_a_write_through_a_mapping),
+        TEST(es_asks_again_after_a_reset),
+        TEST(es_never_asks_about_the_agent_itself),
+        TEST(es_publishes_nothing_from_outside_the_watched_paths),
+#undef TEST
+    };
+
+    if (!tc_es_scratch_possible())
+        return 0;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
