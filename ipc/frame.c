@@ -92,6 +92,12 @@ struct level {
     bool map;
 };
 
+static inline int frame_lacks(uint64_t least, size_t *ret_len)
+{
+    *ret_len = (size_t)least;
+    return -EAGAIN;
+}
+
 /*
  * Walks one value. `owed` counts the values that must still come in all: each takes a
  * byte at least, so that a container that announces more than can fit ends the walk at
@@ -112,8 +118,10 @@ frame_walk(const uint8_t *p, size_t len, size_t max_bytes, unsigned max_depth,
     top->map = false;
     for (;;) {
         if (at == len)
-            return -EAGAIN;
+            return frame_lacks(at + owed, ret_len);
         r = frame_token(p + at, len - at, &token);
+        if (r == -EAGAIN)
+            return frame_lacks(len + 1, ret_len);
         if (r < 0)
             return r;
         if (str_keys && top->map && top->left % 2 == 0 && token.kind != KIND_STR)
@@ -122,7 +130,7 @@ frame_walk(const uint8_t *p, size_t len, size_t max_bytes, unsigned max_depth,
         if (token.bytes + owed > max_bytes - at)
             return -EMSGSIZE;
         if (token.bytes > len - at)
-            return -EAGAIN;
+            return frame_lacks(at + token.bytes + owed, ret_len);
         at += (size_t)token.bytes;
         top->left--;
         if (token.kind >= KIND_ARRAY) {
