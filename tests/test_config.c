@@ -3,8 +3,8 @@
  * The configuration's promises: what is refused, where and why; how files add up; what a
  * reload can change; and that table, sample file and manual know the same keys.
  */
+#include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -775,6 +775,41 @@ static void config_sample_is_the_defaults(void **state)
     tc_config_free(defaults);
 }
 
+static void config_sample_sections_fit_their_plugins(void **state)
+{
+    struct tc_config *config = NULL;
+    const char *name;
+    char why[256] = "";
+
+    (void)state;
+    assert_int_equal(tc_config_read(SAMPLE, &config, why), 0);
+    for (size_t i = 0; (name = tc_config_plugin(config, i)); i++) {
+        const struct tocsin_plugin *plugin;
+        struct tc_options *options = NULL;
+        struct tc_option_table table;
+        char path[512];
+        void *handle;
+
+        snprintf(path, sizeof(path), "%s/tocsin_%s.so", TEST_PLUGIN_DIR, name);
+        if (access(path, F_OK) < 0) {
+            print_message("%s is not built: its section is not checked\n", name);
+            continue;
+        }
+        handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        if (!handle)
+            fail_msg("%s", dlerror());
+        plugin = dlsym(handle, "tocsin_plugin");
+        assert_non_null(plugin);
+        table = (struct tc_option_table){plugin->options, plugin->option_size};
+        if (tc_option_table_check(table, why) < 0 ||
+            tc_config_bind(config, name, table, &options, why) < 0)
+            fail_msg("%s: %s", name, why);
+        tc_options_free(options);
+        dlclose(handle);
+    }
+    tc_config_free(config);
+}
+
 static void config_sample_and_manual_have_every_key(void **state)
 {
     char *sample = read_whole(SAMPLE);
@@ -840,6 +875,7 @@ int main(void)
         cmocka_unit_test(config_names_the_keys_that_wait_for_a_restart),
         cmocka_unit_test(config_shows_what_reads_back_the_same),
         cmocka_unit_test(config_sample_is_the_defaults),
+        cmocka_unit_test(config_sample_sections_fit_their_plugins),
         cmocka_unit_test(config_sample_and_manual_have_every_key),
     };
 
