@@ -32,7 +32,6 @@ struct message {
 struct leftover {
     uv_write_t request;
     struct tc_rpc_client *client;
-    size_t size; /* of this allocation */
     char bytes[];
 };
 
@@ -40,7 +39,6 @@ static void on_leftover_written(uv_write_t *request, int status)
 {
     struct leftover *left = request->data;
 
-    left->client->backlog_bytes -= left->size;
     if (status < 0)
         tc_rpc_client_close(left->client);
     free(left);
@@ -70,7 +68,6 @@ static int queue_leftover(struct tc_rpc_client *client, const uv_buf_t *bufs,
         memcpy(to, bufs[i].base + n, bufs[i].len - n);
         to += bufs[i].len - n;
     }
-    left->size = sizeof(*left) + (size_t)(to - left->bytes);
     left->client = client;
     left->request.data = left;
     buf = uv_buf_init(left->bytes, (unsigned)(to - left->bytes));
@@ -78,8 +75,6 @@ static int queue_leftover(struct tc_rpc_client *client, const uv_buf_t *bufs,
                  on_leftover_written);
     if (r)
         free(left);
-    else
-        client->backlog_bytes += left->size;
     return r;
 }
 
@@ -91,7 +86,7 @@ void tc_rpc_client_send(struct tc_rpc_client *client, const uv_buf_t *bufs,
 
     if (client->closing)
         return;
-    if (client->backlog_bytes > TC_RPC_BACKLOG_BYTES) {
+    if (uv_stream_get_write_queue_size(stream) > TC_RPC_BACKLOG_BYTES) {
         client->rpc->counters.cut_off++;
         tc_rpc_client_close(client);
         return;
@@ -236,11 +231,9 @@ static const char *frame_error(int r)
 /* Handles every whole message that is in the buffer and keeps the rest. */
 static void handle_bytes(struct tc_rpc_client *client)
 {
-    size_t at = 0, len = 0;
+    size_t at = 0, len;
     int r = 0;
 
-    if (client->in_len < client->in_need)
-        return;
     while (!client->closing && at < client->in_len) {
         r = tc_frame_next(client->in + at, client->in_len - at, TC_RPC_MAX_BYTES,
                           TC_RPC_MAX_DEPTH, &len);
@@ -255,7 +248,6 @@ static void handle_bytes(struct tc_rpc_client *client)
         refuse(client, frame_error(r));
         return;
     }
-    client->in_need = r ? len : 0;
     client->in_len -= at;
     if (client->in_len) {
         memmove(client->in, client->in + at, client->in_len);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: the promises of ipc/bus.h and ipc/event.h. */
+/* Owns: the promises of ipc/bus.h. */
 #include "ipc/bus.h"
 #include "ipc/event.h"
 #include "ipc/topic.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,12 +30,12 @@ struct seen {
     bool holds;
 };
 
-static int wakes;
-
 static void count_wake(void *arg)
 {
-    (void)arg;
-    wakes++;
+    int *wakes = arg;
+
+    if (wakes)
+        ++*wakes;
 }
 
 static struct tocsin_event draft_of(const char *topic)
@@ -111,7 +110,6 @@ static struct tc_bus *new_bus(void)
     struct tc_bus *bus = tc_bus_new(count_wake, NULL);
 
     assert_non_null(bus);
-    wakes = 0;
     return bus;
 }
 
@@ -174,11 +172,479 @@ static void bus_counts_a_drop_when_the_queue_is_full(void **state)
     tc_bus_free(bus);
 }
 
+static void bus_keeps_what_must_not_be_lost_beyond_the_bound(void **state)
+{
+    struct tc_bus *bus = new_bus();
+    struct tc_subscriber_stats stats;
+    struct seen seen = {0};
+
+    (void)state;
+    subscribe(bus, &seen, "*", 2);
+    publish(bus, "file.written");
+    publish(bus, "file.written");
+    for (int i = 0; i < 100; i++)
+        publish(bus, "threat.detected");
+    publish(bus, "file.written");
+    assert_int_equal(tc_bus_stats(bus, &stats, 1), 1);
+    assert_int_equal(stats.queued, 102);
+    assert_int_equal(stats.dropped, 1);
+    tc_bus_turn(bus, 1000);
+    assert_int_equal(seen.n, 102);
+    tc_bus_unsubscribe(seen.self);
+    tc_bus_free(bus);
+}
+
+static void bus_delivers_urgent_events_first_whoever_they_are_for(void **state)
+{
+    static const char *const urgent[] = {"verdict", "verdict.final", "file.open"};
+    struct tc_bus *bus = new_bus();
+    struct seen first = {0}, second = {0};
+    struct tocsin_event draft;
+
+    (void)state;
+    subscribe(bus, &first, "process.started", 0);
+    subscribe(bus, &second, "*", 0);
+    for (size_t i = 0; i < 3; i++) {
+        publish(bus, "process.started");
+        draft = draft_of(urgent[i]);
+        draft.flags = i == 2 ? TOCSIN_EVENT_AUTH : 0;
+        assert_int_equal(tc_bus_publish(bus, &draft, "test", NULL, NULL), 0);
+        assert_true(tc_bus_turn(bus, 1));
+        assert_string_equal(second.last, urgent[i]);
+        assert_int_equal(first.n, 0);
+        second.n = 0;
+    }
+    assert_false(tc_bus_turn(bus, 100));
+    assert_int_equal(first.n, 3);
+    assert_int_equal(second.n, 3);
+    tc_bus_unsubscribe(first.self);
+    tc_bus_unsubscribe(second.self);
+    tc_bus_free(bus);
+}
+
+static void bus_looks_for_urgent_events_after_each_ordinary_one(void **state)
+{
+    struct tc_bus *bus = new_bus();
+    struct seen asker = {0}, judge = {0};
+
+    (void)state;
+    subscribe(bus, &asker, "file.written", 0);
+    subscribe(bus, &judge, "verdict", 0);
+    asker.echoes = "verdict";
+    publish(bus, "file.written");
+    publish(bus, "file.written");
+    tc_bus_turn(bus, 2);
+    assert_int_equal(asker.n, 1);
+    assert_int_equal(judge.n, 1);
+    tc_bus_turn(bus, 2);
+    assert_int_equal(asker.n, 2);
+    tc_bus_unsubscribe(asker.self);
+    tc_bus_unsubscribe(judge.self);
+    tc_bus_free(bus);
+}
+
+static void bus_marks_urgent_what_it_hurries(void **state)
+{
+    static const struct {
+        const char *topic;
+        uint32_t flags, want;
+    } table[] = {
+        {"file.open", TOCSIN_EVENT_AUTH, TOCSIN_EVENT_AUTH | TOCSIN_EVENT_URGENT},
+        {"verdict", 0, TOCSIN_EVENT_URGENT},
+        {"verdict.final", 0, TOCSIN_EVENT_URGENT},
+        {"verdict.reset", 0, 0},
+        {"file.written", 0, 0},
+        {"approval.timeout", TOCSIN_EVENT_URGENT, TOCSIN_EVENT_URGENT},
+    };
+    struct tc_bus *bus = new_bus();
+    struct tc_event *event;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+        struct tocsin_event draft = draft_of(table[i].topic);
+
+        draft.flags = table[i].flags;
+        assert_int_equal(tc_bus_publish(bus, &draft, "test", NULL, &event), 0);
+        assert_int_equal(event->pub.flags, table[i].want);
+        tc_event_unref(event);
+    }
+    tc_bus_free(bus);
+}
+
+static void bus_shares_a_turn_among_those_who_are_behind(void **state)
+{
+    struct tc_bus *bus = new_bus();
+    struct seen seen[3] = {0};
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        subscribe(bus, &seen[i], "*", 0);
+    for (int i = 0; i < 30; i++)
+        publish(bus, "file.written");
+    assert_true(tc_bus_turn(bus, 30));
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(seen[i].n, 10);
+    for (int i = 0; i < 3; i++)
+        tc_bus_unsubscribe(seen[i].self);
+    tc_bus_free(bus);
+}
+
+static void bus_turn_is_bounded_though_every_event_makes_another(void **state)
+{
+    struct tc_bus *bus = new_bus();
+    struct seen seen = {0};
+
+    (void)state;
+    subscribe(bus, &seen, "*", 0);
+    publish(bus, "file.written");
+    for (int i = 0; i < 10; i++) {
+        seen.echoes = "file.written";
+        assert_true(tc_bus_turn(bus, 1));
+    }
+    assert_int_equal(seen.n, 10);
+    assert_true(tc_bus_turn(bus, 0));
+    assert_int_equal(seen.n, 10);
+    tc_bus_unsubscribe(seen.self);
+    tc_bus_free(bus);
+}
+
+static void bus_wakes_its_owner_once_for_a_batch(void **state)
+{
+    int wakes = 0;
+    struct tc_bus *bus = tc_bus_new(count_wake, &wakes);
+    struct seen seen = {0};
+
+    (void)state;
+    assert_non_null(bus);
+    publish(bus, "file.written"); /* nobody wants it: nothing waits */
+    assert_int_equal(wakes, 0);
+    subscribe(bus, &seen, "*", 0);
+    publish(bus, "file.written");
+    publish(bus, "verdict");
+    assert_int_equal(wakes, 1);
+    assert_false(tc_bus_turn(bus, 10));
+    publish(bus, "file.written");
+    assert_int_equal(wakes, 2);
+    seen.echoes = "file.written";
+    assert_true(tc_bus_turn(bus, 1)); /* what it published meanwhile: the turn says so */
+    assert_int_equal(wakes, 2);
+    assert_false(tc_bus_turn(bus, 1));
+    tc_bus_unsubscribe(seen.self);
+    tc_bus_free(bus);
+}
+
+static void bus_subscriber_may_unsubscribe_itself_in_a_delivery(void **state)
+{
+    struct tc_bus *bus = new_bus();
+    struct seen seen = {0}, other = {0};
+
+    (void)state;
+    subscribe(bus, &seen, "*", 0);
+    subscribe(bus, &other, "*", 0);
+    seen.victim = seen.self;
+    publish(bus, "file.written");
+    publish(bus, "file.written");
+    publish(bus, "verdict");
+    assert_false(tc_bus_turn(bus, 100));
+    assert_int_equal(seen.n, 1);
+    assert_int_equal(other.n, 3);
+    tc_bus_unsubscribe(other.self);
+    tc_bus_free(bus);
+}
+
+static void bus_unsubscribed_in_a_turn_is_never_called_again(void **state)
+{
+    struct tc_bus *bus = new_bus();
+    struct seen killer = {0}, victim = {0}, heir = {0};
+
+    (void)state;
+    subscribe(bus, &killer, "*", 0);
+    subscribe(bus, &victim, "*", 0);
+    killer.victim = victim.self;
+    publish(bus, "file.written");
+    publish(bus, "file.written");
+    assert_true(tc_bus_turn(bus, 1));
+    /* Who takes over its place inherits nothing of its queue. */
+    subscribe(bus, &heir, "*", 0);
+    assert_false(tc_bus_turn(bus, 100));
+    assert_int_equal(killer.n, 2);
+    assert_int_equal(victim.n, 0);
+    assert_int_equal(heir.n, 0);
+    publish(bus, "file.written");
+    assert_false(tc_bus_turn(bus, 100));
+    assert_int_equal(heir.n, 1);
+    tc_bus_unsubscribe(killer.self);
+    tc_bus_unsubscribe(heir.self);
+    tc_bus_free(bus);
+}
+
+static void bus_subscribed_in_a_delivery_gets_what_comes_after(void **state)
+{
+    struct tc_bus *bus = new_bus();
+    struct seen seen = {0}, late = {0};
+
+    (void)state;
+    subscribe(bus, &seen, "*", 0);
+    publish(bus, "file.written");
+    seen.joins = &late;
+    assert_false(tc_bus_turn(bus, 100));
+    assert_int_equal(late.n, 0);
+    publish(bus, "file.written");
+    assert_false(tc_bus_turn(bus, 100));
+    assert_int_equal(late.n, 1);
+    assert_int_equal(late.ids[0], 2);
+    tc_bus_unsubscribe(seen.self);
+    tc_bus_unsubscribe(late.self);
+    tc_bus_free(bus);
+}
+
+static void bus_names_the_voters_whose_queue_took_the_event(void **state)
+{
+    struct tc_bus *bus = new_bus();
+    struct seen full = {0}, free_ = {0}, other = {0}, watcher = {0};
+    struct tocsin_event draft = draft_of("file.open");
+    uint64_t voters;
+
+    (void)state;
+    draft.flags = TOCSIN_EVENT_AUTH;
+    subscribe_as(bus, &full, "full", "file.*", 1, true);
+    subscribe_as(bus, &free_, "free", "file.*", 2, true);
+    subscribe_as(bus, &other, "other", "network.flow", 0, true);
+    subscribe_as(bus, &watcher, "watcher", "file.*", 0, false);
+    assert_int_equal(tc_bus_publish(bus, &draft, "es", &voters, NULL), 0);
+    assert_int_equal(voters,
+                     tc_subscriber_bit(full.self) | tc_subscriber_bit(free_.self));
+    assert_int_equal(tc_bus_publish(bus, &draft, "es", &voters, NULL), 0);
+    assert_int_equal(voters, tc_subscriber_bit(free_.self));
+    assert_int_equal(tc_bus_publish(bus, &draft, "es", &voters, NULL), 0);
+    assert_int_equal(voters, 0);
+    tc_bus_unsubscribe(full.self);
+    tc_bus_unsubscribe(free_.self);
+    tc_bus_unsubscribe(other.self);
+    tc_bus_unsubscribe(watcher.self);
+    tc_bus_free(bus);
+}
+
+static void bus_publishes_nothing_of_a_draft_it_refuses(void **state)
+{
+    static const uint8_t deep[] = {0x81, 0xa0, 0x91, 0x91, 0x91, 0x91, 0x91,
+                                   0x91, 0x91, 0x91, 0x91, 0x91, 0x91, 0x91,
+                                   0x91, 0x91, 0x91, 0x91, 0x91, 0xc0};
+    struct tc_bus *bus = new_bus();
+    struct tc_bus_counters counters;
+    struct seen seen = {0};
+    struct tocsin_event draft;
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    (void)state;
+    assert_true(fd > 2);
+    subscribe(bus, &seen, "*", 1);
+    publish(bus, "file.written");
+    draft = draft_of("Bad Topic");
+    draft.fd = fd;
+    assert_int_equal(tc_bus_publish(bus, &draft, "test", NULL, NULL), -EINVAL);
+    draft.topic = "file.written";
+    draft.data = "\x80\x80";
+    draft.len = 2;
+    assert_int_equal(tc_bus_publish(bus, &draft, "test", NULL, NULL), -EINVAL);
+    draft.data = NULL;
+    assert_int_equal(tc_bus_publish(bus, &draft, "test", NULL, NULL), -EINVAL);
+    draft.data = deep;
+    draft.len = sizeof(deep);
+    assert_int_equal(tc_bus_publish(bus, &draft, "test", NULL, NULL), -ELOOP);
+    draft.len = TOCSIN_EVENT_MAX_BYTES + 1;
+    assert_int_equal(tc_bus_publish(bus, &draft, "test", NULL, NULL), -EMSGSIZE);
+    for (draft.fd = 0; draft.fd <= 2; draft.fd++)
+        assert_int_equal(tc_bus_publish(bus, &draft, "test", NULL, NULL), -EBADF);
+    assert_int_not_equal(fcntl(fd, F_GETFD), -1);
+    tc_bus_counters(bus, &counters);
+    assert_int_equal(counters.published, 1);
+    assert_int_equal(counters.dropped, 0);
+    assert_false(tc_bus_turn(bus, 100));
+    assert_int_equal(seen.n, 1);
+    close(fd);
+    tc_bus_unsubscribe(seen.self);
+    tc_bus_free(bus);
+}
+
+static void bus_refuses_a_malformed_pattern_and_a_subscriber_too_many(void **state)
+{
+    const char *bad[] = {"file.*", "*.open", NULL}, *good[] = {"*", NULL};
+    struct tc_subscription what = {.name = "x", .patterns = bad, .deliver = on_event};
+    struct tc_subscriber *all[TC_BUS_SUBSCRIBERS_MAX], *more = NULL;
+    struct tc_bus *bus = new_bus();
+
+    (void)state;
+    assert_int_equal(tc_bus_subscribe(bus, &what, &more), -EINVAL);
+    what.patterns = good;
+    for (int i = 0; i < TC_BUS_SUBSCRIBERS_MAX; i++)
+        assert_int_equal(tc_bus_subscribe(bus, &what, &all[i]), 0);
+    assert_int_equal(tc_bus_subscribe(bus, &what, &more), -ENOSPC);
+    assert_null(more);
+    tc_bus_unsubscribe(all[17]);
+    assert_int_equal(tc_bus_subscribe(bus, &what, &all[17]), 0);
+    for (int i = 0; i < TC_BUS_SUBSCRIBERS_MAX; i++)
+        tc_bus_unsubscribe(all[i]);
+    tc_bus_free(bus);
+}
+
+static void bus_routes_topics_whether_they_or_the_subscriber_come_first(void **state)
+{
+    struct tc_bus *bus = new_bus();
+    struct seen early = {0}, late = {0};
+    const struct tc_topic *topic;
+    char name[32];
+
+    (void)state;
+    subscribe(bus, &early, "acme.*", 0);
+    for (int i = 0; i < 200; i++) {
+        snprintf(name, sizeof(name), "acme.t%d", i);
+        assert_int_equal(tc_topic_intern(tc_bus_topics(bus), name, &topic), 0);
+    }
+    publish(bus, "acme.t199"); /* interned long before it was first published */
+    subscribe(bus, &late, "acme.t199", 0);
+    publish(bus, "acme.t199");
+    publish(bus, "acme.t3");
+    assert_false(tc_bus_turn(bus, 100));
+    assert_int_equal(early.n, 3);
+    assert_int_equal(late.n, 1);
+    tc_bus_unsubscribe(early.self);
+    tc_bus_unsubscribe(late.self);
+    tc_bus_free(bus);
+}
+
+static void bus_queue_keeps_its_order_while_it_grows_and_wraps(void **state)
+{
+    struct tc_bus *bus = new_bus();
+    struct seen seen = {0};
+    uint64_t next = 1;
+
+    (void)state;
+    subscribe(bus, &seen, "*", 0);
+    for (int round = 1; round < 40; round++) {
+        for (int i = 0; i < 3 * round; i++)
+            publish(bus, "file.written");
+        seen.n = 0;
+        tc_bus_turn(bus, (size_t)(2 * round));
+        for (size_t i = 0; i < seen.n; i++)
+            assert_int_equal(seen.ids[i], next++);
+    }
+    seen.n = 0;
+    assert_false(tc_bus_turn(bus, SIZE_MAX));
+    for (size_t i = 0; i < seen.n; i++)
+        assert_int_equal(seen.ids[i], next++);
+    assert_int_equal(next, 3 * 39 * 40 / 2 + 1);
+    tc_bus_unsubscribe(seen.self);
+    tc_bus_free(bus);
+}
+
+/* ---- Reports of what was lost. ---- */
+
+static void bus_reports_drops_with_who_how_many_and_when(void **state)
+{
+    struct tc_bus *bus = new_bus();
+    struct seen slow = {0}, journal = {.holds = true};
+    struct tocsin_event draft = draft_of("file.written");
+    const struct tocsin_event *report;
+
+    (void)state;
+    subscribe_as(bus, &slow, "slow", "file.*", 1, false);
+    subscribe_as(bus, &journal, "journal", "bus.*", 0, false);
+    assert_false(tc_bus_report_drops(bus));
+    for (uint64_t i = 0; i < 4; i++) {
+        draft.time_ns = 1000 + i;
+        assert_int_equal(tc_bus_publish(bus, &draft, "es", NULL, NULL), 0);
+    }
+    assert_true(tc_bus_has_drops(bus));
+    assert_true(tc_bus_report_drops(bus));
+    assert_false(tc_bus_has_drops(bus));
+    assert_false(tc_bus_report_drops(bus));
+    assert_int_equal(tc_bus_publish(bus, &draft, "es", NULL, NULL), 0);
+    tc_bus_turn(bus, 100);
+    assert_int_equal(journal.n, 1);
+    report = &journal.last_event->pub;
+    assert_string_equal(report->topic, "bus.dropped");
+    assert_true(tocsin_str_is(tocsin_event_str(report, "subscriber"), "slow"));
+    assert_int_equal(tocsin_event_int(report, "dropped", 0), 3);
+    assert_int_equal(tocsin_event_int(report, "total", 0), 3);
+    assert_int_equal(report->time_ns, 1003);
+    assert_int_equal(tocsin_event_int(report, "@timestamp", 0), 1003);
+    tc_event_unref(journal.last_event);
+
+    assert_true(tc_bus_report_drops(bus));
+    tc_bus_turn(bus, 100);
+    report = &journal.last_event->pub;
+    assert_int_equal(tocsin_event_int(report, "dropped", 0), 1);
+    assert_int_equal(tocsin_event_int(report, "total", 0), 4);
+    tc_event_unref(journal.last_event);
+    tc_bus_unsubscribe(slow.self);
+    tc_bus_unsubscribe(journal.self);
+    tc_bus_free(bus);
+}
+
+static void bus_lost_report_is_counted_but_not_reported_in_turn(void **state)
+{
+    struct tc_bus *bus = new_bus();
+    struct tc_subscriber_stats stats;
+    struct seen stuck = {0};
+
+    (void)state;
+    subscribe_as(bus, &stuck, "stuck", "*", 1, false);
+    publish(bus, "file.written");
+    publish(bus, "file.written");
+    assert_true(tc_bus_report_drops(bus));
+    assert_false(tc_bus_has_drops(bus));
+    assert_false(tc_bus_report_drops(bus));
+    tc_bus_stats(bus, &stats, 1);
+    assert_int_equal(stats.dropped, 2);
+    tc_bus_unsubscribe(stuck.self);
+    tc_bus_free(bus);
+}
+
+static void bus_closes_at_once_what_nobody_wants_or_has_room_for(void **state)
+{
+    struct tc_bus *bus = new_bus();
+    struct tocsin_event draft = draft_of("file.open");
+    struct seen full = {0};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        draft.fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        assert_true(draft.fd > 2);
+        assert_int_equal(tc_bus_publish(bus, &draft, "es", NULL, NULL), 0);
+        /* First nobody subscribes, then the queue has room, then it has none. */
+        assert_int_equal(fcntl(draft.fd, F_GETFD) == -1, i != 1);
+        if (i == 0)
+            subscribe(bus, &full, "*", 1);
+    }
+    tc_bus_unsubscribe(full.self);
+    assert_int_equal(fcntl(draft.fd, F_GETFD), -1);
+    tc_bus_free(bus);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bus_delivers_to_every_subscriber_of_the_topic_in_order),
         cmocka_unit_test(bus_counts_a_drop_when_the_queue_is_full),
+        cmocka_unit_test(bus_keeps_what_must_not_be_lost_beyond_the_bound),
+        cmocka_unit_test(bus_delivers_urgent_events_first_whoever_they_are_for),
+        cmocka_unit_test(bus_looks_for_urgent_events_after_each_ordinary_one),
+        cmocka_unit_test(bus_marks_urgent_what_it_hurries),
+        cmocka_unit_test(bus_shares_a_turn_among_those_who_are_behind),
+        cmocka_unit_test(bus_turn_is_bounded_though_every_event_makes_another),
+        cmocka_unit_test(bus_wakes_its_owner_once_for_a_batch),
+        cmocka_unit_test(bus_subscriber_may_unsubscribe_itself_in_a_delivery),
+        cmocka_unit_test(bus_unsubscribed_in_a_turn_is_never_called_again),
+        cmocka_unit_test(bus_subscribed_in_a_delivery_gets_what_comes_after),
+        cmocka_unit_test(bus_names_the_voters_whose_queue_took_the_event),
+        cmocka_unit_test(bus_publishes_nothing_of_a_draft_it_refuses),
+        cmocka_unit_test(bus_refuses_a_malformed_pattern_and_a_subscriber_too_many),
+        cmocka_unit_test(bus_routes_topics_whether_they_or_the_subscriber_come_first),
+        cmocka_unit_test(bus_queue_keeps_its_order_while_it_grows_and_wraps),
+        cmocka_unit_test(bus_reports_drops_with_who_how_many_and_when),
+        cmocka_unit_test(bus_lost_report_is_counted_but_not_reported_in_turn),
+        cmocka_unit_test(bus_closes_at_once_what_nobody_wants_or_has_room_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
