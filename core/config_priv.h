@@ -11,7 +11,7 @@
 #include "core/yaml.h"
 
 #define TC_CONFIG_FILES_MAX 256               /* with those of conf.d */
-#define TC_CONFIG_PLUGINS_MAX 64              /* as many as the loader takes */
+#define TC_CONFIG_PLUGINS_MAX 64              /* each may be a voter, one bit of 64 */
 #define TC_CONFIG_SETTINGS_MAX TC_OPTIONS_MAX /* in one plugin's section */
 #define TC_PLUGIN_NAME_BYTES_MAX 32
 

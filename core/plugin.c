@@ -11,43 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/host.h"
 #include "core/loader.h"
 #include "core/log.h"
 #include "core/options.h"
+#include "core/plugin_state.h"
 #include "core/why.h"
 #include "ipc/bus.h"
 #include "ipc/event.h"
-
-/* What STARTING and STOPPING wait for, one after the other. */
-enum phase {
-    PHASE_NONE,
-    PHASE_STARTING, /* for complete, after start returned TOCSIN_PENDING */
-    PHASE_STOPPING, /* for complete, after stop did */
-    PHASE_WORKING,  /* for the last pieces of work to be done */
-    PHASE_CLOSING,  /* for handles to close */
-};
-
-struct tc_plugin {
-    struct tc_host host;
-    const struct tc_plugin_env *env;
-    struct tc_module *module;
-    const struct tocsin_plugin *calls;
-    struct tc_options *options; /* in force */
-    struct tc_options *next;    /* for the next init, or NULL */
-    void *made;                 /* what init returned ... */
-    bool is_made;               /* ... if it did, and destroy has not been called since */
-    struct tc_subscriber *subscriber;
-    uv_timer_t limit; /* of start and stop */
-    bool limit_open;
-    enum tc_plugin_state state;
-    enum tc_plugin_state end; /* where stopping leads: STOPPED or FAILED */
-    enum phase phase;
-    bool held_back; /* settle waits: a callback's return value is still to be looked at */
-    bool stop_wanted; /* asked for while one of its callbacks was running */
-    bool overdue;     /* stop's limit has passed */
-    char why[TC_WHY_MAX];
-};
 
 static void settle(void *arg);
 static void begin_stop(struct tc_plugin *plugin);
@@ -132,7 +102,7 @@ static bool subscribes(const struct tc_plugin *plugin)
     return plugin->calls->subscribes && *plugin->calls->subscribes;
 }
 
-static bool votes(const struct tc_plugin *plugin)
+bool tc_plugin_votes(const struct tc_plugin *plugin)
 {
     return subscribes(plugin) && tc_host_may_publish(&plugin->host, TOCSIN_TOPIC_VERDICT);
 }
@@ -141,7 +111,7 @@ static int subscribe(struct tc_plugin *plugin)
 {
     struct tc_subscription what = {.name = plugin->host.name,
                                    .patterns = plugin->calls->subscribes,
-                                   .voter = votes(plugin),
+                                   .voter = tc_plugin_votes(plugin),
                                    .deliver = deliver,
                                    .arg = plugin};
     int rc;
@@ -295,7 +265,7 @@ int tc_plugin_start(struct tc_plugin *plugin)
     plugin->held_back = true; /* a stop in there waits for start to have been called */
     become(plugin, TC_PLUGIN_STARTING);
     plugin->held_back = false;
-    if (!votes(plugin) && subscribe(plugin)) {
+    if (!tc_plugin_votes(plugin) && subscribe(plugin)) {
         plugin->end = TC_PLUGIN_FAILED;
         begin_cleaning(plugin);
         return 0;
@@ -528,77 +498,4 @@ void tc_plugin_free(struct tc_plugin *plugin)
 bool tc_plugin_busy(const struct tc_plugin *plugin)
 {
     return tc_ledger_busy(&plugin->host) || plugin->limit_open;
-}
-
-enum tc_plugin_state tc_plugin_state(const struct tc_plugin *plugin)
-{
-    return plugin->state;
-}
-
-const char *tc_plugin_state_name(enum tc_plugin_state state)
-{
-    static const char *const names[] = {
-        [TC_PLUGIN_LOADED] = "loaded",   [TC_PLUGIN_STARTING] = "starting",
-        [TC_PLUGIN_RUNNING] = "running", [TC_PLUGIN_STOPPING] = "stopping",
-        [TC_PLUGIN_STOPPED] = "stopped", [TC_PLUGIN_FAILED] = "failed",
-    };
-
-    return names[state];
-}
-
-const char *tc_plugin_name(const struct tc_plugin *plugin)
-{
-    return plugin->host.name;
-}
-
-const char *tc_plugin_why(const struct tc_plugin *plugin)
-{
-    return plugin->state == TC_PLUGIN_FAILED ? plugin->why : "";
-}
-
-const struct tc_module *tc_plugin_module(const struct tc_plugin *plugin)
-{
-    return plugin->module;
-}
-
-const struct tc_options *tc_plugin_options(const struct tc_plugin *plugin)
-{
-    return plugin->options;
-}
-
-uint64_t tc_plugin_voter(const struct tc_plugin *plugin)
-{
-    if (!plugin->subscriber || !votes(plugin))
-        return 0;
-    return tc_subscriber_bit(plugin->subscriber);
-}
-
-static void put_delivery(const struct tc_plugin *plugin, struct tocsin_writer *w)
-{
-    struct tc_subscriber_stats all[TC_BUS_SUBSCRIBERS_MAX];
-    size_t n = tc_bus_stats(plugin->env->bus, all, TC_BUS_SUBSCRIBERS_MAX);
-
-    for (size_t i = 0; i < n && i < TC_BUS_SUBSCRIBERS_MAX; i++) {
-        if (strcmp(all[i].name, plugin->host.name) != 0)
-            continue;
-        tocsin_put_uint(w, "delivered", all[i].delivered);
-        tocsin_put_uint(w, "dropped", all[i].dropped);
-        tocsin_put_uint(w, "queued", all[i].queued);
-        return;
-    }
-}
-
-void tc_plugin_put(const struct tc_plugin *plugin, struct tocsin_writer *w)
-{
-    tocsin_put_str(w, "name", plugin->host.name);
-    tocsin_put_str(w, "version", plugin->calls->version);
-    tocsin_put_str(w, "summary", plugin->calls->summary);
-    tocsin_put_str(w, "state", tc_plugin_state_name(plugin->state));
-    tocsin_put_str(w, "why", tc_plugin_why(plugin));
-    tocsin_put_str(w, "file", plugin->module->path);
-    tocsin_put_str(w, "sha256", plugin->module->sha256);
-    tocsin_begin_map(w, "holds");
-    tc_ledger_put((struct tc_host *)(uintptr_t)&plugin->host, w);
-    tocsin_end(w);
-    put_delivery(plugin, w);
 }

@@ -55,8 +55,12 @@ struct tc_plugin_env {
                     const char *executable);
     bool (*passive)(void *arg);
     bool (*is_agent)(void *arg, int32_t pid); /* any thread */
-    /* The state has changed. From here the plugin must not be freed; a posted or later
-     * call may. */
+    /*
+     * The state has changed; never called from inside one of the plugin's callbacks. From
+     * here the plugin must not be freed; a posted or later call may. On STOPPING,
+     * tc_plugin_voter still says whose answers no longer come. STOPPED or FAILED comes a
+     * second time where work outlived the stop limit: tc_plugin_busy is then false.
+     */
     void (*changed)(void *arg, struct tc_plugin *plugin);
     /* `entering` a callback of that plugin (NULL: left it): so that a crash or hang finds
      * its owner. */
@@ -74,21 +78,26 @@ int tc_plugin_new(const struct tc_plugin_env *env, struct tc_module *module,
                   char why[256]);
 
 /*
- * Subscribes and calls start; `changed` tells the outcome (RUNNING, or FAILED after
- * stop-like cleaning). From LOADED and STOPPED only.
+ * Subscribes (a voter: once it is RUNNING, so that nobody waits for one that is not
+ * ready) and calls start; `changed` tells the outcome: RUNNING, or FAILED once all is
+ * taken back. From STOPPED, destroy and init come first. One that is not ready in time is
+ * stopped and FAILED. Errors: -EALREADY, not LOADED or STOPPED; -EBUSY, tc_plugin_busy.
  */
 int tc_plugin_start(struct tc_plugin *plugin);
 
-/* Calls stop; once complete or TC_PLUGIN_STOP_MS have passed, takes back the ledger ->
- * STOPPED. */
+/*
+ * Runs the posts it was promised, cancels the work no thread has begun, calls stop; once
+ * complete or TC_PLUGIN_STOP_MS have passed, takes back the ledger -> STOPPED. -EALREADY
+ * when neither STARTING nor RUNNING.
+ */
 int tc_plugin_stop(struct tc_plugin *plugin);
 
 /*
  * Puts new options (the plugin's on success) in force: by reload when the plugin has it
  * and no RESTART option changed (*ret_restart = false), else leaves the plugin to be
  * stopped and started by the caller
- * (*ret_restart = true). On failure the old options stand and the new ones are still the
- * caller's.
+ * (*ret_restart = true). One that does not run has them at its next start. On failure the
+ * old options stand and the new ones are still the caller's.
  */
 int tc_plugin_reconfigure(struct tc_plugin *plugin, struct tc_options *options,
                           bool *ret_restart, char why[256]);
@@ -97,8 +106,8 @@ int tc_plugin_reconfigure(struct tc_plugin *plugin, struct tc_options *options,
  * (tc_plugin_busy). */
 void tc_plugin_free(struct tc_plugin *plugin);
 
-/* True while a pool thread still runs the plugin's code, or its handles are closing: not
- * to be freed yet. */
+/* True while a pool thread still runs the plugin's code, or its handles are open: not to
+ * be freed yet. */
 bool tc_plugin_busy(const struct tc_plugin *plugin);
 
 enum tc_plugin_state tc_plugin_state(const struct tc_plugin *plugin);

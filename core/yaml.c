@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <libfyaml.h>
-#include <stdalign.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,18 +15,12 @@
 #include <string.h>
 #include <tocsin/event.h>
 
-#define BLOCK_BYTES 16384
+#include "core/arena.h"
+
 #define NAME_SHOWN_MAX 120 /* of a file's name in a sentence; the end tells more */
 
-struct block {
-    struct block *next;
-    size_t used, size;
-    max_align_t bytes[];
-};
-
 struct tc_yaml {
-    struct block *blocks; /* everything below, and the name */
-    size_t bytes;
+    struct tc_arena arena; /* everything below, and the name */
     const char *name;
     struct tc_yaml_node root;
 };
@@ -46,43 +39,6 @@ struct reader {
     size_t anchor_count;
     char *why;
 };
-
-static int take(struct tc_yaml *yaml, size_t size, void **ret_memory)
-{
-    struct block *block = yaml->blocks;
-    size_t align = alignof(max_align_t);
-
-    size = (size + align - 1) / align * align;
-    if (yaml->bytes + size > TC_YAML_TREE_BYTES_MAX)
-        return -E2BIG;
-    if (!block || block->size - block->used < size) {
-        size_t room = size > BLOCK_BYTES ? size : BLOCK_BYTES;
-
-        block = calloc(1, sizeof(*block) + room);
-        if (!block)
-            return -ENOMEM;
-        block->size = room;
-        block->next = yaml->blocks;
-        yaml->blocks = block;
-    }
-    *ret_memory = (char *)block->bytes + block->used;
-    block->used += size;
-    yaml->bytes += size;
-    return 0;
-}
-
-static int take_text(struct tc_yaml *yaml, const char *text, size_t len,
-                     const char **ret_text)
-{
-    void *copy;
-    int r = take(yaml, len + 1, &copy);
-
-    if (r < 0)
-        return r;
-    memcpy(copy, text, len);
-    *ret_text = copy;
-    return 0;
-}
 
 /* What files hold may be any bytes; a sentence is one line of valid UTF-8. */
 static void make_printable(char why[256])
@@ -143,7 +99,7 @@ static struct tc_yaml_place event_place(const struct reader *r,
     return place;
 }
 
-/* -E2BIG comes from take(): the tree has outgrown its bound. */
+/* -E2BIG comes from the arena: the tree has outgrown its bound. */
 static int explain(struct reader *r, struct tc_yaml_place place, int error)
 {
     if (error == -E2BIG)
@@ -190,7 +146,7 @@ static int token_text(struct reader *r, struct fy_token *token, const char **ret
         return explain(r, place, -ENOMEM);
     if (memchr(text, '\0', len))
         return tc_yaml_refuse(r->yaml, place, r->why, "a text cannot have a NUL in it");
-    return explain(r, place, take_text(r->yaml, text, len, ret_text));
+    return explain(r, place, tc_arena_text(&r->yaml->arena, text, len, ret_text));
 }
 
 static int check_tag(struct reader *r, struct tc_yaml_place place)
@@ -233,7 +189,7 @@ static int new_child(struct reader *r, struct tc_yaml_node *parent,
 {
     struct tc_yaml_node *child;
     void *memory;
-    int error = take(r->yaml, sizeof(*child), &memory);
+    int error = tc_arena_take(&r->yaml->arena, sizeof(*child), &memory);
 
     if (error < 0)
         return explain(r, event_place(r, parent->place), error);
@@ -499,8 +455,9 @@ int tc_yaml_parse(const char *name, const char *text, size_t len,
     why[0] = '\0';
     if (!yaml)
         goto out;
+    tc_arena_init(&yaml->arena, TC_YAML_TREE_BYTES_MAX);
     yaml->root.place = (struct tc_yaml_place){1, 1};
-    error = take_text(yaml, name, strlen(name), &yaml->name);
+    error = tc_arena_text(&yaml->arena, name, strlen(name), &yaml->name);
     if (error < 0)
         goto out;
     error = check_bytes(yaml, text, len, why);
@@ -522,10 +479,7 @@ void tc_yaml_free(struct tc_yaml *yaml)
 {
     if (!yaml)
         return;
-    for (struct block *block = yaml->blocks, *next; block; block = next) {
-        next = block->next;
-        free(block);
-    }
+    tc_arena_done(&yaml->arena);
     free(yaml);
 }
 

@@ -177,15 +177,16 @@ static int read_incoming(const uint8_t *data, size_t len, struct incoming *ret)
 static int next_incoming(struct tc_client *client, struct incoming *ret)
 {
     const uint8_t *data;
-    size_t len;
+    size_t len = 1; /* or more: what must be there for a look to be worth it */
+    size_t have;
     int r;
 
     for (;;) {
         data = client->in + client->in_at;
-        r = client->in_at == client->in_len
+        have = client->in_len - client->in_at;
+        r = have < len
                 ? -EAGAIN
-                : tc_frame_next(data, client->in_len - client->in_at, MESSAGE_BYTES_MAX,
-                                MESSAGE_DEPTH_MAX, &len);
+                : tc_frame_next(data, have, MESSAGE_BYTES_MAX, MESSAGE_DEPTH_MAX, &len);
         if (r != -EAGAIN)
             break;
         r = receive_more(client);

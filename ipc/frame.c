@@ -175,6 +175,12 @@ int tc_frame_check(const void *data, size_t len)
     }
 }
 
+static int frame_lacks(uint64_t least, size_t *ret_len)
+{
+    *ret_len = (size_t)least;
+    return -EAGAIN;
+}
+
 /*
  * `owed` counts the values that must still come in all: each takes a byte at least, so
  * that a container that announces more than can fit ends the walk at once.
@@ -193,8 +199,10 @@ int tc_frame_next(const void *data, size_t len, size_t max_bytes, unsigned max_d
         max_depth = TC_FRAME_DEPTH_MAX;
     do {
         if (at == len)
-            return -EAGAIN;
+            return frame_lacks(at + owed, ret_len);
         r = token_read(p + at, len - at, &token);
+        if (r == -EAGAIN)
+            return frame_lacks(len + 1, ret_len);
         if (r < 0)
             return r;
         while (!left[depth])
@@ -210,7 +218,7 @@ int tc_frame_next(const void *data, size_t len, size_t max_bytes, unsigned max_d
         if (token.bytes + owed > max_bytes - at)
             return -EMSGSIZE;
         if (token.bytes > len - at)
-            return -EAGAIN;
+            return frame_lacks(at + token.bytes + owed, ret_len);
         at += (size_t)token.bytes;
     } while (owed);
     *ret_len = at;

@@ -20,7 +20,8 @@ int tc_frame_check(const void *data, size_t len);
 
 /*
  * Looks for one whole msgpack value at the start of a stream's bytes.
- * 0: *ret_len is its length. -EAGAIN: cut short so far, read more. -EMSGSIZE: it is, or
+ * 0: *ret_len is its length. -EAGAIN: cut short so far; *ret_len is more than len, and
+ * with less than that it need not be tried again. -EMSGSIZE: it is, or
  * announces itself as, longer than max_bytes. -ELOOP: nested deeper than max_depth.
  * -EINVAL: no msgpack.
  */

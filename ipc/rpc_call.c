@@ -151,8 +151,7 @@ void tc_rpc_progress(struct tc_rpc_call *call, const void *map, size_t len)
 
     if (!client || !tocsin_read(map, end, &value) || value.type != TOCSIN_MAP)
         return;
-    if (uv_stream_get_write_queue_size((uv_stream_t *)&client->pipe) >
-        TC_RPC_PROGRESS_BYTES) {
+    if (client->backlog_bytes > TC_RPC_PROGRESS_BYTES) {
         client->rpc->counters.progress_dropped++;
         return;
     }

@@ -32,6 +32,7 @@ struct message {
 struct leftover {
     uv_write_t request;
     struct tc_rpc_client *client;
+    size_t size; /* of this allocation */
     char bytes[];
 };
 
@@ -39,6 +40,7 @@ static void on_leftover_written(uv_write_t *request, int status)
 {
     struct leftover *left = request->data;
 
+    left->client->backlog_bytes -= left->size;
     if (status < 0)
         tc_rpc_client_close(left->client);
     free(left);
@@ -68,6 +70,7 @@ static int queue_leftover(struct tc_rpc_client *client, const uv_buf_t *bufs,
         memcpy(to, bufs[i].base + n, bufs[i].len - n);
         to += bufs[i].len - n;
     }
+    left->size = sizeof(*left) + (size_t)(to - left->bytes);
     left->client = client;
     left->request.data = left;
     buf = uv_buf_init(left->bytes, (unsigned)(to - left->bytes));
@@ -75,6 +78,8 @@ static int queue_leftover(struct tc_rpc_client *client, const uv_buf_t *bufs,
                  on_leftover_written);
     if (r)
         free(left);
+    else
+        client->backlog_bytes += left->size;
     return r;
 }
 
@@ -86,7 +91,7 @@ void tc_rpc_client_send(struct tc_rpc_client *client, const uv_buf_t *bufs,
 
     if (client->closing)
         return;
-    if (uv_stream_get_write_queue_size(stream) > TC_RPC_BACKLOG_BYTES) {
+    if (client->backlog_bytes > TC_RPC_BACKLOG_BYTES) {
         client->rpc->counters.cut_off++;
         tc_rpc_client_close(client);
         return;
@@ -231,9 +236,11 @@ static const char *frame_error(int r)
 /* Handles every whole message that is in the buffer and keeps the rest. */
 static void handle_bytes(struct tc_rpc_client *client)
 {
-    size_t at = 0, len;
+    size_t at = 0, len = 0;
     int r = 0;
 
+    if (client->in_len < client->in_need)
+        return;
     while (!client->closing && at < client->in_len) {
         r = tc_frame_next(client->in + at, client->in_len - at, TC_RPC_MAX_BYTES,
                           TC_RPC_MAX_DEPTH, &len);
@@ -248,6 +255,7 @@ static void handle_bytes(struct tc_rpc_client *client)
         refuse(client, frame_error(r));
         return;
     }
+    client->in_need = r ? len : 0;
     client->in_len -= at;
     if (client->in_len) {
         memmove(client->in, client->in + at, client->in_len);

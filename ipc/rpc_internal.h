@@ -49,6 +49,8 @@ struct tc_rpc_client {
     uv_pipe_t pipe;
     uint8_t *in; /* bytes read that make no whole message yet */
     size_t in_len, in_cap;
+    size_t in_need;       /* with less than that there is no whole message */
+    size_t backlog_bytes; /* memory that replies take up until they are read */
 };
 
 struct tc_rpc_call {

@@ -307,6 +307,46 @@ static void config_bounds_the_size_of_a_file(void **state)
     free(text);
 }
 
+/* `count` times `line` with a number, after `head` and before `tail`, is refused. */
+static void check_too_many(const char *head, const char *line, size_t count,
+                           const char *tail, const char *fragment)
+{
+    size_t cap = 64 + count * 32;
+    char *text = malloc(cap), why[256] = "";
+    struct tc_config *config = NULL;
+    size_t len;
+
+    assert_non_null(text);
+    /* One less is taken, so that it is this bound and no other. */
+    for (size_t extra = 0; extra < 2; extra++) {
+        int r;
+
+        len = (size_t)snprintf(text, cap, "%s", head);
+        for (size_t i = 0; i < count - 1 + extra; i++) {
+            len += (size_t)snprintf(text + len, cap - len, "%s", line);
+            len += (size_t)snprintf(text + len, cap - len, "%zu%s", i, tail);
+        }
+        r = tc_config_read_text("t", text, &config, why);
+        if (extra ? r != -EINVAL || !strstr(why, fragment) : r != 0)
+            fail_msg("%zu: %d \"%s\"", count - 1 + extra, r, why);
+        if (r == 0)
+            tc_config_free(config);
+    }
+    free(text);
+}
+
+static void config_bounds_how_many_there_may_be(void **state)
+{
+    (void)state;
+    check_too_many("plugins:\n", "  p", 65, ":\n", "more than 64 plugins");
+    check_too_many("plugins:\n  a:\n", "    k", 257, ": 1\n", "more than 256 keys");
+    check_too_many("plugins:\n  a:\n    k:\n", "      k", 1025, ": 1\n", "1024 keys");
+    check_too_many("exclusions:\n", "- path: /a", 4097, "\n",
+                   "more than 4096 exclusions");
+    check_too_many("exclusions:\n", "- path: &x", 65, " /a\n", "more than 64 anchors");
+    check_too_many("paths:\n plugins:\n", " - /", 4097, "\n", "longer than 4096");
+}
+
 static void config_lists_plugins_in_order_with_their_settings(void **state)
 {
     struct tc_config *config = read_good("plugins:\n"
@@ -814,6 +854,7 @@ int main(void)
         cmocka_unit_test(config_bounds_what_aliases_grow_into),
         cmocka_unit_test(config_bounds_how_deep_values_nest),
         cmocka_unit_test(config_bounds_the_size_of_a_file),
+        cmocka_unit_test(config_bounds_how_many_there_may_be),
         cmocka_unit_test(config_lists_plugins_in_order_with_their_settings),
         cmocka_unit_test(config_refuses_wrong_plugin_sections),
         cmocka_unit_test(config_binds_a_plugin_to_its_table),

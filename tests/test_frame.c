@@ -194,7 +194,8 @@ static void frame_next_asks_for_more_at_every_truncation(void **state)
 
         got = 77;
         assert_int_equal(tc_frame_next(data, n, 4096, 16, &got), -EAGAIN);
-        assert_int_equal(got, 77);
+        /* what to wait for is more than there is, and no more than there will be */
+        assert_in_range(got, n + 1, sizeof(everything));
         free(data);
     }
     assert_int_equal(tc_frame_next(everything, sizeof(everything), 4096, 16, &got), 0);

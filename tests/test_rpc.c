@@ -217,6 +217,31 @@ static void rpc_puts_together_what_comes_byte_by_byte(void **state)
     close(fd);
 }
 
+static void rpc_takes_a_large_message_byte_by_byte(void **state)
+{
+    static const size_t values = 200000; /* 0x30d40 */
+    int fd = rpc_server_connect(*state);
+    struct tocsin_value error, result;
+    struct tocsin_writer w;
+    uint8_t buf[512];
+
+    tocsin_writer_init_growing(&w);
+    tocsin_put_encoded(&w, NULL,
+                       "\x94\x00\x07\xa4\x66"
+                       "ail"
+                       "\x81\xa1k\xdd",
+                       12);
+    tocsin_put_encoded(&w, NULL, "\x00\x03\x0d\x40", 4);
+    for (size_t i = 0; i < values; i++)
+        tocsin_put_uint(&w, NULL, 1);
+    for (size_t i = 0; i < w.len; i++)
+        send_bytes(fd, w.buf + i, 1);
+    assert_int_equal(receive_response(fd, buf, sizeof(buf), &error, &result), 7);
+    assert_int_equal(error.type, TOCSIN_MAP);
+    tocsin_writer_done(&w);
+    close(fd);
+}
+
 static void rpc_takes_params_as_a_map_or_an_array_of_at_most_one(void **state)
 {
     static const struct {
@@ -666,6 +691,7 @@ int main(void)
         SERVER_TEST(rpc_knows_who_is_on_the_other_end),
         SERVER_TEST(rpc_answers_pipelined_requests_in_the_order_they_are_ready),
         SERVER_TEST(rpc_puts_together_what_comes_byte_by_byte),
+        SERVER_TEST(rpc_takes_a_large_message_byte_by_byte),
         SERVER_TEST(rpc_takes_params_as_a_map_or_an_array_of_at_most_one),
         SERVER_TEST(rpc_passes_over_a_notification),
         SERVER_TEST(rpc_closes_a_connection_over_bytes_that_are_no_request),

@@ -321,7 +321,9 @@ struct tocsin_plugin {
 
     /*
      * Required. Begins to work. 0, TOCSIN_PENDING (host->complete must follow within 30
-     * s), or a negative errno; after a failure stop is not called, destroy is.
+     * s), or a negative errno; after a failure stop is not called, destroy is. Events
+     * arrive from here on; those of a plugin that votes, once it is ready. One that takes
+     * too long is told to stop.
      */
     int (*start)(void *state);
 
@@ -337,8 +339,9 @@ struct tocsin_plugin {
 
     /*
      * Required. Ends all that start began; answers all that is pending. 0 or
-     * TOCSIN_PENDING (host->complete must follow within 5 s). Events no longer arrive,
-     * `done` callbacks still do.
+     * TOCSIN_PENDING (host->complete must follow within 5 s; it now ends the stop, also
+     * where the start was still pending). Events no longer arrive, `done` callbacks still
+     * do. When the plugin is to run again, destroy and init come first.
      */
     int (*stop)(void *state);
 

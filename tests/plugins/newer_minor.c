@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Built for a minor that is still to come. */
+#include "plain.h"
+
+TOCSIN_EXPORT const struct tocsin_plugin tocsin_plugin = {
+    .magic = TOCSIN_PLUGIN_MAGIC,
+    .abi_major = TOCSIN_ABI_MAJOR,
+    .abi_minor = TOCSIN_ABI_MINOR + 1,
+    .size = sizeof(struct tocsin_plugin),
+    .kind = TOCSIN_KIND_DETECTOR,
+    .option_size = sizeof(struct tocsin_option),
+    PLAIN_IDENTITY("newer_minor"),
+    PLAIN_CALLS,
+};
