@@ -2,9 +2,13 @@
 /* Owns: see call.h. */
 #include "cli/call.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/print.h"
@@ -45,9 +49,7 @@ int tc_call_connect(struct tc_cli *cli)
 static int refused(const char *method, const struct tc_answer *answer)
 {
     if (!strcmp(answer->code, "unknown_method"))
-        return tc_call_failed("this agent does not know %s: it is older than this "
-                              "command, or the plugin that does it is not running",
-                              method);
+        return tc_call_failed("this agent does not know %s: %s", method, answer->message);
     tc_call_failed("%s", answer->message[0] ? answer->message : answer->code);
     return strcmp(answer->code, "usage") != 0 ? TC_EXIT_FAILED : TC_EXIT_USAGE;
 }
@@ -87,38 +89,63 @@ int tc_call_value(const struct tc_answer *answer, struct tocsin_value *ret)
 static void *watch_signals(void *arg)
 {
     struct tc_interrupt *interrupt = arg;
-    int signal_number;
+    struct pollfd polled[] = {{.fd = interrupt->stop, .events = POLLIN},
+                              {.fd = interrupt->signals, .events = POLLIN}};
 
-    if (!sigwait(&interrupt->signals, &signal_number)) {
+    while (poll(polled, 2, -1) < 0 && errno == EINTR)
+        ;
+    if (polled[1].revents) {
         atomic_store(&interrupt->seen, true);
         shutdown(interrupt->fd, SHUT_RDWR);
     }
     return NULL;
 }
 
+/* Undoes what tc_interrupt_start did before its thread ran. A signal that has been seen
+ * is taken off, so that it does not end the program now. */
+static void give_back(struct tc_interrupt *interrupt)
+{
+    struct signalfd_siginfo taken;
+
+    if (interrupt->signals >= 0) {
+        while (read(interrupt->signals, &taken, sizeof(taken)) > 0)
+            ;
+        close(interrupt->signals);
+    }
+    if (interrupt->stop >= 0)
+        close(interrupt->stop);
+    pthread_sigmask(SIG_SETMASK, &interrupt->before, NULL);
+}
+
 int tc_interrupt_start(struct tc_interrupt *interrupt, const struct tc_client *client)
 {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction action;
-    int r;
+    sigset_t signals;
+    int r = 0;
 
     interrupt->fd = tc_client_fd(client);
     atomic_init(&interrupt->seen, false);
-    sigemptyset(&interrupt->signals);
-    for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
-        if (!sigaction(signals[i], NULL, &action) && action.sa_handler != SIG_IGN)
-            sigaddset(&interrupt->signals, signals[i]);
-    pthread_sigmask(SIG_BLOCK, &interrupt->signals, &interrupt->before);
-    r = pthread_create(&interrupt->thread, NULL, watch_signals, interrupt);
+    sigemptyset(&signals);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+        if (!sigaction(numbers[i], NULL, &action) && action.sa_handler != SIG_IGN)
+            sigaddset(&signals, numbers[i]);
+    pthread_sigmask(SIG_BLOCK, &signals, &interrupt->before);
+    interrupt->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    interrupt->stop = eventfd(0, EFD_CLOEXEC);
+    if (interrupt->signals < 0 || interrupt->stop < 0)
+        r = -errno;
+    if (!r)
+        r = -pthread_create(&interrupt->thread, NULL, watch_signals, interrupt);
     if (r)
-        pthread_sigmask(SIG_SETMASK, &interrupt->before, NULL);
-    return -r;
+        give_back(interrupt);
+    return r;
 }
 
 bool tc_interrupt_stop(struct tc_interrupt *interrupt)
 {
-    pthread_cancel(interrupt->thread);
+    eventfd_write(interrupt->stop, 1);
     pthread_join(interrupt->thread, NULL);
-    pthread_sigmask(SIG_SETMASK, &interrupt->before, NULL);
+    give_back(interrupt);
     return atomic_load(&interrupt->seen);
 }

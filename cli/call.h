@@ -37,8 +37,10 @@ int tc_call_value(const struct tc_answer *answer, struct tocsin_value *ret);
 /* Ctrl-C while waiting. */
 struct tc_interrupt {
     pthread_t thread;
-    sigset_t signals, before;
-    int fd;
+    sigset_t before;
+    int fd;      /* the client's */
+    int signals; /* signalfd(2) */
+    int stop;    /* eventfd(2): the thread is to end */
     atomic_bool seen;
 };
 

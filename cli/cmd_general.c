@@ -88,6 +88,9 @@ int tc_run_list(struct tc_cli *cli)
     if (!tocsin_find(answer.result, answer.len, "items", &items) ||
         items.type != TOCSIN_ARRAY)
         return tc_call_failed("the agent's answer has no list");
+    if (tocsin_find_bool(answer.result, answer.len, "truncated", false))
+        fputs("tocsin: the agent has cut the list short; --limit asks for less\n",
+              stderr);
     if (cli->json)
         return tc_general_json(&items);
     if (items.count)

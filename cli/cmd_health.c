@@ -115,8 +115,12 @@ int tc_run_version(struct tc_cli *cli)
         print_version_json(&result);
         return TC_EXIT_DONE;
     }
-    printf("tocsin %s\nagent: ", TOCSIN_VERSION);
-    tc_print_value(stdout, &result);
+    printf("tocsin %s\nagent ", TOCSIN_VERSION);
+    tc_print_str(stdout, tocsin_find_str(answer.result, answer.len, "version"));
+    fputs(", plugin ABI ", stdout);
+    tc_print_str(stdout, tocsin_find_str(answer.result, answer.len, "abi"));
+    fputs(", engine ", stdout);
+    tc_print_str(stdout, tocsin_find_str(answer.result, answer.len, "engine"));
     fputc('\n', stdout);
     return TC_EXIT_DONE;
 }

@@ -27,6 +27,12 @@ static uint64_t number(const void *map, size_t len, const char *field)
     return (uint64_t)tocsin_find_int(map, len, field, 0);
 }
 
+/* "1 file", "2 files". */
+static void print_count(FILE *out, uint64_t n, const char *what)
+{
+    fprintf(out, "%" PRIu64 " %s%s", n, what, n == 1 ? "" : "s");
+}
+
 /* One line on the terminal, over the one before it, and no wider than the terminal. */
 static void show(const struct progress *progress, struct tocsin_str current)
 {
@@ -39,8 +45,9 @@ static void show(const struct progress *progress, struct tocsin_str current)
     out = fmemopen(line, sizeof(line), "w");
     if (!out)
         return;
-    fprintf(out, "%" PRIu64 " files, %" PRIu64 " threats", progress->files,
-            progress->threats);
+    print_count(out, progress->files, "file");
+    fputs(", ", out);
+    print_count(out, progress->threats, "threat");
     if (current.ptr) {
         fputs("  ", out);
         tc_print_str(out, current);
@@ -94,8 +101,10 @@ static void print_result(const void *map, size_t len)
     }
     if (tocsin_find_bool(map, len, "cancelled", false))
         fputs("cancelled; so far ", stdout);
-    printf("scanned %" PRIu64 " files, %" PRIu64 " bytes", number(map, len, "files"),
-           number(map, len, "bytes"));
+    fputs("scanned ", stdout);
+    print_count(stdout, number(map, len, "files"), "file");
+    fputs(", ", stdout);
+    print_count(stdout, number(map, len, "bytes"), "byte");
     if (tocsin_find(map, len, "seconds", &v)) {
         fputs(" in ", stdout);
         if (v.type == TOCSIN_DOUBLE)
@@ -104,7 +113,8 @@ static void print_result(const void *map, size_t len)
             tc_print_value(stdout, &v);
         fputs(" s", stdout);
     }
-    printf(": %" PRIu64 " threats", number(map, len, "threats"));
+    fputs(": ", stdout);
+    print_count(stdout, number(map, len, "threats"), "threat");
     if (tocsin_find(map, len, "skipped", &v))
         printf(", %" PRIu64 " skipped", number(map, len, "skipped"));
     if (tocsin_find(map, len, "errors", &v))
@@ -127,22 +137,13 @@ static int report(const struct tc_cli *cli, const void *map, size_t len)
     return r;
 }
 
-/*
- * Ctrl-C has closed the connection, and the answer went with it: ends the scan over
- * another one, and reports what was last heard of it.
- */
-static int cancel(struct tc_cli *cli, const struct progress *progress)
+/* Ctrl-C has closed the connection, which cancels the scan that it asked for and no other
+ * one. The answer went with it: reports what was last heard. */
+static int report_cancelled(const struct tc_cli *cli, const struct progress *progress)
 {
-    struct tc_answer answer;
     struct tocsin_writer w;
     uint8_t buf[128];
-    int r;
 
-    tc_client_close(cli->client);
-    cli->client = NULL;
-    r = tc_call(cli, "av.cancel", NULL, NULL, NULL, &answer);
-    if (r)
-        return r;
     tocsin_writer_init(&w, buf, sizeof(buf));
     tocsin_begin_map(&w, NULL);
     tocsin_put_uint(&w, "files", progress->files);
@@ -181,7 +182,7 @@ int tc_run_scan_custom(struct tc_cli *cli)
 {
     const char *given = tc_args_option(cli, "path");
     struct progress progress = {.shown = !cli->json && isatty(STDERR_FILENO)};
-    struct tc_answer answer;
+    struct tc_answer answer = {.result = NULL};
     struct tocsin_writer w;
     bool cancelled = false;
     char *path = NULL;
@@ -204,5 +205,7 @@ int tc_run_scan_custom(struct tc_cli *cli)
     tocsin_writer_done(&w);
     if (r)
         return r;
-    return cancelled ? cancel(cli, &progress) : report(cli, answer.result, answer.len);
+    if (cancelled)
+        return report_cancelled(cli, &progress);
+    return report(cli, answer.result, answer.len);
 }

@@ -9,9 +9,10 @@
 struct tc_cli;
 
 /*
- * What most subcommands are. Each calls `method` with {param: argument}, and with --json
- * prints the result, of a list its items. As text: a table; a record; one sentence,
- * `said` before the argument (after it: the command's own past tense stands in `said`).
+ * What most subcommands are. Each calls `method` with {param: argument, limit} and
+ * prints, with --output json, the result, of a list its items. As text: a table, or
+ * `said` when it is empty; a record; the argument and what was done with it, which is
+ * `said`.
  */
 int tc_run_list(struct tc_cli *cli);
 int tc_run_record(struct tc_cli *cli);

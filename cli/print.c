@@ -11,9 +11,10 @@
 #define NS_PER_S 1000000000u
 #define NESTED_MAX 4 /* of a value on one line; what is deeper prints as JSON */
 
-bool tc_print_is_time(const char *name, size_t n)
+size_t tc_print_time_name(const char *name, size_t n)
 {
-    static const char *const ends[] = {"time_ns", "seen_ns", "since_ns", "at_ns"};
+    static const char *const ends[] = {"time_ns",    "seen_ns", "since_ns", "at_ns",
+                                       "@timestamp", "mtime",   "ctime"};
     size_t len;
 
     for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
@@ -21,9 +22,9 @@ bool tc_print_is_time(const char *name, size_t n)
         if (n < len || memcmp(name + n - len, ends[i], len) != 0)
             continue;
         if (n == len || name[n - len - 1] == '_' || name[n - len - 1] == '.')
-            return true;
+            return memcmp(name + n - 3, "_ns", 3) != 0 ? n : n - 3;
     }
-    return n == 10 && !memcmp(name, "@timestamp", 10);
+    return 0;
 }
 
 void tc_print_time(FILE *out, uint64_t ns, enum tc_time_style style)
@@ -113,7 +114,7 @@ static char *cell_text(const struct tc_column *column, const struct tocsin_value
     if (!tocsin_find(item->start, (size_t)(item->end - item->start), column->field, &v))
         fputc('-', out);
     else if (v.type == TOCSIN_UINT &&
-             tc_print_is_time(column->field, strlen(column->field)))
+             tc_print_time_name(column->field, strlen(column->field)))
         tc_print_time(out, v.u, TC_TIME_DATE);
     else
         tc_print_value(out, &v);

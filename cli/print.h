@@ -15,11 +15,14 @@
 /* A column of a table: its title, and the field of each entry by its dotted path. */
 struct tc_column {
     const char *title; /* NULL ends the columns */
-    const char *field; /* one that tc_print_is_time names is printed as a time */
+    const char *field; /* one that tc_print_time_name knows is printed as a time */
 };
 
-/* Whether a field by that name holds nanoseconds since the epoch. */
-bool tc_print_is_time(const char *name, size_t n);
+/*
+ * Whether a field by that (dotted) name holds nanoseconds since the epoch. How many bytes
+ * of the name to show beside a time: all but the unit; 0 when it is none.
+ */
+size_t tc_print_time_name(const char *name, size_t n);
 
 enum tc_time_style {
     TC_TIME_CLOCK, /* 14:03:07 */

@@ -68,10 +68,9 @@ static void print_issues(FILE *out, const struct tocsin_value *v)
 static void leaf(struct walk *w, const struct tocsin_value *v)
 {
     size_t n = strlen(w->name);
-    bool time = v->type == TOCSIN_UINT && tc_print_is_time(w->name, n);
+    size_t time = v->type == TOCSIN_UINT ? tc_print_time_name(w->name, n) : 0;
 
-    if (time && n > 3 && w->name[0] != '@')
-        n -= 3;
+    n = time ? time : n;
     if (!w->out) {
         w->width = n > w->width ? n : w->width;
         return;
@@ -143,8 +142,8 @@ static void add_column(struct columns *to, const struct tocsin_value *key)
     memcpy(field, key->ptr, n);
     for (size_t i = 0; i < n; i++)
         title[i] = isgraph((uint8_t)field[i]) ? (char)toupper((uint8_t)field[i]) : '?';
-    if (tc_print_is_time(field, n) && n > 3 && field[0] != '@')
-        title[n - 3] = 0;
+    if (tc_print_time_name(field, n))
+        title[tc_print_time_name(field, n)] = 0;
     to->columns[to->count].title = title;
     to->columns[to->count++].field = field;
 }

@@ -8,119 +8,15 @@
 #include <stdio.h>
 
 #include <cmocka.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ipc/json.h"
+#include "tests/support/cli_run.h"
 #include "tests/support/scripted_agent.h"
-#include <tocsin/event.h>
-
-#define ARGS_MAX 16
-#define TEXT_MAX 65536
-
-/* A run of the program, and what it has written. */
-struct run {
-    pid_t pid;
-    int out_fd, err_fd, status;
-    char out[TEXT_MAX], err[TEXT_MAX];
-};
-
-static void take_text(int fd, char text[TEXT_MAX])
-{
-    ssize_t n = pread(fd, text, TEXT_MAX - 1, 0);
-
-    assert_true(n >= 0);
-    text[n] = 0;
-    close(fd);
-}
-
-/* Starts `tocsin` with the words of a line; `socket` is what TOCSIN_SOCKET says. */
-static void start(struct run *run, const char *socket, const char *line)
-{
-    char copy[1024], *argv[ARGS_MAX + 2] = {NULL}, *next = copy, *word;
-    size_t n = 0;
-
-    argv[n++] = strdup(TEST_TOCSIN);
-    snprintf(copy, sizeof(copy), "%s", line);
-    while ((word = strsep(&next, " ")) != NULL && n <= ARGS_MAX)
-        if (*word)
-            argv[n++] = word;
-    run->out_fd = memfd_create("out", MFD_CLOEXEC);
-    run->err_fd = memfd_create("err", MFD_CLOEXEC);
-    assert_true(run->out_fd >= 0 && run->err_fd >= 0);
-    run->pid = fork();
-    assert_true(run->pid >= 0);
-    if (!run->pid) {
-        setenv("TOCSIN_SOCKET", socket, 1);
-        dup2(run->out_fd, STDOUT_FILENO);
-        dup2(run->err_fd, STDERR_FILENO);
-        execv(TEST_TOCSIN, argv);
-        _exit(127);
-    }
-    free(argv[0]);
-}
-
-static void finish(struct run *run)
-{
-    int status;
-
-    assert_int_equal(waitpid(run->pid, &status, 0), run->pid);
-    run->status = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-    take_text(run->out_fd, run->out);
-    take_text(run->err_fd, run->err);
-}
-
-static void run_line(struct run *run, const char *socket, const char *line)
-{
-    start(run, socket, line);
-    finish(run);
-}
-
-/* Runs a line against an agent with these answers, and checks what comes of it. NULL:
- * anything goes. */
-static void check_answered(const struct scripted_answer *answers, const char *line,
-                           int status, const char *out, const char *err)
-{
-    struct scripted_agent *agent = scripted_agent_new(answers);
-    struct run run;
-
-    run_line(&run, scripted_agent_socket(agent), line);
-    scripted_agent_free(agent);
-    if (run.status != status)
-        print_message("%s: %s%s", line, run.out, run.err);
-    assert_int_equal(run.status, status);
-    if (out)
-        assert_string_equal(run.out, out);
-    if (err)
-        assert_string_equal(run.err, err);
-}
-
-/* Checks what a line asks of the agent. */
-static void check_asked(const char *line, const char *method, const char *params)
-{
-    const struct scripted_answer answers[] = {
-        {.method = method, .result = "{'items':[],'ok':true}"}, {.method = NULL}};
-    struct scripted_agent *agent = scripted_agent_new(answers);
-    struct run run;
-    char *got;
-
-    run_line(&run, scripted_agent_socket(agent), line);
-    if (run.status)
-        print_message("%s: %s%s", line, run.out, run.err);
-    assert_int_equal(run.status, 0);
-    got = scripted_agent_take(agent, method);
-    assert_non_null(got);
-    assert_string_equal(got, params);
-    free(got);
-    scripted_agent_free(agent);
-}
 
 static void wrong_usage_exits_2_and_says_what_is_right(void **state)
 {
@@ -149,11 +45,11 @@ static void wrong_usage_exits_2_and_says_what_is_right(void **state)
         {"tap --filter x", "--filter is FIELD=VALUE, not x"},
         {"help frobnicate", "there is no command frobnicate"},
     };
-    struct run run;
+    struct cli_run run;
 
     (void)state;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
-        run_line(&run, "/nonexistent/socket", wrong[i].line);
+        cli_run_line(&run, "/nonexistent/socket", wrong[i].line);
         if (run.status != 2 || !strstr(run.err, wrong[i].says))
             print_message("%s: %s", wrong[i].line, run.err);
         assert_int_equal(run.status, 2);
@@ -164,10 +60,10 @@ static void wrong_usage_exits_2_and_says_what_is_right(void **state)
 
 static void usage_repeats_a_mistake_escaped(void **state)
 {
-    struct run run;
+    struct cli_run run;
 
     (void)state;
-    run_line(&run, "/nonexistent/socket", "\x1b[2J");
+    cli_run_line(&run, "/nonexistent/socket", "\x1b[2J");
     assert_int_equal(run.status, 2);
     assert_non_null(strstr(run.err, "\\x1b[2J"));
     assert_null(strchr(run.err, '\x1b'));
@@ -186,31 +82,31 @@ static void help_is_there_at_every_level(void **state)
         {"help tap", "--record FILE"},
         {"-h health", "--field NAME"},
     };
-    struct run run;
+    struct cli_run run;
 
     (void)state;
     for (size_t i = 0; i < sizeof(levels) / sizeof(*levels); i++) {
-        run_line(&run, "/nonexistent/socket", levels[i].line);
+        cli_run_line(&run, "/nonexistent/socket", levels[i].line);
         assert_int_equal(run.status, 0);
         assert_non_null(strstr(run.out, levels[i].says));
         assert_string_equal(run.err, "");
     }
-    run_line(&run, "", "help threat");
+    cli_run_line(&run, "", "help threat");
     assert_null(strstr(run.out, "plugin list"));
 }
 
 static void no_agent_exits_3_and_says_where_it_looked(void **state)
 {
-    struct run run;
+    struct cli_run run;
 
     (void)state;
-    run_line(&run, "/nonexistent/socket", "health");
+    cli_run_line(&run, "/nonexistent/socket", "health");
     assert_int_equal(run.status, 3);
     assert_string_equal(run.err,
                         "tocsin: no agent answers at /nonexistent/socket (No such "
                         "file or directory); start it with: systemctl start "
                         "tocsind\n");
-    run_line(&run, "/nonexistent/socket", "--socket /nonexistent/other threat list");
+    cli_run_line(&run, "/nonexistent/socket", "--socket /nonexistent/other threat list");
     assert_int_equal(run.status, 3);
     assert_non_null(strstr(run.err, "/nonexistent/other"));
 }
@@ -227,12 +123,11 @@ static void refusal_exits_1_with_the_agents_sentence(void **state)
     };
 
     (void)state;
-    check_answered(answers, "plugin enable av", 1, "",
-                   "tocsin: only root may do that\\x1b\n");
-    check_answered(answers, "threat get x", 2, "", "tocsin: id is no id\n");
-    check_answered(answers, "alert list", 1, "",
-                   "tocsin: this agent does not know alert.list: it is older than this "
-                   "command, or the plugin that does it is not running\n");
+    cli_run_answered(answers, "plugin enable av", 1, "",
+                     "tocsin: only root may do that\\x1b\n");
+    cli_run_answered(answers, "threat get x", 2, "", "tocsin: id is no id\n");
+    cli_run_answered(answers, "alert list", 1, "",
+                     "tocsin: this agent does not know alert.list: no such method\n");
 }
 
 static void agent_that_goes_away_is_a_failure(void **state)
@@ -241,7 +136,8 @@ static void agent_that_goes_away_is_a_failure(void **state)
         {.method = "health", .hang_up = true}, {.method = NULL}};
 
     (void)state;
-    check_answered(answers, "health", 1, "", "tocsin: the agent closed the connection\n");
+    cli_run_answered(answers, "health", 1, "",
+                     "tocsin: the agent closed the connection\n");
 }
 
 static void each_command_asks_for_its_method(void **state)
@@ -287,7 +183,7 @@ static void each_command_asks_for_its_method(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++)
-        check_asked(asked[i].line, asked[i].method, asked[i].params);
+        cli_run_asked(asked[i].line, asked[i].method, asked[i].params);
 }
 
 static const struct scripted_answer health_answers[] = {
@@ -301,17 +197,17 @@ static const struct scripted_answer health_answers[] = {
 static void health_prints_aligned_fields_and_issues(void **state)
 {
     (void)state;
-    check_answered(health_answers, "health", 0,
-                   "healthy        : false\n"
-                   "health_issues  : 2\n"
-                   "  - disk is full\n"
-                   "    fix: free some\n"
-                   "  - old rules\n"
-                   "app_version    : 0.1.0\n"
-                   "release_ring   : -\n"
-                   "plugins_loaded : 4\n",
-                   "");
-    check_answered(
+    cli_run_answered(health_answers, "health", 0,
+                     "healthy        : false\n"
+                     "health_issues  : 2\n"
+                     "  - disk is full\n"
+                     "    fix: free some\n"
+                     "  - old rules\n"
+                     "app_version    : 0.1.0\n"
+                     "release_ring   : -\n"
+                     "plugins_loaded : 4\n",
+                     "");
+    cli_run_answered(
         health_answers, "health --output json", 0,
         "{\"healthy\":false,\"health_issues\":[{\"id\":\"a\",\"text\":\"disk is "
         "full\",\"fix\":\"free some\"},{\"id\":\"b\",\"text\":\"old rules\"}],"
@@ -322,14 +218,14 @@ static void health_prints_aligned_fields_and_issues(void **state)
 static void health_field_prints_the_bare_value(void **state)
 {
     (void)state;
-    check_answered(health_answers, "health --field healthy", 0, "false\n", "");
-    check_answered(health_answers, "health --field app_version", 0, "0.1.0\n", "");
-    check_answered(health_answers, "health --field health_issues", 0,
-                   "disk is full\nold rules\n", "");
-    check_answered(health_answers, "health --field app_version --output json", 0,
-                   "\"0.1.0\"\n", "");
-    check_answered(health_answers, "health --field nothing", 1, "",
-                   "tocsin: health has no field nothing\n");
+    cli_run_answered(health_answers, "health --field healthy", 0, "false\n", "");
+    cli_run_answered(health_answers, "health --field app_version", 0, "0.1.0\n", "");
+    cli_run_answered(health_answers, "health --field health_issues", 0,
+                     "disk is full\nold rules\n", "");
+    cli_run_answered(health_answers, "health --field app_version --output json", 0,
+                     "\"0.1.0\"\n", "");
+    cli_run_answered(health_answers, "health --field nothing", 1, "",
+                     "tocsin: health has no field nothing\n");
 }
 
 static void health_details_prints_maps_and_tables(void **state)
@@ -343,14 +239,14 @@ static void health_details_prints_maps_and_tables(void **state)
     };
 
     (void)state;
-    check_answered(answers, "health --details system_extensions", 0,
-                   "network_extension_installed : true\n"
-                   "\n"
-                   "gates:\n"
-                   "GATE            STATE    SINCE\n"
-                   "es_extension    granted  1970-01-01 00:00:00\n"
-                   "network_filter  queued   -\n",
-                   "");
+    cli_run_answered(answers, "health --details system_extensions", 0,
+                     "network_extension_installed : true\n"
+                     "\n"
+                     "gates:\n"
+                     "GATE            STATE    SINCE\n"
+                     "es_extension    granted  1970-01-01 00:00:00\n"
+                     "network_filter  queued   -\n",
+                     "");
 }
 
 static const struct scripted_answer list_answers[] = {
@@ -369,42 +265,42 @@ static const struct scripted_answer list_answers[] = {
 static void lists_print_tables_that_drive_no_terminal(void **state)
 {
     (void)state;
-    check_answered(
+    cli_run_answered(
         list_answers, "threat list", 0,
         "ID   LAST SEEN            NAME   SEVERITY  STATUS       PATH\n"
         "t2   2023-11-14 22:13:20  Eicar  high      quarantined  /tmp/\\x1b[2J\\xff\n"
         "t10  2023-11-14 22:13:21  X      low       detected     /a\\\\b\n",
         "");
-    check_answered(list_answers, "alert list", 0, "no alerts\n", "");
+    cli_run_answered(list_answers, "alert list", 0, "no alerts\n", "");
 }
 
 static void lists_print_json_arrays(void **state)
 {
     struct scripted_agent *agent = scripted_agent_new(list_answers);
-    struct run run;
+    struct cli_run run;
 
     (void)state;
-    run_line(&run, scripted_agent_socket(agent), "threat list --output json");
+    cli_run_line(&run, scripted_agent_socket(agent), "threat list --output json");
     scripted_agent_free(agent);
     assert_int_equal(run.status, 0);
     assert_memory_equal(run.out, "[{\"id\":\"t2\",", 12);
     assert_non_null(strstr(run.out, "\"path\":{\"$bin\":\"2f746d702f1b5b324aff\","
                                     "\"$text\":\"/tmp/\\u001b[2J\\ufffd\"}"));
     assert_int_equal(run.out[strlen(run.out) - 2], ']');
-    check_answered(list_answers, "alert list --output json", 0, "[]\n", "");
+    cli_run_answered(list_answers, "alert list --output json", 0, "[]\n", "");
 }
 
 static void records_print_dotted_fields(void **state)
 {
     (void)state;
-    check_answered(list_answers, "threat get t2", 0,
-                   "id           : t2\n"
-                   "last_seen    : 2023-11-14 22:13:20 +0000\n"
-                   "process.pid  : 7\n"
-                   "process.name : sh\n"
-                   "tags         : a, b\n"
-                   "none         : none\n",
-                   "");
+    cli_run_answered(list_answers, "threat get t2", 0,
+                     "id           : t2\n"
+                     "last_seen    : 2023-11-14 22:13:20 +0000\n"
+                     "process.pid  : 7\n"
+                     "process.name : sh\n"
+                     "tags         : a, b\n"
+                     "none         : none\n",
+                     "");
 }
 
 static void actions_say_what_they_did(void **state)
@@ -420,17 +316,17 @@ static void actions_say_what_they_did(void **state)
     };
 
     (void)state;
-    check_answered(answers, "plugin enable av", 0, "av: enabled\n", "");
-    check_answered(answers, "plugin enable av --output=json", 0, "{\"name\":\"av\"}\n",
-                   "");
-    check_answered(answers, "threat quarantine restore 1", 0,
-                   "restored /tmp/a\\nb (sha256 ab12)\n", "");
-    check_answered(answers, "threat allow t1", 0, "t1: allowed from now on\n", "");
-    check_answered(answers, "scan cancel", 0, "cancelled\n", "");
-    check_answered(answers, "config reload", 0,
-                   "changed: mode\ntakes effect when the agent starts again: paths\n",
-                   "");
-    check_answered(answers, "config show", 0, "mode: \"a\\d\"\n", "");
+    cli_run_answered(answers, "plugin enable av", 0, "av: enabled\n", "");
+    cli_run_answered(answers, "plugin enable av --output=json", 0, "{\"name\":\"av\"}\n",
+                     "");
+    cli_run_answered(answers, "threat quarantine restore 1", 0,
+                     "restored /tmp/a\\nb (sha256 ab12)\n", "");
+    cli_run_answered(answers, "threat allow t1", 0, "t1: allowed from now on\n", "");
+    cli_run_answered(answers, "scan cancel", 0, "cancelled\n", "");
+    cli_run_answered(answers, "config reload", 0,
+                     "changed: mode\ntakes effect when the agent starts again: paths\n",
+                     "");
+    cli_run_answered(answers, "config show", 0, "mode: \"a\\d\"\n", "");
 }
 
 static void checks_exit_1_when_not_ok(void **state)
@@ -448,14 +344,14 @@ static void checks_exit_1_when_not_ok(void **state)
     };
 
     (void)state;
-    check_answered(bad, "plugin check /x.so", 1, "", "tocsin: x.so: newer minor\n");
-    check_answered(bad, "config validate", 1, "", "tocsin: a.yaml:3:1: no key\n");
-    check_answered(bad, "config validate --output json", 1,
-                   "{\"ok\":false,\"why\":\"a.yaml:3:1: no key\"}\n", "");
-    check_answered(good, "plugin check /x.so", 0,
-                   "ok   : true\nname : acme\nabi  : 1.0\n", "");
-    check_answered(good, "config validate", 0,
-                   "warning: old key\nthe configuration is valid\n", "");
+    cli_run_answered(bad, "plugin check /x.so", 1, "", "tocsin: x.so: newer minor\n");
+    cli_run_answered(bad, "config validate", 1, "", "tocsin: a.yaml:3:1: no key\n");
+    cli_run_answered(bad, "config validate --output json", 1,
+                     "{\"ok\":false,\"why\":\"a.yaml:3:1: no key\"}\n", "");
+    cli_run_answered(good, "plugin check /x.so", 0,
+                     "ok   : true\nname : acme\nabi  : 1.0\n", "");
+    cli_run_answered(good, "config validate", 0,
+                     "warning: old key\nthe configuration is valid\n", "");
 }
 
 static void version_is_no_failure_without_an_agent(void **state)
@@ -463,245 +359,55 @@ static void version_is_no_failure_without_an_agent(void **state)
     static const struct scripted_answer answers[] = {
         {.method = "version", .result = "{'version':'9.9.9','abi':'1.0'}"},
         {.method = NULL}};
-    struct run run;
+    struct cli_run run;
 
     (void)state;
-    run_line(&run, "/nonexistent/socket", "version");
+    cli_run_line(&run, "/nonexistent/socket", "version");
     assert_int_equal(run.status, 0);
     assert_non_null(strstr(run.out, "agent: not reached at /nonexistent/socket"));
-    run_line(&run, "/nonexistent/socket", "version --output json");
+    cli_run_line(&run, "/nonexistent/socket", "version --output json");
     assert_int_equal(run.status, 0);
     assert_non_null(strstr(run.out, "\"agent\":null}"));
-    check_answered(answers, "version", 0, NULL, "");
-}
-
-static const struct scripted_answer scan_answers[] = {
-    {.method = "av.scan",
-     .before = "[[2,'progress',[{'call':1,'files':3,'bytes':9,'threats':0}]]]",
-     .result = "{'files':4,'bytes':20,'threats':1,'skipped':0,'errors':2,'seconds':0.25,"
-               "'cancelled':false,'items':[{'path':'/a b','rule':'Eicar','status':"
-               "'quarantined'}]}"},
-    {.method = NULL},
-};
-
-static void scan_reports_threats_and_exits_0(void **state)
-{
-    (void)state;
-    check_answered(
-        scan_answers, "scan custom --path /", 0,
-        "STATUS       RULE   PATH\n"
-        "quarantined  Eicar  /a b\n"
-        "\n"
-        "scanned 4 files, 20 bytes in 0.2 s: 1 threats, 0 skipped, 2 could not "
-        "be read\n",
-        "");
-}
-
-/* Starts a line, waits until the agent has the request, sends a signal. */
-static void interrupt(struct run *run, const struct scripted_answer *answers,
-                      const char *line, const char *method, const char *then)
-{
-    struct scripted_agent *agent = scripted_agent_new(answers);
-    char *params;
-
-    start(run, scripted_agent_socket(agent), line);
-    params = scripted_agent_take(agent, method);
-    assert_non_null(params);
-    free(params);
-    kill(run->pid, SIGINT);
-    finish(run);
-    if (then) {
-        params = scripted_agent_take(agent, then);
-        assert_non_null(params);
-        free(params);
-    }
-    scripted_agent_free(agent);
-}
-
-static void scan_that_is_interrupted_is_cancelled_and_says_how_far_it_was(void **state)
-{
-    static const struct scripted_answer answers[] = {
-        {.method = "av.scan",
-         .before = "[[2,'progress',[{'call':1,'files':3,'bytes':9,'threats':1}]]]"},
-        {.method = "av.cancel", .result = "{}"},
-        {.method = NULL},
-    };
-    struct run run;
-
-    (void)state;
-    interrupt(&run, answers, "scan custom --path /", "av.scan", "av.cancel");
-    assert_int_equal(run.status, 1);
-    assert_string_equal(run.out,
-                        "cancelled; so far scanned 3 files, 9 bytes: 1 threats\n");
-    interrupt(&run, answers, "scan custom --output json --path /", "av.scan",
-              "av.cancel");
-    assert_int_equal(run.status, 1);
-    assert_string_equal(run.out,
-                        "{\"files\":3,\"bytes\":9,\"threats\":1,\"cancelled\":true}\n");
-}
-
-#define TAP_EVENTS                                                                       \
-    "[[2,'tap.event',['file.exec','es',7,{'@timestamp':1700000000123000000,'file':{"     \
-    "'path':'/bin/\x1b','uid':0},'process':{'pid':42,'executable':'/bin/sh','args':["    \
-    "'a b']}}]],"                                                                        \
-    "[2,'tap.missed',[1,5,6]],"                                                          \
-    "[2,'tap.event',['verdict','av',8,{'decision':'allow'}]]]"
-
-static const struct scripted_answer tap_answers[] = {
-    {.method = "tap.open", .result = "{'tap':1}", .after = TAP_EVENTS},
-    {.method = NULL},
-};
-
-static const struct scripted_answer tap_ends_answers[] = {
-    {.method = "tap.open", .result = "{}", .after = TAP_EVENTS, .hang_up = true},
-    {.method = NULL},
-};
-
-static void tap_prints_an_event_a_line(void **state)
-{
-    (void)state;
-    check_answered(tap_answers, "tap --count 1", 0,
-                   "22:13:20.123 file.exec         sh[42] /bin/\\x1b id=7 source=es "
-                   "file.uid=0 process.executable=/bin/sh process.args=\"a b\"\n",
-                   "");
-    check_answered(tap_answers, "tap --count 2", 0, NULL,
-                   "tocsin: missed 5 events, 6 in all\n");
-}
-
-static void tap_prints_json_lines(void **state)
-{
-    (void)state;
-    check_answered(
-        tap_answers, "tap --count 2 --output json", 0,
-        "{\"topic\":\"file.exec\",\"source\":\"es\",\"id\":7,\"event\":{\"@timestamp\":"
-        "1700000000123000000,\"file\":{\"path\":\"/bin/\\u001b\",\"uid\":0},\"process\":{"
-        "\"pid\":42,\"executable\":\"/bin/sh\",\"args\":[\"a b\"]}}}\n"
-        "{\"missed\":5,\"total\":6}\n"
-        "{\"topic\":\"verdict\",\"source\":\"av\",\"id\":8,\"event\":{\"decision\":"
-        "\"allow\"}}\n",
-        "");
-}
-
-static void tap_asks_for_topics_and_filters(void **state)
-{
-    struct scripted_agent *agent = scripted_agent_new(tap_answers);
-    struct run run;
-    char *params;
-
-    (void)state;
-    run_line(&run, scripted_agent_socket(agent),
-             "tap file.* verdict --filter a.b=c=d --filter e= --count 1");
-    assert_int_equal(run.status, 0);
-    params = scripted_agent_take(agent, "tap.open");
-    assert_string_equal(params,
-                        "{\"topics\":[\"file.*\",\"verdict\"],\"filter\":{\"a.b\":"
-                        "\"c=d\",\"e\":\"\"}}");
-    free(params);
-    scripted_agent_free(agent);
-}
-
-static void tap_records_the_frames_as_they_came(void **state)
-{
-    struct scripted_agent *agent = scripted_agent_new(tap_answers);
-    char line[256], path[128], *text = NULL;
-    uint8_t bytes[1024];
-    const uint8_t *second;
-    struct run run;
-    ssize_t n;
-    int fd;
-
-    (void)state;
-    snprintf(path, sizeof(path), "%s/events", scripted_agent_folder(agent));
-    snprintf(line, sizeof(line), "tap --count 2 --record %s", path);
-    run_line(&run, scripted_agent_socket(agent), line);
-    assert_int_equal(run.status, 0);
-    assert_string_equal(run.out, "");
-    assert_string_equal(run.err, "tocsin: missed 5 events, 6 in all\n"
-                                 "tocsin: recorded 2 events, missed 5\n");
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    n = read(fd, bytes, sizeof(bytes));
-    close(fd);
-    scripted_agent_free(agent);
-    assert_true(n > 0);
-    second = tocsin_skip(bytes, bytes + n);
-    assert_non_null(second);
-    assert_int_equal(tc_json_text(second, (size_t)(bytes + n - second), &text), 0);
-    assert_string_equal(text, "[\"verdict\",\"av\",8,{\"decision\":\"allow\"}]");
-    free(text);
-}
-
-static void tap_ends_well_by_interrupt_and_badly_without_an_agent(void **state)
-{
-    struct run run;
-
-    (void)state;
-    interrupt(&run, tap_answers, "tap --output json", "tap.open", NULL);
-    assert_int_equal(run.status, 0);
-    check_answered(tap_ends_answers, "tap", 1, NULL,
-                   "tocsin: missed 5 events, 6 in all\n"
-                   "tocsin: the agent closed the connection\n");
-}
-
-/* Runs a line with its output given to one that does not read it. */
-static void tap_ends_quietly_when_nobody_reads(void **state)
-{
-    struct scripted_agent *agent = scripted_agent_new(tap_answers);
-    struct run run;
-    int ends[2], out;
-
-    (void)state;
-    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    close(ends[0]);
-    out = dup(STDOUT_FILENO);
-    run.err_fd = memfd_create("err", MFD_CLOEXEC);
-    run.pid = fork();
-    if (!run.pid) {
-        dup2(ends[1], STDOUT_FILENO);
-        dup2(run.err_fd, STDERR_FILENO);
-        execl(TEST_TOCSIN, TEST_TOCSIN, "--socket", scripted_agent_socket(agent), "tap",
-              (char *)NULL);
-        _exit(127);
-    }
-    close(ends[1]);
-    run.out_fd = out;
-    assert_int_equal(waitpid(run.pid, &run.status, 0), run.pid);
-    take_text(run.err_fd, run.err);
-    close(out);
-    scripted_agent_free(agent);
-    assert_true(WIFEXITED(run.status));
-    assert_int_equal(WEXITSTATUS(run.status), 0);
-    assert_string_equal(run.err, "");
+    cli_run_answered(answers, "version", 0,
+                     "tocsin " TEST_VERSION "\nagent 9.9.9, plugin ABI 1.0, engine -\n",
+                     "");
+    cli_run_answered(answers, "version --output json", 0,
+                     "{\"client\":\"" TEST_VERSION
+                     "\",\"agent\":{\"version\":\"9.9.9\",\"abi\":\"1.0\"}}\n",
+                     "");
 }
 
 static void output_that_cannot_be_written_is_a_failure(void **state)
 {
-    struct run run;
+    char program[CLI_RUN_PATH_MAX];
+    struct cli_run run;
 
     (void)state;
     run.err_fd = memfd_create("err", MFD_CLOEXEC);
+    cli_run_program(program);
     run.pid = fork();
     if (!run.pid) {
         dup2(open("/dev/full", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
         dup2(run.err_fd, STDERR_FILENO);
-        execl(TEST_TOCSIN, TEST_TOCSIN, "help", (char *)NULL);
+        execl(program, program, "help", (char *)NULL);
         _exit(127);
     }
     assert_int_equal(waitpid(run.pid, &run.status, 0), run.pid);
-    take_text(run.err_fd, run.err);
+    cli_run_take_text(run.err_fd, run.err);
     assert_int_equal(WEXITSTATUS(run.status), 1);
     assert_string_equal(run.err, "tocsin: not all of the output could be written\n");
 }
 
 static char *read_source(const char *name)
 {
-    char path[512], *text = malloc(TEXT_MAX);
+    char path[512], *text = malloc(CLI_RUN_TEXT_MAX);
     int fd;
 
     assert_non_null(text);
     snprintf(path, sizeof(path), "%s/%s", TEST_SOURCE_DIR, name);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0);
-    take_text(fd, text);
+    cli_run_take_text(fd, text);
     return text;
 }
 
@@ -724,11 +430,11 @@ static void every_command_is_in_the_manual_and_the_completions(void **state)
     char *shells[] = {read_source("packaging/completions/tocsin.bash"),
                       read_source("packaging/completions/_tocsin")};
     const char *last;
-    struct run run;
+    struct cli_run run;
     size_t n = 0, len;
 
     (void)state;
-    run_line(&run, "", "help");
+    cli_run_line(&run, "", "help");
     next = strstr(run.out, "commands:\n") + strlen("commands:\n");
     while ((line = strsep(&next, "\n")) != NULL && !strncmp(line, "  ", 2)) {
         line[42] = 0; /* the explanation */
@@ -773,14 +479,6 @@ int main(void)
         cmocka_unit_test(actions_say_what_they_did),
         cmocka_unit_test(checks_exit_1_when_not_ok),
         cmocka_unit_test(version_is_no_failure_without_an_agent),
-        cmocka_unit_test(scan_reports_threats_and_exits_0),
-        cmocka_unit_test(scan_that_is_interrupted_is_cancelled_and_says_how_far_it_was),
-        cmocka_unit_test(tap_prints_an_event_a_line),
-        cmocka_unit_test(tap_prints_json_lines),
-        cmocka_unit_test(tap_asks_for_topics_and_filters),
-        cmocka_unit_test(tap_records_the_frames_as_they_came),
-        cmocka_unit_test(tap_ends_well_by_interrupt_and_badly_without_an_agent),
-        cmocka_unit_test(tap_ends_quietly_when_nobody_reads),
         cmocka_unit_test(output_that_cannot_be_written_is_a_failure),
         cmocka_unit_test(every_command_is_in_the_manual_and_the_completions),
     };

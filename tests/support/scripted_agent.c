@@ -39,6 +39,7 @@ struct scripted_agent {
     pthread_cond_t came;
     char *methods[REQUESTS_MAX], *params[REQUESTS_MAX];
     size_t count;
+    bool left;
 };
 
 /* Holds in every build, unlike assert: a test must not go on with half an agent. */
@@ -215,7 +216,8 @@ static bool answer(struct scripted_agent *agent, int fd,
         a++;
     if (!a->method) {
         send_answer(fd, v[1].u,
-                    &(struct scripted_answer){.code = "unknown_method", .result = "?"});
+                    &(struct scripted_answer){.code = "unknown_method",
+                                              .result = "no such method"});
         return true;
     }
     send_list(fd, a->before);
@@ -244,6 +246,12 @@ static void read_requests(struct scripted_agent *agent, struct connection *c)
     }
     if (open)
         return;
+    if (n <= 0) {
+        pthread_mutex_lock(&agent->lock);
+        agent->left = true;
+        pthread_cond_broadcast(&agent->came);
+        pthread_mutex_unlock(&agent->lock);
+    }
     close(c->fd);
     c->fd = -1;
     c->len = 0;
@@ -283,10 +291,10 @@ struct scripted_agent *scripted_agent_new(const struct scripted_answer *answers)
     agent->answers = answers;
     for (size_t i = 0; i < CLIENTS_MAX; i++)
         agent->connections[i].fd = -1;
-    strcpy(agent->folder, "/tmp/tocsin-agent-XXXXXX");
+    snprintf(agent->folder, sizeof(agent->folder), "/tmp/tocsin-agent-XXXXXX");
     must(mkdtemp(agent->folder) != NULL);
     snprintf(agent->socket, sizeof(agent->socket), "%s/tocsin.sock", agent->folder);
-    strcpy(address.sun_path, agent->socket);
+    memcpy(address.sun_path, agent->socket, strlen(agent->socket) + 1);
     agent->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     must(!bind(agent->listener, (const struct sockaddr *)&address, sizeof(address)));
     must(!listen(agent->listener, CLIENTS_MAX));
@@ -362,4 +370,20 @@ char *scripted_agent_take(struct scripted_agent *agent, const char *method)
     }
     pthread_mutex_unlock(&agent->lock);
     return params;
+}
+
+bool scripted_agent_was_left(struct scripted_agent *agent)
+{
+    struct timespec deadline;
+    bool left;
+    int r = 0;
+
+    clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += WAIT_SECONDS;
+    pthread_mutex_lock(&agent->lock);
+    while (!agent->left && !r)
+        r = pthread_cond_timedwait(&agent->came, &agent->lock, &deadline);
+    left = agent->left;
+    pthread_mutex_unlock(&agent->lock);
+    return left;
 }

@@ -38,4 +38,7 @@ const char *scripted_agent_folder(const struct scripted_agent *agent);
  */
 char *scripted_agent_take(struct scripted_agent *agent, const char *method);
 
+/* Waits until a client has closed its connection. False when none did in ten seconds. */
+bool scripted_agent_was_left(struct scripted_agent *agent);
+
 #endif
