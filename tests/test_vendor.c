@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The vendor's way, as docs/vendor/guide.md tells it: installed headers, one compiler
+ * call. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/support/harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The line of the guide, to the letter; the test says where pkg-config finds tocsin.pc.
+ */
+#define THE_CALL                                                                         \
+    "cc -shared -fPIC -o tocsin_acme.so tocsin_acme.c $(pkg-config --cflags tocsin)"
+
+static void shell(const char *command)
+{
+    int status = system(command);
+
+    if (status)
+        fail_msg("%s: status %d", command, status);
+}
+
+/* Installs the vendor's part into h->dir/root and builds the template there. */
+static void build_template(struct tc_harness *h, const char *flags)
+{
+    char command[2048];
+
+    (void)snprintf(command, sizeof(command),
+                   "DESTDIR=%s/root '%s' --install '%s' --component devel >/dev/null",
+                   h->dir, TEST_CMAKE, TEST_BUILD_DIR);
+    shell(command);
+    (void)snprintf(command, sizeof(command),
+                   "cd %s && cp '%s/docs/vendor/template/tocsin_acme.c' . && "
+                   "export PKG_CONFIG_PATH=%s/root'%s/%s/pkgconfig' && %s %s",
+                   h->dir, TEST_SOURCE_DIR, h->dir, TEST_PREFIX, TEST_DATADIR, THE_CALL,
+                   flags);
+    shell(command);
+}
+
+static uint64_t publish_path(struct tc_harness *h, const char *path)
+{
+    struct tocsin_writer w;
+    uint8_t buf[512];
+
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_begin_map(&w, "file");
+    tocsin_put_str(&w, "path", path);
+    tocsin_end(&w);
+    tocsin_begin_map(&w, "process");
+    tocsin_put_int(&w, "pid", 42);
+    tocsin_end(&w);
+    tocsin_end(&w);
+    return tc_harness_publish(h, TOCSIN_TOPIC_FILE_CREATED, 0, -1, &w);
+}
+
+static void vendor_template_is_one_compiler_call_from_an_alert(void **state)
+{
+    const char *const options[] = {"names=*.exe,evil*", "quiet=1h", NULL};
+    const struct tocsin_event *alert;
+    struct tc_harness h;
+    char so[96];
+    uint64_t id;
+
+    (void)state;
+    tc_harness_init(&h);
+    build_template(&h, "");
+    (void)snprintf(so, sizeof(so), "%s/tocsin_acme.so", h.dir);
+    if (tc_harness_load(&h, so, options))
+        fail_msg("%s", h.why);
+    assert_int_equal(tc_harness_start(&h), 0);
+    assert_int_equal(tc_plugin_voter(h.plugin), 0);
+    (void)publish_path(&h, "/home/ann/letter.txt");
+    id = publish_path(&h, "/home/ann/evil \xff name");
+    (void)publish_path(&h, "/home/ann/evil \xff name");
+    (void)publish_path(&h, "/evil.d/harmless");
+    alert = tc_harness_await(&h, TOCSIN_TOPIC_ALERT_RAISED, id);
+    assert_non_null(alert);
+    assert_string_equal(tc_harness_text(&h, alert, "alert.severity"), "low");
+    assert_string_equal(tc_harness_text(&h, alert, "alert.detected_from"),
+                        "file.created");
+    assert_string_equal(tc_harness_text(&h, alert, "file.path"),
+                        "/home/ann/evil \xff name");
+    assert_int_equal(tocsin_event_int(alert, "process.pid", -1), 42);
+    tc_harness_settle(&h);
+    assert_int_equal(tc_harness_count(&h, TOCSIN_TOPIC_ALERT_RAISED), 1);
+    (void)publish_path(&h, "/tmp/second.exe");
+    tc_harness_settle(&h);
+    assert_int_equal(tc_harness_count(&h, TOCSIN_TOPIC_ALERT_RAISED), 2);
+    tc_harness_done(&h);
+}
+
+static void vendor_headers_compile_clean_under_strict_warnings(void **state)
+{
+    struct tc_harness h;
+
+    (void)state;
+    tc_harness_init(&h);
+    build_template(&h, "-std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wconversion "
+                       "-Wno-sign-conversion -Wcast-qual -Wundef -Werror");
+    tc_harness_done(&h);
+}
+
+static void vendor_headers_are_cplusplus_too(void **state)
+{
+    struct tc_harness h;
+    char command[512];
+
+    (void)state;
+    if (system("c++ --version >/dev/null 2>&1") != 0) {
+        print_message("skipped: there is no C++ compiler\n");
+        skip();
+    }
+    tc_harness_init(&h);
+    (void)snprintf(command, sizeof(command),
+                   "cd %s && echo '#include <tocsin/plugin.h>' > x.cpp && "
+                   "c++ -std=c++17 -Wall -Wextra -Werror -I'%s/include' -fsyntax-only "
+                   "x.cpp",
+                   h.dir, TEST_SOURCE_DIR);
+    shell(command);
+    tc_harness_done(&h);
+}
+
+/* What the guide prints is what is tested. */
+static void vendor_guide_has_the_call(void **state)
+{
+    (void)state;
+    shell("grep -qF '" THE_CALL "' '" TEST_SOURCE_DIR "/docs/vendor/guide.md'");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(vendor_template_is_one_compiler_call_from_an_alert),
+        cmocka_unit_test(vendor_headers_compile_clean_under_strict_warnings),
+        cmocka_unit_test(vendor_headers_are_cplusplus_too),
+        cmocka_unit_test(vendor_guide_has_the_call),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
