@@ -296,6 +296,11 @@ static void plugin_slow_to_stop_is_stopped_at_the_limit(void **state)
 
 /* ---- The ledger ---- */
 
+static bool work_has_begun(struct tc_harness *h)
+{
+    return tc_harness_reported(h, "work") != NULL;
+}
+
 static void plugin_leaks_are_named_and_taken_back(void **state)
 {
     struct tc_harness h;
@@ -304,6 +309,7 @@ static void plugin_leaks_are_named_and_taken_back(void **state)
 
     (void)state;
     run(&h, FIXTURE("leaks"), NULL);
+    assert_true(tc_harness_run(&h, work_has_begun, TC_HARNESS_WAIT_MS));
     (void)tc_harness_publish(&h, "test.in", 0, -1, NULL);
     (void)tc_harness_publish(&h, "test.in", 0, -1, NULL);
     tc_harness_settle(&h);
@@ -407,6 +413,44 @@ static void plugin_thread_may_ref_and_post_and_nothing_else(void **state)
     assert_non_null(strstr(log.text, "threads: calls publish from a thread of its own"));
     assert_non_null(
         strstr(log.text, "threads: gives back an event that it does not hold"));
+    tc_harness_done(&h);
+}
+
+static void told(struct tc_harness *h, const char *key, int number)
+{
+    char text[16];
+
+    (void)snprintf(text, sizeof(text), "%d", number);
+    assert_string_equal(fact(h, key), text);
+}
+
+static void plugin_is_refused_what_is_too_much_too_early_or_too_late(void **state)
+{
+    struct tc_harness h;
+    struct tc_catch log;
+    int rc;
+
+    (void)state;
+    tc_harness_init(&h);
+    tc_catch_begin(&log);
+    rc = tc_harness_load(&h, FIXTURE("greedy"), NULL);
+    if (!rc)
+        rc = tc_harness_start(&h);
+    if (!rc)
+        rc = tc_harness_stop(&h);
+    tc_catch_end(&log);
+    assert_int_equal(rc, 0);
+    told(&h, "early", -ESHUTDOWN);
+    told(&h, "timers", TC_PLUGIN_TIMERS_MAX);
+    told(&h, "one_more", -ENOSPC);
+    told(&h, "wrong_type", 0);
+    told(&h, "posted", 1); /* what was accepted runs before stop */
+    told(&h, "late", -ESHUTDOWN);
+    assert_string_equal(
+        log.text,
+        "greedy: holds 256 timers, the most a plugin may\n"
+        "greedy: asks option_text for \"no_such_option\", which its table does not have\n"
+        "greedy: asks option_int for \"word\", which its table has with another type\n");
     tc_harness_done(&h);
 }
 
@@ -651,6 +695,7 @@ int main(void)
         cmocka_unit_test(plugin_stop_cancels_work_that_has_not_begun),
         cmocka_unit_test(plugin_is_busy_while_its_work_outlives_the_stop_limit),
         cmocka_unit_test(plugin_thread_may_ref_and_post_and_nothing_else),
+        cmocka_unit_test(plugin_is_refused_what_is_too_much_too_early_or_too_late),
         cmocka_unit_test(plugin_may_publish_only_what_it_lists),
         cmocka_unit_test(plugin_that_votes_is_a_voter_while_it_runs),
         cmocka_unit_test(plugin_that_does_not_vote_is_no_voter),

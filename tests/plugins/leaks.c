@@ -37,11 +37,19 @@ static void ready(void *arg, int status, uint32_t events)
     (void)events;
 }
 
+static void begun(void *arg)
+{
+    struct leaks *leaks = arg;
+
+    leaks->host->report(leaks->host, TOCSIN_REPORT_FACT, "work", "begun", NULL);
+}
+
 static void wait_for_stop(void *arg)
 {
     struct leaks *leaks = arg;
     char byte;
 
+    (void)leaks->host->post(leaks->host, begun, leaks);
     while (read(leaks->go_on[0], &byte, 1) < 0 && errno == EINTR)
         ;
 }
