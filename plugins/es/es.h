@@ -112,7 +112,7 @@ struct tc_es {
     uint64_t sequence;
     uint64_t seen_overflow, seen_read_errors, seen_writes_lost;
     struct tc_es_counters counters;
-    uint64_t quiet_ns; /* CLOCK_REALTIME when events were last known to be complete */
+    uint64_t complete_ns; /* since the epoch: until then nothing is known to be lost */
 
     char *canary_path;
     int canary_fd, mountinfo_fd;
@@ -152,6 +152,7 @@ void tc_es_questions_sweep(struct tc_es *es); /* gives up what was never closed 
 void tc_es_questions_drop(struct tc_es *es);  /* all of them, answered or not */
 
 /* es_publish.c */
+uint64_t tc_es_realtime_ns(void); /* since the epoch */
 
 /*
  * Publishes one file event; the descriptor goes with it on success only. `ret_event` as

@@ -291,6 +291,7 @@ int tc_es_start(struct tc_es *es)
     es->started = es->closing = es->closed = false;
     es->open_what[0] = '\0';
     es->canary_before_ns = 0;
+    es->complete_ns = tc_es_realtime_ns();
     err = es->questions && es->buckets ? 0 : -ENOMEM;
     if (!err) {
         tc_es_questions_drop(es);

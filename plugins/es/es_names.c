@@ -294,13 +294,28 @@ static void folder_event(struct tc_es_names *names, struct tc_es_name_batch *bat
         tc_es_names_mark_tree(names, path, batch);
 }
 
+/*
+ * A file that gets a new name was perhaps remembered under one where nothing is asked, or
+ * that is excluded. A file that has just been made has no other name and is left alone.
+ */
+static void forget_renamed(struct tc_es_names *names, uint64_t mask, const char *path)
+{
+    struct statx stx;
+
+    if (!(mask & names->renames) &&
+        (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
+               STATX_NLINK, &stx) ||
+         stx.stx_nlink < 2))
+        return;
+    tc_es_source_forget_path(names->source, path);
+}
+
 static void file_event(struct tc_es_names *names, struct tc_es_name_batch *batch,
                        const struct fanotify_event_metadata *m,
                        const struct record_paths *at)
 {
-    /* A file that gets a new name was perhaps remembered where nothing is asked. */
     if (names->source && at->path && (m->mask & (FAN_CREATE | names->renames)))
-        tc_es_source_forget_path(names->source, at->path);
+        forget_renamed(names, m->mask, at->path);
     if (at->path && at->inside) {
         if (m->mask & FAN_CREATE)
             tc_es_name_batch_add(batch, FAN_CREATE, m->pid, at->path, NULL);

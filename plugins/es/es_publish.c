@@ -10,7 +10,7 @@
 
 #define NS_PER_S 1000000000ull
 
-static uint64_t realtime_ns(void)
+uint64_t tc_es_realtime_ns(void)
 {
     struct timespec now;
 
@@ -23,7 +23,7 @@ int tc_es_publish(struct tc_es *es, const char *topic, uint32_t flags,
                   int32_t pid, int fd, const struct tocsin_event **ret_event)
 {
     struct tc_es_stamp stamp = {
-        .time_ns = realtime_ns(), .sequence = es->sequence + 1, .epoch = 1};
+        .time_ns = tc_es_realtime_ns(), .sequence = es->sequence + 1, .epoch = 1};
     struct tocsin_event event = {
         .size = sizeof(event), .flags = flags, .fd = fd, .topic = topic};
     struct tocsin_writer w;
@@ -86,7 +86,7 @@ static void publish_name(struct tc_es *es, struct tc_es_name *name)
 /* Publishes that events between `from_ns` and now were lost. */
 static void publish_gap(struct tc_es *es, const char *reason, uint64_t lost)
 {
-    uint64_t now_ns = realtime_ns();
+    uint64_t now_ns = tc_es_realtime_ns();
     struct tocsin_writer w;
     uint8_t buf[256];
 
@@ -95,13 +95,13 @@ static void publish_gap(struct tc_es *es, const char *reason, uint64_t lost)
     tocsin_put_str(&w, "sensor", "es");
     tocsin_put_str(&w, "reason", reason);
     tocsin_put_uint(&w, "count", lost);
-    tocsin_put_uint(&w, "from", es->quiet_ns);
+    tocsin_put_uint(&w, "from", es->complete_ns);
     tocsin_put_uint(&w, "to", now_ns);
     tocsin_end(&w);
     if (tocsin_publish(es->host, TOCSIN_TOPIC_SENSOR_GAP, 0, &w))
         es->counters.publish_errors++;
     es->counters.gaps++;
-    es->quiet_ns = now_ns;
+    es->complete_ns = now_ns;
 }
 
 void tc_es_publish_names(struct tc_es *es, struct tc_es_name_batch *batch)
@@ -112,8 +112,7 @@ void tc_es_publish_names(struct tc_es *es, struct tc_es_name_batch *batch)
         else if (batch->names[i].path)
             publish_name(es, &batch->names[i]);
     }
-    if (!batch->count)
-        es->quiet_ns = realtime_ns();
+    es->complete_ns = tc_es_realtime_ns();
 }
 
 void tc_es_publish_losses(struct tc_es *es)
