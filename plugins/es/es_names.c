@@ -213,12 +213,9 @@ struct record_paths {
     bool inside, old_inside;
 };
 
-static void read_records(struct tc_es_names *names,
-                         const struct fanotify_event_metadata *m,
+static void read_records(struct tc_es_names *names, const uint8_t *p, const uint8_t *end,
                          struct record_paths *ret)
 {
-    const uint8_t *p = (const uint8_t *)m + m->metadata_len;
-    const uint8_t *end = (const uint8_t *)m + m->event_len;
     const struct fanotify_event_info_fid *record;
 
     memset(ret, 0, sizeof(*ret));
@@ -333,22 +330,27 @@ static void file_event(struct tc_es_names *names, struct tc_es_name_batch *batch
     }
 }
 
+/* Events with records are aligned to four bytes only, so each is copied out first. */
 static void read_events(struct tc_es_names *names, struct tc_es_name_batch *batch,
-                        const struct fanotify_event_metadata *m, ssize_t n)
+                        const uint8_t *p, size_t left)
 {
+    struct fanotify_event_metadata m;
     struct record_paths at;
 
-    for (; FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n)) {
-        if (m->mask & FAN_Q_OVERFLOW) {
+    for (; left >= sizeof(m); p += m.event_len, left -= m.event_len) {
+        memcpy(&m, p, sizeof(m));
+        if (m.event_len < sizeof(m) || m.event_len > left)
+            return;
+        if (m.mask & FAN_Q_OVERFLOW) {
             batch_add(batch, FAN_Q_OVERFLOW, 0);
             batch->folder_renamed = true; /* perhaps, and the loss may hide it */
             continue;
         }
-        read_records(names, m, &at);
-        if (m->mask & FAN_ONDIR)
-            folder_event(names, batch, m->mask, at.path);
+        read_records(names, p + m.metadata_len, p + m.event_len, &at);
+        if (m.mask & FAN_ONDIR)
+            folder_event(names, batch, m.mask, at.path);
         else
-            file_event(names, batch, m, &at);
+            file_event(names, batch, &m, &at);
         free(at.path);
         free(at.old_path);
     }
@@ -356,7 +358,7 @@ static void read_events(struct tc_es_names *names, struct tc_es_name_batch *batc
 
 int tc_es_names_read(struct tc_es_names *names, struct tc_es_name_batch *batch)
 {
-    _Alignas(struct fanotify_event_metadata) uint8_t buf[READ_BYTES];
+    _Alignas(8) uint8_t buf[READ_BYTES];
     ssize_t n;
     int err = 0;
 
@@ -367,7 +369,7 @@ int tc_es_names_read(struct tc_es_names *names, struct tc_es_name_batch *batch)
     if (n < 0)
         err = -errno;
     else
-        read_events(names, batch, (const void *)buf, n);
+        read_events(names, batch, buf, (size_t)n);
     for (size_t i = 0; i < names->system_count; i++) {
         if (names->systems[i].fd >= 0)
             close(names->systems[i].fd);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "es_process.h"
+
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define KEPT 4
+
+static int setup(void **state)
+{
+    struct tc_es_processes *processes;
+
+    assert_int_equal(tc_es_processes_new(KEPT, &processes), 0);
+    *state = processes;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    tc_es_processes_free(*state);
+    return 0;
+}
+
+/* A child that waits for a byte, then executes /bin/cat, which waits for the end. */
+struct child {
+    pid_t pid;
+    int in;
+};
+
+static struct child begin(void)
+{
+    struct child child;
+    int in[2];
+
+    assert_int_equal(pipe(in), 0);
+    child.pid = fork();
+    if (!child.pid) {
+        char byte;
+
+        close(in[1]);
+        dup2(in[0], 0);
+        if (read(0, &byte, 1) == 1)
+            execl("/bin/cat", "cat", "-", (char *)NULL);
+        _exit(0);
+    }
+    close(in[0]);
+    child.in = in[1];
+    return child;
+}
+
+static void end(const struct child *child)
+{
+    close(child->in);
+    assert_int_equal(waitpid(child->pid, NULL, 0), child->pid);
+}
+
+static struct tc_es_process_counters counters(struct tc_es_processes *processes)
+{
+    struct tc_es_process_counters c;
+
+    tc_es_processes_counters(processes, &c);
+    return c;
+}
+
+static void a_process_is_read_once(void **state)
+{
+    const struct tc_es_process *process = NULL;
+
+    for (int i = 0; i < 10; i++)
+        process = tc_es_processes_find(*state, getpid());
+    assert_non_null(process);
+    assert_string_equal(process->self.name, "test_es_process");
+    assert_int_equal(process->parent.pid, getppid());
+    assert_int_equal(process->uid, geteuid());
+    assert_int_equal(counters(*state).reads, 1);
+    assert_int_equal(counters(*state).hits, 9);
+}
+
+static void the_start_is_within_a_second_of_the_truth(void **state)
+{
+    struct child child = begin();
+    const struct tc_es_process *process = tc_es_processes_find(*state, child.pid);
+    int64_t off = (int64_t)time(NULL) - (int64_t)(process->self.start_ns / 1000000000u);
+
+    assert_in_range(off + 2, 0, 4);
+    end(&child);
+}
+
+static void an_exec_is_noticed(void **state)
+{
+    struct child child = begin();
+    const struct tc_es_process *process = tc_es_processes_find(*state, child.pid);
+    time_t limit = time(NULL) + 10;
+
+    assert_string_equal(process->self.name, "test_es_process");
+    assert_int_equal(write(child.in, "x", 1), 1);
+    do
+        process = tc_es_processes_find(*state, child.pid);
+    while (process && strcmp(process->self.name, "cat") != 0 && time(NULL) < limit);
+    assert_non_null(process);
+    assert_string_equal(process->self.name, "cat");
+    end(&child);
+}
+
+static void what_was_known_of_an_ended_process_is_still_given(void **state)
+{
+    struct child child = begin();
+    const struct tc_es_process *process = tc_es_processes_find(*state, child.pid);
+    uint64_t start_ns = process->self.start_ns;
+
+    end(&child);
+    process = tc_es_processes_find(*state, child.pid);
+    assert_non_null(process);
+    assert_true(process->self.start_ns == start_ns);
+    assert_int_equal(counters(*state).gone, 1);
+}
+
+static void nothing_is_said_of_a_process_that_never_was(void **state)
+{
+    assert_null(tc_es_processes_find(*state, 0x3ffffff0));
+    assert_null(tc_es_processes_find(*state, 0x3ffffff0));
+}
+
+static void the_longest_unused_goes_first(void **state)
+{
+    struct child children[KEPT];
+
+    tc_es_processes_find(*state, getpid());
+    for (size_t i = 0; i < KEPT; i++) {
+        children[i] = begin();
+        assert_non_null(tc_es_processes_find(*state, children[i].pid));
+        assert_non_null(tc_es_processes_find(*state, getpid()));
+    }
+    assert_int_equal(counters(*state).kept, KEPT);
+    assert_int_equal(counters(*state).evicted, 1);
+    assert_int_equal(counters(*state).reads, KEPT + 1); /* we were never evicted */
+    for (size_t i = KEPT; i-- > 0;) /* each holds the pipes of those before it */
+        end(&children[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+        TEST(a_process_is_read_once),
+        TEST(the_start_is_within_a_second_of_the_truth),
+        TEST(an_exec_is_noticed),
+        TEST(what_was_known_of_an_ended_process_is_still_given),
+        TEST(nothing_is_said_of_a_process_that_never_was),
+        TEST(the_longest_unused_goes_first),
+#undef TEST
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
