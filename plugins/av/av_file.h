@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the few things done to files that every part of the plugin needs: hashing, whole
+ * reads, durable writes, and opening a parent folder with no symbolic link on the way.
+ * Any thread. Must not: know rules, threats or the vault.
+ */
+#ifndef TC_AV_FILE_H
+#define TC_AV_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#define TC_AV_WHY 256       /* bytes of a reason for people */
+#define TC_AV_HASH_BYTES 32 /* SHA-256 */
+#define TC_AV_HASH_TEXT 65  /* as hex digits, with the NUL */
+#define TC_AV_ID_TEXT 37    /* a UUID with the NUL */
+
+/* An inode in one state: what a verdict holds for. */
+struct tc_av_key {
+    uint64_t dev, ino, size;
+    int64_t ctime_ns;
+};
+
+struct tc_av_key tc_av_key_of(const struct stat *st);
+bool tc_av_key_same(const struct tc_av_key *a, const struct tc_av_key *b);
+int64_t tc_av_ns(struct timespec ts);
+
+void tc_av_hash_text(const uint8_t hash[TC_AV_HASH_BYTES], char ret[TC_AV_HASH_TEXT]);
+
+/* Reads exactly 64 hex digits; false if they are none. */
+bool tc_av_hash_read(const char *text, size_t len, uint8_t ret[TC_AV_HASH_BYTES]);
+
+int tc_av_hash_mem(const void *data, size_t len, uint8_t ret[TC_AV_HASH_BYTES]);
+
+/* The hash of `len` bytes from `offset` on, read with pread; -EIO when the file is
+ * shorter. */
+int tc_av_hash_fd(int fd, uint64_t offset, uint64_t len, uint8_t ret[TC_AV_HASH_BYTES]);
+
+/* A random (version 4) UUID. */
+int tc_av_id_new(char ret[TC_AV_ID_TEXT]);
+
+/* True for what tc_av_id_new makes: safe to be part of a file name. */
+bool tc_av_id_valid(const char *text, size_t len);
+
+/* The path behind a descriptor; -ENOENT when the file has no name any more. */
+int tc_av_fd_path(int fd, char *ret, size_t cap);
+
+/*
+ * Opens the folder that holds an absolute path, refusing any symbolic link on the way
+ * (-ELOOP); *ret_name points into `path`.
+ */
+int tc_av_open_parent(const char *path, int *ret_dirfd, const char **ret_name);
+
+/*
+ * Opens a file to be read: never through a link as the last part, never waiting, and
+ * without marking its access time where the kernel lets us. A descriptor, or -errno.
+ */
+int tc_av_open_quiet(int dirfd, const char *name);
+
+/* Reads or writes all n bytes at the offset, or fails. */
+int tc_av_pread_all(int fd, void *buf, size_t n, uint64_t offset);
+int tc_av_pwrite_all(int fd, const void *buf, size_t n, uint64_t offset);
+
+/*
+ * Makes file `name` in dirfd hold exactly these bytes: after a crash it is the old one
+ * or the new one, never half. *ret (from malloc) of read_whole is NUL-terminated.
+ */
+int tc_av_write_durable(int dirfd, const char *name, const void *data, size_t len);
+int tc_av_read_whole(int dirfd, const char *name, size_t max, char **ret,
+                     size_t *ret_len);
+
+#endif
