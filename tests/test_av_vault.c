@@ -1,0 +1,586 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The quarantine: nothing lost, nothing twice, whatever happens in between. */
+#include "test_av_util.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <linux/fs.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <time.h>
+
+#include "av_vault.h"
+
+#define KILLS 50
+#define KILL_FILES 40
+
+struct fixture {
+    char *dir;
+    struct tc_av_vault vault;
+    int own;
+    char why[TC_AV_WHY];
+};
+
+static int start(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    f->dir = scratch_new();
+    assert_int_equal(tc_av_vault_open(&f->vault, f->dir), 0);
+    f->own = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *state = f;
+    return 0;
+}
+
+static int stop(void **state)
+{
+    struct fixture *f = *state;
+
+    tc_av_vault_close(&f->vault);
+    close(f->own);
+    scratch_free(f->dir);
+    free(f);
+    return 0;
+}
+
+static void fill(struct tc_av_record *record, int fd)
+{
+    struct stat st;
+
+    memset(record, 0, sizeof(*record));
+    assert_int_equal(tc_av_id_new(record->id), 0);
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(tc_av_hash_fd(fd, 0, (uint64_t)st.st_size, record->hash), 0);
+    snprintf(record->rule, sizeof(record->rule), "rule");
+    snprintf(record->name, sizeof(record->name), "Test.Name");
+    snprintf(record->severity, sizeof(record->severity), "high");
+}
+
+static int take(struct fixture *f, const char *path, char ret_id[TC_AV_ID_TEXT])
+{
+    struct tc_av_record record;
+    uint64_t links = 99;
+    int fd = tc_av_open_quiet(AT_FDCWD, path), r;
+
+    assert_true(fd >= 0);
+    fill(&record, fd);
+    f->why[0] = 0;
+    r = tc_av_vault_take(&f->vault, fd, &record, &links, f->why);
+    if (ret_id)
+        snprintf(ret_id, TC_AV_ID_TEXT, "%s", record.id);
+    tc_av_record_done(&record);
+    close(fd);
+    return r;
+}
+
+static int restore(struct fixture *f, const char *id, const char *to, bool overwrite)
+{
+    struct tc_av_restore how = {.id = id,
+                                .to = to,
+                                .overwrite = overwrite,
+                                .own_dirfd = f->own,
+                                .own = "allowed"};
+    struct tc_av_record record = {.id = ""};
+    int r = tc_av_vault_restore(&f->vault, &how, &record, f->why);
+
+    tc_av_record_done(&record);
+    return r;
+}
+
+static size_t entries(const struct fixture *f)
+{
+    char path[PATH_MAX];
+    struct dirent **list;
+    int n = scandir(in(path, f->dir, "quarantine"), &list, NULL, alphasort);
+
+    for (int i = 0; i < n; i++)
+        free(list[i]);
+    free(list);
+    return (size_t)n - 2;
+}
+
+static void vault_round_trip_keeps_bytes_and_metadata(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX], id[TC_AV_ID_TEXT], buf[300001], back[sizeof(buf)], value[16];
+    struct timespec times[2] = {{1000000000, 123456789}, {1100000000, 987654321}};
+    struct stat before, after;
+    bool xattrs;
+    int fd;
+
+    for (size_t i = 0; i < sizeof(buf); i++)
+        buf[i] = (char)(i * 31 ^ i >> 8);
+    put_bytes(in(path, f->dir, "sample"), buf, sizeof(buf));
+    if (!geteuid())
+        assert_int_equal(chown(path, 12, 34), 0);
+    assert_int_equal(chmod(path, geteuid() ? 0751 : 04751), 0);
+    xattrs = !setxattr(path, "user.one", "value-1", 7, 0) &&
+             !setxattr(path, "user.empty", "", 0, 0);
+    if (!xattrs)
+        print_message("no extended attributes on this file system\n");
+    utimensat(AT_FDCWD, path, times, 0);
+    stat(path, &before);
+
+    assert_int_equal(take(f, path, id), 0);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(entries(f), 1);
+    assert_int_equal(restore(f, id, NULL, false), 0);
+    assert_int_equal(entries(f), 0);
+    stat(path, &after);
+    assert_int_equal(before.st_mode, after.st_mode);
+    assert_int_equal(before.st_uid, after.st_uid);
+    assert_int_equal(before.st_gid, after.st_gid);
+    assert_int_equal(before.st_size, after.st_size);
+    assert_int_equal(tc_av_ns(before.st_mtim), tc_av_ns(after.st_mtim));
+    assert_int_equal(after.st_atim.tv_sec, times[0].tv_sec);
+    fd = open_ro(path);
+    assert_int_equal(tc_av_pread_all(fd, back, sizeof(back), 0), 0);
+    close(fd);
+    assert_memory_equal(buf, back, sizeof(buf));
+    if (xattrs) {
+        assert_int_equal(getxattr(path, "user.one", value, sizeof(value)), 7);
+        assert_memory_equal(value, "value-1", 7);
+        assert_int_equal(getxattr(path, "user.empty", value, sizeof(value)), 0);
+    }
+}
+
+static void vault_keeps_capabilities_of_a_program(void **state)
+{
+    /* VFS_CAP_REVISION_2, effective; CAP_NET_RAW (linux/capability.h). */
+    static const uint8_t cap[20] = {1, 0, 0, 2, 0, 0x20, 0, 0};
+    struct fixture *f = *state;
+    char path[PATH_MAX], id[TC_AV_ID_TEXT];
+    uint8_t now[32];
+
+    put_text(in(path, f->dir, "program"), "#!/bin/true\n");
+    if (setxattr(path, "security.capability", cap, sizeof(cap), 0)) {
+        print_message("skipped: cannot set capabilities: %s\n", strerror(errno));
+        skip();
+    }
+    assert_int_equal(take(f, path, id), 0);
+    assert_int_equal(restore(f, id, NULL, false), 0);
+    assert_int_equal(getxattr(path, "security.capability", now, sizeof(now)), 20);
+    assert_memory_equal(now, cap, sizeof(cap));
+}
+
+static void vault_file_is_inert(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX], name[128], id[TC_AV_ID_TEXT], text[EICAR_BYTES + 1], *data;
+    struct stat st;
+    size_t len;
+
+    eicar(text);
+    put_text(in(path, f->dir, "eicar"), text);
+    chmod(path, 0755);
+    assert_int_equal(take(f, path, id), 0);
+    snprintf(name, sizeof(name), "quarantine/%s.tq", id);
+    assert_int_equal(stat(in(path, f->dir, name), &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0400);
+    assert_int_equal(tc_av_read_whole(AT_FDCWD, path, 1 << 20, &data, &len), 0);
+    assert_null(memmem(data, len, text, EICAR_BYTES));
+    assert_null(memmem(data, len, "EICAR", 5));
+    free(data);
+    assert_int_equal(stat(in(path, f->dir, "quarantine"), &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0700);
+}
+
+static void vault_takes_an_empty_file_and_odd_names(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX], id[TC_AV_ID_TEXT];
+    struct tc_av_record record;
+
+    put_text(in(path, f->dir, "line\nbreak \xff\xfe"), "");
+    assert_int_equal(take(f, path, id), 0);
+    assert_int_equal(tc_av_vault_find(&f->vault, id, &record), 0);
+    assert_string_equal(record.path, path);
+    tc_av_record_done(&record);
+    assert_int_equal(restore(f, id, NULL, false), 0);
+    assert_int_equal(access(path, F_OK), 0);
+}
+
+static void vault_restore_refuses_to_overwrite_unless_told(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX], id[TC_AV_ID_TEXT], buf[8] = "";
+    int fd;
+
+    put_text(in(path, f->dir, "file"), "bad");
+    assert_int_equal(take(f, path, id), 0);
+    put_text(path, "mine");
+    assert_int_equal(restore(f, id, NULL, false), -EEXIST);
+    fd = open_ro(path);
+    assert_int_equal(read(fd, buf, 4), 4);
+    close(fd);
+    assert_string_equal(buf, "mine");
+    assert_int_equal(entries(f), 1);
+    assert_int_equal(restore(f, id, NULL, true), 0);
+    fd = open_ro(path);
+    memset(buf, 0, sizeof(buf));
+    assert_int_equal(read(fd, buf, sizeof(buf)), 3);
+    close(fd);
+    assert_string_equal(buf, "bad");
+    assert_int_equal(entries(f), 0);
+}
+
+static void vault_restore_to_another_place_adds_to_the_allowed(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX], to[PATH_MAX], id[TC_AV_ID_TEXT], *list;
+    size_t len;
+
+    put_text(in(path, f->dir, "file"), "hello");
+    assert_int_equal(take(f, path, id), 0);
+    assert_int_equal(restore(f, id, in(to, f->dir, "elsewhere"), false), 0);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(access(to, F_OK), 0);
+    assert_int_equal(tc_av_read_whole(f->own, "allowed", 4096, &list, &len), 0);
+    assert_non_null(strstr(list, "2cf24dba5fb0a30e26e83b2ac5b9e29e"));
+    free(list);
+}
+
+static void vault_follows_no_link_in_a_parent_folder(void **state)
+{
+    struct fixture *f = *state;
+    char real[PATH_MAX], link[PATH_MAX], path[PATH_MAX], id[TC_AV_ID_TEXT];
+    struct tc_av_record record;
+    uint64_t links;
+    int fd;
+
+    mkdir(in(real, f->dir, "real"), 0755);
+    put_text(in(path, f->dir, "real/file"), "bad");
+    assert_int_equal(symlink(real, in(link, f->dir, "link")), 0);
+    fd = open_ro(path);
+    fill(&record, fd);
+    record.path = strdup(in(path, f->dir, "link/file"));
+    assert_int_equal(tc_av_vault_take(&f->vault, fd, &record, &links, f->why), -ELOOP);
+    tc_av_record_done(&record);
+    close(fd);
+    assert_int_equal(entries(f), 0);
+    assert_int_equal(access(in(path, f->dir, "real/file"), F_OK), 0);
+
+    assert_int_equal(take(f, path, id), 0);
+    assert_int_equal(restore(f, id, in(path, f->dir, "link/file"), false), -ELOOP);
+    /* The folder it came from has become a link to another. */
+    mkdir(in(path, f->dir, "other"), 0755);
+    assert_int_equal(rmdir(real), 0);
+    assert_int_equal(symlink(path, real), 0);
+    assert_int_equal(restore(f, id, NULL, true), -ELOOP);
+    assert_int_equal(access(in(path, f->dir, "other/file"), F_OK), -1);
+    assert_int_equal(entries(f), 1);
+}
+
+static void vault_leaves_another_file_of_the_same_name_alone(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX];
+    struct tc_av_record record;
+    uint64_t links;
+    int fd;
+
+    put_text(in(path, f->dir, "file"), "bad");
+    fd = open_ro(path);
+    fill(&record, fd);
+    record.path = strdup(path);
+    unlink(path);
+    put_text(path, "innocent");
+    assert_int_equal(tc_av_vault_take(&f->vault, fd, &record, &links, f->why), -ESTALE);
+    tc_av_record_done(&record);
+    close(fd);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(entries(f), 0);
+}
+
+static void vault_refuses_a_file_changed_since_its_scan(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX];
+    struct tc_av_record record;
+    uint64_t links;
+    int fd;
+
+    put_text(in(path, f->dir, "file"), "bad");
+    fd = open_ro(path);
+    fill(&record, fd);
+    put_text(path, "bad and more");
+    assert_int_equal(tc_av_vault_take(&f->vault, fd, &record, &links, f->why), -ESTALE);
+    assert_non_null(strstr(f->why, "changed"));
+    tc_av_record_done(&record);
+    close(fd);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(entries(f), 0);
+}
+
+static void vault_leaves_an_immutable_file_and_says_so(void **state)
+{
+    struct fixture *f = *state;
+    int fd, flags = 0, r;
+    char path[PATH_MAX];
+
+    put_text(in(path, f->dir, "file"), "bad");
+    fd = open_ro(path);
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) ||
+        (flags |= FS_IMMUTABLE_FL, ioctl(fd, FS_IOC_SETFLAGS, &flags))) {
+        print_message("skipped: no immutable flag here: %s\n", strerror(errno));
+        close(fd);
+        skip();
+    }
+    r = take(f, path, NULL);
+    flags &= ~FS_IMMUTABLE_FL;
+    ioctl(fd, FS_IOC_SETFLAGS, &flags);
+    close(fd);
+    assert_int_equal(r, -EPERM);
+    assert_non_null(strstr(f->why, "immutable"));
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(entries(f), 0);
+}
+
+static void vault_removes_a_second_link_into_the_same_record(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX], second[PATH_MAX];
+    struct tc_av_record record;
+    uint64_t links = 0;
+    struct stat st;
+    int fd;
+
+    put_text(in(path, f->dir, "file"), "bad");
+    assert_int_equal(link(path, in(second, f->dir, "second")), 0);
+    fd = open_ro(path);
+    fstat(fd, &st);
+    fill(&record, fd);
+    assert_int_equal(tc_av_vault_take(&f->vault, fd, &record, &links, f->why), 0);
+    assert_int_equal(links, 1);
+    assert_int_equal(tc_av_vault_take_link(&f->vault, record.id, second, st.st_dev,
+                                           st.st_ino + 1, f->why),
+                     -ESTALE);
+    assert_int_equal(
+        tc_av_vault_take_link(&f->vault, record.id, second, st.st_dev, st.st_ino, f->why),
+        0);
+    close(fd);
+    assert_int_equal(access(second, F_OK), -1);
+    {
+        struct tc_av_record found;
+
+        assert_int_equal(tc_av_vault_find(&f->vault, record.id, &found), 0);
+        assert_int_equal(found.links_n, 1);
+        assert_string_equal(found.links[0], second);
+        tc_av_record_done(&found);
+    }
+    assert_int_equal(tc_av_vault_remove(&f->vault, record.id), 0);
+    assert_int_equal(entries(f), 0);
+    tc_av_record_done(&record);
+}
+
+static void vault_lists_the_good_and_counts_the_damaged(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX], id[TC_AV_ID_TEXT], name[128];
+    struct tc_av_record *list;
+    size_t count, bad;
+
+    put_text(in(path, f->dir, "a"), "one");
+    assert_int_equal(take(f, path, NULL), 0);
+    put_text(in(path, f->dir, "b"), "two");
+    assert_int_equal(take(f, path, id), 0);
+    snprintf(name, sizeof(name), "quarantine/%s.tq", id);
+    assert_int_equal(truncate(in(path, f->dir, name), 30), 0);
+    assert_int_equal(tc_av_vault_list(&f->vault, &list, &count, &bad), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(bad, 1);
+    tc_av_vault_list_free(list, count);
+    assert_int_equal(restore(f, id, NULL, false), -EBADMSG);
+}
+
+/* ---- Killed at any moment ---- */
+
+static void name_of(char buf[PATH_MAX], const struct fixture *f, int i)
+{
+    char name[32];
+
+    snprintf(name, sizeof(name), "victim-%d", i);
+    in(buf, f->dir, name);
+}
+
+static size_t text_of(char *buf, size_t cap, int i)
+{
+    memset(buf, 'a' + i % 26, cap);
+    return (size_t)snprintf(buf, cap, "victim %d ", i) + 3000u * (unsigned)(i % 5) + 10;
+}
+
+/* Until it is killed: quarantines all, gives all back, over and over. */
+static void move_in_and_out(struct fixture *f, volatile int *progress)
+{
+    char path[PATH_MAX], ids[KILL_FILES][TC_AV_ID_TEXT];
+
+    for (;;) {
+        for (int i = 0; i < KILL_FILES; i++) {
+            name_of(path, f, i);
+            if (take(f, path, ids[i]))
+                _exit(1);
+            (*progress)++;
+        }
+        for (int i = 0; i < KILL_FILES; i++) {
+            if (restore(f, ids[i], NULL, false))
+                _exit(1);
+            (*progress)++;
+        }
+    }
+}
+
+/* Which victims are in place, and which are whole in the vault. */
+static void check_before_recovery(struct fixture *f)
+{
+    struct tc_av_recovery none;
+    struct dirent **list;
+    char path[PATH_MAX];
+    int n = scandir(in(path, f->dir, "quarantine"), &list, NULL, alphasort);
+    int places[KILL_FILES] = {0};
+
+    memset(&none, 0, sizeof(none));
+    for (int i = 0; i < KILL_FILES; i++) {
+        name_of(path, f, i);
+        places[i] += !access(path, F_OK);
+    }
+    for (int i = 0; i < n; i++) {
+        char full[PATH_MAX];
+        struct tc_av_record record;
+        uint64_t payload;
+        bool whole = strstr(list[i]->d_name, ".tq") != NULL;
+        int fd, victim;
+
+        if (whole || strstr(list[i]->d_name, ".partial")) {
+            snprintf(full, sizeof(full), "%s/quarantine/%s", f->dir, list[i]->d_name);
+            fd = open_ro(full);
+            if (!tc_av_record_load(fd, &record, &payload)) {
+                victim = atoi(strrchr(record.path, '-') + 1);
+                if (whole || !places[victim]) {
+                    assert_int_equal(tc_av_record_verify(&record, fd, payload), 0);
+                    places[victim]++;
+                }
+                tc_av_record_done(&record);
+            } else {
+                assert_false(whole); /* what has the final name is always whole */
+            }
+            close(fd);
+        }
+        free(list[i]);
+    }
+    free(list);
+    /* Never nowhere; twice only between the last two steps of giving one back. */
+    for (int i = 0; i < KILL_FILES; i++)
+        assert_in_range(places[i], 1, 2);
+}
+
+static void check_after_recovery(struct fixture *f)
+{
+    struct tc_av_record *list;
+    char path[PATH_MAX], want[16384], got[16384];
+    size_t count, bad, len;
+    int places[KILL_FILES] = {0};
+
+    assert_int_equal(tc_av_vault_list(&f->vault, &list, &count, &bad), 0);
+    assert_int_equal(bad, 0);
+    for (size_t i = 0; i < count; i++) {
+        places[atoi(strrchr(list[i].path, '-') + 1)]++;
+        assert_int_equal(restore(f, list[i].id, NULL, true), 0);
+    }
+    tc_av_vault_list_free(list, count);
+    assert_int_equal(entries(f), 0); /* nothing half done is left */
+    assert_true(count <= KILL_FILES);
+    for (int i = 0; i < KILL_FILES; i++) {
+        int fd;
+
+        assert_in_range(places[i], 0, 1);
+        name_of(path, f, i);
+        len = text_of(want, sizeof(want), i);
+        fd = open_ro(path);
+        assert_int_equal(read(fd, got, sizeof(got)), (ssize_t)len);
+        assert_memory_equal(want, got, len);
+        close(fd);
+    }
+}
+
+static void check_once_after_recovery(struct fixture *f)
+{
+    struct tc_av_record *list;
+    char path[PATH_MAX];
+    size_t count, bad;
+    int places[KILL_FILES] = {0};
+
+    assert_int_equal(tc_av_vault_list(&f->vault, &list, &count, &bad), 0);
+    for (size_t i = 0; i < count; i++)
+        places[atoi(strrchr(list[i].path, '-') + 1)]++;
+    tc_av_vault_list_free(list, count);
+    for (int i = 0; i < KILL_FILES; i++) {
+        name_of(path, f, i);
+        places[i] += !access(path, F_OK);
+        assert_int_equal(places[i], 1);
+    }
+}
+
+static void vault_killed_at_any_moment_leaves_each_file_in_one_place(void **state)
+{
+    struct fixture *f = *state;
+    volatile int *progress =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    char path[PATH_MAX], text[16384];
+    unsigned seed = (unsigned)time(NULL);
+
+    print_message("seed %u\n", seed);
+    srandom(seed);
+    for (int i = 0; i < KILL_FILES; i++) {
+        name_of(path, f, i);
+        put_bytes(path, text, text_of(text, sizeof(text), i));
+    }
+    for (int round = 0; round < KILLS; round++) {
+        struct tc_av_recovery recovery;
+        int status, until = (int)(random() % (2 * KILL_FILES)) + 1;
+        struct timespec pause = {.tv_nsec = random() % 400000};
+        pid_t child;
+
+        *progress = 0;
+        child = fork();
+        assert_true(child >= 0);
+        if (!child)
+            move_in_and_out(f, progress);
+        while (*progress < until && !waitpid(child, &status, WNOHANG))
+            sched_yield();
+        nanosleep(&pause, NULL); /* the random moment itself, waiting for nothing */
+        kill(child, SIGKILL);
+        waitpid(child, &status, 0);
+        assert_true(WIFSIGNALED(status));
+        check_before_recovery(f);
+        assert_int_equal(tc_av_vault_recover(&f->vault, &recovery), 0);
+        tc_av_recovery_done(&recovery);
+        check_once_after_recovery(f);
+        check_after_recovery(f);
+    }
+    munmap((void *)(uintptr_t)progress, 4096);
+}
+
+int main(void)
+{
+#define TEST(name_) cmocka_unit_test_setup_teardown(name_, start, stop)
+    const struct CMUnitTest tests[] = {
+        TEST(vault_round_trip_keeps_bytes_and_metadata),
+        TEST(vault_keeps_capabilities_of_a_program),
+        TEST(vault_file_is_inert),
+        TEST(vault_takes_an_empty_file_and_odd_names),
+        TEST(vault_restore_refuses_to_overwrite_unless_told),
+        TEST(vault_restore_to_another_place_adds_to_the_allowed),
+        TEST(vault_follows_no_link_in_a_parent_folder),
+        TEST(vault_leaves_another_file_of_the_same_name_alone),
+        TEST(vault_refuses_a_file_changed_since_its_scan),
+        TEST(vault_leaves_an_immutable_file_and_says_so),
+        TEST(vault_removes_a_second_link_into_the_same_record),
+        TEST(vault_lists_the_good_and_counts_the_damaged),
+        TEST(vault_killed_at_any_moment_leaves_each_file_in_one_place),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
