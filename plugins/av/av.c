@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: what the plugin is: its descriptor, its options, its life, and which event goes
+ * where. Loop thread.
+ */
+#include "av.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define RPC_PREFIX "rpc.av."
+
+static void options_done(struct tc_av_options *options)
+{
+    for (size_t i = 0; i < options->rules_n; i++)
+        free(options->rules[i]);
+    free(options->rules);
+    free(options->allow_list);
+    free(options->block_list);
+    memset(options, 0, sizeof(*options));
+}
+
+static int options_read(const struct tocsin_host *host, struct tc_av_options *ret)
+{
+    struct tc_av_options options = {.rules = NULL};
+    const char *item;
+    size_t n = 0;
+
+    while (host->option_item(host, "rules", n))
+        n++;
+    options.rules = calloc(n + 1, sizeof(*options.rules));
+    for (size_t i = 0; options.rules && i < n; i++) {
+        item = host->option_item(host, "rules", i);
+        options.rules[i] = strdup(item ? item : "");
+        if (!options.rules[i])
+            break;
+        options.rules_n++;
+    }
+    options.allow_list = strdup(host->option_text(host, "allow_list"));
+    options.block_list = strdup(host->option_text(host, "block_list"));
+    if (!options.rules || options.rules_n < n || !options.allow_list ||
+        !options.block_list) {
+        options_done(&options);
+        return -ENOMEM;
+    }
+    options.max_file_size = (uint64_t)host->option_int(host, "max_file_size");
+    options.inline_max = (uint64_t)host->option_int(host, "inline_max");
+    options.timeout_s = (unsigned)((host->option_int(host, "timeout") + 999) / 1000);
+    options.quarantine = host->option_bool(host, "quarantine");
+    options.scan_written = host->option_bool(host, "scan_written");
+    *ret = options;
+    return 0;
+}
+
+int tc_av_work(struct tc_av *av, tocsin_call_fn run, tocsin_done_fn done, void *arg)
+{
+    int r = av->stopping ? -ECANCELED : av->host->work(av->host, run, done, arg);
+
+    if (!r)
+        av->work_n++;
+    return r;
+}
+
+/* What must outlive the last piece of work: it may use the vault and the lists. */
+static void release(struct tc_av *av)
+{
+    tc_av_rules_unref(av->rules);
+    tc_av_lists_unref(av->lists);
+    av->rules = NULL;
+    av->lists = NULL;
+    tc_av_vault_close(&av->vault);
+    if (av->own_dirfd >= 0)
+        close(av->own_dirfd);
+    if (av->inotify >= 0)
+        close(av->inotify);
+    av->own_dirfd = av->inotify = -1;
+    tc_av_threat_free(av);
+    tc_av_cache_reset(av->cache);
+    tc_av_engine_stop();
+    av->started = false;
+}
+
+void tc_av_work_end(struct tc_av *av)
+{
+    av->work_n--;
+    if (!av->stopping || av->work_n)
+        return;
+    release(av);
+    av->host->complete(av->host, 0);
+}
+
+bool tc_av_text(const struct tocsin_event *event, const char *path, char *ret, size_t cap)
+{
+    struct tocsin_str s = tocsin_event_str(event, path);
+
+    if (!s.ptr || s.len >= cap || memchr(s.ptr, 0, s.len))
+        return false;
+    memcpy(ret, s.ptr, s.len);
+    ret[s.len] = 0;
+    return true;
+}
+
+static void destroy(void *state)
+{
+    struct tc_av *av = state;
+
+    if (av->started) /* a start that failed is not stopped */
+        release(av);
+    tc_av_cache_free(av->cache);
+    free(av->inline_buf);
+    options_done(&av->options);
+    free(av);
+}
+
+static int init(const struct tocsin_host *host, void **ret_state)
+{
+    struct tc_av *av = calloc(1, sizeof(*av));
+    int r;
+
+    if (!av)
+        return -ENOMEM;
+    av->host = host;
+    av->vault.dirfd = av->own_dirfd = av->inotify = -1;
+    av->cache = tc_av_cache_new(0);
+    r = av->cache ? options_read(host, &av->options) : -ENOMEM;
+    if (!r) {
+        av->inline_buf = malloc((size_t)av->options.inline_max + 1);
+        r = av->inline_buf ? 0 : -ENOMEM;
+    }
+    if (r)
+        destroy(av);
+    else
+        *ret_state = av;
+    return r;
+}
+
+static int start(void *state)
+{
+    struct tc_av *av = state;
+    int r = tc_av_engine_start();
+
+    if (r)
+        return r;
+    av->started = true;
+    av->stopping = false;
+    r = tc_av_load(av, "start", NULL);
+    return r ? r : TOCSIN_PENDING;
+}
+
+static int stop(void *state)
+{
+    struct tc_av *av = state;
+
+    av->stopping = true;
+    tc_av_defs_stop(av);
+    tc_av_job_stop(av);
+    tc_av_scan_stop(av);
+    if (av->work_n)
+        return TOCSIN_PENDING;
+    release(av);
+    return 0;
+}
+
+static int reload(void *state)
+{
+    struct tc_av *av = state;
+    struct tc_av_options options;
+    uint8_t *buf;
+    int r = options_read(av->host, &options);
+
+    if (r)
+        return r;
+    buf = malloc((size_t)options.inline_max + 1);
+    if (!buf) {
+        options_done(&options);
+        return -ENOMEM;
+    }
+    options_done(&av->options);
+    av->options = options;
+    free(av->inline_buf);
+    av->inline_buf = buf;
+    return tc_av_load(av, "configuration", NULL);
+}
+
+static void event(void *state, const struct tocsin_event *event)
+{
+    struct tc_av *av = state;
+
+    if (!strncmp(event->topic, RPC_PREFIX, sizeof(RPC_PREFIX) - 1))
+        tc_av_rpc(av, event);
+    else if (event->flags & TOCSIN_EVENT_AUTH)
+        tc_av_job_question(av, event);
+    else if (av->options.scan_written)
+        tc_av_job_after(av, event);
+}
+
+static const char *const publishes[] = {
+    TOCSIN_TOPIC_VERDICT,         TOCSIN_TOPIC_VERDICT_RESET,
+    TOCSIN_TOPIC_THREAT_DETECTED, TOCSIN_TOPIC_THREAT_REMEDIATED,
+    TOCSIN_TOPIC_ALERT_RAISED,    TOCSIN_TOPIC_RPC_REPLY,
+    TOCSIN_TOPIC_RPC_PROGRESS,    NULL,
+};
+
+static const char *const subscribes[] = {
+    TOCSIN_TOPIC_FILE_OPEN,    TOCSIN_TOPIC_FILE_EXEC, TOCSIN_TOPIC_FILE_WRITTEN,
+    TOCSIN_TOPIC_FILE_RENAMED, RPC_PREFIX "*",         NULL,
+};
+
+static const struct tocsin_option options[] = {
+    {.name = "rules",
+     .type = TOCSIN_OPTION_LIST,
+     .fallback = "/usr/share/tocsin/rules/yara",
+     .help = "Folders and files of YARA rules: .yar and .yara source, .yarc compiled"},
+    {.name = "allow_list",
+     .type = TOCSIN_OPTION_TEXT,
+     .fallback = "",
+     .help = "File of SHA-256 hashes that are never reported, one a line"},
+    {.name = "block_list",
+     .type = TOCSIN_OPTION_TEXT,
+     .fallback = "",
+     .help = "File of SHA-256 hashes that are always reported, one a line"},
+    {.name = "max_file_size",
+     .type = TOCSIN_OPTION_SIZE,
+     .fallback = "64M",
+     .help = "Of a larger file the first so many bytes are scanned, and no list applies",
+     .min = 4096,
+     .max = 1024 * 1024 * 1024},
+    {.name = "timeout",
+     .type = TOCSIN_OPTION_DURATION,
+     .fallback = "5s",
+     .help =
+         "Longest time for the scan of one file, in whole seconds; then it is allowed",
+     .min = 1000,
+     .max = 600000},
+    {.name = "quarantine",
+     .type = TOCSIN_OPTION_BOOL,
+     .fallback = "true",
+     .help = "Move infected files into quarantine; false: deny and report only"},
+    {.name = "scan_written",
+     .type = TOCSIN_OPTION_BOOL,
+     .fallback = "true",
+     .help = "Scan files after they were written or renamed, too"},
+    {.name = "inline_max",
+     .type = TOCSIN_OPTION_SIZE,
+     .fallback = "64k",
+     .help = "Files in memory up to this size are scanned at once, without a thread",
+     .min = 0,
+     .max = 1024 * 1024},
+    {.name = NULL},
+};
+
+TOCSIN_EXPORT const struct tocsin_plugin tocsin_plugin = {
+    TOCSIN_PLUGIN_HEADER(TOCSIN_KIND_DETECTOR),
+    .name = "av",
+    .version = "0.1.0",
+    .summary = "Scans files with YARA rules and quarantines what they match",
+    .publishes = publishes,
+    .subscribes = subscribes,
+    .options = options,
+    .init = init,
+    .start = start,
+    .event = event,
+    .reload = reload,
+    .stop = stop,
+    .destroy = destroy,
+};

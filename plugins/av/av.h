@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the plugin's state, and which of its files does what with it. All of it belongs
+ * to the loop thread; what runs in the pool gets copies and references.
+ *
+ *   av.c          descriptor, options, lifecycle
+ *   av_defs.c     the definitions in force: loading, watching, health
+ *   av_job.c      one question or one written file: cache, scan, answer
+ *   av_threat.c   what was found: one threat an inode, told once, quarantined
+ *   av_tell.c     the events about threats
+ *   av_scan.c     the scan that an operator asks for
+ *   av_rpc.c      all other requests
+ */
+#ifndef TC_AV_H
+#define TC_AV_H
+
+#include <tocsin/plugin.h>
+
+#include "av_cache.h"
+#include "av_content.h"
+#include "av_vault.h"
+
+#define TC_AV_OWN_LIST "allowed" /* in <state>/av */
+#define TC_AV_JOB_BUCKETS 256
+#define TC_AV_BIG_BYTES (4 * 1024 * 1024) /* a scan of more takes turns: */
+#define TC_AV_BIG_MAX 2                   /* so many at a time hold a buffer */
+#define TC_AV_WAITING_MAX                                                                \
+    4096                       /* files to be scanned after the fact; more are counted   \
+                                */
+#define TC_AV_THREATS_MAX 4096 /* remembered, so that none is told twice */
+#define TC_AV_SETTLE_MS 300    /* from the first change of rules to the reload */
+
+struct tc_av_job;
+struct tc_av_load;
+struct tc_av_threat;
+struct tc_av_walk;
+
+struct tc_av_options {
+    char **rules; /* copies, as loading reads them in the pool */
+    size_t rules_n;
+    char *allow_list, *block_list;
+    uint64_t max_file_size, inline_max;
+    unsigned timeout_s;
+    bool quarantine, scan_written;
+};
+
+struct tc_av_counters {
+    uint64_t questions, cached, joined, inlined, scanned, bytes;
+    uint64_t infected, unknown, timeouts, truncated, excluded, coalesced, dropped;
+    uint64_t threats, quarantined, links, failed, restored, removed, reloads;
+};
+
+struct tc_av {
+    const struct tocsin_host *host;
+    struct tc_av_options options;
+    struct tc_av_counters counters;
+
+    struct tc_av_rules *rules; /* NULL until the first load is done */
+    struct tc_av_lists *lists;
+    uint32_t generation; /* of both; a verdict of another is not remembered */
+    struct tc_av_load *load, *load_next; /* running, and the one to follow it */
+    unsigned issues_n;                   /* reported under rules_0 and on */
+    int inotify;
+    struct tocsin_watch *watch;
+    struct tocsin_timer *settle;
+
+    struct tc_av_cache *cache;
+    uint8_t *inline_buf;
+    struct tc_av_job *jobs[TC_AV_JOB_BUCKETS];
+    struct tc_av_job *big_first, *big_last; /* waiting for their turn */
+    unsigned big_n;                         /* running */
+    size_t jobs_n;
+
+    struct tc_av_vault vault;
+    int own_dirfd; /* <state>/av, or -1 */
+    bool vault_busy;
+    struct tc_av_threat *threats; /* newest first */
+    size_t threats_n;
+    struct tc_av_walk *walks;
+
+    size_t work_n; /* pieces in the pool */
+    bool started, stopping;
+};
+
+/* ---- av.c ---- */
+
+/*
+ * host->work, counted: `done` must end with tc_av_work_end. While stopping it returns
+ * -ECANCELED and calls nothing.
+ */
+int tc_av_work(struct tc_av *av, tocsin_call_fn run, tocsin_done_fn done, void *arg);
+void tc_av_work_end(struct tc_av *av);
+
+/* A text field as a string; false when it is missing or does not fit. */
+bool tc_av_text(const struct tocsin_event *event, const char *path, char *ret,
+                size_t cap);
+
+/* ---- av_defs.c ---- */
+
+/* Loads rules and lists and puts them in force; `request` (may be NULL) is answered. The
+ * first load also opens the vault, and ends the start. */
+int tc_av_load(struct tc_av *av, const char *reason, const struct tocsin_event *request);
+void tc_av_defs_stop(struct tc_av *av);
+
+/* Puts other lists in force; takes over the reference. */
+void tc_av_defs_set_lists(struct tc_av *av, struct tc_av_lists *lists,
+                          const char *reason);
+
+/* ---- av_job.c ---- */
+
+void tc_av_job_question(struct tc_av *av, const struct tocsin_event *event);
+void tc_av_job_after(struct tc_av *av, const struct tocsin_event *event);
+void tc_av_job_path(struct tc_av *av, const char *path);
+
+/* Answers all that wait: the plugin is going. */
+void tc_av_job_stop(struct tc_av *av);
+
+/* ---- av_threat.c ---- */
+
+/* Where and how an infected file was seen. */
+struct tc_av_sighting {
+    const struct tocsin_event *event; /* borrowed; NULL: none told of it */
+    int own_fd;                       /* becomes the callee's; -1: the event's is it */
+    const char *path;                 /* if neither descriptor nor event knows better */
+    const struct tc_av_result *result;
+    /* Told what became of it: detected, quarantined, failed or excluded. May be NULL. */
+    void (*done)(void *arg, const char *status);
+    void *arg;
+};
+void tc_av_threat_found(struct tc_av *av, const struct tc_av_sighting *sighting);
+
+/* Remembers what was in the vault at the start; tells again of what a crash had cut off.
+ */
+void tc_av_threat_known(struct tc_av *av, const struct tc_av_record *record);
+void tc_av_threat_recovered(struct tc_av *av, const struct tc_av_record *record);
+
+/* Forgets one that has left the vault. */
+void tc_av_threat_forget(struct tc_av *av, const char *id);
+bool tc_av_threat_hash(const struct tc_av *av, const char *id,
+                       uint8_t ret[TC_AV_HASH_BYTES]);
+void tc_av_threat_free(struct tc_av *av);
+
+/* ---- av_scan.c ---- */
+
+void tc_av_scan_request(struct tc_av *av, const struct tocsin_event *request);
+void tc_av_scan_cancel(struct tc_av *av, const struct tocsin_event *request);
+void tc_av_scan_stop(struct tc_av *av);
+
+/* ---- av_rpc.c ---- */
+
+void tc_av_rpc(struct tc_av *av, const struct tocsin_event *request);
+void tc_av_refuse(struct tc_av *av, const struct tocsin_event *request, const char *code,
+                  const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+#endif

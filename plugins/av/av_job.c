@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the way of one file through the plugin: is its verdict known, is it being scanned
+ * already, can it be scanned here and now, else in the pool; and the answer to all who
+ * asked. Loop thread but for run(). Must not: say what a hit leads to; av_threat.c does.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "av.h"
+
+struct waiter {
+    struct waiter *next;
+    const struct tocsin_event *event; /* a reference */
+};
+
+struct tc_av_job {
+    struct tc_av *av;
+    struct tc_av_job *next;     /* of its bucket */
+    struct tc_av_job *next_big; /* of those waiting for their turn */
+    struct tc_av_key key;       /* as the event told it; zero: it did not */
+    bool big;
+    const struct tocsin_event *event; /* a reference, or NULL */
+    const struct tocsin_event *again; /* a later write of the same file, or NULL */
+    char *path;                       /* to open it by, when the event has none open */
+    int own_fd;
+    struct waiter *waiters;
+    struct tc_av_judges judges; /* references */
+    uint32_t generation;
+    struct tc_av_result result;
+};
+
+static struct tc_av_job **bucket(struct tc_av *av, const struct tc_av_key *key)
+{
+    return &av->jobs[(key->ino ^ key->ino >> 8 ^ key->dev) % TC_AV_JOB_BUCKETS];
+}
+
+static struct tc_av_job *find(struct tc_av *av, const struct tc_av_key *key)
+{
+    struct tc_av_job *job = *bucket(av, key);
+
+    while (job && (job->key.ino != key->ino || job->key.dev != key->dev))
+        job = job->next;
+    return job;
+}
+
+/* What the file is, without looking at it where the sensor has done so. */
+static bool key_of(const struct tocsin_event *event, struct tc_av_key *ret)
+{
+    int64_t dev = tocsin_event_int(event, TOCSIN_FIELD_FILE_DEVICE, -1);
+    int64_t ino = tocsin_event_int(event, TOCSIN_FIELD_FILE_INODE, -1);
+    int64_t size = tocsin_event_int(event, TOCSIN_FIELD_FILE_SIZE, -1);
+    int64_t ctime_ns = tocsin_event_int(event, TOCSIN_FIELD_FILE_CTIME, -1);
+    struct stat st;
+
+    if (dev >= 0 && ino > 0 && size >= 0 && ctime_ns >= 0) {
+        *ret = (struct tc_av_key){.dev = (uint64_t)dev,
+                                  .ino = (uint64_t)ino,
+                                  .size = (uint64_t)size,
+                                  .ctime_ns = ctime_ns};
+        return true;
+    }
+    if (event->fd < 0 || fstat(event->fd, &st))
+        return false;
+    *ret = tc_av_key_of(&st);
+    return true;
+}
+
+static int excluded(struct tc_av *av, const struct tocsin_event *event)
+{
+    char path[PATH_MAX], executable[PATH_MAX];
+    bool has_path = tc_av_text(event, TOCSIN_FIELD_FILE_PATH, path, sizeof(path));
+    bool has_executable = tc_av_text(event, TOCSIN_FIELD_PROCESS_EXECUTABLE, executable,
+                                     sizeof(executable));
+
+    return av->host->excluded(av->host, has_path ? path : NULL,
+                              has_executable ? executable : NULL);
+}
+
+static void hit_reason(const struct tc_av_result *result, char *ret, size_t cap)
+{
+    snprintf(ret, cap, "%.60s (rule %.80s)", result->hit.name, result->hit.rule);
+}
+
+/* A denial; in passive mode what would have been one is let through, but not for good. */
+static void deny(struct tc_av *av, const struct tocsin_event *event, const char *reason)
+{
+    if (av->host->passive(av->host))
+        tocsin_vote(av->host, event, true, false, reason);
+    else
+        tocsin_vote(av->host, event, false, false, reason);
+}
+
+static void vote(struct tc_av *av, const struct tocsin_event *event,
+                 const struct tc_av_result *result, bool current)
+{
+    char reason[TC_AV_WHY];
+
+    switch (result->found) {
+    case TC_AV_CLEAN:
+        tocsin_vote(av->host, event, true, result->settled && current, NULL);
+        return;
+    case TC_AV_INFECTED:
+        hit_reason(result, reason, sizeof(reason));
+        deny(av, event, reason);
+        return;
+    case TC_AV_UNKNOWN:
+        snprintf(reason, sizeof(reason), "not scanned: %s",
+                 result->error == -ETIMEDOUT ? "it took too long"
+                                             : strerror(-result->error));
+        tocsin_vote(av->host, event, true, false, reason);
+        return;
+    }
+}
+
+/* Counts a result and remembers it, if the rules are still those it was reached by. */
+static void remember(struct tc_av *av, const struct tc_av_result *result, bool current)
+{
+    char reason[TC_AV_CACHE_REASON];
+
+    av->counters.scanned++;
+    av->counters.bytes += result->bytes;
+    av->counters.truncated += result->truncated;
+    av->counters.infected += result->found == TC_AV_INFECTED;
+    av->counters.unknown += result->found == TC_AV_UNKNOWN;
+    av->counters.timeouts += result->error == -ETIMEDOUT;
+    if (!result->settled || !current)
+        return;
+    if (result->found == TC_AV_INFECTED)
+        hit_reason(result, reason, sizeof(reason));
+    if (result->found != TC_AV_UNKNOWN)
+        tc_av_cache_put(av->cache, &result->key,
+                        result->found == TC_AV_INFECTED ? reason : NULL);
+}
+
+static void job_free(struct tc_av_job *job)
+{
+    struct tc_av *av = job->av;
+    struct tc_av_job **at = bucket(av, &job->key);
+
+    while (*at && *at != job)
+        at = &(*at)->next;
+    if (*at) {
+        *at = job->next;
+        av->jobs_n--;
+    }
+    tc_av_rules_unref(job->judges.rules);
+    tc_av_lists_unref(job->judges.lists);
+    av->host->event_unref(av->host, job->event);
+    av->host->event_unref(av->host, job->again);
+    if (job->own_fd >= 0)
+        close(job->own_fd);
+    free(job->path);
+    free(job);
+}
+
+static struct tc_av_job *job_new(struct tc_av *av, const struct tocsin_event *event,
+                                 const struct tc_av_key *key)
+{
+    struct tc_av_job *job = calloc(1, sizeof(*job));
+    struct tc_av_job **at;
+
+    if (!job)
+        return NULL;
+    job->av = av;
+    job->own_fd = -1;
+    if (key)
+        job->key = *key;
+    job->big = job->key.size > TC_AV_BIG_BYTES;
+    if (event) {
+        av->host->event_ref(av->host, event);
+        job->event = event;
+    }
+    at = bucket(av, &job->key);
+    job->next = *at;
+    *at = job;
+    av->jobs_n++;
+    return job;
+}
+
+static bool add_waiter(struct tc_av_job *job, const struct tocsin_event *event)
+{
+    struct waiter *waiter = malloc(sizeof(*waiter));
+
+    if (!waiter)
+        return false;
+    job->av->host->event_ref(job->av->host, event);
+    waiter->event = event;
+    waiter->next = job->waiters;
+    job->waiters = waiter;
+    return true;
+}
+
+static void answer(struct tc_av_job *job, const struct tc_av_result *result, bool current)
+{
+    struct waiter *waiter;
+
+    while ((waiter = job->waiters)) {
+        job->waiters = waiter->next;
+        vote(job->av, waiter->event, result, current);
+        job->av->host->event_unref(job->av->host, waiter->event);
+        free(waiter);
+    }
+}
+
+/* In the pool. */
+static void run(void *arg)
+{
+    struct tc_av_job *job = arg;
+    int fd = job->event ? job->event->fd : -1, r = 0;
+
+    if (fd < 0) {
+        r = job->path ? tc_av_content_open(job->path, job->key.ino ? &job->key : NULL,
+                                           &job->own_fd)
+                      : -EBADF;
+        fd = job->own_fd;
+    }
+    if (r) {
+        job->result.found = TC_AV_UNKNOWN;
+        job->result.error = r;
+        return;
+    }
+    tc_av_content_scan(fd, &job->judges, &job->result);
+}
+
+static void submit(struct tc_av_job *job);
+
+static void next_big(struct tc_av *av)
+{
+    struct tc_av_job *job = av->big_first;
+
+    if (!job || av->big_n >= TC_AV_BIG_MAX)
+        return;
+    av->big_first = job->next_big;
+    if (!av->big_first)
+        av->big_last = NULL;
+    submit(job);
+}
+
+static void finish(struct tc_av_job *job)
+{
+    struct tc_av *av = job->av;
+    bool current = job->generation == av->generation;
+    struct tc_av_sighting seen = {.event = job->event,
+                                  .own_fd = job->own_fd,
+                                  .path = job->path,
+                                  .result = &job->result};
+    const struct tocsin_event *again = job->again;
+
+    remember(av, &job->result, current);
+    answer(job, &job->result, current);
+    if (job->result.found == TC_AV_INFECTED && !av->stopping) {
+        job->own_fd = -1;
+        tc_av_threat_found(av, &seen);
+    }
+    job->again = NULL;
+    job_free(job);
+    if (again && !av->stopping)
+        tc_av_job_after(av, again);
+    av->host->event_unref(av->host, again);
+}
+
+static void done(void *arg, int status)
+{
+    struct tc_av_job *job = arg;
+    struct tc_av *av = job->av;
+
+    av->big_n -= job->big;
+    if (status) {
+        job->result.found = TC_AV_UNKNOWN;
+        job->result.error = status;
+    }
+    finish(job);
+    next_big(av);
+    tc_av_work_end(av);
+}
+
+static void submit(struct tc_av_job *job)
+{
+    struct tc_av *av = job->av;
+    int r;
+
+    tc_av_rules_ref(av->rules);
+    tc_av_lists_ref(av->lists);
+    job->judges = (struct tc_av_judges){.rules = av->rules,
+                                        .lists = av->lists,
+                                        .max_file_size = av->options.max_file_size,
+                                        .timeout_s = av->options.timeout_s};
+    job->generation = av->generation;
+    r = tc_av_work(av, run, done, job);
+    if (!r) {
+        av->big_n += job->big;
+        return;
+    }
+    job->result.found = TC_AV_UNKNOWN;
+    job->result.error = r;
+    finish(job);
+}
+
+/* Sends a job to the pool, or lets it wait for one of the few buffers of large files. */
+static void dispatch(struct tc_av_job *job)
+{
+    struct tc_av *av = job->av;
+
+    if (!job->big || av->big_n < TC_AV_BIG_MAX) {
+        submit(job);
+        return;
+    }
+    if (av->big_last)
+        av->big_last->next_big = job;
+    else
+        av->big_first = job;
+    av->big_last = job;
+}
+
+static bool set_path(struct tc_av_job *job, const struct tocsin_event *event)
+{
+    char path[PATH_MAX];
+
+    if (event->fd >= 0)
+        return true;
+    if (!tc_av_text(event, TOCSIN_FIELD_FILE_PATH, path, sizeof(path)))
+        return false;
+    job->path = strdup(path);
+    return job->path != NULL;
+}
+
+/* Small, and in the page cache: done before a thread would have woken up. */
+static bool scan_here(struct tc_av *av, const struct tocsin_event *event,
+                      const struct tc_av_key *key)
+{
+    struct tc_av_judges judges = {.rules = av->rules,
+                                  .lists = av->lists,
+                                  .max_file_size = av->options.max_file_size,
+                                  .timeout_s = av->options.timeout_s};
+    struct tc_av_result result;
+    struct tc_av_sighting seen = {.event = event, .own_fd = -1, .result = &result};
+
+    if (event->fd < 0 || key->size > av->options.inline_max)
+        return false;
+    if (!tc_av_content_cached(event->fd, &judges, av->inline_buf,
+                              (size_t)av->options.inline_max, &result))
+        return false;
+    av->counters.inlined++;
+    remember(av, &result, true);
+    if (event->flags & TOCSIN_EVENT_AUTH)
+        vote(av, event, &result, true);
+    if (result.found == TC_AV_INFECTED)
+        tc_av_threat_found(av, &seen);
+    return true;
+}
+
+/* True when the answer is known without reading the file. */
+static bool known(struct tc_av *av, const struct tocsin_event *event,
+                  const struct tc_av_key *key)
+{
+    const char *reason;
+
+    if (!key->size) {
+        tocsin_vote(av->host, event, true, true, NULL);
+        return true;
+    }
+    if (!tc_av_cache_find(av->cache, key, &reason))
+        return false;
+    av->counters.cached++;
+    if (reason)
+        deny(av, event, reason);
+    else
+        tocsin_vote(av->host, event, true, true, NULL);
+    return true;
+}
+
+void tc_av_job_question(struct tc_av *av, const struct tocsin_event *event)
+{
+    struct tc_av_job *job;
+    struct tc_av_key key;
+    bool keyed;
+    int why;
+
+    av->counters.questions++;
+    why = excluded(av, event);
+    if (why || !av->rules) {
+        av->counters.excluded += why != 0;
+        tocsin_vote(av->host, event, true, why == TOCSIN_EXCLUDED_BY_PATH,
+                    why ? "excluded" : "rules are being loaded");
+        return;
+    }
+    keyed = key_of(event, &key);
+    if (keyed && known(av, event, &key))
+        return;
+    job = keyed ? find(av, &key) : NULL;
+    if (job && tc_av_key_same(&job->key, &key) && add_waiter(job, event)) {
+        av->counters.joined++;
+        return;
+    }
+    if (keyed && scan_here(av, event, &key))
+        return;
+    job = job_new(av, event, keyed ? &key : NULL);
+    if (job && set_path(job, event) && add_waiter(job, event)) {
+        dispatch(job);
+        return;
+    }
+    if (job)
+        job_free(job);
+    av->counters.unknown++;
+    tocsin_vote(av->host, event, true, false, "not scanned: nothing to read it by");
+}
+
+void tc_av_job_after(struct tc_av *av, const struct tocsin_event *event)
+{
+    struct tc_av_key key;
+    bool keyed = key_of(event, &key);
+    struct tc_av_job *job;
+    const char *reason;
+
+    if (!av->rules || (keyed && !key.size))
+        return;
+    if (excluded(av, event)) {
+        av->counters.excluded++;
+        return;
+    }
+    if (keyed && tc_av_cache_find(av->cache, &key, &reason))
+        return;
+    job = keyed ? find(av, &key) : NULL;
+    if (job) {
+        av->counters.coalesced++;
+        if (tc_av_key_same(&job->key, &key))
+            return;
+        /* The one that runs may have read the old content: once more, after it. */
+        av->host->event_ref(av->host, event);
+        av->host->event_unref(av->host, job->again);
+        job->again = event;
+        return;
+    }
+    if (keyed && scan_here(av, event, &key))
+        return;
+    if (av->jobs_n >= TC_AV_WAITING_MAX) {
+        av->counters.dropped++;
+        return;
+    }
+    job = job_new(av, event, keyed ? &key : NULL);
+    if (job && set_path(job, event)) {
+        dispatch(job);
+        return;
+    }
+    if (job)
+        job_free(job);
+    av->counters.unknown++;
+}
+
+void tc_av_job_path(struct tc_av *av, const char *path)
+{
+    struct tc_av_job *job = av->rules ? job_new(av, NULL, NULL) : NULL;
+
+    if (job && (job->path = strdup(path)))
+        dispatch(job);
+    else if (job)
+        job_free(job);
+}
+
+void tc_av_job_stop(struct tc_av *av)
+{
+    struct tc_av_result unknown = {.found = TC_AV_UNKNOWN, .error = -ECANCELED};
+    struct tc_av_job *job;
+
+    for (size_t i = 0; i < TC_AV_JOB_BUCKETS; i++)
+        for (job = av->jobs[i]; job; job = job->next)
+            answer(job, &unknown, false);
+    while ((job = av->big_first)) {
+        av->big_first = job->next_big;
+        job_free(job);
+    }
+    av->big_last = NULL;
+}

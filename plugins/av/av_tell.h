@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the wording of what the plugin publishes about threats: which fields an event of
+ * each topic has. Loop thread. Must not: decide that something is to be told.
+ */
+#ifndef TC_AV_TELL_H
+#define TC_AV_TELL_H
+
+#include <tocsin/plugin.h>
+
+#include "av_engine.h"
+#include "av_record.h"
+
+/* One sighting of a threat; record->id is the threat's. Borrowed. */
+struct tc_av_news {
+    const struct tocsin_host *host;
+    const struct tc_av_record *record;
+    const struct tc_av_hit *hit;
+    const struct tocsin_event *event; /* its process is told too; or NULL */
+};
+
+/* threat.detected; action: quarantine or none. */
+void tc_av_tell_detected(const struct tc_av_news *news, const char *action);
+
+/* alert.raised */
+void tc_av_tell_alert(const struct tc_av_news *news);
+
+/* threat.remediated; reason may be NULL. */
+void tc_av_tell_remediated(const struct tocsin_host *host,
+                           const struct tc_av_record *record, const char *action,
+                           const char *status, const char *reason);
+
+#endif
