@@ -19,7 +19,7 @@
 
 #include "core/why.h"
 
-#define FILE_MAX_BYTES (256 * 1024 * 1024)
+#define FILE_MAX_BYTES ((off_t)256 * 1024 * 1024)
 
 #if defined(__x86_64__)
 #define MACHINE EM_X86_64
@@ -52,8 +52,27 @@ static int refuse_writers(const struct stat *st, const char *path, char why[256]
     return -EACCES;
 }
 
+static int check_file(int fd, const char *path, char why[256])
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return fail(why, -errno, path, "cannot look at it");
+    if (!S_ISREG(st.st_mode)) {
+        tc_why(why, "%s: is no regular file", path);
+        return -EACCES;
+    }
+    if (!trusted(&st))
+        return refuse_writers(&st, path, why);
+    if (st.st_size > FILE_MAX_BYTES) {
+        tc_why(why, "%s: is larger than %jd bytes", path, (intmax_t)FILE_MAX_BYTES);
+        return -EFBIG;
+    }
+    return 0;
+}
+
 /* Opens the folder of `path` and then the file in it, having checked both. */
-static int open_trusted(const char *path, int *ret_fd, struct stat *ret_st, char why[256])
+static int open_trusted(const char *path, int *ret_fd, char why[256])
 {
     char path_for_dirname[4096], path_for_basename[4096];
     const char *folder, *name;
@@ -64,8 +83,10 @@ static int open_trusted(const char *path, int *ret_fd, struct stat *ret_st, char
         tc_why(why, "%.32s...: is a path too long for the agent", path);
         return -ENAMETOOLONG;
     }
-    folder = dirname(strcpy(path_for_dirname, path));
-    name = basename(strcpy(path_for_basename, path));
+    memcpy(path_for_dirname, path, strlen(path) + 1);
+    memcpy(path_for_basename, path, strlen(path) + 1);
+    folder = dirname(path_for_dirname);
+    name = basename(path_for_basename);
     dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0 || fstat(dir, &st) < 0) {
         rc = fail(why, -errno, path, "cannot open its folder");
@@ -82,23 +103,15 @@ static int open_trusted(const char *path, int *ret_fd, struct stat *ret_st, char
         rc = -ELOOP;
         goto out;
     }
-    if (fd < 0 || fstat(fd, &st) < 0) {
+    if (fd < 0) {
         rc = fail(why, -errno, path, "cannot open");
         goto out;
     }
-    if (!S_ISREG(st.st_mode)) {
-        tc_why(why, "%s: is no regular file", path);
-        rc = -EACCES;
+    rc = check_file(fd, path, why);
+    if (rc)
         goto out;
-    }
-    if (!trusted(&st)) {
-        rc = refuse_writers(&st, path, why);
-        goto out;
-    }
     *ret_fd = fd;
-    *ret_st = st;
     fd = -1;
-    rc = 0;
 out:
     if (fd >= 0)
         close(fd);
@@ -315,7 +328,6 @@ int tc_module_open(const char *path, const char *private_dir,
                    struct tc_module **ret_module, char why[256])
 {
     struct tc_module *module;
-    struct stat st;
     int fd = -1, rc;
 
     module = calloc(1, sizeof(*module));
@@ -323,15 +335,10 @@ int tc_module_open(const char *path, const char *private_dir,
         tc_why(why, "%s: out of memory", path);
         return -ENOMEM;
     }
-    rc = open_trusted(path, &fd, &st, why);
+    rc = open_trusted(path, &fd, why);
     if (rc)
         goto out;
     memcpy(module->path, path, strlen(path) + 1);
-    if (st.st_size > FILE_MAX_BYTES) {
-        tc_why(why, "%s: is larger than %d bytes", path, FILE_MAX_BYTES);
-        rc = -EFBIG;
-        goto out;
-    }
     rc = make_copy(fd, module, private_dir, why);
     if (rc)
         goto out;

@@ -172,6 +172,7 @@ static void limit_reached(uv_timer_t *timer)
 
 static void limit_set(struct tc_plugin *plugin, uint64_t ms)
 {
+    uv_update_time(plugin->env->loop); /* the callbacks before may have taken long */
     (void)uv_timer_start(&plugin->limit, limit_reached, ms, 0);
 }
 

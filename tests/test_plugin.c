@@ -558,13 +558,13 @@ static void end_in(const char *so, char ret_name[64])
     if (!child) {
         struct tc_harness h;
 
-        (void)alarm(1);
         tc_harness_init(&h);
         h.arg = page;
         h.env.entering = remember;
         (void)tc_harness_load(&h, so, NULL);
         (void)tc_harness_start(&h);
         (void)tc_harness_publish(&h, "test.in", 0, -1, NULL);
+        (void)alarm(1);
         (void)tc_harness_await(&h, "test.never", 0);
         _exit(0);
     }

@@ -16,6 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/config.h"
+#include "core/loader.h"
+
 /* The line of the guide, to the letter; the test says where pkg-config finds tocsin.pc.
  */
 #define THE_CALL                                                                         \
@@ -137,6 +140,56 @@ static void vendor_guide_has_the_call(void **state)
     shell("grep -qF '" THE_CALL "' '" TEST_SOURCE_DIR "/docs/vendor/guide.md'");
 }
 
+/* The text between the lines ```yaml and ``` of the guide, for the caller to free. */
+static char *yaml_of_the_guide(void)
+{
+    FILE *guide = fopen(TEST_SOURCE_DIR "/docs/vendor/guide.md", "re");
+    char *text = NULL, line[512];
+    bool inside = false;
+    size_t len = 0;
+    FILE *out;
+
+    assert_non_null(guide);
+    out = open_memstream(&text, &len);
+    assert_non_null(out);
+    while (fgets(line, sizeof(line), guide)) {
+        if (!strncmp(line, "```", 3))
+            inside = !strcmp(line, "```yaml\n");
+        else if (inside)
+            (void)fputs(line, out);
+    }
+    (void)fclose(out);
+    (void)fclose(guide);
+    return text;
+}
+
+static void vendor_guide_configures_the_template(void **state)
+{
+    char *yaml = yaml_of_the_guide();
+    struct tc_options *options;
+    struct tc_option_table table;
+    struct tc_config *config;
+    struct tc_harness h;
+    char so[96];
+
+    (void)state;
+    tc_harness_init(&h);
+    build_template(&h, "");
+    (void)snprintf(so, sizeof(so), "%s/tocsin_acme.so", h.dir);
+    assert_int_equal(tc_harness_load(&h, so, NULL), 0);
+    table.first = tc_plugin_module(h.plugin)->plugin->options;
+    table.stride = tc_plugin_module(h.plugin)->plugin->option_size;
+    if (tc_config_read_text("guide.md", yaml, &config, h.why) ||
+        tc_config_bind(config, "acme", table, &options, h.why))
+        fail_msg("%s", h.why);
+    assert_string_equal(tc_options_item(options, "names", 1), "invoice*.exe");
+    assert_int_equal(tc_options_int(options, "quiet"), 600000);
+    tc_options_free(options);
+    tc_config_free(config);
+    free(yaml);
+    tc_harness_done(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +197,7 @@ int main(void)
         cmocka_unit_test(vendor_headers_compile_clean_under_strict_warnings),
         cmocka_unit_test(vendor_headers_are_cplusplus_too),
         cmocka_unit_test(vendor_guide_has_the_call),
+        cmocka_unit_test(vendor_guide_configures_the_template),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
