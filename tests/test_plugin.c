@@ -501,6 +501,32 @@ static void plugin_that_votes_is_a_voter_while_it_runs(void **state)
     tc_harness_done(&h);
 }
 
+/* Every state in turn, marked where the plugin is a voter in it. */
+static void note_state(void *arg, struct tc_plugin *plugin)
+{
+    struct tc_harness *h = arg;
+    char *states = h->arg;
+
+    (void)strcat(states, tc_plugin_state_name(tc_plugin_state(plugin)));
+    (void)strcat(states, tc_plugin_voter(plugin) ? "! " : " ");
+}
+
+static void plugin_announces_each_state_and_is_still_a_voter_when_it_stops(void **state)
+{
+    struct tc_harness h;
+    char states[256] = "";
+
+    (void)state;
+    tc_harness_init(&h);
+    h.arg = states;
+    h.env.changed = note_state;
+    assert_int_equal(tc_harness_load(&h, FIXTURE("good"), NULL), 0);
+    assert_int_equal(tc_harness_start(&h), 0);
+    assert_int_equal(tc_harness_stop(&h), 0);
+    assert_string_equal(states, "starting running! stopping! stopped ");
+    tc_harness_done(&h);
+}
+
 static void plugin_that_does_not_vote_is_no_voter(void **state)
 {
     struct tc_harness h;
@@ -698,6 +724,7 @@ int main(void)
         cmocka_unit_test(plugin_is_refused_what_is_too_much_too_early_or_too_late),
         cmocka_unit_test(plugin_may_publish_only_what_it_lists),
         cmocka_unit_test(plugin_that_votes_is_a_voter_while_it_runs),
+        cmocka_unit_test(plugin_announces_each_state_and_is_still_a_voter_when_it_stops),
         cmocka_unit_test(plugin_that_does_not_vote_is_no_voter),
         cmocka_unit_test(plugin_that_floods_loses_its_own_events_and_they_are_counted),
         cmocka_unit_test(plugin_that_crashes_or_spins_is_known_by_name),
