@@ -88,9 +88,10 @@ static const struct tocsin_event *await_path(struct place *p, const char *topic,
 {
     const struct tocsin_event *event;
 
-    do
+    do {
         event = tc_harness_await(&p->h, topic, 0);
-    while (event && strcmp(tc_harness_text(&p->h, event, "file.path"), path) != 0);
+        assert_non_null(event);
+    } while (strcmp(tc_harness_text(&p->h, event, "file.path"), path) != 0);
     return event;
 }
 
@@ -116,7 +117,6 @@ static void es_tells_of_writes_without_privilege(void **state)
 
     put(p, "old/f", "hello");
     event = await_path(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, "old/f"));
-    assert_non_null(event);
     assert_int_equal(tocsin_event_int(event, "file.size", -1), 5);
     assert_int_equal(pread(event->fd, text, 5, 0), 5);
     assert_string_equal(text, "hello");
@@ -132,10 +132,9 @@ static void es_tells_of_renames_and_deletions_without_privilege(void **state)
     strcpy(from, at(p, "old/f"));
     assert_int_equal(rename(from, at(p, "g")), 0);
     event = await_path(p, TOCSIN_TOPIC_FILE_RENAMED, at(p, "g"));
-    assert_non_null(event);
     assert_string_equal(tc_harness_text(&p->h, event, "file.old_path"), from);
     assert_int_equal(unlink(at(p, "g")), 0);
-    assert_non_null(await_path(p, TOCSIN_TOPIC_FILE_DELETED, at(p, "g")));
+    (void)await_path(p, TOCSIN_TOPIC_FILE_DELETED, at(p, "g"));
 }
 
 static void es_follows_new_folders_without_privilege(void **state)
@@ -145,9 +144,9 @@ static void es_follows_new_folders_without_privilege(void **state)
     assert_int_equal(mkdir(at(p, "new"), 0777), 0);
     assert_int_equal(mkdir(at(p, "new/deep"), 0777), 0);
     put(p, "new/deep/early", "x"); /* before it is marked, perhaps */
-    assert_non_null(await_path(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, "new/deep/early")));
+    (void)await_path(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, "new/deep/early"));
     put(p, "new/deep/late", "x");
-    assert_non_null(await_path(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, "new/deep/late")));
+    (void)await_path(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, "new/deep/late"));
 }
 
 int main(void)

@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an open costs, seen by the process that opens, each against a floor in the same
+ * run, in turn; medians count. With plugin es between:
+ *   open_cached         a file that was allowed before; floor: a file nobody asks about
+ *   open_first          a small file not seen before, one voter that allows at once;
+ *                       floor: a bare fanotify loop that allows at once
+ *   open_first_scanned  the same with plugin av, if it was built; floor: the bare loop
+ *                       that reads the file and scans it with the same rules
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fanotify.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <tocsin/plugin.h>
+#include <unistd.h>
+#include <yara.h>
+
+#include "core/judge.h"
+#include "core/loader.h"
+#include "core/options.h"
+#include "core/plugin.h"
+#include "ipc/bus.h"
+#include "ipc/event.h"
+
+#define ALARM_S 120
+#define ROUNDS 9
+#define HOT_OPENS 20000
+#define NEW_FILES 300
+#define FILE_BYTES 4096
+#define TURN_EVENTS 64
+#define RULES 10
+#define PLUGINS_MAX 2
+
+/* What the opener is told to do: open folder/<first>, <first + 1> ...; or one file over
+ * and over. The answer is nanoseconds for one. */
+struct order {
+    char folder[64];
+    uint32_t first, count;
+    bool same;
+};
+
+enum place { GUARDED, FREE, BARE, PLACES };
+
+struct bench {
+    bool scanned;
+    char root[64], folders[PLACES][64], rules[96];
+    int orders; /* socket to the opener */
+    pid_t opener, bare;
+    uv_loop_t loop;
+    uv_async_t turn;
+    struct tc_bus *bus;
+    struct tc_judge *judge;
+    struct tc_subscriber *voter;
+    struct tc_plugin_env env;
+    struct tc_plugin *plugins[PLUGINS_MAX];
+    struct tc_options *options[PLUGINS_MAX];
+    size_t plugin_count;
+    uint32_t next_file;
+    bool answered;
+};
+
+static void must(bool ok, const char *what)
+{
+    if (ok)
+        return;
+    (void)fprintf(stderr, "bench_open: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static uint64_t clock_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* ---- The opener: a process of its own, asked about like any other. ---- */
+
+static void opener_main(int orders)
+{
+    struct order order;
+    char path[96];
+    uint64_t from;
+    double ns;
+
+    while (read(orders, &order, sizeof(order)) == sizeof(order)) {
+        from = clock_ns();
+        for (uint32_t i = 0; i < order.count; i++) {
+            int fd;
+
+            snprintf(path, sizeof(path), "%s/%u", order.folder,
+                     order.first + (order.same ? 0 : i));
+            fd = open(path, O_RDONLY | O_CLOEXEC);
+            if (fd < 0)
+                _exit(1);
+            close(fd);
+        }
+        ns = (double)(clock_ns() - from) / order.count;
+        if (write(orders, &ns, sizeof(ns)) != sizeof(ns))
+            break;
+    }
+    _exit(0);
+}
+
+/* ---- The floor: what any program that asks must do. ---- */
+
+static int no_match(YR_SCAN_CONTEXT *context, int message, void *data, void *arg)
+{
+    (void)context;
+    (void)message;
+    (void)data;
+    (void)arg;
+    return CALLBACK_CONTINUE;
+}
+
+static YR_SCANNER *make_scanner(const char *rules_path)
+{
+    YR_COMPILER *compiler;
+    YR_SCANNER *scanner;
+    YR_RULES *rules;
+    FILE *file = fopen(rules_path, "re");
+
+    must(file && yr_initialize() == ERROR_SUCCESS, "libyara");
+    must(yr_compiler_create(&compiler) == ERROR_SUCCESS, "a compiler");
+    must(yr_compiler_add_file(compiler, file, NULL, rules_path) == 0, "the rules");
+    must(yr_compiler_get_rules(compiler, &rules) == ERROR_SUCCESS, "the rules");
+    must(yr_scanner_create(rules, &scanner) == ERROR_SUCCESS, "a scanner");
+    yr_scanner_set_callback(scanner, no_match, NULL);
+    fclose(file);
+    return scanner;
+}
+
+static void bare_main(const struct bench *bench, int ready)
+{
+    int group = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC | FAN_UNLIMITED_QUEUE,
+                              O_RDONLY | O_CLOEXEC);
+    YR_SCANNER *scanner = bench->scanned ? make_scanner(bench->rules) : NULL;
+    struct fanotify_event_metadata events[64], *m;
+    static uint8_t content[2 * FILE_BYTES];
+    ssize_t n, len;
+
+    alarm(ALARM_S);
+    must(group >= 0 && !fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
+                                      FAN_OPEN_PERM, AT_FDCWD, bench->folders[BARE]),
+         "the bare loop");
+    must(write(ready, "r", 1) == 1, "the bare loop");
+    while ((n = read(group, events, sizeof(events))) > 0) {
+        for (m = events; FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n)) {
+            struct fanotify_response response = {m->fd, FAN_ALLOW};
+
+            len = scanner ? pread(m->fd, content, sizeof(content), 0) : 0;
+            if (len > 0)
+                yr_scanner_scan_mem(scanner, content, (size_t)len);
+            if (write(group, &response, sizeof(response)) < 0)
+                _exit(1);
+            close(m->fd);
+        }
+    }
+    _exit(1);
+}
+
+/* ---- A small agent: bus, judge, plugins, and a voter that allows. ---- */
+
+static int env_publish(void *arg, const struct tocsin_event *draft, const char *source,
+                       const struct tocsin_event **ret_event)
+{
+    return tc_judge_publish(((struct bench *)arg)->judge, draft, source, ret_event);
+}
+
+static void env_report(void *arg, const char *plugin, uint32_t what, const char *key,
+                       const char *text, const char *fix)
+{
+    (void)arg;
+    (void)key;
+    (void)fix;
+    if (what == TOCSIN_REPORT_ISSUE)
+        (void)fprintf(stderr, "bench_open: %s: %s\n", plugin, text);
+}
+
+static int env_excluded(void *arg, const char *plugin, const char *path,
+                        const char *executable)
+{
+    (void)arg;
+    (void)plugin;
+    (void)path;
+    (void)executable;
+    return TOCSIN_NOT_EXCLUDED;
+}
+
+static bool env_passive(void *arg)
+{
+    (void)arg;
+    return false;
+}
+
+static bool env_is_agent(void *arg, int32_t pid)
+{
+    (void)arg;
+    return pid == getpid();
+}
+
+static void env_changed(void *arg, struct tc_plugin *plugin)
+{
+    (void)arg;
+    (void)plugin;
+}
+
+static void env_entering(void *arg, const char *plugin)
+{
+    (void)arg;
+    (void)plugin;
+}
+
+static uint64_t voter_bit(void *arg, const char *source)
+{
+    struct bench *bench = arg;
+
+    if (bench->voter && !strcmp(source, "bench"))
+        return tc_subscriber_bit(bench->voter);
+    for (size_t i = 0; i < bench->plugin_count; i++)
+        if (!strcmp(source, tc_plugin_name(bench->plugins[i])))
+            return tc_plugin_voter(bench->plugins[i]);
+    return 0;
+}
+
+static void voter_names(void *arg, uint64_t set, char *buf, size_t cap)
+{
+    (void)arg;
+    (void)set;
+    snprintf(buf, cap, "a voter");
+}
+
+static void vote(void *arg, struct tc_event *event)
+{
+    struct bench *bench = arg;
+    struct tocsin_event answer = {.size = sizeof(answer),
+                                  .fd = -1,
+                                  .reply_to = event->pub.id,
+                                  .topic = TOCSIN_TOPIC_VERDICT};
+    struct tocsin_writer w;
+    uint8_t buf[64];
+
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_str(&w, "decision", "allow");
+    tocsin_put_bool(&w, "cacheable", true);
+    tocsin_end(&w);
+    answer.data = w.buf;
+    answer.len = w.len;
+    must(!tc_bus_publish(bench->bus, &answer, "bench", NULL, NULL), "a vote");
+}
+
+static void wake(void *arg)
+{
+    uv_async_send(&((struct bench *)arg)->turn);
+}
+
+static void take_turn(uv_async_t *async)
+{
+    if (tc_bus_turn(((struct bench *)async->data)->bus, TURN_EVENTS))
+        uv_async_send(async);
+}
+
+static void load(struct bench *bench, const char *file, const char *key,
+                 const char *value)
+{
+    struct tc_module *module = NULL;
+    struct tc_options *options = NULL;
+    char path[512], copies[96], why[256] = "";
+    size_t i = bench->plugin_count;
+
+    snprintf(path, sizeof(path), "%s/%s", BENCH_PLUGIN_DIR, file);
+    snprintf(copies, sizeof(copies), "%s/copies", bench->root);
+    if (tc_module_open(path, copies, &module, why) ||
+        tc_options_new((struct tc_option_table){module->plugin->options,
+                                                module->plugin->option_size},
+                       &options) ||
+        tc_options_set_list(options, key, &value, 1, why) ||
+        tc_plugin_new(&bench->env, module, options, &bench->plugins[i], why) ||
+        tc_plugin_start(bench->plugins[i])) {
+        (void)fprintf(stderr, "bench_open: %s\n", why);
+        exit(1);
+    }
+    bench->plugin_count++;
+    while (tc_plugin_state(bench->plugins[i]) == TC_PLUGIN_STARTING)
+        uv_run(&bench->loop, UV_RUN_ONCE);
+    must(tc_plugin_state(bench->plugins[i]) == TC_PLUGIN_RUNNING, file);
+}
+
+static void start_agent(struct bench *bench)
+{
+    static const char *const asked[] = {TOCSIN_TOPIC_FILE_OPEN, TOCSIN_TOPIC_FILE_EXEC,
+                                        NULL};
+    struct tc_subscription what = {
+        .name = "bench", .patterns = asked, .voter = true, .deliver = vote, .arg = bench};
+    struct tc_judge_voters voters = {voter_bit, voter_names, bench};
+
+    must(!uv_loop_init(&bench->loop), "a loop");
+    must(!uv_async_init(&bench->loop, &bench->turn, take_turn), "a loop");
+    bench->turn.data = bench;
+    bench->bus = tc_bus_new(wake, bench);
+    must(bench->bus && !tc_judge_new(&bench->loop, bench->bus, &voters, &bench->judge),
+         "a judge");
+    bench->env = (struct tc_plugin_env){.loop = &bench->loop,
+                                        .bus = bench->bus,
+                                        .state_dir = bench->root,
+                                        .arg = bench,
+                                        .publish = env_publish,
+                                        .report = env_report,
+                                        .excluded = env_excluded,
+                                        .passive = env_passive,
+                                        .is_agent = env_is_agent,
+                                        .changed = env_changed,
+                                        .entering = env_entering};
+    if (bench->scanned)
+        load(bench, "tocsin_av.so", "rules", bench->rules);
+    else
+        must(!tc_bus_subscribe(bench->bus, &what, &bench->voter), "a voter");
+    load(bench, "tocsin_es.so", "watch", bench->folders[GUARDED]);
+}
+
+static void stop_agent(struct bench *bench)
+{
+    for (size_t i = bench->plugin_count; i-- > 0;) {
+        tc_plugin_stop(bench->plugins[i]);
+        while (tc_plugin_state(bench->plugins[i]) == TC_PLUGIN_STOPPING ||
+               tc_plugin_busy(bench->plugins[i]))
+            uv_run(&bench->loop, UV_RUN_ONCE);
+        tc_plugin_free(bench->plugins[i]);
+    }
+}
+
+/* ---- Measuring. ---- */
+
+static void answer_came(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    ((struct bench *)poll->data)->answered = true;
+}
+
+/* Has the opener do something while the agent's loop runs. */
+static double measure(struct bench *bench, enum place place, uint32_t first,
+                      uint32_t count, bool same)
+{
+    struct order order = {.first = first, .count = count, .same = same};
+    uv_poll_t *poll = malloc(sizeof(*poll));
+    double ns = 0;
+
+    snprintf(order.folder, sizeof(order.folder), "%s", bench->folders[place]);
+    must(poll && !uv_poll_init(&bench->loop, poll, bench->orders), "a poll");
+    poll->data = bench;
+    bench->answered = false;
+    uv_poll_start(poll, UV_READABLE, answer_came);
+    must(write(bench->orders, &order, sizeof(order)) == sizeof(order), "an order");
+    while (!bench->answered)
+        uv_run(&bench->loop, UV_RUN_ONCE);
+    must(read(bench->orders, &ns, sizeof(ns)) == sizeof(ns), "the opener");
+    uv_close((uv_handle_t *)poll, (uv_close_cb)free);
+    uv_run(&bench->loop, UV_RUN_NOWAIT);
+    return ns;
+}
+
+static void make_files(struct bench *bench, enum place place, uint32_t first,
+                       uint32_t count)
+{
+    static char content[FILE_BYTES];
+    char path[96];
+
+    for (uint32_t i = 0; i < count; i++) {
+        int fd;
+
+        snprintf(path, sizeof(path), "%s/%u", bench->folders[place], first + i);
+        memset(content, 'a' + (int)(i % 26), sizeof(content));
+        memcpy(content, &i, sizeof(i)); /* no two alike */
+        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        must(fd >= 0 && write(fd, content, sizeof(content)) == sizeof(content), path);
+        close(fd);
+    }
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+static void tell(const char *name, double goal, double floor[ROUNDS], double es[ROUNDS])
+{
+    double ratios[ROUNDS];
+
+    for (size_t i = 0; i < ROUNDS; i++)
+        ratios[i] = es[i] / floor[i];
+    qsort(floor, ROUNDS, sizeof(double), by_value);
+    qsort(es, ROUNDS, sizeof(double), by_value);
+    qsort(ratios, ROUNDS, sizeof(double), by_value);
+    printf("{\"bench\":\"%s\",\"unit\":\"ns\",\"floor\":%.0f,\"es\":%.0f,"
+           "\"ratio\":%.2f,\"goal\":%.2f}\n",
+           name, floor[ROUNDS / 2], es[ROUNDS / 2], ratios[ROUNDS / 2], goal);
+    (void)fflush(stdout);
+}
+
+static void bench_cached(struct bench *bench)
+{
+    double floor[ROUNDS], es[ROUNDS];
+
+    make_files(bench, GUARDED, 0, 1);
+    make_files(bench, FREE, 0, 1);
+    measure(bench, GUARDED, 0, 100, true); /* asks, and is remembered */
+    for (size_t i = 0; i < ROUNDS; i++) {
+        floor[i] = measure(bench, FREE, 0, HOT_OPENS, true);
+        es[i] = measure(bench, GUARDED, 0, HOT_OPENS, true);
+    }
+    tell("open_cached", 1.05, floor, es);
+}
+
+static void bench_first(struct bench *bench)
+{
+    double floor[ROUNDS], es[ROUNDS];
+    uint32_t first = 1;
+
+    for (size_t i = 0; i < ROUNDS; i++, first += NEW_FILES) {
+        make_files(bench, BARE, first, NEW_FILES);
+        make_files(bench, GUARDED, first, NEW_FILES);
+        floor[i] = measure(bench, BARE, first, NEW_FILES, false);
+        es[i] = measure(bench, GUARDED, first, NEW_FILES, false);
+    }
+    tell(bench->scanned ? "open_first_scanned" : "open_first", 1.5, floor, es);
+}
+
+/* ---- The place, and the processes that must exist before the first thread. ---- */
+
+static void write_rules(struct bench *bench)
+{
+    FILE *file;
+
+    snprintf(bench->rules, sizeof(bench->rules), "%s/bench.yar", bench->root);
+    file = fopen(bench->rules, "we");
+    must(file != NULL, "the rules");
+    for (int i = 0; i < RULES; i++)
+        (void)fprintf(
+            file,
+            "rule bench_%d { strings: $a = \"tocsin-bench-%d\" $b = { %02x 5a a5 "
+            "?? 01 } condition: any of them }\n",
+            i, i, 0x80 + i);
+    must(fclose(file) == 0, "the rules");
+}
+
+static void prepare(struct bench *bench)
+{
+    static const char *const names[PLACES] = {"guarded", "free", "bare"};
+    int orders[2], ready[2];
+    char byte;
+
+    strcpy(bench->root, "/tmp/tocsin-bench-XXXXXX");
+    must(mkdtemp(bench->root) != NULL, "a folder");
+    must(!unshare(CLONE_NEWNS) && !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL),
+         "a mount namespace");
+    must(!mount("bench", bench->root, "tmpfs", 0, NULL), "a tmpfs");
+    for (size_t i = 0; i < PLACES; i++) {
+        snprintf(bench->folders[i], sizeof(bench->folders[i]), "%.40s/%s", bench->root,
+                 names[i]);
+        must(!mkdir(bench->folders[i], 0755) &&
+                 !mount("bench", bench->folders[i], "tmpfs", 0, NULL),
+             "a tmpfs");
+    }
+    write_rules(bench);
+    must(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, orders) &&
+             !pipe2(ready, O_CLOEXEC),
+         "a socket");
+    bench->orders = orders[0];
+    bench->opener = fork();
+    if (!bench->opener) {
+        close(orders[0]);
+        opener_main(orders[1]);
+    }
+    bench->bare = fork();
+    if (!bench->bare)
+        bare_main(bench, ready[1]);
+    close(orders[1]);
+    close(ready[1]);
+    must(bench->opener > 0 && bench->bare > 0 && read(ready[0], &byte, 1) == 1,
+         "the bare loop");
+}
+
+static void finish(struct bench *bench)
+{
+    char root[64];
+
+    kill(bench->bare, SIGKILL);
+    close(bench->orders);
+    waitpid(bench->bare, NULL, 0);
+    waitpid(bench->opener, NULL, 0);
+    strcpy(root, bench->root);
+    umount2(root, MNT_DETACH);
+    rmdir(root);
+}
+
+static void run(bool scanned)
+{
+    static struct bench bench;
+
+    alarm(ALARM_S);
+    bench.scanned = scanned;
+    prepare(&bench);
+    start_agent(&bench);
+    if (!scanned)
+        bench_cached(&bench);
+    bench_first(&bench);
+    stop_agent(&bench);
+    finish(&bench);
+}
+
+int main(void)
+{
+    static const bool variants[] = {false, true};
+    int failed = 0, status;
+
+    if (geteuid()) {
+        (void)fprintf(stderr, "bench_open: must be root\n");
+        return 1;
+    }
+    for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++) {
+        pid_t pid;
+
+        if (variants[i] && access(BENCH_PLUGIN_DIR "/tocsin_av.so", R_OK))
+            continue;
+        pid = fork();
+        if (!pid) {
+            run(variants[i]);
+            exit(0);
+        }
+        waitpid(pid, &status, 0);
+        failed |= status;
+    }
+    return failed ? 1 : 0;
+}
