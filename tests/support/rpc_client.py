@@ -1,4 +1,4 @@
-#SPDX - License - Identifier : Apache - 2.0
+# SPDX-License-Identifier: Apache-2.0
 """A client of the control socket that shares no line with ours: calls, and taps.
 
 Run by test_rpc against its server, with the path of the socket. Exits 0 when all that it
@@ -56,12 +56,7 @@ def main(path):
     error, result = client.call("tap.open", topics=["file.*"], filter={"process.name": "cu*"})
     assert error is None, error
     tap = result["tap"]
-    wanted =
-{
-    "process" : {"name" : "curl", "pid" : 70000}, "file":
-    {
-        "path" : "/etc/hosts"
-    }}
+    wanted = {"process": {"name": "curl", "pid": 70000}, "file": {"path": "/etc/hosts"}}
     for name in ("wget", "curl"):
         data = {**wanted, "process": {"name": name, "pid": 70000}}
         error, published = client.call("publish", topic="file.open", data=data)
