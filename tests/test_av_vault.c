@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <time.h>
@@ -340,6 +341,54 @@ static void vault_leaves_an_immutable_file_and_says_so(void **state)
     assert_int_equal(entries(f), 0);
 }
 
+/* In a mount namespace of its own: 0 done, 1 a promise broken, 2 no such mounts here. */
+static int take_from_read_only(struct fixture *f)
+{
+    char path[PATH_MAX], folder[PATH_MAX];
+
+    mkdir(in(folder, f->dir, "mount"), 0755);
+    if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+        mount("tmpfs", folder, "tmpfs", 0, NULL))
+        return 2;
+    put_text(in(path, f->dir, "mount/file"), "bad");
+    if (mount(NULL, folder, NULL, MS_REMOUNT | MS_RDONLY, NULL))
+        return 2;
+    return take(f, path, NULL) != -EROFS || access(path, F_OK) || entries(f) != 0 ||
+           !strstr(f->why, "Read-only");
+}
+
+static void vault_leaves_a_file_on_a_read_only_file_system(void **state)
+{
+    int status;
+    pid_t child = fork();
+
+    assert_true(child >= 0);
+    if (!child)
+        _exit(take_from_read_only(*state));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 2) {
+        print_message("skipped: cannot mount here\n");
+        skip();
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void vault_keeps_a_link_whose_content_it_has_not(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX], id[TC_AV_ID_TEXT];
+    struct stat st;
+
+    put_text(in(path, f->dir, "file"), "bad");
+    stat(path, &st);
+    tc_av_id_new(id);
+    assert_int_equal(
+        tc_av_vault_take_link(&f->vault, id, path, st.st_dev, st.st_ino, f->why),
+        -ENOENT);
+    assert_int_equal(access(path, F_OK), 0);
+}
+
 static void vault_removes_a_second_link_into_the_same_record(void **state)
 {
     struct fixture *f = *state;
@@ -578,6 +627,8 @@ int main(void)
         TEST(vault_leaves_another_file_of_the_same_name_alone),
         TEST(vault_refuses_a_file_changed_since_its_scan),
         TEST(vault_leaves_an_immutable_file_and_says_so),
+        TEST(vault_leaves_a_file_on_a_read_only_file_system),
+        TEST(vault_keeps_a_link_whose_content_it_has_not),
         TEST(vault_removes_a_second_link_into_the_same_record),
         TEST(vault_lists_the_good_and_counts_the_damaged),
         TEST(vault_killed_at_any_moment_leaves_each_file_in_one_place),

@@ -142,6 +142,7 @@ static void watch_list(int inotify, const char *list)
 static void run(void *arg)
 {
     struct tc_av_load *load = arg;
+    struct tc_av_hit hit;
     const char *folder;
 
     if (load->first)
@@ -151,7 +152,11 @@ static void run(void *arg)
     if (!load->error)
         load->error = tc_av_lists_load(load->allow_list, load->block_list,
                                        load->own_dirfd, TC_AV_OWN_LIST, &load->new_lists);
-    if (load->error || load->inotify < 0)
+    if (load->error)
+        return;
+    /* Makes the first scanner here, so that no question waits for it on the loop. */
+    tc_av_rules_scan(load->new_rules, "", 1, 1, 1, &hit);
+    if (load->inotify < 0)
         return;
     for (size_t i = 0; (folder = tc_av_rules_folder(load->new_rules, i)); i++)
         watch_folder(load->inotify, folder);

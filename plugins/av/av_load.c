@@ -194,6 +194,7 @@ static int try_source(struct load *load, struct source *source, const char *text
 
 static int read_source(struct load *load, struct source *source)
 {
+    const char *name;
     struct stat st;
     size_t len;
     char *text;
@@ -204,7 +205,9 @@ static int read_source(struct load *load, struct source *source)
         issue(load->rules, "%s: %s", source->path, strerror(-r));
         return r;
     }
-    EVP_DigestUpdate(load->hash, source->path, strlen(source->path) + 1);
+    name = strrchr(source->path, '/');
+    name = name ? name + 1 : source->path; /* not the folder: the same rules anywhere */
+    EVP_DigestUpdate(load->hash, name, strlen(name) + 1);
     EVP_DigestUpdate(load->hash, &len, sizeof(len));
     EVP_DigestUpdate(load->hash, text, len);
     if (!stat(source->path, &st) && st.st_mtime > load->rules->updated_s)

@@ -199,9 +199,9 @@ static void move_end(struct move *move)
     if (move->told)
         move->told(move->arg, ok ? "quarantined" : "failed");
     if (t) {
-        /* A name that could not be removed leaves the content in the vault all the same.
-         */
-        t->state = ok || move->link ? HELD : FAILED;
+        /* A name that could not be removed leaves the content in the vault all the same;
+         * unless somebody has taken it out: then the next sighting moves it in anew. */
+        t->state = ok || (move->link && move->error != -ENOENT) ? HELD : FAILED;
         t->dead = ok && !move->links;
         move_next(t);
     }

@@ -225,9 +225,14 @@ int tc_av_vault_take_link(const struct tc_av_vault *vault, const char *id,
                           const char *path, uint64_t dev, uint64_t ino,
                           char why[TC_AV_WHY])
 {
+    char whole[TC_AV_NAME_TEXT];
     const char *name;
-    int parent, r = tc_av_open_parent(path, &parent, &name);
+    int parent, r;
 
+    tc_av_vault_name(whole, id, TC_AV_WHOLE);
+    if (faccessat(vault->dirfd, whole, F_OK, 0))
+        return fail(why, -ENOENT, "its content is no longer in quarantine");
+    r = tc_av_open_parent(path, &parent, &name);
     if (r)
         return fail(why, r, "cannot open its folder");
     if (!names(parent, name, dev, ino)) {
