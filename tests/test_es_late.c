@@ -75,6 +75,21 @@ static void es_lets_the_agent_open_while_the_loop_is_stuck(void **state)
     assert_int_equal(tc_es_stat(s, "timeouts"), 0);
 }
 
+static void es_lets_the_agent_open_when_the_loop_got_stuck_while_reading(void **state)
+{
+    struct tc_es_scratch *s = *state;
+    uint64_t from;
+
+    tc_es_put(tc_es_in(s, "f"), "x");
+    for (int i = 0; i < 3; i++) /* now the loop reads the group itself */
+        assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
+    from = uv_hrtime();
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(tc_es_open(tc_es_in(s, "f"), NULL), 0);
+    assert_true(uv_hrtime() - from < 2000000000u);
+    assert_int_equal(s->asked, 3);
+}
+
 static void es_bounds_what_waits_and_answers_the_rest_by_default(void **state)
 {
     struct tc_es_scratch *s = *state;
@@ -155,6 +170,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         TEST(es_answers_by_default_when_the_loop_is_stuck),
         TEST(es_lets_the_agent_open_while_the_loop_is_stuck),
+        TEST(es_lets_the_agent_open_when_the_loop_got_stuck_while_reading),
         TEST(es_bounds_what_waits_and_answers_the_rest_by_default),
         TEST(es_allows_what_still_waits_when_it_is_stopped),
         TEST(es_can_be_started_again),

@@ -119,7 +119,7 @@ struct tc_es {
     uint64_t canary_before_ns;
     char *conflicts; /* names joined by ", "; "" for none */
     struct tocsin_timer *canary_timer, *start_timer;
-    struct tocsin_watch *mountinfo_watch, *names_watch;
+    struct tocsin_watch *mountinfo_watch, *names_watch, *group_watch;
     const struct tocsin_event *stats_request;
 
     uint8_t encoded[TC_ES_EVENT_MAX];

@@ -321,8 +321,9 @@ static void begin_close(struct tc_es *es, int status)
     host->timer_stop(host, es->start_timer);
     host->watch_stop(host, es->mountinfo_watch);
     host->watch_stop(host, es->names_watch);
+    host->watch_stop(host, es->group_watch);
     es->canary_timer = es->start_timer = NULL;
-    es->mountinfo_watch = es->names_watch = NULL;
+    es->mountinfo_watch = es->names_watch = es->group_watch = NULL;
 }
 
 /* Goes on once no job runs: closes the groups, then what they used. True when all is

@@ -171,24 +171,64 @@ out:
         close(fd);
 }
 
+static void handle(struct tc_es *es, const struct tc_es_item *item)
+{
+    if (item->slot == TC_ES_NO_SLOT)
+        handle_written(es, item);
+    else
+        handle_question(es, item);
+}
+
+/* What the thread has read. True when some is left. */
+static bool handle_ring(struct tc_es *es)
+{
+    struct tc_es_item item;
+
+    for (int left = TURN_ITEMS; left; left--) {
+        if (!tc_es_source_next(&es->source, &item))
+            return false;
+        handle(es, &item);
+    }
+    return true;
+}
+
+/* The loop reads for itself while opens keep coming: see es_source.h. */
+static void group_readable(void *arg, int status, uint32_t events)
+{
+    struct tc_es_item items[TC_ES_SOURCE_BATCH];
+    struct tc_es *es = arg;
+    size_t n;
+
+    (void)status;
+    (void)events;
+    tc_es_publish_losses(es);
+    if (handle_ring(es)) /* came before what is read now */
+        es->host->post(es->host, tc_es_questions_ready, es);
+    n = tc_es_source_read(&es->source, items);
+    for (size_t i = 0; i < n; i++)
+        handle(es, &items[i]);
+    atomic_fetch_add(&es->source.loop_turns, 1); /* only now: handling may get stuck */
+}
+
 void tc_es_questions_ready(void *arg)
 {
     struct tc_es *es = arg;
-    struct tc_es_item item;
-    int left = TURN_ITEMS;
+    const struct tocsin_host *host = es->host;
+    bool reads;
 
     if (!es->scope || es->closing) /* still starting: what waits is handled then */
         return;
     tc_es_publish_losses(es);
-    while (tc_es_source_next(&es->source, &item)) {
-        if (item.slot == TC_ES_NO_SLOT)
-            handle_written(es, &item);
-        else
-            handle_question(es, &item);
-        if (--left == 0) {
-            es->host->post(es->host, tc_es_questions_ready, es);
-            return;
-        }
+    if (handle_ring(es))
+        host->post(host, tc_es_questions_ready, es);
+    reads = atomic_load(&es->source.loop_reads);
+    if (reads && !es->group_watch) {
+        if (host->watch_fd(host, es->source.group, TOCSIN_READABLE, group_readable, es,
+                           &es->group_watch))
+            es->group_watch = NULL; /* then the thread goes on reading */
+    } else if (!reads) {
+        host->watch_stop(host, es->group_watch);
+        es->group_watch = NULL;
     }
 }
 

@@ -13,7 +13,8 @@
 #include <tocsin/plugin.h>
 #include <unistd.h>
 
-#define BATCH_EVENTS 64
+#define LOOK_MS 5      /* how often the thread looks after a loop that reads */
+#define QUIET_LOOKS 20 /* so often nothing came: the thread waits by itself again */
 #define NS_PER_MS 1000000ull
 #define ASKED (FAN_OPEN_PERM | FAN_OPEN_EXEC_PERM)
 
@@ -97,60 +98,80 @@ static void allow_at_once(struct tc_es_source *source,
     close(m->fd);
 }
 
-/* Hands one event on; true when the loop must be told. */
-static bool foreign_event(struct tc_es_source *source,
-                          const struct fanotify_event_metadata *m, uint64_t now_ns)
+/* What is to be handed on of one event; false: nothing, it has been dealt with. */
+static bool make_item(struct tc_es_source *source,
+                      const struct fanotify_event_metadata *m, uint64_t now_ns,
+                      struct tc_es_item *ret_item)
 {
-    struct tc_es_item item = {
-        .time_ns = now_ns, .mask = m->mask, .fd = m->fd, .pid = m->pid};
-    unsigned int queued;
+    const struct tocsin_host *host = source->config.host;
 
-    item.slot = TC_ES_NO_SLOT;
-    if (m->mask & ASKED) {
-        if (tc_es_gate_open(&source->gate, m->fd, now_ns + source->config.deadline_ns,
-                            &item.slot)) {
-            respond(source, m->fd, source->config.on_timeout_allow);
-            count(&source->pending_full);
-            close(m->fd);
-            return false;
-        }
-        return tc_es_ring_push(&source->ring, &item);
+    if (m->mask & FAN_Q_OVERFLOW)
+        count(&source->overflow);
+    if (m->fd < 0)
+        return false;
+    if (atomic_load(&source->draining) || host->is_agent(host, m->pid)) {
+        allow_at_once(source, m);
+        return false;
     }
-    queued = atomic_load(&source->writes_queued);
-    if (queued >= source->config.max_pending || !tc_es_ring_push(&source->ring, &item)) {
-        count(&source->writes_lost);
+    *ret_item = (struct tc_es_item){.time_ns = now_ns,
+                                    .mask = m->mask,
+                                    .fd = m->fd,
+                                    .pid = m->pid,
+                                    .slot = TC_ES_NO_SLOT};
+    if ((m->mask & ASKED) &&
+        tc_es_gate_open(&source->gate, m->fd, now_ns + source->config.deadline_ns,
+                        &ret_item->slot)) {
+        respond(source, m->fd, source->config.on_timeout_allow);
+        count(&source->pending_full);
         close(m->fd);
-        return true;
+        return false;
     }
-    atomic_fetch_add(&source->writes_queued, 1);
     return true;
 }
 
-static void read_batch(struct tc_es_source *source)
+size_t tc_es_source_read(struct tc_es_source *source,
+                         struct tc_es_item items[TC_ES_SOURCE_BATCH])
 {
-    const struct tocsin_host *host = source->config.host;
-    struct fanotify_event_metadata events[BATCH_EVENTS], *m = events;
+    struct fanotify_event_metadata events[TC_ES_SOURCE_BATCH], *m = events;
     ssize_t n = read(source->group, events, sizeof(events));
-    uint64_t now_ns = host->now_ns(host);
-    bool tell = false;
+    uint64_t now_ns = source->config.host->now_ns(source->config.host);
+    size_t made = 0;
 
     if (n < 0 && errno != EAGAIN && errno != EINTR) {
         atomic_store(&source->read_error, errno);
         count(&source->read_errors);
-        tell = true;
     }
-    for (; FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n)) {
-        if (m->mask & FAN_Q_OVERFLOW)
-            count(&source->overflow);
-        if (m->fd < 0)
-            continue;
-        if (host->is_agent(host, m->pid) || atomic_load(&source->draining))
-            allow_at_once(source, m);
-        else
-            tell |= foreign_event(source, m, now_ns);
+    for (; FAN_EVENT_OK(m, n); m = FAN_EVENT_NEXT(m, n))
+        made += make_item(source, m, now_ns, &items[made]);
+    return made;
+}
+
+/* A question always finds room, as the gate has bounded them; a close may not. */
+static void hand_on(struct tc_es_source *source, const struct tc_es_item *item)
+{
+    if (item->slot == TC_ES_NO_SLOT &&
+        atomic_load(&source->writes_queued) >= source->config.max_pending) {
+        count(&source->writes_lost);
+        close(item->fd);
+        return;
     }
-    if (tell)
+    if (item->slot == TC_ES_NO_SLOT)
+        atomic_fetch_add(&source->writes_queued, 1);
+    tc_es_ring_push(&source->ring, item);
+}
+
+/* The thread's own reading. True when something was handed on. */
+static bool read_for_loop(struct tc_es_source *source)
+{
+    struct tc_es_item items[TC_ES_SOURCE_BATCH];
+    uint64_t errors = atomic_load(&source->read_errors);
+    size_t n = tc_es_source_read(source, items);
+
+    for (size_t i = 0; i < n; i++)
+        hand_on(source, &items[i]);
+    if (n || errors != atomic_load(&source->read_errors))
         announce(source);
+    return n > 0;
 }
 
 /* Milliseconds until the next deadline, rounded up; -1: none. */
@@ -166,11 +187,44 @@ static int until_due(struct tc_es_source *source)
     return (int)((next_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
 }
 
+/* Waits for the group; once something has come for the loop, that is to read itself. */
+static void wait_for_group(struct tc_es_source *source, int timeout)
+{
+    struct pollfd fds[2] = {{.fd = source->wake, .events = POLLIN},
+                            {.fd = source->group, .events = POLLIN}};
+
+    if (poll(fds, 2, timeout) > 0 && fds[1].revents && read_for_loop(source) &&
+        !atomic_load(&source->draining)) {
+        atomic_store(&source->loop_reads, true);
+        announce(source);
+    }
+}
+
+/* Looks whether the loop reads what comes; *quiet counts the times that nothing came. */
+static void look_after_loop(struct tc_es_source *source, int timeout, unsigned int *quiet)
+{
+    struct pollfd wake = {.fd = source->wake, .events = POLLIN};
+    struct pollfd group = {.fd = source->group, .events = POLLIN};
+    unsigned int before = atomic_load(&source->loop_turns);
+
+    poll(&wake, 1, timeout < 0 || timeout > LOOK_MS ? LOOK_MS : timeout);
+    ++*quiet;
+    if (atomic_load(&source->loop_turns) != before) {
+        *quiet = 0;
+    } else if (poll(&group, 1, 0) > 0) {
+        read_for_loop(source);
+        *quiet = 0;
+    } else if (*quiet >= QUIET_LOOKS) {
+        *quiet = 0;
+        atomic_store(&source->loop_reads, false);
+        announce(source);
+    }
+}
+
 static void *reader_main(void *arg)
 {
     struct tc_es_source *source = arg;
-    struct pollfd fds[2] = {{.fd = source->wake, .events = POLLIN},
-                            {.fd = source->group, .events = POLLIN}};
+    unsigned int quiet = 0;
     uint32_t late;
     int timeout;
 
@@ -181,10 +235,11 @@ static void *reader_main(void *arg)
                                      source->config.host->now_ns(source->config.host),
                                      source->config.on_timeout_allow);
             atomic_fetch_add(&source->timeouts, late);
-            continue;
+        } else if (atomic_load(&source->loop_reads)) {
+            look_after_loop(source, timeout, &quiet);
+        } else {
+            wait_for_group(source, timeout);
         }
-        if (poll(fds, 2, timeout) > 0 && fds[1].revents)
-            read_batch(source);
     }
     return NULL;
 }
@@ -207,6 +262,7 @@ void tc_es_source_stop(struct tc_es_source *source)
     if (source->group < 0)
         return;
     atomic_store(&source->draining, true);
+    atomic_store(&source->loop_reads, false);
     tc_es_gate_answer_all(&source->gate, true);
 }
 

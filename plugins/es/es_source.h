@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the permission group of fanotify(7), its marks, and the thread that reads it. The
- * thread answers the agent's own processes itself, and whatever the loop has left
+ * Owns: the permission group of fanotify(7), its marks, and the thread that sees to it.
+ * The thread answers the agent's own processes itself, and whatever the loop has left
  * unanswered past its deadline, so that no open anywhere can hang on a busy agent; all
  * else goes to the loop through a ring. Must not: open a file, log, or take a lock that
  * anybody holds while waiting.
+ *
+ * Waking two threads for each open would cost more than all the rest. So while opens keep
+ * coming the loop reads the group itself (`loop_reads`), and the thread only looks every
+ * few milliseconds whether the loop still does; if not, it reads. When nothing has come
+ * for a while the thread alone waits for the group again, and nobody wakes for nothing.
  */
 #ifndef TC_ES_SOURCE_H
 #define TC_ES_SOURCE_H
@@ -18,6 +23,8 @@
 #include "es_ring.h"
 
 struct tocsin_host;
+
+#define TC_ES_SOURCE_BATCH 64 /* events of one read */
 
 struct tc_es_source_counters {
     uint64_t own;          /* asked by the agent itself: allowed at once */
@@ -33,7 +40,7 @@ struct tc_es_source_config {
     uint32_t max_pending;
     uint64_t deadline_ns; /* from question to default answer */
     bool on_timeout_allow;
-    void (*ready)(void *arg); /* loop: items wait in the ring */
+    void (*ready)(void *arg); /* loop: items wait in the ring, or loop_reads changed */
     void *arg;
 };
 
@@ -47,6 +54,8 @@ struct tc_es_source {
     struct tc_es_ring ring;
     atomic_bool announced; /* `ready` has been posted and not run yet */
     atomic_bool draining, quit;
+    atomic_bool loop_reads; /* the loop is to call tc_es_source_read */
+    atomic_uint loop_turns; /* how often it has */
     atomic_uint writes_queued;
     atomic_ullong own, timeouts, pending_full, writes_lost, overflow, read_errors;
     atomic_int read_error; /* the last one's errno */
@@ -96,6 +105,10 @@ void tc_es_source_forget_all(struct tc_es_source *source);
 /* Loop: the next item of the ring; false when there is none and `ready` will come again.
  */
 bool tc_es_source_next(struct tc_es_source *source, struct tc_es_item *ret_item);
+
+/* Loop, when the group is readable: up to TC_ES_SOURCE_BATCH items. Returns how many. */
+size_t tc_es_source_read(struct tc_es_source *source,
+                         struct tc_es_item items[TC_ES_SOURCE_BATCH]);
 
 void tc_es_source_counters(struct tc_es_source *source,
                            struct tc_es_source_counters *ret);
