@@ -224,14 +224,16 @@ static void move_done(void *arg, int status)
 static void move_start(struct tc_av_threat *t, struct move *move)
 {
     struct timespec now;
+    int r;
 
     clock_gettime(CLOCK_REALTIME, &now);
     move->record.time_ns = tc_av_ns(now);
     move->link = t->state == HELD;
     t->state = MOVING;
-    move->error = tc_av_work(move->av, move_run, move_done, move);
-    if (move->error) {
-        snprintf(move->why, sizeof(move->why), "%s", strerror(-move->error));
+    r = tc_av_work(move->av, move_run, move_done, move);
+    if (r) { /* else the move belongs to the pool now */
+        move->error = r;
+        snprintf(move->why, sizeof(move->why), "%s", strerror(-r));
         move_end(move);
     }
 }
