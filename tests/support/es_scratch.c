@@ -124,6 +124,8 @@ int tc_es_child_begin(struct tc_es_scratch *s, tc_es_deed_fn deed, const char *p
     assert_true(pid >= 0);
     if (!pid) {
         alarm(CHILD_ALARM_S);
+        close_range(3, ~0u,
+                    0); /* the groups must close with the parent, whatever ends it */
         _exit(deed(path, other));
     }
     return pid;
@@ -191,6 +193,7 @@ int tc_es_execute(const char *path, const char *other)
 
     (void)other;
     if (!pid) {
+        alarm(CHILD_ALARM_S); /* fork has cleared it */
         execl(path, path, (char *)NULL);
         _exit(errno);
     }
