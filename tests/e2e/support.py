@@ -127,7 +127,11 @@ class Agent:
             f.write(text)
 
     def __enter__(self):
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
         return self
 
     def __exit__(self, *exc):
@@ -136,6 +140,7 @@ class Agent:
         self.stop()
         if self.mounted:
             subprocess.run(["umount", "-l", self.protected], check=False)
+        self.log.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def text_of_log(self):
