@@ -168,6 +168,14 @@ static bool on_is_agent(void *arg, int32_t pid)
     return pid == getpid() || pid == agent->pulse->supervisor;
 }
 
+static void on_changed(void *arg, struct tc_plugin *plugin)
+{
+    struct tc_agent *agent = arg;
+
+    (void)plugin; /* the registry looks at all of them */
+    tc_registry_changed(agent->registry);
+}
+
 static void on_entering(void *arg, const char *plugin)
 {
     struct tc_agent *agent = arg;
@@ -568,6 +576,7 @@ static int make_registry(struct tc_agent *agent)
                 .excluded = on_excluded,
                 .passive = on_passive,
                 .is_agent = on_is_agent,
+                .changed = on_changed,
                 .entering = on_entering},
         .private_dir = agent->private_dir,
         .event = on_plugin_event,

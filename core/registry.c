@@ -292,11 +292,8 @@ void tc_registry_step_soon(struct tc_registry *registry, uint64_t ms)
     uv_timer_start(&registry->step, on_step, ms, 0);
 }
 
-static void on_changed(void *arg, struct tc_plugin *plugin)
+void tc_registry_changed(struct tc_registry *registry)
 {
-    struct tc_registry *registry = arg;
-
-    (void)plugin;
     tc_registry_step_soon(registry, 0);
 }
 
@@ -556,7 +553,6 @@ int tc_registry_new(const struct tc_registry_options *options,
         return -ENOMEM;
     registry->options = *options;
     registry->env = options->env;
-    registry->env.changed = on_changed;
     uv_timer_init(options->env.loop, &registry->step);
     registry->step.data = registry;
     *ret_registry = registry;

@@ -23,7 +23,7 @@ struct tc_registry;
 typedef void (*tc_registry_done_fn)(void *arg, int status, const char *why);
 
 struct tc_registry_options {
-    struct tc_plugin_env env; /* copied; `changed` is set by the registry */
+    struct tc_plugin_env env; /* copied; `changed` calls tc_registry_changed */
     const char *private_dir;  /* for the loader's copies; made by the caller */
     const char
         *dirs[TC_REGISTRY_DIRS_MAX]; /* where tocsin_<name>.so is looked for, in order */
@@ -43,6 +43,10 @@ int tc_registry_new(const struct tc_registry_options *options,
 
 /* All plugins must have been stopped (tc_registry_stop). */
 void tc_registry_free(struct tc_registry *registry);
+
+/* A plugin's state has changed: the registry looks at it soon. From
+ * tc_plugin_env.changed. */
+void tc_registry_changed(struct tc_registry *registry);
 
 /* Keeps `name` from being started until it is enabled by hand; `why` says what it did. */
 int tc_registry_bar(struct tc_registry *registry, const char *name, const char *why);

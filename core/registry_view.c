@@ -56,10 +56,30 @@ void tc_registry_count(const struct tc_registry *registry, unsigned *ret_loaded,
     }
 }
 
+static const char *kind_name(uint32_t kind)
+{
+    switch (kind) {
+    case TOCSIN_KIND_SYSTEM_EXTENSION:
+        return "system_extension";
+    case TOCSIN_KIND_KERNEL_EXTENSION:
+        return "kernel_extension";
+    case TOCSIN_KIND_NETWORK_EXTENSION:
+        return "network_extension";
+    case TOCSIN_KIND_SUPPLEMENTARY:
+        return "supplementary";
+    case TOCSIN_KIND_DETECTOR:
+        return "detector";
+    default:
+        return "?";
+    }
+}
+
 static void put_entry(const struct tc_entry *e, struct tocsin_writer *w)
 {
     tocsin_put_bool(w, "enabled", e->enabled);
     if (e->plugin) {
+        tocsin_put_str(w, "kind", kind_name(tc_plugin_module(e->plugin)->plugin->kind));
+        tocsin_put_bool(w, "voter", tc_entry_voter(e) != 0);
         tc_plugin_put(e->plugin, w);
         return;
     }
