@@ -44,19 +44,18 @@ int tc_entry_add(struct tc_registry *registry, const char *name,
 
 uint64_t tc_entry_voter(const struct tc_entry *e)
 {
-    uint64_t bit = e->fresh ? tc_plugin_voter(e->fresh) : 0;
+    const struct tc_plugin *const both[] = {e->fresh, e->plugin};
 
-    return bit || !e->plugin ? bit : tc_plugin_voter(e->plugin);
+    for (size_t i = 0; i < 2; i++)
+        if (both[i] && tc_plugin_state(both[i]) == TC_PLUGIN_RUNNING)
+            return tc_plugin_voter(both[i]);
+    return 0;
 }
 
 static void tell(struct tc_entry *e, const char *what, const char *why)
 {
     struct tc_registry *registry = e->registry;
-    uint64_t voters = 0;
 
-    for (const struct tc_entry *each = registry->entries; each; each = each->next)
-        voters |= tc_entry_voter(each);
-    registry->options.voters(registry->options.arg, voters);
     registry->options.event(registry->options.arg, what, e->name, why, e->plugin);
 }
 
@@ -272,15 +271,18 @@ static void all_idle(struct tc_registry *registry)
 static void on_step(uv_timer_t *timer)
 {
     struct tc_registry *registry = timer->data;
+    uint64_t voters = 0;
 
     free_retired(registry);
     for (struct tc_entry *e = registry->entries; e; e = e->next) {
+        voters |= tc_entry_voter(e);
         if (e->doing == TC_ENTRY_STOPPING && (!e->plugin || settled(e->plugin)))
             after_stop(e);
         else if (e->doing == TC_ENTRY_STARTING &&
                  settled(e->fresh ? e->fresh : e->plugin))
             after_start(e);
     }
+    registry->options.voters(registry->options.arg, voters);
     if (tc_registry_idle(registry))
         all_idle(registry);
 }

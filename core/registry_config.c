@@ -162,7 +162,7 @@ static void take_back(struct tc_plan *plan)
                 (struct tc_option_table){descriptor->options, descriptor->option_size},
                 &old, why))
             continue;
-        if (tc_plugin_reconfigure(item->entry->plugin, old, &restart, why) || restart)
+        if (tc_plugin_reconfigure(item->entry->plugin, old, &restart, why))
             tc_options_free(old);
     }
 }
@@ -182,11 +182,12 @@ static int take_options(struct tc_plan *plan)
             take_back(plan);
             return err;
         }
-        /* With restart the options are still ours; the reload binds its own. */
-        if (!item->restart) {
-            item->options = NULL;
-            item->took = true;
-        }
+        /* With restart they are still ours; the reload binds its own, against its own
+         * table. */
+        if (item->restart)
+            tc_options_free(item->options);
+        item->options = NULL;
+        item->took = !item->restart;
     }
     return 0;
 }

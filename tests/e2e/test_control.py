@@ -123,7 +123,7 @@ class Vendor(unittest.TestCase):
             info = agent.call("plugin.info", {"name": "acme"})
             option = [o["name"] for o in info["options"]][0]
             self.assertTrue(option)
-            with open(agent.path("invoice.pdf.exe"), "wb") as f:
+            with open(agent.path("holiday.scr"), "wb") as f:
                 f.write(b"x")
             wait_for(lambda: [a for a in agent.call("alert.list")["items"]
                               if a["detected_from"] == "acme"])
