@@ -124,6 +124,21 @@ static void what_was_known_of_an_ended_process_is_still_given(void **state)
     assert_int_equal(counters(*state).gone, 1);
 }
 
+static void regress_an_ending_process_keeps_its_executable(void **state)
+{
+    struct child child = begin();
+    const struct tc_es_process *process = tc_es_processes_find(*state, child.pid);
+    siginfo_t info;
+
+    close(child.in);
+    assert_int_equal(waitid(P_PID, (id_t)child.pid, &info, WEXITED | WNOWAIT), 0);
+    process = tc_es_processes_find(*state, child.pid);
+    assert_non_null(process);
+    assert_non_null(process->self.executable);
+    assert_non_null(process->command_line);
+    assert_int_equal(waitpid(child.pid, NULL, 0), child.pid);
+}
+
 static void nothing_is_said_of_a_process_that_never_was(void **state)
 {
     assert_null(tc_es_processes_find(*state, 0x3ffffff0));
@@ -155,6 +170,7 @@ int main(void)
         TEST(the_start_is_within_a_second_of_the_truth),
         TEST(an_exec_is_noticed),
         TEST(what_was_known_of_an_ended_process_is_still_given),
+        TEST(regress_an_ending_process_keeps_its_executable),
         TEST(nothing_is_said_of_a_process_that_never_was),
         TEST(the_longest_unused_goes_first),
 #undef TEST

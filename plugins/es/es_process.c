@@ -321,6 +321,26 @@ static size_t make(struct tc_es_processes *processes, pid_t pid)
     return i;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a && b && !strcmp(a, b);
+}
+
+/*
+ * True when `fresh` was read from a process on its way out: its memory has gone, and with
+ * it the executable and the command line. exit_files comes after exit_mm (kernel/exit.c),
+ * so whoever leaves the closing of its files to the kernel is found like that.
+ */
+static bool is_exiting(const struct tc_es_process *fresh,
+                       const struct tc_es_process *kept)
+{
+    if (!kept->self.executable || kept->self.start_ns != fresh->self.start_ns)
+        return false;
+    return !fresh->self.executable ||
+           (!fresh->command_line &&
+            same_text(fresh->self.executable, kept->self.executable));
+}
+
 const struct tc_es_process *tc_es_processes_find(struct tc_es_processes *processes,
                                                  pid_t pid)
 {
@@ -340,7 +360,8 @@ const struct tc_es_process *tc_es_processes_find(struct tc_es_processes *process
         processes->counters.hits++;
         return &entry->process;
     }
-    if (!entry_read(processes, &fresh, pid)) {
+    if (!entry_read(processes, &fresh, pid) &&
+        !is_exiting(&fresh.process, &entry->process)) {
         entry_clear(entry);
         entry->process = fresh.process;
         entry->witness = fresh.witness;

@@ -40,7 +40,7 @@ struct tc_es_process {
 };
 
 struct tc_es_process_counters {
-    uint64_t hits, reads, gone, evicted;
+    uint64_t hits, reads, gone, evicted; /* gone: ended or ending */
     size_t kept;
 };
 
@@ -50,8 +50,9 @@ void tc_es_processes_free(struct tc_es_processes *processes);
 
 /*
  * Who `pid` is. One that waits in an open cannot be another by now. Of one that has ended
- * since, what is kept is still given while nobody else has its number. NULL when nothing
- * is known. Valid until the next call.
+ * since, or is ending and has no memory left, what is kept is still given while nobody
+ * else has its number: the last program that it was seen to run. NULL when nothing is
+ * known. Valid until the next call.
  */
 const struct tc_es_process *tc_es_processes_find(struct tc_es_processes *processes,
                                                  pid_t pid);
