@@ -86,6 +86,38 @@ static int rename_it(const char *path, const char *other)
     return rename(path, other) ? errno : 0;
 }
 
+#define MOVES 200
+
+/*
+ * Opens a file outside, moves or links it in, opens it there at once: nobody has had the
+ * time to hear of the new name. 0 when each of those opens was refused.
+ */
+static int open_after_each(const char *outside, const char *inside,
+                           int (*get_in)(const char *, const char *))
+{
+    for (int i = 0; i < MOVES; i++) {
+        int fd = open(outside, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+        if (fd < 0 || close(fd) || tc_es_open(outside, NULL) || get_in(outside, inside))
+            return 200;
+        if (tc_es_open(inside, NULL) != EPERM)
+            return 201;
+        if (unlink(inside) || (unlink(outside) && errno != ENOENT))
+            return 200;
+    }
+    return 0;
+}
+
+static int move_and_open(const char *outside, const char *inside)
+{
+    return open_after_each(outside, inside, rename);
+}
+
+static int link_and_open(const char *outside, const char *inside)
+{
+    return open_after_each(outside, inside, link);
+}
+
 static int open_special(const char *path, const char *other)
 {
     int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -105,6 +137,11 @@ static int open_many(const char *folder, const char *other)
         err = tc_es_open(path, NULL);
     }
     return err;
+}
+
+static bool has_a_folder_outside(struct tc_harness *h)
+{
+    return tc_es_stat((struct tc_es_scratch *)(void *)h, "folders_outside") == 1;
 }
 
 /* ---- Other names for a protected file. ---- */
@@ -151,6 +188,38 @@ static void es_asks_about_a_file_that_was_moved_in(void **state)
     assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), EPERM);
 }
 
+static void regress_a_file_moved_in_is_asked_about_at_once(void **state)
+{
+    struct tc_es_scratch *s = *state;
+
+    s->deny = "/in/";
+    assert_int_equal(tc_es_child(s, move_and_open, tc_es_out(s, "f"), tc_es_in(s, "f")),
+                     0);
+    assert_int_equal(tc_es_stat(s, "folders_outside"), 1);
+}
+
+static void regress_a_file_linked_in_is_asked_about_at_once(void **state)
+{
+    struct tc_es_scratch *s = *state;
+
+    s->deny = "/in/";
+    assert_int_equal(tc_es_child(s, link_and_open, tc_es_out(s, "f"), tc_es_in(s, "f")),
+                     0);
+    assert_int_equal(tc_es_stat(s, "folders_outside"), 1);
+}
+
+static void es_asks_in_a_watched_folder_below_one_that_is_not(void **state)
+{
+    struct tc_es_scratch *s = *state;
+
+    s->deny = "/in/";
+    tc_es_put(tc_es_in(s, "f"), "x");
+    tc_es_put(tc_es_out(s, "../f"), "x");
+    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_out(s, "../f"), NULL), 0);
+    assert_true(tc_harness_run(&s->h, has_a_folder_outside, TC_HARNESS_WAIT_MS));
+    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), EPERM);
+}
+
 static bool has_reset(struct tc_harness *h)
 {
     return tc_es_stat((struct tc_es_scratch *)(void *)h, "resets") > 0;
@@ -164,6 +233,7 @@ static void es_asks_about_a_file_whose_folder_was_moved_in(void **state)
     assert_int_equal(mkdir(tc_es_out(s, "d"), 0755), 0);
     tc_es_put(tc_es_out(s, "d/f"), "x");
     assert_int_equal(tc_es_child(s, tc_es_open, tc_es_out(s, "d/f"), NULL), 0);
+    assert_true(tc_harness_run(&s->h, has_a_folder_outside, TC_HARNESS_WAIT_MS));
     assert_int_equal(tc_es_child(s, rename_it, tc_es_out(s, "d"), tc_es_in(s, "d")), 0);
     assert_true(tc_harness_run(&s->h, has_reset, 5000));
     assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "d/f"), NULL), EPERM);
@@ -327,6 +397,9 @@ int main(void)
         TEST(es_sees_through_a_hard_link_from_outside),
         TEST(es_sees_through_a_symbolic_link_from_outside),
         TEST(es_asks_about_a_file_that_was_moved_in),
+        TEST(regress_a_file_moved_in_is_asked_about_at_once),
+        TEST(regress_a_file_linked_in_is_asked_about_at_once),
+        TEST(es_asks_in_a_watched_folder_below_one_that_is_not),
         TEST(es_asks_about_a_file_whose_folder_was_moved_in),
         TEST(es_sees_the_tool_that_copies),
         TEST(es_is_not_dodged_by_a_new_mount_namespace),

@@ -3,11 +3,11 @@
  * Owns: the plugin's state, shared by the files that act on it on the loop thread:
  *   es.c            descriptor, options, events from the bus, statistics
  *   es_lifecycle.c  start, stop, the canary
- *   es_watching.c   mounts that come and go, names, other such programs
+ *   es_watching.c   mounts that come and go, names, folders outside, other such programs
  *   es_questions.c  the way of a question: place, publication, answer
  *   es_publish.c    everything that is published
  * Below them, and without it: es_source, es_gate, es_ring, es_scope, es_process,
- * es_encode, es_names, es_notify, es_folders, es_probe.
+ * es_encode, es_names, es_notify, es_folders, es_outside, es_probe.
  */
 #ifndef TC_ES_H
 #define TC_ES_H
@@ -19,6 +19,7 @@
 
 #include "es_encode.h"
 #include "es_names.h"
+#include "es_outside.h"
 #include "es_process.h"
 #include "es_source.h"
 
@@ -46,6 +47,7 @@ enum tc_es_job_name {
     TC_ES_JOB_CANARY,
     TC_ES_JOB_CONFLICTS,
     TC_ES_JOB_NAMES,
+    TC_ES_JOB_OUTSIDE,
     TC_ES_JOB_CLOSE,
     TC_ES_JOBS,
 };
@@ -102,6 +104,7 @@ struct tc_es {
     struct tc_es_name_batch *batch;
     int names_status;
     struct tc_es_scope *scope;
+    struct tc_es_outside outside;
     struct tc_es_mount_scan scan;
     struct tc_es_processes *processes;
 
@@ -143,13 +146,19 @@ void tc_es_names_readable(void *arg, int status, uint32_t events);
 void tc_es_conflicts_run(struct tc_es *es);
 void tc_es_conflicts_done(struct tc_es *es, int status);
 
+/* A file outside was opened: has its folder marked, so that it was the last question. */
+void tc_es_outside_opened(struct tc_es *es, const char *path);
+void tc_es_outside_run(struct tc_es *es);
+void tc_es_outside_marked(struct tc_es *es, int status);
+
 /* es_questions.c */
 void tc_es_questions_ready(void *arg); /* the source's `ready` */
 void tc_es_questions_answer(struct tc_es *es, uint64_t id, bool allow, bool cacheable);
 void tc_es_questions_changed(struct tc_es *es, uint64_t device, uint64_t inode);
-void tc_es_questions_reset(struct tc_es *es); /* forgets all remembered files */
-void tc_es_questions_sweep(struct tc_es *es); /* gives up what was never closed */
-void tc_es_questions_drop(struct tc_es *es);  /* all of them, answered or not */
+void tc_es_questions_reset(struct tc_es *es);  /* verdicts may differ from here on */
+void tc_es_questions_forget(struct tc_es *es); /* takes all that is remembered back */
+void tc_es_questions_sweep(struct tc_es *es);  /* gives up what was never closed */
+void tc_es_questions_drop(struct tc_es *es);   /* all of them, answered or not */
 
 /* es_publish.c */
 uint64_t tc_es_realtime_ns(void); /* since the epoch */

@@ -269,6 +269,7 @@ int tc_es_start(struct tc_es *es)
         [TC_ES_JOB_CANARY] = {canary_run, canary_done},
         [TC_ES_JOB_CONFLICTS] = {tc_es_conflicts_run, tc_es_conflicts_done},
         [TC_ES_JOB_NAMES] = {tc_es_names_run, tc_es_names_done},
+        [TC_ES_JOB_OUTSIDE] = {tc_es_outside_run, tc_es_outside_marked},
         [TC_ES_JOB_CLOSE] = {close_run, close_done},
     };
     struct rlimit files = {.rlim_cur = 1024};
@@ -361,6 +362,7 @@ void tc_es_release(struct tc_es *es)
     free(es->batch);
     free(es->questions);
     free(es->buckets);
+    tc_es_outside_done(&es->outside);
     tc_es_scope_unref(es->scope);
     tc_es_processes_free(es->processes);
     es->canary_path = es->conflicts = NULL;

@@ -187,6 +187,9 @@ static void put_source(struct tc_es *es, struct tocsin_writer *w)
     tocsin_put_uint(w, "marks", es->scan.marked);
     tocsin_put_uint(w, "marks_failed", es->scan.failed);
     tocsin_put_uint(w, "marks_unnamed", es->scan.unnamed);
+    tocsin_put_uint(w, "folders_outside", es->outside.marked);
+    tocsin_put_uint(w, "folders_outside_refused", es->outside.refused);
+    tocsin_put_uint(w, "folders_outside_dropped", es->outside.dropped);
 }
 
 void tc_es_publish_stats(struct tc_es *es, const struct tocsin_event *request)

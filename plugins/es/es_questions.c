@@ -125,7 +125,8 @@ static void handle_question(struct tc_es *es, const struct tc_es_item *item)
         return;
     }
     if (look.place == TC_ES_OUTSIDE) {
-        settle(es, item, true, es->names_complete, &es->counters.out_of_scope);
+        settle(es, item, true, false, &es->counters.out_of_scope);
+        tc_es_outside_opened(es, look.path);
         return;
     }
     switch (excluded(es, item, &look)) {
@@ -327,9 +328,14 @@ void tc_es_questions_reset(struct tc_es *es)
 {
     es->generation++;
     es->counters.resets++;
-    if (es->rung != TC_ES_RUNG_PERMISSION || es->closing)
-        return;
+    if (es->rung == TC_ES_RUNG_PERMISSION && !es->closing)
+        tc_es_questions_forget(es);
+}
+
+void tc_es_questions_forget(struct tc_es *es)
+{
     tc_es_source_forget_all(&es->source);
+    tc_es_outside_forget(&es->outside);
     tc_es_source_mark_canary(&es->source, es->canary_fd);
 }
 

@@ -21,6 +21,12 @@
 #ifndef FAN_MARK_EVICTABLE /* Linux 5.19 */
 #define FAN_MARK_EVICTABLE 0x00000200
 #endif
+#ifndef FAN_MARK_IGNORE /* Linux 6.0 */
+#define FAN_MARK_IGNORE 0x00000400
+#endif
+
+/* Of a folder: it must not end with the next write there (fanotify_mark(2), EISDIR). */
+#define IGNORE_FOLDER (FAN_MARK_IGNORE | FAN_MARK_IGNORED_SURV_MODIFY)
 
 /*
  * O_NONBLOCK because the kernel opens the file for us, inside read(2): kernels before
@@ -338,6 +344,25 @@ void tc_es_source_forget_path(struct tc_es_source *source, const char *path)
                       FAN_MARK_REMOVE | FAN_MARK_IGNORED_MASK | FAN_MARK_DONT_FOLLOW,
                       ASKED, AT_FDCWD, path))
         return; /* ENOENT: there was none */
+}
+
+/*
+ * Not of CLOSE_WRITE: a protected file may have a second name there, and what was written
+ * to that through a mapping is only seen at the close.
+ */
+int tc_es_source_ignore_folder(struct tc_es_source *source, int fd)
+{
+    if (fanotify_mark(source->group, FAN_MARK_ADD | IGNORE_FOLDER | FAN_MARK_EVICTABLE,
+                      ASKED | FAN_EVENT_ON_CHILD, fd, "."))
+        return -errno;
+    return 0;
+}
+
+void tc_es_source_ask_folder(struct tc_es_source *source, int fd)
+{
+    if (fanotify_mark(source->group, FAN_MARK_REMOVE | FAN_MARK_IGNORE,
+                      ASKED | FAN_EVENT_ON_CHILD, fd, "."))
+        return; /* ENOENT: it has been evicted */
 }
 
 void tc_es_source_forget_all(struct tc_es_source *source)

@@ -99,6 +99,16 @@ int tc_es_source_remember(struct tc_es_source *source, int fd);
 void tc_es_source_forget(struct tc_es_source *source, int fd);
 void tc_es_source_forget_path(struct tc_es_source *source, const char *path);
 
+/*
+ * The kernel lets every open of a file in this folder pass; whatever is moved out of it
+ * is asked about. Errors: -EINVAL before Linux 6.0, which lacks FAN_MARK_IGNORE. Any
+ * thread.
+ */
+int tc_es_source_ignore_folder(struct tc_es_source *source, int fd);
+
+/* Takes that back. Any thread. */
+void tc_es_source_ask_folder(struct tc_es_source *source, int fd);
+
 /* Takes all of them back, and the canary's mark with them: mark it again. */
 void tc_es_source_forget_all(struct tc_es_source *source);
 

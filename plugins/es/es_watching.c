@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the watching beside the questions: mounts that come and go, names, and other
- * programs that ask as well. Each is a piece of work on a pool thread and what the loop
- * makes of it.
+ * Owns: the watching beside the questions: mounts that come and go, names, folders that
+ * need no watching, and other programs that ask as well. Each is a piece of work on a
+ * pool thread and what the loop makes of it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -118,6 +118,43 @@ void tc_es_names_done(struct tc_es *es, int status)
     if (!es->closing && !es->names_watch)
         es->host->watch_fd(es->host, es->names.group, TOCSIN_READABLE,
                            tc_es_names_readable, es, &es->names_watch);
+}
+
+/* ---- Folders outside. ---- */
+
+static void outside_start(struct tc_es *es)
+{
+    if (es->jobs[TC_ES_JOB_OUTSIDE].busy || !es->outside.waiting_count)
+        return;
+    tc_es_outside_begin(&es->outside, es->scope, es->generation);
+    if (tc_es_job_start(es, TC_ES_JOB_OUTSIDE))
+        tc_es_outside_end(&es->outside); /* asked again when somebody opens there */
+}
+
+void tc_es_outside_opened(struct tc_es *es, const char *path)
+{
+    /* Without names nobody would tell that a folder has been moved to where it counts. */
+    if (es->names_complete &&
+        tc_es_outside_add(&es->outside, path, es->host->now_ns(es->host)))
+        outside_start(es);
+}
+
+void tc_es_outside_run(struct tc_es *es)
+{
+    tc_es_outside_mark(&es->outside, &es->source);
+}
+
+void tc_es_outside_marked(struct tc_es *es, int status)
+{
+    bool outdated = es->outside.generation != es->generation;
+
+    (void)status;
+    tc_es_outside_end(&es->outside);
+    if (es->closing)
+        return;
+    if (outdated) /* all marks were to be forgotten; some have come after that */
+        tc_es_questions_forget(es);
+    outside_start(es);
 }
 
 /* ---- Other holders of fanotify groups. ---- */

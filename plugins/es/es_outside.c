@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "es_outside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "es_scope.h"
+#include "es_source.h"
+
+#define AGAIN_NS 1000000000ull /* a folder is not marked more often */
+
+/* FNV-1a. Two folders of one hash hinder each other for a second: harmless. */
+static uint64_t hash(const char *text, size_t len)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ (unsigned char)text[i]) * 0x100000001b3u;
+    return h;
+}
+
+bool tc_es_outside_add(struct tc_es_outside *outside, const char *path, uint64_t now_ns)
+{
+    const char *slash = strrchr(path, '/');
+    size_t len = slash && slash != path ? (size_t)(slash - path) : 1;
+    uint64_t name = hash(path, len);
+    struct tc_es_outside_recent *recent =
+        &outside->recent[name % TC_ES_OUTSIDE_RECENT_MAX];
+    char *folder;
+
+    if (!slash || (recent->name == name && now_ns < recent->at_ns + AGAIN_NS))
+        return false;
+    folder = outside->waiting_count < TC_ES_OUTSIDE_MAX ? strndup(path, len) : NULL;
+    if (!folder) {
+        outside->dropped++;
+        return false;
+    }
+    outside->waiting[outside->waiting_count++] = folder;
+    recent->name = name;
+    recent->at_ns = now_ns;
+    return true;
+}
+
+void tc_es_outside_begin(struct tc_es_outside *outside, struct tc_es_scope *scope,
+                         uint32_t generation)
+{
+    memcpy(outside->marking, outside->waiting, sizeof(outside->marking));
+    outside->marking_count = outside->waiting_count;
+    outside->waiting_count = 0;
+    outside->scope = tc_es_scope_ref(scope);
+    outside->generation = generation;
+    outside->marked_now = 0;
+}
+
+/* Whether the open folder lies outside, where it is at this moment. */
+static bool is_outside(const struct tc_es_scope *scope, int fd)
+{
+    char link[32], path[TC_ES_PATH_MAX];
+    struct statx stx;
+    ssize_t n;
+
+    if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &stx) ||
+        !(stx.stx_mask & STATX_MNT_ID))
+        return false;
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    n = readlink(link, path, sizeof(path) - 1);
+    if (n <= 0)
+        return false;
+    path[n] = '\0';
+    return tc_es_scope_place(scope, stx.stx_mnt_id, path) == TC_ES_OUTSIDE;
+}
+
+/*
+ * The second look is for a folder, or one above it, that was moved while it was marked.
+ * Of one moved after that look the kernel tells later than the mark was made, and all
+ * marks are then forgotten.
+ */
+static bool mark_one(const struct tc_es_outside *outside, struct tc_es_source *source,
+                     const char *path)
+{
+    int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool marked;
+
+    if (fd < 0)
+        return false;
+    marked = is_outside(outside->scope, fd) && !tc_es_source_ignore_folder(source, fd);
+    if (marked && !is_outside(outside->scope, fd)) {
+        tc_es_source_ask_folder(source, fd);
+        marked = false;
+    }
+    close(fd);
+    return marked;
+}
+
+void tc_es_outside_mark(struct tc_es_outside *outside, struct tc_es_source *source)
+{
+    for (size_t i = 0; i < outside->marking_count; i++)
+        outside->marked_now += mark_one(outside, source, outside->marking[i]);
+}
+
+void tc_es_outside_end(struct tc_es_outside *outside)
+{
+    outside->marked += outside->marked_now;
+    outside->refused += outside->marking_count - outside->marked_now;
+    for (size_t i = 0; i < outside->marking_count; i++)
+        free(outside->marking[i]);
+    outside->marking_count = 0;
+    tc_es_scope_unref(outside->scope);
+    outside->scope = NULL;
+}
+
+void tc_es_outside_forget(struct tc_es_outside *outside)
+{
+    memset(outside->recent, 0, sizeof(outside->recent));
+}
+
+void tc_es_outside_done(struct tc_es_outside *outside)
+{
+    tc_es_outside_end(outside);
+    for (size_t i = 0; i < outside->waiting_count; i++)
+        free(outside->waiting[i]);
+    outside->waiting_count = 0;
+}
