@@ -182,11 +182,7 @@ static int take_options(struct tc_plan *plan)
             take_back(plan);
             return err;
         }
-        /* With restart they are still ours; the reload binds its own, against its own
-         * table. */
-        if (item->restart)
-            tc_options_free(item->options);
-        item->options = NULL;
+        item->options = NULL; /* the plugin's, also where they wait for its new start */
         item->took = !item->restart;
     }
     return 0;
