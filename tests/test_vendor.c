@@ -89,8 +89,7 @@ static void vendor_template_is_one_compiler_call_from_an_alert(void **state)
     alert = tc_harness_await(&h, TOCSIN_TOPIC_ALERT_RAISED, id);
     assert_non_null(alert);
     assert_string_equal(tc_harness_text(&h, alert, "alert.severity"), "low");
-    assert_string_equal(tc_harness_text(&h, alert, "alert.detected_from"),
-                        "file.created");
+    assert_string_equal(tc_harness_text(&h, alert, "alert.detected_from"), "acme");
     assert_string_equal(tc_harness_text(&h, alert, "file.path"),
                         "/home/ann/evil \xff name");
     assert_int_equal(tocsin_event_int(alert, "process.pid", -1), 42);

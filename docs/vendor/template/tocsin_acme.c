@@ -91,7 +91,7 @@ static void raise_alert(struct acme *acme, const struct tocsin_event *event,
     tocsin_put_str(&w, "title", "A file with a watched name was seen");
     tocsin_put_str(&w, "severity", "low");
     tocsin_put_str(&w, "category", "file");
-    tocsin_put_str(&w, "detected_from", event->topic);
+    tocsin_put_str(&w, "detected_from", "acme"); /* who says so: the plugin's name */
     tocsin_end(&w);
     tocsin_begin_map(&w, "rule");
     tocsin_put_str(&w, "id", "acme-name");
