@@ -12,6 +12,8 @@
 #include "core/machine.h"
 #include "core/why.h"
 
+#define UNQUOTABLE "\"\\$`\n" /* in YAML's and the shell's double quotes */
+
 static int make_dir(const struct tc_trial *trial, const char *name, char why[256])
 {
     char path[4096];
@@ -58,10 +60,12 @@ int tc_trial_init(struct tc_trial *trial, const char *dir, const char *prefix,
     if (err)
         return err;
     real = realpath(dir, NULL);
-    if (!real || strlen(real) >= sizeof(trial->dir) || strpbrk(real, "\"\\\n") ||
-        strpbrk(prefix, "\"\\\n")) {
+    if (!real || strlen(real) >= sizeof(trial->dir) || strpbrk(real, UNQUOTABLE) ||
+        strpbrk(prefix, UNQUOTABLE)) {
         free(real);
-        tc_why(why, "%s: choose a folder whose path has no quotes or backslashes", dir);
+        tc_why(why,
+               "%s: choose a folder without quotes, backslashes, $ and ` in its path",
+               dir);
         return -EINVAL;
     }
     snprintf(trial->dir, sizeof(trial->dir), "%s", real);
@@ -87,25 +91,30 @@ int tc_trial_init(struct tc_trial *trial, const char *dir, const char *prefix,
 
 void tc_trial_explain(const struct tc_trial *trial, const char *prefix)
 {
+    bool root = geteuid() == 0;
+
     /* In two pieces, so that neither this file nor the terminal's log is taken for
      * malware. */
-    printf("Tocsin protects %s/protected until you press Ctrl-C. %s\n"
-           "In another terminal:\n\n"
-           "  cd %s/protected\n"
-           "  export TOCSIN_SOCKET=%s/runtime/tocsin.sock PATH=%s/bin:$PATH\n"
-           "  printf '%%s%%s' '%s' '%s' > test.com\n"
-           "  cat test.com              # %s\n"
-           "  tocsin threat list        # ... quarantined, with the reason\n"
-           "  tocsin health             # what protects, and what is wrong\n"
-           "  tocsin tap 'file.*'       # what the sensor sees, live\n\n",
-           trial->dir,
-           geteuid() == 0
-               ? "It runs as root: bad files are blocked."
-               : "It does not run as root: it detects and quarantines, but cannot "
-                 "block (run it as root for that).",
-           trial->dir, trial->dir, prefix, "X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-",
-           "STANDARD-ANTIVIRUS-TEST-FILE!$H+H*",
-           geteuid() == 0 ? "blocked, or gone already ..." : "gone within a second ...");
+    printf(
+        "Tocsin protects %s/protected until you press Ctrl-C.\n"
+        "%s\n\n"
+        "In another terminal, as the same user:\n\n"
+        "  cd \"%s/protected\"\n"
+        "  export TOCSIN_SOCKET=\"%s/runtime/tocsin.sock\" PATH=\"%s/bin:$PATH\"\n\n"
+        "  printf '%%s%%s' '%s' '%s' > test.com\n"
+        "  cat test.com       # %s\n"
+        "  tocsin threat list # what was found, where, and what was done about it\n"
+        "  tocsin threat quarantine restore ID   # gives it back, and lets it pass\n"
+        "  tocsin health      # what protects, what is wrong, and how to mend it\n"
+        "  tocsin tap         # what the agent sees and says, live; Ctrl-C ends it\n\n",
+        trial->dir,
+        root ? "It runs as root: a bad file cannot be opened or executed, and is "
+               "quarantined."
+             : "It does not run as root: it quarantines a bad file after it was "
+               "written,\nbut cannot stop anybody from opening it. Root can do both.",
+        trial->dir, trial->dir, prefix, "X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-",
+        "STANDARD-ANTIVIRUS-TEST-FILE!$H+H*",
+        root ? "refused, or gone: it is in quarantine" : "gone: it is in quarantine");
     fflush(stdout);
 }
 
