@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/blame.h"
 #include "core/config.h"
 #include "core/control.h"
 #include "core/health.h"
@@ -81,7 +82,7 @@ void tc_agent_publish(struct tc_agent *agent, const char *topic,
         return;
     event.data = w->buf;
     event.len = w->len;
-    (void)tc_bus_publish(agent->bus, &event, "core", NULL, NULL);
+    (void)tc_judge_publish(agent->judge, &event, "core", NULL);
 }
 
 /* Publishes {name, reason} and whatever else is one sentence. */
@@ -178,14 +179,8 @@ static void on_changed(void *arg, struct tc_plugin *plugin)
 
 static void on_entering(void *arg, const char *plugin)
 {
-    struct tc_agent *agent = arg;
-    size_t len = plugin ? strlen(plugin) : 0;
-
-    if (len >= sizeof(agent->pulse->plugin))
-        len = sizeof(agent->pulse->plugin) - 1;
-    if (len)
-        memcpy(agent->pulse->plugin, plugin, len);
-    agent->pulse->plugin[len] = '\0';
+    (void)arg;
+    tc_blame_enter(plugin);
 }
 
 static uint64_t on_voter_bit(void *arg, const char *source)
@@ -675,6 +670,7 @@ int tc_agent_run(struct tc_pulse *pulse, const struct tc_agent_options *options)
     }
     set_log_level(&agent);
     tc_machine_prepare();
+    tc_blame_start(pulse);
     uv_loop_init(&agent.loop);
     init_handles(&agent);
     if (make_parts(&agent)) {

@@ -9,6 +9,7 @@
 #include "core/agent.h"
 #include "core/config.h"
 #include "core/control_priv.h"
+#include "core/judge.h"
 #include "core/options.h"
 #include "core/registry.h"
 #include "core/why.h"
@@ -108,17 +109,17 @@ static int ask_plugin(struct tc_control *control, const char *method, const void
 {
     struct tocsin_event draft = {
         .size = sizeof(draft), .fd = -1, .data = params, .len = len};
-    struct tc_event *event;
+    const struct tocsin_event *event;
     char topic[128];
     int err;
 
     snprintf(topic, sizeof(topic), "rpc.%s", method);
     draft.topic = topic;
-    err = tc_bus_publish(control->agent->bus, &draft, "core", NULL, &event);
+    err = tc_judge_publish(control->agent->judge, &draft, "core", &event);
     if (err)
         return err;
-    *ret_id = event->pub.id;
-    tc_event_unref(event);
+    *ret_id = event->id;
+    tc_event_unref(tc_event_of(event));
     return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 #include <tocsin/plugin.h>
 
 #include "ipc/bus.h"
@@ -70,7 +71,7 @@ static void tell_timeout(struct tc_judge *judge, const struct tc_verdict_final *
     event.topic = "verdict.timeout";
     event.data = w.buf;
     event.len = w.len;
-    if (tc_bus_publish(judge->bus, &event, "core", NULL, NULL))
+    if (tc_judge_publish(judge, &event, "core", NULL))
         return;
     judge->told_ns = final->closed_ns;
     judge->untold = judge->untold_missing = 0;
@@ -99,7 +100,7 @@ static void on_closed(void *arg, const struct tc_verdict_final *final)
     event.topic = TOCSIN_TOPIC_VERDICT_FINAL;
     event.data = w.buf;
     event.len = w.len;
-    (void)tc_bus_publish(judge->bus, &event, "core", NULL, NULL);
+    (void)tc_judge_publish(judge, &event, "core", NULL);
     if (final->why == TC_VERDICT_TIMEOUT || final->why == TC_VERDICT_OVERFLOW)
         tell_timeout(judge, final);
 }
@@ -178,33 +179,50 @@ void tc_judge_configure(struct tc_judge *judge, bool on_timeout_allow, uint64_t 
     judge->budget_ns = budget_ms * MS;
 }
 
-int tc_judge_publish(struct tc_judge *judge, const struct tocsin_event *draft,
-                     const char *source, const struct tocsin_event **ret_event)
+static uint64_t wall_ns(void)
 {
-    struct tocsin_event question = *draft;
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (uint64_t)ts.tv_sec * 1000 * MS + (uint64_t)ts.tv_nsec;
+}
+
+static int publish_question(struct tc_judge *judge, struct tocsin_event *question,
+                            const char *source, const struct tocsin_event **ret_event)
+{
+    uint64_t voters, now = uv_hrtime();
     struct tc_event *event;
-    uint64_t voters, now;
     int err;
 
-    if (!(draft->flags & TOCSIN_EVENT_AUTH)) {
-        err = tc_bus_publish(judge->bus, draft, source, NULL, ret_event ? &event : NULL);
-        if (!err && ret_event)
-            *ret_event = &event->pub;
-        return err;
-    }
-    now = uv_hrtime();
-    if (!question.deadline_ns)
-        question.deadline_ns = now + judge->budget_ns;
-    err = tc_bus_publish(judge->bus, &question, source, &voters, &event);
+    if (!question->deadline_ns)
+        question->deadline_ns = now + judge->budget_ns;
+    err = tc_bus_publish(judge->bus, question, source, &voters, &event);
     if (err)
         return err;
-    tc_verdict_open(judge->verdict, event->pub.id, voters, now, question.deadline_ns);
+    tc_verdict_open(judge->verdict, event->pub.id, voters, now, question->deadline_ns);
     arm(judge);
     if (ret_event)
         *ret_event = &event->pub;
     else
         tc_event_unref(event);
     return 0;
+}
+
+int tc_judge_publish(struct tc_judge *judge, const struct tocsin_event *draft,
+                     const char *source, const struct tocsin_event **ret_event)
+{
+    struct tocsin_event complete = *draft;
+    struct tc_event *event;
+    int err;
+
+    if (!complete.time_ns)
+        complete.time_ns = wall_ns();
+    if (complete.flags & TOCSIN_EVENT_AUTH)
+        return publish_question(judge, &complete, source, ret_event);
+    err = tc_bus_publish(judge->bus, &complete, source, NULL, ret_event ? &event : NULL);
+    if (!err && ret_event)
+        *ret_event = &event->pub;
+    return err;
 }
 
 void tc_judge_voter_gone(struct tc_judge *judge, uint64_t voter)

@@ -43,8 +43,10 @@ void tc_judge_free(struct tc_judge *judge);
 void tc_judge_configure(struct tc_judge *judge, bool on_timeout_allow,
                         uint64_t budget_ms);
 
-/* Publishes any event; for an AUTH event fills in the deadline and opens its case. As
- * tc_bus_publish. */
+/*
+ * Publishes any event: fills in the time where it is 0 and, for an AUTH event, the
+ * deadline, and opens its case. Otherwise as tc_bus_publish.
+ */
 int tc_judge_publish(struct tc_judge *judge, const struct tocsin_event *draft,
                      const char *source, const struct tocsin_event **ret_event);
 

@@ -248,8 +248,11 @@ static void watch_stop(const struct tocsin_host *pub, struct tocsin_watch *watch
 static void work_run(uv_work_t *request)
 {
     struct tc_work *work = request->data;
+    const struct tc_plugin_env *env = work->host->env;
 
+    env->entering(env->arg, work->host->name);
     work->run(work->arg);
+    env->entering(env->arg, NULL);
 }
 
 static void work_done(uv_work_t *request, int status)

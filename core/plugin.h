@@ -62,8 +62,8 @@ struct tc_plugin_env {
      * second time where work outlived the stop limit: tc_plugin_busy is then false.
      */
     void (*changed)(void *arg, struct tc_plugin *plugin);
-    /* `entering` a callback of that plugin (NULL: left it): so that a crash or hang finds
-     * its owner. */
+    /* The calling thread (the loop, or a pool thread with work) enters code of that
+     * plugin, or (NULL) has left it: so that a crash or hang finds its owner. */
     void (*entering)(void *arg, const char *plugin);
 
     uint64_t start_ms, stop_ms; /* 0: TC_PLUGIN_START_MS, TC_PLUGIN_STOP_MS */

@@ -150,6 +150,7 @@ class Agent:
 
     def start(self, ready=True):
         user = self.user
+        self.readies = self.text_of_log().count("ready\n")
 
         def become():
             if user is not None:
@@ -165,7 +166,7 @@ class Agent:
     def is_ready(self):
         if self.process.poll() is not None:
             raise AssertionError("the agent ended: " + self.text_of_log())
-        return self.text_of_log().count("ready\n") > 0 and os.path.exists(self.socket)
+        return self.text_of_log().count("ready\n") > self.readies and os.path.exists(self.socket)
 
     def stop(self, seconds=5):
         if self.process is None:
@@ -186,6 +187,11 @@ class Agent:
         with open(path, encoding="ascii") as f:
             children = f.read().split()
         return int(children[0]) if children else None
+
+    def core_gone(self):
+        """Whether no process of the agent is left (after a kill that the core follows)."""
+        done = subprocess.run(["pgrep", "-f", "--", self.config], capture_output=True, check=False)
+        return not done.stdout.split() or self.process.poll() is not None and done.returncode == 1
 
     def rpc(self):
         return Rpc(self.socket)

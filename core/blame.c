@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/blame.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "core/supervisor.h"
+
+/* A signal handler has no argument: these two are the exception to "no globals". */
+static struct tc_pulse *volatile page;
+static _Thread_local const char *volatile running;
+static _Thread_local bool on_loop;
+
+/* Async-signal-safe, as it is called from the handler too. */
+static void write_down(const char *plugin)
+{
+    size_t i = 0;
+
+    for (; plugin && plugin[i] && i < sizeof(page->plugin) - 1; i++)
+        page->plugin[i] = plugin[i];
+    page->plugin[i] = '\0';
+}
+
+static void on_fatal(int sig)
+{
+    (void)sig;
+    write_down(running);
+    /* SA_RESETHAND: returning meets the same fault again, and this time it is the end. */
+}
+
+void tc_blame_start(struct tc_pulse *pulse)
+{
+    static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+    struct sigaction action = {.sa_handler = on_fatal, .sa_flags = SA_RESETHAND};
+
+    page = pulse;
+    on_loop = true;
+    for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+        sigaction(fatal[i], &action, NULL);
+}
+
+void tc_blame_enter(const char *plugin)
+{
+    running = plugin;
+    if (on_loop)
+        write_down(plugin);
+}
