@@ -25,9 +25,9 @@ static void write_down(const char *plugin)
 
 static void on_fatal(int sig)
 {
-    (void)sig;
     write_down(running);
-    /* SA_RESETHAND: returning meets the same fault again, and this time it is the end. */
+    /* SA_RESETHAND: this time it is the end, whether a fault or somebody's kill(2) came first. */
+    raise(sig);
 }
 
 void tc_blame_start(struct tc_pulse *pulse)

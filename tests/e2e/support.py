@@ -188,10 +188,22 @@ class Agent:
             children = f.read().split()
         return int(children[0]) if children else None
 
-    def core_gone(self):
-        """Whether no process of the agent is left (after a kill that the core follows)."""
-        done = subprocess.run(["pgrep", "-f", "--", self.config], capture_output=True, check=False)
-        return not done.stdout.split() or self.process.poll() is not None and done.returncode == 1
+    def kill_all(self):
+        """SIGKILL to the supervisor; returns when its core, which follows it, has ended too."""
+        core = self.core()
+        self.process.kill()
+        self.process.wait()
+
+        def ended():
+            # A thread that is still on its way out holds the descriptors of them all.
+            try:
+                with open("/proc/%d/stat" % core, encoding="ascii", errors="replace") as f:
+                    state = f.read().rpartition(")")[2].split()[0]
+                return state == "Z" and len(os.listdir("/proc/%d/task" % core)) == 1
+            except FileNotFoundError:
+                return True
+
+        wait_for(ended)
 
     def rpc(self):
         return Rpc(self.socket)
