@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -95,13 +94,19 @@ out:
     return r;
 }
 
-int tc_av_id_new(char ret[TC_AV_ID_TEXT])
+int tc_av_id_of(const struct tc_av_key *key, const uint8_t hash[TC_AV_HASH_BYTES],
+                char ret[TC_AV_ID_TEXT])
 {
-    uint8_t b[16];
+    uint64_t told[3] = {key->dev, key->ino, (uint64_t)key->ctime_ns};
+    uint8_t bytes[sizeof(told) + TC_AV_HASH_BYTES], b[TC_AV_HASH_BYTES];
+    int r;
 
-    if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
-        return -EIO;
-    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40); /* RFC 4122, 4.4 */
+    memcpy(bytes, told, sizeof(told));
+    memcpy(bytes + sizeof(told), hash, TC_AV_HASH_BYTES);
+    r = tc_av_hash_mem(bytes, sizeof(bytes), b);
+    if (r)
+        return r;
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x80); /* RFC 9562, 5.8 */
     b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
     snprintf(ret, TC_AV_ID_TEXT,
              "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],

@@ -38,10 +38,15 @@ int tc_av_hash_mem(const void *data, size_t len, uint8_t ret[TC_AV_HASH_BYTES]);
  * shorter. */
 int tc_av_hash_fd(int fd, uint64_t offset, uint64_t len, uint8_t ret[TC_AV_HASH_BYTES]);
 
-/* A random (version 4) UUID. */
-int tc_av_id_new(char ret[TC_AV_ID_TEXT]);
+/*
+ * The id of the threat that is this content in this inode since that change: the same
+ * after a crash in the middle of dealing with it, so that it is not listed twice. A UUID
+ * of version 8.
+ */
+int tc_av_id_of(const struct tc_av_key *key, const uint8_t hash[TC_AV_HASH_BYTES],
+                char ret[TC_AV_ID_TEXT]);
 
-/* True for what tc_av_id_new makes: safe to be part of a file name. */
+/* True for what tc_av_id_of makes: safe to be part of a file name. */
 bool tc_av_id_valid(const char *text, size_t len);
 
 /* The path behind a descriptor; -ENOENT when the file has no name any more. */

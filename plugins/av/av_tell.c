@@ -102,15 +102,13 @@ void tc_av_tell_detected(const struct tc_av_news *news, const char *action)
 
 void tc_av_tell_alert(const struct tc_av_news *news)
 {
-    char id[TC_AV_ID_TEXT], title[256];
+    char title[256];
     struct tocsin_writer w;
 
-    if (tc_av_id_new(id))
-        return;
     snprintf(title, sizeof(title), "Malware found: %s", news->record->name);
     begin(&w);
     tocsin_begin_map(&w, "alert");
-    tocsin_put_str(&w, "id", id);
+    tocsin_put_str(&w, "id", news->record->id); /* one alert a threat: they share it */
     tocsin_put_str(&w, "title", title);
     tocsin_put_str(&w, "severity", news->record->severity);
     tocsin_put_str(&w, "category", "malware");

@@ -48,6 +48,7 @@ struct move {
     struct tc_av *av;
     const struct tocsin_event *event; /* a reference, or NULL */
     int own_fd;
+    struct tc_av_key key;       /* of the inode as it was seen */
     struct tc_av_record record; /* its id names the threat */
     struct tc_av_hit hit;
     bool link; /* the inode is in the vault: only the name goes */
@@ -261,6 +262,7 @@ static struct move *move_new(struct tc_av *av, const struct tc_av_sighting *seen
         av->host->event_ref(av->host, seen->event);
         move->event = seen->event;
     }
+    move->key = result->key;
     move->record.dev = result->key.dev;
     move->record.ino = result->key.ino;
     move->record.size = result->key.size;
@@ -329,7 +331,7 @@ static struct tc_av_threat *threat_of(struct tc_av *av, const struct move *move)
         unlink_threat(av, t);
         t = NULL;
     }
-    if (!t && !tc_av_id_new(id)) {
+    if (!t && !tc_av_id_of(&move->key, record->hash, id)) {
         t = threat_new(av, id, record->dev, record->ino, record->hash);
         av->counters.threats += t != NULL;
     }
