@@ -26,7 +26,8 @@ static void write_down(const char *plugin)
 static void on_fatal(int sig)
 {
     write_down(running);
-    /* SA_RESETHAND: this time it is the end, whether a fault or somebody's kill(2) came first. */
+    /* SA_RESETHAND: this time it is the end, whether a fault or somebody's kill(2) came
+     * first. */
     raise(sig);
 }
 
