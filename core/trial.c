@@ -95,26 +95,28 @@ void tc_trial_explain(const struct tc_trial *trial, const char *prefix)
 
     /* In two pieces, so that neither this file nor the terminal's log is taken for
      * malware. */
-    printf(
-        "Tocsin protects %s/protected until you press Ctrl-C.\n"
-        "%s\n\n"
-        "In another terminal, as the same user:\n\n"
-        "  cd \"%s/protected\"\n"
-        "  export TOCSIN_SOCKET=\"%s/runtime/tocsin.sock\" PATH=\"%s/bin:$PATH\"\n\n"
-        "  printf '%%s%%s' '%s' '%s' > test.com\n"
-        "  cat test.com       # %s\n"
-        "  tocsin threat list # what was found, where, and what was done about it\n"
-        "  tocsin threat quarantine restore ID   # gives it back, and lets it pass\n"
-        "  tocsin health      # what protects, what is wrong, and how to mend it\n"
-        "  tocsin tap         # what the agent sees and says, live; Ctrl-C ends it\n\n",
-        trial->dir,
-        root ? "It runs as root: a bad file cannot be opened or executed, and is "
-               "quarantined."
-             : "It does not run as root: it quarantines a bad file after it was "
-               "written,\nbut cannot stop anybody from opening it. Root can do both.",
-        trial->dir, trial->dir, prefix, "X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-",
-        "STANDARD-ANTIVIRUS-TEST-FILE!$H+H*",
-        root ? "refused, or gone: it is in quarantine" : "gone: it is in quarantine");
+    printf("Tocsin protects %s/protected until you press Ctrl-C.\n"
+           "%s\n\n"
+           "In another terminal, as the same user:\n\n"
+           "  cd \"%s/protected\"\n"
+           "  export TOCSIN_SOCKET=\"%s/runtime/tocsin.sock\" PATH=\"%s/bin:$PATH\"\n\n"
+           "  printf '%%s%%s' '%s' '%s' > test.com\n"
+           "  cat test.com       # %s\n"
+           "  tocsin threat list # what was found, where, and what was done about it\n"
+           "  tocsin threat quarantine restore ID   # gives it back, and lets it pass\n"
+           "  tocsin health      # what protects, what is wrong, and how to mend it\n"
+           "  tocsin tap         # what the agent sees and says, live; Ctrl-C ends it\n\n"
+           "What was restored is allowed in the next run, too; delete the folder %s to\n"
+           "begin anew.\n\n",
+           trial->dir,
+           root ? "It runs as root: a bad file cannot be opened or executed, and is "
+                  "quarantined."
+                : "It does not run as root: it quarantines a bad file after it was "
+                  "written,\nbut cannot stop anybody from opening it. Root can do both.",
+           trial->dir, trial->dir, prefix, "X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-",
+           "STANDARD-ANTIVIRUS-TEST-FILE!$H+H*",
+           root ? "refused, or gone: it is in quarantine" : "gone: it is in quarantine",
+           trial->dir);
     fflush(stdout);
 }
 
