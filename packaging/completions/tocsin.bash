@@ -11,7 +11,7 @@ _tocsin_words() {
     plugin) echo 'list info enable disable reload check' ;;
     config) echo 'validate show reload' ;;
     diagnostic) echo 'stats' ;;
-    tap) echo 'file.* process.* network.* threat.* alert.* verdict.* sensor.* plugin.*' ;;
+    tap) echo 'file.* verdict.* threat.* alert.* sensor.* plugin.* config.* agent.* bus.* rpc.*' ;;
     esac
 }
 
