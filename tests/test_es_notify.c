@@ -62,6 +62,7 @@ static int setup(void **state)
         fail_msg("%s", place.h.why);
     assert_int_equal(chown(place.root, 65534, 65534), 0);
     assert_int_equal(chown(at(&place, "old"), 65534, 65534), 0);
+    assert_int_equal(chown(place.h.env.state_dir, 65534, 65534), 0); /* its canary's */
     assert_int_equal(seteuid(65534), 0);
     *state = &place;
     if (tc_harness_start(&place.h)) {

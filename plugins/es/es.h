@@ -133,6 +133,9 @@ int tc_es_start(struct tc_es *es);
 int tc_es_stop(struct tc_es *es);
 void tc_es_release(struct tc_es *es); /* frees what start made; jobs must be idle */
 
+/* Tells health when the canary has come through since it was last sent; else false. */
+bool tc_es_canary_seen(struct tc_es *es);
+
 /* Runs a job now, or once more when it has ended. */
 int tc_es_job_start(struct tc_es *es, enum tc_es_job_name name);
 

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,19 +60,37 @@ int tc_es_job_start(struct tc_es *es, enum tc_es_job_name name)
 
 /* ---- The canary. ---- */
 
+/* Opened on the upper rung; written, since only that is told of, on the lower. */
 static void canary_run(struct tc_es *es)
 {
-    int fd = open(es->canary_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int access = es->rung == TC_ES_RUNG_PERMISSION ? O_RDONLY : O_WRONLY;
+    int fd = open(es->canary_path, access | O_CLOEXEC | O_NOFOLLOW);
 
     if (fd >= 0)
         close(fd);
+}
+
+static uint64_t canary_ns(struct tc_es *es)
+{
+    return es->rung == TC_ES_RUNG_PERMISSION ? tc_es_source_canary_ns(&es->source)
+                                             : atomic_load(&es->names.canary_ns);
+}
+
+static void canary_lost(struct tc_es *es)
+{
+    es->host->report(es->host, TOCSIN_REPORT_ISSUE, "es_canary",
+                     "the kernel did not tell of the canary file", "restart the agent");
 }
 
 static void canary_due(void *arg)
 {
     struct tc_es *es = arg;
 
-    es->canary_before_ns = tc_es_source_canary_ns(&es->source);
+    /* The lower rung's event comes after the job has ended: here is where it is missed.
+     */
+    if (es->rung == TC_ES_RUNG_NOTIFY && canary_ns(es) == es->canary_before_ns)
+        canary_lost(es);
+    es->canary_before_ns = canary_ns(es);
     tc_es_questions_sweep(es);
     tc_es_job_start(es, TC_ES_JOB_CANARY);
 }
@@ -95,26 +114,28 @@ static void report_running(struct tc_es *es)
     host->complete(host, 0);
 }
 
-static void canary_done(struct tc_es *es, int status)
+bool tc_es_canary_seen(struct tc_es *es)
 {
-    uint64_t seen_ns = tc_es_source_canary_ns(&es->source);
+    uint64_t seen_ns = canary_ns(es);
     char text[24];
 
-    if (status || es->closing)
-        return;
-    if (seen_ns == es->canary_before_ns) {
-        es->host->report(es->host, TOCSIN_REPORT_ISSUE, "es_canary",
-                         "the kernel did not ask about the canary file",
-                         "restart the agent");
-        if (!es->started)
-            begin_close(es, -EIO);
-        return;
-    }
+    if (seen_ns == es->canary_before_ns)
+        return false;
     snprintf(text, sizeof(text), "%llu", (unsigned long long)seen_ns);
     es->host->report(es->host, TOCSIN_REPORT_FACT, "canary_ns", text, NULL);
     es->host->report(es->host, TOCSIN_REPORT_CLEAR, "es_canary", NULL, NULL);
     if (!es->started)
         report_running(es);
+    return true;
+}
+
+static void canary_done(struct tc_es *es, int status)
+{
+    if (status || es->closing || es->rung == TC_ES_RUNG_NOTIFY || tc_es_canary_seen(es))
+        return;
+    canary_lost(es);
+    if (!es->started)
+        begin_close(es, -EIO);
 }
 
 static void canary_too_late(void *arg)
@@ -166,6 +187,23 @@ static int open_permission(struct tc_es *es)
     return es->scan.err ? es->scan.err : -ENODEV;
 }
 
+static int mark_canary_folder(struct tc_es *es)
+{
+    char *folder;
+    int err = tc_es_probe_canary(es->host->state_dir(es->host), &es->canary_path,
+                                 &es->canary_fd);
+
+    if (err)
+        return err;
+    folder = strdup(es->canary_path);
+    if (!folder)
+        return -ENOMEM;
+    es->names.canary_path = es->canary_path;
+    err = tc_es_names_mark_tree(&es->names, dirname(folder), NULL);
+    free(folder);
+    return err;
+}
+
 static int open_notify(struct tc_es *es)
 {
     int err = tc_es_names_open(&es->names, true, NULL), result;
@@ -175,6 +213,9 @@ static int open_notify(struct tc_es *es)
         return err;
     es->names_open = true;
     es->rung = TC_ES_RUNG_NOTIFY;
+    err = mark_canary_folder(es);
+    if (err)
+        return err;
     for (size_t i = 0; es->watch[i]; i++) {
         result = tc_es_names_mark_tree(&es->names, es->watch[i], NULL);
         marked += !result;
@@ -208,22 +249,20 @@ static int go(struct tc_es *es)
     if (es->names_open)
         err = host->watch_fd(host, es->names.group, TOCSIN_READABLE, tc_es_names_readable,
                              es, &es->names_watch);
-    if (err || es->rung == TC_ES_RUNG_NOTIFY)
-        return err;
-    tc_es_scan_mounts_done(es, 0);
-    err = host->watch_fd(host, es->mountinfo_fd, TOCSIN_PRIORITY, tc_es_mounts_changed,
-                         es, &es->mountinfo_watch);
+    if (!err && es->rung == TC_ES_RUNG_PERMISSION) {
+        tc_es_scan_mounts_done(es, 0);
+        err = host->watch_fd(host, es->mountinfo_fd, TOCSIN_PRIORITY,
+                             tc_es_mounts_changed, es, &es->mountinfo_watch);
+    }
     if (!err)
         err = host->timer_start(host, TC_ES_CANARY_WAIT_MS, 0, canary_too_late, es,
                                 &es->start_timer);
     if (!err)
         err = host->timer_start(host, TC_ES_CANARY_MS, TC_ES_CANARY_MS, canary_due, es,
                                 &es->canary_timer);
-    if (!err) {
+    if (!err && es->rung == TC_ES_RUNG_PERMISSION)
         tc_es_questions_ready(es);
-        err = tc_es_job_start(es, TC_ES_JOB_CANARY);
-    }
-    return err;
+    return err ? err : tc_es_job_start(es, TC_ES_JOB_CANARY);
 }
 
 static void open_done(struct tc_es *es, int status)
@@ -238,8 +277,6 @@ static void open_done(struct tc_es *es, int status)
         es->host->log(es->host, TOCSIN_LOG_ERROR, "cannot start: %s",
                       *es->open_what ? es->open_what : strerror(-err));
         begin_close(es, err);
-    } else if (es->rung == TC_ES_RUNG_NOTIFY) {
-        report_running(es);
     }
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/fanotify.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "es_folders.h"
@@ -307,10 +308,25 @@ static void forget_renamed(struct tc_es_names *names, uint64_t mask, const char 
     tc_es_source_forget_path(names->source, path);
 }
 
+static bool is_canary(struct tc_es_names *names, uint64_t mask, const char *path)
+{
+    struct timespec now;
+
+    if (!names->canary_path || !path || strcmp(path, names->canary_path) != 0)
+        return false;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (mask & FAN_CLOSE_WRITE)
+        atomic_store(&names->canary_ns,
+                     (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+    return true;
+}
+
 static void file_event(struct tc_es_names *names, struct tc_es_name_batch *batch,
                        const struct fanotify_event_metadata *m,
                        const struct record_paths *at)
 {
+    if (is_canary(names, m->mask, at->path))
+        return;
     if (names->source && at->path && (m->mask & (FAN_CREATE | names->renames)))
         forget_renamed(names, m->mask, at->path);
     if (at->path && at->inside) {

@@ -9,6 +9,7 @@
 #define TC_ES_NAMES_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,6 +38,9 @@ struct tc_es_names {
     struct tc_es_name_system *systems;
     size_t system_count;
     uint64_t unresolved, refused; /* folders not found; folders beyond the limit */
+    /* Lower rung: the canary, told to nobody, and when its write last came through. */
+    const char *canary_path;
+    atomic_ullong canary_ns;
 };
 
 /* What happened to one name. */

@@ -113,6 +113,8 @@ void tc_es_names_done(struct tc_es *es, int status)
         if (es->batch->folder_renamed)
             tc_es_questions_reset(es);
         tc_es_publish_names(es, es->batch);
+        if (es->rung == TC_ES_RUNG_NOTIFY)
+            tc_es_canary_seen(es);
     }
     tc_es_name_batch_clear(es->batch);
     if (!es->closing && !es->names_watch)
