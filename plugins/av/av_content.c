@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -121,6 +123,14 @@ void tc_av_content_scan(int fd, const struct tc_av_judges *judges,
     }
 }
 
+/* tmpfs has no RWF_NOWAIT, but what it holds is in memory, if nothing was swapped out. */
+static bool in_memory(int fd)
+{
+    struct statfs fs;
+
+    return !fstatfs(fd, &fs) && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
 bool tc_av_content_cached(int fd, const struct tc_av_judges *judges, void *buf,
                           size_t max, struct tc_av_result *ret)
 {
@@ -131,6 +141,8 @@ bool tc_av_content_cached(int fd, const struct tc_av_judges *judges, void *buf,
         ret->key.size > judges->max_file_size)
         return false;
     got = preadv2(fd, &iov, 1, 0, RWF_NOWAIT);
+    if (got < 0 && errno == EOPNOTSUPP && in_memory(fd))
+        got = pread(fd, buf, max + 1, 0);
     if (got < 0 || (uint64_t)got != ret->key.size)
         return false;
     return judge(fd, judges, buf, (size_t)got, CACHED_TIMEOUT_S, ret);
