@@ -119,6 +119,7 @@ struct tc_es {
 
     char *canary_path;
     int canary_fd, mountinfo_fd;
+    int own_fds; /* /proc/self/fd */
     uint64_t canary_before_ns;
     char *conflicts; /* names joined by ", "; "" for none */
     struct tocsin_timer *canary_timer, *start_timer;

@@ -174,7 +174,8 @@ static int open_permission(struct tc_es *es)
     if (!err)
         err = tc_es_source_mark_canary(&es->source, es->canary_fd);
     es->mountinfo_fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-    if (!err && es->mountinfo_fd < 0)
+    es->own_fds = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (!err && (es->mountinfo_fd < 0 || es->own_fds < 0))
         err = -errno;
     if (err)
         return err;
@@ -325,6 +326,7 @@ int tc_es_start(struct tc_es *es)
     es->questions = calloc(es->max_pending, sizeof(*es->questions));
     es->buckets = calloc(es->max_pending, sizeof(*es->buckets));
     es->source.group = es->names.group = es->canary_fd = es->mountinfo_fd = -1;
+    es->own_fds = -1;
     es->rung = TC_ES_RUNG_NONE;
     es->started = es->closing = es->closed = false;
     es->open_what[0] = '\0';
@@ -393,7 +395,9 @@ void tc_es_release(struct tc_es *es)
         close(es->canary_fd);
     if (es->mountinfo_fd >= 0)
         close(es->mountinfo_fd);
-    es->canary_fd = es->mountinfo_fd = -1;
+    if (es->own_fds >= 0)
+        close(es->own_fds);
+    es->canary_fd = es->mountinfo_fd = es->own_fds = -1;
     free(es->canary_path);
     free(es->conflicts);
     free(es->batch);

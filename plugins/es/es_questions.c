@@ -38,8 +38,8 @@ static int look_at(struct tc_es *es, const struct tc_es_item *item, struct look 
 
     if (statx(item->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_WHAT, &look->stx))
         return -errno;
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", item->fd);
-    n = readlink(link, look->path, sizeof(look->path) - 1);
+    snprintf(link, sizeof(link), "%d", item->fd);
+    n = readlinkat(es->own_fds, link, look->path, sizeof(look->path) - 1);
     if (n < 0)
         return -errno;
     look->path[n] = '\0';
