@@ -159,6 +159,28 @@ static void lists_append_keeps_what_is_there(void **state)
     close(dir);
 }
 
+static void lists_append_gives_a_hash_a_line_of_its_own(void **state)
+{
+    static const char old[] = "# " HASH_B "\nno line end";
+    struct tc_av_lists *lists;
+    uint8_t a[TC_AV_HASH_BYTES], b[TC_AV_HASH_BYTES];
+    int dir = open(*state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    tc_av_hash_read(HASH_A, 64, a);
+    tc_av_hash_read(HASH_B, 64, b);
+    assert_int_equal(tc_av_write_durable(dir, "edited", old, sizeof(old) - 1), 0);
+    assert_int_equal(tc_av_lists_append(dir, "edited", a, "name\n" HASH_B), 0);
+    assert_int_equal(tc_av_lists_load(NULL, NULL, dir, "edited", &lists), 0);
+    assert_int_equal(tc_av_lists_find(lists, a), TC_AV_ALLOWED);
+    assert_int_equal(tc_av_lists_find(lists, b), TC_AV_UNLISTED);
+    tc_av_lists_unref(lists);
+    assert_int_equal(tc_av_lists_append(dir, "edited", b, "b"), 0);
+    assert_int_equal(tc_av_lists_load(NULL, NULL, dir, "edited", &lists), 0);
+    assert_int_equal(tc_av_lists_find(lists, b), TC_AV_ALLOWED);
+    tc_av_lists_unref(lists);
+    close(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,6 +193,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             lists_missing_file_is_an_issue_and_missing_own_list_is_not, start, stop),
         cmocka_unit_test_setup_teardown(lists_append_keeps_what_is_there, start, stop),
+        cmocka_unit_test_setup_teardown(lists_append_gives_a_hash_a_line_of_its_own,
+                                        start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

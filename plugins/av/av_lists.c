@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define COMMENT_BYTES_MAX 80
+
 struct hashes {
     uint8_t (*items)[TC_AV_HASH_BYTES]; /* sorted */
     size_t count, cap;
@@ -198,21 +200,37 @@ const char *tc_av_lists_issue(const struct tc_av_lists *lists, size_t index)
     return index < lists->issues_n ? lists->issues[index] : NULL;
 }
 
+static bool allowed_already(int own_dirfd, const char *own,
+                            const uint8_t hash[TC_AV_HASH_BYTES])
+{
+    struct tc_av_lists *lists;
+    bool allowed;
+
+    if (tc_av_lists_load(NULL, NULL, own_dirfd, own, &lists))
+        return false;
+    allowed = tc_av_lists_find(lists, hash) == TC_AV_ALLOWED;
+    tc_av_lists_unref(lists);
+    return allowed;
+}
+
 int tc_av_lists_append(int own_dirfd, const char *own,
                        const uint8_t hash[TC_AV_HASH_BYTES], const char *comment)
 {
     char hex[TC_AV_HASH_TEXT], *old = NULL, *text = NULL;
-    size_t len = 0;
-    int r = tc_av_read_whole(own_dirfd, own, TC_AV_LIST_BYTES_MAX, &old, &len);
+    size_t note = strcspn(comment, "\r\n"), len;
+    int r;
 
+    if (allowed_already(own_dirfd, own, hash))
+        return 0;
+    r = tc_av_read_whole(own_dirfd, own, TC_AV_LIST_BYTES_MAX, &old, &len);
     if (r && r != -ENOENT)
         return r;
     tc_av_hash_text(hash, hex);
-    if (old && strstr(old, hex)) {
-        free(old);
-        return 0;
-    }
-    r = asprintf(&text, "%s%s # %.80s\n", old ? old : "", hex, comment);
+    len = old ? strlen(old) : 0;
+    /* a line of its own, whatever the last one and the comment look like */
+    r = asprintf(&text, "%s%s%s # %.*s\n", old ? old : "",
+                 len && old[len - 1] != '\n' ? "\n" : "", hex,
+                 note < COMMENT_BYTES_MAX ? (int)note : COMMENT_BYTES_MAX, comment);
     free(old);
     if (r < 0)
         return -ENOMEM;
