@@ -34,7 +34,8 @@ enum tc_time_style {
 void tc_print_time(FILE *out, uint64_t ns, enum tc_time_style style);
 
 /* printf, with the result escaped. */
-void tc_print_vsay(FILE *out, const char *format, va_list ap);
+void tc_print_vsay(FILE *out, const char *format, va_list ap)
+    __attribute__((format(printf, 2, 0)));
 
 void tc_print_str(FILE *out, struct tocsin_str s);
 

@@ -20,27 +20,28 @@
 
 #define TEXT(name_, fallback_, flags_, help_)                                            \
     {                                                                                    \
-        .name = name_, .type = TOCSIN_OPTION_TEXT, .flags = flags_,                      \
-        .fallback = fallback_, .help = help_                                             \
+        .name = (name_), .type = TOCSIN_OPTION_TEXT, .flags = (flags_),                  \
+        .fallback = (fallback_), .help = (help_)                                         \
     }
 #define LIST(name_, fallback_, flags_, help_)                                            \
     {                                                                                    \
-        .name = name_, .type = TOCSIN_OPTION_LIST, .flags = flags_,                      \
-        .fallback = fallback_, .help = help_                                             \
+        .name = (name_), .type = TOCSIN_OPTION_LIST, .flags = (flags_),                  \
+        .fallback = (fallback_), .help = (help_)                                         \
     }
 #define BOOL(name_, fallback_, help_)                                                    \
     {                                                                                    \
-        .name = name_, .type = TOCSIN_OPTION_BOOL, .fallback = fallback_, .help = help_  \
+        .name = (name_), .type = TOCSIN_OPTION_BOOL, .fallback = (fallback_),            \
+        .help = (help_)                                                                  \
     }
 #define CHOICE(name_, fallback_, flags_, choices_, help_)                                \
     {                                                                                    \
-        .name = name_, .type = TOCSIN_OPTION_CHOICE, .flags = flags_,                    \
-        .fallback = fallback_, .help = help_, .choices = choices_                        \
+        .name = (name_), .type = TOCSIN_OPTION_CHOICE, .flags = (flags_),                \
+        .fallback = (fallback_), .help = (help_), .choices = (choices_)                  \
     }
 #define DURATION(name_, fallback_, min_, max_, help_)                                    \
     {                                                                                    \
-        .name = name_, .type = TOCSIN_OPTION_DURATION, .fallback = fallback_,            \
-        .help = help_, .min = min_, .max = max_                                          \
+        .name = (name_), .type = TOCSIN_OPTION_DURATION, .fallback = (fallback_),        \
+        .help = (help_), .min = (min_), .max = (max_)                                    \
     }
 
 static const struct tocsin_option core_keys[] = {

@@ -64,7 +64,8 @@ bool tc_host_first(struct tc_host *host, const char *complaint, const char *what
 
 /* ---- Log, clock ---- */
 
-static void host_log(const struct tocsin_host *pub, int level, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void
+host_log(const struct tocsin_host *pub, int level, const char *format, ...)
 {
     va_list args;
 

@@ -167,7 +167,7 @@ static int put_one(struct tc_store *store, sqlite3_stmt *row, struct tocsin_writ
 static int put_paths(struct tc_store *store, const char *sql, const void *params,
                      size_t len, struct tocsin_writer *w)
 {
-    sqlite3_stmt *rows;
+    sqlite3_stmt *rows = NULL;
     int rc, err;
 
     err = prepare(store, sql, params, len, &rows);
@@ -211,7 +211,7 @@ int tc_store_query(struct tc_store *store, const char *kind, const void *params,
                    size_t len, struct tocsin_writer *w)
 {
     const struct question *question = find_question(kind, params, len);
-    sqlite3_stmt *rows;
+    sqlite3_stmt *rows = NULL;
     int err;
 
     if (!question)

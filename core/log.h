@@ -18,7 +18,8 @@ void tc_log_set_level(int level);
  * them. */
 void tc_log(int level, const char *area, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-void tc_vlog(int level, const char *area, const char *format, va_list args);
+void tc_vlog(int level, const char *area, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
 
 /* Lines lost so far because nobody read them. */
 uint64_t tc_log_lost(void);

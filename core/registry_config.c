@@ -106,7 +106,7 @@ static int plan_items(struct tc_plan *plan)
         return -ENOMEM;
     }
     e = registry->entries;
-    for (size_t i = 0; i < plan->count; i++, e = e->next) {
+    for (size_t i = 0; e && i < plan->count; i++, e = e->next) {
         plan->items[i].entry = e;
         err = plan_item(plan, &plan->items[i]);
         if (err)

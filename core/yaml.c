@@ -102,11 +102,13 @@ static struct tc_yaml_place event_place(const struct reader *r,
 /* -E2BIG comes from the arena: the tree has outgrown its bound. */
 static int explain(struct reader *r, struct tc_yaml_place place, int error)
 {
-    if (error == -E2BIG)
-        return tc_yaml_refuse(r->yaml, place, r->why,
-                              "with its aliases written out the file needs more than %d "
-                              "MiB: shorten it",
-                              TC_YAML_TREE_BYTES_MAX >> 20);
+    if (error == -E2BIG) {
+        tc_yaml_refuse(r->yaml, place, r->why,
+                       "with its aliases written out the file needs more than %d MiB: "
+                       "shorten it",
+                       TC_YAML_TREE_BYTES_MAX >> 20);
+        return -EINVAL;
+    }
     if (error == -ENOMEM)
         tc_yaml_refuse(r->yaml, place, r->why, "out of memory");
     return error;
@@ -220,7 +222,7 @@ static int copy_children(struct reader *r, const struct tc_yaml_node *from,
         error = new_child(r, to, &last, &child);
         if (error < 0)
             return error;
-        *child = *at;
+        *child = *at; /* NOLINT(clang-analyzer-core.*): error says that it is set */
         child->next = NULL;
         error = copy_children(r, at, depth + 1, child);
         if (error < 0)

@@ -43,7 +43,7 @@ int tc_client_open(const char *path, struct tc_client **ret_client)
 
     if (!*path || strlen(path) >= sizeof(address.sun_path))
         return -ENAMETOOLONG;
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path));
     client = calloc(1, sizeof(*client));
     if (!client)
         return -ENOMEM;
@@ -251,7 +251,7 @@ int tc_client_call(struct tc_client *client, const char *method, const void *par
                    size_t len, tc_client_notify_fn notify, void *arg,
                    struct tc_answer *ret_answer)
 {
-    struct incoming incoming;
+    struct incoming incoming = {0};
     struct tc_message message;
     int r, sent;
 
@@ -275,7 +275,7 @@ int tc_client_call(struct tc_client *client, const char *method, const void *par
 
 int tc_client_next(struct tc_client *client, struct tc_message *ret_message)
 {
-    struct incoming incoming;
+    struct incoming incoming = {0};
     int r;
 
     for (;;) {

@@ -43,7 +43,7 @@ static bool value_text(const struct tocsin_value *v, char number[NUMBER_BYTES],
         ret_text->len = v->len;
         return true;
     case TOCSIN_BOOL:
-        strcpy(number, v->b ? "true" : "false");
+        snprintf(number, NUMBER_BYTES, "%s", v->b ? "true" : "false");
         break;
     case TOCSIN_UINT:
         snprintf(number, NUMBER_BYTES, "%" PRIu64, v->u);

@@ -90,10 +90,9 @@ static bool group_id(const char *name, gid_t *ret_gid)
     struct group group, *found = NULL;
     size_t cap = 4096;
     char *buf, *grown;
-    int r;
 
     buf = malloc(cap);
-    while (buf && (r = getgrnam_r(name, &group, buf, cap, &found)) == ERANGE &&
+    while (buf && getgrnam_r(name, &group, buf, cap, &found) == ERANGE &&
            cap < GROUP_BYTES_MAX) {
         cap *= 2;
         grown = realloc(buf, cap);
@@ -156,7 +155,7 @@ int tc_listen_open(const char *path, mode_t mode, const char *group,
                  sizeof(address.sun_path) - 1, path);
         return -ENAMETOOLONG;
     }
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path));
     r = lock_folder(path, &folder, why);
     if (r)
         goto out;

@@ -30,10 +30,8 @@ struct tc_rpc_call *tc_rpc_call_new(struct tc_rpc_client *client, uint32_t id,
     return call;
 }
 
-static void unlink_call(struct tc_rpc_call *call)
+static void unlink_call(struct tc_rpc_client *client, struct tc_rpc_call *call)
 {
-    struct tc_rpc_client *client = call->client;
-
     if (call->prev)
         call->prev->next = call->next;
     else
@@ -51,7 +49,7 @@ void tc_rpc_calls_abandon(struct tc_rpc_client *client)
     struct tc_rpc_call *call;
 
     while ((call = client->calls) != NULL) {
-        unlink_call(call);
+        unlink_call(client, call);
         /* may answer, and so free, the call */
         if (options->gone)
             options->gone(options->arg, call);
@@ -64,7 +62,7 @@ static void answer(struct tc_rpc_call *call, const uv_buf_t *bufs, unsigned coun
     struct tc_rpc_client *client = call->client;
 
     if (client) {
-        unlink_call(call);
+        unlink_call(client, call);
         tc_rpc_client_send(client, bufs, count);
     }
     free(call);

@@ -188,6 +188,6 @@ bool tc_topic_match(const char *pattern, const char *name)
     if (!strcmp(pattern, "*"))
         return true;
     if (n > 2 && !strcmp(pattern + n - 2, ".*"))
-        return !strncmp(pattern, name, n - 1) && name[n - 1];
+        return !strncmp(pattern, name, n - 1) && strlen(name) >= n;
     return !strcmp(pattern, name);
 }

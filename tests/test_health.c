@@ -171,7 +171,7 @@ static void health_prints_every_field_in_the_order_of_the_specification(void **s
                                         "events_dropped",
                                         "last_swap"};
     struct tc_health *health = tc_health_new();
-    struct tocsin_value map, key, value;
+    struct tocsin_value map, key = {0}, value;
     struct tocsin_iter it;
     struct answer a;
     size_t i = 0;

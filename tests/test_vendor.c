@@ -165,7 +165,7 @@ static char *yaml_of_the_guide(void)
 static void vendor_guide_configures_the_template(void **state)
 {
     char *yaml = yaml_of_the_guide();
-    struct tc_options *options;
+    struct tc_options *options = NULL;
     struct tc_option_table table;
     struct tc_config *config;
     struct tc_harness h;

@@ -262,7 +262,7 @@ int tc_av_read_whole(int dirfd, const char *name, size_t max, char **ret, size_t
     if (!r)
         r = tc_av_pread_all(fd, buf, (size_t)st.st_size, 0);
     close(fd);
-    if (r) {
+    if (r || !buf) {
         free(buf);
         return r;
     }

@@ -60,7 +60,7 @@ void tc_es_names_close(struct tc_es_names *names)
     if (names->group >= 0)
         close(names->group);
     names->group = -1;
-    for (size_t i = 0; i < names->system_count; i++)
+    for (size_t i = 0; names->systems && i < names->system_count; i++)
         free(names->systems[i].point);
     free(names->systems);
     names->systems = NULL;

@@ -496,7 +496,7 @@ static inline const uint8_t *tocsin_read(const uint8_t *p, const uint8_t *end,
     }
     if (tag >= 0xe0) {
         ret->type = TOCSIN_INT;
-        ret->i = (int8_t)tag;
+        ret->i = (int)tag - 256;
         return p;
     }
     if (tag < 0xa0) {
@@ -557,7 +557,7 @@ static inline const uint8_t *tocsin_read(const uint8_t *p, const uint8_t *end,
         ret->u = v;
         return p;
     case 0xd0:
-        ret->i = (int8_t)v;
+        ret->i = v < 0x80 ? (int)v : (int)v - 256;
         break;
     case 0xd1:
         ret->i = (int16_t)v;
