@@ -327,8 +327,10 @@ static void first_done(struct tc_av *av, struct tc_av_load *load)
     if (av->inotify >= 0 && !av->stopping)
         av->host->watch_fd(av->host, av->inotify, TOCSIN_READABLE, on_change, av,
                            &av->watch);
-    for (size_t i = 0; i < load->records_n; i++)
+    for (size_t i = 0; i < load->records_n; i++) {
         tc_av_threat_known(av, &load->records[i]);
+        tc_av_tell_kept(av->host, &load->records[i]);
+    }
     for (size_t i = 0; i < load->recovery.taken_n; i++)
         tc_av_threat_recovered(av, &load->recovery.taken[i]);
     for (size_t i = 0; i < load->recovery.restored_n; i++)

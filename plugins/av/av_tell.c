@@ -46,32 +46,48 @@ static void put_process(struct tocsin_writer *w, const struct tocsin_event *even
         tocsin_put_encoded(w, "process", process.start, n);
 }
 
-static void put_time(struct tocsin_writer *w)
+static int64_t wall_ns(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    tocsin_put_int(w, TOCSIN_FIELD_TIMESTAMP, tc_av_ns(now));
+    return tc_av_ns(now);
 }
 
-static void publish(const struct tocsin_host *host, const char *topic,
-                    struct tocsin_writer *w)
+/* Publishes what happened at time_ns, which begin_at has written. */
+static void publish_at(const struct tocsin_host *host, const char *topic, int64_t time_ns,
+                       struct tocsin_writer *w)
 {
+    struct tocsin_event event = {
+        .size = sizeof(event), .fd = -1, .topic = topic, .time_ns = (uint64_t)time_ns};
     int r;
 
     tocsin_end(w);
-    r = tocsin_publish(host, topic, 0, w);
+    event.data = w->buf;
+    event.len = w->len;
+    r = w->error ? w->error : host->publish(host, &event, NULL);
     if (r)
         host->log(host, TOCSIN_LOG_ERROR, "%s could not be published: %s", topic,
                   strerror(-r));
     tocsin_writer_done(w);
 }
 
-static void begin(struct tocsin_writer *w)
+static void publish(const struct tocsin_host *host, const char *topic,
+                    struct tocsin_writer *w)
+{
+    publish_at(host, topic, 0, w);
+}
+
+static void begin_at(struct tocsin_writer *w, int64_t time_ns)
 {
     tocsin_writer_init_growing(w);
     tocsin_begin_map(w, NULL);
-    put_time(w);
+    tocsin_put_int(w, TOCSIN_FIELD_TIMESTAMP, time_ns);
+}
+
+static void begin(struct tocsin_writer *w)
+{
+    begin_at(w, wall_ns());
 }
 
 static void put_detection(struct tocsin_writer *w, const struct tc_av_record *record,
@@ -123,17 +139,30 @@ void tc_av_tell_alert(const struct tc_av_news *news)
     publish(news->host, TOCSIN_TOPIC_ALERT_RAISED, &w);
 }
 
-void tc_av_tell_remediated(const struct tocsin_host *host,
-                           const struct tc_av_record *record, const char *action,
-                           const char *status, const char *reason)
+static void tell_remedy(const struct tocsin_host *host, const struct tc_av_record *record,
+                        const char *action, const char *status, const char *reason,
+                        int64_t time_ns)
 {
     struct tocsin_writer w;
 
-    begin(&w);
+    begin_at(&w, time_ns);
     put_detection(&w, record, action, status, reason);
     tocsin_begin_map(&w, "rule");
     tocsin_put_str(&w, "name", record->rule);
     tocsin_end(&w);
     put_file(&w, record);
-    publish(host, TOCSIN_TOPIC_THREAT_REMEDIATED, &w);
+    publish_at(host, TOCSIN_TOPIC_THREAT_REMEDIATED, time_ns, &w);
+}
+
+void tc_av_tell_remediated(const struct tocsin_host *host,
+                           const struct tc_av_record *record, const char *action,
+                           const char *status, const char *reason)
+{
+    tell_remedy(host, record, action, status, reason, wall_ns());
+}
+
+void tc_av_tell_kept(const struct tocsin_host *host, const struct tc_av_record *record)
+{
+    if (wall_ns() - record->time_ns < TC_AV_TELL_AGAIN_NS)
+        tell_remedy(host, record, "quarantine", "quarantined", NULL, record->time_ns);
 }

@@ -30,4 +30,12 @@ void tc_av_tell_remediated(const struct tocsin_host *host,
                            const struct tc_av_record *record, const char *action,
                            const char *status, const char *reason);
 
+/*
+ * threat.remediated once more, as of the time when it happened, for what went into the
+ * vault shortly before this start: a crash may have come between the vault and the
+ * journal, which takes what it knows already for what it is.
+ */
+#define TC_AV_TELL_AGAIN_NS (3600 * INT64_C(1000000000))
+void tc_av_tell_kept(const struct tocsin_host *host, const struct tc_av_record *record);
+
 #endif
