@@ -470,7 +470,7 @@ static int bus_report_drop(struct tc_bus *bus, const struct tc_subscriber *subsc
         draft.time_ns = subscriber->lost_time_ns;
         draft.data = w.buf;
         draft.len = w.len;
-        r = tc_bus_publish(bus, &draft, "agent", NULL, NULL);
+        r = tc_bus_publish(bus, &draft, "core", NULL, NULL);
     }
     tocsin_writer_done(&w);
     return r;

@@ -564,6 +564,7 @@ static void bus_reports_drops_with_who_how_many_and_when(void **state)
     assert_int_equal(journal.n, 1);
     report = &journal.last_event->pub;
     assert_string_equal(report->topic, "bus.dropped");
+    assert_string_equal(report->source, "core");
     assert_true(tocsin_str_is(tocsin_event_str(report, "subscriber"), "slow"));
     assert_int_equal(tocsin_event_int(report, "dropped", 0), 3);
     assert_int_equal(tocsin_event_int(report, "total", 0), 3);
