@@ -317,7 +317,13 @@ static int read_topics(const struct tocsin_value *list, struct topics *ret_topic
     return 0;
 
 malformed:
-    snprintf(why, 256, "a topic is an exact name, \"prefix.*\" or \"*\"");
+    if (value.type != TOCSIN_STR)
+        value.len = 0;
+    snprintf(
+        why, 256,
+        "\"%.*s\" is no topic: give a whole name (file.open), its first words and .* "
+        "(file.*), or * for all",
+        (int)(value.len < 64 ? value.len : 64), value.len ? value.ptr : "");
     return -EINVAL;
 }
 
