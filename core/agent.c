@@ -246,13 +246,17 @@ static void on_journal_health(void *arg, const char *why, const char *fix)
 void tc_agent_numbers(const struct tc_agent *agent, struct tc_health_numbers *ret)
 {
     const struct tc_options *core = tc_config_core(agent->config);
+    struct tc_plugin_settings settings;
     struct tc_bus_counters bus;
 
     memset(ret, 0, sizeof(*ret));
     tc_bus_counters(agent->bus, &bus);
     ret->events_dropped = bus.dropped;
-    ret->real_time_enabled =
-        tc_registry_wants(agent->registry, tc_options_text(core, "sensor.primary"));
+    ret->sensor = tc_options_text(core, "sensor.primary");
+    ret->real_time_enabled = tc_registry_wants(agent->registry, ret->sensor);
+    ret->real_time_configured =
+        !tc_config_plugin_settings(agent->config, ret->sensor, &settings) &&
+        settings.enabled;
     ret->passive = passive(agent);
     ret->now_ns = uv_hrtime();
     tc_registry_count(agent->registry, &ret->plugins_loaded, &ret->plugins_failed);

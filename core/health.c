@@ -211,6 +211,21 @@ static void put_issue(struct tocsin_writer *w, const char *id, const char *text,
     tocsin_end(w);
 }
 
+/* How to switch the sensor on again: where it was switched off. */
+static void put_disabled(const struct tc_health_numbers *numbers, struct tocsin_writer *w)
+{
+    char fix[256];
+
+    if (numbers->real_time_configured)
+        snprintf(fix, sizeof(fix), "tocsin plugin enable %s", numbers->sensor);
+    else
+        snprintf(fix, sizeof(fix),
+                 "set plugins.%s.enabled: true in the configuration and run tocsin "
+                 "config reload",
+                 numbers->sensor);
+    put_issue(w, "core.disabled", "real-time protection is switched off", fix);
+}
+
 static void put_issues(const struct tc_health *health,
                        const struct tc_health_numbers *numbers, struct tocsin_writer *w)
 {
@@ -221,9 +236,7 @@ static void put_issues(const struct tc_health *health,
     if (text)
         put_issue(w, "core.sensor", text, "tocsin plugin list");
     if (!numbers->real_time_enabled)
-        put_issue(w, "core.disabled", "real-time protection is switched off",
-                  "set plugins.es.enabled: true in the configuration and run tocsin "
-                  "config reload");
+        put_disabled(numbers, w);
     for (const struct entry *e = health->issues; e; e = e->next) {
         snprintf(id, sizeof(id), "%s.%s", e->owner, e->key);
         put_issue(w, id, e->text, e->fix);

@@ -33,7 +33,9 @@ const char *tc_health_fact(const struct tc_health *health, const char *key);
 
 /* What health shows and nobody reports. */
 struct tc_health_numbers {
-    bool real_time_enabled; /* the configuration wants a sensor */
+    bool real_time_enabled;    /* the sensor is to run */
+    bool real_time_configured; /* the configuration enables it, whatever was done since */
+    const char *sensor;        /* the plugin that it is */
     bool passive;
     unsigned plugins_loaded, plugins_failed;
     uint64_t events_dropped;

@@ -191,6 +191,36 @@ static void health_prints_every_field_in_the_order_of_the_specification(void **s
     tc_health_free(health);
 }
 
+static void health_names_the_way_to_switch_the_sensor_on_again(void **state)
+{
+    static const struct {
+        bool configured;
+        const char *fix;
+    } cases[] = {
+        {true, "tocsin plugin enable es"},
+        {false, "set plugins.es.enabled: true in the configuration and run tocsin config "
+                "reload"},
+    };
+    struct tc_health *health = tc_health_new();
+    struct tc_health_numbers numbers = {.sensor = "es"};
+    struct tocsin_value list, issue;
+    struct tocsin_iter it;
+    struct answer a;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        numbers.real_time_configured = cases[i].configured;
+        put(&a, health, &numbers);
+        assert_true(tocsin_find(a.buf, a.w.len, "health_issues", &list));
+        tocsin_iter_init(&it, &list);
+        assert_true(tocsin_iter_next(&it, NULL, &issue));
+        assert_true(tocsin_str_is(
+            tocsin_find_str(issue.start, (size_t)(issue.end - issue.start), "fix"),
+            cases[i].fix));
+    }
+    tc_health_free(health);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +230,7 @@ int main(void)
         cmocka_unit_test(health_reports_change_only_when_something_did),
         cmocka_unit_test(health_bounds_its_issues_and_counts_the_rest),
         cmocka_unit_test(health_prints_every_field_in_the_order_of_the_specification),
+        cmocka_unit_test(health_names_the_way_to_switch_the_sensor_on_again),
     };
 
     return cmocka_run_group_tests_name("health", tests, NULL, NULL);

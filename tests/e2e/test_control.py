@@ -70,6 +70,12 @@ class Control(unittest.TestCase):
             self.assertIn("avv", said)
             self.assertIn("%s:%d:" % (agent.config, good.count("\n") + 2), said)
 
+    def test_a_tap_of_no_topic_is_refused_with_what_is_one(self):
+        with Agent(sensor=False) as agent:
+            said = agent.tocsin("tap", "verdict*", status=2)
+            self.assertIn('"verdict*" is no topic', said)
+            self.assertIn("file.*", said)
+
     @unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
     def test_changing_anything_takes_root_and_is_journalled(self):
         with Agent(sensor=False) as agent:
@@ -91,6 +97,20 @@ class Control(unittest.TestCase):
                 with self.assertRaises(RpcError) as caught:
                     agent.call(method)
                 self.assertTrue(caught.exception.args[0]["message"])
+
+
+    def test_health_names_the_way_back_to_a_sensor_that_was_switched_off(self):
+        def fix(agent):
+            return [i["fix"] for i in agent.call("health")["health_issues"]
+                    if i["id"] == "core.disabled"]
+
+        with Agent() as agent:
+            agent.tocsin("plugin", "disable", "es")
+            self.assertEqual(fix(agent), ["tocsin plugin enable es"])
+            agent.tocsin("plugin", "enable", "es")
+            self.assertEqual(fix(agent), [])
+        with Agent(es="enabled: false") as agent:
+            self.assertIn("plugins.es.enabled: true", fix(agent)[0])
 
 
 class Vendor(unittest.TestCase):
