@@ -85,9 +85,8 @@ void tc_agent_publish(struct tc_agent *agent, const char *topic,
     (void)tc_judge_publish(agent->judge, &event, "core", NULL);
 }
 
-/* Publishes {name, reason} and whatever else is one sentence. */
-static void publish_note(struct tc_agent *agent, const char *topic, const char *name,
-                         const char *reason)
+void tc_agent_note(struct tc_agent *agent, const char *topic, const char *name,
+                   const char *reason)
 {
     struct tocsin_writer w;
     uint8_t buf[1024];
@@ -216,7 +215,7 @@ static void on_plugin_event(void *arg, const char *what, const char *name,
     snprintf(topic, sizeof(topic), "plugin.%s", what);
     tc_log(bad ? TOCSIN_LOG_ERROR : TOCSIN_LOG_NOTICE, "agent", "plugin %s %s%s%s", name,
            what, *why ? ": " : "", why);
-    publish_note(agent, topic, name, why);
+    tc_agent_note(agent, topic, name, why);
     if (bad) {
         snprintf(fix, sizeof(fix), "tocsin plugin enable %s", name);
         tc_health_report(agent->health, "core", TOCSIN_REPORT_ISSUE, key, why, fix);
@@ -230,7 +229,7 @@ static void on_plugin_event(void *arg, const char *what, const char *name,
     }
     /* Another set of judges: what was allowed and remembered has to be asked again. */
     if (plugin && tc_plugin_module(plugin)->plugin->kind == TOCSIN_KIND_DETECTOR)
-        publish_note(agent, TOCSIN_TOPIC_VERDICT_RESET, name, what);
+        tc_agent_note(agent, TOCSIN_TOPIC_VERDICT_RESET, name, what);
 }
 
 /* ---- journal and health ---- */
@@ -323,30 +322,7 @@ static void tell_last_end(struct tc_agent *agent)
         blame_plugin(agent, pulse->end_plugin);
 }
 
-/* ---- reload ---- */
-
-struct reload {
-    uv_work_t work;
-    struct tc_agent *agent;
-    bool dry;
-    char path[4096]; /* "": the embedded text */
-    struct tc_config *config;
-    int err;
-    char why[TC_WHY_MAX];
-    tc_agent_done_fn done;
-    void *arg;
-};
-
-static void reload_read(uv_work_t *work)
-{
-    struct reload *r = work->data;
-
-    if (r->path[0])
-        r->err = tc_config_read(r->path, &r->config, r->why);
-    else
-        r->err = tc_config_read_text("(built in)", r->agent->options->config_text,
-                                     &r->config, r->why);
-}
+/* ---- configuration ---- */
 
 static void configure_judge(struct tc_agent *agent)
 {
@@ -374,76 +350,10 @@ static void set_log_level(const struct tc_agent *agent)
             tc_log_set_level(levels[i].level);
 }
 
-static void reload_end(struct reload *r, int status, const char *why)
+void tc_agent_configured(struct tc_agent *agent)
 {
-    struct tc_agent *agent = r->agent;
-    struct tc_config *old = agent->config;
-    char restart[512] = "";
-
-    agent->reloading = false;
-    if (!status)
-        tc_config_restart_keys(old, r->config, restart, sizeof(restart));
-    if (status || r->dry) {
-        r->done(r->arg, status, why, restart);
-        tc_config_free(r->config);
-    } else {
-        agent->config = r->config;
-        configure_judge(agent);
-        set_log_level(agent);
-        /* Exclusions or the mode may be others now. */
-        publish_note(agent, TOCSIN_TOPIC_VERDICT_RESET, NULL, "configuration");
-        publish_note(agent, "config.reloaded", NULL, restart);
-        r->done(r->arg, 0, "", restart);
-        tc_config_free(old);
-    }
-    free(r);
-}
-
-static void reload_applied(void *arg, int status, const char *why)
-{
-    reload_end(arg, status, why);
-}
-
-static void reload_done(uv_work_t *work, int status)
-{
-    struct reload *r = work->data;
-
-    if (status && !r->err)
-        r->err = status;
-    if (r->err)
-        reload_end(r, r->err, r->why);
-    else
-        tc_registry_apply(r->agent->registry, r->config, r->dry, reload_applied, r);
-}
-
-void tc_agent_reload(struct tc_agent *agent, const char *path, bool dry,
-                     tc_agent_done_fn done, void *arg)
-{
-    struct reload *r;
-    int err;
-
-    if (agent->reloading || agent->stopping) {
-        done(arg, -EBUSY,
-             "the configuration is being read already: try again in a moment", "");
-        return;
-    }
-    r = calloc(1, sizeof(*r));
-    if (!r) {
-        done(arg, -ENOMEM, "out of memory", "");
-        return;
-    }
-    if (!path)
-        path = agent->options->config_path;
-    snprintf(r->path, sizeof(r->path), "%s", path ? path : "");
-    r->agent = agent;
-    r->dry = dry;
-    r->done = done;
-    r->arg = arg;
-    r->work.data = r;
-    agent->reloading = true;
-    err = uv_queue_work(&agent->loop, &r->work, reload_read, reload_done);
-    if (err)
-        reload_end(r, err, uv_strerror(err));
+    configure_judge(agent);
+    set_log_level(agent);
 }
 
 static void on_hangup_done(void *arg, int status, const char *why, const char *restart)
@@ -453,7 +363,7 @@ static void on_hangup_done(void *arg, int status, const char *why, const char *r
     if (status) {
         tc_log(TOCSIN_LOG_ERROR, "agent",
                "configuration not taken, the old one stands: %s", why);
-        publish_note(agent, "config.refused", NULL, why);
+        tc_agent_note(agent, "config.refused", NULL, why);
         return;
     }
     tc_log(TOCSIN_LOG_NOTICE, "agent", "configuration reloaded%s%s",
@@ -490,7 +400,7 @@ static void on_plugins_stopped(void *arg, int status, const char *why)
 
     (void)status;
     (void)why;
-    publish_note(agent, "agent.stopped", NULL, "told to stop");
+    tc_agent_note(agent, "agent.stopped", NULL, "told to stop");
     /* The last word of every plugin reaches the journal before it closes. */
     while (tc_bus_turn(agent->bus, TURN_MAX))
         ;
@@ -540,7 +450,7 @@ static void on_booted(void *arg, int status, const char *why)
 
     (void)status;
     (void)why;
-    publish_note(agent, "agent.started", NULL, TOCSIN_VERSION);
+    tc_agent_note(agent, "agent.started", NULL, TOCSIN_VERSION);
     atomic_store(&agent->pulse->ready, true);
     tc_log(TOCSIN_LOG_NOTICE, "agent", "ready");
 }

@@ -31,7 +31,7 @@ struct tc_agent_options {
         *plugin_dir; /* where plugins are looked for after paths.plugins; may be NULL */
 };
 
-/* The parts. Only core/agent.c and core/control.c see inside. */
+/* The parts. Only core/agent*.c and core/control*.c see inside. */
 struct tc_agent {
     const struct tc_agent_options *options;
     struct tc_pulse *pulse;
@@ -74,6 +74,13 @@ void tc_agent_reload(struct tc_agent *agent, const char *path, bool dry,
  * by the bus. */
 void tc_agent_publish(struct tc_agent *agent, const char *topic,
                       const struct tocsin_writer *w);
+
+/* The same for {name, reason}; name may be NULL. */
+void tc_agent_note(struct tc_agent *agent, const char *topic, const char *name,
+                   const char *reason);
+
+/* Puts agent->config in force for the core itself: verdicts and the log. */
+void tc_agent_configured(struct tc_agent *agent);
 
 /* What health shows beside what was reported. */
 void tc_agent_numbers(const struct tc_agent *agent, struct tc_health_numbers *ret);
