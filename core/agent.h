@@ -79,6 +79,17 @@ void tc_agent_publish(struct tc_agent *agent, const char *topic,
 void tc_agent_note(struct tc_agent *agent, const char *topic, const char *name,
                    const char *reason);
 
+/* agent_plugins.c: makes the registry and the judge; the bus must be there. */
+int tc_agent_make_plugins(struct tc_agent *agent);
+
+/* Tells health something, and the log when that is news. As struct tc_plugin_env's
+ * report. */
+void tc_agent_report(struct tc_agent *agent, const char *owner, uint32_t what,
+                     const char *key, const char *text, const char *fix);
+
+/* `mode: passive` */
+bool tc_agent_passive(const struct tc_agent *agent);
+
 /* Puts agent->config in force for the core itself: verdicts and the log. */
 void tc_agent_configured(struct tc_agent *agent);
 

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: what plugins ask of the agent and what their lives mean to it: the environment
+ * that every plugin gets, and the judge that asks them.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/agent.h"
+#include "core/blame.h"
+#include "core/config.h"
+#include "core/control.h"
+#include "core/health.h"
+#include "core/judge.h"
+#include "core/loader.h"
+#include "core/log.h"
+#include "core/registry.h"
+#include "core/supervisor.h"
+
+static int on_publish(void *arg, const struct tocsin_event *draft, const char *source,
+                      const struct tocsin_event **ret_event)
+{
+    struct tc_agent *agent = arg;
+
+    return tc_judge_publish(agent->judge, draft, source, ret_event);
+}
+
+void tc_agent_report(struct tc_agent *agent, const char *owner, uint32_t what,
+                     const char *key, const char *text, const char *fix)
+{
+    if (!tc_health_report(agent->health, owner, what, key, text, fix))
+        return;
+    if (what == TOCSIN_REPORT_ISSUE)
+        tc_log(TOCSIN_LOG_WARNING, owner, "%s%s%s", text, fix ? "; fix: " : "",
+               fix ? fix : "");
+    else if (what == TOCSIN_REPORT_CLEAR)
+        tc_log(TOCSIN_LOG_NOTICE, owner, "issue %s is over", key);
+}
+
+static void on_report(void *arg, const char *plugin, uint32_t what, const char *key,
+                      const char *text, const char *fix)
+{
+    tc_agent_report(arg, plugin, what, key, text, fix);
+}
+
+static int on_excluded(void *arg, const char *plugin, const char *path,
+                       const char *executable)
+{
+    struct tc_agent *agent = arg;
+
+    return tc_config_excluded(agent->config, plugin, path, executable);
+}
+
+bool tc_agent_passive(const struct tc_agent *agent)
+{
+    return !strcmp(tc_options_text(tc_config_core(agent->config), "mode"), "passive");
+}
+
+static bool on_passive(void *arg)
+{
+    return tc_agent_passive(arg);
+}
+
+static bool on_is_agent(void *arg, int32_t pid)
+{
+    struct tc_agent *agent = arg;
+
+    return pid == getpid() || pid == agent->pulse->supervisor;
+}
+
+static void on_changed(void *arg, struct tc_plugin *plugin)
+{
+    struct tc_agent *agent = arg;
+
+    (void)plugin; /* the registry looks at all of them */
+    tc_registry_changed(agent->registry);
+}
+
+static void on_entering(void *arg, const char *plugin)
+{
+    (void)arg;
+    tc_blame_enter(plugin);
+}
+
+static uint64_t on_voter_bit(void *arg, const char *source)
+{
+    struct tc_agent *agent = arg;
+
+    return tc_registry_voter(agent->registry, source);
+}
+
+static void on_voter_names(void *arg, uint64_t set, char *buf, size_t cap)
+{
+    struct tc_agent *agent = arg;
+
+    tc_registry_voter_names(agent->registry, set, buf, cap);
+}
+
+static void on_voters(void *arg, uint64_t set)
+{
+    struct tc_agent *agent = arg;
+
+    tc_judge_voter_gone(agent->judge, ~set);
+}
+
+/* A plugin has started, stopped, failed or was refused. */
+static void on_plugin_event(void *arg, const char *what, const char *name,
+                            const char *why, const struct tc_plugin *plugin)
+{
+    struct tc_agent *agent = arg;
+    bool bad = !strcmp(what, "failed") || !strcmp(what, "refused");
+    char key[96], fix[128], topic[32];
+
+    snprintf(key, sizeof(key), "plugin_%s", name);
+    snprintf(topic, sizeof(topic), "plugin.%s", what);
+    tc_log(bad ? TOCSIN_LOG_ERROR : TOCSIN_LOG_NOTICE, "agent", "plugin %s %s%s%s", name,
+           what, *why ? ": " : "", why);
+    tc_agent_note(agent, topic, name, why);
+    if (bad) {
+        snprintf(fix, sizeof(fix), "tocsin plugin enable %s", name);
+        tc_health_report(agent->health, "core", TOCSIN_REPORT_ISSUE, key, why, fix);
+    } else {
+        tc_health_report(agent->health, "core", TOCSIN_REPORT_CLEAR, key, NULL, NULL);
+    }
+    if (strcmp(what, "started")) {
+        tc_health_forget(agent->health, name);
+        if (agent->control)
+            tc_control_plugin_gone(agent->control, name);
+    }
+    /* Another set of judges: what was allowed and remembered has to be asked again. */
+    if (plugin && tc_plugin_module(plugin)->plugin->kind == TOCSIN_KIND_DETECTOR)
+        tc_agent_note(agent, TOCSIN_TOPIC_VERDICT_RESET, name, what);
+}
+
+int tc_agent_make_plugins(struct tc_agent *agent)
+{
+    const struct tc_judge_voters voters = {on_voter_bit, on_voter_names, agent};
+    const struct tc_options *core = tc_config_core(agent->config);
+    struct tc_registry_options options = {
+        .env = {.loop = &agent->loop,
+                .bus = agent->bus,
+                .state_dir = agent->state_dir,
+                .arg = agent,
+                .publish = on_publish,
+                .report = on_report,
+                .excluded = on_excluded,
+                .passive = on_passive,
+                .is_agent = on_is_agent,
+                .changed = on_changed,
+                .entering = on_entering},
+        .private_dir = agent->private_dir,
+        .event = on_plugin_event,
+        .voters = on_voters,
+        .arg = agent,
+    };
+    const char *dir;
+    size_t n = 0;
+    int err;
+
+    while (n < TC_REGISTRY_DIRS_MAX - 2 &&
+           (dir = tc_options_item(core, "paths.plugins", n)))
+        options.dirs[n++] = dir;
+    options.dirs[n] = agent->options->plugin_dir;
+    err = tc_registry_new(&options, &agent->registry);
+    return err ? err : tc_judge_new(&agent->loop, agent->bus, &voters, &agent->judge);
+}
