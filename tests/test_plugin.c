@@ -585,6 +585,7 @@ static void end_in(const char *so, char ret_name[64])
         struct tc_harness h;
 
         tc_harness_init(&h);
+        memcpy(page + 64, h.dir, sizeof(h.dir));
         h.arg = page;
         h.env.entering = remember;
         (void)tc_harness_load(&h, so, NULL);
@@ -595,6 +596,7 @@ static void end_in(const char *so, char ret_name[64])
         _exit(0);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
+    tc_harness_remove_folder(page + 64);
     assert_true(WIFSIGNALED(status));
     memcpy(ret_name, page, 64);
     munmap(page, 4096);

@@ -351,6 +351,11 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
+void tc_harness_remove_folder(const char *dir)
+{
+    (void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
 void tc_harness_done(struct tc_harness *h)
 {
     tc_harness_unload(h);
@@ -364,7 +369,7 @@ void tc_harness_done(struct tc_harness *h)
     (void)uv_run(&h->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&h->loop), 0);
     tc_bus_free(h->bus);
-    (void)nftw(h->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+    tc_harness_remove_folder(h->dir);
 }
 
 /* ---- Events ---- */

@@ -107,6 +107,9 @@ void tc_harness_unload(struct tc_harness *h);
  * leaked. */
 void tc_harness_done(struct tc_harness *h);
 
+/* The folder alone, of a harness whose process did not live to be done with it. */
+void tc_harness_remove_folder(const char *dir);
+
 /*
  * Publishes an event as if by a sensor (source "test") and returns its id. `w` holds the
  * data, or is NULL for an empty map. An AUTH event gets a deadline 10 s ahead. fd: -1, or
