@@ -57,6 +57,7 @@ struct tc_av {
 
     struct tc_av_rules *rules; /* NULL until the first load is done */
     struct tc_av_lists *lists;
+    uint64_t list_edits; /* made in memory, by restore and allow */
     uint32_t generation; /* of both; a verdict of another is not remembered */
     struct tc_av_load *load, *load_next; /* running, and the one to follow it */
     unsigned issues_n;                   /* reported under rules_0 and on */

@@ -33,6 +33,7 @@ struct tc_av_load {
     int error;
     struct tc_av_rules *new_rules;
     struct tc_av_lists *new_lists;
+    uint64_t list_edits; /* av's when this one began to read */
     int inotify, own_dirfd;
     struct tc_av_vault vault;
     int vault_error;
@@ -260,6 +261,7 @@ void tc_av_defs_set_lists(struct tc_av *av, struct tc_av_lists *lists, const cha
 {
     tc_av_lists_unref(av->lists);
     av->lists = lists;
+    av->list_edits++;
     reset_verdicts(av, reason);
 }
 
@@ -293,6 +295,12 @@ static void on_settled(void *arg)
         av->host->log(av->host, TOCSIN_LOG_WARNING, "changed rules could not be loaded");
 }
 
+static void settle(struct tc_av *av)
+{
+    if (!av->settle && !av->stopping)
+        av->host->timer_start(av->host, TC_AV_SETTLE_MS, 0, on_settled, av, &av->settle);
+}
+
 static void on_change(void *arg, int status, uint32_t events)
 {
     struct tc_av *av = arg;
@@ -313,8 +321,8 @@ static void on_change(void *arg, int status, uint32_t events)
             p += sizeof(*event) + event->len;
         }
     }
-    if (changed && !av->settle)
-        av->host->timer_start(av->host, TC_AV_SETTLE_MS, 0, on_settled, av, &av->settle);
+    if (changed)
+        settle(av);
 }
 
 static void first_done(struct tc_av *av, struct tc_av_load *load)
@@ -364,6 +372,28 @@ static void answer(struct tc_av *av, const struct tc_av_load *load)
 
 static int begin(struct tc_av *av, struct tc_av_load *load);
 
+/*
+ * Puts what was read in force. A hash that was allowed while the lists were being read
+ * may be missing from them: then those in force stay, and all is read once more.
+ */
+static void take(struct tc_av *av, struct tc_av_load *load)
+{
+    tc_av_rules_unref(av->rules);
+    av->rules = load->new_rules;
+    load->new_rules = NULL;
+    if (av->lists && (load->list_edits != av->list_edits || av->vault_busy)) {
+        settle(av);
+    } else {
+        tc_av_lists_unref(av->lists);
+        av->lists = load->new_lists;
+        load->new_lists = NULL;
+    }
+    av->counters.reloads++;
+    reset_verdicts(av, load->reason);
+    report_issues(av);
+    report_facts(av);
+}
+
 static void done(void *arg, int status)
 {
     struct tc_av_load *load = arg, *next;
@@ -372,18 +402,8 @@ static void done(void *arg, int status)
 
     load->error = r;
     av->load = NULL;
-    if (!r) {
-        tc_av_rules_unref(av->rules);
-        tc_av_lists_unref(av->lists);
-        av->rules = load->new_rules;
-        av->lists = load->new_lists;
-        load->new_rules = NULL;
-        load->new_lists = NULL;
-        av->counters.reloads++;
-        reset_verdicts(av, load->reason);
-        report_issues(av);
-        report_facts(av);
-    }
+    if (!r)
+        take(av, load);
     if (load->first && !r)
         first_done(av, load);
     answer(av, load);
@@ -409,6 +429,7 @@ static int begin(struct tc_av *av, struct tc_av_load *load)
         load->inotify = av->inotify;
         load->own_dirfd = av->own_dirfd;
     }
+    load->list_edits = av->list_edits;
     r = tc_av_work(av, run, done, load);
     if (!r)
         av->load = load;
