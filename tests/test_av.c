@@ -445,6 +445,22 @@ static void av_allowed_hash_passes(void **state)
     assert_string_equal(tc_harness_text(h, reply, "code"), "usage");
 }
 
+static void regress_hash_allowed_while_lists_are_read_stays_allowed(void **state)
+{
+    struct fixture *f = *state;
+    struct tc_harness *h = run(f, NULL);
+    char path[PATH_MAX];
+    uint64_t reload;
+
+    /* Whichever ends first, the reload has begun to read before the hash is there. */
+    reload = tc_harness_publish(h, "rpc.av.reload", 0, -1, NULL);
+    call_text(h, "rpc.av.allow", "sha256",
+              "275a021bbfb6489e54d471899f7db9d1663fc695ec2fe2a2c4538aabf651fd0f", NULL);
+    assert_non_null(tc_harness_await(h, TOCSIN_TOPIC_RPC_REPLY, reload));
+    eicar_file(f, path, "eicar");
+    assert_string_equal(decision(h, ask(h, TOCSIN_TOPIC_FILE_OPEN, path)), "allow");
+}
+
 static void av_scan_finds_and_quarantines_below_a_folder(void **state)
 {
     struct fixture *f = *state;
@@ -683,6 +699,7 @@ int main(void)
         TEST(av_refused_restore_does_not_allow_the_file),
         TEST(av_removed_file_is_gone_for_good),
         TEST(av_allowed_hash_passes),
+        TEST(regress_hash_allowed_while_lists_are_read_stays_allowed),
         TEST(av_scan_finds_and_quarantines_below_a_folder),
         TEST(av_scan_of_nothing_is_refused_with_a_sentence),
         TEST(av_scan_tells_how_far_it_is_and_ends_when_cancelled),
