@@ -125,9 +125,27 @@ static bool reap(struct supervisor *s, int *ret_status)
     return true;
 }
 
+static uint64_t silent_ns(const struct supervisor *s)
+{
+    return clock_ns(CLOCK_MONOTONIC) - atomic_load(&s->pulse->turned_ns);
+}
+
+/*
+ * How long nothing has to be looked at: a core that hangs now counts as hung when it has
+ * been silent for TC_PULSE_STALE_MS, so any look before that is a wake-up for nothing.
+ */
+static uint64_t look_after_ms(const struct supervisor *s)
+{
+    uint64_t silent = silent_ns(s) / MS;
+
+    if (!s->told_ready)
+        return STARTING_LOOK_MS;
+    return silent < TC_PULSE_STALE_MS ? TC_PULSE_STALE_MS - silent : 1;
+}
+
 static void kill_if_hung(struct supervisor *s)
 {
-    uint64_t silent = clock_ns(CLOCK_MONOTONIC) - atomic_load(&s->pulse->turned_ns);
+    uint64_t silent = silent_ns(s);
     int status;
 
     if (silent < TC_PULSE_STALE_MS * MS)
@@ -227,7 +245,7 @@ static bool watch_core(struct supervisor *s, int *ret_exit)
     int sig, status;
 
     while (s->child) {
-        sig = wait_signal(s, s->told_ready ? TC_PULSE_EVERY_MS : STARTING_LOOK_MS);
+        sig = wait_signal(s, look_after_ms(s));
         /* A core that was ready may have died since: look before the signal is dealt
          * with. */
         tell_systemd(s);

@@ -12,8 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define TC_PULSE_EVERY_MS                                                                \
-    2000 /* how often an idle core shows life, and the supervisor looks */
+#define TC_PULSE_EVERY_MS 2000  /* how often an idle core shows life */
 #define TC_PULSE_STALE_MS 6000  /* no turn for so long: the core hangs and is killed */
 #define TC_RESTART_FIRST_MS 100 /* back-off: doubled at each crash ... */
 #define TC_RESTART_LAST_MS                                                               \
