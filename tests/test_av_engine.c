@@ -10,6 +10,7 @@
 
 #include "av_content.h"
 #include "av_engine.h"
+#include "tests/support/skip.h"
 
 #define BUILT_IN TEST_SOURCE_DIR "/config/rules/yara"
 #define GOOD "rule good { strings: $a = \"marker-one\" condition: $a }\n"
@@ -334,8 +335,7 @@ static void engine_loads_the_third_party_rules(void **state)
 
     (void)state;
     if (access(path, R_OK)) {
-        print_message("skipped: no third-party rules at %s\n", path);
-        skip();
+        test_skip("no third-party rules at %s", path);
     }
     rules = load(path);
     if (tc_av_rules_issue(rules, 0))

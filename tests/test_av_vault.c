@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "av_vault.h"
+#include "tests/support/skip.h"
 
 #define KILLS 50
 #define KILL_FILES 40
@@ -161,8 +162,7 @@ static void vault_keeps_capabilities_of_a_program(void **state)
 
     put_text(in(path, f->dir, "program"), "#!/bin/true\n");
     if (setxattr(path, "security.capability", cap, sizeof(cap), 0)) {
-        print_message("skipped: cannot set capabilities: %s\n", strerror(errno));
-        skip();
+        test_skip("cannot set capabilities: %s", strerror(errno));
     }
     assert_int_equal(take(f, path, id), 0);
     assert_int_equal(restore(f, id, NULL, false), 0);
@@ -329,9 +329,8 @@ static void vault_leaves_an_immutable_file_and_says_so(void **state)
     fd = open_ro(path);
     if (ioctl(fd, FS_IOC_GETFLAGS, &flags) ||
         (flags |= FS_IMMUTABLE_FL, ioctl(fd, FS_IOC_SETFLAGS, &flags))) {
-        print_message("skipped: no immutable flag here: %s\n", strerror(errno));
         close(fd);
-        skip();
+        test_skip("no immutable flag here: %s", strerror(errno));
     }
     r = take(f, path, NULL);
     flags &= ~FS_IMMUTABLE_FL;
@@ -370,8 +369,7 @@ static void vault_leaves_a_file_on_a_read_only_file_system(void **state)
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
     if (WEXITSTATUS(status) == 2) {
-        print_message("skipped: cannot mount here\n");
-        skip();
+        test_skip("cannot mount here");
     }
     assert_int_equal(WEXITSTATUS(status), 0);
 }

@@ -8,6 +8,7 @@
 
 #include "tests/support/es_scratch.h"
 
+#include "tests/support/skip.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -271,8 +272,7 @@ static void es_is_not_dodged_by_a_user_namespace(void **state)
     tc_es_put(tc_es_in(s, "f"), "x");
     result = tc_es_child(s, open_in_user_namespace, tc_es_in(s, "f"), NULL);
     if (result == 200) {
-        print_message("skipped: no user namespaces here\n");
-        skip();
+        test_skip("no user namespaces here");
     }
     assert_int_equal(result, EPERM);
 }

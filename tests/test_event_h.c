@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <tocsin/event.h>
 
+#include "tests/support/skip.h"
 #include <cmocka.h>
 
 #define ROUNDS 3000
@@ -625,8 +626,7 @@ static void event_reads_the_public_test_suite_as_libmsgpack_does(void **state)
 
     (void)state;
     if (!suite) {
-        print_message("skipped: ../shared/data/msgpack is not here\n");
-        skip();
+        test_skip("../shared/data/msgpack is not here");
     }
     while ((p = strstr(p, "\"msgpack\": [")) != NULL) {
         p += strlen("\"msgpack\": [");

@@ -21,6 +21,7 @@
 #include "ipc/frame.h"
 #include "ipc/listen.h"
 #include "support/rpc_server.h"
+#include "tests/support/skip.h"
 
 static int start(void **state)
 {
@@ -666,8 +667,7 @@ static void another_msgpack_library_can_call_and_tap(void **state)
 
     if (access("/usr/bin/python3", X_OK) ||
         system("/usr/bin/python3 -c 'import msgpack' 2>/dev/null")) {
-        print_message("skipped: /usr/bin/python3 has no msgpack (python3-msgpack)\n");
-        skip();
+        test_skip("/usr/bin/python3 has no msgpack (python3-msgpack)");
     }
     pid = fork();
     assert_true(pid >= 0);

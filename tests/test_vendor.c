@@ -18,6 +18,7 @@
 
 #include "core/config.h"
 #include "core/loader.h"
+#include "tests/support/skip.h"
 
 /* The line of the guide, to the letter; the test says where pkg-config finds tocsin.pc.
  */
@@ -119,8 +120,7 @@ static void vendor_headers_are_cplusplus_too(void **state)
 
     (void)state;
     if (system("c++ --version >/dev/null 2>&1") != 0) {
-        print_message("skipped: there is no C++ compiler\n");
-        skip();
+        test_skip("there is no C++ compiler");
     }
     tc_harness_init(&h);
     (void)snprintf(command, sizeof(command),
