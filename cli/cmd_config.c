@@ -132,7 +132,7 @@ static bool print_keys(const struct tc_answer *answer, const char *field,
 
 int tc_run_config_reload(struct tc_cli *cli)
 {
-    struct tocsin_value result, changed;
+    struct tocsin_value result;
     struct tc_answer answer;
     bool any;
     int r;
@@ -148,8 +148,6 @@ int tc_run_config_reload(struct tc_cli *cli)
     any =
         print_keys(&answer, "restart", "takes effect when the agent starts again") || any;
     if (!any)
-        puts(tocsin_find(answer.result, answer.len, "changed", &changed)
-                 ? "nothing has changed"
-                 : "reloaded");
+        puts("nothing has changed");
     return TC_EXIT_DONE;
 }

@@ -243,7 +243,8 @@ void tc_agent_configured(struct tc_agent *agent)
     set_log_level(agent);
 }
 
-static void on_hangup_done(void *arg, int status, const char *why, const char *restart)
+static void on_hangup_done(void *arg, int status, const char *why,
+                           const struct tc_agent_changes *changes)
 {
     struct tc_agent *agent = arg;
 
@@ -254,7 +255,8 @@ static void on_hangup_done(void *arg, int status, const char *why, const char *r
         return;
     }
     tc_log(TOCSIN_LOG_NOTICE, "agent", "configuration reloaded%s%s",
-           *restart ? "; to take effect at the next start: " : "", restart);
+           *changes->restart ? "; to take effect at the next start: " : "",
+           changes->restart);
 }
 
 static void on_hangup(uv_signal_t *handle, int signum)

@@ -54,10 +54,15 @@ struct tc_agent {
     int exit_status;
 };
 
-/* status 0, or a negative errno and one sentence; `changed` names the keys that need a
- * restart. */
+/* What a new configuration changes; keys as tc_config_changed_keys names them. */
+struct tc_agent_changes {
+    char changed[4096];
+    char restart[512]; /* those that wait for the next start of the agent */
+};
+
+/* status 0, or a negative errno, one sentence, and no changes to look at. */
 typedef void (*tc_agent_done_fn)(void *arg, int status, const char *why,
-                                 const char *restart);
+                                 const struct tc_agent_changes *changes);
 
 /* Runs the core until it is told to stop. The exit status of the process. */
 int tc_agent_run(struct tc_pulse *pulse, const struct tc_agent_options *options);

@@ -36,25 +36,32 @@ static void reload_read(uv_work_t *work)
                                      &r->config, r->why);
 }
 
+static void find_changes(const struct tc_config *before, const struct tc_config *after,
+                         struct tc_agent_changes *ret)
+{
+    tc_config_changed_keys(before, after, ret->changed, sizeof(ret->changed));
+    tc_config_restart_keys(before, after, ret->restart, sizeof(ret->restart));
+}
+
 static void reload_end(struct reload *r, int status, const char *why)
 {
     struct tc_agent *agent = r->agent;
     struct tc_config *old = agent->config;
-    char restart[512] = "";
+    struct tc_agent_changes changes = {.changed = ""};
 
     agent->reloading = false;
     if (!status)
-        tc_config_restart_keys(old, r->config, restart, sizeof(restart));
+        find_changes(old, r->config, &changes);
     if (status || r->dry) {
-        r->done(r->arg, status, why, restart);
+        r->done(r->arg, status, why, &changes);
         tc_config_free(r->config);
     } else {
         agent->config = r->config;
         tc_agent_configured(agent);
         /* Exclusions or the mode may be others now. */
         tc_agent_note(agent, TOCSIN_TOPIC_VERDICT_RESET, NULL, "configuration");
-        tc_agent_note(agent, "config.reloaded", NULL, restart);
-        r->done(r->arg, 0, "", restart);
+        tc_agent_note(agent, "config.reloaded", NULL, changes.restart);
+        r->done(r->arg, 0, "", &changes);
         tc_config_free(old);
     }
     free(r);
@@ -85,12 +92,12 @@ void tc_agent_reload(struct tc_agent *agent, const char *path, bool dry,
 
     if (agent->reloading || agent->stopping) {
         done(arg, -EBUSY,
-             "the configuration is being read already: try again in a moment", "");
+             "the configuration is being read already: try again in a moment", NULL);
         return;
     }
     r = calloc(1, sizeof(*r));
     if (!r) {
-        done(arg, -ENOMEM, "out of memory", "");
+        done(arg, -ENOMEM, "out of memory", NULL);
         return;
     }
     if (!path)

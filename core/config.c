@@ -2,7 +2,7 @@
 /*
  * Owns: a configuration's life and what is asked of it. How files become one is in
  * config_files.c and config_apply.c, the agent's own keys in config_keys.c, the way back
- * to YAML in config_show.c.
+ * to YAML in config_show.c, what is different in another one in config_changes.c.
  */
 #include "core/config.h"
 
@@ -180,24 +180,4 @@ int tc_config_excluded(const struct tc_config *config, const char *scope,
 bool tc_config_has_exclusions(const struct tc_config *config, const char *scope)
 {
     return tc_exclusions_any(config->exclusions, scope);
-}
-
-size_t tc_config_restart_keys(const struct tc_config *old_config,
-                              const struct tc_config *new_config, char *buf, size_t cap)
-{
-    const struct tocsin_option *option;
-    size_t count = 0, len = 0;
-
-    if (cap)
-        buf[0] = '\0';
-    for (size_t i = 0; (option = tc_option_table_at(tc_config_core_table(), i)); i++) {
-        if (!(option->flags & TOCSIN_OPTION_RESTART) ||
-            tc_options_same(old_config->core, new_config->core, option->name))
-            continue;
-        if (len < cap)
-            len += (size_t)snprintf(buf + len, cap - len, "%s%s", count ? ", " : "",
-                                    option->name);
-        count++;
-    }
-    return count;
 }

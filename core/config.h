@@ -62,8 +62,16 @@ int tc_config_excluded(const struct tc_config *config, const char *scope,
                        const char *path, const char *executable);
 bool tc_config_has_exclusions(const struct tc_config *config, const char *scope);
 
-/* Names the keys, one after another, whose change takes effect only at the next start of
- * the agent. Returns how many there are. */
+/*
+ * Names the keys whose values differ, as "mode, exclusions, plugins.es.watch", as many as
+ * fit whole; a plugin that only one of them has is "plugins.acme". Returns how many there
+ * are. Of a plugin's own options it knows the text alone: 1m is not 60s, and a default
+ * that is now written out is a change.
+ */
+size_t tc_config_changed_keys(const struct tc_config *old_config,
+                              const struct tc_config *new_config, char *buf, size_t cap);
+
+/* The same of the agent's own keys that take effect only at its next start. */
 size_t tc_config_restart_keys(const struct tc_config *old_config,
                               const struct tc_config *new_config, char *buf, size_t cap);
 

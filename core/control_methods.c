@@ -222,11 +222,12 @@ static void plugin_check(struct tc_agent *agent, struct tc_rpc_call *call,
 
 /* ---- configuration ---- */
 
-static void on_validated(void *arg, int status, const char *why, const char *restart)
+static void on_validated(void *arg, int status, const char *why,
+                         const struct tc_agent_changes *changes)
 {
     struct tocsin_writer w;
 
-    (void)restart;
+    (void)changes;
     tc_call_begin(&w);
     tocsin_put_bool(&w, "ok", !status);
     tocsin_put_str(&w, "why", status ? why : "");
@@ -243,7 +244,22 @@ static void config_validate(struct tc_agent *agent, struct tc_rpc_call *call,
                     true, on_validated, call);
 }
 
-static void on_reloaded(void *arg, int status, const char *why, const char *restart)
+/* An array of the names in "a, b". */
+static void put_names(struct tocsin_writer *w, const char *key, const char *names)
+{
+    tocsin_begin_array(w, key);
+    while (*names) {
+        size_t n = strcspn(names, ",");
+
+        tocsin_put_strn(w, NULL, names, n);
+        names += n;
+        names += strspn(names, ", ");
+    }
+    tocsin_end(w);
+}
+
+static void on_reloaded(void *arg, int status, const char *why,
+                        const struct tc_agent_changes *changes)
 {
     struct tocsin_writer w;
 
@@ -252,15 +268,8 @@ static void on_reloaded(void *arg, int status, const char *why, const char *rest
         return;
     }
     tc_call_begin(&w);
-    tocsin_begin_array(&w, "restart");
-    while (*restart) {
-        size_t n = strcspn(restart, ",");
-
-        tocsin_put_strn(&w, NULL, restart, n);
-        restart += n;
-        restart += strspn(restart, ", ");
-    }
-    tocsin_end(&w);
+    put_names(&w, "changed", changes->changed);
+    put_names(&w, "restart", changes->restart);
     tc_call_end(arg, &w);
 }
 

@@ -707,10 +707,64 @@ static void config_names_the_keys_that_wait_for_a_restart(void **state)
     assert_int_equal(tc_config_restart_keys(before, after, buf, sizeof(buf)), 2);
     assert_string_equal(buf, "paths.plugins, release_ring");
     assert_int_equal(tc_config_restart_keys(before, after, tight, sizeof(tight)), 2);
-    assert_string_equal(tight, "paths.p");
+    assert_string_equal(tight, "");
     assert_int_equal(tc_config_restart_keys(after, after, buf, sizeof(buf)), 0);
     assert_string_equal(buf, "");
     assert_int_equal(tc_config_restart_keys(before, after, NULL, 0), 2);
+    tc_config_free(before);
+    tc_config_free(after);
+}
+
+static void config_names_the_keys_that_have_changed(void **state)
+{
+    static const struct {
+        const char *before, *after, *names;
+    } cases[] = {
+        {"mode: block\n", "{}\n", ""},
+        {"mode: block\n", "mode: passive\nverdict: {budget: 9s}\n",
+         "mode, verdict.budget"},
+        {"verdict: {budget: 60s}\n", "verdict: {budget: 1m}\n", ""},
+        {"exclusions: [{path: /a}]\n", "exclusions: [{path: /a, reason: slow}]\n",
+         "exclusions"},
+        {"exclusions: [{path: /a}]\n", "exclusions: [{path: /a}, {path: /b}]\n",
+         "exclusions"},
+        {"exclusions: [{path: /a}]\n", "exclusions: [{process: /a}]\n", "exclusions"},
+        {"exclusions: [{path: /a}]\n", "exclusions:\n  - path: /a\n    scope: all\n", ""},
+        {"plugins: {es: {watch: [/a]}}\n", "plugins: {es: {watch: [ '/a' ]}}\n", ""},
+        {"plugins: {es: {watch: [/a]}}\n", "plugins: {es: {watch: [/a, /b]}}\n",
+         "plugins.es.watch"},
+        {"plugins: {es: {watch: [/a, /b]}}\n", "plugins: {es: {watch: [/a]}}\n",
+         "plugins.es.watch"},
+        {"plugins: {es: {x: 1}}\n", "plugins: {es: {enabled: false, y: 1}}\n",
+         "plugins.es.enabled, plugins.es.y, plugins.es.x"},
+        {"plugins: {es: {}}\n", "plugins: {av: {}}\n", "plugins.av, plugins.es"},
+        {"plugins: {es: {}}\n", "plugins: {es: {enabled: true}}\n", ""},
+    };
+    struct tc_config *before, *after;
+    char buf[128];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        before = read_good(cases[i].before);
+        after = read_good(cases[i].after);
+        tc_config_changed_keys(before, after, buf, sizeof(buf));
+        assert_string_equal(buf, cases[i].names);
+        tc_config_free(before);
+        tc_config_free(after);
+    }
+}
+
+static void config_names_of_changed_keys_are_whole_or_left_out(void **state)
+{
+    struct tc_config *before = read_good("mode: block\n");
+    struct tc_config *after = read_good("mode: passive\nplugins: {es: {}}\n");
+    char buf[10];
+
+    (void)state;
+    assert_int_equal(tc_config_changed_keys(before, after, buf, sizeof(buf)), 2);
+    assert_string_equal(buf, "mode");
+    assert_int_equal(tc_config_changed_keys(before, after, buf, 4), 2);
+    assert_string_equal(buf, "");
     tc_config_free(before);
     tc_config_free(after);
 }
@@ -873,6 +927,8 @@ int main(void)
         cmocka_unit_test(config_knows_who_has_exclusions),
         cmocka_unit_test(config_refuses_wrong_exclusions),
         cmocka_unit_test(config_names_the_keys_that_wait_for_a_restart),
+        cmocka_unit_test(config_names_the_keys_that_have_changed),
+        cmocka_unit_test(config_names_of_changed_keys_are_whole_or_left_out),
         cmocka_unit_test(config_shows_what_reads_back_the_same),
         cmocka_unit_test(config_sample_is_the_defaults),
         cmocka_unit_test(config_sample_sections_fit_their_plugins),

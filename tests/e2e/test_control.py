@@ -57,8 +57,10 @@ class Control(unittest.TestCase):
         with Agent(sensor=False) as agent:
             with open(agent.config, encoding="utf-8") as f:
                 text = f.read()
-            agent.write_config(text + "release_ring: beta\n")
-            self.assertEqual(agent.json("config", "reload")["restart"], ["release_ring"])
+            self.assertIn("nothing has changed", agent.tocsin("config", "reload"))
+            agent.write_config(text + "release_ring: beta\nmode: passive\n")
+            self.assertEqual(agent.json("config", "reload"), {
+                "changed": ["release_ring", "mode"], "restart": ["release_ring"]})
             self.assertEqual(agent.call("health")["release_ring"], "current")
 
     def test_a_misspelt_plugin_is_named_with_its_place(self):
