@@ -10,11 +10,13 @@
 #include "core/config.h"
 #include "core/control_priv.h"
 #include "core/judge.h"
+#include "core/loader.h"
 #include "core/options.h"
 #include "core/registry.h"
 #include "core/why.h"
 #include "ipc/bus.h"
 #include "ipc/event.h"
+#include "ipc/topic.h"
 
 /* ---- answering ---- */
 
@@ -123,6 +125,19 @@ static int ask_plugin(struct tc_control *control, const char *method, const void
     return 0;
 }
 
+/* Whether the plugin has subscribed to calls of that method; else nobody would answer. */
+static bool hears(const struct tc_plugin *plugin, const char *method)
+{
+    const char *const *patterns = tc_plugin_module(plugin)->plugin->subscribes;
+    char topic[TC_TOPIC_MAX_LEN];
+
+    snprintf(topic, sizeof(topic), "rpc.%s", method);
+    for (; patterns && *patterns; patterns++)
+        if (tc_topic_match(*patterns, topic))
+            return true;
+    return false;
+}
+
 static void forward(struct tc_control *control, struct tc_rpc_call *call,
                     const char *method, const void *params, size_t len)
 {
@@ -139,6 +154,11 @@ static void forward(struct tc_control *control, struct tc_rpc_call *call,
                     plugin ? "plugin %s does not run: tocsin plugin enable %s"
                            : "there is no method %s: no plugin is called %s",
                     plugin ? name : method, name);
+        return;
+    }
+    if (!hears(plugin, method)) {
+        tc_rpc_fail(call, "unknown_method", "plugin %s has no method %s", name,
+                    method + strlen(name) + 1);
         return;
     }
     while (f < control->forwarded + TC_CONTROL_FORWARDED_MAX && f->call)
