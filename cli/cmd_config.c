@@ -88,7 +88,7 @@ int tc_run_plugin_check(struct tc_cli *cli)
     }
     if (!ok)
         return say_why(&answer);
-    tc_print_record(stdout, &result);
+    tc_print_record(stdout, NULL, &result);
     return TC_EXIT_DONE;
 }
 

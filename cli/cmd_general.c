@@ -111,7 +111,7 @@ int tc_run_record(struct tc_cli *cli)
         return r;
     if (cli->json)
         return tc_general_json(&result);
-    tc_print_record(stdout, &result);
+    tc_print_record(stdout, NULL, &result);
     return TC_EXIT_DONE;
 }
 

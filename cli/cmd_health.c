@@ -42,7 +42,7 @@ static int print_details(const struct tc_cli *cli, const struct tc_answer *answe
         return tc_general_json(result);
     if (!tocsin_find(answer->result, answer->len, "details", &details))
         return tc_call_failed("the agent's answer has no details");
-    tc_print_record(stdout, &details);
+    tc_print_record(stdout, tc_args_option(cli, "details"), &details);
     return TC_EXIT_DONE;
 }
 
@@ -77,7 +77,7 @@ int tc_run_health(struct tc_cli *cli)
     if (field)
         print_bare(&v);
     else
-        tc_print_record(stdout, &v);
+        tc_print_record(stdout, NULL, &v);
     return TC_EXIT_DONE;
 }
 

@@ -9,7 +9,8 @@
 #include "ipc/text.h"
 
 #define NS_PER_S 1000000000u
-#define NESTED_MAX 4 /* of a value on one line; what is deeper prints as JSON */
+#define NESTED_MAX 4  /* of a value on one line; what is deeper prints as JSON */
+#define HASH_SHOWN 12 /* digits of a hash in a list */
 
 size_t tc_print_time_name(const char *name, size_t n)
 {
@@ -101,6 +102,24 @@ void tc_print_value(FILE *out, const struct tocsin_value *v)
     print_nested(out, v, 0);
 }
 
+static bool is_hash(const char *field, const struct tocsin_value *v)
+{
+    const char *dot = strrchr(field, '.');
+
+    return v->type == TOCSIN_STR && v->len > HASH_SHOWN &&
+           !strcmp(dot ? dot + 1 : field, "sha256");
+}
+
+void tc_print_field(FILE *out, const char *field, const struct tocsin_value *v)
+{
+    if (v->type == TOCSIN_UINT && tc_print_time_name(field, strlen(field)))
+        tc_print_time(out, v->u, TC_TIME_DATE);
+    else if (is_hash(field, v))
+        tc_print_str(out, (struct tocsin_str){v->ptr, HASH_SHOWN});
+    else
+        tc_print_value(out, v);
+}
+
 /* The text of one cell, for free(); NULL when out of memory. */
 static char *cell_text(const struct tc_column *column, const struct tocsin_value *item)
 {
@@ -113,11 +132,8 @@ static char *cell_text(const struct tc_column *column, const struct tocsin_value
         return NULL;
     if (!tocsin_find(item->start, (size_t)(item->end - item->start), column->field, &v))
         fputc('-', out);
-    else if (v.type == TOCSIN_UINT &&
-             tc_print_time_name(column->field, strlen(column->field)))
-        tc_print_time(out, v.u, TC_TIME_DATE);
     else
-        tc_print_value(out, &v);
+        tc_print_field(out, column->field, &v);
     if (fclose(out)) {
         free(text);
         return NULL;
@@ -125,14 +141,19 @@ static char *cell_text(const struct tc_column *column, const struct tocsin_value
     return text;
 }
 
-/* Characters of text that is valid UTF-8: bytes that do not go on with another one. */
+size_t tc_print_width(const char *text, size_t n)
+{
+    size_t width = 0;
+
+    /* Bytes of a character behind its first begin with 10. */
+    for (size_t i = 0; i < n; i++)
+        width += ((uint8_t)text[i] & 0xc0) != 0x80;
+    return width;
+}
+
 static size_t width_of(const char *text)
 {
-    size_t n = 0;
-
-    for (; *text; text++)
-        n += ((uint8_t)*text & 0xc0) != 0x80;
-    return n;
+    return tc_print_width(text, strlen(text));
 }
 
 /* Prints one line of the table; the last cell is not padded. */

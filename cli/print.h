@@ -45,15 +45,25 @@ void tc_print_str(FILE *out, struct tocsin_str s);
  */
 void tc_print_value(FILE *out, const struct tocsin_value *v);
 
+/*
+ * The same of a field of one entry among others: times as dates, and of a hash its first
+ * digits; `field` is its (dotted) name.
+ */
+void tc_print_field(FILE *out, const char *field, const struct tocsin_value *v);
+
+/* Characters of text that is valid UTF-8. */
+size_t tc_print_width(const char *text, size_t n);
+
 /* A table of the maps in an array. */
 void tc_print_table(FILE *out, const struct tc_column *columns,
                     const struct tocsin_value *items);
 
 /*
  * A map as `name : value` lines, nested names dotted; issues (maps with a `text`) stand
- * as a list below their name, other arrays of maps as tables below the lines. An array
- * of maps by itself is a table.
+ * as a list below their name. Other arrays of maps stand below the lines, as a table
+ * where that fits a terminal, else each entry as a section of lines of its own. `name` is
+ * what an array of maps by itself holds, as "plugins"; NULL: it is not said.
  */
-void tc_print_record(FILE *out, const struct tocsin_value *v);
+void tc_print_record(FILE *out, const char *name, const struct tocsin_value *v);
 
 #endif

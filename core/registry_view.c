@@ -153,7 +153,6 @@ int tc_registry_put(const struct tc_registry *registry, const char *name,
     if (!e->plugin)
         return 0;
     descriptor = tc_plugin_module(e->plugin)->plugin;
-    tocsin_put_str(w, "summary", descriptor->summary);
     put_topics("publishes", descriptor->publishes, w);
     put_topics("subscribes", descriptor->subscribes, w);
     put_options(e->plugin, w);

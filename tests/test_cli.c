@@ -249,6 +249,77 @@ static void health_details_prints_maps_and_tables(void **state)
                      "");
 }
 
+static void health_details_prints_a_section_for_each_plugin(void **state)
+{
+    static const struct scripted_answer answers[] = {
+        {.method = "health",
+         .result = "{'details':[{'enabled':true,'name':'es','sha256':"
+                   "'0123456789abcdef','holds':{'timers':{'now':2,'most':3}}},"
+                   "{'name':'a\nb','why':''}]}"},
+        {.method = NULL},
+    };
+
+    (void)state;
+    cli_run_answered(answers, "health --details plugins", 0,
+                     "plugin es:\n"
+                     "  enabled      : true\n"
+                     "  sha256       : 0123456789ab\n"
+                     "  holds.timers : now=2 most=3\n"
+                     "\n"
+                     "plugin a\\nb:\n"
+                     "  why : \n",
+                     "");
+}
+
+#define HELP_OF_60 "123456789 123456789 123456789 123456789 123456789 123456789 "
+
+static void records_keep_to_a_terminals_width(void **state)
+{
+    static const struct scripted_answer answers[] = {
+        {.method = "plugin.info",
+         .result = "{'topics':['" HELP_OF_60 "','" HELP_OF_60 "','c'],'options':[{'name':"
+                   "'watch','help':'" HELP_OF_60 "','more':'" HELP_OF_60 "'}]}"},
+        {.method = NULL},
+    };
+
+    (void)state;
+    cli_run_answered(answers, "plugin info es", 0,
+                     "topics : " HELP_OF_60 ",\n"
+                     "         " HELP_OF_60 ", c\n"
+                     "\n"
+                     "option watch:\n"
+                     "  help : " HELP_OF_60 "\n"
+                     "  more : " HELP_OF_60 "\n",
+                     "");
+}
+
+static void stats_have_the_counters_of_each_plugin_that_answers(void **state)
+{
+    static const struct scripted_answer answers[] = {
+        {.method = "diagnostic.stats",
+         .result = "{'starts':1,'plugins':[{'name':'es','state':'running'},"
+                   "{'name':'off','state':'disabled'},{'name':'mute','state':'running'},"
+                   "{'name':'none','state':'running'},{'name':'av','state':'running'}]}"},
+        {.method = "es.stats", .result = "{'asked':7}"},
+        {.method = "off.stats", .result = "{'asked':8}"},
+        {.method = "mute.stats"}, /* never answers */
+        {.method = "none.stats", .result = "no such method", .code = "unknown_method"},
+        {.method = "av.stats", .result = "{'scanned':9}"},
+        {.method = NULL},
+    };
+
+    (void)state;
+    cli_run_answered(answers, "diagnostic stats --output json", 0,
+                     "{\"starts\":1,\"plugins\":["
+                     "{\"name\":\"es\",\"state\":\"running\",\"stats\":{\"asked\":7}},"
+                     "{\"name\":\"off\",\"state\":\"disabled\"},"
+                     "{\"name\":\"mute\",\"state\":\"running\"},"
+                     "{\"name\":\"none\",\"state\":\"running\"},"
+                     "{\"name\":\"av\",\"state\":\"running\",\"stats\":{\"scanned\":9}}"
+                     "]}\n",
+                     "");
+}
+
 static const struct scripted_answer list_answers[] = {
     {.method = "threat.list",
      .result = "{'items':[{'id':'t2','name':'Eicar','severity':'high','status':"
@@ -473,6 +544,9 @@ int main(void)
         cmocka_unit_test(health_prints_aligned_fields_and_issues),
         cmocka_unit_test(health_field_prints_the_bare_value),
         cmocka_unit_test(health_details_prints_maps_and_tables),
+        cmocka_unit_test(health_details_prints_a_section_for_each_plugin),
+        cmocka_unit_test(records_keep_to_a_terminals_width),
+        cmocka_unit_test(stats_have_the_counters_of_each_plugin_that_answers),
         cmocka_unit_test(lists_print_tables_that_drive_no_terminal),
         cmocka_unit_test(lists_print_json_arrays),
         cmocka_unit_test(records_print_dotted_fields),

@@ -101,6 +101,20 @@ class Control(unittest.TestCase):
                 self.assertTrue(caught.exception.args[0]["message"])
 
 
+    def test_diagnostic_stats_have_the_counters_of_sensor_and_scanner(self):
+        with Agent() as agent:
+            with open(agent.path("a"), "wb") as f:
+                f.write(b"x")
+            with open(agent.path("a"), "rb") as f:
+                f.read()
+            stats = {p["name"]: p["stats"] for p in agent.json("diagnostic", "stats")["plugins"]}
+            self.assertGreater(stats["es"]["asked"], 0)
+            self.assertGreater(stats["av"]["questions"], 0)
+            for args in (("diagnostic", "stats"), ("health", "--details", "plugins"),
+                         ("plugin", "info", "es")):
+                for line in agent.tocsin(*args).splitlines():
+                    self.assertLessEqual(len(line), 140, line)
+
     def test_health_names_the_way_back_to_a_sensor_that_was_switched_off(self):
         def fix(agent):
             return [i["fix"] for i in agent.call("health")["health_issues"]
@@ -149,6 +163,9 @@ class Vendor(unittest.TestCase):
                 f.write(b"x")
             wait_for(lambda: [a for a in agent.call("alert.list")["items"]
                               if a["detected_from"] == "acme"])
+            with self.assertRaises(RpcError) as caught:  # it hears no calls
+                agent.call("acme.stats")
+            self.assertEqual(caught.exception.args[0]["code"], "unknown_method")
             for verb in ("disable", "enable", "reload"):
                 agent.tocsin("plugin", verb, "acme")
 
