@@ -173,6 +173,7 @@ static void loader_replaces_a_copy_that_is_not_what_its_name_says(void **state)
     memcpy(copy, f->module->private_path, sizeof(copy));
     tc_module_close(f->module);
     f->module = NULL;
+    assert_int_equal(chmod(copy, 0700), 0);
     write_file(copy, "tampered", 8, 0500);
     assert_int_equal(open_module(f, f->so), 0);
     assert_string_equal(f->module->private_path, copy);
