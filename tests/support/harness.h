@@ -60,7 +60,6 @@ struct tc_harness {
     struct tc_plugin *plugin; /* NULL until loaded */
     char dir[64];             /* scratch: state_dir; removed by done */
     char why[256];            /* of the last call that failed */
-    const char *inside;       /* whose callback is running; NULL: none */
     struct tc_harness_report reports[TC_HARNESS_REPORTS_MAX];
     size_t report_count;
 
