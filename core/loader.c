@@ -14,6 +14,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -250,8 +251,8 @@ static void name_copy(const char *path, const char *sha256, char ret_name[256])
  * it copied. A copy that is there already, and whole, is kept: a running plugin may have
  * it mapped.
  */
-static int make_copy(int fd, struct tc_module *module, const char *private_dir,
-                     char why[256])
+static int copy_to_disk(int fd, struct tc_module *module, const char *private_dir,
+                        char why[256])
 {
     char name[256], draft[32];
     int dir = -1, copy = -1, rc;
@@ -284,6 +285,36 @@ out:
         (void)unlinkat(dir, draft, 0); /* gone already if it was renamed */
     }
     close(dir);
+    return rc;
+}
+
+/*
+ * The same, in memory. It stays open for as long as the module is loaded: dlopen(3) takes
+ * two files of one name for one, and the descriptor's number is its name.
+ */
+static int copy_to_memory(int fd, struct tc_module *module, char why[256])
+{
+    int rc;
+
+    module->memory = memfd_create("tocsin-plugin", MFD_CLOEXEC);
+    if (module->memory < 0)
+        return fail(why, -errno, module->path, "cannot copy into memory");
+    rc = hash(fd, module->memory, module->sha256);
+    if (rc)
+        return fail(why, rc, module->path, "cannot copy into memory");
+    (void)snprintf(module->private_path, sizeof(module->private_path), "/proc/self/fd/%d",
+                   module->memory);
+    return check_elf(module->memory, module->path, why);
+}
+
+/* A disk that is full or cannot be written never costs protection. */
+static int make_copy(int fd, struct tc_module *module, const char *private_dir,
+                     char why[256])
+{
+    int rc = copy_to_disk(fd, module, private_dir, why);
+
+    if (rc == -ENOSPC || rc == -EDQUOT || rc == -EROFS)
+        rc = copy_to_memory(fd, module, why);
     return rc;
 }
 
@@ -335,6 +366,7 @@ int tc_module_open(const char *path, const char *private_dir,
         tc_why(why, "%s: out of memory", path);
         return -ENOMEM;
     }
+    module->memory = -1;
     rc = open_trusted(path, &fd, why);
     if (rc)
         goto out;
@@ -366,5 +398,7 @@ void tc_module_close(struct tc_module *module)
         return;
     if (module->handle)
         (void)dlclose(module->handle);
+    if (module->memory >= 0)
+        close(module->memory);
     free(module);
 }

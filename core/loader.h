@@ -20,11 +20,13 @@ struct tc_module {
     struct tocsin_plugin copy; /* an older, shorter descriptor filled up with zeros */
     char path[4096];           /* the file that was asked for */
     char private_path[4096];   /* the copy that is mapped */
+    int memory;                /* the copy's descriptor when no disk took it, or -1 */
     char sha256[65];
 };
 
 /*
- * Opens, checks, copies to <private_dir>/<name>-<sha256>.so, and loads. Refusals are one
+ * Opens, checks, copies to <private_dir>/<name>-<sha256>.so (into memory when that disk
+ * is full or read-only), and loads. Refusals are one
  * sentence in `why`, naming the file and, of a version, both. Blocks: use a pool thread
  * once sensors run. The file and its folder must be owned by root or by the effective
  * user and not be writable by group or others. Errors: -EACCES ownership or mode;

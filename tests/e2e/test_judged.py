@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an acceptance test by hand once found wrong: the agent on a machine that is short of disk,
+which is told in health and does not cost protection."""
+
+import os
+import subprocess
+import unittest
+
+import support
+from support import EICAR, Agent, wait_for
+
+def fill(folder):
+    try:
+        with open(os.path.join(folder, "fill"), "wb", buffering=0) as f:
+            while True:
+                f.write(b"x" * 4096)
+    except OSError:
+        pass
+
+
+@support.needs_root
+class Short(unittest.TestCase):
+    def refused(self, agent, name):
+        if not os.path.exists(agent.path(name)):
+            with open(agent.path(name), "wb") as f:
+                f.write(EICAR)
+        with self.assertRaises((PermissionError, FileNotFoundError)):
+            open(agent.path(name), "rb").close()
+
+    def test_an_agent_that_starts_on_a_full_disk_protects(self):
+        agent = Agent()
+        os.mkdir(agent.state, 0o700)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "tocsin-e2e", agent.state],
+                       check=True)
+        fill(agent.state)
+        with agent:
+            try:
+                self.refused(agent, "file")
+                issues = agent.json("health")["health_issues"]
+                self.assertTrue(any("free space" in i["fix"] for i in issues), issues)
+                os.unlink(os.path.join(agent.state, "fill"))
+                wait_for(lambda: "issue journal is over" in agent.text_of_log(), 30)
+                self.refused(agent, "file")  # and whoever touches it sees it go
+                wait_for(lambda: not os.path.lexists(agent.path("file")))
+            finally:
+                subprocess.run(["umount", "-l", agent.state], check=False)
+
+
+if __name__ == "__main__":
+    support.main()
