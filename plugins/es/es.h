@@ -86,6 +86,7 @@ struct tc_es {
     const struct tocsin_host *host;
     const char *watch[TC_ES_WATCH_MAX + 1], *ignored[TC_ES_WATCH_MAX + 1];
     uint32_t max_pending;
+    size_t max_processes; /* kept; each holds a descriptor */
     bool on_timeout_allow;
     uint64_t deadline_ns;
     int fd_ceiling; /* descriptors above it are given up rather than published */

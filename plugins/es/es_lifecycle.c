@@ -228,7 +228,7 @@ static int open_notify(struct tc_es *es)
 
 static void open_run(struct tc_es *es)
 {
-    int err = tc_es_processes_new(TC_ES_PROCESSES_MAX, &es->processes);
+    int err = tc_es_processes_new(es->max_processes, &es->processes);
 
     es->batch = calloc(1, sizeof(*es->batch));
     if (!err && !es->batch)
@@ -296,6 +296,21 @@ static void close_done(struct tc_es *es, int status)
         close_run(es); /* it was not run: it waits for microseconds */
 }
 
+/*
+ * Questions, closed files that wait, what one read brings, and processes: each may hold
+ * an eighth of the descriptors. When none is left, the kernel refuses every file in the
+ * agent's name.
+ */
+static void share_descriptors(struct tc_es *es, rlim_t limit)
+{
+    rlim_t share = limit / 8 ? limit / 8 : 1;
+
+    if (es->max_pending > share)
+        es->max_pending = (uint32_t)share;
+    es->max_processes = share < TC_ES_PROCESSES_MAX ? (size_t)share : TC_ES_PROCESSES_MAX;
+    es->fd_ceiling = limit / 2 > INT32_MAX ? INT32_MAX : (int)(limit / 2);
+}
+
 int tc_es_start(struct tc_es *es)
 {
     static const struct {
@@ -316,13 +331,8 @@ int tc_es_start(struct tc_es *es)
     for (size_t i = 0; i < TC_ES_JOBS; i++)
         es->jobs[i] =
             (struct tc_es_job){.es = es, .run = table[i].run, .done = table[i].done};
-    /* Questions and closed files may each hold as many descriptors as a quarter allows.
-     */
     getrlimit(RLIMIT_NOFILE, &files);
-    if (files.rlim_cur != RLIM_INFINITY && es->max_pending > files.rlim_cur / 4)
-        es->max_pending = (uint32_t)files.rlim_cur / 4;
-    es->fd_ceiling =
-        files.rlim_cur > INT32_MAX ? INT32_MAX : (int)(files.rlim_cur / 4 * 3);
+    share_descriptors(es, files.rlim_cur);
     es->questions = calloc(es->max_pending, sizeof(*es->questions));
     es->buckets = calloc(es->max_pending, sizeof(*es->buckets));
     es->source.group = es->names.group = es->canary_fd = es->mountinfo_fd = -1;

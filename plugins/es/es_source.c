@@ -139,7 +139,11 @@ size_t tc_es_source_read(struct tc_es_source *source,
                          struct tc_es_item items[TC_ES_SOURCE_BATCH])
 {
     struct fanotify_event_metadata events[TC_ES_SOURCE_BATCH], *m = events;
-    ssize_t n = read(source->group, events, sizeof(events));
+    /* Each event brings a descriptor, before anybody can say that there are enough. */
+    size_t most = source->config.max_pending < TC_ES_SOURCE_BATCH
+                      ? source->config.max_pending
+                      : TC_ES_SOURCE_BATCH;
+    ssize_t n = read(source->group, events, most * sizeof(events[0]));
     uint64_t now_ns = source->config.host->now_ns(source->config.host);
     size_t made = 0;
 

@@ -5,6 +5,7 @@ MessagePack-RPC client written from the published protocol alone, sharing no cod
 import ctypes
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -103,6 +104,7 @@ class Agent:
         self.log = open(os.path.join(self.dir, "log"), "w+b")
         self.process = None
         self.user = user
+        self.limits = {}
         os.mkdir(self.protected)
         self.mounted = os.geteuid() == 0
         if self.mounted:
@@ -153,6 +155,8 @@ class Agent:
         self.readies = self.text_of_log().count("ready\n")
 
         def become():
+            for what, limit in self.limits.items():
+                resource.setrlimit(what, limit)
             if user is not None:
                 os.setgroups([])
                 os.setgid(user)

@@ -1,13 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an acceptance test by hand once found wrong: the agent on a machine that is short of disk,
-which is told in health and does not cost protection."""
+"""What an acceptance test by hand once found wrong: the agent on machines that are short of disk or
+of descriptors. Each is told in health, and none costs protection or a refused file."""
 
 import os
+import resource
 import subprocess
+import sys
 import unittest
 
 import support
 from support import EICAR, Agent, wait_for
+
+# Opens some files, and stays until its standard input is closed.
+BUSY = """
+import sys
+for i in range(20):
+    path = "%s/%s-%d" % (sys.argv[1], sys.argv[2], i)
+    with open(path, "w") as f:
+        f.write(path)
+    open(path).close()
+print("done", flush=True)
+sys.stdin.read()
+"""
+
 
 def fill(folder):
     try:
@@ -44,6 +59,24 @@ class Short(unittest.TestCase):
                 wait_for(lambda: not os.path.lexists(agent.path("file")))
             finally:
                 subprocess.run(["umount", "-l", agent.state], check=False)
+
+    def test_few_descriptors_refuse_no_file(self):
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        agent = Agent()
+        agent.limits = {resource.RLIMIT_NOFILE: (128, 128)}
+        with agent:
+            self.assertEqual(resource.getrlimit(resource.RLIMIT_NOFILE), before)
+            busy = [subprocess.Popen([sys.executable, "-c", BUSY, agent.protected, str(n)],
+                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                    for n in range(150)]
+            try:
+                self.assertEqual({p.stdout.readline() for p in busy}, {b"done\n"})
+            finally:
+                for p in busy:
+                    p.communicate()
+            self.refused(agent, "file")
+            wait_for(lambda: not os.path.lexists(agent.path("file")))
+            self.assertTrue(agent.json("health")["healthy"], agent.tocsin("health"))
 
 
 if __name__ == "__main__":
