@@ -17,10 +17,9 @@
 #include "core/log.h"
 
 #define MS UINT64_C(1000000)
-#define STARTING_LOOK_MS                                                                 \
-    100              /* until the first core is ready, so that systemd hears of it soon */
+/* Until the first core is ready, so that systemd hears of it soon. */
+#define STARTING_LOOK_MS 100
 #define STOP_MS 2000 /* what a core has to stop before it is killed */
-#define HEALTHY_MS 60000 /* a core that lived so long starts the back-off anew */
 
 struct supervisor {
     struct tc_pulse *pulse;
@@ -200,7 +199,7 @@ static bool back_off(struct supervisor *s)
     uint64_t lived = clock_ns(CLOCK_MONOTONIC) - s->started_ns, end, now;
     int sig;
 
-    if (lived >= HEALTHY_MS * MS)
+    if (lived >= TC_HEALTHY_MS * MS)
         s->backoff_ms = TC_RESTART_FIRST_MS;
     end = clock_ns(CLOCK_MONOTONIC) + s->backoff_ms * MS;
     tc_log(TOCSIN_LOG_WARNING, "supervisor", "starting the core again in %" PRIu64 " ms",

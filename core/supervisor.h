@@ -15,8 +15,9 @@
 #define TC_PULSE_EVERY_MS 2000  /* how often an idle core shows life */
 #define TC_PULSE_STALE_MS 6000  /* no turn for so long: the core hangs and is killed */
 #define TC_RESTART_FIRST_MS 100 /* back-off: doubled at each crash ... */
-#define TC_RESTART_LAST_MS                                                               \
-    30000 /* ... up to this; from the start again after a minute of health */
+/* ... up to this: a machine is not left alone for longer. Anew after TC_HEALTHY_MS. */
+#define TC_RESTART_LAST_MS 5000
+#define TC_HEALTHY_MS 10000 /* a core that has lived so long is no crash loop */
 
 enum tc_end {                 /* how the core before this one ended */
               TC_END_NONE,    /* this is the first */
