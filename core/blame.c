@@ -2,14 +2,16 @@
 #include "core/blame.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "core/supervisor.h"
 
-/* A signal handler has no argument: these two are the exception to "no globals". */
+/* A signal handler has no argument: these are the exception to "no globals". */
 static struct tc_pulse *volatile page;
+static atomic_bool dying; /* what the page says now is the last word */
 static _Thread_local const char *volatile running;
 static _Thread_local bool on_loop;
 
@@ -25,6 +27,7 @@ static void write_down(const char *plugin)
 
 static void on_fatal(int sig)
 {
+    atomic_store(&dying, true);
     write_down(running);
     /* SA_RESETHAND: this time it is the end, whether a fault or somebody's kill(2) came
      * first. */
@@ -45,6 +48,7 @@ void tc_blame_start(struct tc_pulse *pulse)
 void tc_blame_enter(const char *plugin)
 {
     running = plugin;
-    if (on_loop)
+    /* The loop goes on for a moment while another thread dies. */
+    if (on_loop && !atomic_load(&dying))
         write_down(plugin);
 }
