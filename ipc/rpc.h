@@ -20,7 +20,7 @@
 
 #define TC_RPC_MAX_BYTES (1024 * 1024) /* of one message from a client */
 #define TC_RPC_MAX_DEPTH 16
-#define TC_RPC_CLIENTS_MAX 64
+#define TC_RPC_CLIENTS_MAX 128 /* or an eighth of the limit of open files */
 #define TC_RPC_BACKLOG_BYTES                                                             \
     (4 * 1024 * 1024)        /* unread replies; beyond it a client is cut off */
 #define TC_RPC_CALLS_MAX 256 /* unanswered calls of one client; more are refused */
@@ -66,7 +66,7 @@ struct tc_rpc_options {
 /* How often each limit was met, since the start. */
 struct tc_rpc_counters {
     uint64_t accepted;         /* connections */
-    uint64_t refused_clients;  /* beyond TC_RPC_CLIENTS_MAX */
+    uint64_t refused_clients;  /* that found no room */
     uint64_t malformed;        /* connections closed over what they sent */
     uint64_t cut_off;          /* connections closed over what they did not read */
     uint64_t refused_calls;    /* beyond TC_RPC_CALLS_MAX */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <tocsin/event.h>
 
@@ -104,18 +105,23 @@ void tc_rpc_client_send(struct tc_rpc_client *client, const uv_buf_t *bufs,
 }
 
 /* Says what is wrong if the socket takes it at once, and closes the connection. */
-static void refuse(struct tc_rpc_client *client, const char *message)
+static void refuse(struct tc_rpc_client *client, const char *code, const char *message)
 {
     uint8_t bytes[TC_RPC_ERROR_BYTES];
     struct tocsin_writer w;
     uv_buf_t buf;
 
-    client->rpc->counters.malformed++;
     tocsin_writer_init(&w, bytes, sizeof(bytes));
-    tc_rpc_put_error(&w, NULL, "usage", message);
+    tc_rpc_put_error(&w, NULL, code, message);
     buf = uv_buf_init((char *)bytes, (unsigned)w.len);
     uv_try_write((uv_stream_t *)&client->pipe, &buf, 1);
     tc_rpc_client_close(client);
+}
+
+static void refuse_bytes(struct tc_rpc_client *client, const char *message)
+{
+    client->rpc->counters.malformed++;
+    refuse(client, "usage", message);
 }
 
 /* ---- In ---- */
@@ -215,7 +221,7 @@ static void handle_message(struct tc_rpc_client *client, const uint8_t *data, si
     struct message message;
 
     if (!read_message(data, len, &message))
-        refuse(client, "not a MessagePack-RPC request");
+        refuse_bytes(client, "not a MessagePack-RPC request");
     else if (message.type == MESSAGE_REQUEST)
         handle_request(client, &message);
     /* There is no notification that the agent listens to, and nobody to tell so. */
@@ -252,7 +258,7 @@ static void handle_bytes(struct tc_rpc_client *client)
     if (client->closing)
         return;
     if (r && r != -EAGAIN) {
-        refuse(client, frame_error(r));
+        refuse_bytes(client, frame_error(r));
         return;
     }
     client->in_need = r ? len : 0;
@@ -349,6 +355,23 @@ static int read_peer(struct tc_rpc_client *client)
     return 0;
 }
 
+/*
+ * Clients take no more than an eighth of the descriptors, which sensors live on; and the
+ * last places are for those who may change the agent, so that nobody locks them out.
+ */
+static bool finds_room(const struct tc_rpc_client *client)
+{
+    struct rlimit files = {.rlim_cur = 1024};
+    size_t most = TC_RPC_CLIENTS_MAX;
+
+    getrlimit(RLIMIT_NOFILE, &files);
+    if (most > files.rlim_cur / 8)
+        most = (size_t)files.rlim_cur / 8;
+    if (client->peer.uid != 0 && client->peer.uid != geteuid())
+        most -= most / 8;
+    return client->rpc->clients_count <= most;
+}
+
 void tc_rpc_client_accept(struct tc_rpc *rpc)
 {
     struct tc_rpc_client *client = calloc(1, sizeof(*client));
@@ -371,13 +394,16 @@ void tc_rpc_client_accept(struct tc_rpc *rpc)
         tc_rpc_client_close(client);
         return;
     }
-    if (rpc->clients_count > TC_RPC_CLIENTS_MAX) {
-        rpc->counters.refused_clients++;
+    if (read_peer(client) < 0) {
         tc_rpc_client_close(client);
         return;
     }
+    if (!finds_room(client)) {
+        rpc->counters.refused_clients++;
+        refuse(client, "refused", "the agent has as many clients as it takes: try later");
+        return;
+    }
     rpc->counters.accepted++;
-    if (read_peer(client) < 0 ||
-        uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read) < 0)
+    if (uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read) < 0)
         tc_rpc_client_close(client);
 }

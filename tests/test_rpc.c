@@ -470,14 +470,19 @@ static void rpc_tells_when_the_caller_of_an_open_call_has_left(void **state)
 
 static void rpc_turns_away_the_client_beyond_the_limit(void **state)
 {
-    int fds[TC_RPC_CLIENTS_MAX];
+    int fds[TC_RPC_CLIENTS_MAX], fd;
+    uint8_t buf[256];
+    size_t len;
 
     for (int i = 0; i < TC_RPC_CLIENTS_MAX; i++) {
         fds[i] = rpc_server_connect(*state);
         send_request(fds[i], 1, "echo");
         expect_echo(fds[i], 1);
     }
-    assert_hung_up(rpc_server_connect(*state));
+    fd = rpc_server_connect(*state);
+    len = receive_message(fd, buf, sizeof(buf));
+    assert_non_null(memmem(buf, len, "as many clients as", 18));
+    assert_hung_up(fd);
     close(fds[0]);
     for (int i = 1; i < TC_RPC_CLIENTS_MAX; i++) {
         send_request(fds[i], 2, "echo");

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an acceptance test by hand once found wrong: the agent on machines that are short of disk or
-of descriptors. Each is told in health, and none costs protection or a refused file."""
+of descriptors, or crowded with clients. Each is told in health, and none costs protection or a refused file."""
 
 import os
 import resource
@@ -19,6 +19,17 @@ for i in range(20):
     with open(path, "w") as f:
         f.write(path)
     open(path).close()
+print("done", flush=True)
+sys.stdin.read()
+"""
+
+# Connects as often as it can, and stays.
+CROWD = """
+import socket, sys
+crowd = []
+for i in range(300):
+    crowd.append(socket.socket(socket.AF_UNIX))
+    crowd[-1].connect(sys.argv[1])
 print("done", flush=True)
 sys.stdin.read()
 """
@@ -77,6 +88,22 @@ class Short(unittest.TestCase):
             self.refused(agent, "file")
             wait_for(lambda: not os.path.lexists(agent.path("file")))
             self.assertTrue(agent.json("health")["healthy"], agent.tocsin("health"))
+
+    def test_a_hundred_clients_are_served_and_none_locks_root_out(self):
+        with Agent() as agent:
+            clients = [agent.rpc() for _ in range(100)]
+            for client in clients:
+                self.assertTrue(client.call("health")["healthy"])
+            for client in clients:
+                client.close()
+            os.chmod(agent.socket, 0o666)
+            crowd = subprocess.Popen([sys.executable, "-c", CROWD, agent.socket], user=65534,
+                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            try:
+                self.assertEqual(crowd.stdout.readline(), b"done\n")
+                self.assertTrue(agent.json("health")["healthy"])
+            finally:
+                crowd.communicate()
 
 
 if __name__ == "__main__":
