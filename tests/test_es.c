@@ -17,33 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ES TEST_PLUGIN_DIR "/tocsin_es.so"
-
-static int setup(void **state)
-{
-    static struct tc_es_scratch scratch;
-
-    tc_es_scratch_init(&scratch, ES, NULL);
-    *state = &scratch;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    tc_es_scratch_done(*state);
-    return 0;
-}
-
 /* ---- Deeds of children. ---- */
-
-static int write_it(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-
-    if (fd < 0)
-        return errno;
-    return write(fd, text, strlen(text)) < 0 ? errno : close(fd);
-}
 
 static int write_through_mapping(const char *path, const char *text)
 {
@@ -124,7 +98,7 @@ static void es_asks_again_after_a_write(void **state)
     s->cacheable = true;
     tc_es_put(tc_es_in(s, "f"), "x");
     assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
-    assert_int_equal(tc_es_child(s, write_it, tc_es_in(s, "f"), "y"), 0);
+    assert_int_equal(tc_es_child(s, tc_es_write, tc_es_in(s, "f"), "y"), 0);
     s->deny = "/f";
     assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), EPERM);
 }
@@ -193,7 +167,8 @@ static void es_publishes_nothing_from_outside_the_watched_paths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f)                                                                          \
+    cmocka_unit_test_setup_teardown(f, tc_es_scratch_setup, tc_es_scratch_teardown)
         TEST(es_lets_an_allowed_open_pass),
         TEST(es_refuses_a_denied_open),
         TEST(es_refuses_a_denied_execution),

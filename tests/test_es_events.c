@@ -23,32 +23,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ES TEST_PLUGIN_DIR "/tocsin_es.so"
-
-static int setup(void **state)
-{
-    static struct tc_es_scratch scratch;
-
-    tc_es_scratch_init(&scratch, ES, NULL);
-    *state = &scratch;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    tc_es_scratch_done(*state);
-    return 0;
-}
-
-static int write_it(const char *path, const char *text)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-
-    if (fd < 0)
-        return errno;
-    return write(fd, text, strlen(text)) < 0 ? errno : close(fd);
-}
-
 static int unlink_it(const char *path, const char *other)
 {
     (void)other;
@@ -198,7 +172,7 @@ static void es_tells_of_a_file_made_written_and_deleted(void **state)
     const struct tocsin_event *event;
     char text[8] = "";
 
-    assert_int_equal(tc_es_child(s, write_it, tc_es_in(s, "new"), "hello"), 0);
+    assert_int_equal(tc_es_child(s, tc_es_write, tc_es_in(s, "new"), "hello"), 0);
     event = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_WRITTEN, 0);
     assert_non_null(event);
     assert_string_equal(tc_harness_text(&s->h, event, "file.path"), tc_es_in(s, "new"));
@@ -220,7 +194,7 @@ static void es_numbers_its_events_without_a_hole(void **state)
     struct tc_es_scratch *s = *state;
 
     for (int i = 0; i < 5; i++)
-        assert_int_equal(tc_es_child(s, write_it, tc_es_in(s, "f"), "x"), 0);
+        assert_int_equal(tc_es_child(s, tc_es_write, tc_es_in(s, "f"), "x"), 0);
     for (size_t n = 0, expected = 1; n < s->h.count; n++) {
         const struct tocsin_event *event = tc_harness_event(&s->h, "file.open", n);
 
@@ -252,7 +226,8 @@ static void es_admits_a_gap_when_the_kernel_lost_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f)                                                                          \
+    cmocka_unit_test_setup_teardown(f, tc_es_scratch_setup, tc_es_scratch_teardown)
         TEST(es_tells_all_about_the_file),
         TEST(es_tells_who_opens),
         TEST(es_sees_that_a_process_has_executed_something_else),

@@ -23,23 +23,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ES TEST_PLUGIN_DIR "/tocsin_es.so"
-
-static int setup(void **state)
-{
-    static struct tc_es_scratch scratch;
-
-    tc_es_scratch_init(&scratch, ES, NULL);
-    *state = &scratch;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    tc_es_scratch_done(*state);
-    return 0;
-}
-
 /* ---- Deeds of children. ---- */
 
 static int open_in_new_namespace(const char *path, const char *other)
@@ -393,7 +376,8 @@ static void es_spares_an_excluded_process_but_no_other(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f)                                                                          \
+    cmocka_unit_test_setup_teardown(f, tc_es_scratch_setup, tc_es_scratch_teardown)
         TEST(es_sees_through_a_hard_link_from_outside),
         TEST(es_sees_through_a_symbolic_link_from_outside),
         TEST(es_asks_about_a_file_that_was_moved_in),

@@ -79,6 +79,21 @@ void tc_es_scratch_init(struct tc_es_scratch *s, const char *so,
         fail_msg("es did not start: %s", s->h.why);
 }
 
+int tc_es_scratch_setup(void **state)
+{
+    static struct tc_es_scratch scratch;
+
+    tc_es_scratch_init(&scratch, TEST_PLUGIN_DIR "/tocsin_es.so", NULL);
+    *state = &scratch;
+    return 0;
+}
+
+int tc_es_scratch_teardown(void **state)
+{
+    tc_es_scratch_done(*state);
+    return 0;
+}
+
 void tc_es_scratch_done(struct tc_es_scratch *s)
 {
     tc_harness_done(&s->h);
@@ -200,4 +215,13 @@ int tc_es_execute(const char *path, const char *other)
     if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
         return 255;
     return WEXITSTATUS(status);
+}
+
+int tc_es_write(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+    if (fd < 0)
+        return errno;
+    return write(fd, text, strlen(text)) < 0 ? errno : close(fd);
 }

@@ -37,6 +37,10 @@ void tc_es_scratch_init(struct tc_es_scratch *s, const char *so,
                         const char *const *options);
 void tc_es_scratch_done(struct tc_es_scratch *s);
 
+/* For cmocka: a scratch of the program's own, as the state, with es as it is built. */
+int tc_es_scratch_setup(void **state);
+int tc_es_scratch_teardown(void **state);
+
 /* A path below `in`, or `out`, in one of eight buffers used in turn. */
 const char *tc_es_in(struct tc_es_scratch *s, const char *name);
 const char *tc_es_out(struct tc_es_scratch *s, const char *name);
@@ -58,6 +62,7 @@ int64_t tc_es_stat(struct tc_es_scratch *s, const char *name);
 
 /* Deeds. */
 int tc_es_open(const char *path, const char *other);    /* for reading */
+int tc_es_write(const char *path, const char *text);    /* makes the file, if need be */
 int tc_es_execute(const char *path, const char *other); /* and waits for exit code 0 */
 
 #endif
