@@ -170,6 +170,8 @@ static void run_job(struct tc_journal *journal, struct tc_journal_job *job)
     if (!err) {
         err = job->run(job, journal->keeper.store);
         tc_keeper_failed(&journal->keeper, err);
+    } else if (err == -ENOENT) {
+        err = -EIO; /* no state folder; to who asks, ENOENT is an unknown id */
     }
     job->status = err;
 }

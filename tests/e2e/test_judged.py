@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an acceptance test by hand once found wrong: the agent on machines that are short of disk or
-of descriptors, or crowded with clients. Each is told in health, and none costs protection or a refused file."""
+"""What an acceptance test by hand once found wrong: the agent on machines that are short of disk
+or of descriptors, without their state folder, or crowded
+with clients. Each is told in health, and none costs protection or refuses a file."""
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import unittest
@@ -70,6 +72,13 @@ class Short(unittest.TestCase):
                 wait_for(lambda: not os.path.lexists(agent.path("file")))
             finally:
                 subprocess.run(["umount", "-l", agent.state], check=False)
+
+    def test_without_its_state_folder_lists_say_that_the_journal_cannot_be_read(self):
+        with Agent() as agent:
+            shutil.rmtree(agent.state)
+            self.refused(agent, "file")
+            wait_for(lambda: agent.json("health")["health_issues"])
+            self.assertIn("cannot be read", agent.tocsin("threat", "list", status=1))
 
     def test_few_descriptors_refuse_no_file(self):
         before = resource.getrlimit(resource.RLIMIT_NOFILE)
