@@ -21,6 +21,7 @@ enum item_change {
 struct item {
     struct tc_entry *entry;
     enum item_change change;
+    bool wanted;  /* the new configuration enables it */
     bool load;    /* the file has to be opened, if only to check the section */
     bool restart; /* its new options need a new start */
     bool took;    /* its new options are in force */
@@ -53,11 +54,40 @@ static void plan_free(struct tc_plan *plan)
     free(plan);
 }
 
+/* Names that the configuration in force does not have, and nothing runs by. */
+static void forget_unnamed(struct tc_registry *registry)
+{
+    struct tc_entry **slot = &registry->entries, *e;
+    struct tc_plugin_settings settings;
+
+    while ((e = *slot)) {
+        if (e->plugin || e->fresh || e->doing != TC_ENTRY_IDLE ||
+            tc_config_plugin_settings(registry->config, e->name, &settings) != -ENOENT) {
+            slot = &e->next;
+            continue;
+        }
+        *slot = e->next;
+        free(e);
+    }
+}
+
 static void plan_end(struct tc_plan *plan)
 {
     plan->registry->plan = NULL;
+    forget_unnamed(plan->registry);
     plan->done(plan->arg, plan->err, plan->why);
     plan_free(plan);
+}
+
+/* Whether the configuration in force enables the plugin although it is not installed. */
+static bool missing_already(const struct tc_registry *registry, const struct tc_entry *e)
+{
+    struct tc_plugin_settings settings;
+    char path[4096], why[TC_WHY_MAX];
+
+    return !tc_config_plugin_settings(registry->config, e->name, &settings) &&
+           settings.enabled &&
+           tc_registry_file(registry, registry->config, e->name, path, sizeof(path), why);
 }
 
 /* Decides what the new configuration means for one plugin. */
@@ -66,18 +96,20 @@ static int plan_item(struct tc_plan *plan, struct item *item)
     struct tc_entry *e = item->entry;
     struct tc_plugin_settings settings;
     bool runs = e->plugin && tc_plugin_state(e->plugin) == TC_PLUGIN_RUNNING;
+    bool named = !tc_config_plugin_settings(plan->config, e->name, &settings);
     int err;
 
-    err = tc_config_plugin_settings(plan->config, e->name, &settings);
-    if (err == -ENOENT || !settings.enabled) {
-        item->change = runs ? STOP : KEEP;
-        if (err == -ENOENT)
-            return 0;
-    } else {
-        item->change = runs ? TAKE : START;
-    }
+    item->wanted = named && settings.enabled;
+    item->change = item->wanted ? (runs ? TAKE : START) : (runs ? STOP : KEEP);
+    if (!named)
+        return 0;
     err = tc_registry_file(plan->registry, plan->config, e->name, item->path,
                            sizeof(item->path), plan->why);
+    if (err && !runs && missing_already(plan->registry, e)) {
+        /* Health has said so since the start; it must not keep other changes out. */
+        item->change = KEEP;
+        return 0;
+    }
     if (err)
         return err;
     item->load = !runs || strcmp(item->path, tc_plugin_module(e->plugin)->path);
@@ -197,8 +229,7 @@ static void start_and_stop(struct tc_plan *plan)
         struct tc_entry *e = item->entry;
         int err;
 
-        e->enabled =
-            item->change != STOP && (item->change != KEEP || item->entry->plugin);
+        e->enabled = item->wanted;
         if (item->change == STOP) {
             tc_entry_stop(e);
             continue;
