@@ -8,7 +8,7 @@
  * named by its dotted path ("process.parent.pid"). Reading never allocates and never
  * copies: strings point into the event and live as long as a reference to it is held.
  *
- * Encoding: https://github.com/msgpack/msgpack/blob/master/spec.md; field names: ECS 8.
+ * Encoding: the MessagePack specification (msgpack.org); field names: ECS 8.
  * All functions here are thread-safe as long as one writer is used by one thread at a
  * time.
  */
