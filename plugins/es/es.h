@@ -75,9 +75,14 @@ struct tc_es_question {
     bool changed;  /* written to since it was asked: not to be remembered */
 };
 
+struct tc_es_mount_counts {
+    size_t marked, failed, unnamed; /* unnamed: without the group of names */
+};
+
+/* A pool thread's, but for scan_mounts_done. */
 struct tc_es_mount_scan {
     struct tc_es_scope *scope;
-    size_t marked, failed, unnamed;
+    struct tc_es_mount_counts counts;
     int err; /* the last failure's */
     char what[512];
 };
@@ -107,6 +112,7 @@ struct tc_es {
     struct tc_es_scope *scope;
     struct tc_es_outside outside;
     struct tc_es_mount_scan scan;
+    struct tc_es_mount_counts mounts; /* of the scan that is in force */
     struct tc_es_processes *processes;
 
     struct tc_es_question *questions; /* max_pending */

@@ -181,10 +181,10 @@ static int open_permission(struct tc_es *es)
         return err;
     es->names_open = !tc_es_names_open(&es->names, false, &es->source);
     tc_es_scan_mounts(es);
-    if (es->scan.marked)
+    if (es->scan.counts.marked)
         return 0;
     snprintf(es->open_what, sizeof(es->open_what), "nothing to protect: %.200s",
-             es->scan.failed ? es->scan.what : "no file system under `watch`");
+             es->scan.counts.failed ? es->scan.what : "no file system under `watch`");
     return es->scan.err ? es->scan.err : -ENODEV;
 }
 

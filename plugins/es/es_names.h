@@ -37,7 +37,7 @@ struct tc_es_names {
     struct tc_es_folders *folders;
     struct tc_es_name_system *systems;
     size_t system_count;
-    uint64_t unresolved, refused; /* folders not found; folders beyond the limit */
+    atomic_ullong unresolved, refused; /* folders not found; folders beyond the limit */
     /* Lower rung: the canary, told to nobody, and when its write last came through. */
     const char *canary_path;
     atomic_ullong canary_ns;

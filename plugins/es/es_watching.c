@@ -21,15 +21,15 @@ static void mark_one(struct tc_es *es, const struct tc_es_mount *mount)
     int err = tc_es_source_mark(&es->source, mount->point);
 
     if (err) {
-        scan->failed++;
+        scan->counts.failed++;
         scan->err = err;
         snprintf(scan->what, sizeof(scan->what), "%.400s (%s): %s", mount->point,
                  mount->type, strerror(-err));
         return;
     }
-    scan->marked++;
+    scan->counts.marked++;
     if (!es->names_open || tc_es_names_mark(&es->names, mount))
-        scan->unnamed++;
+        scan->counts.unnamed++;
 }
 
 void tc_es_scan_mounts(struct tc_es *es)
@@ -63,8 +63,9 @@ void tc_es_scan_mounts_done(struct tc_es *es, int status)
         goto out;
     es->scope = scan->scope;
     scan->scope = NULL;
-    es->names_complete = !scan->unnamed;
-    if (scan->failed) {
+    es->mounts = scan->counts;
+    es->names_complete = !scan->counts.unnamed;
+    if (scan->counts.failed) {
         snprintf(text, sizeof(text), "not protected: %s", scan->what);
         es->host->report(es->host, TOCSIN_REPORT_ISSUE, "es_mark", text,
                          "add its type to plugins.es.ignore_filesystems");
