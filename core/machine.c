@@ -56,7 +56,7 @@ failed:
 
 /*
  * SYS_ADMIN: fanotify. DAC_*: read and quarantine any file. CHOWN, FOWNER, FSETID,
- * SETFCAP, MKNOD's absence: restore a file with owner, mode and attributes. SYS_PTRACE:
+ * SETFCAP: restore a file with owner, mode and attributes. SYS_PTRACE:
  * /proc/<pid>/exe of others. LEASE: to see whether a file is open for writing. BPF,
  * PERFMON, NET_ADMIN, KILL: further sensors.
  */

@@ -87,7 +87,7 @@ void tc_registry_stop(struct tc_registry *registry, tc_registry_done_fn done, vo
 struct tc_plugin *tc_registry_plugin(const struct tc_registry *registry,
                                      const char *name);
 
-/* True when some plugin of that kind should run. */
+/* True when the plugin of that name should run. */
 bool tc_registry_wants(const struct tc_registry *registry, const char *name);
 
 uint64_t tc_registry_voter(const struct tc_registry *registry, const char *name);
