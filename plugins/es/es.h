@@ -6,8 +6,8 @@
  *   es_watching.c   mounts that come and go, names, folders outside, other such programs
  *   es_questions.c  the way of a question: place, publication, answer
  *   es_publish.c    everything that is published
- * Below them, and without it: es_source, es_gate, es_ring, es_scope, es_process,
- * es_encode, es_names, es_notify, es_folders, es_outside, es_probe.
+ * Below them, and without it: es_source, es_gate, es_ring, es_outside, es_probe; and what
+ * all sensors share, plugins/sensor.
  */
 #ifndef TC_ES_H
 #define TC_ES_H
@@ -17,11 +17,11 @@
 #include <stdint.h>
 #include <tocsin/plugin.h>
 
-#include "es_encode.h"
-#include "es_names.h"
 #include "es_outside.h"
-#include "es_process.h"
 #include "es_source.h"
+#include "sensor_encode.h"
+#include "sensor_names.h"
+#include "sensor_process.h"
 
 #define TC_ES_WATCH_MAX 64 /* entries of `watch`, and of `ignore_filesystems` */
 #define TC_ES_CANARY_MS 30000
@@ -81,7 +81,7 @@ struct tc_es_mount_counts {
 
 /* A pool thread's, but for scan_mounts_done. */
 struct tc_es_mount_scan {
-    struct tc_es_scope *scope;
+    struct tc_sensor_scope *scope;
     struct tc_es_mount_counts counts;
     int err; /* the last failure's */
     char what[512];
@@ -104,16 +104,16 @@ struct tc_es {
     struct tc_es_job jobs[TC_ES_JOBS];
 
     struct tc_es_source source;
-    struct tc_es_names names;
+    struct tc_sensor_names names;
     bool names_open;     /* the group is there */
     bool names_complete; /* it covers every file system that is marked */
-    struct tc_es_name_batch *batch;
+    struct tc_sensor_name_batch *batch;
     int names_status;
-    struct tc_es_scope *scope;
+    struct tc_sensor_scope *scope;
     struct tc_es_outside outside;
     struct tc_es_mount_scan scan;
     struct tc_es_mount_counts mounts; /* of the scan that is in force */
-    struct tc_es_processes *processes;
+    struct tc_sensor_processes *processes;
 
     struct tc_es_question *questions; /* max_pending */
     uint32_t *buckets;                /* event id -> slot, max_pending */
@@ -133,7 +133,7 @@ struct tc_es {
     struct tocsin_watch *mountinfo_watch, *names_watch, *group_watch;
     const struct tocsin_event *stats_request;
 
-    uint8_t encoded[TC_ES_EVENT_MAX];
+    uint8_t encoded[TC_SENSOR_EVENT_MAX];
 };
 
 /* es_lifecycle.c */
@@ -179,9 +179,10 @@ uint64_t tc_es_realtime_ns(void); /* since the epoch */
  * host->publish.
  */
 int tc_es_publish(struct tc_es *es, const char *topic, uint32_t flags,
-                  const struct tc_es_file *file, const struct tc_es_process *process,
-                  int32_t pid, int fd, const struct tocsin_event **ret_event);
-void tc_es_publish_names(struct tc_es *es, struct tc_es_name_batch *batch);
+                  const struct tc_sensor_file *file,
+                  const struct tc_sensor_process *process, int32_t pid, int fd,
+                  const struct tocsin_event **ret_event);
+void tc_es_publish_names(struct tc_es *es, struct tc_sensor_name_batch *batch);
 void tc_es_publish_losses(struct tc_es *es); /* sensor.gap for what counters now show */
 void tc_es_publish_stats(struct tc_es *es, const struct tocsin_event *request);
 

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "es.h"
-#include "es_scope.h"
+#include "sensor_scope.h"
 
 #define NS_PER_MS 1000000ull
 
@@ -153,6 +153,13 @@ static void canary_too_late(void *arg)
 
 /* ---- Start. ---- */
 
+static void forget_path(void *arg, const char *path)
+{
+    struct tc_es *es = arg;
+
+    tc_es_source_forget_path(&es->source, path);
+}
+
 static int open_permission(struct tc_es *es)
 {
     struct tc_es_source_config config = {.host = es->host,
@@ -179,7 +186,7 @@ static int open_permission(struct tc_es *es)
         err = -errno;
     if (err)
         return err;
-    es->names_open = !tc_es_names_open(&es->names, false, &es->source);
+    es->names_open = !tc_sensor_names_open(&es->names, false, forget_path, es);
     tc_es_scan_mounts(es);
     if (es->scan.counts.marked)
         return 0;
@@ -200,14 +207,14 @@ static int mark_canary_folder(struct tc_es *es)
     if (!folder)
         return -ENOMEM;
     es->names.canary_path = es->canary_path;
-    err = tc_es_names_mark_tree(&es->names, dirname(folder), NULL);
+    err = tc_sensor_names_mark_tree(&es->names, dirname(folder), NULL);
     free(folder);
     return err;
 }
 
 static int open_notify(struct tc_es *es)
 {
-    int err = tc_es_names_open(&es->names, true, NULL), result;
+    int err = tc_sensor_names_open(&es->names, true, NULL, NULL), result;
     size_t marked = 0;
 
     if (err)
@@ -218,7 +225,7 @@ static int open_notify(struct tc_es *es)
     if (err)
         return err;
     for (size_t i = 0; es->watch[i]; i++) {
-        result = tc_es_names_mark_tree(&es->names, es->watch[i], NULL);
+        result = tc_sensor_names_mark_tree(&es->names, es->watch[i], NULL);
         marked += !result;
         if (result)
             err = result;
@@ -228,7 +235,7 @@ static int open_notify(struct tc_es *es)
 
 static void open_run(struct tc_es *es)
 {
-    int err = tc_es_processes_new(es->max_processes, &es->processes);
+    int err = tc_sensor_processes_new(es->max_processes, &es->processes);
 
     es->batch = calloc(1, sizeof(*es->batch));
     if (!err && !es->batch)
@@ -286,7 +293,7 @@ static void close_run(struct tc_es *es)
     if (es->rung == TC_ES_RUNG_PERMISSION)
         tc_es_source_close(&es->source);
     if (es->names_open)
-        tc_es_names_close(&es->names);
+        tc_sensor_names_close(&es->names);
     es->names_open = false;
 }
 
@@ -307,7 +314,8 @@ static void share_descriptors(struct tc_es *es, rlim_t limit)
 
     if (es->max_pending > share)
         es->max_pending = (uint32_t)share;
-    es->max_processes = share < TC_ES_PROCESSES_MAX ? (size_t)share : TC_ES_PROCESSES_MAX;
+    es->max_processes =
+        share < TC_SENSOR_PROCESSES_MAX ? (size_t)share : TC_SENSOR_PROCESSES_MAX;
     es->fd_ceiling = limit / 2 > INT32_MAX ? INT32_MAX : (int)(limit / 2);
 }
 
@@ -414,8 +422,8 @@ void tc_es_release(struct tc_es *es)
     free(es->questions);
     free(es->buckets);
     tc_es_outside_done(&es->outside);
-    tc_es_scope_unref(es->scope);
-    tc_es_processes_free(es->processes);
+    tc_sensor_scope_unref(es->scope);
+    tc_sensor_processes_free(es->processes);
     es->canary_path = es->conflicts = NULL;
     es->batch = NULL;
     es->questions = NULL;

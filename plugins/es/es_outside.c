@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "es_scope.h"
 #include "es_source.h"
+#include "sensor_scope.h"
 
 #define AGAIN_NS 1000000000ull /* a folder is not marked more often */
 
@@ -47,21 +47,21 @@ bool tc_es_outside_add(struct tc_es_outside *outside, const char *path, uint64_t
     return true;
 }
 
-void tc_es_outside_begin(struct tc_es_outside *outside, struct tc_es_scope *scope,
+void tc_es_outside_begin(struct tc_es_outside *outside, struct tc_sensor_scope *scope,
                          uint32_t generation)
 {
     memcpy(outside->marking, outside->waiting, sizeof(outside->marking));
     outside->marking_count = outside->waiting_count;
     outside->waiting_count = 0;
-    outside->scope = tc_es_scope_ref(scope);
+    outside->scope = tc_sensor_scope_ref(scope);
     outside->generation = generation;
     outside->marked_now = 0;
 }
 
 /* Whether the open folder lies outside, where it is at this moment. */
-static bool is_outside(const struct tc_es_scope *scope, int fd)
+static bool is_outside(const struct tc_sensor_scope *scope, int fd)
 {
-    char link[32], path[TC_ES_PATH_MAX];
+    char link[32], path[TC_SENSOR_PATH_MAX];
     struct statx stx;
     ssize_t n;
 
@@ -73,7 +73,7 @@ static bool is_outside(const struct tc_es_scope *scope, int fd)
     if (n <= 0)
         return false;
     path[n] = '\0';
-    return tc_es_scope_place(scope, stx.stx_mnt_id, path) == TC_ES_OUTSIDE;
+    return tc_sensor_scope_place(scope, stx.stx_mnt_id, path) == TC_SENSOR_OUTSIDE;
 }
 
 /*
@@ -111,7 +111,7 @@ void tc_es_outside_end(struct tc_es_outside *outside)
     for (size_t i = 0; i < outside->marking_count; i++)
         free(outside->marking[i]);
     outside->marking_count = 0;
-    tc_es_scope_unref(outside->scope);
+    tc_sensor_scope_unref(outside->scope);
     outside->scope = NULL;
 }
 

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct tc_es_scope;
+struct tc_sensor_scope;
 struct tc_es_source;
 
 #define TC_ES_OUTSIDE_MAX 32         /* folders of one piece of work */
@@ -29,8 +29,8 @@ struct tc_es_outside {
     char *waiting[TC_ES_OUTSIDE_MAX], *marking[TC_ES_OUTSIDE_MAX];
     size_t waiting_count, marking_count;
     struct tc_es_outside_recent recent[TC_ES_OUTSIDE_RECENT_MAX];
-    struct tc_es_scope *scope; /* by which `marking` is judged */
-    uint32_t generation;       /* of remembered verdicts, when that began */
+    struct tc_sensor_scope *scope; /* by which `marking` is judged */
+    uint32_t generation;           /* of remembered verdicts, when that began */
     size_t marked_now;
     uint64_t marked, refused; /* in all; refused: the kernel did not, or it is inside */
     uint64_t dropped;         /* too many were waiting */
@@ -44,7 +44,7 @@ struct tc_es_outside {
 bool tc_es_outside_add(struct tc_es_outside *outside, const char *path, uint64_t now_ns);
 
 /* Loop: what waits becomes what is marked next. Takes a reference of the scope. */
-void tc_es_outside_begin(struct tc_es_outside *outside, struct tc_es_scope *scope,
+void tc_es_outside_begin(struct tc_es_outside *outside, struct tc_sensor_scope *scope,
                          uint32_t generation);
 
 /* Pool thread. Each folder is judged by where it really is, before and after its mark. */

@@ -19,18 +19,21 @@ uint64_t tc_es_realtime_ns(void)
 }
 
 int tc_es_publish(struct tc_es *es, const char *topic, uint32_t flags,
-                  const struct tc_es_file *file, const struct tc_es_process *process,
-                  int32_t pid, int fd, const struct tocsin_event **ret_event)
+                  const struct tc_sensor_file *file,
+                  const struct tc_sensor_process *process, int32_t pid, int fd,
+                  const struct tocsin_event **ret_event)
 {
-    struct tc_es_stamp stamp = {
-        .time_ns = tc_es_realtime_ns(), .sequence = es->sequence + 1, .epoch = 1};
+    struct tc_sensor_stamp stamp = {.sensor = "es",
+                                    .time_ns = tc_es_realtime_ns(),
+                                    .sequence = es->sequence + 1,
+                                    .epoch = 1};
     struct tocsin_event event = {
         .size = sizeof(event), .flags = flags, .fd = fd, .topic = topic};
     struct tocsin_writer w;
     int err;
 
     tocsin_writer_init(&w, es->encoded, sizeof(es->encoded));
-    tc_es_encode(&w, &stamp, file, process, pid);
+    tc_sensor_encode(&w, &stamp, file, process, pid);
     event.time_ns = stamp.time_ns;
     event.data = w.buf;
     event.len = w.len;
@@ -61,21 +64,21 @@ static const char *topic_of(struct tc_es *es, uint64_t mask, uint64_t **ret_coun
     }
 }
 
-static void publish_name(struct tc_es *es, struct tc_es_name *name)
+static void publish_name(struct tc_es *es, struct tc_sensor_name *name)
 {
-    const struct tc_es_process *process = NULL;
-    struct tc_es_file file = {.path = name->path, .old_path = name->old_path};
+    const struct tc_sensor_process *process = NULL;
+    struct tc_sensor_file file = {.path = name->path, .old_path = name->old_path};
     const char *topic;
     uint64_t *counter;
 
     if (name->pid > 0)
-        process = tc_es_processes_find(es->processes, name->pid);
+        process = tc_sensor_processes_find(es->processes, name->pid);
     if ((name->pid > 0 && es->host->is_agent(es->host, name->pid)) ||
         es->host->excluded(es->host, name->path,
                            process ? process->self.executable : NULL))
         return;
     if (name->known)
-        tc_es_file_set(&file, &name->stx);
+        tc_sensor_file_set(&file, &name->stx);
     topic = topic_of(es, name->mask, &counter);
     if (tc_es_publish(es, topic, 0, &file, process, name->pid, name->fd, NULL))
         return;
@@ -104,7 +107,7 @@ static void publish_gap(struct tc_es *es, const char *reason, uint64_t lost)
     es->complete_ns = now_ns;
 }
 
-void tc_es_publish_names(struct tc_es *es, struct tc_es_name_batch *batch)
+void tc_es_publish_names(struct tc_es *es, struct tc_sensor_name_batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
         if (batch->names[i].mask == FAN_Q_OVERFLOW)
@@ -194,11 +197,11 @@ static void put_source(struct tc_es *es, struct tocsin_writer *w)
 
 void tc_es_publish_stats(struct tc_es *es, const struct tocsin_event *request)
 {
-    struct tc_es_process_counters p;
+    struct tc_sensor_process_counters p;
     struct tocsin_writer w;
     uint8_t buf[2048];
 
-    tc_es_processes_counters(es->processes, &p);
+    tc_sensor_processes_counters(es->processes, &p);
     tocsin_writer_init(&w, buf, sizeof(buf));
     tocsin_begin_map(&w, NULL);
     tocsin_put_str(&w, "mechanism",

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "es.h"
-#include "es_scope.h"
+#include "sensor_scope.h"
 
 #define TURN_ITEMS 64 /* handled before the loop gets to do other things */
 #define ANSWER_MARGIN_NS 1000000000ull /* what the agent may be late by */
@@ -24,10 +24,10 @@
 /* What the event's descriptor is. */
 struct look {
     struct statx stx;
-    char path[TC_ES_PATH_MAX];
-    struct tc_es_file file;
-    enum tc_es_place place;
-    const struct tc_es_process *process;
+    char path[TC_SENSOR_PATH_MAX];
+    struct tc_sensor_file file;
+    enum tc_sensor_place place;
+    const struct tc_sensor_process *process;
 };
 
 static int look_at(struct tc_es *es, const struct tc_es_item *item, struct look *look)
@@ -48,14 +48,14 @@ static int look_at(struct tc_es *es, const struct tc_es_item *item, struct look 
         *tail = '\0';
     memset(&look->file, 0, sizeof(look->file));
     look->file.path = look->path;
-    tc_es_file_set(&look->file, &look->stx);
-    look->place = tc_es_scope_place(es->scope, look->stx.stx_mnt_id, look->path);
+    tc_sensor_file_set(&look->file, &look->stx);
+    look->place = tc_sensor_scope_place(es->scope, look->stx.stx_mnt_id, look->path);
     return 0;
 }
 
 static int excluded(struct tc_es *es, const struct tc_es_item *item, struct look *look)
 {
-    look->process = tc_es_processes_find(es->processes, item->pid);
+    look->process = tc_sensor_processes_find(es->processes, item->pid);
     return es->host->excluded(es->host, look->path,
                               look->process ? look->process->self.executable : NULL);
 }
@@ -124,7 +124,7 @@ static void handle_question(struct tc_es *es, const struct tc_es_item *item)
         settle(es, item, true, false, &es->counters.special);
         return;
     }
-    if (look.place == TC_ES_OUTSIDE) {
+    if (look.place == TC_SENSOR_OUTSIDE) {
         settle(es, item, true, false, &es->counters.out_of_scope);
         tc_es_outside_opened(es, look.path);
         return;
@@ -155,7 +155,7 @@ static void handle_written(struct tc_es *es, const struct tc_es_item *item)
     if (look_at(es, item, &look) || !S_ISREG(look.stx.stx_mode))
         goto out;
     tc_es_questions_changed(es, look.file.device, look.file.inode);
-    if (look.place == TC_ES_OUTSIDE || excluded(es, item, &look))
+    if (look.place == TC_SENSOR_OUTSIDE || excluded(es, item, &look))
         goto out;
     if (fd > es->fd_ceiling) {
         close(fd);
@@ -250,14 +250,14 @@ static struct tc_es_question *take(struct tc_es *es, uint64_t id, uint32_t *ret_
 
 static bool unchanged(const struct tc_es_question *question)
 {
-    struct tc_es_file file;
+    struct tc_sensor_file file;
     struct statx stx;
 
     if (question->changed ||
         statx(question->event->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
               STATX_BASIC_STATS, &stx))
         return false;
-    tc_es_file_set(&file, &stx);
+    tc_sensor_file_set(&file, &stx);
     return file.size == question->size && file.ctime_ns == question->ctime_ns;
 }
 

@@ -10,12 +10,12 @@
 #include <string.h>
 
 #include "es.h"
-#include "es_scope.h"
+#include "sensor_scope.h"
 
 /* ---- Mounts. Pool thread, then loop. ---- */
 
 /* Marks one file system; what went wrong is noted in the scan. */
-static void mark_one(struct tc_es *es, const struct tc_es_mount *mount)
+static void mark_one(struct tc_es *es, const struct tc_sensor_mount *mount)
 {
     struct tc_es_mount_scan *scan = &es->scan;
     int err = tc_es_source_mark(&es->source, mount->point);
@@ -28,7 +28,7 @@ static void mark_one(struct tc_es *es, const struct tc_es_mount *mount)
         return;
     }
     scan->counts.marked++;
-    if (!es->names_open || tc_es_names_mark(&es->names, mount))
+    if (!es->names_open || tc_sensor_names_mark(&es->names, mount))
         scan->counts.unnamed++;
 }
 
@@ -36,27 +36,27 @@ void tc_es_scan_mounts(struct tc_es *es)
 {
     struct tc_es_mount_scan *scan = &es->scan;
     char *text = tc_es_probe_mounts(es->mountinfo_fd);
-    const struct tc_es_mount *mount;
+    const struct tc_sensor_mount *mount;
 
     memset(scan, 0, sizeof(*scan));
     scan->err =
-        text ? tc_es_scope_new(text, es->watch, es->ignored, &scan->scope) : -ENOMEM;
+        text ? tc_sensor_scope_new(text, es->watch, es->ignored, &scan->scope) : -ENOMEM;
     free(text);
     if (!scan->scope) {
         snprintf(scan->what, sizeof(scan->what), "the table of mounts: %s",
                  strerror(-scan->err));
         return;
     }
-    for (size_t i = 0; (mount = tc_es_scope_file_system(scan->scope, i)) != NULL; i++)
+    for (size_t i = 0; (mount = tc_sensor_scope_file_system(scan->scope, i)) != NULL; i++)
         mark_one(es, mount);
     if (es->names_open)
-        tc_es_names_set_scope(&es->names, scan->scope);
+        tc_sensor_names_set_scope(&es->names, scan->scope);
 }
 
 void tc_es_scan_mounts_done(struct tc_es *es, int status)
 {
     struct tc_es_mount_scan *scan = &es->scan;
-    struct tc_es_scope *before = es->scope;
+    struct tc_sensor_scope *before = es->scope;
     char text[640];
 
     if (status || es->closing || !scan->scope)
@@ -72,11 +72,11 @@ void tc_es_scan_mounts_done(struct tc_es *es, int status)
     } else {
         es->host->report(es->host, TOCSIN_REPORT_CLEAR, "es_mark", NULL, NULL);
     }
-    if (before && !tc_es_scope_same(before, es->scope))
+    if (before && !tc_sensor_scope_same(before, es->scope))
         tc_es_questions_reset(es); /* what was outside may now be inside */
-    tc_es_scope_unref(before);
+    tc_sensor_scope_unref(before);
 out:
-    tc_es_scope_unref(scan->scope);
+    tc_sensor_scope_unref(scan->scope);
     scan->scope = NULL;
 }
 
@@ -105,7 +105,7 @@ void tc_es_names_readable(void *arg, int status, uint32_t events)
 
 void tc_es_names_run(struct tc_es *es)
 {
-    es->names_status = tc_es_names_read(&es->names, es->batch);
+    es->names_status = tc_sensor_names_read(&es->names, es->batch);
 }
 
 void tc_es_names_done(struct tc_es *es, int status)
@@ -117,7 +117,7 @@ void tc_es_names_done(struct tc_es *es, int status)
         if (es->rung == TC_ES_RUNG_NOTIFY)
             tc_es_canary_seen(es);
     }
-    tc_es_name_batch_clear(es->batch);
+    tc_sensor_name_batch_clear(es->batch);
     if (!es->closing && !es->names_watch)
         es->host->watch_fd(es->host, es->names.group, TOCSIN_READABLE,
                            tc_es_names_readable, es, &es->names_watch);

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "es_process.h"
+#include "sensor_process.h"
 
 #include <string.h>
 #include <sys/wait.h>
@@ -14,19 +14,20 @@
 #include <unistd.h>
 
 #define KEPT 4
+#define OWN_NAME "test_sensor_pro" /* the kernel keeps 15 characters */
 
 static int setup(void **state)
 {
-    struct tc_es_processes *processes;
+    struct tc_sensor_processes *processes;
 
-    assert_int_equal(tc_es_processes_new(KEPT, &processes), 0);
+    assert_int_equal(tc_sensor_processes_new(KEPT, &processes), 0);
     *state = processes;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    tc_es_processes_free(*state);
+    tc_sensor_processes_free(*state);
     return 0;
 }
 
@@ -63,22 +64,22 @@ static void end(const struct child *child)
     assert_int_equal(waitpid(child->pid, NULL, 0), child->pid);
 }
 
-static struct tc_es_process_counters counters(struct tc_es_processes *processes)
+static struct tc_sensor_process_counters counters(struct tc_sensor_processes *processes)
 {
-    struct tc_es_process_counters c;
+    struct tc_sensor_process_counters c;
 
-    tc_es_processes_counters(processes, &c);
+    tc_sensor_processes_counters(processes, &c);
     return c;
 }
 
 static void a_process_is_read_once(void **state)
 {
-    const struct tc_es_process *process = NULL;
+    const struct tc_sensor_process *process = NULL;
 
     for (int i = 0; i < 10; i++)
-        process = tc_es_processes_find(*state, getpid());
+        process = tc_sensor_processes_find(*state, getpid());
     assert_non_null(process);
-    assert_string_equal(process->self.name, "test_es_process");
+    assert_string_equal(process->self.name, OWN_NAME);
     assert_int_equal(process->parent.pid, getppid());
     assert_int_equal(process->uid, geteuid());
     assert_int_equal(counters(*state).reads, 1);
@@ -88,7 +89,7 @@ static void a_process_is_read_once(void **state)
 static void the_start_is_within_a_second_of_the_truth(void **state)
 {
     struct child child = begin();
-    const struct tc_es_process *process = tc_es_processes_find(*state, child.pid);
+    const struct tc_sensor_process *process = tc_sensor_processes_find(*state, child.pid);
     int64_t off = (int64_t)time(NULL) - (int64_t)(process->self.start_ns / 1000000000u);
 
     assert_in_range(off + 2, 0, 4);
@@ -98,13 +99,13 @@ static void the_start_is_within_a_second_of_the_truth(void **state)
 static void an_exec_is_noticed(void **state)
 {
     struct child child = begin();
-    const struct tc_es_process *process = tc_es_processes_find(*state, child.pid);
+    const struct tc_sensor_process *process = tc_sensor_processes_find(*state, child.pid);
     time_t limit = time(NULL) + 10;
 
-    assert_string_equal(process->self.name, "test_es_process");
+    assert_string_equal(process->self.name, OWN_NAME);
     assert_int_equal(write(child.in, "x", 1), 1);
     do
-        process = tc_es_processes_find(*state, child.pid);
+        process = tc_sensor_processes_find(*state, child.pid);
     while (process && strcmp(process->self.name, "cat") != 0 && time(NULL) < limit);
     assert_non_null(process);
     assert_string_equal(process->self.name, "cat");
@@ -114,11 +115,11 @@ static void an_exec_is_noticed(void **state)
 static void what_was_known_of_an_ended_process_is_still_given(void **state)
 {
     struct child child = begin();
-    const struct tc_es_process *process = tc_es_processes_find(*state, child.pid);
+    const struct tc_sensor_process *process = tc_sensor_processes_find(*state, child.pid);
     uint64_t start_ns = process->self.start_ns;
 
     end(&child);
-    process = tc_es_processes_find(*state, child.pid);
+    process = tc_sensor_processes_find(*state, child.pid);
     assert_non_null(process);
     assert_true(process->self.start_ns == start_ns);
     assert_int_equal(counters(*state).gone, 1);
@@ -127,12 +128,12 @@ static void what_was_known_of_an_ended_process_is_still_given(void **state)
 static void regress_an_ending_process_keeps_its_executable(void **state)
 {
     struct child child = begin();
-    const struct tc_es_process *process = tc_es_processes_find(*state, child.pid);
+    const struct tc_sensor_process *process = tc_sensor_processes_find(*state, child.pid);
     siginfo_t info;
 
     close(child.in);
     assert_int_equal(waitid(P_PID, (id_t)child.pid, &info, WEXITED | WNOWAIT), 0);
-    process = tc_es_processes_find(*state, child.pid);
+    process = tc_sensor_processes_find(*state, child.pid);
     assert_non_null(process);
     assert_non_null(process->self.executable);
     assert_non_null(process->command_line);
@@ -141,19 +142,19 @@ static void regress_an_ending_process_keeps_its_executable(void **state)
 
 static void nothing_is_said_of_a_process_that_never_was(void **state)
 {
-    assert_null(tc_es_processes_find(*state, 0x3ffffff0));
-    assert_null(tc_es_processes_find(*state, 0x3ffffff0));
+    assert_null(tc_sensor_processes_find(*state, 0x3ffffff0));
+    assert_null(tc_sensor_processes_find(*state, 0x3ffffff0));
 }
 
 static void the_longest_unused_goes_first(void **state)
 {
     struct child children[KEPT];
 
-    tc_es_processes_find(*state, getpid());
+    tc_sensor_processes_find(*state, getpid());
     for (size_t i = 0; i < KEPT; i++) {
         children[i] = begin();
-        assert_non_null(tc_es_processes_find(*state, children[i].pid));
-        assert_non_null(tc_es_processes_find(*state, getpid()));
+        assert_non_null(tc_sensor_processes_find(*state, children[i].pid));
+        assert_non_null(tc_sensor_processes_find(*state, getpid()));
     }
     assert_int_equal(counters(*state).kept, KEPT);
     assert_int_equal(counters(*state).evicted, 1);

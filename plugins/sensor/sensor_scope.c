@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "es_scope.h"
+#include "sensor_scope.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -14,13 +14,13 @@ struct area {
     char *path;
 };
 
-struct tc_es_scope {
+struct tc_sensor_scope {
     atomic_uint refs;
-    struct tc_es_mount *mounts; /* sorted by id */
+    struct tc_sensor_mount *mounts; /* sorted by id */
     size_t mount_count;
     struct area *areas;
     size_t area_count;
-    const struct tc_es_mount **file_systems;
+    const struct tc_sensor_mount **file_systems;
     size_t file_system_count;
 };
 
@@ -43,12 +43,12 @@ static bool listed(const char *const *list, const char *word)
     return false;
 }
 
-bool tc_es_scope_pseudo(const char *type)
+bool tc_sensor_scope_pseudo(const char *type)
 {
     return listed(pseudo_types, type);
 }
 
-bool tc_es_path_under(const char *path, const char *folder)
+bool tc_sensor_path_under(const char *path, const char *folder)
 {
     size_t n = strlen(folder);
 
@@ -78,7 +78,7 @@ static char *next_word(char **line)
 }
 
 /* "36 35 98:0 /root /point options [optional...] - type source options" */
-static int parse_line(char *line, struct tc_es_mount *ret_mount)
+static int parse_line(char *line, struct tc_sensor_mount *ret_mount)
 {
     char *id = next_word(&line), *parent = next_word(&line), *device = next_word(&line);
     char *root = next_word(&line), *point = next_word(&line), *word, *type;
@@ -99,7 +99,7 @@ static int parse_line(char *line, struct tc_es_mount *ret_mount)
     return ret_mount->root && ret_mount->point && ret_mount->type ? 0 : -ENOMEM;
 }
 
-static int parse_table(struct tc_es_scope *scope, const char *mountinfo)
+static int parse_table(struct tc_sensor_scope *scope, const char *mountinfo)
 {
     char *text = strdup(mountinfo), *line, *rest;
     size_t lines = 1;
@@ -123,15 +123,15 @@ out:
 
 /* The mount that `path` lies on: the longest mount point above it, of equals the last,
  * which hides the others. */
-static const struct tc_es_mount *mount_above(const struct tc_es_scope *scope,
-                                             const char *path)
+static const struct tc_sensor_mount *mount_above(const struct tc_sensor_scope *scope,
+                                                 const char *path)
 {
-    const struct tc_es_mount *best = NULL;
+    const struct tc_sensor_mount *best = NULL;
 
     for (size_t i = 0; i < scope->mount_count; i++) {
-        const struct tc_es_mount *mount = &scope->mounts[i];
+        const struct tc_sensor_mount *mount = &scope->mounts[i];
 
-        if (tc_es_path_under(path, mount->point) &&
+        if (tc_sensor_path_under(path, mount->point) &&
             (!best || strlen(mount->point) >= strlen(best->point)))
             best = mount;
     }
@@ -139,20 +139,20 @@ static const struct tc_es_mount *mount_above(const struct tc_es_scope *scope,
 }
 
 /* Translates `path`, seen through `mount`, into a path inside the file system. */
-static void inner_path(const struct tc_es_mount *mount, const char *path,
-                       char ret_path[2 * TC_ES_PATH_MAX])
+static void inner_path(const struct tc_sensor_mount *mount, const char *path,
+                       char ret_path[2 * TC_SENSOR_PATH_MAX])
 {
     const char *root = strcmp(mount->root, "/") != 0 ? mount->root : "";
     const char *rest = path;
 
-    if (strcmp(mount->point, "/") != 0 && tc_es_path_under(path, mount->point))
+    if (strcmp(mount->point, "/") != 0 && tc_sensor_path_under(path, mount->point))
         rest += strlen(mount->point);
-    snprintf(ret_path, 2 * (size_t)TC_ES_PATH_MAX, "%s%s", root, rest);
+    snprintf(ret_path, 2 * (size_t)TC_SENSOR_PATH_MAX, "%s%s", root, rest);
     if (!*ret_path)
         memcpy(ret_path, "/", sizeof("/"));
 }
 
-static int add_area(struct tc_es_scope *scope, const struct tc_es_mount *mount,
+static int add_area(struct tc_sensor_scope *scope, const struct tc_sensor_mount *mount,
                     const char *inner)
 {
     size_t i;
@@ -174,21 +174,21 @@ static int add_area(struct tc_es_scope *scope, const struct tc_es_mount *mount,
 }
 
 /* The areas of one watched path: where it is itself, and all that is mounted below it. */
-static int add_watch(struct tc_es_scope *scope, const char *watch,
+static int add_watch(struct tc_sensor_scope *scope, const char *watch,
                      const char *const *ignored)
 {
-    const struct tc_es_mount *above = mount_above(scope, watch);
-    char inner[2 * TC_ES_PATH_MAX];
+    const struct tc_sensor_mount *above = mount_above(scope, watch);
+    char inner[2 * TC_SENSOR_PATH_MAX];
     int err = 0;
 
     for (size_t i = 0; i < scope->mount_count && !err; i++) {
-        const struct tc_es_mount *mount = &scope->mounts[i];
+        const struct tc_sensor_mount *mount = &scope->mounts[i];
 
-        if (tc_es_scope_pseudo(mount->type) || listed(ignored, mount->type))
+        if (tc_sensor_scope_pseudo(mount->type) || listed(ignored, mount->type))
             continue;
         if (mount == above)
             inner_path(mount, watch, inner);
-        else if (tc_es_path_under(mount->point, watch))
+        else if (tc_sensor_path_under(mount->point, watch))
             snprintf(inner, sizeof(inner), "%s", mount->root);
         else
             continue;
@@ -199,16 +199,16 @@ static int add_watch(struct tc_es_scope *scope, const char *watch,
 
 static int by_id(const void *a, const void *b)
 {
-    const struct tc_es_mount *x = a, *y = b;
+    const struct tc_sensor_mount *x = a, *y = b;
 
     return (x->id > y->id) - (x->id < y->id);
 }
 
 /* Copies of the mounts that file_systems points to must survive the sorting. */
-static int sort_by_id(struct tc_es_scope *scope)
+static int sort_by_id(struct tc_sensor_scope *scope)
 {
     uint64_t *ids = calloc(scope->file_system_count + 1, sizeof(*ids));
-    struct tc_es_mount key = {0};
+    struct tc_sensor_mount key = {0};
 
     if (!ids)
         return -ENOMEM;
@@ -225,10 +225,10 @@ static int sort_by_id(struct tc_es_scope *scope)
     return 0;
 }
 
-int tc_es_scope_new(const char *mountinfo, const char *const *watch,
-                    const char *const *ignored, struct tc_es_scope **ret_scope)
+int tc_sensor_scope_new(const char *mountinfo, const char *const *watch,
+                        const char *const *ignored, struct tc_sensor_scope **ret_scope)
 {
-    struct tc_es_scope *scope = calloc(1, sizeof(*scope));
+    struct tc_sensor_scope *scope = calloc(1, sizeof(*scope));
     size_t watches = 0;
     int err;
 
@@ -249,19 +249,19 @@ int tc_es_scope_new(const char *mountinfo, const char *const *watch,
         err = sort_by_id(scope);
 out:
     if (err)
-        tc_es_scope_unref(scope);
+        tc_sensor_scope_unref(scope);
     else
         *ret_scope = scope;
     return err;
 }
 
-struct tc_es_scope *tc_es_scope_ref(struct tc_es_scope *scope)
+struct tc_sensor_scope *tc_sensor_scope_ref(struct tc_sensor_scope *scope)
 {
     atomic_fetch_add(&scope->refs, 1);
     return scope;
 }
 
-void tc_es_scope_unref(struct tc_es_scope *scope)
+void tc_sensor_scope_unref(struct tc_sensor_scope *scope)
 {
     if (!scope || atomic_fetch_sub(&scope->refs, 1) != 1)
         return;
@@ -278,32 +278,33 @@ void tc_es_scope_unref(struct tc_es_scope *scope)
     free(scope);
 }
 
-const struct tc_es_mount *tc_es_scope_file_system(const struct tc_es_scope *scope,
-                                                  size_t index)
+const struct tc_sensor_mount *
+tc_sensor_scope_file_system(const struct tc_sensor_scope *scope, size_t index)
 {
     return index < scope->file_system_count ? scope->file_systems[index] : NULL;
 }
 
-enum tc_es_place tc_es_scope_place(const struct tc_es_scope *scope, uint64_t mount_id,
-                                   const char *path)
+enum tc_sensor_place tc_sensor_scope_place(const struct tc_sensor_scope *scope,
+                                           uint64_t mount_id, const char *path)
 {
-    struct tc_es_mount key = {.id = mount_id};
-    const struct tc_es_mount *mount;
-    char inner[2 * TC_ES_PATH_MAX];
+    struct tc_sensor_mount key = {.id = mount_id};
+    const struct tc_sensor_mount *mount;
+    char inner[2 * TC_SENSOR_PATH_MAX];
 
     mount =
         bsearch(&key, scope->mounts, scope->mount_count, sizeof(*scope->mounts), by_id);
     if (!mount)
-        return TC_ES_ELSEWHERE;
+        return TC_SENSOR_ELSEWHERE;
     inner_path(mount, path, inner);
     for (size_t i = 0; i < scope->area_count; i++)
         if (scope->areas[i].device == mount->device &&
-            tc_es_path_under(inner, scope->areas[i].path))
-            return TC_ES_INSIDE;
-    return TC_ES_OUTSIDE;
+            tc_sensor_path_under(inner, scope->areas[i].path))
+            return TC_SENSOR_INSIDE;
+    return TC_SENSOR_OUTSIDE;
 }
 
-bool tc_es_scope_same(const struct tc_es_scope *a, const struct tc_es_scope *b)
+bool tc_sensor_scope_same(const struct tc_sensor_scope *a,
+                          const struct tc_sensor_scope *b)
 {
     if (a->area_count != b->area_count)
         return false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "es_names.h"
+#include "sensor_names.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,14 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "es_folders.h"
-#include "es_scope.h"
-#include "es_source.h"
+#include "sensor_folders.h"
+#include "sensor_scope.h"
 
 #define READ_BYTES 8192 /* so few events fit that a batch takes them all */
 #define WHAT (FAN_CREATE | FAN_DELETE | FAN_ONDIR)
 
-struct tc_es_name_system {
+struct tc_sensor_name_system {
     fsid_t fsid;
     uint64_t mount_id;
     char *point;
@@ -26,8 +25,8 @@ struct tc_es_name_system {
              */
 };
 
-int tc_es_names_open(struct tc_es_names *names, bool by_folder,
-                     struct tc_es_source *source)
+int tc_sensor_names_open(struct tc_sensor_names *names, bool by_folder,
+                         tc_sensor_forget_fn forget, void *forget_arg)
 {
     unsigned int flags = FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK;
     int err = -ENOMEM;
@@ -35,7 +34,8 @@ int tc_es_names_open(struct tc_es_names *names, bool by_folder,
     memset(names, 0, sizeof(*names));
     pthread_mutex_init(&names->lock, NULL);
     names->by_folder = by_folder;
-    names->source = source;
+    names->forget = forget;
+    names->forget_arg = forget_arg;
     names->renames = FAN_RENAME;
     if (!by_folder)
         flags |= FAN_UNLIMITED_MARKS;
@@ -44,18 +44,18 @@ int tc_es_names_open(struct tc_es_names *names, bool by_folder,
         err = -errno;
         goto out;
     }
-    names->folders =
-        tc_es_folders_new(by_folder ? TC_ES_FOLDERS_MARK_MAX : TC_ES_FOLDERS_CACHE_MAX);
-    names->systems = calloc(TC_ES_FILE_SYSTEMS_MAX, sizeof(*names->systems));
+    names->folders = tc_sensor_folders_new(by_folder ? TC_SENSOR_FOLDERS_MARK_MAX
+                                                     : TC_SENSOR_FOLDERS_CACHE_MAX);
+    names->systems = calloc(TC_SENSOR_FILE_SYSTEMS_MAX, sizeof(*names->systems));
     if (names->folders && names->systems)
         err = 0;
 out:
     if (err)
-        tc_es_names_close(names);
+        tc_sensor_names_close(names);
     return err;
 }
 
-void tc_es_names_close(struct tc_es_names *names)
+void tc_sensor_names_close(struct tc_sensor_names *names)
 {
     if (names->group >= 0)
         close(names->group);
@@ -65,24 +65,25 @@ void tc_es_names_close(struct tc_es_names *names)
     free(names->systems);
     names->systems = NULL;
     names->system_count = 0;
-    tc_es_folders_free(names->folders);
+    tc_sensor_folders_free(names->folders);
     names->folders = NULL;
-    tc_es_scope_unref(names->scope);
+    tc_sensor_scope_unref(names->scope);
     names->scope = NULL;
     pthread_mutex_destroy(&names->lock);
 }
 
-void tc_es_names_set_scope(struct tc_es_names *names, struct tc_es_scope *scope)
+void tc_sensor_names_set_scope(struct tc_sensor_names *names,
+                               struct tc_sensor_scope *scope)
 {
     pthread_mutex_lock(&names->lock);
-    tc_es_scope_unref(names->scope);
-    names->scope = tc_es_scope_ref(scope);
-    tc_es_folders_clear(names->folders);
+    tc_sensor_scope_unref(names->scope);
+    names->scope = tc_sensor_scope_ref(scope);
+    tc_sensor_folders_clear(names->folders);
     pthread_mutex_unlock(&names->lock);
 }
 
 /* Adds a mark; without FAN_RENAME (before Linux 5.17) it settles for FAN_MOVED_TO. */
-static int mark(struct tc_es_names *names, unsigned int flags, uint64_t mask,
+static int mark(struct tc_sensor_names *names, unsigned int flags, uint64_t mask,
                 const char *path)
 {
     if (!fanotify_mark(names->group, FAN_MARK_ADD | flags, mask | names->renames,
@@ -94,7 +95,8 @@ static int mark(struct tc_es_names *names, unsigned int flags, uint64_t mask,
     return mark(names, flags, mask, path);
 }
 
-static struct tc_es_name_system *system_of(struct tc_es_names *names, const void *fsid)
+static struct tc_sensor_name_system *system_of(struct tc_sensor_names *names,
+                                               const void *fsid)
 {
     for (size_t i = 0; i < names->system_count; i++)
         if (!memcmp(&names->systems[i].fsid, fsid, sizeof(fsid_t)))
@@ -102,9 +104,10 @@ static struct tc_es_name_system *system_of(struct tc_es_names *names, const void
     return NULL;
 }
 
-int tc_es_names_mark(struct tc_es_names *names, const struct tc_es_mount *mount)
+int tc_sensor_names_mark(struct tc_sensor_names *names,
+                         const struct tc_sensor_mount *mount)
 {
-    struct tc_es_name_system *system;
+    struct tc_sensor_name_system *system;
     struct statfs fs;
     char *point = strdup(mount->point);
     int err;
@@ -116,7 +119,7 @@ int tc_es_names_mark(struct tc_es_names *names, const struct tc_es_mount *mount)
     if (err)
         goto out;
     system = system_of(names, &fs.f_fsid);
-    if (!system && names->system_count == TC_ES_FILE_SYSTEMS_MAX) {
+    if (!system && names->system_count == TC_SENSOR_FILE_SYSTEMS_MAX) {
         err = -ENOSPC;
         goto out;
     }
@@ -135,8 +138,8 @@ out:
 }
 
 /* Asks the kernel which folder a handle names. */
-static int resolve(struct tc_es_name_system *system, struct file_handle *handle,
-                   char ret_path[TC_ES_PATH_MAX])
+static int resolve(struct tc_sensor_name_system *system, struct file_handle *handle,
+                   char ret_path[TC_SENSOR_PATH_MAX])
 {
     char link[32];
     ssize_t n;
@@ -150,7 +153,7 @@ static int resolve(struct tc_es_name_system *system, struct file_handle *handle,
     if (fd < 0)
         return -errno;
     snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    n = readlink(link, ret_path, TC_ES_PATH_MAX - 1);
+    n = readlink(link, ret_path, TC_SENSOR_PATH_MAX - 1);
     close(fd);
     if (n < 0)
         return -errno;
@@ -159,48 +162,50 @@ static int resolve(struct tc_es_name_system *system, struct file_handle *handle,
 }
 
 /* The path of the folder that a record names; false when it is gone or never was ours. */
-static bool folder_path(struct tc_es_names *names, const void *fsid,
-                        struct file_handle *file_handle, char ret_path[TC_ES_PATH_MAX])
+static bool folder_path(struct tc_sensor_names *names, const void *fsid,
+                        struct file_handle *file_handle,
+                        char ret_path[TC_SENSOR_PATH_MAX])
 {
-    struct tc_es_name_system *system = system_of(names, fsid);
-    struct tc_es_handle handle;
+    struct tc_sensor_name_system *system = system_of(names, fsid);
+    struct tc_sensor_handle handle;
     const char *known;
 
-    tc_es_handle_set(&handle, fsid, file_handle);
-    known = tc_es_folders_find(names->folders, &handle);
+    tc_sensor_handle_set(&handle, fsid, file_handle);
+    known = tc_sensor_folders_find(names->folders, &handle);
     if (known) {
-        snprintf(ret_path, TC_ES_PATH_MAX, "%s", known);
+        snprintf(ret_path, TC_SENSOR_PATH_MAX, "%s", known);
         return true;
     }
     if (names->by_folder || !system || resolve(system, file_handle, ret_path)) {
         names->unresolved++;
         return false;
     }
-    if (tc_es_folders_put(names->folders, &handle, ret_path) == -ENOSPC) {
-        tc_es_folders_clear(names->folders);
-        tc_es_folders_put(names->folders, &handle, ret_path);
+    if (tc_sensor_folders_put(names->folders, &handle, ret_path) == -ENOSPC) {
+        tc_sensor_folders_clear(names->folders);
+        tc_sensor_folders_put(names->folders, &handle, ret_path);
     }
     return true;
 }
 
 /* Whether a name of that file system is protected, the way the loop judges an open. */
-static bool inside(struct tc_es_names *names, const void *fsid, const char *path)
+static bool inside(struct tc_sensor_names *names, const void *fsid, const char *path)
 {
-    const struct tc_es_name_system *system = system_of(names, fsid);
+    const struct tc_sensor_name_system *system = system_of(names, fsid);
 
     if (!names->scope || !system)
         return true;
-    return tc_es_scope_place(names->scope, system->mount_id, path) != TC_ES_OUTSIDE;
+    return tc_sensor_scope_place(names->scope, system->mount_id, path) !=
+           TC_SENSOR_OUTSIDE;
 }
 
 /* The full path that a record with a name stands for; NULL when it cannot be told. */
-static char *record_path(struct tc_es_names *names,
+static char *record_path(struct tc_sensor_names *names,
                          const struct fanotify_event_info_fid *record, bool *ret_inside)
 {
     /* A file_handle is a header and bytes; the name follows them, NUL-terminated. */
     struct file_handle *handle = (struct file_handle *)(uintptr_t)record->handle;
     const char *name = (const char *)handle->f_handle + handle->handle_bytes;
-    char folder[TC_ES_PATH_MAX], *path;
+    char folder[TC_SENSOR_PATH_MAX], *path;
 
     if (!strcmp(name, ".") || !folder_path(names, &record->fsid, handle, folder) ||
         asprintf(&path, "%s/%s", strcmp(folder, "/") != 0 ? folder : "", name) < 0)
@@ -214,8 +219,8 @@ struct record_paths {
     bool inside, old_inside;
 };
 
-static void read_records(struct tc_es_names *names, const uint8_t *p, const uint8_t *end,
-                         struct record_paths *ret)
+static void read_records(struct tc_sensor_names *names, const uint8_t *p,
+                         const uint8_t *end, struct record_paths *ret)
 {
     const struct fanotify_event_info_fid *record;
 
@@ -233,12 +238,12 @@ static void read_records(struct tc_es_names *names, const uint8_t *p, const uint
     }
 }
 
-static struct tc_es_name *batch_add(struct tc_es_name_batch *batch, uint64_t mask,
-                                    int32_t pid)
+static struct tc_sensor_name *batch_add(struct tc_sensor_name_batch *batch, uint64_t mask,
+                                        int32_t pid)
 {
-    struct tc_es_name *name;
+    struct tc_sensor_name *name;
 
-    if (batch->count == TC_ES_NAME_BATCH_MAX)
+    if (batch->count == TC_SENSOR_NAME_BATCH_MAX)
         return NULL;
     name = &batch->names[batch->count++];
     memset(name, 0, sizeof(*name));
@@ -261,10 +266,10 @@ static int open_regular(const char *path)
     return fd;
 }
 
-void tc_es_name_batch_add(struct tc_es_name_batch *batch, uint64_t mask, int32_t pid,
-                          const char *path, const char *old_path)
+void tc_sensor_name_batch_add(struct tc_sensor_name_batch *batch, uint64_t mask,
+                              int32_t pid, const char *path, const char *old_path)
 {
-    struct tc_es_name *name = batch_add(batch, mask, pid);
+    struct tc_sensor_name *name = batch_add(batch, mask, pid);
 
     if (!name)
         return;
@@ -280,23 +285,24 @@ void tc_es_name_batch_add(struct tc_es_name_batch *batch, uint64_t mask, int32_t
         name->fd = open_regular(path);
 }
 
-static void folder_event(struct tc_es_names *names, struct tc_es_name_batch *batch,
-                         uint64_t mask, const char *path)
+static void folder_event(struct tc_sensor_names *names,
+                         struct tc_sensor_name_batch *batch, uint64_t mask,
+                         const char *path)
 {
     if (mask & names->renames) {
         if (!names->by_folder)
-            tc_es_folders_clear(names->folders);
+            tc_sensor_folders_clear(names->folders);
         batch->folder_renamed = true;
     }
     if (names->by_folder && path && (mask & (FAN_CREATE | names->renames)))
-        tc_es_names_mark_tree(names, path, batch);
+        tc_sensor_names_mark_tree(names, path, batch);
 }
 
 /*
  * A file that gets a new name was perhaps remembered under one where nothing is asked, or
  * that is excluded. A file that has just been made has no other name and is left alone.
  */
-static void forget_renamed(struct tc_es_names *names, uint64_t mask, const char *path)
+static void forget_renamed(struct tc_sensor_names *names, uint64_t mask, const char *path)
 {
     struct statx stx;
 
@@ -305,10 +311,10 @@ static void forget_renamed(struct tc_es_names *names, uint64_t mask, const char 
                STATX_NLINK, &stx) ||
          stx.stx_nlink < 2))
         return;
-    tc_es_source_forget_path(names->source, path);
+    names->forget(names->forget_arg, path);
 }
 
-static bool is_canary(struct tc_es_names *names, uint64_t mask, const char *path)
+static bool is_canary(struct tc_sensor_names *names, uint64_t mask, const char *path)
 {
     struct timespec now;
 
@@ -321,33 +327,33 @@ static bool is_canary(struct tc_es_names *names, uint64_t mask, const char *path
     return true;
 }
 
-static void file_event(struct tc_es_names *names, struct tc_es_name_batch *batch,
+static void file_event(struct tc_sensor_names *names, struct tc_sensor_name_batch *batch,
                        const struct fanotify_event_metadata *m,
                        const struct record_paths *at)
 {
     if (is_canary(names, m->mask, at->path))
         return;
-    if (names->source && at->path && (m->mask & (FAN_CREATE | names->renames)))
+    if (names->forget && at->path && (m->mask & (FAN_CREATE | names->renames)))
         forget_renamed(names, m->mask, at->path);
     if (at->path && at->inside) {
         if (m->mask & FAN_CREATE)
-            tc_es_name_batch_add(batch, FAN_CREATE, m->pid, at->path, NULL);
+            tc_sensor_name_batch_add(batch, FAN_CREATE, m->pid, at->path, NULL);
         if (m->mask & FAN_CLOSE_WRITE)
-            tc_es_name_batch_add(batch, FAN_CLOSE_WRITE, m->pid, at->path, NULL);
+            tc_sensor_name_batch_add(batch, FAN_CLOSE_WRITE, m->pid, at->path, NULL);
         if (m->mask & names->renames)
-            tc_es_name_batch_add(batch, FAN_RENAME, m->pid, at->path, at->old_path);
+            tc_sensor_name_batch_add(batch, FAN_RENAME, m->pid, at->path, at->old_path);
         if (m->mask & FAN_DELETE)
-            tc_es_name_batch_add(batch, FAN_DELETE, m->pid, at->path, NULL);
+            tc_sensor_name_batch_add(batch, FAN_DELETE, m->pid, at->path, NULL);
     } else if ((m->mask & names->renames) && at->old_path && at->old_inside) {
         if (at->path) /* it has left, but still exists elsewhere */
-            tc_es_name_batch_add(batch, FAN_RENAME, m->pid, at->path, at->old_path);
+            tc_sensor_name_batch_add(batch, FAN_RENAME, m->pid, at->path, at->old_path);
         else
-            tc_es_name_batch_add(batch, FAN_DELETE, m->pid, at->old_path, NULL);
+            tc_sensor_name_batch_add(batch, FAN_DELETE, m->pid, at->old_path, NULL);
     }
 }
 
 /* Events with records are aligned to four bytes only, so each is copied out first. */
-static void read_events(struct tc_es_names *names, struct tc_es_name_batch *batch,
+static void read_events(struct tc_sensor_names *names, struct tc_sensor_name_batch *batch,
                         const uint8_t *p, size_t left)
 {
     struct fanotify_event_metadata m;
@@ -372,7 +378,8 @@ static void read_events(struct tc_es_names *names, struct tc_es_name_batch *batc
     }
 }
 
-int tc_es_names_read(struct tc_es_names *names, struct tc_es_name_batch *batch)
+int tc_sensor_names_read(struct tc_sensor_names *names,
+                         struct tc_sensor_name_batch *batch)
 {
     _Alignas(8) uint8_t buf[READ_BYTES];
     ssize_t n;
@@ -395,7 +402,7 @@ int tc_es_names_read(struct tc_es_names *names, struct tc_es_name_batch *batch)
     return err;
 }
 
-void tc_es_name_batch_clear(struct tc_es_name_batch *batch)
+void tc_sensor_name_batch_clear(struct tc_sensor_name_batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
         free(batch->names[i].path);

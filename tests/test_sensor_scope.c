@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "es_scope.h"
+#include "sensor_scope.h"
 
 #include <errno.h>
 #include <string.h>
@@ -21,12 +21,12 @@ static const char table[] = "20 1 8:1 / / rw - ext4 /dev/a rw\n"
                             "27 22 0:6 / /home/ann/proc rw - proc proc rw\n"
                             "28 20 8:1 /etc/hosts /home/hosts rw - ext4 /dev/a rw\n";
 
-static struct tc_es_scope *make(const char *watch, const char *ignored)
+static struct tc_sensor_scope *make(const char *watch, const char *ignored)
 {
     const char *const watches[] = {watch, NULL}, *const types[] = {ignored, NULL};
-    struct tc_es_scope *scope = NULL;
+    struct tc_sensor_scope *scope = NULL;
 
-    assert_int_equal(tc_es_scope_new(table, watches, types, &scope), 0);
+    assert_int_equal(tc_sensor_scope_new(table, watches, types, &scope), 0);
     return scope;
 }
 
@@ -36,72 +36,73 @@ static void place_is_judged_by_file_system_and_inner_path(void **state)
         const char *watch;
         uint64_t mount;
         const char *path;
-        enum tc_es_place place;
+        enum tc_sensor_place place;
     } rows[] = {
-        {"/srv", 20, "/srv/data/f", TC_ES_INSIDE},
-        {"/srv", 20, "/srv", TC_ES_INSIDE},
-        {"/srv", 20, "/srvx/f", TC_ES_OUTSIDE},
-        {"/srv", 20, "/etc/f", TC_ES_OUTSIDE},
-        {"/srv/", 20, "/srv/f", TC_ES_INSIDE},
-        {"/srv", 23, "/mnt/again/f", TC_ES_INSIDE}, /* a bind mount of it */
-        {"/srv/data/x", 23, "/mnt/again/f", TC_ES_OUTSIDE},
-        {"/srv/data/x", 23, "/mnt/again/x/f", TC_ES_INSIDE},
-        {"/mnt/again", 20, "/srv/data/f", TC_ES_INSIDE}, /* watched by its other name */
-        {"/home", 20, "/opt/app/f", TC_ES_INSIDE},       /* mounted below as well */
-        {"/home", 20, "/opt/other", TC_ES_OUTSIDE},
-        {"/home", 20, "/etc/hosts", TC_ES_INSIDE}, /* a file mounted below */
-        {"/home", 28, "/home/hosts", TC_ES_INSIDE},
-        {"/home", 25, "/home/with blank/f", TC_ES_INSIDE},
-        {"/home/ann", 22, "/home/bob/f", TC_ES_OUTSIDE},
-        {"/pool/x", 26, "/pool/x/f", TC_ES_INSIDE},
-        {"/pool/x", 26, "/pool/y", TC_ES_OUTSIDE},
-        {"/srv", 99, "/anything", TC_ES_ELSEWHERE},
-        {"/", 20, "/etc/f", TC_ES_INSIDE},
-        {"/", 22, "/home/f", TC_ES_INSIDE},
-        {"/not/there/yet", 20, "/not/there/yet/f", TC_ES_INSIDE},
+        {"/srv", 20, "/srv/data/f", TC_SENSOR_INSIDE},
+        {"/srv", 20, "/srv", TC_SENSOR_INSIDE},
+        {"/srv", 20, "/srvx/f", TC_SENSOR_OUTSIDE},
+        {"/srv", 20, "/etc/f", TC_SENSOR_OUTSIDE},
+        {"/srv/", 20, "/srv/f", TC_SENSOR_INSIDE},
+        {"/srv", 23, "/mnt/again/f", TC_SENSOR_INSIDE}, /* a bind mount of it */
+        {"/srv/data/x", 23, "/mnt/again/f", TC_SENSOR_OUTSIDE},
+        {"/srv/data/x", 23, "/mnt/again/x/f", TC_SENSOR_INSIDE},
+        {"/mnt/again", 20, "/srv/data/f",
+         TC_SENSOR_INSIDE},                            /* watched by its other name */
+        {"/home", 20, "/opt/app/f", TC_SENSOR_INSIDE}, /* mounted below as well */
+        {"/home", 20, "/opt/other", TC_SENSOR_OUTSIDE},
+        {"/home", 20, "/etc/hosts", TC_SENSOR_INSIDE}, /* a file mounted below */
+        {"/home", 28, "/home/hosts", TC_SENSOR_INSIDE},
+        {"/home", 25, "/home/with blank/f", TC_SENSOR_INSIDE},
+        {"/home/ann", 22, "/home/bob/f", TC_SENSOR_OUTSIDE},
+        {"/pool/x", 26, "/pool/x/f", TC_SENSOR_INSIDE},
+        {"/pool/x", 26, "/pool/y", TC_SENSOR_OUTSIDE},
+        {"/srv", 99, "/anything", TC_SENSOR_ELSEWHERE},
+        {"/", 20, "/etc/f", TC_SENSOR_INSIDE},
+        {"/", 22, "/home/f", TC_SENSOR_INSIDE},
+        {"/not/there/yet", 20, "/not/there/yet/f", TC_SENSOR_INSIDE},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct tc_es_scope *scope = make(rows[i].watch, NULL);
+        struct tc_sensor_scope *scope = make(rows[i].watch, NULL);
 
-        if (tc_es_scope_place(scope, rows[i].mount, rows[i].path) != rows[i].place)
+        if (tc_sensor_scope_place(scope, rows[i].mount, rows[i].path) != rows[i].place)
             fail_msg("%s, %s", rows[i].watch, rows[i].path);
-        tc_es_scope_unref(scope);
+        tc_sensor_scope_unref(scope);
     }
 }
 
-static size_t marks(const struct tc_es_scope *scope, const char *point)
+static size_t marks(const struct tc_sensor_scope *scope, const char *point)
 {
-    const struct tc_es_mount *mount;
+    const struct tc_sensor_mount *mount;
     size_t found = 0;
 
-    for (size_t i = 0; (mount = tc_es_scope_file_system(scope, i)) != NULL; i++)
+    for (size_t i = 0; (mount = tc_sensor_scope_file_system(scope, i)) != NULL; i++)
         found += !point || !strcmp(mount->point, point);
     return found;
 }
 
 static void every_file_system_below_is_marked_once(void **state)
 {
-    struct tc_es_scope *scope = make("/", NULL);
+    struct tc_sensor_scope *scope = make("/", NULL);
 
     (void)state;
     assert_int_equal(marks(scope, NULL), 4);
     assert_int_equal(marks(scope, "/"), 1); /* by the mount that shows most of it */
-    tc_es_scope_unref(scope);
+    tc_sensor_scope_unref(scope);
 }
 
 static void pseudo_and_ignored_file_systems_are_left_alone(void **state)
 {
-    struct tc_es_scope *scope = make("/home", "tmpfs");
+    struct tc_sensor_scope *scope = make("/home", "tmpfs");
 
     (void)state;
     assert_int_equal(marks(scope, "/home/ann/proc"), 0);
     assert_int_equal(marks(scope, "/home/with blank"), 0);
     assert_int_equal(marks(scope, "/home"), 1);
-    tc_es_scope_unref(scope);
-    assert_true(tc_es_scope_pseudo("cgroup2"));
-    assert_false(tc_es_scope_pseudo("tmpfs"));
+    tc_sensor_scope_unref(scope);
+    assert_true(tc_sensor_scope_pseudo("cgroup2"));
+    assert_false(tc_sensor_scope_pseudo("tmpfs"));
 }
 
 static void a_line_that_is_no_mountinfo_is_refused(void **state)
@@ -110,24 +111,24 @@ static void a_line_that_is_no_mountinfo_is_refused(void **state)
                                         "1 2 8 / / rw - ext4 a rw\n",
                                         "1 2 8:1 / / rw ext4 a rw\n"};
     const char *const watch[] = {"/", NULL}, *const none[] = {NULL};
-    struct tc_es_scope *scope;
+    struct tc_sensor_scope *scope;
 
     (void)state;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        assert_int_equal(tc_es_scope_new(wrong[i], watch, none, &scope), -EINVAL);
+        assert_int_equal(tc_sensor_scope_new(wrong[i], watch, none, &scope), -EINVAL);
 }
 
 static void scopes_are_the_same_when_they_protect_the_same(void **state)
 {
-    struct tc_es_scope *a = make("/home", NULL), *b = make("/home", NULL);
-    struct tc_es_scope *c = make("/srv", NULL);
+    struct tc_sensor_scope *a = make("/home", NULL), *b = make("/home", NULL);
+    struct tc_sensor_scope *c = make("/srv", NULL);
 
     (void)state;
-    assert_true(tc_es_scope_same(a, b));
-    assert_false(tc_es_scope_same(a, c));
-    tc_es_scope_unref(a);
-    tc_es_scope_unref(b);
-    tc_es_scope_unref(c);
+    assert_true(tc_sensor_scope_same(a, b));
+    assert_false(tc_sensor_scope_same(a, c));
+    tc_sensor_scope_unref(a);
+    tc_sensor_scope_unref(b);
+    tc_sensor_scope_unref(c);
 }
 
 int main(void)

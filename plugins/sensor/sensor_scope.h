@@ -6,18 +6,18 @@
  * text of /proc/self/mountinfo. Immutable once made; references are counted, by any
  * thread.
  */
-#ifndef TC_ES_SCOPE_H
-#define TC_ES_SCOPE_H
+#ifndef TC_SENSOR_SCOPE_H
+#define TC_SENSOR_SCOPE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#define TC_ES_PATH_MAX 4096 /* PATH_MAX: of what readlink gives for a descriptor */
+#define TC_SENSOR_PATH_MAX 4096 /* PATH_MAX: of what readlink gives for a descriptor */
 
 /* One line of mountinfo, proc(5). */
-struct tc_es_mount {
+struct tc_sensor_mount {
     uint64_t id;
     dev_t device;
     char *root;  /* which folder of the file system is mounted */
@@ -25,13 +25,13 @@ struct tc_es_mount {
     char *type;
 };
 
-enum tc_es_place {
-    TC_ES_OUTSIDE,
-    TC_ES_INSIDE,
-    TC_ES_ELSEWHERE, /* a mount that only another namespace has */
+enum tc_sensor_place {
+    TC_SENSOR_OUTSIDE,
+    TC_SENSOR_INSIDE,
+    TC_SENSOR_ELSEWHERE, /* a mount that only another namespace has */
 };
 
-struct tc_es_scope;
+struct tc_sensor_scope;
 
 /*
  * Makes the scope of `watch` (absolute paths, NULL-terminated) over a table of mounts.
@@ -39,30 +39,31 @@ struct tc_es_scope;
  * out. Nothing is kept of the arguments. One reference, the caller's. Errors: -EINVAL, a
  * line that is no mountinfo; -ENOMEM.
  */
-int tc_es_scope_new(const char *mountinfo, const char *const *watch,
-                    const char *const *ignored, struct tc_es_scope **ret_scope);
-struct tc_es_scope *tc_es_scope_ref(struct tc_es_scope *scope);
-void tc_es_scope_unref(struct tc_es_scope *scope); /* takes NULL */
+int tc_sensor_scope_new(const char *mountinfo, const char *const *watch,
+                        const char *const *ignored, struct tc_sensor_scope **ret_scope);
+struct tc_sensor_scope *tc_sensor_scope_ref(struct tc_sensor_scope *scope);
+void tc_sensor_scope_unref(struct tc_sensor_scope *scope); /* takes NULL */
 
 /* A mount of each file system to be marked, by index from 0; NULL past the end. */
-const struct tc_es_mount *tc_es_scope_file_system(const struct tc_es_scope *scope,
-                                                  size_t index);
+const struct tc_sensor_mount *
+tc_sensor_scope_file_system(const struct tc_sensor_scope *scope, size_t index);
 
 /*
  * Where a file is whose absolute path, as seen through mount `mount_id`, is `path`. A
  * mount that is not in the table is another namespace's: ELSEWHERE, to be treated as
  * inside.
  */
-enum tc_es_place tc_es_scope_place(const struct tc_es_scope *scope, uint64_t mount_id,
-                                   const char *path);
+enum tc_sensor_place tc_sensor_scope_place(const struct tc_sensor_scope *scope,
+                                           uint64_t mount_id, const char *path);
 
 /* Whether both protect the same. */
-bool tc_es_scope_same(const struct tc_es_scope *a, const struct tc_es_scope *b);
+bool tc_sensor_scope_same(const struct tc_sensor_scope *a,
+                          const struct tc_sensor_scope *b);
 
 /* True for types that hold no files of their own: proc, sysfs, devpts ... */
-bool tc_es_scope_pseudo(const char *type);
+bool tc_sensor_scope_pseudo(const char *type);
 
 /* True when `path` is `folder` or something under it. */
-bool tc_es_path_under(const char *path, const char *folder);
+bool tc_sensor_path_under(const char *path, const char *folder);
 
 #endif

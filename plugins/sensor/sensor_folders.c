@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "es_folders.h"
+#include "sensor_folders.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,17 +10,17 @@
 
 struct folder {
     struct folder *next;
-    struct tc_es_handle handle;
+    struct tc_sensor_handle handle;
     char path[];
 };
 
-struct tc_es_folders {
+struct tc_sensor_folders {
     size_t capacity, count, bucket_count;
     struct folder *buckets[];
 };
 
-void tc_es_handle_set(struct tc_es_handle *handle, const void *fsid,
-                      const struct file_handle *file_handle)
+void tc_sensor_handle_set(struct tc_sensor_handle *handle, const void *fsid,
+                          const struct file_handle *file_handle)
 {
     size_t n = file_handle->handle_bytes;
 
@@ -35,10 +35,10 @@ void tc_es_handle_set(struct tc_es_handle *handle, const void *fsid,
     handle->len = FSID_LEN + sizeof(file_handle->handle_type) + n;
 }
 
-struct tc_es_folders *tc_es_folders_new(size_t capacity)
+struct tc_sensor_folders *tc_sensor_folders_new(size_t capacity)
 {
     size_t buckets = 64;
-    struct tc_es_folders *folders;
+    struct tc_sensor_folders *folders;
 
     while (buckets < capacity)
         buckets *= 2;
@@ -50,7 +50,7 @@ struct tc_es_folders *tc_es_folders_new(size_t capacity)
     return folders;
 }
 
-void tc_es_folders_clear(struct tc_es_folders *folders)
+void tc_sensor_folders_clear(struct tc_sensor_folders *folders)
 {
     for (size_t i = 0; i < folders->bucket_count; i++) {
         struct folder *folder = folders->buckets[i], *next;
@@ -64,16 +64,16 @@ void tc_es_folders_clear(struct tc_es_folders *folders)
     folders->count = 0;
 }
 
-void tc_es_folders_free(struct tc_es_folders *folders)
+void tc_sensor_folders_free(struct tc_sensor_folders *folders)
 {
     if (!folders)
         return;
-    tc_es_folders_clear(folders);
+    tc_sensor_folders_clear(folders);
     free(folders);
 }
 
-static size_t bucket_of(const struct tc_es_folders *folders,
-                        const struct tc_es_handle *handle)
+static size_t bucket_of(const struct tc_sensor_folders *folders,
+                        const struct tc_sensor_handle *handle)
 {
     uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
 
@@ -82,8 +82,8 @@ static size_t bucket_of(const struct tc_es_folders *folders,
     return (size_t)hash & (folders->bucket_count - 1);
 }
 
-const char *tc_es_folders_find(const struct tc_es_folders *folders,
-                               const struct tc_es_handle *handle)
+const char *tc_sensor_folders_find(const struct tc_sensor_folders *folders,
+                                   const struct tc_sensor_handle *handle)
 {
     const struct folder *folder = folders->buckets[bucket_of(folders, handle)];
 
@@ -93,7 +93,7 @@ const char *tc_es_folders_find(const struct tc_es_folders *folders,
     return folder ? folder->path : NULL;
 }
 
-static void drop(struct tc_es_folders *folders, const struct tc_es_handle *handle)
+static void drop(struct tc_sensor_folders *folders, const struct tc_sensor_handle *handle)
 {
     struct folder **at = &folders->buckets[bucket_of(folders, handle)], *folder;
 
@@ -108,8 +108,8 @@ static void drop(struct tc_es_folders *folders, const struct tc_es_handle *handl
     }
 }
 
-int tc_es_folders_put(struct tc_es_folders *folders, const struct tc_es_handle *handle,
-                      const char *path)
+int tc_sensor_folders_put(struct tc_sensor_folders *folders,
+                          const struct tc_sensor_handle *handle, const char *path)
 {
     struct folder *folder;
     size_t n = strlen(path) + 1, bucket = bucket_of(folders, handle);
@@ -128,7 +128,7 @@ int tc_es_folders_put(struct tc_es_folders *folders, const struct tc_es_handle *
     return 0;
 }
 
-size_t tc_es_folders_count(const struct tc_es_folders *folders)
+size_t tc_sensor_folders_count(const struct tc_sensor_folders *folders)
 {
     return folders->count;
 }

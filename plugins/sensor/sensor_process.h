@@ -11,42 +11,42 @@
  * microseconds. Who shares its memory with its parent (vfork) or hides it is read anew
  * each time.
  */
-#ifndef TC_ES_PROCESS_H
-#define TC_ES_PROCESS_H
+#ifndef TC_SENSOR_PROCESS_H
+#define TC_SENSOR_PROCESS_H
 
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#define TC_ES_PROCESSES_MAX 1024    /* entries; each holds a descriptor */
-#define TC_ES_COMMAND_LINE_MAX 4096 /* bytes kept */
-#define TC_ES_COMM_MAX 64
+#define TC_SENSOR_PROCESSES_MAX 1024    /* entries; each holds a descriptor */
+#define TC_SENSOR_COMMAND_LINE_MAX 4096 /* bytes kept */
+#define TC_SENSOR_COMM_MAX 64
 
-struct tc_es_processes;
+struct tc_sensor_processes;
 
 /* Text is NUL-terminated; NULL where /proc did not say. */
-struct tc_es_identity {
+struct tc_sensor_identity {
     pid_t pid;
     uint64_t start_ns; /* since the epoch, by /proc/stat's btime; 0: not known */
-    char name[TC_ES_COMM_MAX];
+    char name[TC_SENSOR_COMM_MAX];
     char *executable;
 };
 
-struct tc_es_process {
-    struct tc_es_identity self, parent; /* parent.pid 0: none */
-    char *command_line;                 /* arguments joined by blanks */
-    uid_t uid;                          /* effective */
-    char container[65];                 /* "": in none */
+struct tc_sensor_process {
+    struct tc_sensor_identity self, parent; /* parent.pid 0: none */
+    char *command_line;                     /* arguments joined by blanks */
+    uid_t uid;                              /* effective */
+    char container[65];                     /* "": in none */
 };
 
-struct tc_es_process_counters {
+struct tc_sensor_process_counters {
     uint64_t hits, reads, gone, evicted; /* gone: ended or ending */
     size_t kept;
 };
 
 /* Errors: -ENOMEM, or that of /proc/stat. Opens files: not on the loop. */
-int tc_es_processes_new(size_t capacity, struct tc_es_processes **ret_processes);
-void tc_es_processes_free(struct tc_es_processes *processes);
+int tc_sensor_processes_new(size_t capacity, struct tc_sensor_processes **ret_processes);
+void tc_sensor_processes_free(struct tc_sensor_processes *processes);
 
 /*
  * Who `pid` is. One that waits in an open cannot be another by now. Of one that has ended
@@ -54,10 +54,10 @@ void tc_es_processes_free(struct tc_es_processes *processes);
  * else has its number: the last program that it was seen to run. NULL when nothing is
  * known. Valid until the next call.
  */
-const struct tc_es_process *tc_es_processes_find(struct tc_es_processes *processes,
-                                                 pid_t pid);
+const struct tc_sensor_process *
+tc_sensor_processes_find(struct tc_sensor_processes *processes, pid_t pid);
 
-void tc_es_processes_counters(const struct tc_es_processes *processes,
-                              struct tc_es_process_counters *ret);
+void tc_sensor_processes_counters(const struct tc_sensor_processes *processes,
+                                  struct tc_sensor_process_counters *ret);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "es_process.h"
+#include "sensor_process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,19 +19,19 @@
 #define NS_PER_S 1000000000ull
 
 struct entry {
-    struct tc_es_process process;
+    struct tc_sensor_process process;
     int witness;         /* /proc/<pid>/pagemap, or -1: read anew each time */
     size_t hash_next;    /* of the same bucket */
     size_t newer, older; /* in order of use */
 };
 
-struct tc_es_processes {
+struct tc_sensor_processes {
     struct entry *entries;
     size_t capacity, used;
     size_t *buckets; /* as many as entries */
     size_t newest, oldest;
     uint64_t boot_ns, tick_ns;
-    struct tc_es_process_counters counters;
+    struct tc_sensor_process_counters counters;
 };
 
 /* Reads a file of /proc whole, as far as `cap` goes. Returns bytes or a negative errno.
@@ -62,9 +62,9 @@ __attribute__((format(printf, 3, 4))) static ssize_t read_proc(char *buf, size_t
     return n;
 }
 
-int tc_es_processes_new(size_t capacity, struct tc_es_processes **ret_processes)
+int tc_sensor_processes_new(size_t capacity, struct tc_sensor_processes **ret_processes)
 {
-    struct tc_es_processes *processes = calloc(1, sizeof(*processes));
+    struct tc_sensor_processes *processes = calloc(1, sizeof(*processes));
     FILE *stat = fopen("/proc/stat", "re");
     unsigned long long boot_s = 0;
     char line[256];
@@ -90,7 +90,7 @@ out:
     if (stat)
         fclose(stat);
     if (err)
-        tc_es_processes_free(processes);
+        tc_sensor_processes_free(processes);
     else
         *ret_processes = processes;
     return err;
@@ -107,7 +107,7 @@ static void entry_clear(struct entry *entry)
     entry->witness = -1;
 }
 
-void tc_es_processes_free(struct tc_es_processes *processes)
+void tc_sensor_processes_free(struct tc_sensor_processes *processes)
 {
     if (!processes)
         return;
@@ -136,8 +136,8 @@ static char *read_executable(pid_t pid)
 }
 
 /* pid, name, start and executable; *ret_parent is the parent's pid. proc_pid_stat(5). */
-static int read_identity(const struct tc_es_processes *processes, pid_t pid,
-                         struct tc_es_identity *ret, pid_t *ret_parent)
+static int read_identity(const struct tc_sensor_processes *processes, pid_t pid,
+                         struct tc_sensor_identity *ret, pid_t *ret_parent)
 {
     char text[PROC_TEXT_MAX], *open_paren, *close_paren;
     unsigned long long ticks;
@@ -166,7 +166,7 @@ static int read_identity(const struct tc_es_processes *processes, pid_t pid,
 
 static char *read_command_line(pid_t pid)
 {
-    char text[TC_ES_COMMAND_LINE_MAX];
+    char text[TC_SENSOR_COMMAND_LINE_MAX];
     ssize_t n = read_proc(text, sizeof(text), "/proc/%d/cmdline", pid);
 
     while (n > 0 && !text[n - 1])
@@ -223,9 +223,10 @@ static int effective_uid(pid_t pid, uid_t *ret_uid)
 }
 
 /* Fills a cleared entry from /proc. */
-static int entry_read(struct tc_es_processes *processes, struct entry *entry, pid_t pid)
+static int entry_read(struct tc_sensor_processes *processes, struct entry *entry,
+                      pid_t pid)
 {
-    struct tc_es_process *process = &entry->process;
+    struct tc_sensor_process *process = &entry->process;
     char path[40];
     pid_t parent, grandparent;
     int err;
@@ -249,12 +250,12 @@ static int entry_read(struct tc_es_processes *processes, struct entry *entry, pi
     return err;
 }
 
-static size_t *bucket_of(struct tc_es_processes *processes, pid_t pid)
+static size_t *bucket_of(struct tc_sensor_processes *processes, pid_t pid)
 {
     return &processes->buckets[(size_t)pid % processes->capacity];
 }
 
-static void use_unlink(struct tc_es_processes *processes, size_t i)
+static void use_unlink(struct tc_sensor_processes *processes, size_t i)
 {
     struct entry *entry = &processes->entries[i];
 
@@ -268,7 +269,7 @@ static void use_unlink(struct tc_es_processes *processes, size_t i)
         processes->oldest = entry->newer;
 }
 
-static void use_link(struct tc_es_processes *processes, size_t i)
+static void use_link(struct tc_sensor_processes *processes, size_t i)
 {
     struct entry *entry = &processes->entries[i];
 
@@ -281,7 +282,7 @@ static void use_link(struct tc_es_processes *processes, size_t i)
     processes->newest = i;
 }
 
-static size_t lookup(struct tc_es_processes *processes, pid_t pid)
+static size_t lookup(struct tc_sensor_processes *processes, pid_t pid)
 {
     size_t i = *bucket_of(processes, pid);
 
@@ -290,7 +291,7 @@ static size_t lookup(struct tc_es_processes *processes, pid_t pid)
     return i;
 }
 
-static void hash_remove(struct tc_es_processes *processes, size_t i)
+static void hash_remove(struct tc_sensor_processes *processes, size_t i)
 {
     size_t *at = bucket_of(processes, processes->entries[i].process.self.pid);
 
@@ -300,7 +301,7 @@ static void hash_remove(struct tc_es_processes *processes, size_t i)
 }
 
 /* An entry for `pid`, empty, first in order of use. */
-static size_t make(struct tc_es_processes *processes, pid_t pid)
+static size_t make(struct tc_sensor_processes *processes, pid_t pid)
 {
     size_t i;
 
@@ -331,8 +332,8 @@ static bool same_text(const char *a, const char *b)
  * it the executable and the command line. exit_files comes after exit_mm (kernel/exit.c),
  * so whoever leaves the closing of its files to the kernel is found like that.
  */
-static bool is_exiting(const struct tc_es_process *fresh,
-                       const struct tc_es_process *kept)
+static bool is_exiting(const struct tc_sensor_process *fresh,
+                       const struct tc_sensor_process *kept)
 {
     if (!kept->self.executable || kept->self.start_ns != fresh->self.start_ns)
         return false;
@@ -341,8 +342,8 @@ static bool is_exiting(const struct tc_es_process *fresh,
             same_text(fresh->self.executable, kept->self.executable));
 }
 
-const struct tc_es_process *tc_es_processes_find(struct tc_es_processes *processes,
-                                                 pid_t pid)
+const struct tc_sensor_process *
+tc_sensor_processes_find(struct tc_sensor_processes *processes, pid_t pid)
 {
     struct entry fresh = {.witness = -1}, *entry;
     size_t i = lookup(processes, pid);
@@ -372,8 +373,8 @@ const struct tc_es_process *tc_es_processes_find(struct tc_es_processes *process
     return entry->process.self.start_ns ? &entry->process : NULL;
 }
 
-void tc_es_processes_counters(const struct tc_es_processes *processes,
-                              struct tc_es_process_counters *ret)
+void tc_sensor_processes_counters(const struct tc_sensor_processes *processes,
+                                  struct tc_sensor_process_counters *ret)
 {
     *ret = processes->counters;
     ret->kept = processes->used;

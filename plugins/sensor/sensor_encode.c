@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "es_encode.h"
+#include "sensor_encode.h"
 
 #include <sys/sysmacros.h>
 
-#include "es_process.h"
+#include "sensor_process.h"
 
 #define NS_PER_S 1000000000ull
 
-void tc_es_file_set(struct tc_es_file *file, const struct statx *stx)
+void tc_sensor_file_set(struct tc_sensor_file *file, const struct statx *stx)
 {
     file->known = true;
     file->device = makedev(stx->stx_dev_major, stx->stx_dev_minor);
@@ -25,7 +25,7 @@ static void put_text(struct tocsin_writer *w, const char *key, const char *text)
         tocsin_put_str(w, key, text);
 }
 
-static void put_file(struct tocsin_writer *w, const struct tc_es_file *file)
+static void put_file(struct tocsin_writer *w, const struct tc_sensor_file *file)
 {
     const char *slash = strrchr(file->path, '/');
 
@@ -45,7 +45,8 @@ static void put_file(struct tocsin_writer *w, const struct tc_es_file *file)
     tocsin_end(w);
 }
 
-static void put_identity(struct tocsin_writer *w, const struct tc_es_identity *identity)
+static void put_identity(struct tocsin_writer *w,
+                         const struct tc_sensor_identity *identity)
 {
     tocsin_put_int(w, "pid", identity->pid);
     if (identity->start_ns)
@@ -54,7 +55,7 @@ static void put_identity(struct tocsin_writer *w, const struct tc_es_identity *i
     put_text(w, "executable", identity->executable);
 }
 
-static void put_process(struct tocsin_writer *w, const struct tc_es_process *process)
+static void put_process(struct tocsin_writer *w, const struct tc_sensor_process *process)
 {
     tocsin_begin_map(w, "process");
     put_identity(w, &process->self);
@@ -75,16 +76,16 @@ static void put_process(struct tocsin_writer *w, const struct tc_es_process *pro
     }
 }
 
-void tc_es_encode(struct tocsin_writer *w, const struct tc_es_stamp *stamp,
-                  const struct tc_es_file *file, const struct tc_es_process *process,
-                  int32_t pid)
+void tc_sensor_encode(struct tocsin_writer *w, const struct tc_sensor_stamp *stamp,
+                      const struct tc_sensor_file *file,
+                      const struct tc_sensor_process *process, int32_t pid)
 {
     tocsin_begin_map(w, NULL);
     tocsin_put_uint(w, "@timestamp", stamp->time_ns);
     tocsin_begin_map(w, "event");
     tocsin_put_uint(w, "sequence", stamp->sequence);
     tocsin_end(w);
-    tocsin_put_str(w, "sensor", "es");
+    tocsin_put_str(w, "sensor", stamp->sensor);
     tocsin_put_uint(w, "epoch", stamp->epoch);
     put_file(w, file);
     if (process) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: the lower rung, for an agent without CAP_SYS_ADMIN: marks on folders, one by one,
- * which tell of what has happened and hold nothing back. What is above it is es_names.c.
+ * which tell of what has happened and hold nothing back. What is above it is
+ * sensor_names.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,12 +12,12 @@
 #include <sys/fanotify.h>
 #include <sys/vfs.h>
 
-#include "es_folders.h"
-#include "es_names.h"
+#include "sensor_folders.h"
+#include "sensor_names.h"
 
 #define WHAT (FAN_CREATE | FAN_DELETE | FAN_CLOSE_WRITE | FAN_ONDIR | FAN_EVENT_ON_CHILD)
 
-static int mark(struct tc_es_names *names, const char *path)
+static int mark(struct tc_sensor_names *names, const char *path)
 {
     if (!fanotify_mark(names->group,
                        FAN_MARK_ADD | FAN_MARK_ONLYDIR | FAN_MARK_DONT_FOLLOW,
@@ -29,26 +30,26 @@ static int mark(struct tc_es_names *names, const char *path)
 }
 
 /* Marks one folder and keeps what its events will call it. */
-static int mark_folder(struct tc_es_names *names, const char *path)
+static int mark_folder(struct tc_sensor_names *names, const char *path)
 {
     union {
         struct file_handle handle;
         char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
     } u;
-    struct tc_es_handle handle;
+    struct tc_sensor_handle handle;
     struct statfs fs;
     int mount_id, err;
 
     u.handle.handle_bytes = MAX_HANDLE_SZ;
     if (name_to_handle_at(AT_FDCWD, path, &u.handle, &mount_id, 0) || statfs(path, &fs))
         return -errno;
-    tc_es_handle_set(&handle, &fs.f_fsid, &u.handle);
-    err = tc_es_folders_put(names->folders, &handle, path);
+    tc_sensor_handle_set(&handle, &fs.f_fsid, &u.handle);
+    err = tc_sensor_folders_put(names->folders, &handle, path);
     return err ? err : mark(names, path);
 }
 
-int tc_es_names_mark_tree(struct tc_es_names *names, const char *path,
-                          struct tc_es_name_batch *found)
+int tc_sensor_names_mark_tree(struct tc_sensor_names *names, const char *path,
+                              struct tc_sensor_name_batch *found)
 {
     char *root = strdup(path), *roots[2] = {root, NULL};
     int err = -ENOMEM, result;
@@ -66,7 +67,7 @@ int tc_es_names_mark_tree(struct tc_es_names *names, const char *path,
             if (entry->fts_level == FTS_ROOTLEVEL)
                 err = result;
         } else if (entry->fts_info == FTS_F && found) {
-            tc_es_name_batch_add(found, FAN_CLOSE_WRITE, 0, entry->fts_path, NULL);
+            tc_sensor_name_batch_add(found, FAN_CLOSE_WRITE, 0, entry->fts_path, NULL);
         }
     }
     fts_close(fts);
