@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the slot, the one place that real-time protection holds, and who fills it: the
+ * primary sensor (es) or the fallback (kext). Make before break: the sensor that comes is
+ * started and has passed its canary before the one that goes is stopped. What sensors do
+ * and the time come in as arguments; what to start and stop, and events, go out through
+ * callbacks. Must not: look at a clock, log, or know plugins, gates or the bus. Pure.
+ *
+ *                      +--------------- CRASHED <------------------+
+ *                      v    (after 1, 2, 4 ... 60 s)               |
+ *   EMPTY --------> STEADY(holder) --> TRIAL --> OVERLAP --> LEAVING --> STEADY(other)
+ *     ^  \______________^   ^            |          |         the old one stops
+ *     |   alone: no peer    +------------+----------+
+ *     |                        failed: the holder stays
+ *     +---- nobody is wanted, or nobody can
+ */
+#ifndef TC_CORE_SLOT_H
+#define TC_CORE_SLOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TC_SLOT_TRIAL_NS (10 * UINT64_C(1000000000)) /* from start to canary */
+#define TC_SLOT_OVERLAP_NS                                                               \
+    (10 * UINT64_C(1000000000)) /* from canary to commit; then the handover aborts */
+#define TC_SLOT_CRASHES_MAX 3   /* of one sensor within ... */
+#define TC_SLOT_CRASHES_WITHIN_NS                                                        \
+    (600 * UINT64_C(1000000000)) /* ... before it is left alone until retry */
+#define TC_SLOT_BACKOFF_MAX_NS (60 * UINT64_C(1000000000))
+
+enum tc_slot_sensor {
+    TC_SLOT_PRIMARY,
+    TC_SLOT_FALLBACK,
+    TC_SLOT_SENSORS,
+    TC_SLOT_NOBODY = TC_SLOT_SENSORS,
+};
+
+enum tc_slot_state {
+    TC_SLOT_EMPTY,   /* nobody runs: a gap is open unless nobody is wanted */
+    TC_SLOT_TRIAL,   /* `coming` has been started; its canary is awaited */
+    TC_SLOT_OVERLAP, /* its canary has passed; both answer until all its marks are set */
+    TC_SLOT_LEAVING, /* committed: `coming` is the holder, `going` answers what it has */
+    TC_SLOT_STEADY,  /* the holder alone */
+};
+
+enum tc_slot_happening {
+    TC_SLOT_STARTING,      /* sensor.starting {sensor} */
+    TC_SLOT_CANARY_OK,     /* sensor.canary_ok {sensor} */
+    TC_SLOT_OVERLAP_BEGIN, /* sensor.overlap_begin {from, to} */
+    TC_SLOT_OVERLAP_END,   /* sensor.overlap_end {from, to} */
+    TC_SLOT_SWAPPED,       /* sensor.swapped {from, to, reason, microseconds} */
+    TC_SLOT_ABORTED,       /* sensor.handover_aborted {from, to, reason} */
+    TC_SLOT_CRASHED,       /* sensor.crashed {sensor, reason, n} */
+    TC_SLOT_BARRED,        /* sensor.barred {sensor, n}: no further start before retry */
+    TC_SLOT_GAP_OPENED,    /* sensor.gap {from}: nobody protects */
+    TC_SLOT_GAP_CLOSED,    /* sensor.gap {from, to, sensor} */
+};
+
+/* Valid inside the callback only. */
+struct tc_slot_event {
+    enum tc_slot_happening what;
+    enum tc_slot_sensor sensor;   /* that it is about */
+    enum tc_slot_sensor from, to; /* of a handover */
+    unsigned n;                   /* crashes within ten minutes */
+    uint64_t from_ns, to_ns;      /* of a gap; of the handover, its start and end */
+    const char *reason;
+};
+
+/* All may call back into the slot, which defers what does not fit at once. */
+struct tc_slot_callbacks {
+    void *arg;
+    /* Ends in tc_slot_started or tc_slot_failed; tc_slot_canary comes between. */
+    void (*start)(void *arg, enum tc_slot_sensor sensor);
+    /* It takes its marks away, answers all that is pending and closes; ends in
+     * tc_slot_stopped. */
+    void (*stop)(void *arg, enum tc_slot_sensor sensor);
+    void (*event)(void *arg, const struct tc_slot_event *event);
+};
+
+struct tc_slot;
+
+struct tc_slot *tc_slot_new(const struct tc_slot_callbacks *callbacks);
+void tc_slot_free(struct tc_slot *slot); /* takes NULL */
+
+/*
+ * Who is to hold the slot, and who at all could: NOBODY empties it. When the one who is
+ * wanted cannot (not installed, barred, its start fails), the other holds it if
+ * `allowed` names it too (set of 1 << sensor); the wanted one is tried again after its
+ * backoff. `reason` says why, for sensor.swapped.
+ */
+void tc_slot_want(struct tc_slot *slot, enum tc_slot_sensor wanted, unsigned allowed,
+                  const char *reason, uint64_t now_ns);
+
+/* Which sensors there are to be started (set of 1 << sensor). */
+void tc_slot_set_installed(struct tc_slot *slot, unsigned installed, uint64_t now_ns);
+
+/* A crash that happened before this run: it counts, and its backoff holds. Oldest first,
+ * before the first want. */
+void tc_slot_remember_crash(struct tc_slot *slot, enum tc_slot_sensor sensor,
+                            uint64_t at_ns);
+
+/* Protection has been open since then (the agent before this one ended): the first holder
+ * closes that gap. Before the first want. */
+void tc_slot_remember_gap(struct tc_slot *slot, uint64_t from_ns);
+
+/* What sensors do. started: all its marks are live. failed: it could not start, or it
+ * stopped by itself; it holds nothing any more. stalled: its questions stay unanswered
+ * (its budget ends again and again): in a handover it aborts it, else it counts as a
+ * crash. */
+void tc_slot_canary(struct tc_slot *slot, enum tc_slot_sensor sensor, uint64_t now_ns);
+void tc_slot_started(struct tc_slot *slot, enum tc_slot_sensor sensor, uint64_t now_ns);
+void tc_slot_failed(struct tc_slot *slot, enum tc_slot_sensor sensor, const char *reason,
+                    uint64_t now_ns);
+void tc_slot_stalled(struct tc_slot *slot, enum tc_slot_sensor sensor, const char *reason,
+                     uint64_t now_ns);
+void tc_slot_stopped(struct tc_slot *slot, enum tc_slot_sensor sensor, uint64_t now_ns);
+
+/* Forgets crashes and backoffs: whoever is wanted is tried again now. */
+void tc_slot_retry(struct tc_slot *slot, uint64_t now_ns);
+
+/* Time passes. next_ns: when tick is due; UINT64_MAX: never. */
+void tc_slot_tick(struct tc_slot *slot, uint64_t now_ns);
+uint64_t tc_slot_next_ns(const struct tc_slot *slot);
+
+struct tc_slot_view {
+    enum tc_slot_state state;
+    enum tc_slot_sensor holder; /* who protects now, or NOBODY */
+    enum tc_slot_sensor wanted;
+    enum tc_slot_sensor coming, going; /* of a handover, or NOBODY */
+    bool gap_open;
+    uint64_t gap_from_ns;
+    unsigned crashes[TC_SLOT_SENSORS]; /* within ten minutes */
+    bool barred[TC_SLOT_SENSORS];
+    uint64_t retry_ns[TC_SLOT_SENSORS]; /* when it is tried again; 0: not waiting */
+    char failure[TC_SLOT_SENSORS][256]; /* why it did not start or ended; "" */
+    unsigned swaps;
+};
+void tc_slot_look(const struct tc_slot *slot, uint64_t now_ns, struct tc_slot_view *ret);
+
+const char *tc_slot_state_name(enum tc_slot_state state);
+const char *tc_slot_topic(enum tc_slot_happening what);
+
+#endif
