@@ -21,6 +21,7 @@
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static int unlink_it(const char *path, const char *other)
@@ -206,6 +207,35 @@ static void es_numbers_its_events_without_a_hole(void **state)
     assert_true(tc_es_stat(s, "sequence") >= 10); /* each asked, and written */
 }
 
+static void es_stamps_each_start_with_its_time(void **state)
+{
+    struct tc_es_scratch *s = *state;
+    int64_t first, second;
+
+    tc_es_put(tc_es_in(s, "f"), "");
+    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
+    first = tocsin_event_int(nth(s, TOCSIN_TOPIC_FILE_OPEN, 0), TOCSIN_FIELD_EPOCH, -1);
+    assert_in_range(time(NULL) - first / 1000, 0, 60);
+    assert_int_equal(tc_harness_stop(&s->h), 0);
+    assert_int_equal(tc_harness_start(&s->h), 0);
+    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
+    second = tocsin_event_int(nth(s, TOCSIN_TOPIC_FILE_OPEN, 1), TOCSIN_FIELD_EPOCH, -1);
+    assert_true(second > first);
+}
+
+static void es_gives_a_key_to_what_blocks_nobody(void **state)
+{
+    struct tc_es_scratch *s = *state;
+    const struct tocsin_event *event;
+
+    assert_int_equal(tc_es_child(s, tc_es_write, tc_es_in(s, "f"), "x"), 0);
+    event = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_WRITTEN, 0);
+    assert_non_null(event);
+    assert_true(tocsin_event_int(event, TOCSIN_FIELD_DEDUPE_KEY, -1) > 0);
+    event = nth(s, TOCSIN_TOPIC_FILE_OPEN, 0);
+    assert_int_equal(tocsin_event_int(event, TOCSIN_FIELD_DEDUPE_KEY, -1), -1);
+}
+
 static void es_admits_a_gap_when_the_kernel_lost_names(void **state)
 {
     struct tc_es_scratch *s = *state;
@@ -235,6 +265,8 @@ int main(void)
         TEST(es_knows_a_process_that_has_lived_a_moment_only),
         TEST(es_tells_of_a_file_made_written_and_deleted),
         TEST(es_numbers_its_events_without_a_hole),
+        TEST(es_stamps_each_start_with_its_time),
+        TEST(es_gives_a_key_to_what_blocks_nobody),
         TEST(es_admits_a_gap_when_the_kernel_lost_names),
 #undef TEST
     };

@@ -120,6 +120,7 @@ struct tc_es {
     uint32_t generation;              /* of remembered verdicts */
 
     uint64_t sequence;
+    uint64_t epoch; /* of this start, in ms since 1970 */
     uint64_t seen_overflow, seen_read_errors, seen_writes_lost;
     struct tc_es_counters counters;
     uint64_t complete_ns; /* since the epoch: until then nothing is known to be lost */

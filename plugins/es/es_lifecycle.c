@@ -350,6 +350,7 @@ int tc_es_start(struct tc_es *es)
     es->open_what[0] = '\0';
     es->canary_before_ns = 0;
     es->complete_ns = tc_es_realtime_ns();
+    es->epoch = es->complete_ns / NS_PER_MS;
     err = es->questions && es->buckets ? 0 : -ENOMEM;
     if (!err) {
         tc_es_questions_drop(es);

@@ -23,10 +23,11 @@ int tc_es_publish(struct tc_es *es, const char *topic, uint32_t flags,
                   const struct tc_sensor_process *process, int32_t pid, int fd,
                   const struct tocsin_event **ret_event)
 {
-    struct tc_sensor_stamp stamp = {.sensor = "es",
+    struct tc_sensor_stamp stamp = {.topic = topic,
+                                    .sensor = "es",
                                     .time_ns = tc_es_realtime_ns(),
                                     .sequence = es->sequence + 1,
-                                    .epoch = 1};
+                                    .epoch = es->epoch};
     struct tocsin_event event = {
         .size = sizeof(event), .flags = flags, .fd = fd, .topic = topic};
     struct tocsin_writer w;

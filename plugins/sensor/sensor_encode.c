@@ -19,6 +19,44 @@ void tc_sensor_file_set(struct tc_sensor_file *file, const struct statx *stx)
     file->mode = stx->stx_mode;
 }
 
+/* FNV-1a */
+static uint64_t hash(uint64_t h, const void *data, size_t len)
+{
+    const unsigned char *bytes = data;
+
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ bytes[i]) * 0x100000001b3u;
+    return h;
+}
+
+static uint64_t hash_text(uint64_t h, const char *text)
+{
+    return hash(h, text ? text : "", text ? strlen(text) + 1 : 1);
+}
+
+uint64_t tc_sensor_dedupe_key(const char *topic, const struct tc_sensor_file *file,
+                              int32_t pid)
+{
+    uint64_t h = hash_text(0xcbf29ce484222325u, topic);
+
+    h = hash(h, &pid, sizeof(pid));
+    if (!strcmp(topic, TOCSIN_TOPIC_FILE_WRITTEN)) {
+        h = hash(h, &file->device, sizeof(file->device));
+        h = hash(h, &file->inode, sizeof(file->inode));
+    } else {
+        h = hash_text(h, file->path);
+        h = hash_text(h, file->old_path);
+    }
+    h &= INT64_MAX;
+    return h ? h : 1;
+}
+
+static bool blocks(const char *topic)
+{
+    return !strcmp(topic, TOCSIN_TOPIC_FILE_OPEN) ||
+           !strcmp(topic, TOCSIN_TOPIC_FILE_EXEC);
+}
+
 static void put_text(struct tocsin_writer *w, const char *key, const char *text)
 {
     if (text && *text)
@@ -87,6 +125,8 @@ void tc_sensor_encode(struct tocsin_writer *w, const struct tc_sensor_stamp *sta
     tocsin_end(w);
     tocsin_put_str(w, "sensor", stamp->sensor);
     tocsin_put_uint(w, "epoch", stamp->epoch);
+    if (!blocks(stamp->topic))
+        tocsin_put_uint(w, "dedupe_key", tc_sensor_dedupe_key(stamp->topic, file, pid));
     put_file(w, file);
     if (process) {
         put_process(w, process);

@@ -23,17 +23,28 @@ struct tc_sensor_file {
 
 /* What is the same for every event but counts or changes. */
 struct tc_sensor_stamp {
+    const char *topic;
     const char *sensor; /* the plugin's name */
     uint64_t time_ns;   /* since the epoch */
     uint64_t sequence;
-    uint64_t epoch;
+    uint64_t epoch; /* when the sensor was started, in ms since 1970 */
 };
 
 /* Takes over the fields that statx(2) has found. */
 void tc_sensor_file_set(struct tc_sensor_file *file, const struct statx *stx);
 
 /*
- * Writes one event's map. `process` may be NULL; then `pid`, unless 0, stands alone.
+ * A number for what has happened, the same whichever sensor saw it: of a written file its
+ * topic, device, inode and process; of a name its topic, path, old path and process,
+ * since a sensor that looks afterwards may not find the file any more. Positive as an
+ * int64_t.
+ */
+uint64_t tc_sensor_dedupe_key(const char *topic, const struct tc_sensor_file *file,
+                              int32_t pid);
+
+/*
+ * Writes one event's map, with its dedupe_key unless it blocks (file.open, file.exec).
+ * `process` may be NULL; then `pid`, unless 0, stands alone.
  */
 void tc_sensor_encode(struct tocsin_writer *w, const struct tc_sensor_stamp *stamp,
                       const struct tc_sensor_file *file,

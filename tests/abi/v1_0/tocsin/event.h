@@ -51,7 +51,9 @@ extern "C" {
 #define TOCSIN_FIELD_TIMESTAMP "@timestamp"    /* ns since the epoch */
 #define TOCSIN_FIELD_SEQUENCE "event.sequence" /* per sensor, from 1; hole = loss */
 #define TOCSIN_FIELD_SENSOR "sensor"
-#define TOCSIN_FIELD_EPOCH "epoch"
+#define TOCSIN_FIELD_EPOCH "epoch"           /* of the sensor: when it was started */
+#define TOCSIN_FIELD_DEDUPE_KEY "dedupe_key" /* the same from whichever sensor */
+#define TOCSIN_FIELD_EVENT_REASON "event.reason"
 #define TOCSIN_FIELD_FILE_PATH "file.path"
 #define TOCSIN_FIELD_FILE_OLD_PATH "file.old_path"
 #define TOCSIN_FIELD_FILE_INODE "file.inode"
