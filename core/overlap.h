@@ -6,11 +6,15 @@
  *
  * Events that block. The kernel asks the two sensors one after the other inside one
  * system call, always in the same order; that order is fixed when the overlap begins.
- * FIRST's report is always published, and recorded. SECOND's report of the same thing is
- * suppressed and takes the record with it; without a record it is published. A record is
- * dropped when FIRST was denied: SECOND is then never asked. SECOND may be heard late (a
- * ring buffer is read lazily), so records of one process stand in a queue, and only those
- * match that are older than the report itself.
+ * FIRST's report is always published, and recorded. Once its answer was allow, SECOND
+ * will be asked: its report of the same thing takes the record with it and is suppressed.
+ * Without a record it is published. When the answer was deny, SECOND is never asked and
+ * the record is dropped.
+ *
+ * SECOND may be heard late (a ring buffer is read lazily) but says when it was asked: a
+ * record matches only if FIRST's answer is older than that, by TC_OVERLAP_FLIGHT_NS at
+ * most. Of several the newest is taken. docs/slot.md proves what that promises: nothing
+ * lost and nothing twice, save in two cases named there.
  *
  * Events that do not block have no such order: they match by their dedupe_key within
  * TC_OVERLAP_WINDOW_NS; in doubt both are published, and carry the same key.
@@ -22,7 +26,20 @@
 #include <stdint.h>
 
 #define TC_OVERLAP_WINDOW_NS (2 * UINT64_C(1000000000))
-#define TC_OVERLAP_RECORDS_MAX 65536 /* beyond it nothing is recorded, counted */
+
+/* From FIRST's answer until SECOND is asked, in the kernel: microseconds, but an exec
+ * waits meanwhile for the file system and for the answer about its interpreter. */
+#define TC_OVERLAP_FLIGHT_NS (2 * UINT64_C(1000000000))
+
+/* SECOND's reports are heard within so long. */
+#define TC_OVERLAP_LATE_NS (8 * UINT64_C(1000000000))
+
+/* A process has started at the same time if no more lies between: one sensor reads it
+ * from the kernel, the other from /proc in ticks of 10 ms, each by its own sight of the
+ * clock. No process id comes round so soon. */
+#define TC_OVERLAP_START_NS (50 * UINT64_C(1000000))
+
+#define TC_OVERLAP_RECORDS_MAX 65536 /* beyond it the oldest is forgotten, counted */
 
 enum tc_overlap_role {
     TC_OVERLAP_FIRST,
@@ -34,8 +51,10 @@ struct tc_overlap_report {
     enum tc_overlap_role role;
     bool blocks;         /* file.open, file.exec, network.flow; else the fields below
                             dedupe_key do not matter */
-    uint64_t time_ns;    /* when it happened, the same clock for both sensors */
-    uint64_t dedupe_key; /* of an event that does not block */
+    bool replaces;       /* file.exec: once it has come through, no other of the same
+                            process that began before is under way (execve(2)) */
+    uint64_t time_ns;    /* when it happened, by the clock of now_ns, never stepped */
+    uint64_t dedupe_key; /* of an event that does not block; 0: none, never a match */
     uint32_t operation;  /* the caller's number for the topic */
     int32_t pid;
     uint64_t start_ns; /* of the process; 0: not known, matches any */
@@ -56,7 +75,7 @@ struct tc_overlap_statistics {
     uint64_t matched;                 /* reported by both */
     uint64_t only_first, only_second; /* reported by one */
     uint64_t suppressed;              /* reports not published */
-    uint64_t unrecorded;              /* no room: may have been published twice */
+    uint64_t unrecorded; /* no room or memory, or forgotten: may have been twice */
 };
 
 struct tc_overlap;
@@ -66,9 +85,11 @@ struct tc_overlap *tc_overlap_new(void);
 void tc_overlap_free(struct tc_overlap *overlap); /* takes NULL */
 
 /*
- * From here on the sensor that comes may report; what it reports of events that do not
- * block is suppressed until `live` says that all its marks are set: the holder sees it
- * too. `coming`: the role of the sensor that comes.
+ * From here on the sensor that comes may report; to be called before it is started. What
+ * it reports of events that do not block is suppressed until `live` says that all its
+ * marks are set: the holder sees it too. `coming`: the role of the sensor that comes. If
+ * it is SECOND, questions of FIRST that are open now are to be told at once with admit
+ * and published: SECOND may yet be asked the same.
  */
 void tc_overlap_begin(struct tc_overlap *overlap, enum tc_overlap_role coming,
                       uint64_t now_ns);
@@ -83,14 +104,18 @@ enum tc_overlap_admission tc_overlap_admit(struct tc_overlap *overlap,
 /* The event that FIRST's published report became; to be called right after admit. */
 void tc_overlap_published(struct tc_overlap *overlap, uint64_t event_id);
 
-/* That event was denied. */
+/* That event's answer, to be told before the sensor is. Only after `allowed` can a report
+ * of SECOND match. Ids that are not known are ignored. */
+void tc_overlap_allowed(struct tc_overlap *overlap, uint64_t event_id, uint64_t now_ns);
 void tc_overlap_denied(struct tc_overlap *overlap, uint64_t event_id);
 
-/* The one that goes has been told to stop: nothing that does not block is suppressed any
- * more. */
+/* The one that goes (or that came and was turned away) has been told to stop: nothing
+ * that does not block is suppressed any more, but what was not live yet stays so. */
 void tc_overlap_commit(struct tc_overlap *overlap, uint64_t now_ns);
 
-/* Forgets all records; ret (may be NULL) says what happened since begin. */
+/* It has stopped, and all it had to report has been admitted. Forgets all records; ret
+ * (may be NULL) says what happened since begin. Until the next begin everything is
+ * published and nothing recorded. */
 void tc_overlap_end(struct tc_overlap *overlap, struct tc_overlap_statistics *ret);
 
 #endif
