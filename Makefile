@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Thin wrappers; CMake does the work. `make run` and `make test` install what is missing (apt).
-.PHONY: all build run test bench lint packages clean install
+.PHONY: all build run test test-vm bench lint packages clean install
 
 PRESET ?= dev
 BUILD = build
@@ -20,6 +20,10 @@ run: packages build
 
 test: packages build
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
+
+# The chosen tests on other kernels, in emulated machines; part of `make test` when CI=true.
+test-vm: packages build
+	@CI=true ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -L vm -j 2
 
 bench: packages build
 	@scripts/bench $(BUILD)
