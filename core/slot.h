@@ -37,7 +37,7 @@ enum tc_slot_sensor {
 };
 
 enum tc_slot_state {
-    TC_SLOT_EMPTY,   /* nobody runs: a gap is open unless nobody is wanted */
+    TC_SLOT_EMPTY,   /* nobody holds it: a gap is open unless nobody may */
     TC_SLOT_TRIAL,   /* `coming` has been started; its canary is awaited */
     TC_SLOT_OVERLAP, /* its canary has passed; both answer until all its marks are set */
     TC_SLOT_LEAVING, /* committed: `coming` is the holder, `going` answers what it has */
@@ -45,16 +45,23 @@ enum tc_slot_state {
 };
 
 enum tc_slot_happening {
-    TC_SLOT_STARTING,      /* sensor.starting {sensor} */
-    TC_SLOT_CANARY_OK,     /* sensor.canary_ok {sensor} */
-    TC_SLOT_OVERLAP_BEGIN, /* sensor.overlap_begin {from, to} */
-    TC_SLOT_OVERLAP_END,   /* sensor.overlap_end {from, to} */
-    TC_SLOT_SWAPPED,       /* sensor.swapped {from, to, reason, microseconds} */
-    TC_SLOT_ABORTED,       /* sensor.handover_aborted {from, to, reason} */
-    TC_SLOT_CRASHED,       /* sensor.crashed {sensor, reason, n} */
-    TC_SLOT_BARRED,        /* sensor.barred {sensor, n}: no further start before retry */
-    TC_SLOT_GAP_OPENED,    /* sensor.gap {from}: nobody protects */
-    TC_SLOT_GAP_CLOSED,    /* sensor.gap {from, to, sensor} */
+    TC_SLOT_STARTING,  /* sensor.starting {sensor} */
+    TC_SLOT_CANARY_OK, /* sensor.canary_ok {sensor} */
+    /* sensor.overlap_begin, sensor.overlap_end {from, to}: an end for each begin, once
+     * the one that goes, or was turned away, has stopped and reports nothing more. */
+    TC_SLOT_OVERLAP_BEGIN,
+    TC_SLOT_OVERLAP_END,
+    /* sensor.swapped {from, to, reason, microseconds}: another sensor holds than before,
+     * also across a gap. After a handover told once the old one has stopped. The first
+     * holder is a swap, from NOBODY, only if nobody had been wanted before. */
+    TC_SLOT_SWAPPED,
+    /* sensor.handover_aborted {from, to, reason, n}: the one that comes was turned away;
+     * from is NOBODY where it came alone. */
+    TC_SLOT_ABORTED,
+    TC_SLOT_CRASHED,    /* sensor.crashed {sensor, reason, n} */
+    TC_SLOT_BARRED,     /* sensor.barred {sensor, n}: no further start before retry */
+    TC_SLOT_GAP_OPENED, /* sensor.gap {from}: nobody protects */
+    TC_SLOT_GAP_CLOSED, /* sensor.gap {from, to, sensor} */
 };
 
 /* Valid inside the callback only. */
@@ -62,12 +69,12 @@ struct tc_slot_event {
     enum tc_slot_happening what;
     enum tc_slot_sensor sensor;   /* that it is about */
     enum tc_slot_sensor from, to; /* of a handover */
-    unsigned n;                   /* crashes within ten minutes */
+    unsigned n;                   /* crashes and failed trials within ten minutes */
     uint64_t from_ns, to_ns;      /* of a gap; of the handover, its start and end */
-    const char *reason;
+    const char *reason;           /* "" where there is none */
 };
 
-/* All may call back into the slot, which defers what does not fit at once. */
+/* All may call back into the slot; what follows from that is told after they return. */
 struct tc_slot_callbacks {
     void *arg;
     /* Ends in tc_slot_started or tc_slot_failed; tc_slot_canary comes between. */
@@ -84,7 +91,9 @@ struct tc_slot *tc_slot_new(const struct tc_slot_callbacks *callbacks);
 void tc_slot_free(struct tc_slot *slot); /* takes NULL */
 
 /*
- * Who is to hold the slot, and who at all could: NOBODY empties it. When the one who is
+ * Who is to hold the slot, and who at all could: NOBODY empties it, and that is a gap if
+ * `allowed` names anybody (no bridge while the answer is awaited) and none if not
+ * (protection is switched off). When the one who is
  * wanted cannot (not installed, barred, its start fails), the other holds it if
  * `allowed` names it too (set of 1 << sensor); the wanted one is tried again after its
  * backoff. `reason` says why, for sensor.swapped.
@@ -95,8 +104,8 @@ void tc_slot_want(struct tc_slot *slot, enum tc_slot_sensor wanted, unsigned all
 /* Which sensors there are to be started (set of 1 << sensor). */
 void tc_slot_set_installed(struct tc_slot *slot, unsigned installed, uint64_t now_ns);
 
-/* A crash that happened before this run: it counts, and its backoff holds. Oldest first,
- * before the first want. */
+/* A crash that happened before this run: it counts if it is within ten minutes of the
+ * first want, and its backoff holds. Oldest first, before the first want. */
 void tc_slot_remember_crash(struct tc_slot *slot, enum tc_slot_sensor sensor,
                             uint64_t at_ns);
 
@@ -104,10 +113,11 @@ void tc_slot_remember_crash(struct tc_slot *slot, enum tc_slot_sensor sensor,
  * closes that gap. Before the first want. */
 void tc_slot_remember_gap(struct tc_slot *slot, uint64_t from_ns);
 
-/* What sensors do. started: all its marks are live. failed: it could not start, or it
- * stopped by itself; it holds nothing any more. stalled: its questions stay unanswered
- * (its budget ends again and again): in a handover it aborts it, else it counts as a
- * crash. */
+/* What sensors do. Each start ends in one of failed and stopped, and only one. canary: it
+ * has come through; the sensor holds, or the overlap begins. started: all its marks are
+ * live. failed: it could not start, or it stopped by itself; it holds nothing any more.
+ * stalled: its questions stay unanswered (its budget ends again and again): the one that
+ * comes is turned away, a holder counts as crashed; either is stopped. */
 void tc_slot_canary(struct tc_slot *slot, enum tc_slot_sensor sensor, uint64_t now_ns);
 void tc_slot_started(struct tc_slot *slot, enum tc_slot_sensor sensor, uint64_t now_ns);
 void tc_slot_failed(struct tc_slot *slot, enum tc_slot_sensor sensor, const char *reason,
@@ -135,6 +145,7 @@ struct tc_slot_view {
     uint64_t retry_ns[TC_SLOT_SENSORS]; /* when it is tried again; 0: not waiting */
     char failure[TC_SLOT_SENSORS][256]; /* why it did not start or ended; "" */
     unsigned swaps;
+    unsigned untold; /* events lost: the callbacks called back without end */
 };
 void tc_slot_look(const struct tc_slot *slot, uint64_t now_ns, struct tc_slot_view *ret);
 
