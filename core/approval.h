@@ -36,7 +36,7 @@ enum tc_gate {
 };
 
 enum tc_gate_state {
-    TC_GATE_UNKNOWN,     /* not looked at yet */
+    TC_GATE_UNKNOWN,     /* not looked at yet, or granted and its probe is out */
     TC_GATE_UNREQUESTED, /* not asked for: not needed, or its prompt was withdrawn */
     TC_GATE_QUEUED,      /* waits for the gates before it */
     TC_GATE_PROMPTING,
@@ -112,7 +112,9 @@ enum tc_approval_happening {
     TC_APPROVAL_PREREQUISITE_FAILED, /* approval.prerequisite_failed, one each */
     TC_APPROVAL_PROMPT_SHOWN,        /* approval.prompt_shown {gate, n, of, deadline} */
     TC_APPROVAL_PROMPT_WITHDRAWN,    /* approval.prompt_withdrawn {gate, reason} */
-    TC_APPROVAL_GRANTED,             /* approval.granted {gate, source, who} */
+    TC_APPROVAL_GRANTED,             /* approval.granted {gate, source, who or profile};
+                                        also when a profile comes to be the source of a
+                                        granted gate, or ceases to */
     TC_APPROVAL_LATE_GRANTED,        /* approval.late_granted, instead of the above */
     TC_APPROVAL_GATE_DENIED,         /* approval.denied {gate, who or profile} */
     TC_APPROVAL_GATE_REVOKED,        /* approval.revoked {gate, who or profile} */
@@ -155,7 +157,7 @@ struct tc_gate_view {
     enum tc_gate_managed managed;
     enum tc_probe_result result;
     int error;
-    const char *who, *profile;
+    const char *who, *profile; /* the profile that is, or was, the reason; else "" */
 };
 
 struct tc_approval_view {
@@ -172,6 +174,7 @@ struct tc_approval_view {
 };
 
 struct tc_approval;
+struct tocsin_writer;
 
 struct tc_approval *tc_approval_new(const struct tc_approval_config *config,
                                     const struct tc_approval_callbacks *callbacks);
@@ -180,7 +183,11 @@ void tc_approval_free(struct tc_approval *approval); /* takes NULL */
 /*
  * What is known before the flow begins; each may change later too, and is acted upon at
  * once. set_gates: which are asked for (set of 1 << gate): those of an extension that is
- * not installed or not enabled are left out. set_consent: kept from an earlier run.
+ * not installed or not enabled are left out. set_consent: kept from an earlier run; NULL:
+ * it is void (another binary), and the gate is asked for as if it had never been given.
+ * set_managed, UNMANAGED: the profile is gone; what it alone had granted is revoked.
+ *
+ * Callbacks may call in again, any of these functions but free.
  */
 void tc_approval_configure(struct tc_approval *approval,
                            const struct tc_approval_config *config, uint64_t now_ns);
@@ -206,7 +213,8 @@ void tc_approval_begin(struct tc_approval *approval, uint64_t now_ns);
  * there is told to tc_approval_refuse, for the record. Errors, with one sentence in
  * `why`: -EBUSY another gate must be answered first (named); -EPERM a profile says
  * otherwise (named); -EALREADY it is so; -ENOENT the gate is not asked for; -EINVAL
- * revoking what is not granted; -EAGAIN the prerequisites are not met (named).
+ * revoking what is not granted; -EAGAIN the prerequisites are not met (named). Each of
+ * them is told as TC_APPROVAL_REFUSED too. Full disk access may be answered at any time.
  */
 int tc_approval_answer(struct tc_approval *approval, enum tc_gate gate,
                        enum tc_approval_answer answer, const char *who, uint64_t now_ns,
@@ -239,6 +247,10 @@ void tc_approval_look(const struct tc_approval *approval, uint64_t now_ns,
                       struct tc_approval_view *ret);
 void tc_approval_gate(const struct tc_approval *approval, enum tc_gate gate,
                       struct tc_gate_view *ret);
+
+/* approval_put.c: the answer of the method approval.list, into the open map of w. */
+void tc_approval_put(const struct tc_approval *approval, uint64_t now_ns,
+                     struct tocsin_writer *w);
 
 /* Names as users write and read them; -EINVAL for no such gate. */
 const char *tc_gate_name(enum tc_gate gate);
