@@ -132,6 +132,17 @@ static bool read_object(const struct look *look, uint64_t index, struct object *
            low <= 4 && fits(look, ret->contents, 1u << low);
 }
 
+/* libplist aborts on a key with a NUL in it, and everybody else takes it for the end. */
+static bool has_nul(const struct look *look, const struct object *object)
+{
+    unsigned n = object->kind == KIND_UTF16 ? 2 : 1;
+
+    for (uint64_t i = 0; i < object->count; i++)
+        if (!number(look->data + object->contents + i * n, n))
+            return true;
+    return false;
+}
+
 static bool is_text(const struct object *object)
 {
     return object->kind == KIND_ASCII || object->kind == KIND_UTF16;
@@ -169,7 +180,11 @@ static int walk(struct look *look, uint64_t index, unsigned depth, bool is_key)
         return walk_entries(look, &object, depth);
     if (is_text(&object) || object.kind == KIND_DATA)
         look->bytes += object.count;
-    return look->bytes > TREE_BYTES_MAX ? refuse(look, "too large") : 0;
+    if (look->bytes > TREE_BYTES_MAX)
+        return refuse(look, "too large");
+    if (is_text(&object) && has_nul(look, &object))
+        return refuse(look, "odd: there is a NUL in a string");
+    return 0;
 }
 
 int tc_profile_binary_check(const char *name, const uint8_t *data, size_t len,

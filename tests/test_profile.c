@@ -656,6 +656,38 @@ static void binary_key_that_stands_twice_is_refused(void **state)
                          "AllowUserOverrides stands twice: remove one");
 }
 
+/* libplist asserts that there is none. */
+static void regress_nul_in_a_binary_key_is_refused(void **state)
+{
+    static const uint8_t root[] = {0xd1, 1, 1}, nul[] = {0x52, 'a', 0};
+    static const uint8_t wide[] = {0x62, 0, 'a', 0, 0};
+    const uint8_t *objects[] = {root, nul};
+    size_t sizes[] = {sizeof(root), sizeof(nul)};
+    uint8_t buf[128];
+
+    (void)state;
+    assert_refused_bytes(buf, make_binary(buf, objects, sizes, 2),
+                         "there is a NUL in a string");
+    objects[1] = wide;
+    sizes[1] = sizeof(wide);
+    assert_refused_bytes(buf, make_binary(buf, objects, sizes, 2),
+                         "there is a NUL in a string");
+}
+
+/* A key whose entities make it shorter than it is written. */
+static void entities_are_read_in_keys_and_strings(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        says_of(
+            PROFILE("a",
+                    EXTENSIONS("<key>a&amp;b&lt;&#228;</key><true/>"
+                               "<key>Allowed&#83;ystemExtensions</key><dict>" TEAM(
+                                   "TOCS&#x49;N", ITEM("org&#46;tocsin.es")) "</dict>")),
+            TC_PROFILE_ES_EXTENSION),
+        TC_PROFILE_ALLOWS);
+}
+
 static void binary_that_grows_when_written_out_is_refused(void **state)
 {
     /* Thirty arrays, each holding the next one eight times: 8^30 values. */
@@ -866,6 +898,8 @@ int main(void)
         cmocka_unit_test(binary_form_says_the_same),
         cmocka_unit_test(binary_is_refused_with_the_path_of_the_value),
         cmocka_unit_test(binary_key_that_stands_twice_is_refused),
+        cmocka_unit_test(regress_nul_in_a_binary_key_is_refused),
+        cmocka_unit_test(entities_are_read_in_keys_and_strings),
         cmocka_unit_test(binary_that_grows_when_written_out_is_refused),
         cmocka_unit_test(binary_that_holds_itself_is_refused),
         cmocka_unit_test(binary_that_is_cut_or_points_outside_is_refused),
