@@ -168,29 +168,33 @@ static const char *near_miss(unsigned state)
     return NULL;
 }
 
+/* The words for a gate that one profile has decided. */
+static void explain_by(const struct tc_profiles_gate *gate,
+                       const struct tc_profiles_item *by, char text[TC_WHY_MAX])
+{
+    const char *verb = "allowed", *more = "";
+
+    if (gate->says == TC_PROFILE_DENIES) {
+        verb = "denied";
+        if (!(gate->state & TC_PROFILE_DENIED))
+            more = ": its AllowedSystemExtensionTypes leave this type out";
+    } else if (gate->says == TC_PROFILE_FORBIDS) {
+        verb = "forbidden";
+        more = ": AllowUserOverrides is false and no profile lists it";
+    }
+    tc_why(text, "%s by \"%.60s\" (%.60s)%s", verb, by->name, by->file, more);
+}
+
 void tc_profiles_explain(const struct tc_profiles *profiles, enum tc_profile_gate gate,
                          char text[256])
 {
     struct tc_profiles_gate result = tc_profiles_gate(profiles, gate);
-    const struct tc_profiles_item *by = result.by;
     const struct tc_profiles_item *near = first_with(profiles, gate, NEAR_MISSES);
     const char *miss = near_miss(near ? near->states[gate] : 0);
 
     text[0] = '\0';
-    if (result.says == TC_PROFILE_ALLOWS)
-        tc_why(text, "allowed by \"%.80s\" (%.80s)", by->name, by->file);
-    else if (result.says == TC_PROFILE_DENIES && (result.state & TC_PROFILE_DENIED))
-        tc_why(text, "denied by \"%.80s\" (%.80s)", by->name, by->file);
-    else if (result.says == TC_PROFILE_DENIES)
-        tc_why(text,
-               "denied by \"%.60s\" (%.60s): its AllowedSystemExtensionTypes leave this "
-               "type out",
-               by->name, by->file);
-    else if (result.says == TC_PROFILE_FORBIDS)
-        tc_why(text,
-               "forbidden by \"%.60s\" (%.60s): AllowUserOverrides is false and no "
-               "profile lists it",
-               by->name, by->file);
+    if (result.by)
+        explain_by(&result, result.by, text);
     else if (near && miss)
         tc_why(text, "\"%.60s\" %s", near->name, miss);
 }
