@@ -169,6 +169,7 @@ static void each_command_asks_for_its_method(void **state)
         {"plugin enable av", "plugin.enable", "{\"name\":\"av\"}"},
         {"plugin disable -- -av", "plugin.disable", "{\"name\":\"-av\"}"},
         {"plugin reload av", "plugin.reload", "{\"name\":\"av\"}"},
+        {"profile list", "profile.list", "{}"},
         {"config show --output json", "config.show", "{}"},
         {"config validate", "config.validate", "{}"},
         {"config validate /etc/../etc/hosts", "config.validate",

@@ -3,12 +3,13 @@
 
 _tocsin_words() {
     case "$1" in
-    '') echo 'health threat alert scan plugin config tap diagnostic version help' ;;
+    '') echo 'health threat alert scan plugin profile config tap diagnostic version help' ;;
     threat) echo 'list get allow quarantine' ;;
     'threat quarantine') echo 'list restore remove' ;;
     alert) echo 'list get' ;;
     scan) echo 'custom cancel' ;;
     plugin) echo 'list info enable disable reload check' ;;
+    profile) echo 'list check' ;;
     config) echo 'validate show reload' ;;
     diagnostic) echo 'stats' ;;
     tap) echo 'file.* verdict.* threat.* alert.* sensor.* plugin.* config.* agent.* bus.* rpc.*' ;;
@@ -53,7 +54,7 @@ _tocsin() {
     *)
         if [[ $cur == -* ]]; then
             COMPREPLY=($(compgen -W "$(_tocsin_options "$path")" -- "$cur"))
-        elif [[ $path == 'plugin check' || $path == 'config validate' ]]; then
+        elif [[ $path == 'plugin check' || $path == 'profile check'* || $path == 'config validate' ]]; then
             COMPREPLY=($(compgen -f -- "$cur"))
         else
             COMPREPLY=($(compgen -W "$(_tocsin_words "$path")" -- "$cur"))
