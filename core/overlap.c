@@ -10,6 +10,16 @@
  * after FIRST has allowed it, so answer < time of SECOND's report holds for each call
  * that both see. A denied call can therefore never have swallowed a report of another.
  *
+ * Why not what was allowed before SECOND was live: when SECOND comes, FIRST has recorded
+ * calls that SECOND did not see, and nobody takes these records. They do no harm as long
+ * as FIRST sees everything. From commit on SECOND may see calls that FIRST does not, and
+ * then they would swallow one each. Between live and commit the slot lets
+ * TC_SLOT_SETTLE_NS pass, so what was under way when SECOND became live has been reported
+ * by then.
+ *
+ * Why records outlive the end: when FIRST goes, its last calls are still to be reported
+ * by SECOND.
+ *
  * Why the newest: threads of one process that do the same to the same file cannot be told
  * apart, nor need they be: what must come out right is how many reports are suppressed.
  * Reports come late and out of order, and a report of time s may take any record answered
@@ -48,6 +58,7 @@ struct tc_overlap {
     struct record *spare;
     size_t records;
     bool begun, live, committed;
+    uint64_t live_ns, commit_ns; /* when SECOND comes; else 0 and UINT64_MAX */
     enum tc_overlap_role coming;
     struct tc_overlap_report asking; /* FIRST's, admitted and not published yet */
     bool is_asking;
@@ -126,12 +137,24 @@ static void drop(struct tc_overlap *o, struct record *r)
     o->spare = r;
 }
 
+static void free_spare(struct tc_overlap *o)
+{
+    struct record *r;
+
+    while ((r = o->spare)) {
+        o->spare = r->next;
+        free(r);
+    }
+}
+
 /* Whom no report that is still to be heard can match. */
 static void forget_old(struct tc_overlap *o, uint64_t now_ns)
 {
     while (o->oldest && now_ns > o->oldest->since_ns &&
            now_ns - o->oldest->since_ns > TC_OVERLAP_FLIGHT_NS + TC_OVERLAP_LATE_NS)
         drop(o, o->oldest);
+    if (!o->begun)
+        free_spare(o);
 }
 
 /* NULL when there is no room: counted. */
@@ -157,24 +180,25 @@ static struct record *take_record(struct tc_overlap *o)
     return r;
 }
 
-static void forget_all(struct tc_overlap *o)
+static void forget_all(struct tc_overlap *o, bool passed_too)
 {
-    struct record *r;
+    struct record *r, *next;
 
-    for (size_t i = 0; o->records && i < BUCKETS; i++)
-        while (o->buckets[i])
-            drop(o, o->buckets[i]);
-    while ((r = o->spare)) {
-        o->spare = r->next;
-        free(r);
+    for (size_t i = 0; o->records && i < BUCKETS; i++) {
+        for (r = o->buckets[i]; r; r = next) {
+            next = r->next;
+            if (passed_too || r->kind != PASSED)
+                drop(o, r);
+        }
     }
+    free_spare(o);
 }
 
 void tc_overlap_free(struct tc_overlap *o)
 {
     if (!o)
         return;
-    forget_all(o);
+    forget_all(o, true);
     free(o);
 }
 
@@ -192,6 +216,15 @@ static bool same_call(const struct tc_overlap_report *a,
            a->device == b->device && same_start(a->start_ns, b->start_ns);
 }
 
+/* Whether SECOND's report can be about the call of that record: answered before. */
+static bool can_be_of(const struct tc_overlap *o, const struct record *r,
+                      uint64_t time_ns)
+{
+    if (time_ns >= r->over_ns || time_ns - r->since_ns > TC_OVERLAP_FLIGHT_NS)
+        return false;
+    return r->since_ns >= o->live_ns || time_ns < o->commit_ns;
+}
+
 /* The newest record that SECOND's report can be about, or NULL. */
 static struct record *find_passed(struct tc_overlap *o,
                                   const struct tc_overlap_report *report)
@@ -199,16 +232,13 @@ static struct record *find_passed(struct tc_overlap *o,
     struct record *found = NULL, *r = *bucket_of(o, PASSED, report, 0);
     uint64_t time_ns = report->time_ns;
 
-    for (; r; r = r->next) {
-        if (r->kind != PASSED || !same_call(&r->report, report) || r->since_ns > time_ns)
+    for (; r && (!found || report->replaces); r = r->next) {
+        if (r->kind != PASSED || r->since_ns > time_ns || !same_call(&r->report, report))
             continue;
-        if (!found && time_ns < r->over_ns &&
-            time_ns - r->since_ns <= TC_OVERLAP_FLIGHT_NS)
+        if (!found && can_be_of(o, r, time_ns))
             found = r;
         else if (report->replaces && time_ns < r->over_ns)
             r->over_ns = time_ns;
-        if (found && !report->replaces)
-            break;
     }
     return found;
 }
@@ -223,8 +253,8 @@ static enum tc_overlap_admission admit_second(struct tc_overlap *o,
         o->statistics.only_second++;
         return TC_OVERLAP_PUBLISH;
     }
-    /* FIRST's report of it was counted as its only one. */
-    o->statistics.only_first--;
+    /* FIRST's report of it was counted as its only one, but maybe before this begin. */
+    o->statistics.only_first -= o->statistics.only_first > 0;
     o->statistics.matched++;
     o->statistics.suppressed++;
     if (ret_match)
@@ -344,16 +374,21 @@ admit_seen(struct tc_overlap *o, const struct tc_overlap_report *report, uint64_
 
 void tc_overlap_begin(struct tc_overlap *o, enum tc_overlap_role coming, uint64_t now_ns)
 {
-    (void)now_ns;
     tc_overlap_end(o, NULL);
+    forget_old(o, now_ns);
+    memset(&o->statistics, 0, sizeof(o->statistics));
+    o->live = o->committed = false;
+    o->live_ns = 0;
+    o->commit_ns = UINT64_MAX;
     o->begun = true;
     o->coming = coming;
 }
 
 void tc_overlap_live(struct tc_overlap *o, uint64_t now_ns)
 {
-    (void)now_ns;
     o->live = true;
+    if (o->coming == TC_OVERLAP_SECOND)
+        o->live_ns = now_ns;
 }
 
 enum tc_overlap_admission tc_overlap_admit(struct tc_overlap *o,
@@ -362,13 +397,15 @@ enum tc_overlap_admission tc_overlap_admit(struct tc_overlap *o,
                                            struct tc_overlap_match *ret_match)
 {
     o->is_asking = false;
-    if (!o->begun)
+    if (!o->begun && !o->records)
         return TC_OVERLAP_PUBLISH;
     forget_old(o, now_ns);
+    if (report->blocks && report->role == TC_OVERLAP_SECOND)
+        return admit_second(o, report, ret_match);
+    if (!o->begun)
+        return TC_OVERLAP_PUBLISH;
     if (!report->blocks)
         return admit_seen(o, report, now_ns);
-    if (report->role == TC_OVERLAP_SECOND)
-        return admit_second(o, report, ret_match);
     o->asking = *report;
     o->is_asking = true;
     return TC_OVERLAP_PUBLISH;
@@ -376,15 +413,15 @@ enum tc_overlap_admission tc_overlap_admit(struct tc_overlap *o,
 
 void tc_overlap_commit(struct tc_overlap *o, uint64_t now_ns)
 {
-    (void)now_ns;
     o->committed = true;
+    if (o->coming == TC_OVERLAP_SECOND)
+        o->commit_ns = now_ns;
 }
 
 void tc_overlap_end(struct tc_overlap *o, struct tc_overlap_statistics *ret)
 {
     if (ret)
         *ret = o->statistics;
-    forget_all(o);
-    memset(&o->statistics, 0, sizeof(o->statistics));
-    o->begun = o->live = o->committed = o->is_asking = false;
+    o->begun = o->is_asking = false;
+    forget_all(o, false);
 }

@@ -109,13 +109,18 @@ void tc_overlap_published(struct tc_overlap *overlap, uint64_t event_id);
 void tc_overlap_allowed(struct tc_overlap *overlap, uint64_t event_id, uint64_t now_ns);
 void tc_overlap_denied(struct tc_overlap *overlap, uint64_t event_id);
 
-/* The one that goes (or that came and was turned away) has been told to stop: nothing
- * that does not block is suppressed any more, but what was not live yet stays so. */
+/* To be told before the one that goes (or that came and was turned away) is told to stop:
+ * nothing that does not block is suppressed any more, but what was not live yet stays so.
+ * Where SECOND comes, TC_SLOT_SETTLE_NS after live at the earliest. */
 void tc_overlap_commit(struct tc_overlap *overlap, uint64_t now_ns);
 
-/* It has stopped, and all it had to report has been admitted. Forgets all records; ret
- * (may be NULL) says what happened since begin. Until the next begin everything is
- * published and nothing recorded. */
+/*
+ * It has stopped, and all it had to report has been admitted. ret (may be NULL) says what
+ * happened since begin. Until the next begin everything is published and nothing
+ * recorded, except that SECOND, if it holds now, may still report what FIRST has
+ * published: go on calling admit for its reports. It costs nothing once no such record
+ * is left.
+ */
 void tc_overlap_end(struct tc_overlap *overlap, struct tc_overlap_statistics *ret);
 
 #endif

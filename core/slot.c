@@ -178,10 +178,19 @@ static void commit(struct tc_slot *slot)
     stop(slot, slot->going);
 }
 
+/* All its marks are live and its canary has passed. */
+static void come_live(struct tc_slot *slot)
+{
+    slot->settled_ns = slot->now_ns;
+    if (slot->coming == TC_SLOT_FALLBACK)
+        slot->settled_ns += TC_SLOT_SETTLE_NS;
+}
+
 static void begin_overlap(struct tc_slot *slot)
 {
     slot->state = TC_SLOT_OVERLAP;
     slot->limit_ns = slot->now_ns + TC_SLOT_OVERLAP_NS;
+    slot->settled_ns = 0;
     slot->overlapping = true;
     slot->overlap_from = slot->holder;
     slot->overlap_to = slot->coming;
@@ -190,7 +199,7 @@ static void begin_overlap(struct tc_slot *slot)
                                                .from = slot->holder,
                                                .to = slot->coming});
     if (slot->sensors[slot->coming].started)
-        commit(slot);
+        come_live(slot);
 }
 
 /* Nobody takes its place. */
@@ -282,6 +291,9 @@ static bool settle_handover(struct tc_slot *slot)
     if (!tc_slot_permitted(slot, slot->coming) ||
         (slot->wanted == slot->holder && tc_slot_permitted(slot, slot->holder)))
         turn_away(slot, slot->reason);
+    else if (slot->state == TC_SLOT_OVERLAP && slot->settled_ns &&
+             slot->settled_ns <= slot->now_ns)
+        commit(slot);
     else if (slot->now_ns < slot->limit_ns)
         return false;
     else if (slot->state == TC_SLOT_TRIAL)
@@ -398,8 +410,8 @@ void tc_slot_started(struct tc_slot *slot, enum tc_slot_sensor sensor, uint64_t 
     advance(slot, now_ns);
     if (s->life == TC_SLOT_UP) {
         s->started = true;
-        if (slot->state == TC_SLOT_OVERLAP && slot->coming == sensor)
-            commit(slot);
+        if (slot->state == TC_SLOT_OVERLAP && slot->coming == sensor && !slot->settled_ns)
+            come_live(slot);
     }
     settle(slot);
 }

@@ -79,6 +79,8 @@ uint64_t tc_slot_next_ns(const struct tc_slot *slot)
 {
     uint64_t next_ns = UINT64_MAX;
 
+    if (slot->state == TC_SLOT_OVERLAP && slot->settled_ns)
+        return slot->settled_ns;
     if (slot->state == TC_SLOT_TRIAL || slot->state == TC_SLOT_OVERLAP)
         return slot->limit_ns;
     for (int i = 0; i < TC_SLOT_SENSORS; i++)

@@ -51,6 +51,7 @@ struct tc_slot {
     enum tc_slot_state state;
     enum tc_slot_sensor holder, coming, going;
     uint64_t since_ns, limit_ns; /* of the handover: its start; when it aborts */
+    uint64_t settled_ns;         /* when it commits; 0: not live yet */
     char handover_reason[TC_SLOT_REASON_MAX];
     enum tc_slot_sensor before; /* who held the slot last */
     bool emptied;               /* nobody was wanted: whoever comes next is a swap */
