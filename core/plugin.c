@@ -291,7 +291,10 @@ static void begin_stop(struct tc_plugin *plugin)
     plugin->stop_wanted = false;
     plugin->phase = PHASE_NONE;
     become(plugin, TC_PLUGIN_STOPPING);
-    unsubscribe(plugin);
+    /* One that is asked is asked no more; a sensor that stops still needs its verdicts.
+     */
+    if (tc_plugin_votes(plugin))
+        unsubscribe(plugin);
     plugin->held_back = true;
     tc_ledger_drain(&plugin->host);
     plugin->held_back = false;

@@ -86,7 +86,8 @@ int tc_plugin_new(const struct tc_plugin_env *env, struct tc_module *module,
 int tc_plugin_start(struct tc_plugin *plugin);
 
 /*
- * Runs the posts it was promised, cancels the work no thread has begun, calls stop; once
+ * Ends a voter's subscription (another's: once it has stopped), runs the posts it was
+ * promised, cancels the work no thread has begun, calls stop; once
  * complete or TC_PLUGIN_STOP_MS have passed, takes back the ledger -> STOPPED. -EALREADY
  * when neither STARTING nor RUNNING.
  */

@@ -110,20 +110,84 @@ static void es_bounds_what_waits_and_answers_the_rest_by_default(void **state)
 
 static bool one_is_asked(struct tc_harness *h)
 {
-    return ((struct tc_es_scratch *)(void *)h)->asked > 0;
+    return tc_harness_count(h, TOCSIN_TOPIC_FILE_OPEN) == 1;
 }
 
-static void es_allows_what_still_waits_when_it_is_stopped(void **state)
+static bool five_are_asked(struct tc_harness *h)
+{
+    return tc_harness_count(h, TOCSIN_TOPIC_FILE_OPEN) == 5;
+}
+
+/* Approval.md 5, test 25. */
+static void es_gives_its_verdict_to_whoever_waits_when_it_is_stopped(void **state)
 {
     struct tc_es_scratch *s = *state;
+    int pids[5];
+
+    s->h.decide = NULL;
+    tc_es_put(tc_es_in(s, "f"), "x");
+    for (size_t i = 0; i < 5; i++)
+        pids[i] = tc_es_child_begin(s, tc_es_open, tc_es_in(s, "f"), NULL);
+    assert_true(tc_harness_run(&s->h, five_are_asked, 5000));
+    assert_int_equal(tc_plugin_stop(s->h.plugin), 0);
+    tc_harness_settle(&s->h);
+    assert_int_equal(tc_plugin_state(s->h.plugin), TC_PLUGIN_STOPPING);
+    assert_int_equal(
+        wait_without_loop(/* nothing is marked any more */
+                          tc_es_child_begin(s, tc_es_open, tc_es_in(s, "f"), NULL)),
+        0);
+    for (size_t i = 0; i < 5; i++) /* the first is allowed, the others are denied */
+        tc_harness_answer(&s->h, tc_harness_event(&s->h, TOCSIN_TOPIC_FILE_OPEN, i),
+                          i == 0, false);
+    assert_int_equal(tc_harness_stop(&s->h), 0);
+    for (size_t i = 0, allowed = 0; i < 5; i++) {
+        allowed += wait_without_loop(pids[i]) == 0;
+        assert_true(i < 4 || allowed == 1);
+    }
+    assert_int_equal(tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_OPEN), 5);
+}
+
+static void
+es_gives_the_default_to_whoever_has_no_verdict_when_it_is_stopped(void **state)
+{
+    struct tc_es_scratch *s = *state;
+    uint64_t from = uv_hrtime();
     int pid;
 
-    s->mute = true;
+    s->h.decide = NULL;
     tc_es_put(tc_es_in(s, "f"), "x");
     pid = tc_es_child_begin(s, tc_es_open, tc_es_in(s, "f"), NULL);
     assert_true(tc_harness_run(&s->h, one_is_asked, 5000));
     assert_int_equal(tc_harness_stop(&s->h), 0);
-    assert_int_equal(wait_without_loop(pid), 0);
+    assert_in_range(uv_hrtime() - from, 2900000000u, 4500000000u);
+    assert_int_equal(wait_without_loop(pid), EPERM); /* on_timeout=deny */
+}
+
+static void es_that_has_no_questions_stops_at_once(void **state)
+{
+    struct tc_es_scratch *s = *state;
+    uint64_t from = uv_hrtime();
+
+    assert_int_equal(tc_harness_stop(&s->h), 0);
+    assert_true(uv_hrtime() - from < 1000000000u);
+}
+
+/* Its state was made of zeros: it closed descriptor 0 as if it were its own. */
+static void regress_es_that_never_ran_closes_nothing(void **state)
+{
+    struct tc_es_scratch *s = *state;
+    struct stat before, after;
+    struct tc_harness h;
+    char watch[96];
+    const char *const options[] = {watch, NULL};
+
+    snprintf(watch, sizeof(watch), "watch=%s", s->in);
+    assert_int_equal(fstat(STDIN_FILENO, &before), 0);
+    tc_harness_init(&h);
+    assert_int_equal(tc_harness_load(&h, ES, options), 0);
+    tc_harness_done(&h);
+    assert_int_equal(fstat(STDIN_FILENO, &after), 0);
+    assert_int_equal(after.st_ino, before.st_ino);
 }
 
 static void es_can_be_started_again(void **state)
@@ -173,7 +237,10 @@ int main(void)
         TEST(es_lets_the_agent_open_while_the_loop_is_stuck),
         TEST(es_lets_the_agent_open_when_the_loop_got_stuck_while_reading),
         TEST(es_bounds_what_waits_and_answers_the_rest_by_default),
-        TEST(es_allows_what_still_waits_when_it_is_stopped),
+        TEST(es_gives_its_verdict_to_whoever_waits_when_it_is_stopped),
+        TEST(es_gives_the_default_to_whoever_has_no_verdict_when_it_is_stopped),
+        TEST(es_that_has_no_questions_stops_at_once),
+        TEST(regress_es_that_never_ran_closes_nothing),
         TEST(es_can_be_started_again),
         TEST(es_denies_nothing_in_passive_mode),
         TEST(es_reports_its_canary_and_mechanism),

@@ -294,6 +294,45 @@ static void plugin_slow_to_stop_is_stopped_at_the_limit(void **state)
     tc_harness_done(&h);
 }
 
+/* Stops it and publishes one more event; what was logged. */
+static void stop_and_publish(const char *fixture, struct tc_catch *ret_log)
+{
+    struct tc_harness h;
+    int rc;
+
+    tc_harness_init(&h);
+    h.env.stop_ms = SHORT_MS;
+    assert_int_equal(tc_harness_load(&h, fixture, NULL), 0);
+    assert_int_equal(tc_harness_start(&h), 0);
+    assert_int_equal(tc_plugin_stop(h.plugin), 0);
+    assert_int_equal(tc_plugin_state(h.plugin), TC_PLUGIN_STOPPING);
+    (void)tc_harness_publish(&h, "test.in", 0, -1, NULL);
+    tc_catch_begin(ret_log);
+    rc = tc_harness_stop(&h);
+    tc_catch_end(ret_log);
+    assert_int_equal(rc, 0);
+    assert_int_equal(tc_plugin_state(h.plugin), TC_PLUGIN_STOPPED);
+    tc_harness_done(&h);
+}
+
+static void plugin_that_does_not_vote_gets_events_until_it_has_stopped(void **state)
+{
+    struct tc_catch log;
+
+    (void)state;
+    stop_and_publish(FIXTURE("waits"), &log);
+    assert_string_equal(log.text, "");
+}
+
+static void plugin_that_votes_gets_no_event_once_it_stops(void **state)
+{
+    struct tc_catch log;
+
+    (void)state;
+    stop_and_publish(FIXTURE("waits_voting"), &log);
+    assert_string_equal(log.text, "waits_voting: had not stopped after 50 ms\n");
+}
+
 /* ---- The ledger ---- */
 
 static bool work_has_begun(struct tc_harness *h)
@@ -719,6 +758,8 @@ int main(void)
         cmocka_unit_test(plugin_completes_start_with_an_error),
         cmocka_unit_test(plugin_complete_out_of_turn_is_logged_and_ignored),
         cmocka_unit_test(plugin_slow_to_stop_is_stopped_at_the_limit),
+        cmocka_unit_test(plugin_that_does_not_vote_gets_events_until_it_has_stopped),
+        cmocka_unit_test(plugin_that_votes_gets_no_event_once_it_stops),
         cmocka_unit_test(plugin_leaks_are_named_and_taken_back),
         cmocka_unit_test(plugin_stop_cancels_work_that_has_not_begun),
         cmocka_unit_test(plugin_is_busy_while_its_work_outlives_the_stop_limit),

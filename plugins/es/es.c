@@ -86,6 +86,8 @@ static int es_init(const struct tocsin_host *host, void **ret_state)
     if (!es)
         return -ENOMEM;
     es->host = host;
+    tc_es_canary_init(&es->canary);
+    es->canary_fd = es->mountinfo_fd = es->own_fds = -1;
     err = read_list(host, "watch", true, es->watch);
     if (!err)
         err = read_list(host, "ignore_filesystems", false, es->ignored);

@@ -2,12 +2,13 @@
 /*
  * Owns: the plugin's state, shared by the files that act on it on the loop thread:
  *   es.c            descriptor, options, events from the bus, statistics
- *   es_lifecycle.c  start, stop, the canary
+ *   es_lifecycle.c  start, and the canary's later turns
+ *   es_stop.c       stop: everybody is answered before the groups are closed
  *   es_watching.c   mounts that come and go, names, folders outside, other such programs
  *   es_questions.c  the way of a question: place, publication, answer
  *   es_publish.c    everything that is published
- * Below them, and without it: es_source, es_gate, es_ring, es_outside, es_probe; and what
- * all sensors share, plugins/sensor.
+ * Below them, and without it: es_source, es_gate, es_ring, es_canary, es_outside,
+ * es_probe; and what all sensors share, plugins/sensor.
  */
 #ifndef TC_ES_H
 #define TC_ES_H
@@ -17,6 +18,7 @@
 #include <stdint.h>
 #include <tocsin/plugin.h>
 
+#include "es_canary.h"
 #include "es_outside.h"
 #include "es_source.h"
 #include "sensor_encode.h"
@@ -25,7 +27,7 @@
 
 #define TC_ES_WATCH_MAX 64 /* entries of `watch`, and of `ignore_filesystems` */
 #define TC_ES_CANARY_MS 30000
-#define TC_ES_CANARY_WAIT_MS 2000
+#define TC_ES_DRAIN_MS 3000 /* that a stop waits for verdicts */
 
 enum tc_es_rung {
     TC_ES_RUNG_NONE,
@@ -97,8 +99,10 @@ struct tc_es {
     int fd_ceiling; /* descriptors above it are given up rather than published */
 
     enum tc_es_rung rung;
-    bool started, closing;
-    bool closed; /* the job that closes the groups has been started */
+    bool started;
+    bool draining; /* stopping: nothing is marked, verdicts are waited for */
+    bool closing;  /* whoever waits has been answered, jobs are on their way out */
+    bool closed;   /* the job that closes the groups has been started */
     int open_status, close_status;
     char open_what[256]; /* why it could not be opened */
     struct tc_es_job jobs[TC_ES_JOBS];
@@ -125,12 +129,15 @@ struct tc_es {
     struct tc_es_counters counters;
     uint64_t complete_ns; /* since the epoch: until then nothing is known to be lost */
 
-    char *canary_path;
+    struct tc_es_canary canary; /* of the upper rung */
+    char *canary_path;          /* of the lower */
     int canary_fd, mountinfo_fd;
     int own_fds; /* /proc/self/fd */
     uint64_t canary_before_ns;
     char *conflicts; /* names joined by ", "; "" for none */
-    struct tocsin_timer *canary_timer, *start_timer;
+    struct tocsin_timer *canary_timer, *start_timer, *drain_timer;
+    uint64_t drained_ns;      /* when waiting for verdicts ends */
+    unsigned int drain_quiet; /* looks in a row that found nothing */
     struct tocsin_watch *mountinfo_watch, *names_watch, *group_watch;
     const struct tocsin_event *stats_request;
 
@@ -139,14 +146,24 @@ struct tc_es {
 
 /* es_lifecycle.c */
 int tc_es_start(struct tc_es *es);
-int tc_es_stop(struct tc_es *es);
-void tc_es_release(struct tc_es *es); /* frees what start made; jobs must be idle */
 
 /* Tells health when the canary has come through since it was last sent; else false. */
 bool tc_es_canary_seen(struct tc_es *es);
 
 /* Runs a job now, or once more when it has ended. */
 int tc_es_job_start(struct tc_es *es, enum tc_es_job_name name);
+
+/* es_stop.c */
+int tc_es_stop(struct tc_es *es);
+void tc_es_release(struct tc_es *es); /* frees what start made; jobs must be idle */
+
+/* Answers whoever waits, by default, and begins to end everything. */
+void tc_es_close(struct tc_es *es, int status);
+
+/* Goes on once no job runs; completes when all is done. */
+void tc_es_close_go_on(struct tc_es *es);
+void tc_es_close_run(struct tc_es *es); /* of TC_ES_JOB_CLOSE */
+void tc_es_close_done(struct tc_es *es, int status);
 
 /* es_watching.c: run, done and watch callbacks of the jobs of those names */
 void tc_es_scan_mounts(struct tc_es *es);
@@ -169,8 +186,11 @@ void tc_es_questions_answer(struct tc_es *es, uint64_t id, bool allow, bool cach
 void tc_es_questions_changed(struct tc_es *es, uint64_t device, uint64_t inode);
 void tc_es_questions_reset(struct tc_es *es);  /* verdicts may differ from here on */
 void tc_es_questions_forget(struct tc_es *es); /* takes all that is remembered back */
-void tc_es_questions_sweep(struct tc_es *es);  /* gives up what was never closed */
-void tc_es_questions_drop(struct tc_es *es);   /* all of them, answered or not */
+
+/* While stopping: handles what there is. True when nothing was, and nobody waits. */
+bool tc_es_questions_drain(struct tc_es *es);
+void tc_es_questions_sweep(struct tc_es *es); /* gives up what was never closed */
+void tc_es_questions_drop(struct tc_es *es);  /* all of them, answered or not */
 
 /* es_publish.c */
 uint64_t tc_es_realtime_ns(void); /* since the epoch */

@@ -22,7 +22,7 @@ int tc_es_gate_init(struct tc_es_gate *gate, int group, uint32_t capacity)
     gate->group = group;
     gate->capacity = capacity;
     gate->free_head = 0;
-    gate->used = 0;
+    gate->used = gate->waiting = 0;
     gate->next_ns = UINT64_MAX;
     for (uint32_t i = 0; i < capacity; i++)
         gate->slots[i].next_free = i + 1;
@@ -51,6 +51,7 @@ int tc_es_gate_open(struct tc_es_gate *gate, int fd, uint64_t deadline_ns,
     slot = &gate->slots[gate->free_head];
     gate->free_head = slot->next_free;
     gate->used++;
+    gate->waiting++;
     slot->fd = fd;
     slot->deadline_ns = deadline_ns;
     slot->used = slot->waits = true;
@@ -77,6 +78,7 @@ static void respond(struct tc_es_gate *gate, struct tc_es_gate_slot *slot, bool 
     struct fanotify_response response = {slot->fd, allow ? FAN_ALLOW : FAN_DENY};
 
     slot->waits = false;
+    gate->waiting--;
     if (gate->group >= 0 && write(gate->group, &response, sizeof(response)) < 0)
         return;
 }
@@ -138,6 +140,16 @@ uint64_t tc_es_gate_next_ns(struct tc_es_gate *gate)
     next_ns = gate->next_ns;
     pthread_mutex_unlock(&gate->lock);
     return next_ns;
+}
+
+uint32_t tc_es_gate_waiting(struct tc_es_gate *gate)
+{
+    uint32_t waiting;
+
+    pthread_mutex_lock(&gate->lock);
+    waiting = gate->waiting;
+    pthread_mutex_unlock(&gate->lock);
+    return waiting;
 }
 
 uint32_t tc_es_gate_used(struct tc_es_gate *gate)

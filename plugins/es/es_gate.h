@@ -18,7 +18,7 @@ struct tc_es_gate {
     pthread_mutex_t lock;
     int group; /* where answers are written; borrowed */
     struct tc_es_gate_slot *slots;
-    uint32_t capacity, free_head, used;
+    uint32_t capacity, free_head, used, waiting;
     uint64_t next_ns; /* no question is due earlier */
 };
 
@@ -50,6 +50,9 @@ uint32_t tc_es_gate_answer_all(struct tc_es_gate *gate, bool allow);
 
 /* When tc_es_gate_expire is due, at the earliest; UINT64_MAX: nothing waits. */
 uint64_t tc_es_gate_next_ns(struct tc_es_gate *gate);
+
+/* Questions that have no answer. */
+uint32_t tc_es_gate_waiting(struct tc_es_gate *gate);
 
 /* Slots in use. */
 uint32_t tc_es_gate_used(struct tc_es_gate *gate);

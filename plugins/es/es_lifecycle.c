@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the beginning and the end. Start: groups and marks on a pool thread, then the
- * canary; only when the canary's open has come through is the plugin running. Stop:
- * everything that waits is allowed, then the groups are closed.
+ * Owns: the beginning. On a pool thread: the group, the canary's mark, the proof that it
+ * asks and refuses, and only then the marks that count, so that nothing is published
+ * before. On the lower rung: the groups, then the canary's write. The end is es_stop.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,9 +17,7 @@
 #include "sensor_scope.h"
 
 #define NS_PER_MS 1000000ull
-
-static void begin_close(struct tc_es *es, int status);
-static bool finish_close(struct tc_es *es);
+#define LOOK_MS 250 /* how often the loop looks after the proof */
 
 /* ---- Jobs. ---- */
 
@@ -38,10 +36,10 @@ static void job_done(void *arg, int status)
 
     job->busy = job->again = false;
     job->done(es, status);
-    if (again && !es->closing)
+    if (again && !es->closing && !es->draining)
         tc_es_job_start(es, (enum tc_es_job_name)(job - es->jobs));
-    if (es->closing && finish_close(es))
-        es->host->complete(es->host, es->close_status);
+    if (es->closing)
+        tc_es_close_go_on(es);
 }
 
 int tc_es_job_start(struct tc_es *es, enum tc_es_job_name name)
@@ -60,19 +58,27 @@ int tc_es_job_start(struct tc_es *es, enum tc_es_job_name name)
 
 /* ---- The canary. ---- */
 
-/* Opened on the upper rung; written, since only that is told of, on the lower. */
+/*
+ * Opened and refused on the upper rung, where a reset may have taken the mark away for a
+ * moment; written, since only that is told of, on the lower.
+ */
 static void canary_run(struct tc_es *es)
 {
-    int access = es->rung == TC_ES_RUNG_PERMISSION ? O_RDONLY : O_WRONLY;
-    int fd = open(es->canary_path, access | O_CLOEXEC | O_NOFOLLOW);
+    int fd;
 
+    if (es->rung == TC_ES_RUNG_PERMISSION) {
+        if (!tc_es_canary_check(&es->canary))
+            tc_es_canary_check(&es->canary);
+        return;
+    }
+    fd = open(es->canary_path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd >= 0)
         close(fd);
 }
 
 static uint64_t canary_ns(struct tc_es *es)
 {
-    return es->rung == TC_ES_RUNG_PERMISSION ? tc_es_source_canary_ns(&es->source)
+    return es->rung == TC_ES_RUNG_PERMISSION ? atomic_load(&es->canary.seen_ns)
                                              : atomic_load(&es->names.canary_ns);
 }
 
@@ -111,6 +117,11 @@ static void report_running(struct tc_es *es)
                      "run the agent as root");
     es->started = true;
     tc_es_job_start(es, TC_ES_JOB_CONFLICTS);
+    /* What was mounted between the first scan and the watch, which is on by now: what
+     * changed before that is not told of (libuv watches from its next turn on, and
+     * epoll_ctl swallows what mounts_poll tells once only). */
+    if (asks)
+        tc_es_job_start(es, TC_ES_JOB_SCAN_MOUNTS);
     host->complete(host, 0);
 }
 
@@ -131,24 +142,39 @@ bool tc_es_canary_seen(struct tc_es *es)
 
 static void canary_done(struct tc_es *es, int status)
 {
-    if (status || es->closing || es->rung == TC_ES_RUNG_NOTIFY || tc_es_canary_seen(es))
+    if (status || es->closing || es->draining || es->rung == TC_ES_RUNG_NOTIFY ||
+        tc_es_canary_seen(es))
         return;
     canary_lost(es);
     if (!es->started)
-        begin_close(es, -EIO);
+        tc_es_close(es, -EIO);
 }
 
-static void canary_too_late(void *arg)
+static void canary_too_late(struct tc_es *es)
+{
+    es->host->log(es->host, TOCSIN_LOG_ERROR, "the canary was not seen within %d ms",
+                  TC_ES_CANARY_WAIT_MS);
+    canary_lost(es);
+    tc_es_close(es, -ETIMEDOUT);
+    tc_es_close_go_on(es);
+}
+
+/* Upper rung: somebody else, whom the kernel asks too, may hold the proof up. */
+static void proof_looked_after(void *arg)
 {
     struct tc_es *es = arg;
 
-    if (!es->started && !es->closing) {
-        es->host->log(es->host, TOCSIN_LOG_ERROR, "the canary was not seen within %d ms",
-                      TC_ES_CANARY_WAIT_MS);
-        begin_close(es, -ETIMEDOUT);
-        if (finish_close(es))
-            es->host->complete(es->host, es->close_status);
-    }
+    if (!es->closing && tc_es_canary_overdue(&es->canary, es->host->now_ns(es->host)))
+        canary_too_late(es);
+}
+
+/* Lower rung. */
+static void write_looked_after(void *arg)
+{
+    struct tc_es *es = arg;
+
+    if (!es->started && !es->closing)
+        canary_too_late(es);
 }
 
 /* ---- Start. ---- */
@@ -163,6 +189,7 @@ static void forget_path(void *arg, const char *path)
 static int open_permission(struct tc_es *es)
 {
     struct tc_es_source_config config = {.host = es->host,
+                                         .canary = &es->canary,
                                          .max_pending = es->max_pending,
                                          .deadline_ns = es->deadline_ns,
                                          .on_timeout_allow = es->on_timeout_allow,
@@ -176,16 +203,17 @@ static int open_permission(struct tc_es *es)
     /* The thread first: what follows opens files that may be asked about. */
     err = tc_es_source_run(&es->source);
     if (!err)
-        err = tc_es_probe_canary(es->host->state_dir(es->host), &es->canary_path,
-                                 &es->canary_fd);
+        err = tc_es_canary_make(&es->canary, es->host->state_dir(es->host));
     if (!err)
-        err = tc_es_source_mark_canary(&es->source, es->canary_fd);
-    es->mountinfo_fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-    es->own_fds = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (!err && (es->mountinfo_fd < 0 || es->own_fds < 0))
-        err = -errno;
+        err = tc_es_source_mark_canary(&es->source);
+    if (!err)
+        err = tc_es_canary_prove(&es->canary, es->open_what);
     if (err)
         return err;
+    es->mountinfo_fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+    es->own_fds = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (es->mountinfo_fd < 0 || es->own_fds < 0)
+        return -errno;
     es->names_open = !tc_sensor_names_open(&es->names, false, forget_path, es);
     tc_es_scan_mounts(es);
     if (es->scan.counts.marked)
@@ -262,14 +290,16 @@ static int go(struct tc_es *es)
         err = host->watch_fd(host, es->mountinfo_fd, TOCSIN_PRIORITY,
                              tc_es_mounts_changed, es, &es->mountinfo_watch);
     }
-    if (!err)
-        err = host->timer_start(host, TC_ES_CANARY_WAIT_MS, 0, canary_too_late, es,
+    if (!err && es->rung == TC_ES_RUNG_NOTIFY)
+        err = host->timer_start(host, TC_ES_CANARY_WAIT_MS, 0, write_looked_after, es,
                                 &es->start_timer);
     if (!err)
         err = host->timer_start(host, TC_ES_CANARY_MS, TC_ES_CANARY_MS, canary_due, es,
                                 &es->canary_timer);
-    if (!err && es->rung == TC_ES_RUNG_PERMISSION)
+    if (!err && es->rung == TC_ES_RUNG_PERMISSION) {
+        es->canary_before_ns = canary_ns(es);
         tc_es_questions_ready(es);
+    }
     return err ? err : tc_es_job_start(es, TC_ES_JOB_CANARY);
 }
 
@@ -277,6 +307,8 @@ static void open_done(struct tc_es *es, int status)
 {
     int err = status ? status : es->open_status;
 
+    es->host->timer_stop(es->host, es->start_timer);
+    es->start_timer = NULL;
     if (es->closing)
         return;
     if (!err)
@@ -284,23 +316,8 @@ static void open_done(struct tc_es *es, int status)
     if (err) {
         es->host->log(es->host, TOCSIN_LOG_ERROR, "cannot start: %s",
                       *es->open_what ? es->open_what : strerror(-err));
-        begin_close(es, err);
+        tc_es_close(es, err);
     }
-}
-
-static void close_run(struct tc_es *es)
-{
-    if (es->rung == TC_ES_RUNG_PERMISSION)
-        tc_es_source_close(&es->source);
-    if (es->names_open)
-        tc_sensor_names_close(&es->names);
-    es->names_open = false;
-}
-
-static void close_done(struct tc_es *es, int status)
-{
-    if (status)
-        close_run(es); /* it was not run: it waits for microseconds */
 }
 
 /*
@@ -331,7 +348,7 @@ int tc_es_start(struct tc_es *es)
         [TC_ES_JOB_CONFLICTS] = {tc_es_conflicts_run, tc_es_conflicts_done},
         [TC_ES_JOB_NAMES] = {tc_es_names_run, tc_es_names_done},
         [TC_ES_JOB_OUTSIDE] = {tc_es_outside_run, tc_es_outside_marked},
-        [TC_ES_JOB_CLOSE] = {close_run, close_done},
+        [TC_ES_JOB_CLOSE] = {tc_es_close_run, tc_es_close_done},
     };
     struct rlimit files = {.rlim_cur = 1024};
     int err;
@@ -346,7 +363,7 @@ int tc_es_start(struct tc_es *es)
     es->source.group = es->names.group = es->canary_fd = es->mountinfo_fd = -1;
     es->own_fds = -1;
     es->rung = TC_ES_RUNG_NONE;
-    es->started = es->closing = es->closed = false;
+    es->started = es->draining = es->closing = es->closed = false;
     es->open_what[0] = '\0';
     es->canary_before_ns = 0;
     es->complete_ns = tc_es_realtime_ns();
@@ -354,82 +371,18 @@ int tc_es_start(struct tc_es *es)
     err = es->questions && es->buckets ? 0 : -ENOMEM;
     if (!err) {
         tc_es_questions_drop(es);
-        err = tc_es_job_start(es, TC_ES_JOB_OPEN);
+        err = es->host->timer_start(es->host, LOOK_MS, LOOK_MS, proof_looked_after, es,
+                                    &es->start_timer);
     }
+    if (!err)
+        err = tc_es_job_start(es, TC_ES_JOB_OPEN);
     if (err) {
+        es->host->timer_stop(es->host, es->start_timer);
+        es->start_timer = NULL;
         free(es->questions);
         free(es->buckets);
         es->questions = NULL;
         es->buckets = NULL;
     }
     return err ? err : TOCSIN_PENDING;
-}
-
-/* ---- Stop. ---- */
-
-static void begin_close(struct tc_es *es, int status)
-{
-    const struct tocsin_host *host = es->host;
-
-    es->closing = true;
-    es->close_status = status;
-    if (es->rung == TC_ES_RUNG_PERMISSION)
-        tc_es_source_stop(&es->source);
-    tc_es_questions_drop(es); /* answered above; their descriptors close now */
-    host->timer_stop(host, es->canary_timer);
-    host->timer_stop(host, es->start_timer);
-    host->watch_stop(host, es->mountinfo_watch);
-    host->watch_stop(host, es->names_watch);
-    host->watch_stop(host, es->group_watch);
-    es->canary_timer = es->start_timer = NULL;
-    es->mountinfo_watch = es->names_watch = es->group_watch = NULL;
-}
-
-/* Goes on once no job runs: closes the groups, then what they used. True when all is
- * done. */
-static bool finish_close(struct tc_es *es)
-{
-    for (size_t i = 0; i < TC_ES_JOBS; i++)
-        if (es->jobs[i].busy)
-            return false;
-    if (!es->closed) {
-        es->closed = true;
-        if (!tc_es_job_start(es, TC_ES_JOB_CLOSE))
-            return false;
-        close_run(es); /* no pool thread for it: it waits for microseconds */
-    }
-    tc_es_release(es);
-    return true;
-}
-
-int tc_es_stop(struct tc_es *es)
-{
-    begin_close(es, 0);
-    return finish_close(es) ? 0 : TOCSIN_PENDING;
-}
-
-void tc_es_release(struct tc_es *es)
-{
-    if (es->canary_fd >= 0)
-        close(es->canary_fd);
-    if (es->mountinfo_fd >= 0)
-        close(es->mountinfo_fd);
-    if (es->own_fds >= 0)
-        close(es->own_fds);
-    es->canary_fd = es->mountinfo_fd = es->own_fds = -1;
-    free(es->canary_path);
-    free(es->conflicts);
-    free(es->batch);
-    free(es->questions);
-    free(es->buckets);
-    tc_es_outside_done(&es->outside);
-    tc_sensor_scope_unref(es->scope);
-    tc_sensor_processes_free(es->processes);
-    es->canary_path = es->conflicts = NULL;
-    es->batch = NULL;
-    es->questions = NULL;
-    es->buckets = NULL;
-    es->scope = NULL;
-    es->processes = NULL;
-    es->rung = TC_ES_RUNG_NONE;
 }

@@ -182,6 +182,7 @@ static void put_source(struct tc_es *es, struct tocsin_writer *w)
 
     tc_es_source_counters(&es->source, &c);
     tocsin_put_uint(w, "own", c.own);
+    tocsin_put_uint(w, "late", c.late);
     tocsin_put_uint(w, "timeouts", c.timeouts);
     tocsin_put_uint(w, "pending", tc_es_gate_used(&es->source.gate));
     tocsin_put_uint(w, "pending_full", c.pending_full);

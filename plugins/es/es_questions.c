@@ -193,6 +193,21 @@ static bool handle_ring(struct tc_es *es)
     return true;
 }
 
+bool tc_es_questions_drain(struct tc_es *es)
+{
+    struct tc_es_item items[TC_ES_SOURCE_BATCH];
+    size_t n;
+
+    tc_es_publish_losses(es);
+    if (handle_ring(es))
+        return false;
+    n = tc_es_source_read(&es->source, items);
+    for (size_t i = 0; i < n; i++)
+        handle(es, &items[i]);
+    atomic_fetch_add(&es->source.loop_turns, 1);
+    return !n && !tc_es_gate_waiting(&es->source.gate);
+}
+
 /* The loop reads for itself while opens keep coming: see es_source.h. */
 static void group_readable(void *arg, int status, uint32_t events)
 {
@@ -328,7 +343,7 @@ void tc_es_questions_reset(struct tc_es *es)
 {
     es->generation++;
     es->counters.resets++;
-    if (es->rung == TC_ES_RUNG_PERMISSION && !es->closing)
+    if (es->rung == TC_ES_RUNG_PERMISSION && !es->draining && !es->closing)
         tc_es_questions_forget(es);
 }
 
@@ -336,7 +351,7 @@ void tc_es_questions_forget(struct tc_es *es)
 {
     tc_es_source_forget_all(&es->source);
     tc_es_outside_forget(&es->outside);
-    tc_es_source_mark_canary(&es->source, es->canary_fd);
+    tc_es_source_mark_canary(&es->source);
 }
 
 void tc_es_questions_sweep(struct tc_es *es)

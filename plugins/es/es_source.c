@@ -9,9 +9,10 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/fanotify.h>
-#include <sys/stat.h>
 #include <tocsin/plugin.h>
 #include <unistd.h>
+
+#include "es_canary.h"
 
 #define LOOK_MS 5      /* how often the thread looks after a loop that reads */
 #define QUIET_LOOKS 20 /* so often nothing came: the thread waits by itself again */
@@ -87,21 +88,29 @@ static void announce(struct tc_es_source *source)
         source->config.host->post(source->config.host, deliver_posted, source);
 }
 
-/* Allowed on the spot: asked by the agent itself, or while the plugin is stopping. */
-static void allow_at_once(struct tc_es_source *source,
-                          const struct fanotify_event_metadata *m)
+/*
+ * Answers on the spot what the agent itself asks, the canary (which a child of ours
+ * executes), and everybody when it is too late for a verdict. False: to be handed on.
+ */
+static bool answer_at_once(struct tc_es_source *source,
+                           const struct fanotify_event_metadata *m, uint64_t now_ns)
 {
-    struct stat st;
+    struct tc_es_canary *canary = source->config.canary;
+    bool own = source->config.host->is_agent(source->config.host, m->pid), allow = own;
 
+    if ((m->mask & ASKED) && (own || atomic_load(&canary->proving)) &&
+        tc_es_canary_asked(canary, m->fd, m->mask, now_ns, &allow))
+        own = true;
+    else if (!own && !atomic_load(&source->draining))
+        return false;
+    else
+        allow = own || source->config.on_timeout_allow;
     if (m->mask & ASKED) {
-        if (!fstat(m->fd, &st) && st.st_ino == atomic_load(&source->canary_inode) &&
-            st.st_dev == atomic_load(&source->canary_device))
-            atomic_store(&source->canary_ns,
-                         source->config.host->now_ns(source->config.host));
-        respond(source, m->fd, true);
-        count(&source->own);
+        count(own ? &source->own : &source->late);
+        respond(source, m->fd, allow);
     }
     close(m->fd);
+    return true;
 }
 
 /* What is to be handed on of one event; false: nothing, it has been dealt with. */
@@ -109,16 +118,10 @@ static bool make_item(struct tc_es_source *source,
                       const struct fanotify_event_metadata *m, uint64_t now_ns,
                       struct tc_es_item *ret_item)
 {
-    const struct tocsin_host *host = source->config.host;
-
     if (m->mask & FAN_Q_OVERFLOW)
         count(&source->overflow);
-    if (m->fd < 0)
+    if (m->fd < 0 || answer_at_once(source, m, now_ns))
         return false;
-    if (atomic_load(&source->draining) || host->is_agent(host, m->pid)) {
-        allow_at_once(source, m);
-        return false;
-    }
     *ret_item = (struct tc_es_item){.time_ns = now_ns,
                                     .mask = m->mask,
                                     .fd = m->fd,
@@ -273,7 +276,29 @@ void tc_es_source_stop(struct tc_es_source *source)
         return;
     atomic_store(&source->draining, true);
     atomic_store(&source->loop_reads, false);
-    tc_es_gate_answer_all(&source->gate, true);
+    atomic_fetch_add(&source->late, tc_es_gate_answer_all(
+                                        &source->gate, source->config.on_timeout_allow));
+}
+
+void tc_es_source_unmark(struct tc_es_source *source)
+{
+    if (fanotify_mark(source->group, FAN_MARK_FLUSH | FAN_MARK_FILESYSTEM, 0, AT_FDCWD,
+                      "/"))
+        return; /* cannot fail on a group: fanotify_mark(2) */
+    tc_es_source_forget_all(source);
+}
+
+/* Nobody reads the queue any more: what is left there must not be allowed by the close.
+ */
+static void answer_rest(struct tc_es_source *source)
+{
+    struct tc_es_item items[TC_ES_SOURCE_BATCH];
+    struct pollfd group = {.fd = source->group, .events = POLLIN};
+
+    atomic_store(&source->draining, true);
+    tc_es_source_unmark(source);
+    while (poll(&group, 1, 0) > 0)
+        tc_es_source_read(source, items);
 }
 
 void tc_es_source_close(struct tc_es_source *source)
@@ -285,9 +310,11 @@ void tc_es_source_close(struct tc_es_source *source)
         pthread_join(source->thread, NULL);
     source->running = false;
     if (source->gate.slots)
-        tc_es_gate_answer_all(&source->gate, true);
-    if (source->group >= 0)
-        close(source->group); /* whoever is still in its queue is allowed */
+        tc_es_source_stop(source);
+    if (source->group >= 0) {
+        answer_rest(source);
+        close(source->group);
+    }
     if (source->wake >= 0)
         close(source->wake);
     while (source->ring.items && tc_es_ring_pop(&source->ring, &item))
@@ -305,22 +332,12 @@ int tc_es_source_mark(struct tc_es_source *source, const char *path)
     return 0;
 }
 
-int tc_es_source_mark_canary(struct tc_es_source *source, int fd)
+int tc_es_source_mark_canary(struct tc_es_source *source)
 {
-    struct stat st;
-
-    if (fstat(fd, &st))
-        return -errno;
-    atomic_store(&source->canary_device, st.st_dev);
-    atomic_store(&source->canary_inode, st.st_ino);
-    if (fanotify_mark(source->group, FAN_MARK_ADD, FAN_OPEN_PERM, fd, NULL))
+    if (fanotify_mark(source->group, FAN_MARK_ADD, ASKED, source->config.canary->fd,
+                      NULL))
         return -errno;
     return 0;
-}
-
-uint64_t tc_es_source_canary_ns(struct tc_es_source *source)
-{
-    return atomic_load(&source->canary_ns);
 }
 
 int tc_es_source_remember(struct tc_es_source *source, int fd)
@@ -392,6 +409,7 @@ bool tc_es_source_next(struct tc_es_source *source, struct tc_es_item *ret_item)
 void tc_es_source_counters(struct tc_es_source *source, struct tc_es_source_counters *ret)
 {
     ret->own = atomic_load(&source->own);
+    ret->late = atomic_load(&source->late);
     ret->timeouts = atomic_load(&source->timeouts);
     ret->pending_full = atomic_load(&source->pending_full);
     ret->writes_lost = atomic_load(&source->writes_lost);

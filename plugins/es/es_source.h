@@ -22,12 +22,14 @@
 #include "es_gate.h"
 #include "es_ring.h"
 
+struct tc_es_canary;
 struct tocsin_host;
 
 #define TC_ES_SOURCE_BATCH 64 /* events of one read */
 
 struct tc_es_source_counters {
     uint64_t own;          /* asked by the agent itself: allowed at once */
+    uint64_t late;         /* answered by default because the plugin was stopping */
     uint64_t timeouts;     /* answered by the thread for a late loop */
     uint64_t pending_full; /* answered at once: too many waited */
     uint64_t writes_lost;  /* CLOSE_WRITE that found the ring full */
@@ -37,6 +39,7 @@ struct tc_es_source_counters {
 
 struct tc_es_source_config {
     const struct tocsin_host *host;
+    struct tc_es_canary *canary; /* borrowed; outlives the source */
     uint32_t max_pending;
     uint64_t deadline_ns; /* from question to default answer */
     bool on_timeout_allow;
@@ -57,9 +60,8 @@ struct tc_es_source {
     atomic_bool loop_reads; /* the loop is to call tc_es_source_read */
     atomic_uint loop_turns; /* how often it has */
     atomic_uint writes_queued;
-    atomic_ullong own, timeouts, pending_full, writes_lost, overflow, read_errors;
+    atomic_ullong own, late, timeouts, pending_full, writes_lost, overflow, read_errors;
     atomic_int read_error; /* the last one's errno */
-    atomic_ullong canary_device, canary_inode, canary_ns;
 };
 
 /*
@@ -72,21 +74,24 @@ int tc_es_source_open(struct tc_es_source *source,
 /* Starts the thread. */
 int tc_es_source_run(struct tc_es_source *source);
 
-/* Answers all that waits, and from now on whatever is asked, with allow. Does not wait.
+/* Takes all marks away: nothing more is asked, but for what is on its way. */
+void tc_es_source_unmark(struct tc_es_source *source);
+
+/* Answers all that waits, and from now on whatever is asked, by default. Does not wait.
  */
 void tc_es_source_stop(struct tc_es_source *source);
 
-/* Ends the thread, closes the group and what is left in the ring. Any thread; waits. */
+/*
+ * Takes the marks away, ends the thread, answers what nobody has, by default, and closes
+ * the group and what is left in the ring. Any thread; waits.
+ */
 void tc_es_source_close(struct tc_es_source *source);
 
 /* Asks about all opens of the file system that `path` is on. Any thread; may block. */
 int tc_es_source_mark(struct tc_es_source *source, const char *path);
 
-/* Asks about the canary, an open file of the agent's own, and stamps its opens. */
-int tc_es_source_mark_canary(struct tc_es_source *source, int fd);
-
-/* When the canary's open last came through, on host->now_ns's clock; 0: never. */
-uint64_t tc_es_source_canary_ns(struct tc_es_source *source);
+/* Asks about the canary, once it is made. */
+int tc_es_source_mark_canary(struct tc_es_source *source);
 
 /*
  * The kernel lets every open of this file pass until it is written to. Does nothing while

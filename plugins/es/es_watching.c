@@ -75,6 +75,8 @@ void tc_es_scan_mounts_done(struct tc_es *es, int status)
     if (before && !tc_sensor_scope_same(before, es->scope))
         tc_es_questions_reset(es); /* what was outside may now be inside */
     tc_sensor_scope_unref(before);
+    if (es->draining) /* the marks that it has made came too late */
+        tc_es_source_unmark(&es->source);
 out:
     tc_sensor_scope_unref(scan->scope);
     scan->scope = NULL;

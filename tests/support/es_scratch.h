@@ -17,8 +17,8 @@ struct tc_es_scratch {
     char out[80];        /* a folder in it that is not watched */
     char in[80];         /* the one that is */
     /* For the test to set. */
-    const char *deny;     /* a path that contains this is denied; NULL: none */
-    bool cacheable, mute; /* mute: no answer at all */
+    const char *deny; /* a path that contains this is denied; NULL: none */
+    bool cacheable;
     /* For the test to read. */
     size_t asked;
 };

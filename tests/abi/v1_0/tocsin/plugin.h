@@ -340,8 +340,10 @@ struct tocsin_plugin {
     /*
      * Required. Ends all that start began; answers all that is pending. 0 or
      * TOCSIN_PENDING (host->complete must follow within 5 s; it now ends the stop, also
-     * where the start was still pending). Events no longer arrive, `done` callbacks still
-     * do. When the plugin is to run again, destroy and init come first.
+     * where the start was still pending). A plugin that votes gets no more events; one
+     * that does not gets them until its stop has completed, so that a sensor still hears
+     * the verdicts it waits for. Nothing posted arrives any more, `done` callbacks do.
+     * When the plugin is to run again, destroy and init come first.
      */
     int (*stop)(void *state);
 

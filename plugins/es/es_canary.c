@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "es_canary.h"
+
+#include <dirent.h>
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fanotify.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S 1000000000ull
+#define NS_PER_MS 1000000ull
+#define BUSY_NS 1000000 /* between attempts while a fork of ours holds the file open */
+#define PREFIX "canary-"
+
+/* A program for this machine, elf(5): one segment, entered behind the headers. */
+struct program {
+    Elf64_Ehdr header;
+    Elf64_Phdr segment;
+    uint8_t code[8];
+};
+
+#if defined(__x86_64__) && defined(__LP64__)
+#define PROGRAM_RUNS true
+#define PROGRAM_AT 0x400000u /* where ld puts programs that are not relocated */
+
+static const struct program program = {
+    .header = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+                           EV_CURRENT},
+               .e_type = ET_EXEC,
+               .e_machine = EM_X86_64,
+               .e_version = EV_CURRENT,
+               .e_entry = PROGRAM_AT + sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr),
+               .e_phoff = sizeof(Elf64_Ehdr),
+               .e_ehsize = sizeof(Elf64_Ehdr),
+               .e_phentsize = sizeof(Elf64_Phdr),
+               .e_phnum = 1},
+    .segment = {.p_type = PT_LOAD,
+                .p_flags = PF_R | PF_X,
+                .p_vaddr = PROGRAM_AT,
+                .p_paddr = PROGRAM_AT,
+                .p_filesz = sizeof(struct program),
+                .p_memsz = sizeof(struct program),
+                .p_align = 0x1000},
+    /* push 60 (exit); pop rax; xor edi, edi; syscall */
+    .code = {0x6a, 0x3c, 0x58, 0x31, 0xff, 0x0f, 0x05},
+};
+#else
+#define PROGRAM_RUNS false /* opened only */
+
+static const struct program program;
+#endif
+
+static const char *const deeds[] = {
+    [TC_ES_CANARY_OPEN] = "opened", [TC_ES_CANARY_EXEC] = "executed"};
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+void tc_es_canary_init(struct tc_es_canary *canary)
+{
+    memset(canary, 0, sizeof(*canary));
+    canary->fd = -1;
+}
+
+void tc_es_canary_done(struct tc_es_canary *canary)
+{
+    if (canary->fd >= 0)
+        close(canary->fd);
+    if (canary->path)
+        unlink(canary->path);
+    free(canary->path);
+    tc_es_canary_init(canary);
+}
+
+/* Those of runs that had no time to. */
+static void remove_old(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir)) != NULL)
+        if (!strncmp(entry->d_name, PREFIX, strlen(PREFIX)))
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir)
+        closedir(dir);
+}
+
+/*
+ * Fills the file and opens it anew, for reading: one that is open for writing does not
+ * run. On a full disk it stays empty, and is opened only.
+ */
+static int fill(struct tc_es_canary *canary, int fd)
+{
+    bool whole = write(fd, &program, sizeof(program)) == (ssize_t)sizeof(program);
+    struct statvfs fs;
+    struct stat st;
+
+    if (fchmod(fd, 0700) || fstat(fd, &st) || fstatvfs(fd, &fs))
+        return -errno;
+    canary->fd = open(canary->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (canary->fd < 0)
+        return -errno;
+    canary->device = st.st_dev;
+    canary->inode = st.st_ino;
+    canary->runs = PROGRAM_RUNS && whole && !(fs.f_flag & ST_NOEXEC);
+    atomic_store(&canary->made, true);
+    return 0;
+}
+
+int tc_es_canary_make(struct tc_es_canary *canary, const char *state_dir)
+{
+    char *folder = NULL, *path = NULL;
+    int err = -ENOMEM, fd;
+
+    if (asprintf(&folder, "%s/es", state_dir) < 0)
+        return -ENOMEM;
+    if (asprintf(&path, "%s/" PREFIX "XXXXXX", folder) < 0) {
+        path = NULL;
+        goto out;
+    }
+    err = mkdir(folder, 0700) && errno != EEXIST ? -errno : 0;
+    if (err)
+        goto out;
+    remove_old(folder);
+    fd = mkostemp(path, O_CLOEXEC);
+    if (fd < 0) {
+        err = -errno;
+        goto out;
+    }
+    canary->path = path;
+    path = NULL;
+    err = fill(canary, fd);
+    close(fd);
+out:
+    free(folder);
+    free(path);
+    return err;
+}
+
+bool tc_es_canary_asked(struct tc_es_canary *canary, int fd, uint64_t mask, uint64_t now,
+                        bool *ret_allow)
+{
+    unsigned int deed = mask & FAN_OPEN_EXEC_PERM ? TC_ES_CANARY_EXEC : TC_ES_CANARY_OPEN;
+    struct stat st;
+
+    if (!atomic_load(&canary->made) || fstat(fd, &st) || st.st_ino != canary->inode ||
+        st.st_dev != canary->device)
+        return false;
+    *ret_allow = !(atomic_fetch_and(&canary->refuse, ~deed) & deed);
+    if (!*ret_allow)
+        atomic_store(&canary->seen_ns, now);
+    atomic_fetch_or(&canary->asked, deed);
+    return true;
+}
+
+static int open_it(const struct tc_es_canary *canary)
+{
+    int fd = open(canary->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0)
+        return -errno;
+    close(fd);
+    return 0;
+}
+
+/* 0 when it ran and ended as it should. */
+static int execute_it(const struct tc_es_canary *canary)
+{
+    char *const args[] = {canary->path, NULL}, *const environment[] = {NULL};
+    int err, status = 0;
+    pid_t pid;
+
+    err = posix_spawn(&pid, canary->path, NULL, NULL, args, environment);
+    if (err)
+        return -err;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return status ? -ECHILD : 0;
+}
+
+/* A process that this one forks just now holds for a moment what was open for writing. */
+static int execute_when_free(const struct tc_es_canary *canary, uint64_t until_ns)
+{
+    const struct timespec moment = {.tv_nsec = BUSY_NS};
+    int err = execute_it(canary);
+
+    while (err == -ETXTBSY && now_ns() < until_ns) {
+        nanosleep(&moment, NULL);
+        err = execute_it(canary);
+    }
+    return err;
+}
+
+static int say(char why[256], int err, const char *sentence, const char *detail)
+{
+    (void)snprintf(why, 256, "the canary %s%s", sentence, detail);
+    return err;
+}
+
+static int attempt(struct tc_es_canary *canary, enum tc_es_canary_deed deed, bool refuse,
+                   char why[256])
+{
+    uint64_t until_ns = atomic_load(&canary->begun_ns) + TC_ES_CANARY_WAIT_MS * NS_PER_MS;
+    int err;
+
+    atomic_store(&canary->asked, 0);
+    atomic_store(&canary->refuse, refuse ? deed : 0);
+    err =
+        deed == TC_ES_CANARY_OPEN ? open_it(canary) : execute_when_free(canary, until_ns);
+    atomic_store(&canary->refuse, 0);
+    if (now_ns() >= until_ns)
+        return say(why, -ETIMEDOUT, "was not answered within two seconds", "");
+    if (!(atomic_load(&canary->asked) & deed))
+        return say(why, -EIO, "was not asked about when it was ", deeds[deed]);
+    if (refuse && err != -EPERM)
+        return say(why, -EIO, "was refused and all the same ", deeds[deed]);
+    if (!refuse && err)
+        return say(why, err, "was allowed and still failed: ", strerror(-err));
+    return 0;
+}
+
+int tc_es_canary_prove(struct tc_es_canary *canary, char why[256])
+{
+    int err;
+
+    atomic_store(&canary->begun_ns, now_ns());
+    atomic_store(&canary->proving, true);
+    err = attempt(canary, TC_ES_CANARY_OPEN, true, why);
+    if (!err)
+        err = attempt(canary, TC_ES_CANARY_OPEN, false, why);
+    if (!err && canary->runs)
+        err = attempt(canary, TC_ES_CANARY_EXEC, true, why);
+    if (!err && canary->runs)
+        err = attempt(canary, TC_ES_CANARY_EXEC, false, why);
+    atomic_store(&canary->proving, false);
+    atomic_store(&canary->begun_ns, 0);
+    return err;
+}
+
+bool tc_es_canary_check(struct tc_es_canary *canary)
+{
+    int err;
+
+    atomic_store(&canary->refuse, TC_ES_CANARY_OPEN);
+    err = open_it(canary);
+    return !atomic_exchange(&canary->refuse, 0) && err == -EPERM;
+}
+
+bool tc_es_canary_overdue(struct tc_es_canary *canary, uint64_t now)
+{
+    uint64_t begun_ns = atomic_load(&canary->begun_ns);
+
+    return begun_ns && now > begun_ns + TC_ES_CANARY_WAIT_MS * NS_PER_MS;
+}

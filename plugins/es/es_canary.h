@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the proof that the kernel asks, and that a refusal holds: a private file, new
+ * with each start, that this process opens and executes, and that the reader thread
+ * refuses and then allows. All without the loop, so that nothing can wait for it. Must
+ * not: be asked about through any other mark than its own.
+ */
+#ifndef TC_ES_CANARY_H
+#define TC_ES_CANARY_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TC_ES_CANARY_WAIT_MS 2000 /* for the whole proof */
+
+/* What can be done to the canary; bits. */
+enum tc_es_canary_deed {
+    TC_ES_CANARY_OPEN = 1u << 0,
+    TC_ES_CANARY_EXEC = 1u << 1,
+};
+
+struct tc_es_canary {
+    char *path;
+    int fd;    /* keeps the inode, so that its number is nobody else's */
+    bool runs; /* it can be executed: on this machine, from that file system */
+    uint64_t device, inode;
+    atomic_bool made; /* from here on the fields above stay as they are */
+    atomic_bool
+        proving;        /* whoever asks, it may be about the canary: our child executes */
+    atomic_uint refuse; /* deeds to be refused, once */
+    atomic_uint asked;  /* deeds that the kernel has asked about */
+    atomic_ullong begun_ns; /* of a proof that has not ended; 0: none */
+    atomic_ullong seen_ns;  /* when a deed was last refused; 0: never */
+};
+
+/* Nothing yet; done takes it. */
+void tc_es_canary_init(struct tc_es_canary *canary);
+void tc_es_canary_done(struct tc_es_canary *canary);
+
+/* Makes the file below <state_dir>/es, and removes those of runs that were killed. */
+int tc_es_canary_make(struct tc_es_canary *canary, const char *state_dir);
+
+/*
+ * Reader: whether `fd`, which the kernel asks about with `mask` of fanotify(7), is the
+ * canary, and the answer.
+ */
+bool tc_es_canary_asked(struct tc_es_canary *canary, int fd, uint64_t mask,
+                        uint64_t now_ns, bool *ret_allow);
+
+/*
+ * Opens and executes the canary, refused once, then allowed. Pool thread, once it is
+ * marked. On failure the sentence stands in `why`. Errors: -EIO, the kernel did not ask,
+ * or let it through; -ETIMEDOUT, TC_ES_CANARY_WAIT_MS; what open or execve said.
+ */
+int tc_es_canary_prove(struct tc_es_canary *canary, char why[256]);
+
+/* Opens it once, refused. Pool thread. True when that came through. */
+bool tc_es_canary_check(struct tc_es_canary *canary);
+
+/* Loop: whether a proof takes longer than it may. */
+bool tc_es_canary_overdue(struct tc_es_canary *canary, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the end. First the marks go, so that nobody is asked any more; then everybody who
+ * was asked gets his verdict, TC_ES_DRAIN_MS at most, or the default; only then are the
+ * groups closed, since closing allows whoever still waits. Loop.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "es.h"
+#include "sensor_scope.h"
+
+#define LOOK_MS 10    /* what is posted does not arrive any more */
+#define QUIET_LOOKS 2 /* a question that was on its way when the marks went has come */
+#define NS_PER_MS 1000000ull
+
+/* ---- Waiting for verdicts. ---- */
+
+static void drain_turn(void *arg)
+{
+    struct tc_es *es = arg;
+    bool quiet = tc_es_questions_drain(es) && !es->jobs[TC_ES_JOB_SCAN_MOUNTS].busy;
+
+    es->drain_quiet = quiet ? es->drain_quiet + 1 : 0;
+    if (es->drain_quiet < QUIET_LOOKS && es->host->now_ns(es->host) < es->drained_ns)
+        return;
+    tc_es_close(es, 0);
+    tc_es_close_go_on(es);
+}
+
+static int drain_begin(struct tc_es *es)
+{
+    const struct tocsin_host *host = es->host;
+    int err = host->timer_start(host, LOOK_MS, LOOK_MS, drain_turn, es, &es->drain_timer);
+
+    if (err)
+        return err;
+    es->draining = true;
+    es->drain_quiet = 0;
+    es->drained_ns = host->now_ns(host) + TC_ES_DRAIN_MS * NS_PER_MS;
+    host->timer_stop(host, es->canary_timer);
+    host->watch_stop(host, es->mountinfo_watch);
+    es->canary_timer = NULL;
+    es->mountinfo_watch = NULL;
+    tc_es_source_unmark(&es->source);
+    return 0;
+}
+
+int tc_es_stop(struct tc_es *es)
+{
+    if (!es->started || es->rung != TC_ES_RUNG_PERMISSION || drain_begin(es)) {
+        tc_es_close(es, 0);
+        tc_es_close_go_on(es);
+    }
+    return TOCSIN_PENDING;
+}
+
+/* ---- Closing. ---- */
+
+void tc_es_close(struct tc_es *es, int status)
+{
+    const struct tocsin_host *host = es->host;
+
+    es->closing = true;
+    es->close_status = status;
+    if (es->rung == TC_ES_RUNG_PERMISSION)
+        tc_es_source_stop(&es->source);
+    tc_es_questions_drop(es); /* answered above; their descriptors close now */
+    host->timer_stop(host, es->canary_timer);
+    host->timer_stop(host, es->start_timer);
+    host->timer_stop(host, es->drain_timer);
+    host->watch_stop(host, es->mountinfo_watch);
+    host->watch_stop(host, es->names_watch);
+    host->watch_stop(host, es->group_watch);
+    es->canary_timer = es->start_timer = es->drain_timer = NULL;
+    es->mountinfo_watch = es->names_watch = es->group_watch = NULL;
+}
+
+void tc_es_close_run(struct tc_es *es)
+{
+    if (es->rung == TC_ES_RUNG_PERMISSION)
+        tc_es_source_close(&es->source);
+    tc_es_canary_done(&es->canary); /* once nobody looks at it */
+    if (es->names_open)
+        tc_sensor_names_close(&es->names);
+    es->names_open = false;
+}
+
+void tc_es_close_done(struct tc_es *es, int status)
+{
+    if (status)
+        tc_es_close_run(es); /* it was not run: it waits for microseconds */
+}
+
+void tc_es_close_go_on(struct tc_es *es)
+{
+    for (size_t i = 0; i < TC_ES_JOBS; i++)
+        if (es->jobs[i].busy)
+            return;
+    if (!es->closed) {
+        es->closed = true;
+        if (!tc_es_job_start(es, TC_ES_JOB_CLOSE))
+            return;
+        tc_es_close_run(es); /* no pool thread for it: it waits for microseconds */
+    }
+    tc_es_release(es);
+    es->host->complete(es->host, es->close_status);
+}
+
+void tc_es_release(struct tc_es *es)
+{
+    if (es->canary_fd >= 0)
+        close(es->canary_fd);
+    if (es->mountinfo_fd >= 0)
+        close(es->mountinfo_fd);
+    if (es->own_fds >= 0)
+        close(es->own_fds);
+    es->canary_fd = es->mountinfo_fd = es->own_fds = -1;
+    tc_es_canary_done(&es->canary);
+    free(es->canary_path);
+    free(es->conflicts);
+    free(es->batch);
+    free(es->questions);
+    free(es->buckets);
+    tc_es_outside_done(&es->outside);
+    tc_sensor_scope_unref(es->scope);
+    tc_sensor_processes_free(es->processes);
+    es->canary_path = es->conflicts = NULL;
+    es->batch = NULL;
+    es->questions = NULL;
+    es->buckets = NULL;
+    es->scope = NULL;
+    es->processes = NULL;
+    es->rung = TC_ES_RUNG_NONE;
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The proof against a real group, with nothing of the plugin above it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/support/es_scratch.h"
+
+#include "tests/support/skip.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fanotify.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "es_canary.h"
+#include "es_source.h"
+
+struct fixture {
+    char dir[64];
+    struct tocsin_host host;
+    struct tc_es_canary canary;
+    struct tc_es_source source;
+    char why[256];
+};
+
+/* ---- All that the reader thread wants of an agent. ---- */
+
+static uint64_t host_now_ns(const struct tocsin_host *host)
+{
+    (void)host;
+    return uv_hrtime();
+}
+
+static bool host_is_agent(const struct tocsin_host *host, int32_t pid)
+{
+    (void)host;
+    return pid == getpid();
+}
+
+static int host_post(const struct tocsin_host *host, tocsin_call_fn fn, void *arg)
+{
+    (void)host;
+    (void)fn;
+    (void)arg;
+    return -ESHUTDOWN;
+}
+
+static void begin(struct fixture *f, unsigned long mount_flags)
+{
+    struct tc_es_source_config config = {.host = &f->host,
+                                         .canary = &f->canary,
+                                         .max_pending = 8,
+                                         .deadline_ns = 1000000000u};
+
+    memset(f, 0, sizeof(*f));
+    f->host.now_ns = host_now_ns;
+    f->host.is_agent = host_is_agent;
+    f->host.post = host_post;
+    strcpy(f->dir, "/tmp/tocsin-canary-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    assert_int_equal(mount("tocsin-es", f->dir, "tmpfs", mount_flags, NULL), 0);
+    tc_es_canary_init(&f->canary);
+    assert_int_equal(tc_es_source_open(&f->source, &config), 0);
+    assert_int_equal(tc_es_source_run(&f->source), 0);
+    assert_int_equal(tc_es_canary_make(&f->canary, f->dir), 0);
+}
+
+static void end(struct fixture *f)
+{
+    tc_es_source_close(&f->source);
+    tc_es_canary_done(&f->canary);
+    assert_int_equal(umount2(f->dir, MNT_DETACH), 0);
+    assert_int_equal(rmdir(f->dir), 0);
+}
+
+static size_t files_in(const char *dir)
+{
+    char path[80];
+    struct dirent *entry;
+    size_t n = 0;
+    DIR *d;
+
+    snprintf(path, sizeof(path), "%s/es", dir);
+    d = opendir(path);
+    assert_non_null(d);
+    while ((entry = readdir(d)) != NULL)
+        n += *entry->d_name != '.';
+    closedir(d);
+    return n;
+}
+
+static void canary_is_refused_once_and_then_allowed(void **state)
+{
+    struct tc_es_source_counters counters;
+    struct fixture f;
+
+    (void)state;
+    begin(&f, 0);
+    assert_int_equal(tc_es_source_mark_canary(&f.source), 0);
+    if (tc_es_canary_prove(&f.canary, f.why))
+        fail_msg("%s", f.why);
+    assert_in_range(atomic_load(&f.canary.seen_ns), 1, uv_hrtime());
+    assert_false(tc_es_canary_overdue(&f.canary, UINT64_MAX)); /* it has ended */
+    assert_true(tc_es_canary_check(&f.canary));
+    assert_int_equal(tc_es_open(f.canary.path, NULL), 0); /* refused once, not for good */
+    tc_es_source_counters(&f.source, &counters);
+#if defined(__x86_64__)
+    assert_true(f.canary.runs);
+    /* Two opens; an exec refused; one asked about twice, as exec and as open; and two. */
+    assert_int_equal(counters.own, 7);
+#endif
+    assert_int_equal(counters.late, 0);
+    end(&f);
+}
+
+static void canary_that_is_not_asked_about_proves_nothing(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    begin(&f, 0);
+    assert_int_equal(tc_es_canary_prove(&f.canary, f.why), -EIO);
+    assert_string_equal(f.why, "the canary was not asked about when it was opened");
+    assert_false(tc_es_canary_check(&f.canary));
+    assert_int_equal(atomic_load(&f.canary.seen_ns), 0);
+    end(&f);
+}
+
+static void canary_that_may_be_executed_unasked_proves_nothing(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    begin(&f, 0);
+    if (!f.canary.runs) {
+        end(&f);
+        skip();
+    }
+    assert_int_equal(
+        fanotify_mark(f.source.group, FAN_MARK_ADD, FAN_OPEN_PERM, f.canary.fd, NULL), 0);
+    assert_int_equal(tc_es_canary_prove(&f.canary, f.why), -EIO);
+    assert_string_equal(f.why, "the canary was not asked about when it was executed");
+    end(&f);
+}
+
+static void canary_is_not_executed_where_nothing_may_be(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    begin(&f, MS_NOEXEC);
+    assert_false(f.canary.runs);
+    assert_int_equal(tc_es_source_mark_canary(&f.source), 0);
+    if (tc_es_canary_prove(&f.canary, f.why))
+        fail_msg("%s", f.why);
+    end(&f);
+}
+
+static void canary_that_somebody_holds_up_is_overdue(void **state)
+{
+    const uint64_t limit_ns = TC_ES_CANARY_WAIT_MS * 1000000ull;
+    struct fixture f;
+
+    (void)state;
+    begin(&f, 0);
+    atomic_store(&f.canary.begun_ns, 5);
+    assert_false(tc_es_canary_overdue(&f.canary, 5 + limit_ns));
+    assert_true(tc_es_canary_overdue(&f.canary, 6 + limit_ns));
+    end(&f);
+}
+
+static void canary_of_a_killed_run_is_removed(void **state)
+{
+    struct tc_es_canary next;
+    struct fixture f;
+
+    (void)state;
+    begin(&f, 0);
+    tc_es_canary_init(&next);
+    assert_int_equal(files_in(f.dir), 1);
+    assert_int_equal(tc_es_canary_make(&next, f.dir), 0);
+    assert_string_not_equal(next.path, f.canary.path);
+    assert_int_equal(files_in(f.dir), 1);
+    tc_es_canary_done(&next);
+    assert_int_equal(files_in(f.dir), 0);
+    end(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(canary_is_refused_once_and_then_allowed),
+        cmocka_unit_test(canary_that_is_not_asked_about_proves_nothing),
+        cmocka_unit_test(canary_that_may_be_executed_unasked_proves_nothing),
+        cmocka_unit_test(canary_is_not_executed_where_nothing_may_be),
+        cmocka_unit_test(canary_that_somebody_holds_up_is_overdue),
+        cmocka_unit_test(canary_of_a_killed_run_is_removed),
+    };
+
+    if (!tc_es_scratch_possible())
+        return test_skipped();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
