@@ -158,11 +158,38 @@ static int refuse_format(const struct tc_profile_source *source, const uint8_t *
                              source->name);
 }
 
+/* XML, past what may stand before its first <. */
+static int read_xml(struct tc_profile_source *source, const char *text, size_t len,
+                    char why[256])
+{
+    int r = tc_profile_xml_check(source->name, text, len, &source->places, why);
+    size_t blank = 0;
+
+    if (r)
+        return r;
+    while (strchr(" \t\r\n", text[blank]))
+        blank++;
+    plist_from_xml(text + blank, (uint32_t)(len - blank), &source->root);
+    /* Keys that are the same only once their entities are read are one in the tree. */
+    if (source->root && source->places.count != count_all(source->root))
+        source->places.count = 0;
+    return 0;
+}
+
+static bool begins_as_xml(const uint8_t *bytes, size_t len)
+{
+    size_t blank = 0;
+
+    while (blank < len && bytes[blank] && strchr(" \t\r\n", bytes[blank]))
+        blank++;
+    return blank < len && bytes[blank] == '<';
+}
+
 int tc_profile_source_read(struct tc_profile_source *source, const void *data, size_t len,
                            char why[256])
 {
     const uint8_t *bytes = data;
-    size_t skip = 0;
+    size_t mark = len >= 3 && !memcmp(bytes, "\xef\xbb\xbf", 3) ? 3 : 0;
     int r;
 
     if (len > TC_PROFILE_BYTES_MAX)
@@ -172,22 +199,11 @@ int tc_profile_source_read(struct tc_profile_source *source, const void *data, s
         r = tc_profile_binary_check(source->name, bytes, len, why);
         if (!r)
             plist_from_bin(data, (uint32_t)len, &source->root);
+    } else if (begins_as_xml(bytes + mark, len - mark)) {
+        r = read_xml(source, (const char *)data + mark, len - mark, why);
     } else {
-        if (len >= 3 && !memcmp(bytes, "\xef\xbb\xbf", 3))
-            skip = 3;
-        while (skip < len && strchr(" \t\r\n", bytes[skip]) && bytes[skip])
-            skip++;
-        if (skip == len || bytes[skip] != '<')
-            return refuse_format(source, bytes, len, why);
-        r = tc_profile_xml_check(source->name, (const char *)data, len, &source->places,
-                                 why);
-        if (!r)
-            plist_from_xml((const char *)data + skip, (uint32_t)(len - skip),
-                           &source->root);
+        r = refuse_format(source, bytes, len, why);
     }
-    /* Keys that are the same only once their entities are read are one in the tree. */
-    if (source->root && source->places.count != count_all(source->root))
-        source->places.count = 0;
     if (!r && !source->root)
         r = tc_profile_refuse(why, "%.100s: libplist cannot read this property list",
                               source->name);

@@ -674,6 +674,16 @@ static void regress_nul_in_a_binary_key_is_refused(void **state)
                          "there is a NUL in a string");
 }
 
+static void byte_order_mark_and_blank_lines_may_come_first(void **state)
+{
+    (void)state;
+    assert_int_equal(says_of("\xef\xbb\xbf\r\n " PROFILE("a", EXTENSIONS(LISTS_ES)),
+                             TC_PROFILE_ES_EXTENSION),
+                     TC_PROFILE_ALLOWS);
+    assert_refused("\xef\xbb\xbf", "no XML or binary");
+    assert_refused("\xef\xbb\xbf\n <plist><dict>", "p:2:15: the file ends");
+}
+
 /* A key whose entities make it shorter than it is written. */
 static void entities_are_read_in_keys_and_strings(void **state)
 {
@@ -899,6 +909,7 @@ int main(void)
         cmocka_unit_test(binary_is_refused_with_the_path_of_the_value),
         cmocka_unit_test(binary_key_that_stands_twice_is_refused),
         cmocka_unit_test(regress_nul_in_a_binary_key_is_refused),
+        cmocka_unit_test(byte_order_mark_and_blank_lines_may_come_first),
         cmocka_unit_test(entities_are_read_in_keys_and_strings),
         cmocka_unit_test(binary_that_grows_when_written_out_is_refused),
         cmocka_unit_test(binary_that_holds_itself_is_refused),
