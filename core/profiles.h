@@ -18,9 +18,7 @@
 
 #include "core/profile.h"
 
-#define TC_PROFILES_MAX                                                                  \
-    64 /* files; of more the rest is refused, each with a sentence                       \
-        */
+#define TC_PROFILES_MAX 64 /* files; one item with an error stands for the rest */
 
 struct tc_profiles;
 struct tocsin_writer;
@@ -85,7 +83,7 @@ void tc_profiles_explain(const struct tc_profiles *profiles, enum tc_profile_gat
                          char text[256]);
 
 /* Writes `items` of profile.list into the open map of w:
- * [{file, name, identifier, error?, warning?, ring?, says: {gate: word}}]. */
+ * [{file, name, identifier, error?, warning?, release_ring?, says: {gate: word}}]. */
 void tc_profiles_put(const struct tc_profiles *profiles, struct tocsin_writer *w);
 
 /* How a gate stands, for comparison with what is declared; approval knows. */
@@ -98,8 +96,9 @@ struct tc_profiles_effect {
 /*
  * Writes the answer of profile.check into the open map of w: `gates`
  * [{gate, declared, profile, file, effective, why}], `release_ring` {declared, profile,
- * effective, why} and `items` as above. `why` is nil where declared and effective agree.
- * `effects` may be NULL: nothing is in effect, as for files that are not installed.
+ * effective, why} and `items` as above. `why` is nil where declared and effective agree
+ * and no profile nearly says more. `effects` may be NULL: nothing is in effect, as for
+ * files that are not installed.
  */
 void tc_profiles_put_check(const struct tc_profiles *profiles,
                            const struct tc_profiles_effect effects[TC_PROFILE_GATES],
