@@ -8,6 +8,9 @@
 
 #include "core/approval_priv.h"
 
+#define EXTENSIONS (1u << TC_GATE_ES_EXTENSION | 1u << TC_GATE_NETWORK_EXTENSION)
+#define ALL_GATES ((1u << TC_GATES) - 1)
+
 /* The gate without which a probe of this one can say nothing; itself: none. */
 static const enum tc_gate probe_needs[TC_GATES] = {
     [TC_GATE_ES_EXTENSION] = TC_GATE_ES_EXTENSION,
@@ -363,13 +366,13 @@ static void tell_prerequisites(struct tc_approval *approval)
     }
 }
 
-static unsigned pending(const struct tc_approval *approval, bool extensions_only)
+/* The gates of `among` that lack. */
+static unsigned lacking(const enum tc_gate_state states[TC_GATES], unsigned among)
 {
     unsigned set = 0;
 
     for (enum tc_gate g = 0; g < TC_GATES; g++)
-        if (approval->gates[g].asked && !tc_gate_passed(approval->gates[g].state) &&
-            (tc_gate_is_extension(g) || !extensions_only))
+        if (among & 1u << g && !tc_gate_passed(states[g]))
             set |= 1u << g;
     return set;
 }
@@ -396,7 +399,7 @@ static void open_flow(struct tc_approval *approval,
     approval->prompts = 0;
     for (enum tc_gate g = 0; g < TC_GATES; g++)
         approval->gates[g].n = 0;
-    event.gates = pending(approval, false);
+    event.gates = lacking(states, ALL_GATES);
     tc_approval_tell(approval, &event);
     /* With a new minute the states may be others. */
     approval->changed = true;
@@ -405,12 +408,14 @@ static void open_flow(struct tc_approval *approval,
 static void fire_timer(struct tc_approval *approval)
 {
     struct tc_approval_event event = {.what = TC_APPROVAL_TIMEOUT};
+    enum tc_gate_state states[TC_GATES];
 
     if (approval->timer != TC_TIMER_RUNS ||
         approval->now_ns < tc_approval_next_ns(approval))
         return;
     approval->timer = TC_TIMER_FIRED;
-    event.gates = pending(approval, true);
+    tc_approval_states(approval, states);
+    event.gates = lacking(states, EXTENSIONS);
     tc_approval_tell(approval, &event);
 }
 
