@@ -145,6 +145,11 @@ static void each_command_asks_for_its_method(void **state)
     static const struct {
         const char *line, *method, *params;
     } asked[] = {
+        {"approval grant es_extension", "approval.grant", "{\"gate\":\"es_extension\"}"},
+        {"approval deny x", "approval.deny", "{\"gate\":\"x\"}"},
+        {"approval revoke x", "approval.revoke", "{\"gate\":\"x\"}"},
+        {"approval retry", "approval.retry", "{}"},
+        {"approval list --output json", "approval.list", "{}"},
         {"threat list", "threat.list", "{}"},
         {"--limit 5 threat list", "threat.list", "{\"limit\":5}"},
         {"threat list --limit=5", "threat.list", "{\"limit\":5}"},

@@ -3,7 +3,11 @@
 
 _tocsin_words() {
     case "$1" in
-    '') echo 'health threat alert scan plugin profile config tap diagnostic version help' ;;
+    '') echo 'health approval threat alert scan plugin profile config tap diagnostic version help' ;;
+    approval) echo 'list grant deny revoke retry' ;;
+    'approval grant' | 'approval deny' | 'approval revoke')
+        echo 'es_extension network_extension network_filter full_disk_access'
+        ;;
     threat) echo 'list get allow quarantine' ;;
     'threat quarantine') echo 'list restore remove' ;;
     alert) echo 'list get' ;;
