@@ -217,7 +217,6 @@ void tc_approval_failed(struct tc_approval *approval, enum tc_gate gate, int err
     facts->probe = TC_PROBE_BAD;
     facts->result = TC_PROBE_INTERNAL;
     facts->error = error;
-    facts->restart = false;
     tc_approval_settle(approval, now_ns);
 }
 

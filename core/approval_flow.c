@@ -349,7 +349,6 @@ static void forget_probes(struct tc_approval *approval)
         gate->probe = TC_NOT_PROBED;
         gate->result = TC_PROBE_OK;
         gate->error = 0;
-        gate->restart = false;
     }
 }
 

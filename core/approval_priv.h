@@ -35,7 +35,7 @@ struct tc_gate_facts {
     enum tc_probe_result result;
     int error;
     bool late;    /* was refused since it was last prompted: a grant comes late */
-    bool restart; /* was granted late, and late grants wait for the next start */
+    bool restart; /* with a good probe: granted late, so that it waits for a restart */
     unsigned n;   /* of its prompt in this flow; 0: none yet */
     char who[TC_APPROVAL_WHO_MAX]; /* of the consent or the refusal */
     char profile[TC_APPROVAL_PROFILE_MAX];

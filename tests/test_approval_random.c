@@ -244,6 +244,8 @@ static void check_view(struct run *run, const struct tc_gate_view gates[TC_GATES
             es = false;
     }
     CHECK(run, !view.primary_allowed || (run->config.all_gates ? all : es));
+    CHECK(run, view.phase != TC_APPROVAL_PREREQ_FAILED ||
+                   (!view.primary_allowed && !view.network_allowed));
     CHECK(run, view.phase != TC_APPROVAL_COMPLETE || (all && view.primary_allowed));
     CHECK(run, (view.phase != TC_APPROVAL_COMPLETE) ==
                    tc_approval_issue(&view, gates, 0, text, fix));

@@ -425,6 +425,19 @@ static void prerequisite_that_fails_on_the_way_ends_the_asking(void **state)
                    "prompt_shown network_extension 1 of 1, 60000 ms\n");
 }
 
+static void prerequisite_that_fails_later_lets_nothing_in(void **state)
+{
+    struct world *w = *state;
+    struct tc_prerequisite list[] = {{"os_version", "6.1", "6.2", false}};
+
+    keep(w, ALL_GATES);
+    begin(w, ALL_GATES);
+    assert_phase(w, "complete", "es net");
+    tc_approval_set_prerequisites(w->approval, list, 1, w->now_ns);
+    assert_gates(w, "granted granted granted granted");
+    assert_phase(w, "prerequisites_failed", "");
+}
+
 static void timeout_may_be_changed_while_it_runs(void **state)
 {
     struct world *w = *state;
@@ -513,6 +526,7 @@ int main(void)
         GATE_TEST(sensor_that_does_not_work_turns_its_gate_to_error),
         GATE_TEST(consent_for_another_binary_is_asked_for_again),
         GATE_TEST(prerequisite_that_fails_on_the_way_ends_the_asking),
+        GATE_TEST(prerequisite_that_fails_later_lets_nothing_in),
         GATE_TEST(timeout_may_be_changed_while_it_runs),
         GATE_TEST(timeout_beyond_the_end_of_time_never_comes),
         GATE_TEST(answers_from_within_an_event_are_taken),
