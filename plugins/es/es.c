@@ -20,6 +20,7 @@ static const char *const publishes[] = {
 /* plugin.* and config.*: other detectors or exclusions may judge otherwise. */
 static const char *const subscribes[] = {TOCSIN_TOPIC_VERDICT_FINAL,
                                          TOCSIN_TOPIC_VERDICT_RESET,
+                                         TOCSIN_TOPIC_SENSOR_GAP,
                                          "plugin.*",
                                          "config.*",
                                          "rpc.es.*",
@@ -81,12 +82,17 @@ static int read_list(const struct tocsin_host *host, const char *option, bool pa
 static int es_init(const struct tocsin_host *host, void **ret_state)
 {
     struct tc_es *es = calloc(1, sizeof(*es));
+    struct tc_sensor_catch_up_config catch_up = {
+        .host = host, .publish = tc_es_publish_found, .ended = tc_es_catch_up_ended};
     int err;
 
     if (!es)
         return -ENOMEM;
+    catch_up.watch = es->watch;
     es->host = host;
     tc_es_canary_init(&es->canary);
+    catch_up.arg = es;
+    tc_sensor_catch_up_init(&es->catch_up, &catch_up);
     es->canary_fd = es->mountinfo_fd = es->own_fds = -1;
     err = read_list(host, "watch", true, es->watch);
     if (!err)
@@ -122,7 +128,8 @@ static void refuse(struct tc_es *es, const struct tocsin_event *request)
 
     tocsin_writer_init(&w, buf, sizeof(buf));
     tocsin_begin_map(&w, NULL);
-    tocsin_put_str(&w, "error", "no such method; there is rpc.es.stats");
+    tocsin_put_str(&w, "error",
+                   "no such method; there are rpc.es.stats and rpc.es.catch_up");
     tocsin_end(&w);
     if (tocsin_reply(es->host, request, &w))
         es->counters.publish_errors++;
@@ -145,19 +152,23 @@ static void es_event(void *state, const struct tocsin_event *event)
 
     if (es->closing)
         return;
-    if (!strcmp(event->topic, TOCSIN_TOPIC_VERDICT_FINAL))
+    if (!strcmp(event->topic, TOCSIN_TOPIC_VERDICT_FINAL)) {
         tc_es_questions_answer(
             es, event->reply_to,
             tocsin_str_is(tocsin_event_str(event, TOCSIN_FIELD_DECISION), "allow"),
             tocsin_find_bool(event->data, event->len, TOCSIN_FIELD_CACHEABLE, false));
-    else if (!es->started)
+    } else if (tc_sensor_catch_up_event(&es->catch_up, event, "rpc.es.catch_up")) {
+        if (es->started)
+            tc_es_catch_up_go(es);
+    } else if (!es->started) {
         return; /* nothing is remembered yet */
-    else if (!strcmp(event->topic, "rpc.es.stats"))
+    } else if (!strcmp(event->topic, "rpc.es.stats")) {
         stats_asked(es, event);
-    else if (!strncmp(event->topic, "rpc.", 4))
+    } else if (!strncmp(event->topic, "rpc.", 4)) {
         refuse(es, event);
-    else
+    } else {
         tc_es_questions_reset(es);
+    }
 }
 
 static void es_destroy(void *state)

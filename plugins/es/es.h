@@ -21,6 +21,7 @@
 #include "es_canary.h"
 #include "es_outside.h"
 #include "es_source.h"
+#include "sensor_catch_up.h"
 #include "sensor_encode.h"
 #include "sensor_names.h"
 #include "sensor_process.h"
@@ -115,6 +116,7 @@ struct tc_es {
     int names_status;
     struct tc_sensor_scope *scope;
     struct tc_es_outside outside;
+    struct tc_sensor_catch_up catch_up;
     struct tc_es_mount_scan scan;
     struct tc_es_mount_counts mounts; /* of the scan that is in force */
     struct tc_sensor_processes *processes;
@@ -175,6 +177,10 @@ void tc_es_names_readable(void *arg, int status, uint32_t events);
 void tc_es_conflicts_run(struct tc_es *es);
 void tc_es_conflicts_done(struct tc_es *es, int status);
 
+/* Looks for what was written in a gap, if one is known of. */
+void tc_es_catch_up_go(struct tc_es *es);
+void tc_es_catch_up_ended(void *arg);
+
 /* A file outside was opened: has its folder marked, so that it was the last question. */
 void tc_es_outside_opened(struct tc_es *es, const char *path);
 void tc_es_outside_run(struct tc_es *es);
@@ -204,6 +210,8 @@ int tc_es_publish(struct tc_es *es, const char *topic, uint32_t flags,
                   const struct tc_sensor_process *process, int32_t pid, int fd,
                   const struct tocsin_event **ret_event);
 void tc_es_publish_names(struct tc_es *es, struct tc_sensor_name_batch *batch);
+/* A file that was written while nobody looked; of the catch-up's configuration. */
+bool tc_es_publish_found(void *arg, struct tc_sensor_found *found);
 void tc_es_publish_losses(struct tc_es *es); /* sensor.gap for what counters now show */
 void tc_es_publish_stats(struct tc_es *es, const struct tocsin_event *request);
 

@@ -122,6 +122,7 @@ static void report_running(struct tc_es *es)
      * epoll_ctl swallows what mounts_poll tells once only). */
     if (asks)
         tc_es_job_start(es, TC_ES_JOB_SCAN_MOUNTS);
+    tc_es_catch_up_go(es);
     host->complete(host, 0);
 }
 

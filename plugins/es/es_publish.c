@@ -87,6 +87,26 @@ static void publish_name(struct tc_es *es, struct tc_sensor_name *name)
     (*counter)++;
 }
 
+bool tc_es_publish_found(void *arg, struct tc_sensor_found *found)
+{
+    struct tc_sensor_file file = {.path = found->path,
+                                  .reason = TC_SENSOR_CATCH_UP_REASON};
+    struct tc_es *es = arg;
+
+    if (es->host->excluded(es->host, found->path, NULL))
+        return false;
+    if (found->fd > es->fd_ceiling) {
+        close(found->fd);
+        found->fd = -1;
+        es->counters.no_fd++;
+    }
+    tc_sensor_file_set(&file, &found->stx);
+    if (tc_es_publish(es, TOCSIN_TOPIC_FILE_WRITTEN, 0, &file, NULL, 0, found->fd, NULL))
+        return false;
+    found->fd = -1;
+    return true;
+}
+
 /* Publishes that events between `from_ns` and now were lost. */
 static void publish_gap(struct tc_es *es, const char *reason, uint64_t lost)
 {
@@ -215,6 +235,7 @@ void tc_es_publish_stats(struct tc_es *es, const struct tocsin_event *request)
         tocsin_put_uint(&w, "names_unresolved", es->names.unresolved);
         tocsin_put_uint(&w, "folders_refused", es->names.refused);
     }
+    tc_sensor_catch_up_put(&es->catch_up, &w);
     tocsin_put_uint(&w, "processes", p.kept);
     tocsin_put_uint(&w, "process_hits", p.hits);
     tocsin_put_uint(&w, "process_reads", p.reads);

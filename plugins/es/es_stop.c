@@ -42,6 +42,7 @@ static int drain_begin(struct tc_es *es)
     host->watch_stop(host, es->mountinfo_watch);
     es->canary_timer = NULL;
     es->mountinfo_watch = NULL;
+    tc_sensor_catch_up_stop(&es->catch_up);
     tc_es_source_unmark(&es->source);
     return 0;
 }
@@ -65,6 +66,7 @@ void tc_es_close(struct tc_es *es, int status)
     es->close_status = status;
     if (es->rung == TC_ES_RUNG_PERMISSION)
         tc_es_source_stop(&es->source);
+    tc_sensor_catch_up_stop(&es->catch_up);
     tc_es_questions_drop(es); /* answered above; their descriptors close now */
     host->timer_stop(host, es->canary_timer);
     host->timer_stop(host, es->start_timer);
@@ -97,6 +99,8 @@ void tc_es_close_go_on(struct tc_es *es)
     for (size_t i = 0; i < TC_ES_JOBS; i++)
         if (es->jobs[i].busy)
             return;
+    if (tc_sensor_catch_up_busy(&es->catch_up))
+        return;
     if (!es->closed) {
         es->closed = true;
         if (!tc_es_job_start(es, TC_ES_JOB_CLOSE))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: the watching beside the questions: mounts that come and go, names, folders that
- * need no watching, and other programs that ask as well. Each is a piece of work on a
- * pool thread and what the loop makes of it.
+ * need no watching, files written in a gap, and other programs that ask as well. Each is
+ * a piece of work on a pool thread and what the loop makes of it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -160,6 +160,23 @@ void tc_es_outside_marked(struct tc_es *es, int status)
     if (outdated) /* all marks were to be forgotten; some have come after that */
         tc_es_questions_forget(es);
     outside_start(es);
+}
+
+/* ---- What was written while nobody looked. ---- */
+
+void tc_es_catch_up_go(struct tc_es *es)
+{
+    tc_sensor_catch_up_go(&es->catch_up, es->scope);
+}
+
+void tc_es_catch_up_ended(void *arg)
+{
+    struct tc_es *es = arg;
+
+    if (es->closing)
+        tc_es_close_go_on(es);
+    else
+        tc_es_catch_up_go(es);
 }
 
 /* ---- Other holders of fanotify groups. ---- */

@@ -122,6 +122,7 @@ void tc_sensor_encode(struct tocsin_writer *w, const struct tc_sensor_stamp *sta
     tocsin_put_uint(w, "@timestamp", stamp->time_ns);
     tocsin_begin_map(w, "event");
     tocsin_put_uint(w, "sequence", stamp->sequence);
+    put_text(w, "reason", file->reason);
     tocsin_end(w);
     tocsin_put_str(w, "sensor", stamp->sensor);
     tocsin_put_uint(w, "epoch", stamp->epoch);

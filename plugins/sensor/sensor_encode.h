@@ -16,6 +16,7 @@ struct tc_sensor_process;
 struct tc_sensor_file {
     const char *path;
     const char *old_path; /* NULL: it has not been renamed */
+    const char *reason;   /* why it is told of, if not because it has just happened */
     bool known;           /* the fields below are */
     uint64_t device, inode, size, mtime_ns, ctime_ns;
     uint32_t uid, mode;
