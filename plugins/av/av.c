@@ -189,6 +189,9 @@ static void event(void *state, const struct tocsin_event *event)
 
     if (!strncmp(event->topic, RPC_PREFIX, sizeof(RPC_PREFIX) - 1))
         tc_av_rpc(av, event);
+    else if (event->flags & TOCSIN_EVENT_AUTH && !av->options.scan_written &&
+             !strcmp(event->topic, TOCSIN_TOPIC_FILE_WRITTEN))
+        tocsin_vote(av->host, event, true, false, "written files are not scanned");
     else if (event->flags & TOCSIN_EVENT_AUTH)
         tc_av_job_question(av, event);
     else if (av->options.scan_written)

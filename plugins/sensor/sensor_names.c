@@ -113,7 +113,9 @@ int tc_sensor_names_mark(struct tc_sensor_names *names,
     int err;
 
     pthread_mutex_lock(&names->lock);
-    err = point ? mark(names, FAN_MARK_FILESYSTEM, WHAT, mount->point) : -ENOMEM;
+    err = point ? mark(names, FAN_MARK_FILESYSTEM,
+                       WHAT | (names->written ? FAN_CLOSE_WRITE : 0), mount->point)
+                : -ENOMEM;
     if (!err && statfs(mount->point, &fs))
         err = -errno;
     if (err)
@@ -285,17 +287,34 @@ void tc_sensor_name_batch_add(struct tc_sensor_name_batch *batch, uint64_t mask,
         name->fd = open_regular(path);
 }
 
+/* Whether a watched folder is `path`, or below it. */
+static bool is_above_area(struct tc_sensor_names *names, const char *path)
+{
+    const struct tc_sensor_area *area;
+
+    for (size_t i = 0; names->scope && path; i++) {
+        area = tc_sensor_scope_area(names->scope, i);
+        if (!area)
+            break;
+        if (tc_sensor_path_under(area->seen, path))
+            return true;
+    }
+    return false;
+}
+
 static void folder_event(struct tc_sensor_names *names,
                          struct tc_sensor_name_batch *batch, uint64_t mask,
-                         const char *path)
+                         const struct record_paths *at)
 {
+    if (is_above_area(names, at->path) || is_above_area(names, at->old_path))
+        batch->area_changed = true;
     if (mask & names->renames) {
         if (!names->by_folder)
             tc_sensor_folders_clear(names->folders);
         batch->folder_renamed = true;
     }
-    if (names->by_folder && path && (mask & (FAN_CREATE | names->renames)))
-        tc_sensor_names_mark_tree(names, path, batch);
+    if (names->by_folder && at->path && (mask & (FAN_CREATE | names->renames)))
+        tc_sensor_names_mark_tree(names, at->path, batch);
 }
 
 /*
@@ -365,12 +384,13 @@ static void read_events(struct tc_sensor_names *names, struct tc_sensor_name_bat
             return;
         if (m.mask & FAN_Q_OVERFLOW) {
             batch_add(batch, FAN_Q_OVERFLOW, 0);
-            batch->folder_renamed = true; /* perhaps, and the loss may hide it */
+            /* perhaps, and the loss may hide it */
+            batch->folder_renamed = batch->area_changed = true;
             continue;
         }
         read_records(names, p + m.metadata_len, p + m.event_len, &at);
         if (m.mask & FAN_ONDIR)
-            folder_event(names, batch, m.mask, at.path);
+            folder_event(names, batch, m.mask, &at);
         else
             file_event(names, batch, &m, &at);
         free(at.path);
@@ -386,7 +406,7 @@ int tc_sensor_names_read(struct tc_sensor_names *names,
     int err = 0;
 
     batch->count = 0;
-    batch->folder_renamed = batch->more = false;
+    batch->folder_renamed = batch->area_changed = batch->more = false;
     pthread_mutex_lock(&names->lock);
     n = read(names->group, buf, sizeof(buf));
     if (n < 0)

@@ -34,6 +34,8 @@ struct tc_sensor_names {
     int group;
     bool by_folder;             /* lower rung: marks are on folders, no privilege */
     unsigned int renames;       /* FAN_RENAME, or FAN_MOVED_TO where it is missing */
+    bool written;               /* upper rung: also tells of files written; set before
+                                   marking */
     tc_sensor_forget_fn forget; /* NULL: nothing is remembered */
     void *forget_arg;
     struct tc_sensor_scope *scope; /* NULL: everything reported is inside */
@@ -62,6 +64,7 @@ struct tc_sensor_name_batch {
     size_t count;
     bool more;           /* the group may hold more */
     bool folder_renamed; /* what is remembered of the files under it may be wrong */
+    bool area_changed;   /* a watched folder, or one above it, has come or gone */
 };
 
 /* `forget` may be NULL. Errors: -EPERM, -EINVAL, -ENOSYS from fanotify_init(2); -ENOMEM.

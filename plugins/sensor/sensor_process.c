@@ -118,6 +118,13 @@ void tc_sensor_processes_free(struct tc_sensor_processes *processes)
     free(processes);
 }
 
+/* /proc tells in ticks, and so does everybody here. */
+uint64_t tc_sensor_processes_start(const struct tc_sensor_processes *processes,
+                                   uint64_t since_boot_ns)
+{
+    return processes->boot_ns + since_boot_ns / processes->tick_ns * processes->tick_ns;
+}
+
 static char *read_executable(pid_t pid)
 {
     static const char deleted[] = " (deleted)";
@@ -158,7 +165,7 @@ static int read_identity(const struct tc_sensor_processes *processes, pid_t pid,
     *close_paren = '\0';
     snprintf(ret->name, sizeof(ret->name), "%s", open_paren + 1);
     ret->pid = pid;
-    ret->start_ns = processes->boot_ns + ticks * processes->tick_ns;
+    ret->start_ns = tc_sensor_processes_start(processes, ticks * processes->tick_ns);
     ret->executable = read_executable(pid);
     *ret_parent = parent;
     return 0;

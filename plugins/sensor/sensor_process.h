@@ -57,6 +57,10 @@ void tc_sensor_processes_free(struct tc_sensor_processes *processes);
 const struct tc_sensor_process *
 tc_sensor_processes_find(struct tc_sensor_processes *processes, pid_t pid);
 
+/* start_ns of a process that was started so long after the machine. Any thread. */
+uint64_t tc_sensor_processes_start(const struct tc_sensor_processes *processes,
+                                   uint64_t since_boot_ns);
+
 void tc_sensor_processes_counters(const struct tc_sensor_processes *processes,
                                   struct tc_sensor_process_counters *ret);
 

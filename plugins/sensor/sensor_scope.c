@@ -8,17 +8,11 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-/* Everything at or below `path` of that file system is protected. */
-struct area {
-    dev_t device;
-    char *path;
-};
-
 struct tc_sensor_scope {
     atomic_uint refs;
     struct tc_sensor_mount *mounts; /* sorted by id */
     size_t mount_count;
-    struct area *areas;
+    struct tc_sensor_area *areas;
     size_t area_count;
     const struct tc_sensor_mount **file_systems;
     size_t file_system_count;
@@ -153,14 +147,16 @@ static void inner_path(const struct tc_sensor_mount *mount, const char *path,
 }
 
 static int add_area(struct tc_sensor_scope *scope, const struct tc_sensor_mount *mount,
-                    const char *inner)
+                    const char *inner, const char *seen)
 {
+    struct tc_sensor_area *area = &scope->areas[scope->area_count++];
     size_t i;
 
-    scope->areas[scope->area_count].path = strdup(inner);
-    if (!scope->areas[scope->area_count].path)
+    area->device = mount->device;
+    area->path = strdup(inner);
+    area->seen = strdup(seen);
+    if (!area->path || !area->seen)
         return -ENOMEM;
-    scope->areas[scope->area_count++].device = mount->device;
     for (i = 0; i < scope->file_system_count; i++) {
         if (scope->file_systems[i]->device != mount->device)
             continue;
@@ -192,7 +188,7 @@ static int add_watch(struct tc_sensor_scope *scope, const char *watch,
             snprintf(inner, sizeof(inner), "%s", mount->root);
         else
             continue;
-        err = add_area(scope, mount, inner);
+        err = add_area(scope, mount, inner, mount == above ? watch : mount->point);
     }
     return err;
 }
@@ -270,8 +266,10 @@ void tc_sensor_scope_unref(struct tc_sensor_scope *scope)
         free(scope->mounts[i].point);
         free(scope->mounts[i].type);
     }
-    for (size_t i = 0; i < scope->area_count; i++)
+    for (size_t i = 0; i < scope->area_count; i++) {
         free(scope->areas[i].path);
+        free(scope->areas[i].seen);
+    }
     free(scope->mounts);
     free(scope->areas);
     free(scope->file_systems);
@@ -296,11 +294,46 @@ enum tc_sensor_place tc_sensor_scope_place(const struct tc_sensor_scope *scope,
     if (!mount)
         return TC_SENSOR_ELSEWHERE;
     inner_path(mount, path, inner);
+    return tc_sensor_scope_place_inside(scope, mount->device, inner);
+}
+
+const struct tc_sensor_area *tc_sensor_scope_area(const struct tc_sensor_scope *scope,
+                                                  size_t index)
+{
+    return index < scope->area_count ? &scope->areas[index] : NULL;
+}
+
+enum tc_sensor_place tc_sensor_scope_place_inside(const struct tc_sensor_scope *scope,
+                                                  dev_t device, const char *inner)
+{
     for (size_t i = 0; i < scope->area_count; i++)
-        if (scope->areas[i].device == mount->device &&
+        if (scope->areas[i].device == device &&
             tc_sensor_path_under(inner, scope->areas[i].path))
             return TC_SENSOR_INSIDE;
     return TC_SENSOR_OUTSIDE;
+}
+
+bool tc_sensor_scope_seen(const struct tc_sensor_scope *scope, uint64_t mount_id,
+                          dev_t device, const char *inner,
+                          char ret_path[TC_SENSOR_PATH_MAX])
+{
+    const struct tc_sensor_mount *through = NULL;
+    const char *root, *point;
+
+    for (size_t i = 0; i < scope->mount_count; i++) {
+        const struct tc_sensor_mount *mount = &scope->mounts[i];
+
+        if (mount->device != device || !tc_sensor_path_under(inner, mount->root))
+            continue;
+        if (!through || mount->id == mount_id)
+            through = mount;
+    }
+    if (!through)
+        return false;
+    root = strcmp(through->root, "/") != 0 ? through->root : "";
+    point = strcmp(through->point, "/") != 0 ? through->point : "";
+    snprintf(ret_path, TC_SENSOR_PATH_MAX, "%s%s", point, inner + strlen(root));
+    return true;
 }
 
 bool tc_sensor_scope_same(const struct tc_sensor_scope *a,

@@ -31,6 +31,13 @@ enum tc_sensor_place {
     TC_SENSOR_ELSEWHERE, /* a mount that only another namespace has */
 };
 
+/* One watched folder, as a sensor in the kernel needs it. */
+struct tc_sensor_area {
+    dev_t device;
+    char *path; /* inside that file system: everything at and below it is protected */
+    char *seen; /* the same folder as this namespace sees it; it need not exist */
+};
+
 struct tc_sensor_scope;
 
 /*
@@ -55,6 +62,22 @@ tc_sensor_scope_file_system(const struct tc_sensor_scope *scope, size_t index);
  */
 enum tc_sensor_place tc_sensor_scope_place(const struct tc_sensor_scope *scope,
                                            uint64_t mount_id, const char *path);
+
+/* The watched folders, by index from 0; NULL past the end. */
+const struct tc_sensor_area *tc_sensor_scope_area(const struct tc_sensor_scope *scope,
+                                                  size_t index);
+
+/* The same as tc_sensor_scope_place, of a path inside file system `device`. */
+enum tc_sensor_place tc_sensor_scope_place_inside(const struct tc_sensor_scope *scope,
+                                                  dev_t device, const char *inner);
+
+/*
+ * How this namespace sees path `inner` of file system `device`: through mount `mount_id`
+ * if it is one of ours, else through any that shows it. False when none does.
+ */
+bool tc_sensor_scope_seen(const struct tc_sensor_scope *scope, uint64_t mount_id,
+                          dev_t device, const char *inner,
+                          char ret_path[TC_SENSOR_PATH_MAX]);
 
 /* Whether both protect the same. */
 bool tc_sensor_scope_same(const struct tc_sensor_scope *a,

@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Owns: what happens in the kernel. A file known bad is refused (LSM) or its exec killed
+ * (tracing); a file known good passes unseen; any other that lies in a watched folder is
+ * reported. Must not: wait, or decide anything about a file that the plugin has not put
+ * into a map. Once the plugin has stopped renewing its deadline, nothing is refused,
+ * killed or stopped any more.
+ */
+#include <linux/bpf.h>
+/* First the types, then: */
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <stdbool.h>
+
+#include "kext_abi.h"
+#include "kext_kernel.h"
+
+#define SIGKILL 9
+#define SIGSTOP 19
+#define EPERM 1
+#define S_IFMT 0170000
+#define S_IFREG 0100000
+#define FMODE_EXEC 0x20           /* include/linux/fs.h: opened to be executed */
+#define FMODE_PATH 0x4000         /* O_PATH: nothing was opened */
+#define CTIME_QUERIED 0x80000000u /* I_CTIME_QUERIED: somebody has looked at it */
+#define NAME_LEN(hash_len) ((__u32)((hash_len) >> 32))
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+const volatile struct tc_kext_config config = {};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 1); /* the plugin sets all sizes that are 1 here */
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, struct tc_kext_key);
+    __type(value, __u8);
+} bad SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 1);
+    __type(key, struct tc_kext_key);
+    __type(value, __u8);
+} good SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, TC_KEXT_FOLDERS_MAX);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, struct tc_kext_folder);
+    __type(value, __u8);
+} folders SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, TC_KEXT_DEVICES_MAX);
+    __type(key, __u32);
+    __type(value, __u32); /* enum tc_kext_device */
+} devices SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, TC_KEXT_HELD_MAX);
+    __type(key, __u32);
+    __type(value, struct tc_kext_held);
+} held SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, __u32);
+    __type(value, struct tc_kext_control);
+} control SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, TC_KEXT_COUNTERS);
+    __type(key, __u32);
+    __type(value, __u64);
+} counters SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 4096);
+} ring SEC(".maps");
+
+/* What was found out about a file before it is decided what to do. */
+struct look {
+    struct tc_kext_key key;
+    struct dentry *dentry;
+    struct vfsmount *mnt;
+    __u64 size;
+    __u32 mode;
+    __u32 bytes;           /* of all names up to the root */
+    bool watched, written; /* written: somebody has it open for writing */
+};
+
+static __always_inline void count(__u32 which)
+{
+    __u64 *n = bpf_map_lookup_elem(&counters, &which);
+
+    if (n)
+        ++*n;
+}
+
+static __always_inline struct tc_kext_control *control_of(void)
+{
+    __u32 zero = 0;
+
+    return bpf_map_lookup_elem(&control, &zero);
+}
+
+static __always_inline bool is_own(const struct tc_kext_control *c, __u32 pid)
+{
+    for (int i = 0; i < TC_KEXT_OWN_MAX; i++)
+        if (c->own[i] == pid)
+            return true;
+    return false;
+}
+
+/* True when the plugin wants force to be used and is there to answer for it. */
+static __always_inline bool may_act(const struct tc_kext_control *c)
+{
+    if (!c->enforce)
+        return false;
+    if (bpf_ktime_get_ns() < c->deadline_ns)
+        return true;
+    count(TC_KEXT_STALE);
+    return false;
+}
+
+static __always_inline void read_ctime(const struct inode *inode, struct tc_kext_key *key)
+{
+    const struct inode___split *split = (const void *)inode;
+    const struct inode___under *under = (const void *)inode;
+    const struct inode___plain *plain = (const void *)inode;
+
+    if (bpf_core_field_exists(split->i_ctime_sec)) {
+        key->ctime_s = BPF_CORE_READ(split, i_ctime_sec);
+        key->ctime_ns = BPF_CORE_READ(split, i_ctime_nsec) & ~CTIME_QUERIED;
+    } else if (bpf_core_field_exists(under->__i_ctime)) {
+        key->ctime_s = BPF_CORE_READ(under, __i_ctime.tv_sec);
+        key->ctime_ns = BPF_CORE_READ(under, __i_ctime.tv_nsec);
+    } else {
+        key->ctime_s = BPF_CORE_READ(plain, i_ctime.tv_sec);
+        key->ctime_ns = BPF_CORE_READ(plain, i_ctime.tv_nsec);
+    }
+}
+
+/* False when the file does not matter: no regular one, or on no file system that does. */
+static __always_inline bool look_at(const struct file *file, struct look *look)
+{
+    const struct inode *inode = BPF_CORE_READ(file, f_inode);
+    __u32 device = BPF_CORE_READ(inode, i_sb, s_dev), *why;
+
+    why = bpf_map_lookup_elem(&devices, &device);
+    if (!why)
+        return false;
+    look->mode = BPF_CORE_READ(inode, i_mode);
+    if ((look->mode & S_IFMT) != S_IFREG)
+        return false;
+    look->watched = *why & TC_KEXT_DEVICE_WATCHED;
+    look->key.device = device;
+    look->key.inode = BPF_CORE_READ(inode, i_ino);
+    read_ctime(inode, &look->key);
+    look->size = BPF_CORE_READ(inode, i_size);
+    look->written = BPF_CORE_READ(inode, i_writecount.counter) > 0;
+    look->dentry = BPF_CORE_READ(file, f_path.dentry);
+    look->mnt = BPF_CORE_READ(file, f_path.mnt);
+    return true;
+}
+
+static __always_inline bool is_bad(const struct look *look)
+{
+    return bpf_map_lookup_elem(&bad, &look->key) != NULL;
+}
+
+/* Known good, and nobody can be changing it unseen: by a mapping, no time changes. */
+static __always_inline bool is_good(const struct look *look)
+{
+    if (look->written || !bpf_map_lookup_elem(&good, &look->key))
+        return false;
+    count(TC_KEXT_KNOWN);
+    return true;
+}
+
+/* Goes up to the root of the file system: true when a watched folder is on the way, or
+ * when it is too far to tell. */
+static __always_inline bool is_inside(struct look *look)
+{
+    struct tc_kext_folder folder = {.device = look->key.device};
+    const struct dentry *dentry = look->dentry, *parent;
+    bool inside = false;
+
+    look->bytes = 0;
+    for (int i = 0; i < TC_KEXT_DEPTH_MAX; i++) {
+        folder.inode = BPF_CORE_READ(dentry, d_inode, i_ino);
+        if (!inside && bpf_map_lookup_elem(&folders, &folder))
+            inside = true;
+        parent = BPF_CORE_READ(dentry, d_parent);
+        if (parent == dentry)
+            return inside;
+        look->bytes += NAME_LEN(BPF_CORE_READ(dentry, d_name.hash_len)) + 1;
+        dentry = parent;
+    }
+    return true;
+}
+
+/* Writes the names upwards into r->path, which has room for `cap` bytes. */
+static __always_inline void put_path(struct tc_kext_record *r, const struct look *look,
+                                     __u32 cap)
+{
+    const struct dentry *dentry = look->dentry, *parent;
+    const unsigned char *name;
+    __u32 at = 0, len;
+
+    for (int i = 0; i < TC_KEXT_DEPTH_MAX; i++) {
+        parent = BPF_CORE_READ(dentry, d_parent);
+        if (parent == dentry)
+            goto out;
+        len = NAME_LEN(BPF_CORE_READ(dentry, d_name.hash_len));
+        name = BPF_CORE_READ(dentry, d_name.name);
+        if (len > TC_KEXT_NAME_MAX || at > cap - TC_KEXT_NAME_MAX - 1)
+            break;
+        bpf_probe_read_kernel(r->path + at, len & TC_KEXT_NAME_MAX, name);
+        at += len & TC_KEXT_NAME_MAX;
+        r->path[at] = '\0';
+        at++;
+        dentry = parent;
+    }
+    r->flags |= TC_KEXT_CUT;
+out:
+    r->path_len = at;
+}
+
+static __always_inline __u32 mount_id(const struct vfsmount *mnt)
+{
+    const struct mount *mount =
+        (const void *)mnt -
+        __builtin_preserve_field_info(((struct mount *)0)->mnt, BPF_FIELD_BYTE_OFFSET);
+
+    return BPF_CORE_READ(mount, mnt_id);
+}
+
+static __always_inline void put_task(struct tc_kext_record *r)
+{
+    const struct task_struct *task = (const void *)bpf_get_current_task();
+    __u64 id = bpf_get_current_pid_tgid();
+
+    r->pid = id >> 32;
+    r->tid = (__u32)id;
+    r->time_ns = bpf_ktime_get_ns();
+    r->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+    r->parent_pid = BPF_CORE_READ(task, real_parent, tgid);
+    r->uid = BPF_CORE_READ(task, cred, euid.val);
+    bpf_get_current_comm(r->comm, sizeof(r->comm));
+}
+
+/* Stops the process that is executing until the plugin lets it go on. */
+static __always_inline bool hold(const struct tc_kext_record *r)
+{
+    struct tc_kext_held value = {.start_ns = r->start_ns};
+    __u32 pid = r->pid;
+
+    if (bpf_map_update_elem(&held, &pid, &value, BPF_ANY))
+        return false;
+    if (bpf_send_signal(SIGSTOP)) {
+        bpf_map_delete_elem(&held, &pid);
+        return false;
+    }
+    count(TC_KEXT_STOPPED);
+    return true;
+}
+
+/*
+ * How the reader hears of it. The exchange comes after the record's place in the ring was
+ * taken, and is a full barrier: either the reader sees that place before it goes to
+ * sleep, or here it is seen to sleep.
+ */
+static __always_inline __u64 wake_flags(struct tc_kext_control *c, bool at_once)
+{
+    if (__sync_val_compare_and_swap(&c->asleep, 1, 0) == 1 || at_once ||
+        bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > c->wake_bytes) {
+        count(TC_KEXT_WOKEN);
+        return BPF_RB_FORCE_WAKEUP;
+    }
+    return BPF_RB_NO_WAKEUP;
+}
+
+struct what {
+    __u16 kind, flags;
+    __s32 fd;
+    bool at_once, hold;
+};
+
+static __always_inline void fill(struct tc_kext_record *r, const struct look *look,
+                                 const struct what *what)
+{
+    r->kind = what->kind;
+    r->flags = what->flags;
+    r->fd = what->fd;
+    r->key = look->key;
+    r->size = look->size;
+    r->mode = look->mode;
+    r->mount_id = mount_id(look->mnt);
+    put_task(r);
+    count(TC_KEXT_REPORTED);
+}
+
+static __always_inline void report(struct tc_kext_control *c, const struct look *look,
+                                   const struct what *what)
+{
+    struct tc_kext_record *r;
+
+    if (look->bytes < TC_KEXT_PATH_SHORT - TC_KEXT_NAME_MAX) {
+        r = bpf_ringbuf_reserve(&ring, sizeof(*r) + TC_KEXT_PATH_SHORT, 0);
+        if (!r)
+            goto lost;
+        fill(r, look, what);
+        put_path(r, look, TC_KEXT_PATH_SHORT);
+    } else {
+        r = bpf_ringbuf_reserve(&ring, sizeof(*r) + TC_KEXT_PATH_LONG, 0);
+        if (!r)
+            goto lost;
+        fill(r, look, what);
+        put_path(r, look, TC_KEXT_PATH_LONG);
+    }
+    if (what->hold && hold(r))
+        r->flags |= TC_KEXT_WAS_STOPPED;
+    bpf_ringbuf_submit(r, wake_flags(c, what->at_once));
+    return;
+lost:
+    count(TC_KEXT_LOST);
+}
+
+/* An exec by way of an interpreter: the script itself is no longer at hand, its name is.
+ */
+static __always_inline void report_script(struct tc_kext_control *c, const char *name)
+{
+    struct tc_kext_record *r;
+    long n;
+
+    r = bpf_ringbuf_reserve(&ring, sizeof(*r) + TC_KEXT_ARGV_MAX, 0);
+    if (!r) {
+        count(TC_KEXT_LOST);
+        return;
+    }
+    __builtin_memset(r, 0, sizeof(*r));
+    r->kind = TC_KEXT_SCRIPT;
+    r->fd = -1;
+    put_task(r);
+    n = bpf_probe_read_kernel_str(r->path, TC_KEXT_ARGV_MAX, name);
+    r->path_len = n > 0 ? (__u32)n : 0;
+    count(TC_KEXT_REPORTED);
+    bpf_ringbuf_submit(r, wake_flags(c, true));
+}
+
+/* A file that is being executed, its image in place, not one instruction run. */
+static __always_inline bool executed(struct tc_kext_control *c, const struct file *file)
+{
+    struct what what = {.kind = TC_KEXT_EXEC, .fd = -1, .at_once = true};
+    struct look look = {};
+
+    if (!look_at(file, &look))
+        return true;
+    if (is_bad(&look)) {
+        is_inside(&look); /* for the length of its path */
+        if (may_act(c) && !bpf_send_signal(SIGKILL)) {
+            what.flags = TC_KEXT_WAS_KILLED;
+            count(TC_KEXT_KILLED);
+        }
+        report(c, &look, &what);
+        return !what.flags;
+    }
+    if (!look.watched || is_good(&look))
+        return true;
+    if (!is_inside(&look)) {
+        count(TC_KEXT_OUTSIDE);
+        return true;
+    }
+    what.hold = c->hold && may_act(c);
+    report(c, &look, &what);
+    return true;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(kext_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+    struct tc_kext_control *c = control_of();
+    const char *filename = BPF_CORE_READ(bprm, filename);
+
+    if (!c || is_own(c, bpf_get_current_pid_tgid() >> 32))
+        return 0;
+    if (executed(c, BPF_CORE_READ(bprm, file)) && filename != BPF_CORE_READ(bprm, interp))
+        report_script(c, filename);
+    return 0;
+}
+
+static __always_inline void opened(struct tc_kext_control *c, const struct file *file,
+                                   int fd)
+{
+    struct what what = {.kind = TC_KEXT_OPEN, .fd = fd};
+    struct look look = {};
+
+    if (BPF_CORE_READ(file, f_mode) & FMODE_PATH || !look_at(file, &look) ||
+        !look.watched || is_good(&look))
+        return;
+    if (is_inside(&look))
+        report(c, &look, &what);
+    else
+        count(TC_KEXT_OUTSIDE);
+}
+
+/* ---- The lower rung: opens are seen when the system call returns. ---- */
+
+static __always_inline __s64 call_number(const void *regs)
+{
+    const struct pt_regs___x86 *x86 = regs;
+    const struct pt_regs___arm64 *arm64 = regs;
+
+    if (bpf_core_field_exists(x86->orig_ax))
+        return BPF_CORE_READ(x86, orig_ax);
+    if (bpf_core_field_exists(arm64->syscallno))
+        return BPF_CORE_READ(arm64, syscallno);
+    return -1;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(kext_sys_exit, const void *regs, long ret)
+{
+    const struct task_struct *task;
+    struct tc_kext_control *c;
+    struct file *file, **fds;
+    bool is_open = false;
+    __s64 call;
+
+    if (ret < 0)
+        return 0;
+    call = call_number(regs);
+    for (int i = 0; i < TC_KEXT_CALLS; i++)
+        is_open |= config.calls[i] == call;
+    if (!is_open)
+        return 0;
+    c = control_of();
+    if (!c || is_own(c, bpf_get_current_pid_tgid() >> 32))
+        return 0;
+    task = (const void *)bpf_get_current_task();
+    fds = BPF_CORE_READ(task, files, fdt, fd);
+    if (!bpf_probe_read_kernel(&file, sizeof(file), fds + ret) && file)
+        opened(c, file, (int)ret);
+    return 0;
+}
+
+/* ---- The upper rung. ---- */
+
+static __always_inline int guard(const struct file *file, __u16 kind)
+{
+    struct what what = {
+        .kind = kind, .flags = TC_KEXT_WAS_REFUSED, .fd = -1, .at_once = true};
+    struct tc_kext_control *c = control_of();
+    struct look look = {};
+
+    if (!c || !look_at(file, &look) || !is_bad(&look) ||
+        is_own(c, bpf_get_current_pid_tgid() >> 32) || !may_act(c))
+        return 0;
+    is_inside(&look);
+    count(TC_KEXT_REFUSED);
+    report(c, &look, &what);
+    return -EPERM;
+}
+
+SEC("lsm/file_open")
+int BPF_PROG(kext_file_open, struct file *file, int ret)
+{
+    if (ret || BPF_CORE_READ(file, f_mode) & FMODE_PATH)
+        return ret;
+    return guard(file,
+                 BPF_CORE_READ(file, f_flags) & FMODE_EXEC ? TC_KEXT_EXEC : TC_KEXT_OPEN);
+}
+
+SEC("lsm/bprm_check_security")
+int BPF_PROG(kext_bprm_check, struct linux_binprm *bprm, int ret)
+{
+    return ret ? ret : guard(BPF_CORE_READ(bprm, file), TC_KEXT_EXEC);
+}
+
+/* After fanotify has asked and the open has succeeded: the order that a swap counts on.
+ */
+SEC("fexit/vfs_open")
+int BPF_PROG(kext_opened, const struct path *path, struct file *file, int ret)
+{
+    struct tc_kext_control *c = control_of();
+
+    if (!ret && c && !is_own(c, bpf_get_current_pid_tgid() >> 32))
+        opened(c, file, -1);
+    return 0;
+}
+
+/* ---- Who is there already when the plugin starts. ---- */
+
+SEC("iter/task")
+int kext_snapshot(struct bpf_iter__task *ctx)
+{
+    struct task_struct *task = ctx->task;
+    struct tc_kext_running running = {};
+
+    if (!task || !BPF_CORE_READ(task, mm) ||
+        BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid))
+        return 0;
+    running.pid = BPF_CORE_READ(task, tgid);
+    running.parent_pid = BPF_CORE_READ(task, real_parent, tgid);
+    running.start_ns = BPF_CORE_READ(task, start_boottime);
+    bpf_seq_write(ctx->meta->seq, &running, sizeof(running));
+    return 0;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Plugin kext, the kernel extension: programs in the kernel (eBPF) that refuse files
+ * known bad, or end their execution, and report what is opened and executed under the
+ * watched paths. Nobody waits for a verdict; what is denied is ended the moment it is
+ * known. This file owns the descriptor, the options, and what comes from the bus.
+ */
+#include "kext.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const publishes[] = {
+    TOCSIN_TOPIC_FILE_OPEN,    TOCSIN_TOPIC_FILE_EXEC,    TOCSIN_TOPIC_FILE_WRITTEN,
+    TOCSIN_TOPIC_FILE_CREATED, TOCSIN_TOPIC_FILE_RENAMED, TOCSIN_TOPIC_FILE_DELETED,
+    TOCSIN_TOPIC_SENSOR_GAP,   TOCSIN_TOPIC_RPC_REPLY,    NULL};
+
+/* file.*: what other sensors ask, whose answers are worth knowing here. */
+static const char *const subscribes[] = {TOCSIN_TOPIC_VERDICT_FINAL,
+                                         TOCSIN_TOPIC_VERDICT_RESET,
+                                         TOCSIN_TOPIC_THREAT_DETECTED,
+                                         TOCSIN_TOPIC_FILE_OPEN,
+                                         TOCSIN_TOPIC_FILE_EXEC,
+                                         "config.*",
+                                         "rpc.kext.*",
+                                         NULL};
+
+static const struct tocsin_option options[] = {
+    {.name = "watch",
+     .type = TOCSIN_OPTION_LIST,
+     .flags = TOCSIN_OPTION_RESTART,
+     .fallback = "/home,/tmp,/srv",
+     .help = "absolute paths: everything at and below them is protected"},
+    {.name = "ignore_filesystems",
+     .type = TOCSIN_OPTION_LIST,
+     .flags = TOCSIN_OPTION_RESTART,
+     .fallback = "",
+     .help = "types of file systems, as in /proc/mounts, that are left alone"},
+    {.name = "watch_opens",
+     .type = TOCSIN_OPTION_CHOICE,
+     .flags = TOCSIN_OPTION_RESTART,
+     .fallback = "auto",
+     .help = "judge files when they are opened; auto: where BPF LSM is, since elsewhere "
+             "it costs every system call",
+     .choices = "auto|on|off"},
+    {.name = "hold_exec",
+     .type = TOCSIN_OPTION_CHOICE,
+     .flags = TOCSIN_OPTION_RESTART,
+     .fallback = "off",
+     .help = "unknown: stop the execution of a file not judged yet until its verdict",
+     .choices = "off|unknown"},
+    {.name = "ring_size",
+     .type = TOCSIN_OPTION_SIZE,
+     .flags = TOCSIN_OPTION_RESTART,
+     .fallback = "2M",
+     .help = "room for what the kernel has reported; rounded up to a power of two",
+     .min = 4096,
+     .max = 256 * 1024 * 1024},
+    {.name = "max_known",
+     .type = TOCSIN_OPTION_INT,
+     .flags = TOCSIN_OPTION_RESTART,
+     .fallback = "65536",
+     .help = "files that the kernel remembers as bad, and as many as good",
+     .min = 16,
+     .max = 4194304},
+    {.name = NULL}};
+
+/* Fills `list` from an option; -EINVAL names what is wrong in the log. */
+static int read_list(const struct tocsin_host *host, const char *option, bool paths,
+                     const char *list[TC_KEXT_WATCH_MAX + 1])
+{
+    const char *item;
+    size_t n = 0;
+
+    for (; (item = host->option_item(host, option, n)) != NULL; n++) {
+        if (n == TC_KEXT_WATCH_MAX || (paths && *item != '/')) {
+            host->log(host, TOCSIN_LOG_ERROR, "%s: \"%s\" is %s", option, item,
+                      n == TC_KEXT_WATCH_MAX ? "one too many" : "no absolute path");
+            return -EINVAL;
+        }
+        list[n] = item;
+    }
+    list[n] = NULL;
+    return 0;
+}
+
+static void read_rest(struct tc_kext *kext)
+{
+    const struct tocsin_host *host = kext->host;
+    const char *opens = host->option_text(host, "watch_opens");
+    uint32_t ring = 4096, wanted = (uint32_t)host->option_int(host, "ring_size");
+
+    kext->opens = !strcmp(opens, "on")    ? TC_KEXT_OPENS_ON
+                  : !strcmp(opens, "off") ? TC_KEXT_OPENS_OFF
+                                          : TC_KEXT_OPENS_AUTO;
+    kext->hold = !strcmp(host->option_text(host, "hold_exec"), "unknown");
+    kext->sizes.known = (uint32_t)host->option_int(host, "max_known");
+    while (ring < wanted)
+        ring *= 2;
+    kext->sizes.ring_bytes = ring;
+}
+
+static int kext_init(const struct tocsin_host *host, void **ret_state)
+{
+    struct tc_kext *kext = calloc(1, sizeof(*kext));
+    int err;
+
+    if (!kext)
+        return -ENOMEM;
+    kext->host = host;
+    kext->mountinfo_fd = -1;
+    tc_kext_items_init(&kext->named);
+    tc_kext_items_init(&kext->left);
+    pthread_mutex_init(&kext->left_lock, NULL);
+    read_rest(kext);
+    err = read_list(host, "watch", true, kext->watch);
+    if (!err)
+        err = read_list(host, "ignore_filesystems", false, kext->ignored);
+    if (!err && !kext->watch[0]) {
+        host->log(host, TOCSIN_LOG_ERROR, "watch: there must be at least one path");
+        err = -EINVAL;
+    }
+    if (err)
+        free(kext);
+    else
+        *ret_state = kext;
+    return err;
+}
+
+static int kext_start(void *state)
+{
+    return tc_kext_start(state);
+}
+
+static int kext_stop(void *state)
+{
+    return tc_kext_stop(state);
+}
+
+static void asked(struct tc_kext *kext, const struct tocsin_event *request)
+{
+    struct tocsin_writer w;
+    uint8_t buf[128];
+
+    if (!strcmp(request->topic, "rpc.kext.stats")) {
+        tc_kext_publish_stats(kext, request);
+        return;
+    }
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_str(&w, "error", "no such method; there is rpc.kext.stats");
+    tocsin_end(&w);
+    if (tocsin_reply(kext->host, request, &w))
+        kext->counts.publish_errors++;
+}
+
+static void kext_event(void *state, const struct tocsin_event *event)
+{
+    struct tc_kext *kext = state;
+
+    if (kext->closing || !kext->started)
+        return;
+    if (!strcmp(event->topic, TOCSIN_TOPIC_VERDICT_FINAL)) {
+        tc_kext_verdict_came(kext, event);
+    } else if (!strncmp(event->topic, "file.", 5)) {
+        if (strcmp(event->source, "kext") != 0)
+            tc_kext_peer_asked(kext, event);
+    } else if (!strcmp(event->topic, TOCSIN_TOPIC_THREAT_DETECTED)) {
+        tc_kext_threat_found(kext, event);
+    } else if (!strncmp(event->topic, "rpc.", 4)) {
+        asked(kext, event);
+    } else { /* other rules, another mode, other exclusions */
+        tc_kext_set_mode(kext);
+        tc_kext_verdicts_reset(kext);
+    }
+}
+
+static void kext_destroy(void *state)
+{
+    struct tc_kext *kext = state;
+
+    tc_kext_release(kext);
+    pthread_mutex_destroy(&kext->left_lock);
+    free(kext);
+}
+
+TOCSIN_EXPORT extern const struct tocsin_plugin tocsin_plugin;
+const struct tocsin_plugin tocsin_plugin = {
+    TOCSIN_PLUGIN_HEADER(TOCSIN_KIND_KERNEL_EXTENSION),
+    .name = "kext",
+    .version = "0.1.0",
+    .summary = "refuses known-bad files in the kernel, ends what is denied (eBPF)",
+    .publishes = publishes,
+    .subscribes = subscribes,
+    .options = options,
+    .init = kext_init,
+    .start = kext_start,
+    .event = kext_event,
+    .stop = kext_stop,
+    .destroy = kext_destroy,
+};

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the plugin's state, shared by the files that act on it on the loop thread:
+ *   kext.c            descriptor, options, events from the bus
+ *   kext_lifecycle.c  start, stop, jobs, the heartbeat
+ *   kext_rungs.c      which rung the machine has; the canary (pool thread)
+ *   kext_watching.c   mounts, watched folders, names
+ *   kext_verdict.c    what a verdict leads to
+ *   kext_publish.c    everything that is published
+ * Below them, and without it: kext_load and kext_maps, kext_ring, kext_reader,
+ * kext_resolve, kext_item, kext_kill, kext_guard, kext_canary; in the kernel:
+ * kext.bpf.c, with kext_abi.h between the two.
+ */
+#ifndef TC_KEXT_H
+#define TC_KEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <tocsin/plugin.h>
+
+#include "kext_canary.h"
+#include "kext_guard.h"
+#include "kext_load.h"
+#include "kext_reader.h"
+#include "kext_resolve.h"
+#include "sensor_names.h"
+
+#define TC_KEXT_WATCH_MAX 64     /* entries of `watch`, and of `ignore_filesystems` */
+#define TC_KEXT_PENDING_MAX 4096 /* verdicts waited for at once */
+#define TC_KEXT_PEER_MAX 4096    /* questions of other sensors that are remembered */
+#define TC_KEXT_CANARY_EVERY_MS 30000
+#define TC_KEXT_HEARTBEAT_MS 3000 /* the deadline is renewed so often ... */
+#define TC_KEXT_PATIENCE_MS 10000 /* ... and lies so far ahead */
+
+/* Work on a pool thread; never the same one twice at once. */
+struct tc_kext_job {
+    struct tc_kext *kext;
+    void (*run)(struct tc_kext *kext);              /* pool thread */
+    void (*done)(struct tc_kext *kext, int status); /* loop; -ECANCELED: not run */
+    bool busy, again; /* again: somebody asked while it was busy */
+};
+
+enum tc_kext_job_name {
+    TC_KEXT_JOB_OPEN,
+    TC_KEXT_JOB_SCAN,
+    TC_KEXT_JOB_NAMES,
+    TC_KEXT_JOB_CANARY,
+    TC_KEXT_JOB_CLOSE,
+    TC_KEXT_JOBS,
+};
+
+enum tc_kext_opens {
+    TC_KEXT_OPENS_OFF,
+    TC_KEXT_OPENS_ON,
+    TC_KEXT_OPENS_AUTO, /* where they cost next to nothing: on the upper rung */
+};
+
+struct tc_kext_counts {
+    uint64_t opens, execs, written, renamed, created, deleted; /* published */
+    uint64_t excluded, allowed, denied;
+    uint64_t cached;        /* put into `good` */
+    uint64_t not_cached;    /* allowed, cacheable, but it had changed meanwhile */
+    uint64_t bad, bad_full; /* put into `bad`; not put there: it was full */
+    uint64_t peer;          /* of those: learned from another sensor's question */
+    uint64_t resets, gaps, unanswered, publish_errors;
+};
+
+/* What is remembered of a published event until its verdict. */
+struct tc_kext_pending {
+    const struct tocsin_event *event; /* NULL: not in use */
+    struct tc_kext_key key;
+    uint64_t start_ns;
+    int32_t pid;
+    uint16_t flags; /* enum tc_kext_flags */
+    bool keyed, executes;
+    bool changed; /* written to since: not to be remembered */
+    uint32_t generation;
+    uint32_t next; /* of the same bucket */
+};
+
+/* A question of another sensor; index: its id, so a later one replaces it. */
+struct tc_kext_peer {
+    uint64_t id;
+    struct tc_kext_key key;
+};
+
+/* What a scan of the mounts has found. A pool thread's, but for scan_done. */
+struct tc_kext_scan {
+    struct tc_sensor_scope *scope;
+    struct tc_kext_folder folders[TC_KEXT_FOLDERS_MAX];
+    size_t folder_count, unwatched, unnamed; /* of these: no room; no names told */
+    int err;
+    char what[512]; /* of the last one unnamed */
+};
+
+struct tc_kext {
+    const struct tocsin_host *host;
+    const char *watch[TC_KEXT_WATCH_MAX + 1], *ignored[TC_KEXT_WATCH_MAX + 1];
+    struct tc_kext_sizes sizes;
+    enum tc_kext_opens opens;
+    bool hold, passive;
+
+    bool started, closing, closed;
+    int open_status, close_status;
+    char why[512]; /* what kept it from starting, or from the upper rung */
+    struct tc_kext_job jobs[TC_KEXT_JOBS];
+
+    struct tc_kext_programs programs;
+    struct tc_kext_resolver resolver;
+    bool resolver_ready;
+    struct tc_kext_reader reader;
+    struct tc_kext_canary canary;
+    struct tc_kext_guard guard;
+    struct tc_sensor_names names;
+    bool names_open;
+    struct tc_sensor_name_batch *batch;
+    struct tc_kext_items named; /* made of the batch */
+    bool names_lost, area_changed, folder_renamed;
+    int names_status, canary_status, mountinfo_fd;
+    struct tc_kext_scan scan;
+    struct tc_sensor_scope *scope;
+
+    pthread_mutex_t left_lock;
+    struct tc_kext_items left; /* found while the plugin stops: published last */
+
+    struct tc_kext_pending *pending; /* TC_KEXT_PENDING_MAX */
+    uint32_t *buckets;               /* event id -> slot, as many */
+    uint32_t free_slot, pending_count;
+    struct tc_kext_peer *peers; /* TC_KEXT_PEER_MAX */
+    uint32_t generation;        /* of remembered verdicts */
+
+    uint64_t sequence, epoch;
+    uint64_t complete_ns; /* since the epoch: until then nothing is known to be lost */
+    uint64_t seen_lost;
+    struct tc_kext_counts counts;
+    struct tocsin_timer *heartbeat, *canary_timer;
+    struct tocsin_watch *mountinfo_watch, *names_watch;
+    uint8_t encoded[TC_SENSOR_EVENT_MAX];
+};
+
+/* kext_lifecycle.c */
+int tc_kext_start(struct tc_kext *kext);
+int tc_kext_stop(struct tc_kext *kext);
+void tc_kext_release(struct tc_kext *kext); /* frees what start made; jobs must be idle */
+int tc_kext_job_start(struct tc_kext *kext, enum tc_kext_job_name name);
+
+/* Brings what the programs are told into line with the agent's mode, and renews their
+ * deadline. tell_mode: by what was known last, any thread. */
+void tc_kext_set_mode(struct tc_kext *kext);
+void tc_kext_tell_mode(struct tc_kext *kext);
+
+/* kext_rungs.c: pool thread */
+int tc_kext_climb(struct tc_kext *kext); /* takes the best rung that proves itself */
+void tc_kext_descend(struct tc_kext *kext);
+int tc_kext_prove(struct tc_kext *kext); /* the canary */
+
+/* kext_watching.c: run, done and watch callbacks of the jobs of those names */
+void tc_kext_scan_run(struct tc_kext *kext);
+void tc_kext_scan_done(struct tc_kext *kext, int status);
+void tc_kext_mounts_changed(void *arg, int status, uint32_t events);
+void tc_kext_names_run(struct tc_kext *kext);
+void tc_kext_names_done(struct tc_kext *kext, int status);
+void tc_kext_names_readable(void *arg, int status, uint32_t events);
+
+/* kext_verdict.c */
+int tc_kext_verdicts_init(struct tc_kext *kext);
+void tc_kext_verdicts_done(struct tc_kext *kext);
+void tc_kext_verdict_expect(struct tc_kext *kext, const struct tc_kext_item *item,
+                            const struct tocsin_event *event);
+void tc_kext_verdict_came(struct tc_kext *kext, const struct tocsin_event *event);
+void tc_kext_verdict_changed(struct tc_kext *kext, const struct tc_kext_key *key);
+void tc_kext_verdicts_reset(struct tc_kext *kext); /* verdicts may differ from here on */
+void tc_kext_peer_asked(struct tc_kext *kext, const struct tocsin_event *event);
+void tc_kext_threat_found(struct tc_kext *kext, const struct tocsin_event *event);
+/* The process of an item that nobody will judge, if it was stopped, goes on. */
+void tc_kext_let_go(struct tc_kext *kext, int32_t pid, uint64_t start_ns, uint16_t flags);
+
+/* kext_publish.c */
+uint64_t tc_kext_realtime_ns(void);
+void tc_kext_deliver(void *arg, struct tc_kext_items *items); /* reader's thread */
+void tc_kext_publish_items(struct tc_kext *kext, struct tc_kext_items *items);
+void tc_kext_publish_gap(struct tc_kext *kext, const char *reason, uint64_t lost);
+void tc_kext_publish_stats(struct tc_kext *kext, const struct tocsin_event *request);
+
+#endif

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the beginning and the end. Start: programs, reader and canary on a pool thread;
+ * only when the canary has come through is the plugin running, and only then does it
+ * publish. Stop: the programs are detached, what they have reported is read to the end
+ * and published, whoever was stopped goes on.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "kext.h"
+#include "kext_kill.h"
+#include "sensor_scope.h"
+
+#define NS_PER_MS 1000000ull
+
+static void begin_close(struct tc_kext *kext, int status);
+static bool finish_close(struct tc_kext *kext);
+
+/* ---- Jobs. ---- */
+
+static void job_run(void *arg)
+{
+    struct tc_kext_job *job = arg;
+
+    job->run(job->kext);
+}
+
+static void job_done(void *arg, int status)
+{
+    struct tc_kext_job *job = arg;
+    struct tc_kext *kext = job->kext;
+    bool again = job->again;
+
+    job->busy = job->again = false;
+    job->done(kext, status);
+    if (again && !kext->closing)
+        tc_kext_job_start(kext, (enum tc_kext_job_name)(job - kext->jobs));
+    if (kext->closing && finish_close(kext))
+        kext->host->complete(kext->host, kext->close_status);
+}
+
+int tc_kext_job_start(struct tc_kext *kext, enum tc_kext_job_name name)
+{
+    struct tc_kext_job *job = &kext->jobs[name];
+    int err;
+
+    if (job->busy) {
+        job->again = true;
+        return 0;
+    }
+    err = kext->host->work(kext->host, job_run, job_done, job);
+    job->busy = !err;
+    return err;
+}
+
+/* ---- The heartbeat: from the loop, so that a hung agent lets go. ---- */
+
+void tc_kext_tell_mode(struct tc_kext *kext)
+{
+    struct tc_kext_control *control = kext->programs.control;
+
+    __atomic_store_n(&control->enforce, !kext->passive, __ATOMIC_RELAXED);
+    __atomic_store_n(&control->hold, kext->hold && !kext->passive, __ATOMIC_RELAXED);
+    __atomic_store_n(&control->deadline_ns,
+                     kext->host->now_ns(kext->host) + TC_KEXT_PATIENCE_MS * NS_PER_MS,
+                     __ATOMIC_RELAXED);
+}
+
+void tc_kext_set_mode(struct tc_kext *kext)
+{
+    kext->passive = kext->host->passive(kext->host);
+    tc_kext_tell_mode(kext);
+}
+
+static void heartbeat(void *arg)
+{
+    struct tc_kext *kext = arg;
+    uint64_t counters[TC_KEXT_COUNTERS];
+
+    tc_kext_set_mode(kext);
+    tc_kext_read_counters(&kext->programs, counters);
+    if (counters[TC_KEXT_LOST] != kext->seen_lost)
+        tc_kext_publish_gap(kext, "the ring was full",
+                            counters[TC_KEXT_LOST] - kext->seen_lost);
+    kext->seen_lost = counters[TC_KEXT_LOST];
+    kext->complete_ns = tc_kext_realtime_ns();
+}
+
+/* ---- The canary. ---- */
+
+static void canary_run(struct tc_kext *kext)
+{
+    kext->canary_status = tc_kext_prove(kext);
+}
+
+static void canary_came(struct tc_kext *kext)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%llu",
+             (unsigned long long)kext->host->now_ns(kext->host));
+    kext->host->report(kext->host, TOCSIN_REPORT_FACT, "canary_ns", text, NULL);
+    kext->host->report(kext->host, TOCSIN_REPORT_CLEAR, "kext_canary", NULL, NULL);
+}
+
+static void canary_done(struct tc_kext *kext, int status)
+{
+    char text[600];
+
+    if (status || kext->closing)
+        return;
+    if (!kext->canary_status) {
+        canary_came(kext);
+        return;
+    }
+    snprintf(text, sizeof(text), "the sensor does not prove itself: %s", kext->why);
+    kext->host->report(kext->host, TOCSIN_REPORT_ISSUE, "kext_canary", text,
+                       "restart the agent");
+}
+
+static void canary_due(void *arg)
+{
+    tc_kext_job_start(arg, TC_KEXT_JOB_CANARY);
+}
+
+/* ---- Start. ---- */
+
+static void remember_running(void *arg, const struct tc_kext_running *running)
+{
+    tc_kext_resolve_process(arg, (pid_t)running->pid);
+}
+
+static int open_all(struct tc_kext *kext)
+{
+    struct rlimit files = {.rlim_cur = 1024};
+    size_t processes;
+    int err;
+
+    getrlimit(RLIMIT_NOFILE, &files);
+    processes = files.rlim_cur / 8 < TC_SENSOR_PROCESSES_MAX ? files.rlim_cur / 8
+                                                             : TC_SENSOR_PROCESSES_MAX;
+    err = tc_kext_resolver_init(
+        &kext->resolver, kext->host, &kext->programs, processes,
+        files.rlim_cur / 2 > INT32_MAX ? INT32_MAX : (int)(files.rlim_cur / 2));
+    kext->resolver_ready = true;
+    if (err)
+        return err;
+    kext->mountinfo_fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+    kext->batch = calloc(1, sizeof(*kext->batch));
+    if (kext->mountinfo_fd < 0)
+        return -errno;
+    if (!kext->batch)
+        return -ENOMEM;
+    kext->names_open = !tc_sensor_names_open(&kext->names, false, NULL, NULL);
+    kext->names.written = true;
+    tc_kext_scan_run(kext);
+    err = kext->scan.err;
+    if (!err)
+        err = tc_kext_canary_init(&kext->canary, kext->host->state_dir(kext->host));
+    if (err)
+        snprintf(kext->why, sizeof(kext->why), "%s", strerror(-err));
+    return err;
+}
+
+static void open_run(struct tc_kext *kext)
+{
+    int err = open_all(kext);
+
+    if (!err)
+        err = tc_kext_climb(kext);
+    if (!err)
+        tc_kext_each_running(&kext->programs, remember_running, &kext->resolver);
+    kext->open_status = err;
+}
+
+/* Begins to watch, once everything is open. */
+static int go(struct tc_kext *kext)
+{
+    const struct tocsin_host *host = kext->host;
+    int err = 0;
+
+    if (kext->names_open)
+        err = host->watch_fd(host, kext->names.group, TOCSIN_READABLE,
+                             tc_kext_names_readable, kext, &kext->names_watch);
+    if (!err)
+        err = host->watch_fd(host, kext->mountinfo_fd, TOCSIN_PRIORITY,
+                             tc_kext_mounts_changed, kext, &kext->mountinfo_watch);
+    if (!err)
+        err = host->timer_start(host, TC_KEXT_HEARTBEAT_MS, TC_KEXT_HEARTBEAT_MS,
+                                heartbeat, kext, &kext->heartbeat);
+    if (!err)
+        err = host->timer_start(host, TC_KEXT_CANARY_EVERY_MS, TC_KEXT_CANARY_EVERY_MS,
+                                canary_due, kext, &kext->canary_timer);
+    return err;
+}
+
+static void open_done(struct tc_kext *kext, int status)
+{
+    const struct tocsin_host *host = kext->host;
+    bool lsm = kext->programs.rung == TC_KEXT_RUNG_LSM;
+    int err = status ? status : kext->open_status;
+
+    if (kext->closing)
+        return;
+    if (!err)
+        err = go(kext);
+    if (err) {
+        host->log(host, TOCSIN_LOG_ERROR, "cannot start: %s",
+                  *kext->why ? kext->why : strerror(-err));
+        begin_close(kext, err);
+        return;
+    }
+    tc_kext_scan_done(kext, 0);
+    tc_kext_set_mode(kext);
+    if (!lsm)
+        host->log(host, TOCSIN_LOG_NOTICE,
+                  "opens are not refused, only executions are ended: %s", kext->why);
+    host->report(host, TOCSIN_REPORT_FACT, "sensor_mechanism",
+                 lsm ? "bpf_lsm" : "bpf_tracing", NULL);
+    canary_came(kext);
+    kext->started = true;
+    kext->reader.muted = false;
+    host->complete(host, 0);
+}
+
+/* First nothing new comes, then what came is read; then nothing holds anybody. */
+static void close_run(struct tc_kext *kext)
+{
+    struct tc_kext_held held;
+    uint32_t pid;
+
+    tc_kext_descend(kext);
+    while (kext->programs.skeleton && tc_kext_any_held(&kext->programs, &pid, &held) &&
+           tc_kext_take_held(&kext->programs, pid, held.start_ns))
+        tc_kext_signal((pid_t)pid, held.start_ns, SIGCONT);
+    tc_kext_canary_done(&kext->canary);
+    if (kext->names_open)
+        tc_sensor_names_close(&kext->names);
+    kext->names_open = false;
+}
+
+static void close_done(struct tc_kext *kext, int status)
+{
+    if (status)
+        close_run(kext); /* it was not run */
+}
+
+int tc_kext_start(struct tc_kext *kext)
+{
+    static const struct {
+        void (*run)(struct tc_kext *kext);
+        void (*done)(struct tc_kext *kext, int status);
+    } table[TC_KEXT_JOBS] = {
+        [TC_KEXT_JOB_OPEN] = {open_run, open_done},
+        [TC_KEXT_JOB_SCAN] = {tc_kext_scan_run, tc_kext_scan_done},
+        [TC_KEXT_JOB_NAMES] = {tc_kext_names_run, tc_kext_names_done},
+        [TC_KEXT_JOB_CANARY] = {canary_run, canary_done},
+        [TC_KEXT_JOB_CLOSE] = {close_run, close_done},
+    };
+    int err;
+
+    for (size_t i = 0; i < TC_KEXT_JOBS; i++)
+        kext->jobs[i] = (struct tc_kext_job){
+            .kext = kext, .run = table[i].run, .done = table[i].done};
+    kext->reader.programs = &kext->programs;
+    kext->reader.resolver = &kext->resolver;
+    kext->reader.deliver = tc_kext_deliver;
+    kext->reader.arg = kext;
+    kext->names.group = kext->mountinfo_fd = -1;
+    kext->started = kext->closing = kext->closed = false;
+    kext->why[0] = '\0';
+    kext->complete_ns = tc_kext_realtime_ns();
+    kext->epoch = kext->complete_ns / NS_PER_MS;
+    kext->seen_lost = 0;
+    kext->passive = kext->host->passive(kext->host);
+    tc_kext_items_init(&kext->named);
+    tc_kext_items_init(&kext->left);
+    err = tc_kext_verdicts_init(kext);
+    if (!err)
+        err = tc_kext_job_start(kext, TC_KEXT_JOB_OPEN);
+    if (err)
+        tc_kext_verdicts_done(kext);
+    return err ? err : TOCSIN_PENDING;
+}
+
+/* ---- Stop. ---- */
+
+static void begin_close(struct tc_kext *kext, int status)
+{
+    const struct tocsin_host *host = kext->host;
+
+    kext->closing = true;
+    kext->close_status = status;
+    host->timer_stop(host, kext->heartbeat);
+    host->timer_stop(host, kext->canary_timer);
+    host->watch_stop(host, kext->mountinfo_watch);
+    host->watch_stop(host, kext->names_watch);
+    kext->heartbeat = kext->canary_timer = NULL;
+    kext->mountinfo_watch = kext->names_watch = NULL;
+}
+
+/* Goes on once no job runs: closes, then publishes what was left. True: all is done. */
+static bool finish_close(struct tc_kext *kext)
+{
+    for (size_t i = 0; i < TC_KEXT_JOBS; i++)
+        if (kext->jobs[i].busy)
+            return false;
+    if (!kext->closed) {
+        kext->closed = true;
+        if (!tc_kext_job_start(kext, TC_KEXT_JOB_CLOSE))
+            return false;
+        close_run(kext); /* no pool thread for it */
+    }
+    tc_kext_release(kext);
+    return true;
+}
+
+int tc_kext_stop(struct tc_kext *kext)
+{
+    begin_close(kext, 0);
+    return finish_close(kext) ? 0 : TOCSIN_PENDING;
+}
+
+void tc_kext_release(struct tc_kext *kext)
+{
+    tc_kext_publish_items(kext, &kext->left);
+    tc_kext_verdicts_done(kext);
+    tc_kext_unload(&kext->programs);
+    if (kext->resolver_ready)
+        tc_kext_resolver_done(&kext->resolver);
+    kext->resolver_ready = false;
+    if (kext->mountinfo_fd >= 0)
+        close(kext->mountinfo_fd);
+    kext->mountinfo_fd = -1;
+    tc_kext_items_clear(&kext->named);
+    tc_sensor_scope_unref(kext->scope);
+    tc_sensor_scope_unref(kext->scan.scope);
+    kext->scope = kext->scan.scope = NULL;
+    free(kext->batch);
+    kext->batch = NULL;
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kext_reader.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kext_kill.h"
+#include "kext_load.h"
+#include "kext_resolve.h"
+
+#define NS_PER_MS 1000000ull
+#define NS_PER_S 1000000000ull
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static void ring_the_bell(struct tc_kext_reader *reader)
+{
+    uint64_t one = 1;
+
+    while (write(reader->wake, &one, sizeof(one)) < 0 && errno == EINTR)
+        ;
+}
+
+/* ---- Orders. ---- */
+
+void tc_kext_reader_order(struct tc_kext_reader *reader,
+                          const struct tc_kext_order *order)
+{
+    bool taken;
+
+    pthread_mutex_lock(&reader->lock);
+    taken = reader->order_count < TC_KEXT_ORDERS_MAX;
+    if (taken)
+        reader->orders[reader->order_count++] = *order;
+    else
+        reader->orders_lost++;
+    pthread_mutex_unlock(&reader->lock);
+    if (taken)
+        ring_the_bell(reader);
+}
+
+static void carry_out(struct tc_kext_reader *reader, const struct tc_kext_order *order)
+{
+    int killed;
+
+    if (order->what == TC_KEXT_ORDER_LET_GO) {
+        tc_kext_signal(order->pid, order->start_ns, SIGCONT);
+        return;
+    }
+    killed = tc_kext_kill_tree(order->pid, order->start_ns);
+    if (killed > 0)
+        reader->killed += (unsigned)killed;
+    else
+        reader->not_killed++;
+}
+
+static void obey(struct tc_kext_reader *reader)
+{
+    struct tc_kext_order order;
+    bool more;
+
+    do {
+        pthread_mutex_lock(&reader->lock);
+        more = reader->order_count > 0;
+        if (more) {
+            order = reader->orders[0];
+            memmove(&reader->orders[0], &reader->orders[1],
+                    --reader->order_count * sizeof(order));
+        }
+        pthread_mutex_unlock(&reader->lock);
+        if (more)
+            carry_out(reader, &order);
+    } while (more);
+}
+
+/* ---- Records. ---- */
+
+/* True when the record is about the canary, whoever touched it. */
+static bool is_canary(struct tc_kext_reader *reader, const struct tc_kext_record *record)
+{
+    bool is;
+
+    pthread_mutex_lock(&reader->lock);
+    is =
+        reader->has_canary && !memcmp(&reader->canary, &record->key, sizeof(record->key));
+    if (is && record->kind == TC_KEXT_OPEN)
+        reader->canary_opened_ns = now_ns();
+    else if (is)
+        reader->canary_executed_ns = now_ns();
+    if (is)
+        pthread_cond_broadcast(&reader->seen);
+    pthread_mutex_unlock(&reader->lock);
+    return is;
+}
+
+/* Nobody will answer for a process that was stopped and is not reported. */
+static void let_go(struct tc_kext_reader *reader, const struct tc_kext_record *record)
+{
+    if (record->flags & TC_KEXT_WAS_STOPPED &&
+        tc_kext_take_held(reader->programs, record->pid, record->start_ns))
+        tc_kext_signal((pid_t)record->pid, record->start_ns, SIGCONT);
+}
+
+static void take(struct tc_kext_reader *reader, const struct tc_kext_record *record,
+                 size_t len)
+{
+    struct tc_kext_item *item = NULL;
+
+    if (len < sizeof(*record) || is_canary(reader, record))
+        return;
+    if (!reader->muted)
+        item = tc_kext_resolve(reader->resolver, record, len);
+    if (item)
+        tc_kext_items_add(&reader->items, item);
+    else
+        let_go(reader, record);
+}
+
+static void hand_on(struct tc_kext_reader *reader)
+{
+    if (!reader->items.count)
+        return;
+    reader->undelivered += reader->items.count;
+    reader->deliver(reader->arg, &reader->items);
+}
+
+/* So much has been handed on that nothing more is read until some of it was taken. */
+static bool is_full(struct tc_kext_reader *reader)
+{
+    return reader->undelivered >= TC_KEXT_UNDELIVERED;
+}
+
+/*
+ * Reads what is there. While nobody takes what was handed on, the rest stays in the ring,
+ * where the kernel counts what no longer fits.
+ */
+static size_t drain(struct tc_kext_reader *reader)
+{
+    const void *record;
+    size_t n = 0, len;
+
+    while ((!is_full(reader) || reader->stopping) &&
+           (record = tc_kext_ring_next(&reader->ring, &len)) != NULL) {
+        take(reader, record, len);
+        tc_kext_ring_release(&reader->ring, record);
+        n++;
+        if (reader->items.count >= TC_KEXT_BATCH || !(n % TC_KEXT_BATCH)) {
+            hand_on(reader);
+            obey(reader);
+        }
+    }
+    hand_on(reader);
+    return n;
+}
+
+/* ---- The thread. ---- */
+
+static void wait_for(struct tc_kext_reader *reader, int ms)
+{
+    struct epoll_event events[2];
+    uint64_t rung;
+    int n = epoll_wait(reader->epoll, events, 2, ms);
+
+    for (int i = 0; i < n; i++)
+        if (events[i].data.fd == reader->wake)
+            while (read(reader->wake, &rung, sizeof(rung)) < 0 && errno == EINTR)
+                ;
+}
+
+static void wait_for_room(struct tc_kext_reader *reader)
+{
+    struct pollfd bell = {.fd = reader->wake, .events = POLLIN};
+    uint64_t rung;
+
+    if (poll(&bell, 1, -1) > 0)
+        while (read(reader->wake, &rung, sizeof(rung)) < 0 && errno == EINTR)
+            ;
+}
+
+/* Says that it sleeps, and sleeps unless something has come before that was heard. */
+static void sleep_until_woken(struct tc_kext_reader *reader)
+{
+    uint32_t *asleep = &reader->programs->control->asleep;
+
+    __atomic_store_n(asleep, 1, __ATOMIC_SEQ_CST);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (tc_kext_ring_idle(&reader->ring) && !reader->stopping)
+        wait_for(reader, -1);
+    __atomic_store_n(asleep, 0, __ATOMIC_SEQ_CST);
+}
+
+static void *reader_main(void *arg)
+{
+    struct tc_kext_reader *reader = arg;
+    uint64_t last_ns = now_ns();
+
+    while (!reader->stopping) {
+        obey(reader);
+        if (drain(reader))
+            last_ns = now_ns();
+        if (is_full(reader))
+            wait_for_room(reader);
+        else if (now_ns() - last_ns < TC_KEXT_AWAKE_MS * NS_PER_MS)
+            wait_for(reader, TC_KEXT_LOOK_MS);
+        else
+            sleep_until_woken(reader);
+    }
+    drain(reader);
+    obey(reader);
+    return NULL;
+}
+
+static int watch(struct tc_kext_reader *reader, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+    return epoll_ctl(reader->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static int open_all(struct tc_kext_reader *reader, size_t ring_bytes)
+{
+    int err;
+
+    reader->epoll = epoll_create1(EPOLL_CLOEXEC);
+    reader->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    reader->orders = calloc(TC_KEXT_ORDERS_MAX, sizeof(*reader->orders));
+    if (reader->epoll < 0 || reader->wake < 0)
+        return -errno;
+    if (!reader->orders)
+        return -ENOMEM;
+    err = tc_kext_ring_open(&reader->ring, tc_kext_ring_fd(reader->programs), ring_bytes);
+    if (!err)
+        err = watch(reader, tc_kext_ring_fd(reader->programs));
+    if (!err)
+        err = watch(reader, reader->wake);
+    return err;
+}
+
+static void close_all(struct tc_kext_reader *reader)
+{
+    tc_kext_ring_close(&reader->ring);
+    if (reader->epoll >= 0)
+        close(reader->epoll);
+    if (reader->wake >= 0)
+        close(reader->wake);
+    free(reader->orders);
+    reader->orders = NULL;
+    reader->epoll = reader->wake = -1;
+    pthread_cond_destroy(&reader->seen);
+    pthread_mutex_destroy(&reader->lock);
+}
+
+/* Signals are the loop's: none is to interrupt this thread. */
+static int spawn(struct tc_kext_reader *reader)
+{
+    sigset_t all, before;
+    int err;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    err = pthread_create(&reader->thread, NULL, reader_main, reader);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -err;
+}
+
+int tc_kext_reader_start(struct tc_kext_reader *reader, size_t ring_bytes)
+{
+    pthread_condattr_t monotonic;
+    int err;
+
+    tc_kext_items_init(&reader->items);
+    reader->stopping = false;
+    reader->order_count = 0;
+    reader->undelivered = 0;
+    reader->has_canary = false;
+    pthread_mutex_init(&reader->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&reader->seen, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    err = open_all(reader, ring_bytes);
+    if (!err)
+        err = spawn(reader);
+    if (err)
+        close_all(reader);
+    reader->running = !err;
+    return err;
+}
+
+void tc_kext_reader_stop(struct tc_kext_reader *reader)
+{
+    if (!reader->running)
+        return;
+    reader->stopping = true;
+    ring_the_bell(reader);
+    pthread_join(reader->thread, NULL);
+    reader->running = false;
+    close_all(reader);
+}
+
+void tc_kext_reader_delivered(struct tc_kext_reader *reader, size_t count)
+{
+    /* One that was kept from reading is not waiting for the kernel: it must be told. */
+    if (atomic_fetch_sub(&reader->undelivered, count) >= TC_KEXT_UNDELIVERED)
+        ring_the_bell(reader);
+}
+
+/* ---- The canary. ---- */
+
+void tc_kext_reader_set_canary(struct tc_kext_reader *reader,
+                               const struct tc_kext_key *key)
+{
+    pthread_mutex_lock(&reader->lock);
+    reader->canary = *key;
+    reader->has_canary = true;
+    pthread_mutex_unlock(&reader->lock);
+}
+
+int tc_kext_reader_await_canary(struct tc_kext_reader *reader, bool exec,
+                                uint64_t since_ns, unsigned ms)
+{
+    uint64_t until_ns = now_ns() + ms * NS_PER_MS;
+    struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
+                             .tv_nsec = (long)(until_ns % NS_PER_S)};
+    const uint64_t *seen_ns =
+        exec ? &reader->canary_executed_ns : &reader->canary_opened_ns;
+    int err = 0;
+
+    pthread_mutex_lock(&reader->lock);
+    while (*seen_ns < since_ns && !err)
+        err = pthread_cond_timedwait(&reader->seen, &reader->lock, &until);
+    err = *seen_ns < since_ns ? -ETIMEDOUT : 0;
+    pthread_mutex_unlock(&reader->lock);
+    return err;
+}

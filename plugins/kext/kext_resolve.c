@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kext_resolve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fanotify.h>
+#include <time.h>
+#include <tocsin/plugin.h>
+#include <unistd.h>
+
+#include "kext_item.h"
+#include "kext_load.h"
+#include "sensor_names.h"
+#include "sensor_scope.h"
+
+#define NS_PER_S 1000000000ull
+#define STATX_WHAT (STATX_BASIC_STATS | STATX_MNT_ID)
+/* Never waits, never follows, never becomes a terminal. */
+#define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+
+int tc_kext_resolver_init(struct tc_kext_resolver *resolver,
+                          const struct tocsin_host *host,
+                          const struct tc_kext_programs *programs, size_t processes,
+                          int fd_ceiling)
+{
+    memset(resolver, 0, sizeof(*resolver));
+    pthread_mutex_init(&resolver->lock, NULL);
+    resolver->host = host;
+    resolver->programs = programs;
+    resolver->fd_ceiling = fd_ceiling;
+    return tc_sensor_processes_new(processes, &resolver->processes);
+}
+
+void tc_kext_resolver_done(struct tc_kext_resolver *resolver)
+{
+    tc_sensor_scope_unref(resolver->scope);
+    tc_sensor_processes_free(resolver->processes);
+    resolver->scope = NULL;
+    resolver->processes = NULL;
+    pthread_mutex_destroy(&resolver->lock);
+}
+
+void tc_kext_resolver_set_scope(struct tc_kext_resolver *resolver,
+                                struct tc_sensor_scope *scope)
+{
+    pthread_mutex_lock(&resolver->lock);
+    tc_sensor_scope_unref(resolver->scope);
+    resolver->scope = tc_sensor_scope_ref(scope);
+    pthread_mutex_unlock(&resolver->lock);
+}
+
+static struct tc_sensor_scope *scope_of(struct tc_kext_resolver *resolver)
+{
+    struct tc_sensor_scope *scope;
+
+    pthread_mutex_lock(&resolver->lock);
+    scope = resolver->scope ? tc_sensor_scope_ref(resolver->scope) : NULL;
+    pthread_mutex_unlock(&resolver->lock);
+    return scope;
+}
+
+void tc_kext_resolver_counters(struct tc_kext_resolver *resolver,
+                               struct tc_sensor_process_counters *ret)
+{
+    pthread_mutex_lock(&resolver->lock);
+    tc_sensor_processes_counters(resolver->processes, ret);
+    pthread_mutex_unlock(&resolver->lock);
+}
+
+void tc_kext_resolve_process(struct tc_kext_resolver *resolver, pid_t pid)
+{
+    pthread_mutex_lock(&resolver->lock);
+    tc_sensor_processes_find(resolver->processes, pid);
+    pthread_mutex_unlock(&resolver->lock);
+}
+
+/* CLOCK_MONOTONIC to nanoseconds since the epoch. */
+static uint64_t realtime_of(uint64_t monotonic_ns)
+{
+    struct timespec real, mono;
+
+    clock_gettime(CLOCK_MONOTONIC, &mono);
+    clock_gettime(CLOCK_REALTIME, &real);
+    return (uint64_t)real.tv_sec * NS_PER_S + (uint64_t)real.tv_nsec -
+           ((uint64_t)mono.tv_sec * NS_PER_S + (uint64_t)mono.tv_nsec - monotonic_ns);
+}
+
+/* ---- Paths. ---- */
+
+/* Turns the names of a record round: "c\0b\0a\0" is "/a/b/c". */
+static bool inner_path(const struct tc_kext_record *record,
+                       char ret_path[TC_SENSOR_PATH_MAX])
+{
+    char *at = ret_path;
+    size_t left = record->path_len, n;
+    const char *end = record->path + left, *name;
+
+    if (!left || left >= TC_SENSOR_PATH_MAX || end[-1] || record->flags & TC_KEXT_CUT)
+        return false;
+    while (end > record->path) {
+        for (name = end - 1; name > record->path && name[-1];)
+            name--;
+        n = (size_t)(end - 1 - name);
+        *at++ = '/';
+        memcpy(at, name, n);
+        at += n;
+        end = name;
+    }
+    *at = '\0';
+    return true;
+}
+
+/* Strips what the kernel appends to the name of a file that has none any more. */
+static void strip_deleted(char *path)
+{
+    static const char deleted[] = " (deleted)";
+    size_t n = strlen(path);
+
+    if (n > sizeof(deleted) && !strcmp(path + n - (sizeof(deleted) - 1), deleted))
+        path[n - (sizeof(deleted) - 1)] = '\0';
+}
+
+static bool path_of_fd(int fd, char ret_path[TC_SENSOR_PATH_MAX])
+{
+    char link[32];
+    ssize_t n;
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    n = readlink(link, ret_path, TC_SENSOR_PATH_MAX - 1);
+    if (n <= 0)
+        return false;
+    ret_path[n] = '\0';
+    return true;
+}
+
+/* ---- Descriptors. ---- */
+
+/* Change time and number together are the file's; the device may be told in another way
+ * (btrfs has one for each subvolume). */
+static bool is_file(const struct statx *stx, const struct tc_kext_key *key)
+{
+    return S_ISREG(stx->stx_mode) && stx->stx_ino == key->inode &&
+           (uint64_t)stx->stx_ctime.tv_sec == key->ctime_s &&
+           stx->stx_ctime.tv_nsec == key->ctime_ns;
+}
+
+/* Opens `path` if it is the file of that key (NULL: any regular file); else -1. */
+static int open_file(struct tc_kext_resolver *resolver, const char *path,
+                     const struct tc_kext_key *key, struct statx *ret_stx)
+{
+    int fd = open(path, OPEN_FLAGS);
+
+    if (fd < 0)
+        return -1;
+    if (fd <= resolver->fd_ceiling &&
+        !statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_WHAT, ret_stx) &&
+        (key ? is_file(ret_stx, key) : S_ISREG(ret_stx->stx_mode)))
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* The file of a record: by the process that has it, which no rename leads astray, or by
+ * its path. */
+static void open_item(struct tc_kext_resolver *resolver, struct tc_kext_item *item,
+                      const struct tc_kext_record *record)
+{
+    char link[48] = "";
+    struct statx stx;
+
+    if (record->kind == TC_KEXT_EXEC)
+        snprintf(link, sizeof(link), "/proc/%u/exe", record->pid);
+    else if (record->fd >= 0)
+        snprintf(link, sizeof(link), "/proc/%u/fd/%d", record->tid, record->fd);
+    if (*link)
+        item->fd = open_file(resolver, link, &record->key, &stx);
+    if (item->fd < 0)
+        item->fd = open_file(resolver, item->path, &record->key, &stx);
+    if (item->fd >= 0)
+        tc_sensor_file_set(&item->file, &stx);
+    else
+        resolver->no_fd++;
+}
+
+/* ---- Who. ---- */
+
+static void identify(struct tc_kext_resolver *resolver, struct tc_kext_item *item,
+                     const struct tc_kext_record *record)
+{
+    const struct tc_sensor_process *process;
+    struct tc_sensor_process told = {.uid = record->uid};
+
+    pthread_mutex_lock(&resolver->lock);
+    process = tc_sensor_processes_find(resolver->processes, (pid_t)record->pid);
+    told.self.start_ns = tc_sensor_processes_start(resolver->processes, record->start_ns);
+    if (!process || process->self.start_ns != told.self.start_ns) {
+        resolver->no_process++;
+        told.self.pid = (pid_t)record->pid;
+        snprintf(told.self.name, sizeof(told.self.name), "%.16s", record->comm);
+        if (record->kind == TC_KEXT_EXEC && !(record->flags & TC_KEXT_WAS_REFUSED))
+            told.self.executable = item->path;
+        told.parent.pid = (pid_t)record->parent_pid;
+        process = &told;
+    }
+    tc_kext_item_identify(item, process);
+    pthread_mutex_unlock(&resolver->lock);
+}
+
+static void describe(struct tc_kext_resolver *resolver, struct tc_kext_item *item,
+                     const struct tc_kext_record *record)
+{
+    item->flags = record->flags;
+    item->judged = true;
+    item->time_ns = realtime_of(record->time_ns);
+    item->start_ns = record->start_ns;
+    item->pid = (int32_t)record->pid;
+    item->executes =
+        record->kind != TC_KEXT_OPEN && !(record->flags & TC_KEXT_WAS_REFUSED);
+    identify(resolver, item, record);
+}
+
+/* ---- Records. ---- */
+
+/* A file that was dealt with is told of wherever it lies. */
+static bool is_wanted(const struct tc_sensor_scope *scope,
+                      const struct tc_kext_record *record, const char *inner)
+{
+    return record->flags & (TC_KEXT_WAS_REFUSED | TC_KEXT_WAS_KILLED) ||
+           tc_sensor_scope_place_inside(scope, tc_kext_st_dev_of(record->key.device),
+                                        inner) == TC_SENSOR_INSIDE;
+}
+
+static struct tc_kext_item *resolve_file(struct tc_kext_resolver *resolver,
+                                         const struct tc_sensor_scope *scope,
+                                         const struct tc_kext_record *record)
+{
+    char inner[TC_SENSOR_PATH_MAX], path[TC_SENSOR_PATH_MAX];
+    struct tc_kext_item *item;
+    struct statx stx;
+    int fd = -1;
+
+    if (!inner_path(record, inner)) {
+        snprintf(path, sizeof(path), "/proc/%u/exe", record->pid);
+        if (record->kind == TC_KEXT_EXEC)
+            fd = open_file(resolver, path, &record->key, &stx);
+        if (fd < 0 || !path_of_fd(fd, path)) {
+            resolver->no_fd++;
+            return NULL;
+        }
+        close(fd);
+        strip_deleted(path);
+    } else if (!is_wanted(scope, record, inner)) {
+        resolver->outside++;
+        return NULL;
+    } else if (!tc_sensor_scope_seen(scope, record->mount_id,
+                                     tc_kext_st_dev_of(record->key.device), inner,
+                                     path)) {
+        snprintf(path, sizeof(path), "%s", inner);
+    }
+    item = tc_kext_item_new(record->kind == TC_KEXT_OPEN ? TOCSIN_TOPIC_FILE_OPEN
+                                                         : TOCSIN_TOPIC_FILE_EXEC,
+                            path);
+    if (!item)
+        return NULL;
+    item->key = record->key;
+    item->keyed = true;
+    open_item(resolver, item, record);
+    describe(resolver, item, record);
+    return item;
+}
+
+/* Where a script is that was executed by this name: its process has not moved since. */
+static int open_script(struct tc_kext_resolver *resolver,
+                       const struct tc_kext_record *record, struct statx *ret_stx)
+{
+    static const char by_fd[] = "/dev/fd/";
+    const char *name = record->path;
+    char path[TC_SENSOR_PATH_MAX];
+
+    if (!strncmp(name, by_fd, sizeof(by_fd) - 1))
+        snprintf(path, sizeof(path), "/proc/%u/fd/%s", record->pid,
+                 name + sizeof(by_fd) - 1);
+    else if (*name == '/')
+        snprintf(path, sizeof(path), "/proc/%u/root%s", record->pid, name);
+    else
+        snprintf(path, sizeof(path), "/proc/%u/cwd/%s", record->pid, name);
+    return open_file(resolver, path, NULL, ret_stx);
+}
+
+/* Whether a watched folder is `folder` or above it: by numbers, as the kernel looks. */
+static bool climb(struct tc_kext_resolver *resolver, int folder)
+{
+    struct tc_kext_folder key;
+    struct stat st;
+    uint64_t inode = 0;
+    int above;
+
+    for (int left = TC_KEXT_DEPTH_MAX; left && folder >= 0; left--) {
+        if (fstat(folder, &st) || st.st_ino == inode) /* the root is its own parent */
+            break;
+        inode = st.st_ino;
+        key = (struct tc_kext_folder){st.st_ino, tc_kext_device_of(st.st_dev)};
+        if (tc_kext_is_folder(resolver->programs, &key)) {
+            close(folder);
+            return true;
+        }
+        above = openat(folder, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        close(folder);
+        folder = above;
+    }
+    if (folder >= 0)
+        close(folder);
+    return false;
+}
+
+/* A file that only another mount namespace shows: it lies where its process sees it. */
+static bool is_inside_elsewhere(struct tc_kext_resolver *resolver,
+                                const struct tc_kext_record *record, const char *path,
+                                const struct statx *stx)
+{
+    char folder[TC_SENSOR_PATH_MAX + 32], *name;
+    struct stat st;
+    int fd;
+
+    snprintf(folder, sizeof(folder), "/proc/%u/root%s", record->pid, path);
+    name = strrchr(folder, '/');
+    *name++ = '\0';
+    fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && !fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) &&
+        st.st_ino == stx->stx_ino)
+        return climb(resolver, fd);
+    if (fd >= 0)
+        close(fd);
+    return false;
+}
+
+static bool is_script_wanted(struct tc_kext_resolver *resolver,
+                             const struct tc_sensor_scope *scope,
+                             const struct tc_kext_record *record, const char *path,
+                             const struct statx *stx)
+{
+    enum tc_sensor_place place = tc_sensor_scope_place(scope, stx->stx_mnt_id, path);
+
+    return place == TC_SENSOR_INSIDE ||
+           (place == TC_SENSOR_ELSEWHERE &&
+            is_inside_elsewhere(resolver, record, path, stx));
+}
+
+static struct tc_kext_item *resolve_script(struct tc_kext_resolver *resolver,
+                                           const struct tc_sensor_scope *scope,
+                                           const struct tc_kext_record *record)
+{
+    struct tc_kext_item *item = NULL;
+    char path[TC_SENSOR_PATH_MAX];
+    struct statx stx;
+    int fd = open_script(resolver, record, &stx);
+
+    if (fd < 0 || !path_of_fd(fd, path)) {
+        resolver->no_fd++;
+        goto out;
+    }
+    if (!is_script_wanted(resolver, scope, record, path, &stx)) {
+        resolver->outside++;
+        goto out;
+    }
+    item = tc_kext_item_new(TOCSIN_TOPIC_FILE_EXEC, path);
+    if (!item)
+        goto out;
+    tc_sensor_file_set(&item->file, &stx);
+    item->key = tc_kext_key_of(item->file.device, item->file.inode, item->file.ctime_ns);
+    item->keyed = true;
+    item->fd = fd;
+    fd = -1;
+    describe(resolver, item, record);
+out:
+    if (fd >= 0)
+        close(fd);
+    return item;
+}
+
+struct tc_kext_item *tc_kext_resolve(struct tc_kext_resolver *resolver,
+                                     const struct tc_kext_record *record, size_t len)
+{
+    struct tc_sensor_scope *scope;
+    struct tc_kext_item *item;
+
+    if (len < sizeof(*record) || record->path_len > len - sizeof(*record))
+        return NULL;
+    if (resolver->host->is_agent(resolver->host, (int32_t)record->pid)) {
+        resolver->own++;
+        return NULL;
+    }
+    scope = scope_of(resolver);
+    if (!scope)
+        return NULL;
+    item = record->kind == TC_KEXT_SCRIPT ? resolve_script(resolver, scope, record)
+                                          : resolve_file(resolver, scope, record);
+    tc_sensor_scope_unref(scope);
+    return item;
+}
+
+/* ---- Names. ---- */
+
+static const char *topic_of(uint64_t mask)
+{
+    switch (mask) {
+    case FAN_CREATE:
+        return TOCSIN_TOPIC_FILE_CREATED;
+    case FAN_DELETE:
+        return TOCSIN_TOPIC_FILE_DELETED;
+    case FAN_CLOSE_WRITE:
+        return TOCSIN_TOPIC_FILE_WRITTEN;
+    default:
+        return TOCSIN_TOPIC_FILE_RENAMED;
+    }
+}
+
+struct tc_kext_item *tc_kext_resolve_name(struct tc_kext_resolver *resolver,
+                                          struct tc_sensor_name *name)
+{
+    const struct tc_sensor_process *process;
+    struct tc_kext_item *item;
+    struct timespec now;
+
+    if (name->pid > 0 && resolver->host->is_agent(resolver->host, name->pid)) {
+        resolver->own++;
+        return NULL;
+    }
+    item = tc_kext_item_new(topic_of(name->mask), name->path);
+    if (!item)
+        return NULL;
+    clock_gettime(CLOCK_REALTIME, &now);
+    item->time_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+    item->old_path = name->old_path;
+    name->old_path = NULL;
+    item->file.old_path = item->old_path;
+    item->pid = name->pid;
+    item->judged = name->mask == FAN_CLOSE_WRITE;
+    if (name->known) {
+        tc_sensor_file_set(&item->file, &name->stx);
+        item->key =
+            tc_kext_key_of(item->file.device, item->file.inode, item->file.ctime_ns);
+        item->keyed = S_ISREG(name->stx.stx_mode);
+    }
+    if (name->fd <= resolver->fd_ceiling) {
+        item->fd = name->fd;
+        name->fd = -1;
+    }
+    if (name->pid > 0) {
+        pthread_mutex_lock(&resolver->lock);
+        process = tc_sensor_processes_find(resolver->processes, name->pid);
+        if (process)
+            tc_kext_item_identify(item, process);
+        pthread_mutex_unlock(&resolver->lock);
+    }
+    return item;
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/support/kext_scratch.h"
+
+#include "tests/support/skip.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A program that is ended: by a signal on the lower rung, by never beginning on the
+ * upper. */
+static int ended(const struct tc_kext_scratch *s)
+{
+    return s->lsm ? EPERM : TC_KEXT_CHILD_KILLED;
+}
+
+/* ---- Known files. ---- */
+
+static void kext_ends_every_execution_of_a_file_known_bad(void **state)
+{
+    struct tc_kext_scratch *s = *state;
+    char mark[128];
+
+    snprintf(mark, sizeof(mark), "%s", tc_kext_out(s, "mark"));
+    tc_kext_copy(tc_kext_in(s, "touch"), "/usr/bin/touch");
+    tc_kext_make_bad(s, tc_kext_in(s, "touch"));
+    s->deny = "/touch";
+    for (int i = 0; i < 500; i++) {
+        assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "touch"), mark),
+                         ended(s));
+        assert_int_equal(access(mark, F_OK), -1);
+    }
+    assert_true(tc_kext_await_count(s, TOCSIN_TOPIC_FILE_EXEC, 500));
+    assert_int_equal(tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC), 500);
+    assert_int_equal(tc_kext_stat(s, s->lsm ? "kernel.refused" : "kernel.killed"),
+                     s->lsm ? 502 : 501); /* and the canary's */
+}
+
+static void kext_tells_nothing_of_a_file_known_good(void **state)
+{
+    struct tc_kext_scratch *s = *state;
+
+    s->cacheable = true;
+    tc_kext_copy(tc_kext_in(s, "true"), "/usr/bin/true");
+    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL), 0);
+    assert_true(tc_kext_await_stat(s, "cached", 1));
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL),
+                         0);
+    assert_int_equal(tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC), 1);
+    assert_true(tc_kext_stat(s, "kernel.known") >= 5);
+}
+
+static void kext_asks_again_after_a_change(void **state)
+{
+    struct tc_kext_scratch *s = *state;
+
+    s->cacheable = true;
+    tc_kext_copy(tc_kext_in(s, "true"), "/usr/bin/true");
+    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL), 0);
+    assert_true(tc_kext_await_stat(s, "cached", 1));
+    tc_kext_copy(tc_kext_in(s, "true"), "/usr/bin/true");
+    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL), 0);
+    assert_true(tc_kext_await_count(s, TOCSIN_TOPIC_FILE_EXEC, 2));
+}
+
+static void kext_asks_again_after_a_reset(void **state)
+{
+    struct tc_kext_scratch *s = *state;
+
+    s->cacheable = true;
+    tc_kext_copy(tc_kext_in(s, "true"), "/usr/bin/true");
+    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL), 0);
+    assert_true(tc_kext_await_stat(s, "cached", 1));
+    tc_harness_publish(&s->h, TOCSIN_TOPIC_VERDICT_RESET, 0, -1, NULL);
+    tc_harness_settle(&s->h);
+    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL), 0);
+    assert_true(tc_kext_await_count(s, TOCSIN_TOPIC_FILE_EXEC, 2));
+}
+
+/* ---- Files not judged yet. ---- */
+
+static void kext_kills_what_is_denied_with_its_children(void **state)
+{
+    struct tc_kext_scratch *s = *state;
+    int64_t killed;
+
+    s->deny = "/sh";
+    tc_kext_copy(tc_kext_in(s, "sh"), "/bin/sh");
+    tc_kext_put(tc_kext_out(s, "script"), "/bin/sleep 1000 & /bin/sleep 1000 & wait\n");
+    assert_int_equal(
+        tc_kext_child(s, tc_kext_become, tc_kext_in(s, "sh"), tc_kext_out(s, "script")),
+        TC_KEXT_CHILD_KILLED);
+    killed = tc_kext_stat(s, "processes_killed");
+    assert_in_range(killed, 1, 3); /* as many as there were by then */
+    assert_int_equal(
+        tc_kext_child(s, tc_kext_become, tc_kext_in(s, "sh"), tc_kext_out(s, "script")),
+        ended(s));
+    assert_int_equal(tc_kext_stat(s, "processes_killed"), killed); /* the kernel did */
+}
+
+static void kext_tells_who_executed_what(void **state)
+{
+    struct tc_kext_scratch *s = *state;
+    const struct tocsin_event *event;
+
+    tc_kext_copy(tc_kext_in(s, "sleep"), "/bin/sleep");
+    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "sleep"), "0.3"), 0);
+    event = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_EXEC, 0);
+    assert_non_null(event);
+    assert_true(event->flags & TOCSIN_EVENT_AUTH);
+    assert_true(event->fd >= 0);
+    assert_string_equal(tc_harness_text(&s->h, event, TOCSIN_FIELD_FILE_PATH),
+                        tc_kext_in(s, "sleep"));
+    assert_string_equal(tc_harness_text(&s->h, event, TOCSIN_FIELD_PROCESS_EXECUTABLE),
+                        tc_kext_in(s, "sleep"));
+    assert_true(strstr(tc_harness_text(&s->h, event, TOCSIN_FIELD_PROCESS_COMMAND_LINE),
+                       " 0.3") != NULL);
+    assert_int_equal(tocsin_event_int(event, TOCSIN_FIELD_PARENT_PID, 0), getpid());
+    assert_string_equal(tc_harness_text(&s->h, event, TOCSIN_FIELD_SENSOR), "kext");
+}
+
+static void kext_judges_the_script_that_an_interpreter_runs(void **state)
+{
+    struct tc_kext_scratch *s = *state;
+
+    s->deny = "/script";
+    tc_kext_put(tc_kext_in(s, "script"), "#!/bin/sh\nsleep 1000\n");
+    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "script"), NULL),
+                     TC_KEXT_CHILD_KILLED);
+}
+
+static void kext_tells_nothing_from_outside_the_watched_paths(void **state)
+{
+    struct tc_kext_scratch *s = *state;
+
+    tc_kext_copy(tc_kext_out(s, "true"), "/usr/bin/true");
+    tc_kext_copy(tc_kext_in(s, "true"), "/usr/bin/true");
+    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_out(s, "true"), NULL), 0);
+    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL), 0);
+    assert_true(tc_kext_await_count(s, TOCSIN_TOPIC_FILE_EXEC, 1));
+    assert_int_equal(tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC), 1);
+    assert_true(tc_kext_stat(s, "kernel.outside") >= 1);
+}
+
+/* ---- Files that were written. ---- */
+
+static void kext_knows_a_written_file_as_bad_before_it_is_executed(void **state)
+{
+    struct tc_kext_scratch *s = *state;
+
+    s->deny = "/dropped";
+    assert_int_equal(
+        tc_kext_child(s, tc_kext_write, tc_kext_in(s, "dropped"), "#!/bin/true\n"), 0);
+    assert_true(tc_kext_await_stat(s, "bad", 1));
+    assert_true(tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_WRITTEN) >= 1);
+    assert_int_equal(tc_kext_stat(s, "denied"), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(f)                                                                          \
+    cmocka_unit_test_setup_teardown(f, tc_kext_scratch_setup, tc_kext_scratch_teardown)
+        TEST(kext_ends_every_execution_of_a_file_known_bad),
+        TEST(kext_tells_nothing_of_a_file_known_good),
+        TEST(kext_asks_again_after_a_change),
+        TEST(kext_asks_again_after_a_reset),
+        TEST(kext_kills_what_is_denied_with_its_children),
+        TEST(kext_tells_who_executed_what),
+        TEST(kext_judges_the_script_that_an_interpreter_runs),
+        TEST(kext_tells_nothing_from_outside_the_watched_paths),
+        TEST(kext_knows_a_written_file_as_bad_before_it_is_executed),
+#undef TEST
+    };
+
+    if (!tc_kext_scratch_possible())
+        return test_skipped();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
