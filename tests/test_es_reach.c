@@ -275,6 +275,26 @@ static bool has_two_marks(struct tc_harness *h)
     return tc_es_stat((struct tc_es_scratch *)(void *)h, "marks") == 2;
 }
 
+static void es_looks_at_the_mounts_four_times_a_second_at_most(void **state)
+{
+    struct tc_es_scratch *s = *state;
+    uint64_t from = uv_hrtime();
+    int64_t before = tc_es_stat(s, "mount_scans");
+
+    assert_int_equal(mkdir(tc_es_in(s, "m"), 0755), 0);
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(mount("busy", tc_es_in(s, "m"), "tmpfs", 0, NULL), 0);
+        tc_harness_settle(&s->h);
+        assert_int_equal(umount2(tc_es_in(s, "m"), MNT_DETACH), 0);
+        tc_harness_settle(&s->h);
+    }
+    assert_int_equal(mount("last", tc_es_in(s, "m"), "tmpfs", 0, NULL), 0);
+    assert_true(tc_harness_run(&s->h, has_two_marks, 5000));
+    assert_in_range(tc_es_stat(s, "mount_scans") - before, 1,
+                    (uv_hrtime() - from) / 250000000u + 2);
+    assert_int_equal(umount2(tc_es_in(s, "m"), MNT_DETACH), 0);
+}
+
 static void es_protects_what_is_mounted_later(void **state)
 {
     struct tc_es_scratch *s = *state;
@@ -390,6 +410,7 @@ int main(void)
         TEST(es_is_not_dodged_by_a_user_namespace),
         TEST(es_is_not_dodged_by_a_bind_mount),
         TEST(es_protects_what_is_mounted_later),
+        TEST(es_looks_at_the_mounts_four_times_a_second_at_most),
         TEST(es_keeps_no_file_system_from_being_unmounted),
         TEST(es_never_asks_about_devices_fifos_and_sockets),
         TEST(es_lets_a_thousand_harmless_files_pass_and_asks_once_each),

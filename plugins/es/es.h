@@ -28,7 +28,8 @@
 
 #define TC_ES_WATCH_MAX 64 /* entries of `watch`, and of `ignore_filesystems` */
 #define TC_ES_CANARY_MS 30000
-#define TC_ES_DRAIN_MS 3000 /* that a stop waits for verdicts */
+#define TC_ES_MOUNTS_REST_MS 250 /* between two looks at the mounts */
+#define TC_ES_DRAIN_MS 3000      /* that a stop waits for verdicts */
 
 enum tc_es_rung {
     TC_ES_RUNG_NONE,
@@ -62,8 +63,9 @@ struct tc_es_counters {
     uint64_t out_of_scope, excluded, special; /* allowed without a verdict */
     uint64_t resets;                          /* all remembered files forgotten */
     uint64_t written, renamed, created, deleted;
-    uint64_t no_fd;      /* file.written without its descriptor: few were left */
-    uint64_t gaps;       /* sensor.gap published */
+    uint64_t no_fd; /* file.written without its descriptor: few were left */
+    uint64_t gaps;  /* sensor.gap published */
+    uint64_t mount_scans;
     uint64_t unanswered; /* questions that the agent never closed */
     uint64_t publish_errors;
 };
@@ -137,7 +139,8 @@ struct tc_es {
     int own_fds; /* /proc/self/fd */
     uint64_t canary_before_ns;
     char *conflicts; /* names joined by ", "; "" for none */
-    struct tocsin_timer *canary_timer, *start_timer, *drain_timer;
+    struct tocsin_timer *canary_timer, *start_timer, *drain_timer, *mounts_timer;
+    bool mounts_changed;      /* again, since the last look */
     uint64_t drained_ns;      /* when waiting for verdicts ends */
     unsigned int drain_quiet; /* looks in a row that found nothing */
     struct tocsin_watch *mountinfo_watch, *names_watch, *group_watch;

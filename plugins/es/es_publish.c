@@ -187,6 +187,7 @@ static void put_counters(struct tc_es *es, struct tocsin_writer *w)
         {"deleted", c->deleted},
         {"no_fd", c->no_fd},
         {"gaps", c->gaps},
+        {"mount_scans", c->mount_scans},
         {"unanswered", c->unanswered},
         {"publish_errors", c->publish_errors},
         {"sequence", es->sequence},

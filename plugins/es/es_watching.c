@@ -64,6 +64,7 @@ void tc_es_scan_mounts_done(struct tc_es *es, int status)
     es->scope = scan->scope;
     scan->scope = NULL;
     es->mounts = scan->counts;
+    es->counters.mount_scans++;
     es->names_complete = !scan->counts.unnamed;
     if (scan->counts.failed) {
         snprintf(text, sizeof(text), "not protected: %s", scan->what);
@@ -82,13 +83,33 @@ out:
     scan->scope = NULL;
 }
 
+static void mounts_rested(void *arg)
+{
+    struct tc_es *es = arg;
+    bool changed = es->mounts_changed;
+
+    es->host->timer_stop(es->host, es->mounts_timer);
+    es->mounts_timer = NULL;
+    es->mounts_changed = false;
+    if (changed)
+        tc_es_mounts_changed(es, 0, TOCSIN_PRIORITY);
+}
+
+/* The first at once; a host that mounts without end must not keep us at it. */
 void tc_es_mounts_changed(void *arg, int status, uint32_t events)
 {
     struct tc_es *es = arg;
 
     (void)status;
     (void)events;
+    if (es->mounts_timer) {
+        es->mounts_changed = true;
+        return;
+    }
     tc_es_job_start(es, TC_ES_JOB_SCAN_MOUNTS);
+    if (es->host->timer_start(es->host, TC_ES_MOUNTS_REST_MS, 0, mounts_rested, es,
+                              &es->mounts_timer))
+        es->mounts_timer = NULL;
 }
 
 /* ---- Names. ---- */
