@@ -11,6 +11,12 @@
 
 #define MS UINT64_C(1000000)
 
+/* A question that gets the answer of another. */
+struct shared {
+    struct shared *next;
+    uint64_t id, same;
+};
+
 struct tc_judge {
     struct tc_bus *bus;
     struct tc_subscriber *subscriber;
@@ -21,6 +27,9 @@ struct tc_judge {
     uint64_t budget_ns;
     uint64_t armed_ns; /* when the timer fires; UINT64_MAX: it does not run */
     uv_timer_t timer;
+    struct shared *shared;         /* those that wait; empty but in a handover */
+    tc_judge_answered_fn answered; /* NULL but in a handover */
+    void *answered_arg;
 };
 
 static void on_timer(uv_timer_t *timer);
@@ -77,19 +86,19 @@ static void tell_timeout(struct tc_judge *judge, const struct tc_verdict_final *
     judge->untold = judge->untold_missing = 0;
 }
 
-/* What the sensor is told. A failure here is out of memory; the sensor's own deadline
- * then answers. */
-static void on_closed(void *arg, const struct tc_verdict_final *final)
+/* What the sensor is told that asked `id`. A failure here is out of memory; the sensor's
+ * own deadline then answers. */
+static void answer(struct tc_judge *judge, uint64_t id,
+                   const struct tc_verdict_final *final)
 {
-    struct tc_judge *judge = arg;
-    struct tocsin_event event = {.size = sizeof(event), .fd = -1, .reply_to = final->id};
+    struct tocsin_event event = {.size = sizeof(event), .fd = -1, .reply_to = id};
     struct tocsin_writer w;
     uint8_t buf[512];
 
     tocsin_writer_init(&w, buf, sizeof(buf));
     tocsin_begin_map(&w, NULL);
     tocsin_put_str(&w, TOCSIN_FIELD_DECISION, final->allow ? "allow" : "deny");
-    tocsin_put_bool(&w, TOCSIN_FIELD_CACHEABLE, final->cacheable);
+    tocsin_put_bool(&w, TOCSIN_FIELD_CACHEABLE, final->cacheable && !judge->answered);
     tocsin_put_str(&w, TOCSIN_FIELD_REASON, final->reason);
     tocsin_put_bool(&w, "timeout",
                     final->why == TC_VERDICT_TIMEOUT ||
@@ -101,6 +110,33 @@ static void on_closed(void *arg, const struct tc_verdict_final *final)
     event.data = w.buf;
     event.len = w.len;
     (void)tc_judge_publish(judge, &event, "core", NULL);
+}
+
+/* The same answer for whoever shares the question. */
+static void answer_shared(struct tc_judge *judge, const struct tc_verdict_final *final)
+{
+    struct shared **slot = &judge->shared, *s;
+
+    while ((s = *slot)) {
+        if (s->same != final->id) {
+            slot = &s->next;
+            continue;
+        }
+        *slot = s->next;
+        answer(judge, s->id, final);
+        free(s);
+    }
+}
+
+static void on_closed(void *arg, const struct tc_verdict_final *final)
+{
+    struct tc_judge *judge = arg;
+
+    if (judge->answered)
+        judge->answered(judge->answered_arg, final->id, final->allow);
+    answer(judge, final->id, final);
+    if (judge->shared)
+        answer_shared(judge, final);
     if (final->why == TC_VERDICT_TIMEOUT || final->why == TC_VERDICT_OVERFLOW)
         tell_timeout(judge, final);
 }
@@ -169,7 +205,7 @@ void tc_judge_free(struct tc_judge *judge)
     if (!judge)
         return;
     tc_bus_unsubscribe(judge->subscriber);
-    tc_verdict_free(judge->verdict);
+    tc_verdict_free(judge->verdict); /* answers all, those that share too */
     uv_close((uv_handle_t *)&judge->timer, on_timer_gone);
 }
 
@@ -223,6 +259,50 @@ int tc_judge_publish(struct tc_judge *judge, const struct tocsin_event *draft,
     if (!err && ret_event)
         *ret_event = &event->pub;
     return err;
+}
+
+void tc_judge_handover(struct tc_judge *judge, tc_judge_answered_fn answered, void *arg)
+{
+    judge->answered = answered;
+    judge->answered_arg = arg;
+}
+
+int tc_judge_withhold(struct tc_judge *judge, const struct tocsin_event *draft,
+                      const char *source, uint64_t same,
+                      const struct tocsin_event **ret_event)
+{
+    const struct tc_verdict_final allowed = {.allow = true, .reason = ""};
+    bool asks = (draft->flags & TOCSIN_EVENT_AUTH) != 0;
+    struct tocsin_event complete = *draft;
+    struct shared *s = NULL;
+    struct tc_event *event;
+    int err;
+
+    if (!complete.time_ns)
+        complete.time_ns = wall_ns();
+    if (asks && !complete.deadline_ns)
+        complete.deadline_ns = uv_hrtime() + judge->budget_ns;
+    if (asks && tc_verdict_is_open(judge->verdict, same)) {
+        s = malloc(sizeof(*s));
+        if (!s)
+            return -ENOMEM;
+    }
+    err = tc_bus_withhold(judge->bus, &complete, source, &event);
+    if (err) {
+        free(s);
+        return err;
+    }
+    if (s) {
+        *s = (struct shared){judge->shared, event->pub.id, same};
+        judge->shared = s;
+    } else if (asks) {
+        answer(judge, event->pub.id, &allowed);
+    }
+    if (ret_event)
+        *ret_event = &event->pub;
+    else
+        tc_event_unref(event);
+    return 0;
 }
 
 void tc_judge_voter_gone(struct tc_judge *judge, uint64_t voter)

@@ -50,6 +50,22 @@ void tc_judge_configure(struct tc_judge *judge, bool on_timeout_allow,
 int tc_judge_publish(struct tc_judge *judge, const struct tocsin_event *draft,
                      const char *source, const struct tocsin_event **ret_event);
 
+/* Hears of an answer just before the sensor that has asked does. */
+typedef void (*tc_judge_answered_fn)(void *arg, uint64_t id, bool allow);
+
+/* A handover between two sensors is under way (`answered` NULL: it is over): no verdict
+ * is cacheable, and `answered` hears of each. */
+void tc_judge_handover(struct tc_judge *judge, tc_judge_answered_fn answered, void *arg);
+
+/*
+ * An event that another sensor has published already: made like tc_judge_publish does,
+ * but shown to nobody. One with AUTH gets the answer of the other's question `same`, as
+ * soon as that one has its own; a question that has been answered by now was allowed.
+ */
+int tc_judge_withhold(struct tc_judge *judge, const struct tocsin_event *draft,
+                      const char *source, uint64_t same,
+                      const struct tocsin_event **ret_event);
+
 void tc_judge_voter_gone(struct tc_judge *judge, uint64_t voter);
 
 void tc_judge_counters(const struct tc_judge *judge, struct tc_verdict_counters *ret);

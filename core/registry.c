@@ -141,9 +141,36 @@ static void start_now(struct tc_entry *e)
     tc_registry_step_soon(e->registry, 0);
 }
 
+static bool runs(const struct tc_entry *e)
+{
+    return e->plugin && tc_plugin_state(e->plugin) == TC_PLUGIN_RUNNING;
+}
+
+static bool on_call(const struct tc_plugin *plugin)
+{
+    uint32_t kind = tc_plugin_module(plugin)->plugin->kind;
+
+    return kind == TOCSIN_KIND_SYSTEM_EXTENSION || kind == TOCSIN_KIND_KERNEL_EXTENSION ||
+           kind == TOCSIN_KIND_NETWORK_EXTENSION;
+}
+
+/* It is loaded, and waits to be called. */
+static void park(struct tc_entry *e)
+{
+    retire(e->registry, e->plugin);
+    e->plugin = e->fresh;
+    e->fresh = NULL;
+    tell(e, "loaded", "");
+    finish(e, 0, "");
+}
+
 void tc_entry_start(struct tc_entry *e)
 {
-    if (!e->plugin || tc_plugin_state(e->plugin) != TC_PLUGIN_RUNNING) {
+    if (e->fresh && on_call(e->fresh) && !e->called) {
+        park(e);
+        return;
+    }
+    if (!runs(e)) {
         start_now(e);
         return;
     }
@@ -155,9 +182,17 @@ void tc_entry_start(struct tc_entry *e)
 void tc_entry_stop(struct tc_entry *e)
 {
     e->doing = TC_ENTRY_STOPPING;
-    if (e->plugin && tc_plugin_state(e->plugin) == TC_PLUGIN_RUNNING)
+    if (runs(e))
         tc_plugin_stop(e->plugin);
     tc_registry_step_soon(e->registry, 0);
+}
+
+void tc_entry_unwanted(struct tc_entry *e)
+{
+    if (runs(e) && e->called)
+        e->registry->options.unwanted(e->registry->options.arg, e->name);
+    else
+        tc_entry_stop(e);
 }
 
 /* The old one has stopped: the fresh one's turn, or the end. */
@@ -168,8 +203,10 @@ static void after_stop(struct tc_entry *e)
         return;
     }
     tell(e, "stopped", "");
-    retire(e->registry, e->plugin);
-    e->plugin = NULL;
+    if (!e->enabled || !on_call(e->plugin) || e->registry->stopping) {
+        retire(e->registry, e->plugin);
+        e->plugin = NULL;
+    }
     finish(e, 0, "");
 }
 
@@ -406,7 +443,7 @@ static struct tc_entry *begin(struct tc_registry *registry, const char *name,
         done(arg, -ENOENT, why);
         return NULL;
     }
-    if (e->doing != TC_ENTRY_IDLE || registry->booting || registry->stopping ||
+    if (e->doing != TC_ENTRY_IDLE || e->done || registry->booting || registry->stopping ||
         registry->plan) {
         tc_why(why, "plugin %s is being changed already: try again in a moment", name);
         done(arg, -EBUSY, why);
@@ -440,9 +477,27 @@ void tc_registry_disable(struct tc_registry *registry, const char *name,
         return;
     e->enabled = false;
     if (e->plugin)
-        tc_entry_stop(e);
+        tc_entry_unwanted(e);
     else
         finish(e, 0, "");
+}
+
+int tc_registry_call(struct tc_registry *registry, const char *name, bool run)
+{
+    struct tc_entry *e = tc_entry_find(registry, name);
+
+    if (!e || !e->plugin || (run && !e->enabled))
+        return -ENOENT;
+    if (e->doing != TC_ENTRY_IDLE || registry->stopping)
+        return -EBUSY;
+    e->called = run;
+    if (!run)
+        tc_entry_stop(e);
+    else if (tc_plugin_state(e->plugin) == TC_PLUGIN_FAILED)
+        begin_load(e);
+    else
+        start_now(e);
+    return 0;
 }
 
 void tc_registry_reload(struct tc_registry *registry, const char *name,

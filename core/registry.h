@@ -28,11 +28,18 @@ struct tc_registry_options {
     const char
         *dirs[TC_REGISTRY_DIRS_MAX]; /* where tocsin_<name>.so is looked for, in order */
     /*
-     * A plugin "started", "stopped", "failed" or was "refused"; `why` says so for people.
-     * `plugin` is NULL when there is none to look at.
+     * A plugin "started", "stopped", "failed", was "refused", or (one on call) is
+     * "loaded" to be called; `why` says so for people. `plugin` is NULL when there is
+     * none to look at.
      */
     void (*event)(void *arg, const char *what, const char *name, const char *why,
                   const struct tc_plugin *plugin);
+    /*
+     * A plugin on call runs, and is no longer to: disabled by hand or by a new
+     * configuration. Whoever has called it sees to its successor and then to
+     * tc_registry_call.
+     */
+    void (*unwanted)(void *arg, const char *name);
     /* The set of voters (tc_plugin_voter) has changed: no other is there to answer. */
     void (*voters)(void *arg, uint64_t set);
     void *arg;
@@ -59,6 +66,18 @@ int tc_registry_bar(struct tc_registry *registry, const char *name, const char *
  */
 int tc_registry_boot(struct tc_registry *registry, const struct tc_config *config,
                      tc_registry_done_fn done, void *arg, char why[256]);
+
+/*
+ * System, kernel and network extensions are on call: they are loaded like any other, and
+ * started and stopped by this only, since who of them may run is not the registry's to
+ * say. The outcome comes as options.event. One that is called stays loaded when it is
+ * called off. -ENOENT: no such plugin, or it is not enabled; -EBUSY: it is being changed,
+ * call again after its next event.
+ */
+int tc_registry_call(struct tc_registry *registry, const char *name, bool run);
+
+/* The enabled plugin of that kind (enum tocsin_kind) that comes first, or NULL. */
+const char *tc_registry_of_kind(const struct tc_registry *registry, uint32_t kind);
 
 /*
  * One at a time for each plugin: -EBUSY while another is under way; -ENOENT no such

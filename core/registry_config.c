@@ -231,7 +231,7 @@ static void start_and_stop(struct tc_plan *plan)
 
         e->enabled = item->wanted;
         if (item->change == STOP) {
-            tc_entry_stop(e);
+            tc_entry_unwanted(e);
             continue;
         }
         if (item->change != START || e->barred)

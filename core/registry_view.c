@@ -19,6 +19,14 @@ bool tc_registry_wants(const struct tc_registry *registry, const char *name)
     return e && e->enabled;
 }
 
+const char *tc_registry_of_kind(const struct tc_registry *registry, uint32_t kind)
+{
+    for (const struct tc_entry *e = registry->entries; e; e = e->next)
+        if (e->enabled && e->plugin && tc_plugin_module(e->plugin)->plugin->kind == kind)
+            return e->name;
+    return NULL;
+}
+
 uint64_t tc_registry_voter(const struct tc_registry *registry, const char *name)
 {
     const struct tc_entry *e = tc_entry_find(registry, name);
@@ -49,10 +57,10 @@ void tc_registry_count(const struct tc_registry *registry, unsigned *ret_loaded,
 {
     *ret_loaded = *ret_failed = 0;
     for (const struct tc_entry *e = registry->entries; e; e = e->next) {
-        if (e->plugin && tc_plugin_state(e->plugin) == TC_PLUGIN_RUNNING)
-            (*ret_loaded)++;
         if (failed(e))
             (*ret_failed)++;
+        else if (e->plugin)
+            (*ret_loaded)++;
     }
 }
 

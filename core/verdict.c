@@ -119,6 +119,15 @@ static void close_case(struct tc_verdict *v, struct open_case *c,
     announce(v, final);
 }
 
+bool tc_verdict_is_open(const struct tc_verdict *v, uint64_t id)
+{
+    const struct open_case *c = v->buckets[id & (BUCKETS - 1)];
+
+    while (c && c->id != id)
+        c = c->same_bucket;
+    return c != NULL;
+}
+
 static void close_allowed(struct tc_verdict *v, struct open_case *c, uint64_t now_ns)
 {
     struct tc_verdict_final final = {.allow = true,

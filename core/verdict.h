@@ -65,6 +65,9 @@ bool tc_verdict_vote(struct tc_verdict *verdict, uint64_t id, uint64_t voter, bo
                      bool cacheable, const char *reason, size_t reason_len,
                      uint64_t now_ns);
 
+/* Whether the event's case is still open. */
+bool tc_verdict_is_open(const struct tc_verdict *verdict, uint64_t id);
+
 /* A voter has gone: no case waits for it any more; those it leaves complete close,
  * uncacheable. */
 void tc_verdict_voter_gone(struct tc_verdict *verdict, uint64_t voter, uint64_t now_ns);

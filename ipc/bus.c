@@ -404,6 +404,19 @@ int tc_bus_publish(struct tc_bus *bus, const struct tocsin_event *draft,
     return 0;
 }
 
+int tc_bus_withhold(struct tc_bus *bus, const struct tocsin_event *draft,
+                    const char *source, struct tc_event **ret_event)
+{
+    const struct tc_topic *topic;
+    int r = tc_topic_intern(bus->topics, draft->topic, &topic);
+
+    if (!r)
+        r = tc_event_new(draft, topic, source, bus->last_id + 1, ret_event);
+    if (!r)
+        bus->last_id++;
+    return r;
+}
+
 /* ---- Delivering. ---- */
 
 /* The subscriber in the set at or after `from`, else the first of all. */

@@ -85,6 +85,14 @@ uint64_t tc_subscriber_dropped(const struct tc_subscriber *subscriber);
 int tc_bus_publish(struct tc_bus *bus, const struct tocsin_event *draft,
                    const char *source, uint64_t *ret_voters, struct tc_event **ret_event);
 
+/*
+ * Makes an event of *draft under the next id, and delivers it to nobody: somebody waits
+ * for an answer to it all the same. Errors and ownership as tc_bus_publish; the reference
+ * is the caller's.
+ */
+int tc_bus_withhold(struct tc_bus *bus, const struct tocsin_event *draft,
+                    const char *source, struct tc_event **ret_event);
+
 /* Delivers at most `max` events. True when some are left. Not from inside a delivery. */
 bool tc_bus_turn(struct tc_bus *bus, size_t max);
 
