@@ -149,7 +149,7 @@ static void settle_in(struct tc_slot *slot)
     slot->state = TC_SLOT_STEADY;
 }
 
-/* The sensor that comes has passed its canary and has nobody beside it: it holds. */
+/* The sensor that comes sees everything and has nobody beside it: it holds. */
 static void arrive(struct tc_slot *slot)
 {
     enum tc_slot_sensor from = slot->before;
@@ -296,7 +296,7 @@ static bool settle_handover(struct tc_slot *slot)
         commit(slot);
     else if (slot->now_ns < slot->limit_ns)
         return false;
-    else if (slot->state == TC_SLOT_TRIAL)
+    else if (!slot->sensors[slot->coming].canary)
         turn_away_for_fault(slot, "its canary did not come through within 10 s");
     else
         turn_away_for_fault(slot, "it did not protect everything within 10 s");
@@ -395,10 +395,10 @@ void tc_slot_canary(struct tc_slot *slot, enum tc_slot_sensor sensor, uint64_t n
         s->failure[0] = '\0';
         tc_slot_tell(
             slot, &(struct tc_slot_event){.what = TC_SLOT_CANARY_OK, .sensor = sensor});
-        if (slot->holder == TC_SLOT_NOBODY)
-            arrive(slot);
-        else
+        if (slot->holder != TC_SLOT_NOBODY)
             begin_overlap(slot);
+        else if (s->started)
+            arrive(slot);
     }
     settle(slot);
 }
@@ -412,6 +412,8 @@ void tc_slot_started(struct tc_slot *slot, enum tc_slot_sensor sensor, uint64_t 
         s->started = true;
         if (slot->state == TC_SLOT_OVERLAP && slot->coming == sensor && !slot->settled_ns)
             come_live(slot);
+        else if (slot->state == TC_SLOT_TRIAL && slot->coming == sensor && s->canary)
+            arrive(slot); /* the holder was lost meanwhile, or there was none */
     }
     settle(slot);
 }

@@ -41,7 +41,8 @@ enum tc_slot_sensor {
 
 enum tc_slot_state {
     TC_SLOT_EMPTY,   /* nobody holds it: a gap is open unless nobody may */
-    TC_SLOT_TRIAL,   /* `coming` has been started; its canary is awaited */
+    TC_SLOT_TRIAL,   /* `coming` has been started; its canary is awaited, and with no
+                        holder beside it that all its marks are set */
     TC_SLOT_OVERLAP, /* its canary has passed; both answer until all its marks are set */
     TC_SLOT_LEAVING, /* committed: `coming` is the holder, `going` answers what it has */
     TC_SLOT_STEADY,  /* the holder alone */

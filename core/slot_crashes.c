@@ -35,9 +35,11 @@ unsigned tc_slot_crashes(const struct tc_slot *slot, enum tc_slot_sensor sensor)
     return crashes_within(&slot->sensors[sensor], slot->now_ns);
 }
 
+/* Only where the other can stand in: one that stops every minute beats none. */
 void tc_slot_bar_if_due(struct tc_slot *slot, enum tc_slot_sensor sensor)
 {
-    if (tc_slot_crashes(slot, sensor) >= TC_SLOT_CRASHES_MAX)
+    if (tc_slot_crashes(slot, sensor) >= TC_SLOT_CRASHES_MAX &&
+        (slot->installed & ~(1u << sensor)))
         slot->sensors[sensor].barred = true;
 }
 

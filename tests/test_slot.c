@@ -450,6 +450,7 @@ static void slot_first_trial_goes_on_when_another_is_wanted_meanwhile(void **sta
     want(b, P, BOTH, "granted");
     expect_told(b, "gap +F");
     tc_slot_canary(b->slot, F, b->now);
+    tc_slot_started(b->slot, F, b->now);
     expect_told(b, "closed +P");
     expect(b, TC_SLOT_TRIAL, F, false);
 }
@@ -624,7 +625,8 @@ static void slot_holder_that_fails_in_the_overlap_is_followed_without_a_gap(void
     expect(b, TC_SLOT_STEADY, P, false);
 }
 
-static void slot_holder_that_fails_in_the_trial_opens_a_gap_until_the_canary(void **state)
+static void
+slot_holder_that_fails_in_the_trial_opens_a_gap_until_the_other_is_live(void **state)
 {
     struct bench *b = *state;
 
@@ -634,6 +636,8 @@ static void slot_holder_that_fails_in_the_trial_opens_a_gap_until_the_canary(voi
     expect_told(b, "+P crashed:F1 gap");
     expect(b, TC_SLOT_TRIAL, NOBODY, true);
     tc_slot_canary(b->slot, P, b->now);
+    expect(b, TC_SLOT_TRIAL, NOBODY, true);
+    tc_slot_started(b->slot, P, b->now);
     expect_told(b, "closed swapped:F>P");
     expect(b, TC_SLOT_STEADY, P, false);
 }
@@ -778,7 +782,7 @@ int main(void)
         test(slot_backoff_of_the_run_before_holds),
         test(slot_crashes_long_ago_do_not_bar),
         test(slot_holder_that_fails_in_the_overlap_is_followed_without_a_gap),
-        test(slot_holder_that_fails_in_the_trial_opens_a_gap_until_the_canary),
+        test(slot_holder_that_fails_in_the_trial_opens_a_gap_until_the_other_is_live),
         test(slot_new_holder_that_fails_while_leaving_opens_a_gap),
         test(slot_holder_that_stalls_is_stopped_and_replaced),
         test(slot_holder_that_stalls_in_the_overlap_goes_at_once),

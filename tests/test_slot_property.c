@@ -160,7 +160,8 @@ static void expect_state(struct life *l, const struct tc_slot_view *v)
         break;
     case TC_SLOT_TRIAL:
         assert_true(up && v->coming != v->holder);
-        assert_int_equal(l->runs[v->coming], STARTED);
+        /* Past its canary it goes on trying only for the rest of its marks, alone. */
+        assert_true(l->runs[v->coming] == STARTED || v->holder == TC_SLOT_NOBODY);
         break;
     case TC_SLOT_OVERLAP:
         assert_true(up && v->coming != v->holder);
