@@ -17,6 +17,7 @@
 #include "core/judge.h"
 #include "core/log.h"
 #include "core/machine.h"
+#include "core/protection.h"
 #include "core/registry.h"
 #include "core/supervisor.h"
 #include "core/why.h"
@@ -138,6 +139,8 @@ void tc_agent_numbers(const struct tc_agent *agent, struct tc_health_numbers *re
     ret->events_dropped = bus.dropped;
     ret->sensor = tc_options_text(core, "sensor.primary");
     ret->real_time_enabled = tc_registry_wants(agent->registry, ret->sensor);
+    if (agent->protection)
+        tc_protection_numbers(agent->protection, ret);
     ret->real_time_configured =
         !tc_config_plugin_settings(agent->config, ret->sensor, &settings) &&
         settings.enabled;
@@ -148,15 +151,12 @@ void tc_agent_numbers(const struct tc_agent *agent, struct tc_health_numbers *re
 
 static void report_facts(struct tc_agent *agent)
 {
-    const struct tc_options *core = tc_config_core(agent->config);
     char id[TC_MACHINE_ID_MAX];
     const struct {
         const char *key, *text;
     } facts[] = {
         {"app_version", TOCSIN_VERSION},
         {"machine_id", tc_machine_id(id) ? "unknown" : id},
-        {"release_ring", tc_options_text(core, "release_ring")},
-        {"full_disk_access_enabled", tc_machine_full_disk_access() ? "true" : "false"},
     };
 
     for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
@@ -204,7 +204,7 @@ static void tell_last_end(struct tc_agent *agent)
     tocsin_put_str(&w, "plugin", pulse->end_plugin);
     tocsin_put_uint(&w, "starts", pulse->starts);
     tocsin_end(&w);
-    tc_agent_publish(agent, TOCSIN_TOPIC_SENSOR_GAP, &w);
+    tc_agent_publish(agent, "agent.ended", &w);
     if (pulse->end_plugin[0])
         blame_plugin(agent, pulse->end_plugin);
 }
@@ -241,6 +241,8 @@ void tc_agent_configured(struct tc_agent *agent)
 {
     configure_judge(agent);
     set_log_level(agent);
+    if (agent->protection)
+        tc_protection_configured(agent->protection);
 }
 
 static void on_hangup_done(void *arg, int status, const char *why,
@@ -295,6 +297,8 @@ static void on_plugins_stopped(void *arg, int status, const char *why)
         ;
     tc_judge_free(agent->judge);
     agent->judge = NULL;
+    tc_protection_free(agent->protection);
+    agent->protection = NULL;
     tc_bus_unsubscribe(agent->keeper);
     agent->keeper = NULL;
     if (agent->journal)
@@ -319,6 +323,8 @@ static void stop(struct tc_agent *agent)
     agent->stopping = true;
     control = agent->control;
     agent->control = NULL;
+    if (agent->protection)
+        tc_protection_stop(agent->protection);
     if (control)
         tc_control_stop(control, on_control_stopped, agent);
     else
@@ -333,6 +339,15 @@ static void on_stop_signal(uv_signal_t *handle, int signum)
 
 /* ---- start ---- */
 
+/* A sensor protects, or none can until somebody says so. */
+static void on_settled(void *arg)
+{
+    struct tc_agent *agent = arg;
+
+    atomic_store(&agent->pulse->ready, true);
+    tc_log(TOCSIN_LOG_NOTICE, "agent", "ready");
+}
+
 static void on_booted(void *arg, int status, const char *why)
 {
     struct tc_agent *agent = arg;
@@ -340,8 +355,8 @@ static void on_booted(void *arg, int status, const char *why)
     (void)status;
     (void)why;
     tc_agent_note(agent, "agent.started", NULL, TOCSIN_VERSION);
-    atomic_store(&agent->pulse->ready, true);
-    tc_log(TOCSIN_LOG_NOTICE, "agent", "ready");
+    if (!agent->stopping)
+        tc_protection_start(agent->protection, on_settled, agent);
 }
 
 static int make_dirs(struct tc_agent *agent, char why[TC_WHY_MAX])
@@ -414,6 +429,11 @@ static int start(struct tc_agent *agent, char why[TC_WHY_MAX])
     configure_judge(agent);
     report_facts(agent);
     tell_last_end(agent);
+    err = tc_protection_new(agent, &agent->protection);
+    if (err) {
+        tc_why(why, "%s", strerror(-err));
+        return err;
+    }
     err = tc_control_start(agent, &agent->control, why);
     if (!err)
         err = tc_registry_boot(agent->registry, agent->config, on_booted, agent, why);

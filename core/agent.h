@@ -18,6 +18,7 @@ struct tc_health;
 struct tc_health_numbers;
 struct tc_journal;
 struct tc_judge;
+struct tc_protection;
 struct tc_pulse;
 struct tc_registry;
 struct tc_subscriber;
@@ -42,6 +43,7 @@ struct tc_agent {
     struct tc_journal *journal;
     struct tc_health *health;
     struct tc_registry *registry;
+    struct tc_protection *protection; /* NULL until the registry is to boot */
     struct tc_control *control;
     struct tc_subscriber *keeper; /* what the journal keeps */
     uv_check_t turn;              /* delivers after the loop has polled ... */

@@ -15,6 +15,7 @@
 #include "core/judge.h"
 #include "core/loader.h"
 #include "core/log.h"
+#include "core/protection.h"
 #include "core/registry.h"
 #include "core/supervisor.h"
 
@@ -23,7 +24,7 @@ static int on_publish(void *arg, const struct tocsin_event *draft, const char *s
 {
     struct tc_agent *agent = arg;
 
-    return tc_judge_publish(agent->judge, draft, source, ret_event);
+    return tc_protection_publish(agent->protection, draft, source, ret_event);
 }
 
 void tc_agent_report(struct tc_agent *agent, const char *owner, uint32_t what,
@@ -41,7 +42,11 @@ void tc_agent_report(struct tc_agent *agent, const char *owner, uint32_t what,
 static void on_report(void *arg, const char *plugin, uint32_t what, const char *key,
                       const char *text, const char *fix)
 {
-    tc_agent_report(arg, plugin, what, key, text, fix);
+    struct tc_agent *agent = arg;
+
+    tc_agent_report(agent, plugin, what, key, text, fix);
+    if (what == TOCSIN_REPORT_FACT && !strcmp(key, "canary_ns"))
+        tc_protection_canary(agent->protection, plugin);
 }
 
 static int on_excluded(void *arg, const char *plugin, const char *path,
@@ -117,6 +122,7 @@ static void on_plugin_event(void *arg, const char *what, const char *name,
     tc_log(bad ? TOCSIN_LOG_ERROR : TOCSIN_LOG_NOTICE, "agent", "plugin %s %s%s%s", name,
            what, *why ? ": " : "", why);
     tc_agent_note(agent, topic, name, why);
+    tc_protection_plugin(agent->protection, what, name, why);
     if (bad) {
         snprintf(fix, sizeof(fix), "tocsin plugin enable %s", name);
         tc_health_report(agent->health, "core", TOCSIN_REPORT_ISSUE, key, why, fix);
@@ -131,6 +137,13 @@ static void on_plugin_event(void *arg, const char *what, const char *name,
     /* Another set of judges: what was allowed and remembered has to be asked again. */
     if (plugin && tc_plugin_module(plugin)->plugin->kind == TOCSIN_KIND_DETECTOR)
         tc_agent_note(agent, TOCSIN_TOPIC_VERDICT_RESET, name, what);
+}
+
+static void on_unwanted(void *arg, const char *name)
+{
+    struct tc_agent *agent = arg;
+
+    tc_protection_unwanted(agent->protection, name);
 }
 
 int tc_agent_make_plugins(struct tc_agent *agent)
@@ -151,6 +164,7 @@ int tc_agent_make_plugins(struct tc_agent *agent)
                 .entering = on_entering},
         .private_dir = agent->private_dir,
         .event = on_plugin_event,
+        .unwanted = on_unwanted,
         .voters = on_voters,
         .arg = agent,
     };

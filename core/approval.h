@@ -248,9 +248,12 @@ void tc_approval_look(const struct tc_approval *approval, uint64_t now_ns,
 void tc_approval_gate(const struct tc_approval *approval, enum tc_gate gate,
                       struct tc_gate_view *ret);
 
-/* approval_put.c: the answer of the method approval.list, into the open map of w. */
+/* approval_put.c: the answer of the method approval.list, or only its `gates`, into the
+ * open map of w. */
 void tc_approval_put(const struct tc_approval *approval, uint64_t now_ns,
                      struct tocsin_writer *w);
+void tc_approval_put_gates(const struct tc_approval *approval, uint64_t now_ns,
+                           struct tocsin_writer *w);
 
 /* Names as users write and read them; -EINVAL for no such gate. */
 const char *tc_gate_name(enum tc_gate gate);

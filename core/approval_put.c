@@ -80,6 +80,19 @@ static bool has_gate(enum tc_approval_phase phase)
            phase != TC_APPROVAL_COMPLETE;
 }
 
+void tc_approval_put_gates(const struct tc_approval *approval, uint64_t now_ns,
+                           struct tocsin_writer *w)
+{
+    struct tc_gate_view gate;
+
+    tocsin_begin_array(w, "gates");
+    for (enum tc_gate g = 0; g < TC_GATES; g++) {
+        tc_approval_gate(approval, g, &gate);
+        put_gate(w, g, &gate, now_ns);
+    }
+    tocsin_end(w);
+}
+
 void tc_approval_put(const struct tc_approval *approval, uint64_t now_ns,
                      struct tocsin_writer *w)
 {
@@ -95,12 +108,9 @@ void tc_approval_put(const struct tc_approval *approval, uint64_t now_ns,
     tocsin_put_bool(w, "required", approval->config.required);
     tocsin_put_str(w, "policy", approval->config.all_gates ? "all_gates" : "per_sensor");
     tocsin_put_uint(w, "timeout_seconds", seconds_up(approval->config.timeout_ns));
-    tocsin_begin_array(w, "gates");
-    for (enum tc_gate g = 0; g < TC_GATES; g++) {
+    for (enum tc_gate g = 0; g < TC_GATES; g++)
         tc_approval_gate(approval, g, &gates[g]);
-        put_gate(w, g, &gates[g], now_ns);
-    }
-    tocsin_end(w);
+    tc_approval_put_gates(approval, now_ns, w);
     put_prerequisites(w, &view);
     put_issues(w, &view, gates);
 }

@@ -16,15 +16,17 @@
 
 #define TC_CONSENT_HASH_BYTES 32 /* SHA-256 */
 
+struct tc_consent_gate {
+    bool given;
+    uint64_t time_ns; /* since the epoch */
+    uint32_t uid;
+    int32_t pid;
+    char who[TC_APPROVAL_WHO_MAX];
+    uint8_t sha256[TC_CONSENT_HASH_BYTES]; /* of the plugin it was given for */
+};
+
 struct tc_consent {
-    struct {
-        bool given;
-        uint64_t time_ns; /* since the epoch */
-        uint32_t uid;
-        int32_t pid;
-        char who[TC_APPROVAL_WHO_MAX];
-        uint8_t sha256[TC_CONSENT_HASH_BYTES]; /* of the plugin it was given for */
-    } gates[TC_GATES];
+    struct tc_consent_gate gates[TC_GATES];
 };
 
 /*

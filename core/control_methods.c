@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/agent.h"
+#include "core/approver.h"
 #include "core/config.h"
 #include "core/control_priv.h"
 #include "core/health.h"
@@ -13,6 +14,7 @@
 #include "core/judge.h"
 #include "core/loader.h"
 #include "core/log.h"
+#include "core/protection.h"
 #include "core/registry.h"
 #include "core/supervisor.h"
 #include "core/why.h"
@@ -22,16 +24,24 @@
 
 static void put_extensions(struct tc_agent *agent, struct tocsin_writer *w)
 {
-    struct tc_plugin *es = tc_registry_plugin(agent->registry, "es");
-    struct tc_plugin *net = tc_registry_plugin(agent->registry, "netfilter");
-    bool ready = es && tc_plugin_state(es) == TC_PLUGIN_RUNNING;
+    const char *network =
+        tc_registry_of_kind(agent->registry, TOCSIN_KIND_NETWORK_EXTENSION);
+    struct tc_plugin *net = network ? tc_registry_plugin(agent->registry, network) : NULL;
+    struct tc_protection_view view;
+    bool ready;
 
+    tc_protection_look(agent->protection, &view);
+    ready = view.subsystem && !strcmp(view.subsystem, "endpoint_security_extension");
     tocsin_begin_map(w, "details");
     tocsin_put_bool(w, "network_extension_installed", net != NULL);
     tocsin_put_bool(w, "network_extension_enabled",
                     net && tc_plugin_state(net) == TC_PLUGIN_RUNNING);
-    tocsin_put_bool(w, "endpoint_security_extension_installed", es != NULL);
+    tocsin_put_bool(w, "endpoint_security_extension_installed",
+                    tc_registry_of_kind(agent->registry, TOCSIN_KIND_SYSTEM_EXTENSION) !=
+                        NULL);
     tocsin_put_bool(w, "endpoint_security_extension_ready", ready);
+    tc_approval_put_gates(tc_approver_approval(tc_protection_approver(agent->protection)),
+                          uv_hrtime(), w);
     tocsin_end(w);
 }
 
@@ -445,6 +455,13 @@ static const struct tc_control_method methods[] = {
      config_validate}, /* reads any file, loads any plugin it names */
     {"config.reload", true, config_reload},
     {"config.show", false, config_show},
+    {"approval.list", false, tc_control_approval_list},
+    {"approval.grant", true, tc_control_approval_grant},
+    {"approval.deny", true, tc_control_approval_deny},
+    {"approval.revoke", true, tc_control_approval_revoke},
+    {"approval.retry", true, tc_control_approval_retry},
+    {"profile.list", false, tc_control_profile_list},
+    {"profile.check", false, tc_control_profile_check},
     {"threat.list", false, threat_list},
     {"threat.get", false, threat_get},
     {"alert.list", false, alert_list},

@@ -38,6 +38,22 @@ struct tc_control_method {
 /* The core's method of that name, or NULL. */
 const struct tc_control_method *tc_control_method(const char *name);
 
+/* core/control_approval.c */
+void tc_control_approval_list(struct tc_agent *agent, struct tc_rpc_call *call,
+                              const void *params, size_t len);
+void tc_control_approval_grant(struct tc_agent *agent, struct tc_rpc_call *call,
+                               const void *params, size_t len);
+void tc_control_approval_deny(struct tc_agent *agent, struct tc_rpc_call *call,
+                              const void *params, size_t len);
+void tc_control_approval_revoke(struct tc_agent *agent, struct tc_rpc_call *call,
+                                const void *params, size_t len);
+void tc_control_approval_retry(struct tc_agent *agent, struct tc_rpc_call *call,
+                               const void *params, size_t len);
+void tc_control_profile_list(struct tc_agent *agent, struct tc_rpc_call *call,
+                             const void *params, size_t len);
+void tc_control_profile_check(struct tc_agent *agent, struct tc_rpc_call *call,
+                              const void *params, size_t len);
+
 /* Begin an answer's map, and end map and call. */
 void tc_call_begin(struct tocsin_writer *w);
 void tc_call_end(struct tc_rpc_call *call, struct tocsin_writer *w);

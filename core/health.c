@@ -170,26 +170,30 @@ const char *tc_health_fact(const struct tc_health *health, const char *key)
     return NULL;
 }
 
-/* The sensor that protects now, or NULL: one that says so and whose canary is fresh. */
-static const char *active_sensor(const struct tc_health *health,
-                                 const struct tc_health_numbers *numbers)
+const char *tc_health_fact_of(const struct tc_health *health, const char *owner,
+                              const char *key)
 {
-    const char *subsystem = tc_health_fact(health, "real_time_protection_subsystem");
-    const char *canary = tc_health_fact(health, "canary_ns");
-    uint64_t seen = canary ? strtoull(canary, NULL, 10) : 0;
+    for (const struct entry *e = health->facts; e; e = e->next)
+        if (!strcmp(e->owner, owner) && !strcmp(e->key, key))
+            return e->text;
+    return NULL;
+}
 
-    if (!subsystem || !seen || numbers->now_ns > seen + TC_HEALTH_CANARY_NS)
+/* What protects now, or NULL: one that holds the slot and whose canary is fresh. */
+static const char *active_subsystem(const struct tc_health_numbers *numbers)
+{
+    if (!numbers->holder || !numbers->canary_ns ||
+        numbers->now_ns > numbers->canary_ns + TC_HEALTH_CANARY_NS)
         return NULL;
-    return subsystem;
+    return numbers->subsystem;
 }
 
 /* The issue that nobody reports: no sensor, or one that has gone silent. */
-static const char *sensor_issue(const struct tc_health *health,
-                                const struct tc_health_numbers *numbers)
+static const char *sensor_issue(const struct tc_health_numbers *numbers)
 {
-    if (!numbers->real_time_enabled || active_sensor(health, numbers))
+    if (!numbers->real_time_enabled || active_subsystem(numbers))
         return NULL;
-    if (tc_health_fact(health, "real_time_protection_subsystem"))
+    if (numbers->holder)
         return "the sensor's own test event has not come through for a minute";
     return "no active event provider";
 }
@@ -197,8 +201,10 @@ static const char *sensor_issue(const struct tc_health *health,
 bool tc_health_good(const struct tc_health *health,
                     const struct tc_health_numbers *numbers)
 {
-    return !health->issues && numbers->real_time_enabled &&
-           !sensor_issue(health, numbers);
+    for (size_t i = 0; i < numbers->issue_count; i++)
+        if (!numbers->issues[i].note)
+            return false;
+    return !health->issues && numbers->real_time_enabled && !sensor_issue(numbers);
 }
 
 static void put_issue(struct tocsin_writer *w, const char *id, const char *text,
@@ -229,7 +235,7 @@ static void put_disabled(const struct tc_health_numbers *numbers, struct tocsin_
 static void put_issues(const struct tc_health *health,
                        const struct tc_health_numbers *numbers, struct tocsin_writer *w)
 {
-    const char *text = sensor_issue(health, numbers);
+    const char *text = sensor_issue(numbers);
     char id[256];
 
     tocsin_begin_array(w, "health_issues");
@@ -237,6 +243,9 @@ static void put_issues(const struct tc_health *health,
         put_issue(w, "core.sensor", text, "tocsin plugin list");
     if (!numbers->real_time_enabled)
         put_disabled(numbers, w);
+    for (size_t i = 0; i < numbers->issue_count; i++)
+        put_issue(w, numbers->issues[i].id, numbers->issues[i].text,
+                  numbers->issues[i].fix);
     for (const struct entry *e = health->issues; e; e = e->next) {
         snprintf(id, sizeof(id), "%s.%s", e->owner, e->key);
         put_issue(w, id, e->text, e->fix);
@@ -260,27 +269,24 @@ static void put_fact(const struct tc_health *health, const char *key,
 void tc_health_put(const struct tc_health *health,
                    const struct tc_health_numbers *numbers, struct tocsin_writer *w)
 {
-    const char *sensor = active_sensor(health, numbers);
-    const char *full_disk = tc_health_fact(health, "full_disk_access_enabled");
+    const char *sensor = active_subsystem(numbers);
+    const char *mechanism =
+        sensor ? tc_health_fact_of(health, numbers->holder, "sensor_mechanism") : NULL;
 
     tocsin_put_bool(w, "healthy", tc_health_good(health, numbers));
     put_issues(health, numbers, w);
     put_fact(health, "app_version", "", w);
     put_fact(health, "machine_id", "unknown", w);
-    put_fact(health, "release_ring", "current", w);
+    tocsin_put_str(w, "release_ring", numbers->ring);
     put_fact(health, "engine_version", "none", w);
     put_fact(health, "engine_load_status", "not loaded", w);
     tocsin_put_bool(w, "real_time_protection_enabled", numbers->real_time_enabled);
     tocsin_put_bool(w, "real_time_protection_available", sensor != NULL);
     tocsin_put_str(w, "real_time_protection_subsystem", sensor ? sensor : "unavailable");
-    if (sensor)
-        put_fact(health, "sensor_mechanism", "none", w);
-    else
-        tocsin_put_str(w, "sensor_mechanism", "none");
+    tocsin_put_str(w, "sensor_mechanism", mechanism ? mechanism : "none");
     put_fact(health, "network_events_subsystem", "unavailable", w);
     put_fact(health, "supplementary_events_subsystem", "unavailable", w);
-    tocsin_put_bool(w, "full_disk_access_enabled",
-                    full_disk && !strcmp(full_disk, "true"));
+    tocsin_put_bool(w, "full_disk_access_enabled", numbers->full_disk_access);
     tocsin_put_bool(w, "passive_mode_enabled", numbers->passive);
     put_fact(health, "definitions_version", "none", w);
     put_fact(health, "definitions_updated", "never", w);
@@ -291,4 +297,10 @@ void tc_health_put(const struct tc_health *health,
     tocsin_put_uint(w, "plugins_failed", numbers->plugins_failed);
     tocsin_put_uint(w, "events_dropped", numbers->events_dropped);
     put_fact(health, "last_swap", "never", w);
+    if (!numbers->managed[0])
+        return;
+    tocsin_begin_array(w, "managed");
+    for (size_t i = 0; i < 4 && numbers->managed[i]; i++)
+        tocsin_put_str(w, NULL, numbers->managed[i]);
+    tocsin_end(w);
 }

@@ -31,15 +31,35 @@ void tc_health_forget(struct tc_health *health, const char *owner);
 /* The fact by key, whoever reported it, or NULL. */
 const char *tc_health_fact(const struct tc_health *health, const char *key);
 
+/* The same, as `owner` has reported it. */
+const char *tc_health_fact_of(const struct tc_health *health, const char *owner,
+                              const char *key);
+
+/* An issue that nobody reports: it follows from the state at the time of asking. */
+struct tc_health_issue {
+    char id[64], text[256], fix[128];
+    bool note; /* for information: healthy all the same */
+};
+
+#define TC_HEALTH_DERIVED_MAX 16
+
 /* What health shows and nobody reports. */
 struct tc_health_numbers {
-    bool real_time_enabled;    /* the sensor is to run */
+    bool real_time_enabled;    /* a sensor is to run */
     bool real_time_configured; /* the configuration enables it, whatever was done since */
-    const char *sensor;        /* the plugin that it is */
+    const char *sensor;        /* the plugin that is to run */
+    const char *holder;        /* the plugin that holds the slot, or NULL */
+    const char *subsystem;     /* what it is, or NULL */
+    uint64_t canary_ns;        /* its last canary, CLOCK_MONOTONIC; 0: none */
+    bool full_disk_access;
+    const char *ring;
+    const char *managed[4]; /* fields whose value a profile has set; NULL ends them */
     bool passive;
+    struct tc_health_issue issues[TC_HEALTH_DERIVED_MAX];
+    size_t issue_count;
     unsigned plugins_loaded, plugins_failed;
     uint64_t events_dropped;
-    uint64_t now_ns; /* CLOCK_MONOTONIC, the clock of fact "canary_ns" */
+    uint64_t now_ns; /* CLOCK_MONOTONIC */
 };
 
 /* A sensor is named only if its canary came through within this time (approval.md 5). */

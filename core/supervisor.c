@@ -111,6 +111,7 @@ static void record_end(struct supervisor *s, enum tc_end end, int signal)
     pulse->end = end;
     pulse->signal = signal;
     memcpy(pulse->end_plugin, pulse->plugin, sizeof(pulse->end_plugin));
+    memcpy(pulse->end_holder, pulse->holder, sizeof(pulse->end_holder));
     pulse->end_to_ns = clock_ns(CLOCK_REALTIME);
     pulse->end_from_ns = pulse->end_to_ns - silent;
 }

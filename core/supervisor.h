@@ -32,12 +32,14 @@ struct tc_pulse {
     atomic_bool ready;              /* the core protects: READY=1 may be said */
     char plugin[64]; /* whose callback runs on the loop; "" none. Written by the core only
                       */
+    char holder[64]; /* which sensor protects; "" none. Written by the core only */
     pid_t supervisor;
     /* About the core before this one, written by the supervisor while none runs: */
     uint32_t starts; /* from 1 */
     enum tc_end end;
     int signal;          /* that ended it, or 0 */
     char end_plugin[64]; /* whose callback was running */
+    char end_holder[64]; /* which sensor protected */
     uint64_t end_from_ns,
         end_to_ns; /* CLOCK_REALTIME: last sign of life, and when it was gone */
 };

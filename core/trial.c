@@ -82,6 +82,7 @@ int tc_trial_init(struct tc_trial *trial, const char *dir, const char *prefix,
              "  state: \"%s/state\"\n"
              "  runtime: \"%s/runtime\"\n"
              "  plugins: [\"%s/lib/tocsin/plugins\"]\n"
+             "approval: {required: false}\n"
              "plugins:\n"
              "  es: {watch: [\"%s/protected\"]}\n"
              "  av: {rules: [\"%s/share/tocsin/rules/yara\"]}\n",

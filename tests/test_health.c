@@ -12,8 +12,19 @@
 
 #define SECOND 1000000000ull
 
-static const struct tc_health_numbers now = {.real_time_enabled = true,
-                                             .now_ns = 100 * SECOND};
+static const struct tc_health_numbers now = {
+    .real_time_enabled = true, .ring = "current", .now_ns = 100 * SECOND};
+
+/* The same with es in the slot. */
+static struct tc_health_numbers held(uint64_t canary_ns)
+{
+    struct tc_health_numbers numbers = now;
+
+    numbers.holder = "es";
+    numbers.subsystem = "endpoint_security_extension";
+    numbers.canary_ns = canary_ns;
+    return numbers;
+}
 
 struct answer {
     uint8_t buf[65536];
@@ -46,13 +57,12 @@ static unsigned issues(const struct answer *a)
     return v.count;
 }
 
-static void sensor_reports(struct tc_health *health, const char *canary)
+static void sensor_reports(struct tc_health *health)
 {
-    tc_health_report(health, "es", TOCSIN_REPORT_FACT, "real_time_protection_subsystem",
-                     "endpoint_security_extension", NULL);
+    tc_health_report(health, "kext", TOCSIN_REPORT_FACT, "sensor_mechanism", "bpf_lsm",
+                     NULL);
     tc_health_report(health, "es", TOCSIN_REPORT_FACT, "sensor_mechanism", "fanotify",
                      NULL);
-    tc_health_report(health, "es", TOCSIN_REPORT_FACT, "canary_ns", canary, NULL);
 }
 
 static void health_without_a_sensor_says_so(void **state)
@@ -70,39 +80,76 @@ static void health_without_a_sensor_says_so(void **state)
 
 static void health_names_a_sensor_only_while_its_canary_is_fresh(void **state)
 {
+    const struct tc_health_numbers fresh = held(40 * SECOND + 1),
+                                   stale = held(40 * SECOND - 1);
     struct tc_health *health = tc_health_new();
     struct answer a;
 
     (void)state;
-    sensor_reports(health, "40000000001");
-    put(&a, health, &now);
+    sensor_reports(health);
+    put(&a, health, &fresh);
     assert_true(tocsin_find_bool(a.buf, a.w.len, "healthy", false));
     assert_text(&a, "real_time_protection_subsystem", "endpoint_security_extension");
     assert_text(&a, "sensor_mechanism", "fanotify");
 
-    sensor_reports(health, "39999999999");
-    put(&a, health, &now);
+    put(&a, health, &stale);
     assert_false(tocsin_find_bool(a.buf, a.w.len, "healthy", true));
     assert_text(&a, "real_time_protection_subsystem", "unavailable");
     assert_text(&a, "sensor_mechanism", "none");
     tc_health_free(health);
 }
 
-static void health_forgets_what_a_stopped_plugin_reported(void **state)
+static void health_is_good_with_a_note_and_bad_with_a_derived_issue(void **state)
 {
+    struct tc_health_numbers numbers = held(99 * SECOND);
     struct tc_health *health = tc_health_new();
     struct answer a;
 
     (void)state;
-    sensor_reports(health, "99000000000");
+    numbers.issue_count = 1;
+    numbers.issues[0] =
+        (struct tc_health_issue){"core.switching", "switching sensor", "wait", true};
+    put(&a, health, &numbers);
+    assert_int_equal(issues(&a), 1);
+    assert_true(tocsin_find_bool(a.buf, a.w.len, "healthy", false));
+    numbers.issues[0].note = false;
+    put(&a, health, &numbers);
+    assert_false(tocsin_find_bool(a.buf, a.w.len, "healthy", true));
+    tc_health_free(health);
+}
+
+static void health_names_the_fields_that_a_profile_has_set(void **state)
+{
+    struct tc_health_numbers numbers = held(99 * SECOND);
+    struct tc_health *health = tc_health_new();
+    struct tocsin_value v;
+    struct answer a;
+
+    (void)state;
+    put(&a, health, &numbers);
+    assert_false(tocsin_find(a.buf, a.w.len, "managed", &v));
+    numbers.managed[0] = "release_ring";
+    put(&a, health, &numbers);
+    assert_true(tocsin_find(a.buf, a.w.len, "managed", &v));
+    assert_int_equal(v.count, 1);
+    tc_health_free(health);
+}
+
+static void health_forgets_what_a_stopped_plugin_reported(void **state)
+{
+    const struct tc_health_numbers numbers = held(99 * SECOND);
+    struct tc_health *health = tc_health_new();
+    struct answer a;
+
+    (void)state;
     tc_health_report(health, "es", TOCSIN_REPORT_ISSUE, "conflict",
                      "clamonacc watches too", "x");
     tc_health_report(health, "av", TOCSIN_REPORT_FACT, "engine_version", "4.2.3", NULL);
-    put(&a, health, &now);
+    put(&a, health, &numbers);
     assert_int_equal(issues(&a), 1);
     tc_health_forget(health, "es");
-    put(&a, health, &now);
-    assert_text(&a, "real_time_protection_subsystem", "unavailable");
+    put(&a, health, &numbers);
+    assert_int_equal(issues(&a), 0);
     assert_text(&a, "engine_version", "4.2.3");
     tc_health_free(health);
 }
@@ -127,6 +174,7 @@ static void health_reports_change_only_when_something_did(void **state)
 
 static void health_bounds_its_issues_and_counts_the_rest(void **state)
 {
+    const struct tc_health_numbers numbers = held(99 * SECOND);
     struct tc_health *health = tc_health_new();
     char key[32];
     struct answer a;
@@ -136,8 +184,7 @@ static void health_bounds_its_issues_and_counts_the_rest(void **state)
         snprintf(key, sizeof(key), "i%d", i);
         tc_health_report(health, "acme", TOCSIN_REPORT_ISSUE, key, "x", NULL);
     }
-    sensor_reports(health, "99000000000");
-    put(&a, health, &now);
+    put(&a, health, &numbers);
     assert_int_equal(issues(&a), TC_HEALTH_ISSUES_MAX + 1);
     tc_health_forget(health, "acme");
     assert_true(tc_health_report(health, "acme", TOCSIN_REPORT_ISSUE, "new", "x", NULL));
@@ -202,7 +249,7 @@ static void health_names_the_way_to_switch_the_sensor_on_again(void **state)
                 "reload"},
     };
     struct tc_health *health = tc_health_new();
-    struct tc_health_numbers numbers = {.sensor = "es"};
+    struct tc_health_numbers numbers = {.sensor = "es", .ring = "current"};
     struct tocsin_value list, issue;
     struct tocsin_iter it;
     struct answer a;
@@ -226,6 +273,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(health_without_a_sensor_says_so),
         cmocka_unit_test(health_names_a_sensor_only_while_its_canary_is_fresh),
+        cmocka_unit_test(health_is_good_with_a_note_and_bad_with_a_derived_issue),
+        cmocka_unit_test(health_names_the_fields_that_a_profile_has_set),
         cmocka_unit_test(health_forgets_what_a_stopped_plugin_reported),
         cmocka_unit_test(health_reports_change_only_when_something_did),
         cmocka_unit_test(health_bounds_its_issues_and_counts_the_rest),

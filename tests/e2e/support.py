@@ -112,6 +112,8 @@ class Agent:
             os.chmod(self.protected, 0o777)
         text = "paths: {state: %s, runtime: %s, plugins: [%s]}\n" % (
             self.state, self.runtime, os.path.join(BUILD, "lib/tocsin/plugins"))
+        if "approval:" not in config:
+            text += "approval: {required: false}\n"
         text += config + "plugins:\n"
         if sensor:
             text += "  es: {watch: [%s]%s}\n" % (self.protected, ", " + es if es else "")

@@ -45,7 +45,7 @@ class Care(unittest.TestCase):
                 self.assertFalse(thread.is_alive())
             self.assertLess(max(longest), 10)
             wait_for(lambda: agent.text_of_log().count("ready\n") == 2, 20)
-            gaps = wait_for(lambda: agent.call("event.list", {"topic": "sensor.gap"})["items"])
+            gaps = wait_for(lambda: agent.call("event.list", {"topic": "agent.ended"})["items"])
             self.assertEqual(len(gaps), 1)
             gap = gaps[0]["event"]
             self.assertGreater(gap["to"] - gap["from"], 5 * 10**9)
@@ -96,7 +96,7 @@ class Care(unittest.TestCase):
             os.kill(core, signal.SIGSEGV)
             wait_for(lambda: agent.core() not in (None, core))
             wait_for(lambda: agent.text_of_log().count("ready\n") == 2, 20)
-            gap = wait_for(lambda: agent.call("event.list", {"topic": "sensor.gap"})["items"])[0]
+            gap = wait_for(lambda: agent.call("event.list", {"topic": "agent.ended"})["items"])[0]
             self.assertEqual(gap["event"]["signal"], signal.SIGSEGV)
             with open(agent.path("file"), "wb") as f:
                 f.write(EICAR)

@@ -85,7 +85,7 @@ class BadPlugins(unittest.TestCase):
                     f.write(b"x")
                 wait_for(lambda c=core: agent.core() not in (None, c), 20)
                 wait_for(lambda m=n: agent.text_of_log().count("ready\n") == m + 3, 20)
-            gaps = agent.call("event.list", {"topic": "sensor.gap"})["items"]
+            gaps = agent.call("event.list", {"topic": "agent.ended"})["items"]
             self.assertEqual([g["event"]["plugin"] for g in gaps], ["bad"] * 3)
             item = [p for p in agent.call("plugin.list")["items"] if p["name"] == "bad"][0]
             self.assertEqual(item["state"], "failed")
@@ -112,7 +112,7 @@ class BadPlugins(unittest.TestCase):
             # Everybody else goes on meanwhile: the sensor answers for the loop that is stuck.
             wait_for(lambda: agent.core() not in (None, core), 12)
             wait_for(lambda: agent.text_of_log().count("ready\n") == 3, 20)
-            gap = agent.call("event.list", {"topic": "sensor.gap"})["items"][0]["event"]
+            gap = agent.call("event.list", {"topic": "agent.ended"})["items"][0]["event"]
             self.assertEqual(gap["plugin"], "bad")
             self.assertIn("stood still", gap["reason"])
 

@@ -1,0 +1,637 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/protection.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/agent.h"
+#include "core/approver.h"
+#include "core/config.h"
+#include "core/health.h"
+#include "core/journal.h"
+#include "core/judge.h"
+#include "core/loader.h"
+#include "core/log.h"
+#include "core/options.h"
+#include "core/protection_priv.h"
+#include "core/registry.h"
+#include "core/supervisor.h"
+#include "ipc/event.h"
+
+#define MS UINT64_C(1000000)
+#define PRIMARY_SET (1u << TC_SLOT_PRIMARY)
+#define FALLBACK_SET (1u << TC_SLOT_FALLBACK)
+
+static void on_timer(uv_timer_t *timer);
+static void review(struct tc_protection *p);
+
+static uint64_t wall_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (uint64_t)ts.tv_sec * 1000 * MS + (uint64_t)ts.tv_nsec;
+}
+
+/* ---- which plugin is which sensor ---- */
+
+static bool installed(const struct tc_protection *p, const char *name)
+{
+    const struct tc_registry *registry = p->agent->registry;
+
+    return tc_registry_wants(registry, name) && tc_registry_plugin(registry, name);
+}
+
+/* One that is up keeps its name, whatever else is installed by now. */
+static void name_sensors(struct tc_protection *p)
+{
+    const struct tc_options *core = tc_config_core(p->agent->config);
+    const char *name = tc_options_text(core, "sensor.primary");
+
+    if (!p->sensors[TC_SLOT_PRIMARY].up)
+        snprintf(p->sensors[TC_SLOT_PRIMARY].name, sizeof(p->sensors[0].name), "%s",
+                 name);
+    if (p->sensors[TC_SLOT_FALLBACK].up)
+        return;
+    p->sensors[TC_SLOT_FALLBACK].name[0] = '\0';
+    for (size_t i = 0; (name = tc_options_item(core, "sensor.fallback", i)); i++) {
+        if (!installed(p, name))
+            continue;
+        snprintf(p->sensors[TC_SLOT_FALLBACK].name, sizeof(p->sensors[0].name), "%s",
+                 name);
+        return;
+    }
+}
+
+static unsigned installed_set(const struct tc_protection *p)
+{
+    unsigned set = 0;
+
+    for (int s = 0; s < TC_SLOT_SENSORS; s++)
+        if (p->sensors[s].name[0] && installed(p, p->sensors[s].name))
+            set |= 1u << s;
+    return set;
+}
+
+static enum tc_slot_sensor sensor_of(const struct tc_protection *p, const char *name)
+{
+    for (int s = 0; s < TC_SLOT_SENSORS; s++)
+        if (p->sensors[s].name[0] && !strcmp(p->sensors[s].name, name))
+            return (enum tc_slot_sensor)s;
+    return TC_SLOT_NOBODY;
+}
+
+static uint32_t kind_of(const struct tc_protection *p, enum tc_slot_sensor sensor)
+{
+    const struct tc_plugin *plugin =
+        tc_registry_plugin(p->agent->registry, p->sensors[sensor].name);
+
+    return plugin ? tc_plugin_module(plugin)->plugin->kind : 0;
+}
+
+/* The kernel asks a system extension before anything in the kernel itself reports. */
+static enum tc_overlap_role role_of(const struct tc_protection *p,
+                                    enum tc_slot_sensor sensor)
+{
+    return kind_of(p, sensor) == TOCSIN_KIND_SYSTEM_EXTENSION ? TC_OVERLAP_FIRST
+                                                              : TC_OVERLAP_SECOND;
+}
+
+/* ---- the ledger of a handover ---- */
+
+static void on_answered(void *arg, uint64_t id, bool allow)
+{
+    struct tc_protection *p = arg;
+
+    if (allow)
+        tc_overlap_allowed(p->overlap, id, uv_hrtime());
+    else
+        tc_overlap_denied(p->overlap, id);
+}
+
+static void ledger_open(struct tc_protection *p, enum tc_slot_sensor coming)
+{
+    tc_overlap_begin(p->overlap, role_of(p, coming), uv_hrtime());
+    tc_judge_handover(p->agent->judge, on_answered, p);
+    p->ledger = true;
+}
+
+static void ledger_close(struct tc_protection *p, struct tc_overlap_statistics *ret)
+{
+    if (!p->ledger)
+        return;
+    tc_overlap_end(p->overlap, ret);
+    tc_judge_handover(p->agent->judge, NULL, NULL);
+    p->ledger = false;
+}
+
+/* The numbers by which the ledger knows topics of events that block; 0: it does not. */
+static uint32_t operation_of(const char *topic)
+{
+    static const char *const topics[] = {TOCSIN_TOPIC_FILE_OPEN, TOCSIN_TOPIC_FILE_EXEC};
+
+    for (uint32_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++)
+        if (!strcmp(topic, topics[i]))
+            return i + 1;
+    return 0;
+}
+
+/*
+ * CLOCK_REALTIME less CLOCK_MONOTONIC. The ledger compares times of two sensors to the
+ * microsecond, so one that was interrupted between the clocks is taken again.
+ */
+static uint64_t wall_ahead_ns(void)
+{
+    uint64_t before, wall, after;
+
+    for (int tries = 0; tries < 8; tries++) {
+        before = uv_hrtime();
+        wall = wall_ns();
+        after = uv_hrtime();
+        if (after - before < 2000)
+            break;
+    }
+    return wall - (before + after) / 2;
+}
+
+/* 0 where there is no such number. */
+static uint64_t uint_of(const struct tocsin_event *event, const char *path)
+{
+    struct tocsin_value v;
+
+    return tocsin_find(event->data, event->len, path, &v) && v.type == TOCSIN_UINT ? v.u
+                                                                                   : 0;
+}
+
+static struct tc_overlap_report report_of(const struct tocsin_event *draft,
+                                          enum tc_overlap_role role)
+{
+    struct tc_overlap_report report = {.role = role};
+
+    report.time_ns = draft->time_ns - wall_ahead_ns();
+    report.operation = operation_of(draft->topic);
+    report.blocks = report.operation != 0;
+    report.replaces = !strcmp(draft->topic, TOCSIN_TOPIC_FILE_EXEC);
+    report.dedupe_key = uint_of(draft, TOCSIN_FIELD_DEDUPE_KEY);
+    report.pid = (int32_t)tocsin_find_int(draft->data, draft->len, "process.pid", 0);
+    report.start_ns = uint_of(draft, "process.start");
+    report.device = uint_of(draft, "file.device");
+    report.inode = uint_of(draft, "file.inode");
+    return report;
+}
+
+static int publish_by_ledger(struct tc_protection *p, const struct tocsin_event *draft,
+                             const char *source, enum tc_slot_sensor sensor,
+                             const struct tocsin_event **ret_event)
+{
+    const struct tc_overlap_report report = report_of(draft, role_of(p, sensor));
+    const struct tocsin_event *event;
+    struct tc_overlap_match match = {0};
+    int err;
+
+    if (tc_overlap_admit(p->overlap, &report, uv_hrtime(), &match) == TC_OVERLAP_SUPPRESS)
+        return tc_judge_withhold(p->agent->judge, draft, source, match.event_id,
+                                 ret_event);
+    err = tc_judge_publish(p->agent->judge, draft, source, &event);
+    if (err)
+        return err;
+    tc_overlap_published(p->overlap, event->id);
+    if (ret_event)
+        *ret_event = event;
+    else
+        tc_event_unref(tc_event_of(event));
+    return 0;
+}
+
+int tc_protection_publish(struct tc_protection *p, const struct tocsin_event *draft,
+                          const char *source, const struct tocsin_event **ret_event)
+{
+    enum tc_slot_sensor sensor = p->ledger ? sensor_of(p, source) : TC_SLOT_NOBODY;
+
+    if (sensor != TC_SLOT_NOBODY && !strncmp(draft->topic, "file.", 5))
+        return publish_by_ledger(p, draft, source, sensor, ret_event);
+    return tc_judge_publish(p->agent->judge, draft, source, ret_event);
+}
+
+/* ---- what the slot wants ---- */
+
+static void on_start(void *arg, enum tc_slot_sensor sensor)
+{
+    struct tc_protection *p = arg;
+
+    p->sensors[sensor].order = TC_ORDER_START;
+}
+
+static void on_stop(void *arg, enum tc_slot_sensor sensor)
+{
+    struct tc_protection *p = arg;
+
+    p->sensors[sensor].order = TC_ORDER_STOP;
+}
+
+static void catch_up(struct tc_protection *p, enum tc_slot_sensor sensor)
+{
+    struct tocsin_writer w;
+    uint8_t buf[64];
+    char topic[96];
+
+    if (!p->gap_from_ns)
+        return;
+    snprintf(topic, sizeof(topic), "rpc.%s.catch_up", p->sensors[sensor].name);
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_uint(&w, "from", p->gap_from_ns);
+    tocsin_end(&w);
+    tc_agent_publish(p->agent, topic, &w);
+    p->gap_from_ns = 0;
+}
+
+static void on_slot_event(void *arg, const struct tc_slot_event *event)
+{
+    struct tc_overlap_statistics statistics = {0};
+    struct tc_protection *p = arg;
+
+    switch (event->what) {
+    case TC_SLOT_OVERLAP_BEGIN:
+        /* From here on both see everything: nothing may pass on an old verdict. */
+        tc_agent_note(p->agent, TOCSIN_TOPIC_VERDICT_RESET, NULL, "handover");
+        break;
+    case TC_SLOT_SWAPPED:
+        ledger_close(p, &statistics);
+        break;
+    case TC_SLOT_GAP_OPENED:
+        if (!p->gap_from_ns)
+            p->gap_from_ns = wall_ns();
+        break;
+    case TC_SLOT_CRASHED:
+        tc_log(TOCSIN_LOG_ERROR, "agent", "sensor %s stopped unexpectedly (%u): %s",
+               p->sensors[event->sensor].name, event->n, event->reason);
+        break;
+    default:
+        break;
+    }
+    tc_protection_tell(p, event, &statistics);
+    if (event->what == TC_SLOT_GAP_CLOSED)
+        catch_up(p, event->sensor);
+}
+
+static bool other_up(const struct tc_protection *p, enum tc_slot_sensor sensor)
+{
+    return p->sensors[TC_SLOT_SENSORS - 1 - sensor].up;
+}
+
+/* Tells the registry one order. False when it has to wait. */
+static bool carry_out(struct tc_protection *p, enum tc_slot_sensor sensor)
+{
+    struct tc_protection_sensor *s = &p->sensors[sensor];
+    bool start = s->order == TC_ORDER_START;
+    int err;
+
+    if (start) {
+        s->canary_ns = 0;
+        /* The ledger is there before its marks are. */
+        if (other_up(p, sensor) && !p->ledger)
+            ledger_open(p, sensor);
+    } else if (p->ledger) {
+        tc_overlap_commit(p->overlap, uv_hrtime());
+    }
+    err = tc_registry_call(p->agent->registry, s->name, start);
+    if (err == -EBUSY)
+        return false;
+    s->order = TC_ORDER_NONE;
+    if (start)
+        s->up = !err;
+    if (err && start)
+        tc_slot_failed(p->slot, sensor, "it is not installed", uv_hrtime());
+    else if (err)
+        tc_slot_stopped(p->slot, sensor, uv_hrtime());
+    return true;
+}
+
+/* Looks at everything anew, outside whatever has called. */
+static void soon(struct tc_protection *p)
+{
+    if (p->running)
+        uv_timer_start(&p->timer, on_timer, 0, 0);
+}
+
+static void schedule(struct tc_protection *p, bool busy)
+{
+    uint64_t now = uv_hrtime(), next = tc_slot_next_ns(p->slot);
+
+    if (!p->running)
+        return;
+    uv_update_time(p->timer.loop);
+    if (busy)
+        uv_timer_start(&p->timer, on_timer, 5, 0);
+    else if (next == UINT64_MAX)
+        uv_timer_stop(&p->timer);
+    else
+        uv_timer_start(&p->timer, on_timer, next > now ? (next - now + MS - 1) / MS : 0,
+                       0);
+}
+
+static void settle(struct tc_protection *p)
+{
+    void (*settled)(void *arg) = p->settled;
+    struct tc_approval_view approval;
+    struct tc_slot_view slot;
+
+    tc_slot_look(p->slot, uv_hrtime(), &slot);
+    tc_approver_look(p->approver, &approval, NULL);
+    if (!settled || !approval.settled || slot.coming != TC_SLOT_NOBODY)
+        return;
+    p->settled = NULL;
+    settled(p->settled_arg);
+}
+
+/* For whoever has to say one day what ended when the core did. */
+static void note_holder(const struct tc_protection *p)
+{
+    struct tc_pulse *pulse = p->agent->pulse;
+    struct tc_slot_view slot;
+
+    tc_slot_look(p->slot, uv_hrtime(), &slot);
+    snprintf(pulse->holder, sizeof(pulse->holder), "%s",
+             slot.holder == TC_SLOT_NOBODY ? "" : p->sensors[slot.holder].name);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct tc_protection *p = timer->data;
+    bool again = true, busy = false;
+
+    tc_slot_tick(p->slot, uv_hrtime());
+    review(p);
+    while (again) {
+        again = busy = false;
+        for (int s = 0; s < TC_SLOT_SENSORS; s++) {
+            if (p->sensors[s].order == TC_ORDER_NONE)
+                continue;
+            if (carry_out(p, (enum tc_slot_sensor)s))
+                again = true;
+            else
+                busy = true;
+        }
+    }
+    note_holder(p);
+    schedule(p, busy);
+    settle(p);
+}
+
+/* ---- who is wanted ---- */
+
+static const char *reason_of(const struct tc_approval_view *view)
+{
+    switch (view->phase) {
+    case TC_APPROVAL_TIMED_OUT:
+        return "approval timed out";
+    case TC_APPROVAL_DENIED:
+        return "a gate was refused or revoked";
+    case TC_APPROVAL_FORBIDDEN:
+        return "a managed profile forbids it";
+    case TC_APPROVAL_PREREQ_FAILED:
+        return "a prerequisite is not met";
+    case TC_APPROVAL_ERROR:
+        return "the system refuses it";
+    case TC_APPROVAL_COMPLETE:
+        return "approved";
+    default:
+        return "approval is awaited";
+    }
+}
+
+/* Whether the fallback protects while the answer is awaited. */
+static bool fallback_now(const struct tc_protection *p,
+                         const struct tc_approval_view *view)
+{
+    bool awaited = view->phase == TC_APPROVAL_IDLE ||
+                   view->phase == TC_APPROVAL_PROMPTING ||
+                   view->phase == TC_APPROVAL_PROBING;
+
+    return !awaited ||
+           tc_options_bool(tc_config_core(p->agent->config), "approval.bridge");
+}
+
+/* The first prompt shows once the fallback holds the slot, or never will. */
+static void bridge(struct tc_protection *p, bool fallback)
+{
+    struct tc_slot_view slot;
+
+    if (p->bridged)
+        return;
+    tc_slot_look(p->slot, uv_hrtime(), &slot);
+    if (fallback && slot.holder == TC_SLOT_NOBODY && slot.coming != TC_SLOT_NOBODY)
+        return;
+    if (fallback && p->sensors[TC_SLOT_FALLBACK].order == TC_ORDER_START)
+        return;
+    p->bridged = true;
+    tc_approver_begin(p->approver);
+}
+
+static void review(struct tc_protection *p)
+{
+    struct tc_approval_view view;
+    uint64_t now = uv_hrtime();
+
+    tc_approver_look(p->approver, &view, NULL);
+    name_sensors(p);
+    tc_slot_set_installed(p->slot, installed_set(p), now);
+    if (!view.settled && !p->bridged)
+        return; /* what has consent from before may be all that is needed */
+    if (view.primary_allowed)
+        tc_slot_want(p->slot, TC_SLOT_PRIMARY, PRIMARY_SET | FALLBACK_SET,
+                     reason_of(&view), now);
+    else if (fallback_now(p, &view))
+        tc_slot_want(p->slot, TC_SLOT_FALLBACK, FALLBACK_SET, reason_of(&view), now);
+    else
+        tc_slot_want(p->slot, TC_SLOT_NOBODY, 0, reason_of(&view), now);
+    bridge(p, !view.primary_allowed && fallback_now(p, &view));
+}
+
+/* ---- what happens ---- */
+
+static void on_approval_changed(void *arg)
+{
+    soon(arg);
+}
+
+void tc_protection_plugin(struct tc_protection *p, const char *what, const char *name,
+                          const char *why)
+{
+    const char *network =
+        tc_registry_of_kind(p->agent->registry, TOCSIN_KIND_NETWORK_EXTENSION);
+    enum tc_slot_sensor sensor = sensor_of(p, name);
+    uint64_t now = uv_hrtime();
+
+    if (!p->running)
+        return;
+    if (network && !strcmp(network, name))
+        tc_approver_network_event(p->approver, what);
+    if (!strcmp(what, "loaded") || !strcmp(what, "refused"))
+        tc_approver_plugins_changed(p->approver);
+    if (sensor == TC_SLOT_NOBODY) {
+        soon(p);
+        return;
+    }
+    if (!strcmp(what, "started")) {
+        if (p->ledger)
+            tc_overlap_live(p->overlap, uv_hrtime());
+        tc_slot_started(p->slot, sensor, now);
+    } else if (!strcmp(what, "failed")) {
+        p->sensors[sensor].up = false;
+        tc_slot_failed(p->slot, sensor, why, now);
+    } else if (!strcmp(what, "stopped")) {
+        p->sensors[sensor].up = false;
+        tc_slot_stopped(p->slot, sensor, now);
+    }
+    if (!p->sensors[sensor].up)
+        ledger_close(p, NULL);
+    soon(p);
+}
+
+void tc_protection_unwanted(struct tc_protection *p, const char *name)
+{
+    (void)name;
+    tc_approver_plugins_changed(p->approver);
+    soon(p);
+}
+
+void tc_protection_canary(struct tc_protection *p, const char *name)
+{
+    enum tc_slot_sensor sensor = sensor_of(p, name);
+
+    if (sensor == TC_SLOT_NOBODY)
+        return;
+    p->sensors[sensor].canary_ns = uv_hrtime();
+    tc_slot_canary(p->slot, sensor, p->sensors[sensor].canary_ns);
+    soon(p);
+}
+
+void tc_protection_configured(struct tc_protection *p)
+{
+    if (!p->running)
+        return;
+    tc_approver_configured(p->approver);
+    soon(p);
+}
+
+void tc_protection_retry(struct tc_protection *p)
+{
+    tc_slot_retry(p->slot, uv_hrtime());
+    tc_approver_retry(p->approver);
+    soon(p);
+}
+
+/* ---- life ---- */
+
+/*
+ * The core before this one ended while a sensor held the slot. That counts against the
+ * sensor unless another plugin is known to have done it, and only where the fallback can
+ * stand in.
+ */
+static void remember_end(struct tc_protection *p)
+{
+    const struct tc_pulse *pulse = p->agent->pulse;
+    uint64_t now = wall_ns(), mono = uv_hrtime();
+    unsigned crashes = 0;
+    char key[80];
+
+    if (pulse->end == TC_END_NONE || !pulse->end_holder[0])
+        return;
+    p->gap_from_ns = pulse->end_from_ns;
+    tc_slot_remember_gap(p->slot, mono - (now - pulse->end_from_ns));
+    if (strcmp(pulse->end_holder, p->sensors[TC_SLOT_PRIMARY].name) ||
+        (pulse->end_plugin[0] && strcmp(pulse->end_plugin, pulse->end_holder)) ||
+        !p->agent->journal || !(installed_set(p) & FALLBACK_SET))
+        return;
+    snprintf(key, sizeof(key), "slot %s", pulse->end_holder);
+    tc_journal_add_crash(p->agent->journal, key, pulse->end_to_ns);
+    tc_journal_count_crashes(p->agent->journal, key, now - TC_SLOT_CRASHES_WITHIN_NS,
+                             &crashes);
+    for (unsigned i = 0; i < crashes && i < TC_SLOT_CRASHES_MAX; i++)
+        tc_slot_remember_crash(p->slot, TC_SLOT_PRIMARY, mono);
+}
+
+int tc_protection_new(struct tc_agent *agent, struct tc_protection **ret_protection)
+{
+    struct tc_protection *p = calloc(1, sizeof(*p));
+    const struct tc_slot_callbacks callbacks = {
+        .arg = p, .start = on_start, .stop = on_stop, .event = on_slot_event};
+    int err = -ENOMEM;
+
+    if (!p)
+        return err;
+    p->agent = agent;
+    p->slot = tc_slot_new(&callbacks);
+    p->overlap = tc_overlap_new();
+    if (p->slot && p->overlap)
+        err = tc_approver_new(agent, on_approval_changed, p, &p->approver);
+    if (err) {
+        tc_slot_free(p->slot);
+        tc_overlap_free(p->overlap);
+        free(p);
+        return err;
+    }
+    uv_timer_init(&agent->loop, &p->timer);
+    p->timer.data = p;
+    *ret_protection = p;
+    return 0;
+}
+
+void tc_protection_start(struct tc_protection *p, void (*settled)(void *arg), void *arg)
+{
+    p->settled = settled;
+    p->settled_arg = arg;
+    p->running = true;
+    name_sensors(p);
+    remember_end(p);
+    tc_approver_prepare(p->approver);
+    soon(p);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct tc_protection *p = handle->data;
+
+    tc_slot_free(p->slot);
+    tc_overlap_free(p->overlap);
+    free(p);
+}
+
+void tc_protection_stop(struct tc_protection *p)
+{
+    p->running = false;
+    p->ledger = false;
+    uv_timer_stop(&p->timer);
+}
+
+void tc_protection_free(struct tc_protection *p)
+{
+    if (!p)
+        return;
+    tc_approver_free(p->approver);
+    uv_close((uv_handle_t *)&p->timer, on_closed);
+}
+
+struct tc_approver *tc_protection_approver(const struct tc_protection *p)
+{
+    return p->approver;
+}
+
+void tc_protection_look(const struct tc_protection *p, struct tc_protection_view *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    tc_slot_look(p->slot, uv_hrtime(), &ret->slot);
+    for (int s = 0; s < TC_SLOT_SENSORS; s++)
+        ret->names[s] = p->sensors[s].name[0] ? p->sensors[s].name : NULL;
+    if (ret->slot.holder == TC_SLOT_NOBODY)
+        return;
+    ret->canary_ns = p->sensors[ret->slot.holder].canary_ns;
+    ret->subsystem = kind_of(p, ret->slot.holder) == TOCSIN_KIND_SYSTEM_EXTENSION
+                         ? "endpoint_security_extension"
+                         : "kernel_extension";
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of protection share, and nobody else sees. */
+#ifndef TC_CORE_PROTECTION_PRIV_H
+#define TC_CORE_PROTECTION_PRIV_H
+
+#include <uv.h>
+
+#include "core/overlap.h"
+#include "core/protection.h"
+
+/* What the slot wants of a sensor and the registry has not been told yet. */
+enum tc_order {
+    TC_ORDER_NONE,
+    TC_ORDER_START,
+    TC_ORDER_STOP,
+};
+
+struct tc_protection_sensor {
+    char name[64]; /* ""; of no plugin that is installed */
+    enum tc_order order;
+    bool ordered;       /* told, and no outcome yet */
+    bool up;            /* from its start to its stop */
+    uint64_t canary_ns; /* the last, CLOCK_MONOTONIC; 0: none since it was started */
+};
+
+struct tc_protection {
+    struct tc_agent *agent;
+    struct tc_slot *slot;
+    struct tc_overlap *overlap;
+    struct tc_approver *approver;
+    struct tc_protection_sensor sensors[TC_SLOT_SENSORS];
+    uv_timer_t timer;
+    bool running; /* between start and free */
+    bool ledger;  /* two sensors may report: what they publish goes by the overlap */
+    bool bridged; /* the first prompt may show */
+    uint64_t gap_from_ns; /* CLOCK_REALTIME: nothing was seen since then; 0: none */
+    void (*settled)(void *arg);
+    void *settled_arg;
+};
+
+/* protection_tell.c */
+void tc_protection_tell(struct tc_protection *protection,
+                        const struct tc_slot_event *event,
+                        const struct tc_overlap_statistics *statistics);
+#endif
