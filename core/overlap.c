@@ -10,12 +10,13 @@
  * after FIRST has allowed it, so answer < time of SECOND's report holds for each call
  * that both see. A denied call can therefore never have swallowed a report of another.
  *
- * Why not what was allowed before SECOND was live: when SECOND comes, FIRST has recorded
- * calls that SECOND did not see, and nobody takes these records. They do no harm as long
- * as FIRST sees everything. From commit on SECOND may see calls that FIRST does not, and
- * then they would swallow one each. Between live and commit the slot lets
- * TC_SLOT_SETTLE_NS pass, so what was under way when SECOND became live has been reported
- * by then.
+ * Why records end at live and at commit: when SECOND comes, FIRST has recorded calls that
+ * SECOND did not see, and nobody takes these records. They do no harm while FIRST sees
+ * everything, but from commit on SECOND sees calls that FIRST does not, and each record
+ * left would swallow one. So from before live a record is good for one crossing after
+ * live, and when FIRST goes no record is good for longer than one crossing. Between live
+ * and commit two crossings pass: then no record from before live can make good, by a
+ * chain of reports heard out of order, for one that was taken wrongly.
  *
  * Why records outlive the end: when FIRST goes, its last calls are still to be reported
  * by SECOND.
@@ -58,9 +59,8 @@ struct tc_overlap {
     struct record *spare;
     size_t records;
     bool begun, live, committed;
-    uint64_t live_ns, commit_ns; /* when SECOND comes; else 0 and UINT64_MAX */
-    enum tc_overlap_role coming;
-    struct tc_overlap_report asking; /* FIRST's, admitted and not published yet */
+    enum tc_overlap_role coming, going; /* going: once committed */
+    struct tc_overlap_report asking;    /* FIRST's, admitted and not published yet */
     bool is_asking;
     struct tc_overlap_statistics statistics;
 };
@@ -216,15 +216,6 @@ static bool same_call(const struct tc_overlap_report *a,
            a->device == b->device && same_start(a->start_ns, b->start_ns);
 }
 
-/* Whether SECOND's report can be about the call of that record: answered before. */
-static bool can_be_of(const struct tc_overlap *o, const struct record *r,
-                      uint64_t time_ns)
-{
-    if (time_ns >= r->over_ns || time_ns - r->since_ns > TC_OVERLAP_FLIGHT_NS)
-        return false;
-    return r->since_ns >= o->live_ns || time_ns < o->commit_ns;
-}
-
 /* The newest record that SECOND's report can be about, or NULL. */
 static struct record *find_passed(struct tc_overlap *o,
                                   const struct tc_overlap_report *report)
@@ -235,7 +226,7 @@ static struct record *find_passed(struct tc_overlap *o,
     for (; r && (!found || report->replaces); r = r->next) {
         if (r->kind != PASSED || r->since_ns > time_ns || !same_call(&r->report, report))
             continue;
-        if (!found && can_be_of(o, r, time_ns))
+        if (!found && time_ns < r->over_ns)
             found = r;
         else if (report->replaces && time_ns < r->over_ns)
             r->over_ns = time_ns;
@@ -274,8 +265,7 @@ void tc_overlap_published(struct tc_overlap *o, uint64_t event_id)
     r = take_record(o);
     if (!r)
         return;
-    *r = (struct record){
-        .kind = ASKED, .report = o->asking, .event_id = event_id, .over_ns = UINT64_MAX};
+    *r = (struct record){.kind = ASKED, .report = o->asking, .event_id = event_id};
     table_insert(o, r);
 }
 
@@ -291,12 +281,14 @@ static struct record *find_asked(struct tc_overlap *o, uint64_t event_id)
 void tc_overlap_allowed(struct tc_overlap *o, uint64_t event_id, uint64_t now_ns)
 {
     struct record *r = find_asked(o, event_id);
+    bool first_goes = o->committed && o->going == TC_OVERLAP_FIRST;
 
     if (!r)
         return;
     table_remove(r);
     r->kind = PASSED;
     r->since_ns = now_ns;
+    r->over_ns = now_ns + (first_goes ? TC_OVERLAP_CROSSING_NS : TC_OVERLAP_FLIGHT_NS);
     table_insert(o, r);
     age_append(o, r);
 }
@@ -378,17 +370,22 @@ void tc_overlap_begin(struct tc_overlap *o, enum tc_overlap_role coming, uint64_
     forget_old(o, now_ns);
     memset(&o->statistics, 0, sizeof(o->statistics));
     o->live = o->committed = false;
-    o->live_ns = 0;
-    o->commit_ns = UINT64_MAX;
     o->begun = true;
     o->coming = coming;
+}
+
+static void end_record(struct record *r, uint64_t over_ns)
+{
+    if (r->kind == PASSED && r->over_ns > over_ns)
+        r->over_ns = over_ns;
 }
 
 void tc_overlap_live(struct tc_overlap *o, uint64_t now_ns)
 {
     o->live = true;
     if (o->coming == TC_OVERLAP_SECOND)
-        o->live_ns = now_ns;
+        for (struct record *r = o->oldest; r; r = r->newer)
+            end_record(r, now_ns + TC_OVERLAP_CROSSING_NS);
 }
 
 enum tc_overlap_admission tc_overlap_admit(struct tc_overlap *o,
@@ -411,17 +408,19 @@ enum tc_overlap_admission tc_overlap_admit(struct tc_overlap *o,
     return TC_OVERLAP_PUBLISH;
 }
 
-void tc_overlap_commit(struct tc_overlap *o, uint64_t now_ns)
+void tc_overlap_commit(struct tc_overlap *o, enum tc_overlap_role going)
 {
     o->committed = true;
-    if (o->coming == TC_OVERLAP_SECOND)
-        o->commit_ns = now_ns;
+    o->going = going;
+    if (going == TC_OVERLAP_FIRST)
+        for (struct record *r = o->oldest; r; r = r->newer)
+            end_record(r, r->since_ns + TC_OVERLAP_CROSSING_NS);
 }
 
 void tc_overlap_end(struct tc_overlap *o, struct tc_overlap_statistics *ret)
 {
     if (ret)
         *ret = o->statistics;
-    o->begun = o->is_asking = false;
-    forget_all(o, false);
+    forget_all(o, o->committed && o->going == TC_OVERLAP_SECOND);
+    o->begun = o->committed = o->is_asking = false;
 }

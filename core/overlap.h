@@ -31,6 +31,10 @@
  * waits meanwhile for the file system and for the answer about its interpreter. */
 #define TC_OVERLAP_FLIGHT_NS (2 * UINT64_C(1000000000))
 
+/* The same, of a call that is under way just when SECOND becomes live or FIRST goes:
+ * less, since a record that nobody takes does harm then. */
+#define TC_OVERLAP_CROSSING_NS (250 * UINT64_C(1000000))
+
 /* SECOND's reports are heard within so long. */
 #define TC_OVERLAP_LATE_NS (8 * UINT64_C(1000000000))
 
@@ -109,17 +113,17 @@ void tc_overlap_published(struct tc_overlap *overlap, uint64_t event_id);
 void tc_overlap_allowed(struct tc_overlap *overlap, uint64_t event_id, uint64_t now_ns);
 void tc_overlap_denied(struct tc_overlap *overlap, uint64_t event_id);
 
-/* To be told before the one that goes (or that came and was turned away) is told to stop:
- * nothing that does not block is suppressed any more, but what was not live yet stays so.
- * Where SECOND comes, TC_SLOT_SETTLE_NS after live at the earliest. */
-void tc_overlap_commit(struct tc_overlap *overlap, uint64_t now_ns);
+/* To be told before `going` (the old one, or a new one that was turned away) is told to
+ * stop: nothing that does not block is suppressed any more, but what was not live yet
+ * stays so. Two TC_OVERLAP_CROSSING_NS after live at the earliest. */
+void tc_overlap_commit(struct tc_overlap *overlap, enum tc_overlap_role going);
 
 /*
  * It has stopped, and all it had to report has been admitted. ret (may be NULL) says what
  * happened since begin. Until the next begin everything is published and nothing
- * recorded, except that SECOND, if it holds now, may still report what FIRST has
- * published: go on calling admit for its reports. It costs nothing once no such record
- * is left.
+ * recorded, except that SECOND, unless it was the one to go, may still report what FIRST
+ * has published: go on calling admit for its reports. It costs nothing once no such
+ * record is left.
  */
 void tc_overlap_end(struct tc_overlap *overlap, struct tc_overlap_statistics *ret);
 

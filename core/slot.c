@@ -181,9 +181,7 @@ static void commit(struct tc_slot *slot)
 /* All its marks are live and its canary has passed. */
 static void come_live(struct tc_slot *slot)
 {
-    slot->settled_ns = slot->now_ns;
-    if (slot->coming == TC_SLOT_FALLBACK)
-        slot->settled_ns += TC_SLOT_SETTLE_NS;
+    slot->settled_ns = slot->now_ns + TC_SLOT_SETTLE_NS;
 }
 
 static void begin_overlap(struct tc_slot *slot)

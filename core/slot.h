@@ -24,9 +24,9 @@
 #define TC_SLOT_TRIAL_NS (10 * UINT64_C(1000000000)) /* from start to canary */
 #define TC_SLOT_OVERLAP_NS                                                               \
     (10 * UINT64_C(1000000000)) /* from canary to commit; then the handover aborts */
-/* Both see everything for so long before the primary goes, so that all that was under way
- * when the fallback became live is reported (docs/slot.md). */
-#define TC_SLOT_SETTLE_NS (200 * UINT64_C(1000000))
+/* Both see everything for so long before the old one goes: whatever was under way when
+ * the new one became live is over by then (docs/slot.md). */
+#define TC_SLOT_SETTLE_NS (500 * UINT64_C(1000000))
 #define TC_SLOT_CRASHES_MAX 3 /* of one sensor within ... */
 #define TC_SLOT_CRASHES_WITHIN_NS                                                        \
     (600 * UINT64_C(1000000000)) /* ... before it is left alone until retry */
