@@ -424,3 +424,8 @@ void tc_overlap_end(struct tc_overlap *o, struct tc_overlap_statistics *ret)
     forget_all(o, o->committed && o->going == TC_OVERLAP_SECOND);
     o->begun = o->committed = o->is_asking = false;
 }
+
+bool tc_overlap_busy(const struct tc_overlap *o)
+{
+    return o->begun || o->records;
+}

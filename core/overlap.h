@@ -122,9 +122,12 @@ void tc_overlap_commit(struct tc_overlap *overlap, enum tc_overlap_role going);
  * It has stopped, and all it had to report has been admitted. ret (may be NULL) says what
  * happened since begin. Until the next begin everything is published and nothing
  * recorded, except that SECOND, unless it was the one to go, may still report what FIRST
- * has published: go on calling admit for its reports. It costs nothing once no such
- * record is left.
+ * has published: go on calling admit while tc_overlap_busy.
  */
 void tc_overlap_end(struct tc_overlap *overlap, struct tc_overlap_statistics *ret);
+
+/* Whether admit has anything to do: in an overlap, and while records are left after it.
+ */
+bool tc_overlap_busy(const struct tc_overlap *overlap);
 
 #endif

@@ -209,7 +209,9 @@ static int publish_by_ledger(struct tc_protection *p, const struct tocsin_event 
 int tc_protection_publish(struct tc_protection *p, const struct tocsin_event *draft,
                           const char *source, const struct tocsin_event **ret_event)
 {
-    enum tc_slot_sensor sensor = p->ledger ? sensor_of(p, source) : TC_SLOT_NOBODY;
+    /* Also after the handover, while a late report may be of what is published. */
+    enum tc_slot_sensor sensor =
+        tc_overlap_busy(p->overlap) ? sensor_of(p, source) : TC_SLOT_NOBODY;
 
     if (sensor != TC_SLOT_NOBODY && !strncmp(draft->topic, "file.", 5))
         return publish_by_ledger(p, draft, source, sensor, ret_event);
@@ -296,7 +298,7 @@ static bool carry_out(struct tc_protection *p, enum tc_slot_sensor sensor)
         if (other_up(p, sensor) && !p->ledger)
             ledger_open(p, sensor);
     } else if (p->ledger) {
-        tc_overlap_commit(p->overlap, uv_hrtime());
+        tc_overlap_commit(p->overlap, role_of(p, sensor));
     }
     err = tc_registry_call(p->agent->registry, s->name, start);
     if (err == -EBUSY)
