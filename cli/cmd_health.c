@@ -77,7 +77,7 @@ int tc_run_health(struct tc_cli *cli)
     if (field)
         print_bare(&v);
     else
-        tc_print_record(stdout, NULL, &v);
+        tc_print_marked_record(stdout, "managed", &v);
     return TC_EXIT_DONE;
 }
 

@@ -66,4 +66,10 @@ void tc_print_table(FILE *out, const struct tc_column *columns,
  */
 void tc_print_record(FILE *out, const char *name, const struct tocsin_value *v);
 
+/*
+ * The same of a map in which the array `set`, if it is there, names other fields: it is
+ * not printed itself; " [set]" stands after the value of each field that it names.
+ */
+void tc_print_marked_record(FILE *out, const char *set, const struct tocsin_value *map);
+
 #endif

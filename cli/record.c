@@ -18,9 +18,11 @@
 struct walk {
     FILE *out; /* NULL: measure */
     size_t width;
-    int indent;                /* of its lines; 0: it is no section */
-    const char *label;         /* the field that the heading shows, or NULL */
-    char name[NAME_MAX_BYTES]; /* dotted, of the map that is walked; escaped */
+    int indent;        /* of its lines; 0: it is no section */
+    const char *label; /* the field that gets no line of its own, or NULL */
+    const struct tocsin_value *marked; /* names, dotted, of fields that are marked with
+                                          the label; NULL: none */
+    char name[NAME_MAX_BYTES];         /* dotted, of the map that is walked; escaped */
 };
 
 static void print_list(FILE *out, const char *name, const struct tocsin_value *items,
@@ -135,6 +137,21 @@ static void print_entries(FILE *out, const struct tocsin_value *v, size_t from)
     }
 }
 
+static bool is_marked(const struct walk *w)
+{
+    struct tocsin_value name;
+    struct tocsin_iter it;
+
+    if (!w->marked)
+        return false;
+    tocsin_iter_init(&it, w->marked);
+    while (tocsin_iter_next(&it, NULL, &name))
+        if (name.type == TOCSIN_STR && name.len == strlen(w->name) &&
+            !memcmp(name.ptr, w->name, name.len))
+            return true;
+    return false;
+}
+
 /* A field of its own line; times lose the unit in their name. */
 static void leaf(struct walk *w, const struct tocsin_value *v)
 {
@@ -159,6 +176,8 @@ static void leaf(struct walk *w, const struct tocsin_value *v)
         tc_print_field(w->out, w->name, v);
     else
         tc_print_value(w->out, v);
+    if (is_marked(w))
+        fprintf(w->out, " [%s]", w->label);
     fputc('\n', w->out);
 }
 
@@ -222,15 +241,20 @@ static void print_lists(struct walk *w, const struct tocsin_value *map, unsigned
     }
 }
 
+static void print_walk(FILE *out, struct walk *w, const struct tocsin_value *map)
+{
+    walk_map(w, map, 0);
+    w->out = out;
+    walk_map(w, map, 0);
+    print_lists(w, map, 0);
+}
+
 static void print_map(FILE *out, const struct tocsin_value *map, int indent,
                       const char *label)
 {
     struct walk w = {.indent = indent, .label = label};
 
-    walk_map(&w, map, 0);
-    w.out = out;
-    walk_map(&w, map, 0);
-    print_lists(&w, map, 0);
+    print_walk(out, &w, map);
 }
 
 /* ---- tables ---- */
@@ -387,4 +411,15 @@ void tc_print_record(FILE *out, const char *name, const struct tocsin_value *v)
         tc_print_value(out, v);
         fputc('\n', out);
     }
+}
+
+void tc_print_marked_record(FILE *out, const char *set, const struct tocsin_value *map)
+{
+    struct walk w = {.label = set};
+    struct tocsin_value names;
+
+    if (tocsin_find(map->start, tocsin_value_size(map), set, &names) &&
+        names.type == TOCSIN_ARRAY)
+        w.marked = &names;
+    print_walk(out, &w, map);
 }

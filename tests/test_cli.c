@@ -221,6 +221,29 @@ static void health_prints_aligned_fields_and_issues(void **state)
         "");
 }
 
+static void health_marks_what_a_profile_has_set(void **state)
+{
+    static const struct scripted_answer answers[] = {
+        {.method = "health",
+         .result = "{'healthy':true,'health_issues':[],'release_ring':'beta',"
+                   "'passive_mode_enabled':false,'managed':['release_ring']}"},
+        {.method = NULL},
+    };
+
+    (void)state;
+    cli_run_answered(answers, "health", 0,
+                     "healthy              : true\n"
+                     "health_issues        : none\n"
+                     "release_ring         : beta [managed]\n"
+                     "passive_mode_enabled : false\n",
+                     "");
+    cli_run_answered(answers, "health --output json", 0,
+                     "{\"healthy\":true,\"health_issues\":[],\"release_ring\":\"beta\","
+                     "\"passive_mode_enabled\":false,\"managed\":[\"release_ring\"]}\n",
+                     "");
+    cli_run_answered(answers, "health --field release_ring", 0, "beta\n", "");
+}
+
 static void health_field_prints_the_bare_value(void **state)
 {
     (void)state;
@@ -548,6 +571,7 @@ int main(void)
         cmocka_unit_test(agent_that_goes_away_is_a_failure),
         cmocka_unit_test(each_command_asks_for_its_method),
         cmocka_unit_test(health_prints_aligned_fields_and_issues),
+        cmocka_unit_test(health_marks_what_a_profile_has_set),
         cmocka_unit_test(health_field_prints_the_bare_value),
         cmocka_unit_test(health_details_prints_maps_and_tables),
         cmocka_unit_test(health_details_prints_a_section_for_each_plugin),
