@@ -10,13 +10,13 @@
  * after FIRST has allowed it, so answer < time of SECOND's report holds for each call
  * that both see. A denied call can therefore never have swallowed a report of another.
  *
- * Why records end at live and at commit: when SECOND comes, FIRST has recorded calls that
- * SECOND did not see, and nobody takes these records. They do no harm while FIRST sees
- * everything, but from commit on SECOND sees calls that FIRST does not, and each record
- * left would swallow one. So from before live a record is good for one crossing after
- * live, and when FIRST goes no record is good for longer than one crossing. Between live
- * and commit two crossings pass: then no record from before live can make good, by a
- * chain of reports heard out of order, for one that was taken wrongly.
+ * Why records are good for less from commit on: when SECOND comes, FIRST has recorded
+ * calls that SECOND did not see yet, and calls may fail after FIRST's answer; nobody
+ * takes these records. They do no harm while FIRST sees everything, but then SECOND sees
+ * calls that FIRST does not, and each record left would swallow one. So when FIRST goes
+ * no record is good for longer than one crossing. Between live and commit two crossings
+ * pass: then no record from before live can make good, by a chain of reports heard out of
+ * order, for one that was taken wrongly.
  *
  * Why records outlive the end: when FIRST goes, its last calls are still to be reported
  * by SECOND.
@@ -374,18 +374,9 @@ void tc_overlap_begin(struct tc_overlap *o, enum tc_overlap_role coming, uint64_
     o->coming = coming;
 }
 
-static void end_record(struct record *r, uint64_t over_ns)
-{
-    if (r->kind == PASSED && r->over_ns > over_ns)
-        r->over_ns = over_ns;
-}
-
-void tc_overlap_live(struct tc_overlap *o, uint64_t now_ns)
+void tc_overlap_live(struct tc_overlap *o)
 {
     o->live = true;
-    if (o->coming == TC_OVERLAP_SECOND)
-        for (struct record *r = o->oldest; r; r = r->newer)
-            end_record(r, now_ns + TC_OVERLAP_CROSSING_NS);
 }
 
 enum tc_overlap_admission tc_overlap_admit(struct tc_overlap *o,
@@ -412,9 +403,11 @@ void tc_overlap_commit(struct tc_overlap *o, enum tc_overlap_role going)
 {
     o->committed = true;
     o->going = going;
-    if (going == TC_OVERLAP_FIRST)
-        for (struct record *r = o->oldest; r; r = r->newer)
-            end_record(r, r->since_ns + TC_OVERLAP_CROSSING_NS);
+    if (going != TC_OVERLAP_FIRST)
+        return;
+    for (struct record *r = o->oldest; r; r = r->newer)
+        if (r->kind == PASSED && r->over_ns > r->since_ns + TC_OVERLAP_CROSSING_NS)
+            r->over_ns = r->since_ns + TC_OVERLAP_CROSSING_NS;
 }
 
 void tc_overlap_end(struct tc_overlap *o, struct tc_overlap_statistics *ret)

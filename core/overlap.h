@@ -31,8 +31,8 @@
  * waits meanwhile for the file system and for the answer about its interpreter. */
 #define TC_OVERLAP_FLIGHT_NS (2 * UINT64_C(1000000000))
 
-/* The same, of a call that is under way just when SECOND becomes live or FIRST goes:
- * less, since a record that nobody takes does harm then. */
+/* The same, once FIRST goes: less, since a record that nobody takes does harm then. Two
+ * of these lie between live and commit. */
 #define TC_OVERLAP_CROSSING_NS (250 * UINT64_C(1000000))
 
 /* SECOND's reports are heard within so long. */
@@ -97,7 +97,7 @@ void tc_overlap_free(struct tc_overlap *overlap); /* takes NULL */
  */
 void tc_overlap_begin(struct tc_overlap *overlap, enum tc_overlap_role coming,
                       uint64_t now_ns);
-void tc_overlap_live(struct tc_overlap *overlap, uint64_t now_ns);
+void tc_overlap_live(struct tc_overlap *overlap);
 
 /* What to do with a report. ret_match is filled on SUPPRESS of one that blocks. */
 enum tc_overlap_admission tc_overlap_admit(struct tc_overlap *overlap,

@@ -481,7 +481,7 @@ void tc_protection_plugin(struct tc_protection *p, const char *what, const char 
     }
     if (!strcmp(what, "started")) {
         if (p->ledger)
-            tc_overlap_live(p->overlap, uv_hrtime());
+            tc_overlap_live(p->overlap);
         tc_slot_started(p->slot, sensor, now);
     } else if (!strcmp(what, "failed")) {
         p->sensors[sensor].up = false;

@@ -253,7 +253,7 @@ static void call_over(struct model *m, unsigned index)
         account(m, call->key);
     if (!call->dead) {
         m->of_thread[call->thread] = CALLS_MAX;
-        plan(m, delay(m, 1500 * US, 3 * MS, 20 * MS), THREAD_CALLS, call->thread);
+        plan(m, delay(m, 3 * MS, 6 * MS, 40 * MS), THREAD_CALLS, call->thread);
     }
     call->used = false;
     m->spare[m->spares++] = index;
@@ -332,7 +332,7 @@ static void kill_siblings(struct model *m, const struct call *exec)
             continue;
         m->calls[index].dead = true;
         m->of_thread[thread] = CALLS_MAX;
-        plan(m, delay(m, 1500 * US, 3 * MS, 20 * MS), THREAD_CALLS, thread);
+        plan(m, delay(m, 3 * MS, 6 * MS, 40 * MS), THREAD_CALLS, thread);
     }
 }
 
@@ -375,7 +375,7 @@ static void second_hook(struct model *m, unsigned index)
     second_reports(m, index);
     /* The thread goes on; the call is over once its report has been read. */
     m->of_thread[call->thread] = CALLS_MAX;
-    plan(m, delay(m, 1500 * US, 3 * MS, 20 * MS), THREAD_CALLS, call->thread);
+    plan(m, delay(m, 3 * MS, 6 * MS, 40 * MS), THREAD_CALLS, call->thread);
     call->dead = true;
 }
 
@@ -438,7 +438,7 @@ static void direct(struct model *m)
         m->attached[m->coming] = true;
         break;
     case LIVE:
-        tc_overlap_live(m->ledger, m->now);
+        tc_overlap_live(m->ledger);
         after += TC_SLOT_SETTLE_NS;
         break;
     case COMMIT:
@@ -549,7 +549,7 @@ static void overlap_publishes_each_call_exactly_once(void **state)
  * else. Here one call of twenty fails, and FIRST comes or goes about once a second. */
 static void overlap_keeps_its_promise_when_calls_fail(void **state)
 {
-    struct sums sums = run_many(20, (struct rules){.calls_fail = true});
+    struct sums sums = run_many(10, (struct rules){.calls_fail = true});
 
     (void)state;
     print_message("%lu calls were not promised\n", sums.unpromised);
