@@ -21,6 +21,7 @@
 #define EPERM 1
 #define S_IFMT 0170000
 #define S_IFREG 0100000
+#define NS_PER_S 1000000000ull
 #define FMODE_EXEC 0x20           /* include/linux/fs.h: opened to be executed */
 #define FMODE_PATH 0x4000         /* O_PATH: nothing was opened */
 #define CTIME_QUERIED 0x80000000u /* I_CTIME_QUERIED: somebody has looked at it */
@@ -87,9 +88,18 @@ struct {
     __uint(max_entries, 4096);
 } ring SEC(".maps");
 
+/* Threads whose exec has come as far as having its file checked (upper rung only). */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 4096);
+    __type(key, __u32);
+    __type(value, __u8);
+} executing SEC(".maps");
+
 /* What was found out about a file before it is decided what to do. */
 struct look {
     struct tc_kext_key key;
+    const struct inode *inode;
     struct dentry *dentry;
     struct vfsmount *mnt;
     __u64 size;
@@ -150,6 +160,22 @@ static __always_inline void read_ctime(const struct inode *inode, struct tc_kext
     }
 }
 
+static __always_inline __u64 mtime_ns(const struct inode *inode)
+{
+    const struct inode___split *split = (const void *)inode;
+    const struct inode___under *under = (const void *)inode;
+    const struct inode___plain *plain = (const void *)inode;
+
+    if (bpf_core_field_exists(split->i_mtime_sec))
+        return BPF_CORE_READ(split, i_mtime_sec) * NS_PER_S +
+               BPF_CORE_READ(split, i_mtime_nsec);
+    if (bpf_core_field_exists(under->__i_mtime))
+        return BPF_CORE_READ(under, __i_mtime.tv_sec) * NS_PER_S +
+               BPF_CORE_READ(under, __i_mtime.tv_nsec);
+    return BPF_CORE_READ(plain, i_mtime.tv_sec) * NS_PER_S +
+           BPF_CORE_READ(plain, i_mtime.tv_nsec);
+}
+
 /* False when the file does not matter: no regular one, or on no file system that does. */
 static __always_inline bool look_at(const struct file *file, struct look *look)
 {
@@ -162,6 +188,7 @@ static __always_inline bool look_at(const struct file *file, struct look *look)
     look->mode = BPF_CORE_READ(inode, i_mode);
     if ((look->mode & S_IFMT) != S_IFREG)
         return false;
+    look->inode = inode;
     look->watched = *why & TC_KEXT_DEVICE_WATCHED;
     look->key.device = device;
     look->key.inode = BPF_CORE_READ(inode, i_ino);
@@ -299,11 +326,15 @@ struct what {
 static __always_inline void fill(struct tc_kext_record *r, const struct look *look,
                                  const struct what *what)
 {
+    const struct inode *inode = look->inode;
+
     r->kind = what->kind;
     r->flags = what->flags;
     r->fd = what->fd;
     r->key = look->key;
     r->size = look->size;
+    r->mtime_ns = mtime_ns(inode);
+    r->file_uid = BPF_CORE_READ(inode, i_uid.val);
     r->mode = look->mode;
     r->mount_id = mount_id(look->mnt);
     put_task(r);
@@ -391,7 +422,9 @@ int BPF_PROG(kext_exec, struct task_struct *task, int old_pid, struct linux_binp
 {
     struct tc_kext_control *c = control_of();
     const char *filename = BPF_CORE_READ(bprm, filename);
+    __u32 tid = (__u32)bpf_get_current_pid_tgid();
 
+    bpf_map_delete_elem(&executing, &tid);
     if (!c || is_own(c, bpf_get_current_pid_tgid() >> 32))
         return 0;
     if (executed(c, BPF_CORE_READ(bprm, file)) && filename != BPF_CORE_READ(bprm, interp))
@@ -484,7 +517,15 @@ int BPF_PROG(kext_file_open, struct file *file, int ret)
 SEC("lsm/bprm_check_security")
 int BPF_PROG(kext_bprm_check, struct linux_binprm *bprm, int ret)
 {
-    return ret ? ret : guard(BPF_CORE_READ(bprm, file), TC_KEXT_EXEC);
+    __u32 tid = (__u32)bpf_get_current_pid_tgid();
+    __u8 one = 1;
+
+    if (ret)
+        return ret;
+    ret = guard(BPF_CORE_READ(bprm, file), TC_KEXT_EXEC);
+    if (!ret)
+        bpf_map_update_elem(&executing, &tid, &one, BPF_ANY);
+    return ret;
 }
 
 /* After fanotify has asked and the open has succeeded: the order that a swap counts on.

@@ -101,10 +101,10 @@ struct tc_kext_record {
     __u16 kind, flags;
     __u32 path_len;
     struct tc_kext_key key;
-    __u64 time_ns;  /* CLOCK_MONOTONIC */
-    __u64 start_ns; /* of the process, since boot */
-    __u64 size;
-    __u32 mode;
+    __u64 time_ns;        /* CLOCK_MONOTONIC */
+    __u64 start_ns;       /* of the process, since boot */
+    __u64 size, mtime_ns; /* mtime since the epoch */
+    __u32 mode, file_uid;
     __u32 pid, tid, parent_pid;
     __u32 uid; /* effective, of the process */
     __s32 fd;  /* in the process, or -1: not known */

@@ -62,23 +62,24 @@ typedef struct {
 
 struct inode {
     unsigned short i_mode;
+    kuid_t i_uid;
     struct super_block *i_sb;
     unsigned long i_ino;
     long long i_size;
     atomic_t i_writecount;
 };
 
-struct inode___plain { /* to 6.5 */
-    struct timespec64 i_ctime;
+struct inode___plain { /* to 6.5 (ctime), 6.6 (mtime) */
+    struct timespec64 i_ctime, i_mtime;
 };
 
-struct inode___under { /* 6.6 to 6.10 */
-    struct timespec64 __i_ctime;
+struct inode___under { /* to 6.10 */
+    struct timespec64 __i_ctime, __i_mtime;
 };
 
 struct inode___split { /* from 6.11 */
-    __s64 i_ctime_sec;
-    __u32 i_ctime_nsec;
+    __s64 i_ctime_sec, i_mtime_sec;
+    __u32 i_ctime_nsec, i_mtime_nsec;
 };
 
 struct dentry {

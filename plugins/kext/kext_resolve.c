@@ -163,6 +163,19 @@ static int open_file(struct tc_kext_resolver *resolver, const char *path,
     return -1;
 }
 
+/* What the kernel saw of a file that can no longer be had. */
+static void tell_file(struct tc_sensor_file *file, const struct tc_kext_record *record)
+{
+    file->known = true;
+    file->device = tc_kext_st_dev_of(record->key.device);
+    file->inode = record->key.inode;
+    file->size = record->size;
+    file->mtime_ns = record->mtime_ns;
+    file->ctime_ns = record->key.ctime_s * NS_PER_S + record->key.ctime_ns;
+    file->uid = record->file_uid;
+    file->mode = record->mode;
+}
+
 /* The file of a record: by the process that has it, which no rename leads astray, or by
  * its path. */
 static void open_item(struct tc_kext_resolver *resolver, struct tc_kext_item *item,
@@ -179,13 +192,26 @@ static void open_item(struct tc_kext_resolver *resolver, struct tc_kext_item *it
         item->fd = open_file(resolver, link, &record->key, &stx);
     if (item->fd < 0)
         item->fd = open_file(resolver, item->path, &record->key, &stx);
-    if (item->fd >= 0)
+    if (item->fd >= 0) {
         tc_sensor_file_set(&item->file, &stx);
-    else
-        resolver->no_fd++;
+        return;
+    }
+    resolver->no_fd++;
+    tell_file(&item->file, record);
 }
 
 /* ---- Who. ---- */
+
+/* What is kept of a process may be older than its exec, if it has ended since. */
+static bool is_it(const struct tc_sensor_process *process,
+                  const struct tc_kext_record *record, const struct tc_kext_item *item,
+                  uint64_t start_ns)
+{
+    if (!process || process->self.start_ns != start_ns)
+        return false;
+    return record->kind != TC_KEXT_EXEC || record->flags & TC_KEXT_WAS_REFUSED ||
+           (process->self.executable && !strcmp(process->self.executable, item->path));
+}
 
 static void identify(struct tc_kext_resolver *resolver, struct tc_kext_item *item,
                      const struct tc_kext_record *record)
@@ -196,7 +222,7 @@ static void identify(struct tc_kext_resolver *resolver, struct tc_kext_item *ite
     pthread_mutex_lock(&resolver->lock);
     process = tc_sensor_processes_find(resolver->processes, (pid_t)record->pid);
     told.self.start_ns = tc_sensor_processes_start(resolver->processes, record->start_ns);
-    if (!process || process->self.start_ns != told.self.start_ns) {
+    if (!is_it(process, record, item, told.self.start_ns)) {
         resolver->no_process++;
         told.self.pid = (pid_t)record->pid;
         snprintf(told.self.name, sizeof(told.self.name), "%.16s", record->comm);

@@ -19,8 +19,8 @@ struct tc_kext_scratch {
     char in[80];         /* the one that is */
     bool lsm;            /* the rung that the plugin found */
     /* For the test to set. */
-    const char *deny;     /* a path that contains this is denied; NULL: none */
-    bool cacheable, mute; /* mute: no answer at all */
+    const char *deny; /* a path that contains this is denied; NULL: none */
+    bool cacheable;   /* h.decide = NULL: nobody answers at all */
     /* For the test to read. */
     size_t asked;
 };
@@ -73,7 +73,8 @@ void tc_kext_make_bad(struct tc_kext_scratch *s, const char *path);
 
 /* Deeds. */
 int tc_kext_open(const char *path, const char *other);
-int tc_kext_write(const char *path, const char *text);   /* makes the file, if need be */
+int tc_kext_write(const char *path, const char *text); /* makes the file, if need be */
+int tc_kext_copy_to(const char *path, const char *to);
 int tc_kext_become(const char *path, const char *other); /* execs: argv is path, other */
 
 #endif

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/support/kext_scratch.h"
+
+#include "tests/support/skip.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char *const hold[] = {"hold_exec=unknown", NULL};
+static const char *const opens[] = {"watch_opens=on", NULL};
+static const char *const small_ring[] = {"watch_opens=on", "ring_size=4096", NULL};
+
+static int start(void **state, const char *const *options, bool passive)
+{
+    static struct tc_kext_scratch scratch;
+
+    tc_kext_scratch_open(&scratch, options);
+    scratch.h.passive = passive;
+    if (tc_harness_start(&scratch.h))
+        fail_msg("kext did not start: %s", scratch.h.why);
+    scratch.lsm =
+        !strcmp(tc_harness_reported(&scratch.h, "sensor_mechanism")->text, "bpf_lsm");
+    *state = &scratch;
+    return 0;
+}
+
+static int setup_hold(void **state)
+{
+    return start(state, hold, false);
+}
+
+static int setup_opens(void **state)
+{
+    return start(state, opens, false);
+}
+
+static int setup_small_ring(void **state)
+{
+    return start(state, small_ring, false);
+}
+
+static int setup_passive(void **state)
+{
+    return start(state, hold, true);
+}
+
+/* ---- Deeds. ---- */
+
+static int open_names_only(const char *path, const char *other)
+{
+    (void)other;
+    return open(path, O_PATH | O_CLOEXEC) < 0 ? errno : 0;
+}
+
+static int open_many_times(const char *path, const char *times)
+{
+    for (int i = atoi(times); i > 0; i--) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+        if (fd >= 0)
+            close(fd);
+    }
+    return 0;
+}
+
+/* True once the child has been stopped; false when it ended instead. */
+static bool is_stopped(int child)
+{
+    int status;
+
+    return waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status);
+}
+
+/* ---- Held executions. ---- */
+
+static void kext_holds_an_unknown_execution_until_it_is_allowed(void **state)
+{
+    struct tc_kext_scratch *s = *state;
+    const struct tocsin_event *event;
+    int child;
+
+    s->h.decide = NULL;
+    tc_kext_copy(tc_kext_in(s, "true"), "/usr/bin/true");
+    child = tc_kext_child_begin(tc_kext_become, tc_kext_in(s, "true"), NULL);
+    event = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_EXEC, 0);
+    assert_non_null(event);
+    assert_true(is_stopped(child));
+    tc_harness_answer(&s->h, event, true, true);
+    assert_int_equal(tc_kext_child_end(s, child), 0);
+    assert_int_equal(tc_kext_stat(s, "kernel.stopped"), 1);
+    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL), 0);
+    assert_int_equal(tc_kext_stat(s, "kernel.stopped"), 1);
+}
+
+static void kext_kills_a_held_execution_that_is_denied(void **state)
+{
+    struct tc_kext_scratch *s = *state;
+    char mark[128];
+
+    snprintf(mark, sizeof(mark), "%s", tc_kext_out(s, "mark"));
+    s->deny = "/touch";
+    for (int i = 0; i < 50; i++) { /* not one of them comes as far as touching */
+        tc_kext_copy(tc_kext_in(s, "touch"), "/usr/bin/touch");
+        assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "touch"), mark),
+                         TC_KEXT_CHILD_KILLED);
+        assert_int_equal(access(mark, F_OK), -1);
+    }
+}
+
+static void kext_lets_held_executions_go_when_it_stops(void **state)
+{
+    struct tc_kext_scratch *s = *state;
+    int child;
+
+    s->h.decide = NULL;
+    tc_kext_copy(tc_kext_in(s, "true"), "/usr/bin/true");
+    child = tc_kext_child_begin(tc_kext_become, tc_kext_in(s, "true"), NULL);
+    assert_non_null(tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_EXEC, 0));
+    assert_true(is_stopped(child));
+    assert_int_equal(tc_harness_stop(&s->h), 0);
+    assert_int_equal(tc_kext_child_end(s, child), 0);
+}
+
+/* ---- Opens. ---- */
+
+static void kext_judges_what_is_opened(void **state)
+{
+    struct tc_kext_scratch *s = *state;
+    const struct tocsin_event *event;
+
+    s->cacheable = true;
+    tc_kext_put(tc_kext_in(s, "f"), "x");
+    tc_kext_put(tc_kext_in(s, "g"), "x");
+    assert_int_equal(tc_kext_child(s, open_names_only, tc_kext_in(s, "g"), NULL), 0);
+    assert_int_equal(tc_kext_child(s, tc_kext_open, tc_kext_out(s, "g"), NULL), ENOENT);
+    assert_int_equal(tc_kext_child(s, tc_kext_open, tc_kext_in(s, "f"), NULL), 0);
+    event = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_OPEN, 0);
+    assert_non_null(event);
+    assert_true(event->flags & TOCSIN_EVENT_AUTH);
+    assert_true(event->fd >= 0);
+    assert_string_equal(tc_harness_text(&s->h, event, TOCSIN_FIELD_FILE_PATH),
+                        tc_kext_in(s, "f"));
+    assert_true(tc_kext_await_stat(s, "cached", 1));
+    assert_int_equal(tc_kext_child(s, tc_kext_open, tc_kext_in(s, "f"), NULL), 0);
+    assert_int_equal(tc_kext_stat(s, "kernel.known"), 1);
+    assert_int_equal(tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_OPEN), 1);
+}
+
+static void kext_refuses_opens_of_a_file_known_bad_on_the_upper_rung(void **state)
+{
+    struct tc_kext_scratch *s = *state;
+
+    s->deny = "/f";
+    tc_kext_put(tc_kext_in(s, "f"), "x");
+    tc_kext_make_bad(s, tc_kext_in(s, "f"));
+    assert_int_equal(tc_kext_child(s, tc_kext_open, tc_kext_in(s, "f"), NULL),
+                     s->lsm ? EPERM : 0);
+    assert_true(tc_kext_await_count(s, TOCSIN_TOPIC_FILE_OPEN, 1)); /* told, either way */
+}
+
+static void kext_says_what_it_lost_when_the_ring_was_full(void **state)
+{
+    struct tc_kext_scratch *s = *state;
+    const struct tocsin_event *gap;
+
+    tc_kext_put(tc_kext_in(s, "f"), "x");
+    assert_int_equal(tc_kext_child(s, open_many_times, tc_kext_in(s, "f"), "5000"), 0);
+    gap = tc_harness_await(&s->h, TOCSIN_TOPIC_SENSOR_GAP, 0);
+    assert_non_null(gap);
+    assert_true(tc_kext_await_stat(s, "gaps", 1));
+    assert_in_range(tocsin_event_int(gap, "count", 0), 1, 5000);
+    assert_true(tocsin_event_int(gap, "to", 0) > tocsin_event_int(gap, "from", 0));
+}
+
+/* ---- Passive. ---- */
+
+static void kext_touches_nothing_in_passive_mode(void **state)
+{
+    struct tc_kext_scratch *s = *state;
+
+    s->deny = "/true";
+    tc_kext_copy(tc_kext_in(s, "true"), "/usr/bin/true");
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL),
+                         0);
+    assert_true(tc_kext_await_count(s, TOCSIN_TOPIC_FILE_EXEC, 5));
+    assert_int_equal(tc_kext_stat(s, "kernel.killed"), 0);
+    assert_int_equal(tc_kext_stat(s, "kernel.refused"), 0);
+    assert_int_equal(tc_kext_stat(s, "kernel.stopped"), 0);
+    assert_int_equal(tc_kext_stat(s, "processes_killed"), 0);
+}
+
+/* ---- Beside other sensors. ---- */
+
+static void kext_learns_from_what_another_sensor_was_denied(void **state)
+{
+    struct tc_kext_scratch *s = *state;
+    const struct tocsin_event *event;
+
+    tc_kext_copy(tc_kext_in(s, "true"), "/usr/bin/true");
+    tc_harness_publish_file(&s->h, TOCSIN_TOPIC_FILE_OPEN, TOCSIN_EVENT_AUTH,
+                            tc_kext_in(s, "true"));
+    tc_harness_settle(&s->h);
+    event = tc_harness_event(&s->h, TOCSIN_TOPIC_FILE_OPEN, 0);
+    assert_non_null(event);
+    tc_harness_answer(&s->h, event, false, false);
+    tc_harness_settle(&s->h);
+    assert_int_equal(tc_kext_stat(s, "bad_by_peer"), 1);
+    s->h.decide = NULL;
+    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL),
+                     s->lsm ? EPERM : TC_KEXT_CHILD_KILLED);
+}
+
+static void kext_knows_who_runs_already_when_it_starts(void **state)
+{
+    assert_true(tc_kext_stat(*state, "processes") >= 2); /* this one, and its parent */
+}
+
+static void kext_proves_itself_before_it_is_ready(void **state)
+{
+    struct tc_kext_scratch *s = *state;
+    char canary[128];
+
+    assert_non_null(tc_harness_reported(&s->h, "canary_ns"));
+    assert_null(tc_harness_reported(&s->h, "kext_canary"));
+    snprintf(canary, sizeof(canary), "%s/kext/canary", s->h.dir);
+    assert_int_equal(access(canary, X_OK), 0);
+    assert_int_equal(tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC), 0);
+    assert_int_equal(tc_harness_stop(&s->h), 0);
+    assert_int_equal(access(canary, F_OK), -1);
+}
+
+static void kext_can_be_started_again(void **state)
+{
+    struct tc_kext_scratch *s = *state;
+
+    tc_kext_copy(tc_kext_in(s, "true"), "/usr/bin/true");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(tc_harness_stop(&s->h), 0);
+        assert_int_equal(tc_harness_start(&s->h), 0);
+    }
+    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL), 0);
+    assert_true(tc_kext_await_count(s, TOCSIN_TOPIC_FILE_EXEC, 1));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(f, setup) cmocka_unit_test_setup_teardown(f, setup, tc_kext_scratch_teardown)
+        TEST(kext_holds_an_unknown_execution_until_it_is_allowed, setup_hold),
+        TEST(kext_kills_a_held_execution_that_is_denied, setup_hold),
+        TEST(kext_lets_held_executions_go_when_it_stops, setup_hold),
+        TEST(kext_judges_what_is_opened, setup_opens),
+        TEST(kext_refuses_opens_of_a_file_known_bad_on_the_upper_rung, setup_opens),
+        TEST(kext_says_what_it_lost_when_the_ring_was_full, setup_small_ring),
+        TEST(kext_touches_nothing_in_passive_mode, setup_passive),
+        TEST(kext_learns_from_what_another_sensor_was_denied, tc_kext_scratch_setup),
+        TEST(kext_knows_who_runs_already_when_it_starts, tc_kext_scratch_setup),
+        TEST(kext_proves_itself_before_it_is_ready, tc_kext_scratch_setup),
+        TEST(kext_can_be_started_again, tc_kext_scratch_setup),
+#undef TEST
+    };
+
+    if (!tc_kext_scratch_possible())
+        return test_skipped();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
