@@ -171,6 +171,8 @@ void tc_kext_verdict_expect(struct tc_kext *kext, const struct tc_kext_item *ite
 void tc_kext_verdict_came(struct tc_kext *kext, const struct tocsin_event *event);
 void tc_kext_verdict_changed(struct tc_kext *kext, const struct tc_kext_key *key);
 void tc_kext_verdicts_reset(struct tc_kext *kext); /* verdicts may differ from here on */
+/* Files may be watched, or not excluded, that were not: what is bad stays bad. */
+void tc_kext_places_changed(struct tc_kext *kext);
 void tc_kext_peer_asked(struct tc_kext *kext, const struct tocsin_event *event);
 void tc_kext_threat_found(struct tc_kext *kext, const struct tocsin_event *event);
 /* The process of an item that nobody will judge, if it was stopped, goes on. */

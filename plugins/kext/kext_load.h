@@ -76,8 +76,10 @@ bool tc_kext_is_bad(const struct tc_kext_programs *programs,
 bool tc_kext_is_good(const struct tc_kext_programs *programs,
                      const struct tc_kext_key *key);
 
-/* Forgets all files but `keep` (may be NULL), which is bad. */
-void tc_kext_forget(struct tc_kext_programs *programs, const struct tc_kext_key *keep);
+/* Forgets all files known bad but `keep`; all known good. */
+void tc_kext_forget_bad(struct tc_kext_programs *programs,
+                        const struct tc_kext_key *keep);
+void tc_kext_forget_good(struct tc_kext_programs *programs);
 
 /* The folders watched are these and no others from here on. -E2BIG: some have no room. */
 int tc_kext_set_folders(struct tc_kext_programs *programs,

@@ -107,10 +107,14 @@ static void clear(const struct bpf_map *map, const struct tc_kext_key *keep)
     }
 }
 
-void tc_kext_forget(struct tc_kext_programs *programs, const struct tc_kext_key *keep)
+void tc_kext_forget_bad(struct tc_kext_programs *programs, const struct tc_kext_key *keep)
+{
+    clear(programs->skeleton->maps.bad, keep);
+}
+
+void tc_kext_forget_good(struct tc_kext_programs *programs)
 {
     clear(programs->skeleton->maps.good, NULL);
-    clear(programs->skeleton->maps.bad, keep);
 }
 
 static bool is_among(const struct tc_kext_folder *folders, size_t count,

@@ -241,10 +241,16 @@ void tc_kext_verdict_changed(struct tc_kext *kext, const struct tc_kext_key *key
             kext->pending[i].changed = true;
 }
 
-void tc_kext_verdicts_reset(struct tc_kext *kext)
+void tc_kext_places_changed(struct tc_kext *kext)
 {
     kext->generation++;
     kext->counts.resets++;
-    tc_kext_forget(&kext->programs, &kext->canary.key);
+    tc_kext_forget_good(&kext->programs);
+}
+
+void tc_kext_verdicts_reset(struct tc_kext *kext)
+{
+    tc_kext_places_changed(kext);
+    tc_kext_forget_bad(&kext->programs, &kext->canary.key);
     kext->host->report(kext->host, TOCSIN_REPORT_CLEAR, "kext_known", NULL, NULL);
 }

@@ -153,7 +153,7 @@ void tc_kext_scan_done(struct tc_kext *kext, int status)
         kext->scan.scope = NULL;
         report_scan(kext);
         if (before && !tc_sensor_scope_same(before, kext->scope))
-            tc_kext_verdicts_reset(kext);
+            tc_kext_places_changed(kext);
         tc_sensor_scope_unref(before);
     }
     tc_sensor_scope_unref(kext->scan.scope);
@@ -210,7 +210,7 @@ void tc_kext_names_done(struct tc_kext *kext, int status)
 {
     if (!status && !kext->names_status && !kext->closing) {
         if (kext->folder_renamed)
-            tc_kext_verdicts_reset(kext);
+            tc_kext_places_changed(kext);
         if (kext->area_changed)
             tc_kext_job_start(kext, TC_KEXT_JOB_SCAN);
         if (kext->names_lost)
