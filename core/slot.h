@@ -118,10 +118,11 @@ void tc_slot_remember_crash(struct tc_slot *slot, enum tc_slot_sensor sensor,
 void tc_slot_remember_gap(struct tc_slot *slot, uint64_t from_ns);
 
 /* What sensors do. Each start ends in one of failed and stopped, and only one. canary: it
- * has come through; the sensor holds, or the overlap begins. started: all its marks are
- * live. failed: it could not start, or it stopped by itself; it holds nothing any more.
- * stalled: its questions stay unanswered (its budget ends again and again): the one that
- * comes is turned away, a holder counts as crashed; either is stopped. */
+ * has come through; beside a holder the overlap begins. started: all its marks are live;
+ * with its canary it holds, beside a holder once that has settled. failed: it could not
+ * start, or it stopped by itself; it holds nothing any more. stalled: its questions stay
+ * unanswered (its budget ends again and again): the one that comes is turned away, a
+ * holder counts as crashed; either is stopped. */
 void tc_slot_canary(struct tc_slot *slot, enum tc_slot_sensor sensor, uint64_t now_ns);
 void tc_slot_started(struct tc_slot *slot, enum tc_slot_sensor sensor, uint64_t now_ns);
 void tc_slot_failed(struct tc_slot *slot, enum tc_slot_sensor sensor, const char *reason,
