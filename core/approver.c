@@ -13,6 +13,7 @@
 #include "core/config.h"
 #include "core/loader.h"
 #include "core/log.h"
+#include "core/machine.h"
 #include "core/options.h"
 #include "core/probe.h"
 #include "core/registry.h"
@@ -46,111 +47,6 @@ static void on_timer(uv_timer_t *timer)
 
     tc_approval_tick(a->approval, uv_hrtime());
     tc_approver_moved(a);
-}
-
-/* ---- what happens, told ---- */
-
-static void put_gates(struct tocsin_writer *w, const char *key, unsigned gates)
-{
-    tocsin_begin_array(w, key);
-    for (int g = 0; g < TC_GATES; g++)
-        if (gates & 1u << g)
-            tocsin_put_str(w, NULL, tc_gate_name((enum tc_gate)g));
-    tocsin_end(w);
-}
-
-static void put_prompt(struct tocsin_writer *w, const struct tc_approval_event *event)
-{
-    char command[64];
-
-    snprintf(command, sizeof(command), "tocsin approval grant %s",
-             tc_gate_name(event->gate));
-    tocsin_put_uint(w, "n", event->n);
-    tocsin_put_uint(w, "of", event->of);
-    tocsin_put_str(w, "command", command);
-    if (event->left_ns)
-        tocsin_put_uint(w, "left_seconds", event->left_ns / (1000 * MS));
-}
-
-static void put_event(struct tocsin_writer *w, const struct tc_approval_event *event)
-{
-    const struct tc_prerequisite *p = event->prerequisite;
-
-    if (p) {
-        tocsin_put_str(w, "prerequisite", p->name);
-        tocsin_put_str(w, "have", p->have);
-        tocsin_put_str(w, "need", p->need);
-    } else if (event->what == TC_APPROVAL_TIMEOUT) {
-        put_gates(w, "pending", event->gates);
-    } else if (event->what == TC_APPROVAL_FLOW_STARTED) {
-        put_gates(w, "gates", event->gates);
-    } else if (event->what != TC_APPROVAL_FLOW_COMPLETED) {
-        tocsin_put_str(w, "gate", tc_gate_name(event->gate));
-    }
-    if (event->what == TC_APPROVAL_PROMPT_SHOWN)
-        put_prompt(w, event);
-    if (event->what == TC_APPROVAL_PROBE_FAILED) {
-        tocsin_put_str(w, "result", tc_probe_result_name(event->result));
-        tocsin_put_int(w, "errno", event->error);
-    }
-    if (event->source != TC_GATE_BY_NOBODY)
-        tocsin_put_str(w, "source", tc_gate_source_name(event->source));
-    if (event->who && *event->who)
-        tocsin_put_str(w, "who", event->who);
-    if (event->profile && *event->profile)
-        tocsin_put_str(w, "profile", event->profile);
-    if (event->reason && *event->reason)
-        tocsin_put_str(w, TOCSIN_FIELD_REASON, event->reason);
-}
-
-/* A prompt is something that a person sees, in the system log too. */
-static void log_event(const struct tc_approval_event *event)
-{
-    const char *gate = tc_gate_name(event->gate);
-
-    switch (event->what) {
-    case TC_APPROVAL_PROMPT_SHOWN:
-        tc_log(TOCSIN_LOG_NOTICE, "approval",
-               "%s waits for approval (%u of %u)%s: run tocsin approval grant %s", gate,
-               event->n, event->of,
-               event->left_ns ? "; the fallback stays if nobody answers in time" : "",
-               gate);
-        break;
-    case TC_APPROVAL_PREREQUISITE_FAILED:
-        tc_log(TOCSIN_LOG_WARNING, "approval", "%s: have %s, need %s",
-               event->prerequisite->name, event->prerequisite->have,
-               event->prerequisite->need);
-        break;
-    case TC_APPROVAL_PROBE_FAILED:
-        tc_log(TOCSIN_LOG_WARNING, "approval", "%s: the system answers %s (%s)", gate,
-               tc_probe_result_name(event->result), strerror(event->error));
-        break;
-    case TC_APPROVAL_TIMEOUT:
-        tc_log(TOCSIN_LOG_WARNING, "approval", "approval timed out");
-        break;
-    case TC_APPROVAL_FLOW_STARTED:
-    case TC_APPROVAL_FLOW_COMPLETED:
-    case TC_APPROVAL_PROMPT_WITHDRAWN:
-        break;
-    default:
-        tc_log(TOCSIN_LOG_NOTICE, "approval", "%s %s%s%s", gate,
-               tc_approval_topic(event->what) + strlen("approval."),
-               event->who && *event->who ? " by " : "", event->who ? event->who : "");
-    }
-}
-
-static void on_event(void *arg, const struct tc_approval_event *event)
-{
-    struct tc_approver *a = arg;
-    struct tocsin_writer w;
-    uint8_t buf[1024];
-
-    tocsin_writer_init(&w, buf, sizeof(buf));
-    tocsin_begin_map(&w, NULL);
-    put_event(&w, event);
-    tocsin_end(&w);
-    tc_agent_publish(a->agent, tc_approval_topic(event->what), &w);
-    log_event(event);
 }
 
 /* ---- probes ---- */
@@ -208,14 +104,6 @@ static void on_probe(void *arg, enum tc_gate gate, unsigned ticket)
 }
 
 /* ---- what the machine and the configuration say ---- */
-
-static uint64_t wall_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (uint64_t)ts.tv_sec * 1000 * MS + (uint64_t)ts.tv_nsec;
-}
 
 static struct tc_approval_config config_of(const struct tc_agent *agent)
 {
@@ -344,7 +232,7 @@ static void write_down(struct answer *answer, uid_t uid, pid_t pid)
     if (answer->answer != TC_ANSWER_GRANT || !plugin)
         return;
     gate->given = true;
-    gate->time_ns = wall_ns();
+    gate->time_ns = tc_wall_ns();
     gate->uid = uid;
     gate->pid = pid;
     memcpy(gate->who, answer->who, sizeof(answer->who));
@@ -416,7 +304,7 @@ int tc_approver_new(struct tc_agent *agent, void (*changed)(void *arg), void *ar
     const struct tc_approval_config config = config_of(agent);
     struct tc_approver *a = calloc(1, sizeof(*a));
     struct tc_approval_callbacks callbacks = {
-        .arg = a, .event = on_event, .probe = on_probe};
+        .arg = a, .event = tc_approver_tell, .probe = on_probe};
     char why[TC_WHY_MAX];
 
     if (!a)

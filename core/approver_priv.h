@@ -50,6 +50,9 @@ void tc_approver_release(struct tc_approver *approver);
 /* After everything that may have moved a gate: the timer, and who is to be told. */
 void tc_approver_moved(struct tc_approver *approver);
 
+/* approver_tell.c: struct tc_approval_callbacks.event; arg is the approver. */
+void tc_approver_tell(void *arg, const struct tc_approval_event *event);
+
 /* approver_facts.c: the release ring, once; prerequisites, whenever configured. */
 void tc_approver_facts_read(struct tc_approver *approver);
 void tc_approver_facts_apply(struct tc_approver *approver);

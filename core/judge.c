@@ -6,6 +6,7 @@
 #include <time.h>
 #include <tocsin/plugin.h>
 
+#include "core/machine.h"
 #include "ipc/bus.h"
 #include "ipc/event.h"
 
@@ -215,14 +216,6 @@ void tc_judge_configure(struct tc_judge *judge, bool on_timeout_allow, uint64_t 
     judge->budget_ns = budget_ms * MS;
 }
 
-static uint64_t wall_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (uint64_t)ts.tv_sec * 1000 * MS + (uint64_t)ts.tv_nsec;
-}
-
 static int publish_question(struct tc_judge *judge, struct tocsin_event *question,
                             const char *source, const struct tocsin_event **ret_event)
 {
@@ -252,7 +245,7 @@ int tc_judge_publish(struct tc_judge *judge, const struct tocsin_event *draft,
     int err;
 
     if (!complete.time_ns)
-        complete.time_ns = wall_ns();
+        complete.time_ns = tc_wall_ns();
     if (complete.flags & TOCSIN_EVENT_AUTH)
         return publish_question(judge, &complete, source, ret_event);
     err = tc_bus_publish(judge->bus, &complete, source, NULL, ret_event ? &event : NULL);
@@ -279,7 +272,7 @@ int tc_judge_withhold(struct tc_judge *judge, const struct tocsin_event *draft,
     int err;
 
     if (!complete.time_ns)
-        complete.time_ns = wall_ns();
+        complete.time_ns = tc_wall_ns();
     if (asks && !complete.deadline_ns)
         complete.deadline_ns = uv_hrtime() + judge->budget_ns;
     if (asks && tc_verdict_is_open(judge->verdict, same)) {

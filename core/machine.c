@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/why.h"
@@ -22,6 +23,14 @@ static int make_one(const char *path, mode_t mode)
     if (mkdir(path, mode))
         return errno == EEXIST ? 0 : -errno;
     return chmod(path, mode) ? -errno : 0;
+}
+
+uint64_t tc_wall_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (uint64_t)ts.tv_sec * UINT64_C(1000000000) + (uint64_t)ts.tv_nsec;
 }
 
 int tc_machine_make_dir(const char *path, mode_t mode, char why[256])

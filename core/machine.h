@@ -5,9 +5,12 @@
 #define TC_CORE_MACHINE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define TC_MACHINE_ID_MAX 33 /* 32 hex digits */
+
+uint64_t tc_wall_ns(void); /* CLOCK_REALTIME */
 
 /* Makes a folder and those above it. An existing one must belong to root or to us. */
 int tc_machine_make_dir(const char *path, mode_t mode, char why[256]);

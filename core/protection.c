@@ -15,6 +15,7 @@
 #include "core/judge.h"
 #include "core/loader.h"
 #include "core/log.h"
+#include "core/machine.h"
 #include "core/options.h"
 #include "core/protection_priv.h"
 #include "core/registry.h"
@@ -27,14 +28,6 @@
 
 static void on_timer(uv_timer_t *timer);
 static void review(struct tc_protection *p);
-
-static uint64_t wall_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (uint64_t)ts.tv_sec * 1000 * MS + (uint64_t)ts.tv_nsec;
-}
 
 /* ---- which plugin is which sensor ---- */
 
@@ -76,7 +69,8 @@ static unsigned installed_set(const struct tc_protection *p)
     return set;
 }
 
-static enum tc_slot_sensor sensor_of(const struct tc_protection *p, const char *name)
+enum tc_slot_sensor tc_protection_sensor_of(const struct tc_protection *p,
+                                            const char *name)
 {
     for (int s = 0; s < TC_SLOT_SENSORS; s++)
         if (p->sensors[s].name[0] && !strcmp(p->sensors[s].name, name))
@@ -84,138 +78,12 @@ static enum tc_slot_sensor sensor_of(const struct tc_protection *p, const char *
     return TC_SLOT_NOBODY;
 }
 
-static uint32_t kind_of(const struct tc_protection *p, enum tc_slot_sensor sensor)
+uint32_t tc_protection_kind_of(const struct tc_protection *p, enum tc_slot_sensor sensor)
 {
     const struct tc_plugin *plugin =
         tc_registry_plugin(p->agent->registry, p->sensors[sensor].name);
 
     return plugin ? tc_plugin_module(plugin)->plugin->kind : 0;
-}
-
-/* The kernel asks a system extension before anything in the kernel itself reports. */
-static enum tc_overlap_role role_of(const struct tc_protection *p,
-                                    enum tc_slot_sensor sensor)
-{
-    return kind_of(p, sensor) == TOCSIN_KIND_SYSTEM_EXTENSION ? TC_OVERLAP_FIRST
-                                                              : TC_OVERLAP_SECOND;
-}
-
-/* ---- the ledger of a handover ---- */
-
-static void on_answered(void *arg, uint64_t id, bool allow)
-{
-    struct tc_protection *p = arg;
-
-    if (allow)
-        tc_overlap_allowed(p->overlap, id, uv_hrtime());
-    else
-        tc_overlap_denied(p->overlap, id);
-}
-
-static void ledger_open(struct tc_protection *p, enum tc_slot_sensor coming)
-{
-    tc_overlap_begin(p->overlap, role_of(p, coming), uv_hrtime());
-    tc_judge_handover(p->agent->judge, on_answered, p);
-    p->ledger = true;
-}
-
-static void ledger_close(struct tc_protection *p, struct tc_overlap_statistics *ret)
-{
-    if (!p->ledger)
-        return;
-    tc_overlap_end(p->overlap, ret);
-    tc_judge_handover(p->agent->judge, NULL, NULL);
-    p->ledger = false;
-}
-
-/* The numbers by which the ledger knows topics of events that block; 0: it does not. */
-static uint32_t operation_of(const char *topic)
-{
-    static const char *const topics[] = {TOCSIN_TOPIC_FILE_OPEN, TOCSIN_TOPIC_FILE_EXEC};
-
-    for (uint32_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++)
-        if (!strcmp(topic, topics[i]))
-            return i + 1;
-    return 0;
-}
-
-/*
- * CLOCK_REALTIME less CLOCK_MONOTONIC. The ledger compares times of two sensors to the
- * microsecond, so one that was interrupted between the clocks is taken again.
- */
-static uint64_t wall_ahead_ns(void)
-{
-    uint64_t before, wall, after;
-
-    for (int tries = 0; tries < 8; tries++) {
-        before = uv_hrtime();
-        wall = wall_ns();
-        after = uv_hrtime();
-        if (after - before < 2000)
-            break;
-    }
-    return wall - (before + after) / 2;
-}
-
-/* 0 where there is no such number. */
-static uint64_t uint_of(const struct tocsin_event *event, const char *path)
-{
-    struct tocsin_value v;
-
-    return tocsin_find(event->data, event->len, path, &v) && v.type == TOCSIN_UINT ? v.u
-                                                                                   : 0;
-}
-
-static struct tc_overlap_report report_of(const struct tocsin_event *draft,
-                                          enum tc_overlap_role role)
-{
-    struct tc_overlap_report report = {.role = role};
-
-    report.time_ns = draft->time_ns - wall_ahead_ns();
-    report.operation = operation_of(draft->topic);
-    report.blocks = report.operation != 0;
-    report.replaces = !strcmp(draft->topic, TOCSIN_TOPIC_FILE_EXEC);
-    report.dedupe_key = uint_of(draft, TOCSIN_FIELD_DEDUPE_KEY);
-    report.pid = (int32_t)tocsin_find_int(draft->data, draft->len, "process.pid", 0);
-    report.start_ns = uint_of(draft, "process.start");
-    report.device = uint_of(draft, "file.device");
-    report.inode = uint_of(draft, "file.inode");
-    return report;
-}
-
-static int publish_by_ledger(struct tc_protection *p, const struct tocsin_event *draft,
-                             const char *source, enum tc_slot_sensor sensor,
-                             const struct tocsin_event **ret_event)
-{
-    const struct tc_overlap_report report = report_of(draft, role_of(p, sensor));
-    const struct tocsin_event *event;
-    struct tc_overlap_match match = {0};
-    int err;
-
-    if (tc_overlap_admit(p->overlap, &report, uv_hrtime(), &match) == TC_OVERLAP_SUPPRESS)
-        return tc_judge_withhold(p->agent->judge, draft, source, match.event_id,
-                                 ret_event);
-    err = tc_judge_publish(p->agent->judge, draft, source, &event);
-    if (err)
-        return err;
-    tc_overlap_published(p->overlap, event->id);
-    if (ret_event)
-        *ret_event = event;
-    else
-        tc_event_unref(tc_event_of(event));
-    return 0;
-}
-
-int tc_protection_publish(struct tc_protection *p, const struct tocsin_event *draft,
-                          const char *source, const struct tocsin_event **ret_event)
-{
-    /* Also after the handover, while a late report may be of what is published. */
-    enum tc_slot_sensor sensor =
-        tc_overlap_busy(p->overlap) ? sensor_of(p, source) : TC_SLOT_NOBODY;
-
-    if (sensor != TC_SLOT_NOBODY && !strncmp(draft->topic, "file.", 5))
-        return publish_by_ledger(p, draft, source, sensor, ret_event);
-    return tc_judge_publish(p->agent->judge, draft, source, ret_event);
 }
 
 /* ---- what the slot wants ---- */
@@ -262,11 +130,11 @@ static void on_slot_event(void *arg, const struct tc_slot_event *event)
         tc_agent_note(p->agent, TOCSIN_TOPIC_VERDICT_RESET, NULL, "handover");
         break;
     case TC_SLOT_SWAPPED:
-        ledger_close(p, &statistics);
+        tc_protection_ledger_close(p, &statistics);
         break;
     case TC_SLOT_GAP_OPENED:
         if (!p->gap_from_ns)
-            p->gap_from_ns = wall_ns();
+            p->gap_from_ns = tc_wall_ns();
         break;
     case TC_SLOT_CRASHED:
         tc_log(TOCSIN_LOG_ERROR, "agent", "sensor %s stopped unexpectedly (%u): %s",
@@ -296,9 +164,9 @@ static bool carry_out(struct tc_protection *p, enum tc_slot_sensor sensor)
         s->canary_ns = 0;
         /* The ledger is there before its marks are. */
         if (other_up(p, sensor) && !p->ledger)
-            ledger_open(p, sensor);
+            tc_protection_ledger_open(p, sensor);
     } else if (p->ledger) {
-        tc_overlap_commit(p->overlap, role_of(p, sensor));
+        tc_overlap_commit(p->overlap, tc_protection_role_of(p, sensor));
     }
     err = tc_registry_call(p->agent->registry, s->name, start);
     if (err == -EBUSY)
@@ -466,7 +334,7 @@ void tc_protection_plugin(struct tc_protection *p, const char *what, const char 
 {
     const char *network =
         tc_registry_of_kind(p->agent->registry, TOCSIN_KIND_NETWORK_EXTENSION);
-    enum tc_slot_sensor sensor = sensor_of(p, name);
+    enum tc_slot_sensor sensor = tc_protection_sensor_of(p, name);
     uint64_t now = uv_hrtime();
 
     if (!p->running)
@@ -491,7 +359,7 @@ void tc_protection_plugin(struct tc_protection *p, const char *what, const char 
         tc_slot_stopped(p->slot, sensor, now);
     }
     if (!p->sensors[sensor].up)
-        ledger_close(p, NULL);
+        tc_protection_ledger_close(p, NULL);
     soon(p);
 }
 
@@ -504,7 +372,7 @@ void tc_protection_unwanted(struct tc_protection *p, const char *name)
 
 void tc_protection_canary(struct tc_protection *p, const char *name)
 {
-    enum tc_slot_sensor sensor = sensor_of(p, name);
+    enum tc_slot_sensor sensor = tc_protection_sensor_of(p, name);
 
     if (sensor == TC_SLOT_NOBODY)
         return;
@@ -538,7 +406,7 @@ void tc_protection_retry(struct tc_protection *p)
 static void remember_end(struct tc_protection *p)
 {
     const struct tc_pulse *pulse = p->agent->pulse;
-    uint64_t now = wall_ns(), mono = uv_hrtime();
+    uint64_t now = tc_wall_ns(), mono = uv_hrtime();
     unsigned crashes = 0;
     char key[80];
 
@@ -633,7 +501,8 @@ void tc_protection_look(const struct tc_protection *p, struct tc_protection_view
     if (ret->slot.holder == TC_SLOT_NOBODY)
         return;
     ret->canary_ns = p->sensors[ret->slot.holder].canary_ns;
-    ret->subsystem = kind_of(p, ret->slot.holder) == TOCSIN_KIND_SYSTEM_EXTENSION
-                         ? "endpoint_security_extension"
-                         : "kernel_extension";
+    ret->subsystem =
+        tc_protection_kind_of(p, ret->slot.holder) == TOCSIN_KIND_SYSTEM_EXTENSION
+            ? "endpoint_security_extension"
+            : "kernel_extension";
 }

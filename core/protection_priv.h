@@ -38,6 +38,22 @@ struct tc_protection {
     void *settled_arg;
 };
 
+enum tc_slot_sensor tc_protection_sensor_of(const struct tc_protection *protection,
+                                            const char *name);
+/* enum tocsin_kind; 0 when it is not loaded. */
+uint32_t tc_protection_kind_of(const struct tc_protection *protection,
+                               enum tc_slot_sensor sensor);
+
+enum tc_overlap_role tc_protection_role_of(const struct tc_protection *protection,
+                                           enum tc_slot_sensor sensor);
+
+/* protection_ledger.c: before the coming sensor is started, and when one of the two has
+ * stopped. ret may be NULL; it is left alone when no ledger is open. */
+void tc_protection_ledger_open(struct tc_protection *protection,
+                               enum tc_slot_sensor coming);
+void tc_protection_ledger_close(struct tc_protection *protection,
+                                struct tc_overlap_statistics *ret);
+
 /* protection_tell.c */
 void tc_protection_tell(struct tc_protection *protection,
                         const struct tc_slot_event *event,

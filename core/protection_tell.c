@@ -20,18 +20,10 @@ static const char *name_of(const struct tc_protection *p, enum tc_slot_sensor se
     return sensor == TC_SLOT_NOBODY ? "none" : p->sensors[sensor].name;
 }
 
-static uint64_t wall_ns(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (uint64_t)ts.tv_sec * UINT64_C(1000000000) + (uint64_t)ts.tv_nsec;
-}
-
 /* The slot's clock is CLOCK_MONOTONIC; what people read is since the epoch. */
 static uint64_t since_epoch(uint64_t mono_ns)
 {
-    return wall_ns() - (uv_hrtime() - mono_ns);
+    return tc_wall_ns() - (uv_hrtime() - mono_ns);
 }
 
 static void put_statistics(struct tocsin_writer *w, const struct tc_slot_event *event,
