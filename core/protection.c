@@ -29,63 +29,6 @@
 static void on_timer(uv_timer_t *timer);
 static void review(struct tc_protection *p);
 
-/* ---- which plugin is which sensor ---- */
-
-static bool installed(const struct tc_protection *p, const char *name)
-{
-    const struct tc_registry *registry = p->agent->registry;
-
-    return tc_registry_wants(registry, name) && tc_registry_plugin(registry, name);
-}
-
-/* One that is up keeps its name, whatever else is installed by now. */
-static void name_sensors(struct tc_protection *p)
-{
-    const struct tc_options *core = tc_config_core(p->agent->config);
-    const char *name = tc_options_text(core, "sensor.primary");
-
-    if (!p->sensors[TC_SLOT_PRIMARY].up)
-        snprintf(p->sensors[TC_SLOT_PRIMARY].name, sizeof(p->sensors[0].name), "%s",
-                 name);
-    if (p->sensors[TC_SLOT_FALLBACK].up)
-        return;
-    p->sensors[TC_SLOT_FALLBACK].name[0] = '\0';
-    for (size_t i = 0; (name = tc_options_item(core, "sensor.fallback", i)); i++) {
-        if (!installed(p, name))
-            continue;
-        snprintf(p->sensors[TC_SLOT_FALLBACK].name, sizeof(p->sensors[0].name), "%s",
-                 name);
-        return;
-    }
-}
-
-static unsigned installed_set(const struct tc_protection *p)
-{
-    unsigned set = 0;
-
-    for (int s = 0; s < TC_SLOT_SENSORS; s++)
-        if (p->sensors[s].name[0] && installed(p, p->sensors[s].name))
-            set |= 1u << s;
-    return set;
-}
-
-enum tc_slot_sensor tc_protection_sensor_of(const struct tc_protection *p,
-                                            const char *name)
-{
-    for (int s = 0; s < TC_SLOT_SENSORS; s++)
-        if (p->sensors[s].name[0] && !strcmp(p->sensors[s].name, name))
-            return (enum tc_slot_sensor)s;
-    return TC_SLOT_NOBODY;
-}
-
-uint32_t tc_protection_kind_of(const struct tc_protection *p, enum tc_slot_sensor sensor)
-{
-    const struct tc_plugin *plugin =
-        tc_registry_plugin(p->agent->registry, p->sensors[sensor].name);
-
-    return plugin ? tc_plugin_module(plugin)->plugin->kind : 0;
-}
-
 /* ---- what the slot wants ---- */
 
 static void on_start(void *arg, enum tc_slot_sensor sensor)
@@ -188,9 +131,41 @@ static void soon(struct tc_protection *p)
         uv_timer_start(&p->timer, on_timer, 0, 0);
 }
 
+static enum tc_slot_sensor holder_of(const struct tc_protection *p)
+{
+    struct tc_slot_view slot;
+
+    tc_slot_look(p->slot, uv_hrtime(), &slot);
+    return slot.holder;
+}
+
+/* When the holder's canary will have been silent for too long; UINT64_MAX: nobody
+ * holds. */
+static uint64_t silence_ns(const struct tc_protection *p, enum tc_slot_sensor holder)
+{
+    return holder == TC_SLOT_NOBODY || !p->sensors[holder].canary_ns
+               ? UINT64_MAX
+               : p->sensors[holder].canary_ns + TC_HEALTH_CANARY_NS;
+}
+
+/* A sensor that does not see its own canary sees nothing else either. */
+static void listen_for_silence(struct tc_protection *p)
+{
+    enum tc_slot_sensor holder = holder_of(p);
+    uint64_t now = uv_hrtime();
+
+    if (now >= silence_ns(p, holder))
+        tc_slot_stalled(p->slot, holder, "its canary has not come through for a minute",
+                        now);
+}
+
 static void schedule(struct tc_protection *p, bool busy)
 {
     uint64_t now = uv_hrtime(), next = tc_slot_next_ns(p->slot);
+    uint64_t silence = silence_ns(p, holder_of(p));
+
+    if (silence < next)
+        next = silence;
 
     if (!p->running)
         return;
@@ -222,11 +197,10 @@ static void settle(struct tc_protection *p)
 static void note_holder(const struct tc_protection *p)
 {
     struct tc_pulse *pulse = p->agent->pulse;
-    struct tc_slot_view slot;
+    enum tc_slot_sensor holder = holder_of(p);
 
-    tc_slot_look(p->slot, uv_hrtime(), &slot);
     snprintf(pulse->holder, sizeof(pulse->holder), "%s",
-             slot.holder == TC_SLOT_NOBODY ? "" : p->sensors[slot.holder].name);
+             holder == TC_SLOT_NOBODY ? "" : p->sensors[holder].name);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -235,6 +209,7 @@ static void on_timer(uv_timer_t *timer)
     bool again = true, busy = false;
 
     tc_slot_tick(p->slot, uv_hrtime());
+    listen_for_silence(p);
     review(p);
     while (again) {
         again = busy = false;
@@ -308,8 +283,8 @@ static void review(struct tc_protection *p)
     uint64_t now = uv_hrtime();
 
     tc_approver_look(p->approver, &view, NULL);
-    name_sensors(p);
-    tc_slot_set_installed(p->slot, installed_set(p), now);
+    tc_protection_name_sensors(p);
+    tc_slot_set_installed(p->slot, tc_protection_installed(p), now);
     if (!view.settled && !p->bridged)
         return; /* what has consent from before may be all that is needed */
     if (view.primary_allowed)
@@ -416,7 +391,7 @@ static void remember_end(struct tc_protection *p)
     tc_slot_remember_gap(p->slot, mono - (now - pulse->end_from_ns));
     if (strcmp(pulse->end_holder, p->sensors[TC_SLOT_PRIMARY].name) ||
         (pulse->end_plugin[0] && strcmp(pulse->end_plugin, pulse->end_holder)) ||
-        !p->agent->journal || !(installed_set(p) & FALLBACK_SET))
+        !p->agent->journal || !(tc_protection_installed(p) & FALLBACK_SET))
         return;
     snprintf(key, sizeof(key), "slot %s", pulse->end_holder);
     tc_journal_add_crash(p->agent->journal, key, pulse->end_to_ns);
@@ -457,7 +432,7 @@ void tc_protection_start(struct tc_protection *p, void (*settled)(void *arg), vo
     p->settled = settled;
     p->settled_arg = arg;
     p->running = true;
-    name_sensors(p);
+    tc_protection_name_sensors(p);
     remember_end(p);
     tc_approver_prepare(p->approver);
     soon(p);

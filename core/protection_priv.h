@@ -38,6 +38,11 @@ struct tc_protection {
     void *settled_arg;
 };
 
+/* protection_sensors.c: one that is up keeps its name, whatever else is installed by
+ * now; which of the two there are (set of 1 << sensor). */
+void tc_protection_name_sensors(struct tc_protection *protection);
+unsigned tc_protection_installed(const struct tc_protection *protection);
+
 enum tc_slot_sensor tc_protection_sensor_of(const struct tc_protection *protection,
                                             const char *name);
 /* enum tocsin_kind; 0 when it is not loaded. */

@@ -19,7 +19,8 @@
 #define MS UINT64_C(1000000)
 /* Until the first core is ready, so that systemd hears of it soon. */
 #define STARTING_LOOK_MS 100
-#define STOP_MS 2000 /* what a core has to stop before it is killed */
+/* What a core has to stop before it is killed: sensors wait 3 s for the last verdicts. */
+#define STOP_MS 5000
 
 struct supervisor {
     struct tc_pulse *pulse;

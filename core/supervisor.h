@@ -49,7 +49,7 @@ typedef int (*tc_core_fn)(struct tc_pulse *pulse, void *arg);
 
 /*
  * Forks cores running core(pulse, arg) until one exits by itself (its status is
- * returned), or SIGTERM or SIGINT comes (passed on; the core has 2 s, then is killed; 0
+ * returned), or SIGTERM or SIGINT comes (passed on; the core has 5 s, then is killed; 0
  * is returned). SIGHUP is passed on.
  */
 int tc_supervise(tc_core_fn core, void *arg);

@@ -224,9 +224,6 @@ static void es_reports_its_canary_and_mechanism(void **state)
     report = tc_harness_reported(&s->h, "sensor_mechanism");
     assert_non_null(report);
     assert_string_equal(report->text, "fanotify");
-    report = tc_harness_reported(&s->h, "real_time_protection_subsystem");
-    assert_non_null(report);
-    assert_string_equal(report->text, "endpoint_security_extension");
 }
 
 int main(void)

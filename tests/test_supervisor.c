@@ -210,7 +210,7 @@ static void supervisor_gives_up_when_the_first_core_refuses_to_start(void **stat
     assert_int_equal(stop(&run, 0), 3);
 }
 
-static void supervisor_kills_a_core_that_does_not_stop_in_two_seconds(void **state)
+static void supervisor_kills_a_core_that_does_not_stop_in_five_seconds(void **state)
 {
     struct hello hello;
     struct run run;
@@ -221,7 +221,7 @@ static void supervisor_kills_a_core_that_does_not_stop_in_two_seconds(void **sta
     hear(&run, &hello, 5000);
     began = monotonic();
     assert_int_equal(stop(&run, SIGTERM), 0);
-    assert_true(monotonic() - began < 5000000000u);
+    assert_true(monotonic() - began < 8000000000u);
     assert_int_equal(kill(hello.pid, 0), -1);
 }
 
@@ -283,7 +283,7 @@ int main(void)
         cmocka_unit_test(supervisor_restarts_a_crashed_core_and_names_the_plugin),
         cmocka_unit_test(supervisor_kills_a_core_that_stands_still_within_ten_seconds),
         cmocka_unit_test(supervisor_gives_up_when_the_first_core_refuses_to_start),
-        cmocka_unit_test(supervisor_kills_a_core_that_does_not_stop_in_two_seconds),
+        cmocka_unit_test(supervisor_kills_a_core_that_does_not_stop_in_five_seconds),
         cmocka_unit_test(supervisor_takes_its_core_along_when_it_is_killed),
         cmocka_unit_test(supervisor_tells_systemd_when_the_core_is_ready),
     };

@@ -101,6 +101,26 @@ static void canary_due(void *arg)
     tc_es_job_start(es, TC_ES_JOB_CANARY);
 }
 
+/* The lower rung is told of: what it lacks, and how to mend it. */
+static void report_degraded(struct tc_es *es)
+{
+    static const char text[] =
+        "protection is detect-only: fanotify permission events need CAP_SYS_ADMIN";
+    struct tocsin_writer w;
+    uint8_t buf[256];
+
+    es->host->report(es->host, TOCSIN_REPORT_ISSUE, "detect_only", text,
+                     "run the agent as root");
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_str(&w, "sensor", "es");
+    tocsin_put_str(&w, "mechanism", "fanotify_notify");
+    tocsin_put_str(&w, TOCSIN_FIELD_REASON, text);
+    tocsin_end(&w);
+    if (tocsin_publish(es->host, TOCSIN_TOPIC_SENSOR_DEGRADED, 0, &w))
+        es->counters.publish_errors++;
+}
+
 static void report_running(struct tc_es *es)
 {
     const struct tocsin_host *host = es->host;
@@ -108,13 +128,8 @@ static void report_running(struct tc_es *es)
 
     host->report(host, TOCSIN_REPORT_FACT, "sensor_mechanism",
                  asks ? "fanotify" : "fanotify_notify", NULL);
-    host->report(host, TOCSIN_REPORT_FACT, "real_time_protection_subsystem",
-                 "endpoint_security_extension", NULL);
     if (!asks)
-        host->report(host, TOCSIN_REPORT_ISSUE, "detect_only",
-                     "protection is detect-only: fanotify permission events need "
-                     "CAP_SYS_ADMIN",
-                     "run the agent as root");
+        report_degraded(es);
     es->started = true;
     tc_es_job_start(es, TC_ES_JOB_CONFLICTS);
     /* What was mounted between the first scan and the watch, which is on by now: what

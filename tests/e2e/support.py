@@ -174,7 +174,7 @@ class Agent:
             raise AssertionError("the agent ended: " + self.text_of_log())
         return self.text_of_log().count("ready\n") > self.readies and os.path.exists(self.socket)
 
-    def stop(self, seconds=5):
+    def stop(self, seconds=8):
         if self.process is None:
             return None
         self.process.send_signal(signal.SIGTERM)
@@ -214,10 +214,10 @@ class Agent:
     def rpc(self):
         return Rpc(self.socket)
 
-    def call(self, method, params=None):
+    def call(self, method, params=None, timeout=30):
         rpc = self.rpc()
         try:
-            return rpc.call(method, params)
+            return rpc.call(method, params, timeout)
         finally:
             rpc.close()
 
