@@ -138,6 +138,7 @@ static void on_closed(void *arg, const struct tc_verdict_final *final)
     answer(judge, final->id, final);
     if (judge->shared)
         answer_shared(judge, final);
+    tc_event_unref(final->subject);
     if (final->why == TC_VERDICT_TIMEOUT || final->why == TC_VERDICT_OVERFLOW)
         tell_timeout(judge, final);
 }
@@ -228,12 +229,13 @@ static int publish_question(struct tc_judge *judge, struct tocsin_event *questio
     err = tc_bus_publish(judge->bus, question, source, &voters, &event);
     if (err)
         return err;
-    tc_verdict_open(judge->verdict, event->pub.id, voters, now, question->deadline_ns);
-    arm(judge);
-    if (ret_event)
+    if (ret_event) {
+        tc_event_ref(event); /* one for the sensor, one for the case */
         *ret_event = &event->pub;
-    else
-        tc_event_unref(event);
+    }
+    tc_verdict_open(judge->verdict, event->pub.id, voters, now, question->deadline_ns,
+                    event);
+    arm(judge);
     return 0;
 }
 
@@ -258,6 +260,28 @@ void tc_judge_handover(struct tc_judge *judge, tc_judge_answered_fn answered, vo
 {
     judge->answered = answered;
     judge->answered_arg = arg;
+}
+
+struct each {
+    void (*fn)(void *arg, const struct tocsin_event *question);
+    void *arg;
+};
+
+static void on_each(void *arg, void *subject)
+{
+    const struct each *each = arg;
+    const struct tc_event *event = subject;
+
+    each->fn(each->arg, &event->pub);
+}
+
+void tc_judge_each_open(const struct tc_judge *judge,
+                        void (*fn)(void *arg, const struct tocsin_event *question),
+                        void *arg)
+{
+    struct each each = {fn, arg};
+
+    tc_verdict_each(judge->verdict, on_each, &each);
 }
 
 int tc_judge_withhold(struct tc_judge *judge, const struct tocsin_event *draft,

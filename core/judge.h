@@ -57,6 +57,11 @@ typedef void (*tc_judge_answered_fn)(void *arg, uint64_t id, bool allow);
  * is cacheable, and `answered` hears of each. */
 void tc_judge_handover(struct tc_judge *judge, tc_judge_answered_fn answered, void *arg);
 
+/* Shows fn each question that waits for its answer. */
+void tc_judge_each_open(const struct tc_judge *judge,
+                        void (*fn)(void *arg, const struct tocsin_event *question),
+                        void *arg);
+
 /*
  * An event that another sensor has published already: made like tc_judge_publish does,
  * but shown to nobody. One with AUTH gets the answer of the other's question `same`, as

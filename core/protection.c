@@ -293,7 +293,7 @@ static void review(struct tc_protection *p)
     else if (fallback_now(p, &view))
         tc_slot_want(p->slot, TC_SLOT_FALLBACK, FALLBACK_SET, reason_of(&view), now);
     else
-        tc_slot_want(p->slot, TC_SLOT_NOBODY, 0, reason_of(&view), now);
+        tc_slot_want(p->slot, TC_SLOT_NOBODY, FALLBACK_SET, reason_of(&view), now);
     bridge(p, !view.primary_allowed && fallback_now(p, &view));
 }
 
@@ -328,6 +328,8 @@ void tc_protection_plugin(struct tc_protection *p, const char *what, const char 
         tc_slot_started(p->slot, sensor, now);
     } else if (!strcmp(what, "failed")) {
         p->sensors[sensor].up = false;
+        if (p->ledger)
+            tc_overlap_commit(p->overlap, tc_protection_role_of(p, sensor));
         tc_slot_failed(p->slot, sensor, why, now);
     } else if (!strcmp(what, "stopped")) {
         p->sensors[sensor].up = false;

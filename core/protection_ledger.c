@@ -30,13 +30,6 @@ static void on_answered(void *arg, uint64_t id, bool allow)
         tc_overlap_denied(p->overlap, id);
 }
 
-void tc_protection_ledger_open(struct tc_protection *p, enum tc_slot_sensor coming)
-{
-    tc_overlap_begin(p->overlap, tc_protection_role_of(p, coming), uv_hrtime());
-    tc_judge_handover(p->agent->judge, on_answered, p);
-    p->ledger = true;
-}
-
 void tc_protection_ledger_close(struct tc_protection *p,
                                 struct tc_overlap_statistics *ret)
 {
@@ -100,6 +93,30 @@ static struct tc_overlap_report report_of(const struct tocsin_event *draft,
     report.device = uint_of(draft, "file.device");
     report.inode = uint_of(draft, "file.inode");
     return report;
+}
+
+/* One of FIRST's that is open when SECOND comes: that one may yet be asked the same. */
+static void on_open_question(void *arg, const struct tocsin_event *question)
+{
+    struct tc_protection *p = arg;
+    enum tc_slot_sensor sensor = tc_protection_sensor_of(p, question->source);
+    struct tc_overlap_report report;
+    struct tc_overlap_match match;
+
+    if (sensor == TC_SLOT_NOBODY || tc_protection_role_of(p, sensor) != TC_OVERLAP_FIRST)
+        return;
+    report = report_of(question, TC_OVERLAP_FIRST);
+    if (tc_overlap_admit(p->overlap, &report, uv_hrtime(), &match) == TC_OVERLAP_PUBLISH)
+        tc_overlap_published(p->overlap, question->id);
+}
+
+void tc_protection_ledger_open(struct tc_protection *p, enum tc_slot_sensor coming)
+{
+    tc_overlap_begin(p->overlap, tc_protection_role_of(p, coming), uv_hrtime());
+    tc_judge_handover(p->agent->judge, on_answered, p);
+    p->ledger = true;
+    if (tc_protection_role_of(p, coming) == TC_OVERLAP_SECOND)
+        tc_judge_each_open(p->agent->judge, on_open_question, p);
 }
 
 static int publish_by_ledger(struct tc_protection *p, const struct tocsin_event *draft,

@@ -11,6 +11,7 @@
 
 struct open_case {
     uint64_t id;
+    void *subject;
     uint64_t waiting; /* voters that have not answered */
     uint64_t opened_ns;
     uint64_t end_ns;
@@ -111,6 +112,7 @@ static void close_case(struct tc_verdict *v, struct open_case *c,
     list_remove(v, c);
     v->counters.open--;
     final->id = c->id;
+    final->subject = c->subject;
     final->missing = c->waiting;
     final->opened_ns = c->opened_ns;
     final->budget_ns = c->end_ns - c->opened_ns;
@@ -177,13 +179,14 @@ static struct open_case *take_case(struct tc_verdict *v)
 }
 
 void tc_verdict_open(struct tc_verdict *v, uint64_t id, uint64_t voters, uint64_t now_ns,
-                     uint64_t deadline_ns)
+                     uint64_t deadline_ns, void *subject)
 {
     struct open_case *c = take_case(v), **slot;
 
     v->counters.opened++;
     if (!c) {
         struct tc_verdict_final final = {.id = id,
+                                         .subject = subject,
                                          .allow = v->on_timeout_allow,
                                          .why = TC_VERDICT_OVERFLOW,
                                          .missing = voters,
@@ -196,6 +199,7 @@ void tc_verdict_open(struct tc_verdict *v, uint64_t id, uint64_t voters, uint64_
     }
     slot = slot_of(v, id);
     *c = (struct open_case){.id = id,
+                            .subject = subject,
                             .waiting = voters,
                             .opened_ns = now_ns,
                             .end_ns = tc_verdict_budget_end(now_ns, deadline_ns),
@@ -236,6 +240,13 @@ bool tc_verdict_vote(struct tc_verdict *v, uint64_t id, uint64_t voter, bool all
         close_allowed(v, c, now_ns);
     }
     return true;
+}
+
+void tc_verdict_each(const struct tc_verdict *v, void (*fn)(void *arg, void *subject),
+                     void *arg)
+{
+    for (const struct open_case *c = v->first; c; c = c->later)
+        fn(arg, c->subject);
 }
 
 void tc_verdict_voter_gone(struct tc_verdict *v, uint64_t voter, uint64_t now_ns)

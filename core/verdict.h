@@ -28,7 +28,8 @@ enum tc_verdict_why {
 
 /* A closed case. Valid inside the callback only. */
 struct tc_verdict_final {
-    uint64_t id; /* of the event that asked */
+    uint64_t id;   /* of the event that asked */
+    void *subject; /* as given to tc_verdict_open */
     bool allow;
     bool cacheable; /* every voter said so, and nobody was missing */
     enum tc_verdict_why why;
@@ -55,9 +56,14 @@ void tc_verdict_set_default(struct tc_verdict *verdict, bool on_timeout_allow);
  */
 uint64_t tc_verdict_budget_end(uint64_t now_ns, uint64_t deadline_ns);
 
-/* Opens a case for event `id`; it closes at once, inside this call, if voters is 0. */
+/* Opens a case for event `id`; it closes at once, inside this call, if voters is 0.
+ * `subject` is the caller's, and comes back when the case closes. */
 void tc_verdict_open(struct tc_verdict *verdict, uint64_t id, uint64_t voters,
-                     uint64_t now_ns, uint64_t deadline_ns);
+                     uint64_t now_ns, uint64_t deadline_ns, void *subject);
+
+/* Calls fn for each open case, which must leave them alone. */
+void tc_verdict_each(const struct tc_verdict *verdict,
+                     void (*fn)(void *arg, void *subject), void *arg);
 
 /* One answer. False when no open case waits for this voter: late, twice or unasked
  * (counted). */

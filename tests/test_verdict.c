@@ -31,7 +31,7 @@ static void closed(void *arg, const struct tc_verdict_final *final)
     o->open_again = NULL;
     if (again)
         tc_verdict_open(again, final->id + 1000, AV, final->closed_ns,
-                        final->closed_ns + 10 * SECOND);
+                        final->closed_ns + 10 * SECOND, NULL);
 }
 
 static int setup(void **state)
@@ -53,7 +53,7 @@ static void verdict_allows_once_every_voter_has(void **state)
     struct outcome *o = *state;
     struct tc_verdict *v = tc_verdict_new(true, closed, o);
 
-    tc_verdict_open(v, 7, AV | EDR, 0, 10 * SECOND);
+    tc_verdict_open(v, 7, AV | EDR, 0, 10 * SECOND, NULL);
     assert_true(allow(v, 7, AV, 1));
     assert_int_equal(o->count, 0);
     assert_true(allow(v, 7, EDR, 2));
@@ -70,7 +70,7 @@ static void verdict_first_deny_wins_and_keeps_its_reason(void **state)
     struct outcome *o = *state;
     struct tc_verdict *v = tc_verdict_new(true, closed, o);
 
-    tc_verdict_open(v, 7, AV | EDR, 0, 10 * SECOND);
+    tc_verdict_open(v, 7, AV | EDR, 0, 10 * SECOND, NULL);
     assert_true(tc_verdict_vote(v, 7, EDR, false, false, "eicar in x", 5, 1));
     assert_int_equal(o->count, 1);
     assert_false(o->last.allow);
@@ -88,7 +88,7 @@ static void verdict_one_uncacheable_voice_makes_it_so(void **state)
     struct outcome *o = *state;
     struct tc_verdict *v = tc_verdict_new(true, closed, o);
 
-    tc_verdict_open(v, 1, AV | EDR, 0, 10 * SECOND);
+    tc_verdict_open(v, 1, AV | EDR, 0, 10 * SECOND, NULL);
     tc_verdict_vote(v, 1, AV, true, false, NULL, 0, 1);
     allow(v, 1, EDR, 1);
     assert_true(o->last.allow);
@@ -101,7 +101,7 @@ static void verdict_without_voters_allows_at_once(void **state)
     struct outcome *o = *state;
     struct tc_verdict *v = tc_verdict_new(false, closed, o);
 
-    tc_verdict_open(v, 1, 0, 5, 10 * SECOND);
+    tc_verdict_open(v, 1, 0, 5, 10 * SECOND, NULL);
     assert_int_equal(o->count, 1);
     assert_true(o->last.allow && o->last.cacheable);
     assert_int_equal(tc_verdict_next_ns(v), UINT64_MAX);
@@ -114,7 +114,7 @@ static void verdict_a_second_vote_of_one_voter_does_not_count(void **state)
     struct tc_verdict *v = tc_verdict_new(true, closed, o);
     struct tc_verdict_counters counters;
 
-    tc_verdict_open(v, 1, AV | EDR, 0, 10 * SECOND);
+    tc_verdict_open(v, 1, AV | EDR, 0, 10 * SECOND, NULL);
     assert_true(allow(v, 1, AV, 1));
     assert_false(allow(v, 1, AV, 1));
     assert_false(allow(v, 2, AV, 1));
@@ -133,7 +133,7 @@ static void verdict_default_answers_when_the_budget_ends(void **state)
         struct tc_verdict *v = tc_verdict_new(on_timeout, closed, o);
 
         memset(o, 0, sizeof(*o));
-        tc_verdict_open(v, 1, AV | EDR, 0, 10 * SECOND);
+        tc_verdict_open(v, 1, AV | EDR, 0, 10 * SECOND, NULL);
         allow(v, 1, AV, 1);
         assert_int_equal(tc_verdict_next_ns(v), 8 * SECOND);
         tc_verdict_expire(v, 8 * SECOND - 1);
@@ -170,9 +170,9 @@ static void verdict_cases_end_in_the_order_of_their_deadlines(void **state)
     struct outcome *o = *state;
     struct tc_verdict *v = tc_verdict_new(true, closed, o);
 
-    tc_verdict_open(v, 1, AV, 0, 30 * SECOND);
-    tc_verdict_open(v, 2, AV, 0, 10 * SECOND);
-    tc_verdict_open(v, 3, AV, 0, 20 * SECOND);
+    tc_verdict_open(v, 1, AV, 0, 30 * SECOND, NULL);
+    tc_verdict_open(v, 2, AV, 0, 10 * SECOND, NULL);
+    tc_verdict_open(v, 3, AV, 0, 20 * SECOND, NULL);
     assert_int_equal(tc_verdict_next_ns(v), 8 * SECOND);
     tc_verdict_expire(v, 8 * SECOND);
     assert_int_equal(o->last.id, 2);
@@ -188,9 +188,9 @@ static void verdict_a_voter_that_goes_holds_nobody_up(void **state)
     struct outcome *o = *state;
     struct tc_verdict *v = tc_verdict_new(true, closed, o);
 
-    tc_verdict_open(v, 1, AV, 0, 10 * SECOND);
-    tc_verdict_open(v, 2, AV | EDR, 0, 10 * SECOND);
-    tc_verdict_open(v, 3, EDR, 0, 10 * SECOND);
+    tc_verdict_open(v, 1, AV, 0, 10 * SECOND, NULL);
+    tc_verdict_open(v, 2, AV | EDR, 0, 10 * SECOND, NULL);
+    tc_verdict_open(v, 3, EDR, 0, 10 * SECOND, NULL);
     tc_verdict_voter_gone(v, AV, 1);
     assert_int_equal(o->count, 1);
     assert_int_equal(o->last.id, 1);
@@ -207,7 +207,7 @@ static void verdict_the_callback_may_open_the_next_case(void **state)
     struct tc_verdict *v = tc_verdict_new(true, closed, o);
 
     o->open_again = v;
-    tc_verdict_open(v, 1, AV, 0, SECOND);
+    tc_verdict_open(v, 1, AV, 0, SECOND, NULL);
     tc_verdict_expire(v, SECOND);
     assert_int_equal(o->count, 1);
     assert_true(allow(v, 1001, AV, 2 * SECOND));
@@ -222,7 +222,7 @@ static void verdict_too_many_cases_get_the_default_and_are_counted(void **state)
     struct tc_verdict_counters counters;
 
     for (uint64_t id = 1; id <= TC_VERDICT_CASES_MAX + 3; id++)
-        tc_verdict_open(v, id, AV, 0, 10 * SECOND);
+        tc_verdict_open(v, id, AV, 0, 10 * SECOND, NULL);
     assert_int_equal(o->count, 3);
     assert_int_equal(o->last.why, TC_VERDICT_OVERFLOW);
     tc_verdict_counters(v, &counters);
