@@ -258,6 +258,16 @@ static void put_issues(const struct tc_health *health,
     tocsin_end(w);
 }
 
+/* A filter that nobody has granted decides nothing, whatever it says. */
+static void put_network(const struct tc_health *health,
+                        const struct tc_health_numbers *numbers, struct tocsin_writer *w)
+{
+    const char *text = tc_health_fact(health, "network_events_subsystem");
+
+    tocsin_put_str(w, "network_events_subsystem",
+                   text && numbers->network_allowed ? text : "unavailable");
+}
+
 static void put_fact(const struct tc_health *health, const char *key,
                      const char *fallback, struct tocsin_writer *w)
 {
@@ -284,7 +294,7 @@ void tc_health_put(const struct tc_health *health,
     tocsin_put_bool(w, "real_time_protection_available", sensor != NULL);
     tocsin_put_str(w, "real_time_protection_subsystem", sensor ? sensor : "unavailable");
     tocsin_put_str(w, "sensor_mechanism", mechanism ? mechanism : "none");
-    put_fact(health, "network_events_subsystem", "unavailable", w);
+    put_network(health, numbers, w);
     put_fact(health, "supplementary_events_subsystem", "unavailable", w);
     tocsin_put_bool(w, "full_disk_access_enabled", numbers->full_disk_access);
     tocsin_put_bool(w, "passive_mode_enabled", numbers->passive);

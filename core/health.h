@@ -52,6 +52,7 @@ struct tc_health_numbers {
     const char *subsystem;     /* what it is, or NULL */
     uint64_t canary_ns;        /* its last canary, CLOCK_MONOTONIC; 0: none */
     bool full_disk_access;
+    bool network_allowed; /* the network extension may decide, if it says that it does */
     const char *ring;
     const char *managed[4]; /* fields whose value a profile has set; NULL ends them */
     bool passive;

@@ -228,6 +228,7 @@ void tc_protection_numbers(const struct tc_protection *p, struct tc_health_numbe
     ret->canary_ns = view.canary_ns;
     ret->full_disk_access = gates[TC_GATE_FULL_DISK_ACCESS].state == TC_GATE_GRANTED &&
                             tc_machine_full_disk_access();
+    ret->network_allowed = approval.network_allowed;
     add_managed(p, gates, ret);
     add_issues(p, &view.slot, ret);
 }

@@ -268,6 +268,23 @@ static void health_names_the_way_to_switch_the_sensor_on_again(void **state)
     tc_health_free(health);
 }
 
+static void filter_that_is_not_granted_is_not_shown(void **state)
+{
+    struct tc_health *health = tc_health_new();
+    struct tc_health_numbers numbers = held(99 * SECOND);
+    struct answer a;
+
+    (void)state;
+    tc_health_report(health, "netfilter", TOCSIN_REPORT_FACT, "network_events_subsystem",
+                     "network_filter_extension", NULL);
+    put(&a, health, &numbers);
+    assert_text(&a, "network_events_subsystem", "unavailable");
+    numbers.network_allowed = true;
+    put(&a, health, &numbers);
+    assert_text(&a, "network_events_subsystem", "network_filter_extension");
+    tc_health_free(health);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +297,7 @@ int main(void)
         cmocka_unit_test(health_bounds_its_issues_and_counts_the_rest),
         cmocka_unit_test(health_prints_every_field_in_the_order_of_the_specification),
         cmocka_unit_test(health_names_the_way_to_switch_the_sensor_on_again),
+        cmocka_unit_test(filter_that_is_not_granted_is_not_shown),
     };
 
     return cmocka_run_group_tests_name("health", tests, NULL, NULL);
