@@ -20,16 +20,19 @@
 #include "core/why.h"
 
 #define MS UINT64_C(1000000)
+#define BUSY_MS 5 /* until the registry is asked again */
 
 static void on_timer(uv_timer_t *timer);
 
 /* After everything that may have moved a gate. */
 void tc_approver_moved(struct tc_approver *a)
 {
-    uint64_t now = uv_hrtime(), next = tc_approval_next_ns(a->approval);
+    uint64_t now = uv_hrtime(), next;
 
     if (a->closing)
         return;
+    next = tc_approver_network_settle(a) ? tc_approval_next_ns(a->approval)
+                                         : now + BUSY_MS * MS;
     if (next == UINT64_MAX) {
         uv_timer_stop(&a->timer);
     } else {
@@ -37,7 +40,6 @@ void tc_approver_moved(struct tc_approver *a)
         uv_timer_start(&a->timer, on_timer, next > now ? (next - now + MS - 1) / MS : 0,
                        0);
     }
-    tc_approver_network_settle(a);
     a->changed(a->arg);
 }
 
@@ -150,25 +152,32 @@ static void hash_of(const struct tc_plugin *plugin, uint8_t ret[TC_CONSENT_HASH_
 }
 
 /* Consent holds for the very file that it was given for. */
+static void apply_consent(struct tc_approver *a, enum tc_gate gate)
+{
+    const struct tc_plugin *plugin = plugin_of(a, gate);
+    uint8_t hash[TC_CONSENT_HASH_BYTES];
+    struct tc_gate_view view;
+    bool same;
+
+    if (!a->consent.gates[gate].given || !plugin)
+        return;
+    hash_of(plugin, hash);
+    same = !memcmp(a->consent.gates[gate].sha256, hash, sizeof(hash));
+    tc_approval_gate(a->approval, gate, &view);
+    if (same != view.consent)
+        tc_approval_set_consent(a->approval, gate,
+                                same ? a->consent.gates[gate].who : NULL, uv_hrtime());
+    if (!same && !a->other_file[gate])
+        tc_log(TOCSIN_LOG_WARNING, "approval",
+               "%s was granted for another file of plugin %s: it has to be granted again",
+               tc_gate_name(gate), tc_plugin_name(plugin));
+    a->other_file[gate] = !same;
+}
+
 static void apply_consents(struct tc_approver *a)
 {
-    uint8_t hash[TC_CONSENT_HASH_BYTES];
-
-    for (int g = 0; g < TC_GATES; g++) {
-        const struct tc_plugin *plugin = plugin_of(a, (enum tc_gate)g);
-
-        if (!a->consent.gates[g].given || !plugin)
-            continue;
-        hash_of(plugin, hash);
-        if (!memcmp(a->consent.gates[g].sha256, hash, sizeof(hash)))
-            tc_approval_set_consent(a->approval, (enum tc_gate)g, a->consent.gates[g].who,
-                                    uv_hrtime());
-        else
-            tc_log(TOCSIN_LOG_WARNING, "approval",
-                   "%s was granted for another file of plugin %s: it has to be granted "
-                   "again",
-                   tc_gate_name((enum tc_gate)g), tc_plugin_name(plugin));
-    }
+    for (int g = 0; g < TC_GATES; g++)
+        apply_consent(a, (enum tc_gate)g);
 }
 
 static void apply_gates(struct tc_approver *a)
@@ -358,25 +367,21 @@ void tc_approver_begin(struct tc_approver *a)
     tc_approver_moved(a);
 }
 
-void tc_approver_plugins_changed(struct tc_approver *a)
-{
-    apply_gates(a);
-    apply_consents(a);
-    tc_approver_moved(a);
-}
-
 void tc_approver_configured(struct tc_approver *a)
 {
     const struct tc_approval_config config = config_of(a->agent);
 
     tc_approval_configure(a->approval, &config, uv_hrtime());
+    apply_gates(a);
     tc_approver_facts_apply(a);
     tc_approver_moved(a);
 }
 
-void tc_approver_network_event(struct tc_approver *a, const char *what)
+void tc_approver_plugin(struct tc_approver *a, const char *name, const char *what)
 {
-    tc_approver_network_told(a, what);
+    tc_approver_network_told(a, name, what);
+    apply_gates(a);
+    apply_consents(a);
     tc_approver_moved(a);
 }
 

@@ -38,12 +38,10 @@ void tc_approver_free(struct tc_approver *approver);
 void tc_approver_prepare(struct tc_approver *approver);
 void tc_approver_begin(struct tc_approver *approver);
 
-/* Plugins were enabled, disabled or loaded; the configuration has changed. */
-void tc_approver_plugins_changed(struct tc_approver *approver);
+/* What the registry tells of a plugin (struct tc_registry_options.event), or that it is
+ * "unwanted"; the configuration has changed. */
+void tc_approver_plugin(struct tc_approver *approver, const char *name, const char *what);
 void tc_approver_configured(struct tc_approver *approver);
-
-/* The network extension "started", "stopped" or "failed". */
-void tc_approver_network_event(struct tc_approver *approver, const char *what);
 
 /* The gate's sensor was started and does not work. */
 void tc_approver_failed(struct tc_approver *approver, enum tc_gate gate, int error);

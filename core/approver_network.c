@@ -7,6 +7,7 @@
  * called off when it has not.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/agent.h"
@@ -48,28 +49,59 @@ void tc_approver_network_probe(struct tc_approver *a, enum tc_gate gate, unsigne
     /* Else by tc_approver_network_told, once tc_approver_network_settle has called it. */
 }
 
-void tc_approver_network_told(struct tc_approver *a, const char *what)
+/* It does not run: for whoever asks now, and for whoever had been told that it does. */
+static void gone(struct tc_approver *a)
 {
+    a->network_runs = a->network_called = false;
+    answer(a, TC_GATE_NETWORK_EXTENSION, TC_PROBE_NOT_PERMITTED, EIO);
+}
+
+void tc_approver_network_told(struct tc_approver *a, const char *name, const char *what)
+{
+    if (strcmp(name, a->network_name) != 0)
+        return;
     if (!strcmp(what, "started")) {
         a->network_runs = true;
         answer(a, TC_GATE_NETWORK_EXTENSION, TC_PROBE_OK, 0);
-    } else if (!strcmp(what, "failed") || !strcmp(what, "stopped")) {
-        a->network_runs = a->network_called = false;
-        answer(a, TC_GATE_NETWORK_EXTENSION, TC_PROBE_NOT_PERMITTED, EIO);
+    } else if (!strcmp(what, "stopped")) {
+        gone(a);
+    } else if (!strcmp(what, "failed") || !strcmp(what, "refused")) {
+        gone(a);
+        tc_approval_failed(a->approval, TC_GATE_NETWORK_EXTENSION, EIO, uv_hrtime());
     }
 }
 
-void tc_approver_network_settle(struct tc_approver *a)
+/* Whether the extension `name` (NULL: there is none) is to run. */
+static bool wanted(struct tc_approver *a, const char *name)
 {
-    const char *name = network(a);
     struct tc_gate_view gate;
-    bool wanted;
 
     if (!name)
-        return;
+        a->network[TC_GATE_NETWORK_EXTENSION].waits = false;
+    if (!name || (a->network_called && strcmp(name, a->network_name) != 0))
+        return false;
     tc_approval_gate(a->approval, TC_GATE_NETWORK_EXTENSION, &gate);
-    wanted = gate.state == TC_GATE_GRANTED || a->network[TC_GATE_NETWORK_EXTENSION].waits;
-    if (wanted != a->network_called &&
-        !tc_registry_call(a->agent->registry, name, wanted))
-        a->network_called = wanted;
+    /* Where it takes effect at the next start, the filter behind it is probed now. */
+    return gate.state == TC_GATE_GRANTED || gate.state == TC_GATE_REBOOT_REQUIRED ||
+           a->network[TC_GATE_NETWORK_EXTENSION].waits;
+}
+
+bool tc_approver_network_settle(struct tc_approver *a)
+{
+    const char *name = network(a);
+    bool run = wanted(a, name);
+    int err;
+
+    if (run == a->network_called)
+        return true;
+    if (run)
+        snprintf(a->network_name, sizeof(a->network_name), "%s", name);
+    /* One that is disabled has its name here only, and still waits to be called off. */
+    err = tc_registry_call(a->agent->registry, a->network_name, run);
+    if (err == -EBUSY)
+        return false;
+    a->network_called = run;
+    if (err)
+        gone(a);
+    return true;
 }

@@ -25,6 +25,7 @@ struct tc_approver {
     unsigned work; /* pieces under way, and the approver itself */
     bool begun, closing, storing;
     struct tc_consent consent;
+    bool other_file[TC_GATES]; /* the consent is for another one; said in the log */
 
     /* approver_facts.c; the ring is read once */
     char ring[16];
@@ -41,6 +42,7 @@ struct tc_approver {
 
     /* approver_network.c */
     struct tc_network_probe network[TC_GATES];
+    char network_name[64]; /* that was last called */
     bool network_called, network_runs;
 };
 
@@ -67,7 +69,9 @@ void tc_approver_profiles_apply(struct tc_approver *approver);
  * it then reports of itself that of the filter's. */
 void tc_approver_network_probe(struct tc_approver *approver, enum tc_gate gate,
                                unsigned ticket);
-void tc_approver_network_told(struct tc_approver *approver, const char *what);
-void tc_approver_network_settle(struct tc_approver *approver);
+void tc_approver_network_told(struct tc_approver *approver, const char *name,
+                              const char *what);
+/* Calls it, or calls it off, as its gate stands. False: not yet, the registry is busy. */
+bool tc_approver_network_settle(struct tc_approver *approver);
 
 #endif

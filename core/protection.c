@@ -307,17 +307,12 @@ static void on_approval_changed(void *arg)
 void tc_protection_plugin(struct tc_protection *p, const char *what, const char *name,
                           const char *why)
 {
-    const char *network =
-        tc_registry_of_kind(p->agent->registry, TOCSIN_KIND_NETWORK_EXTENSION);
     enum tc_slot_sensor sensor = tc_protection_sensor_of(p, name);
     uint64_t now = uv_hrtime();
 
     if (!p->running)
         return;
-    if (network && !strcmp(network, name))
-        tc_approver_network_event(p->approver, what);
-    if (!strcmp(what, "loaded") || !strcmp(what, "refused"))
-        tc_approver_plugins_changed(p->approver);
+    tc_approver_plugin(p->approver, name, what);
     if (sensor == TC_SLOT_NOBODY) {
         soon(p);
         return;
@@ -342,8 +337,7 @@ void tc_protection_plugin(struct tc_protection *p, const char *what, const char 
 
 void tc_protection_unwanted(struct tc_protection *p, const char *name)
 {
-    (void)name;
-    tc_approver_plugins_changed(p->approver);
+    tc_approver_plugin(p->approver, name, "unwanted");
     soon(p);
 }
 
