@@ -27,21 +27,22 @@ static int ended(const struct tc_kext_scratch *s)
 static void kext_ends_every_execution_of_a_file_known_bad(void **state)
 {
     struct tc_kext_scratch *s = *state;
+    int times = s->lsm ? 50 : 500; /* where it is refused there is nothing to race with */
     char mark[128];
 
     snprintf(mark, sizeof(mark), "%s", tc_kext_out(s, "mark"));
     tc_kext_copy(tc_kext_in(s, "touch"), "/usr/bin/touch");
     tc_kext_make_bad(s, tc_kext_in(s, "touch"));
     s->deny = "/touch";
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < times; i++) {
         assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "touch"), mark),
                          ended(s));
         assert_int_equal(access(mark, F_OK), -1);
     }
-    assert_true(tc_kext_await_count(s, TOCSIN_TOPIC_FILE_EXEC, 500));
-    assert_int_equal(tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC), 500);
+    assert_true(tc_kext_await_count(s, TOCSIN_TOPIC_FILE_EXEC, (size_t)times));
+    assert_int_equal(tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC), times);
     assert_int_equal(tc_kext_stat(s, s->lsm ? "kernel.refused" : "kernel.killed"),
-                     s->lsm ? 502 : 501); /* and the canary's */
+                     times + (s->lsm ? 2 : 1)); /* and the canary's */
 }
 
 static void kext_tells_nothing_of_a_file_known_good(void **state)

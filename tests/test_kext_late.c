@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -49,9 +50,12 @@ static void holder_main(int ready, const char *const *options)
     memset(&holder, 0, sizeof(holder));
     snprintf(holder.at.root, sizeof(holder.at.root), "%s", s.root);
     snprintf(holder.at.dir, sizeof(holder.at.dir), "%s", s.h.dir);
-    snprintf(holder.at.known, sizeof(holder.at.known), "%s", tc_kext_in(&s, "known"));
+    snprintf(holder.at.known, sizeof(holder.at.known), "%s",
+             tc_kext_in(&s, "known/true"));
     snprintf(holder.at.unknown, sizeof(holder.at.unknown), "%s",
-             tc_kext_in(&s, "unknown"));
+             tc_kext_in(&s, "unknown/true"));
+    if (mkdir(tc_kext_in(&s, "known"), 0755) || mkdir(tc_kext_in(&s, "unknown"), 0755))
+        _exit(1);
     tc_kext_copy(holder.at.known, "/usr/bin/true");
     tc_kext_copy(holder.at.unknown, "/usr/bin/true");
     tc_kext_make_bad(&s, holder.at.known);

@@ -111,7 +111,7 @@ static void kext_kills_a_held_execution_that_is_denied(void **state)
 
     snprintf(mark, sizeof(mark), "%s", tc_kext_out(s, "mark"));
     s->deny = "/touch";
-    for (int i = 0; i < 50; i++) { /* not one of them comes as far as touching */
+    for (int i = 0; i < 20; i++) { /* not one of them comes as far as touching */
         tc_kext_copy(tc_kext_in(s, "touch"), "/usr/bin/touch");
         assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "touch"), mark),
                          TC_KEXT_CHILD_KILLED);

@@ -176,20 +176,28 @@ static void tell_file(struct tc_sensor_file *file, const struct tc_kext_record *
     file->mode = record->mode;
 }
 
-/* The file of a record: by the process that has it, which no rename leads astray, or by
- * its path. */
-static void open_item(struct tc_kext_resolver *resolver, struct tc_kext_item *item,
-                      const struct tc_kext_record *record)
+/* The file of a record by the process that has it, which no rename leads astray; or -1.
+ */
+static int open_by_process(struct tc_kext_resolver *resolver,
+                           const struct tc_kext_record *record, struct statx *ret_stx)
 {
-    char link[48] = "";
-    struct statx stx;
+    char link[48];
 
     if (record->kind == TC_KEXT_EXEC)
         snprintf(link, sizeof(link), "/proc/%u/exe", record->pid);
     else if (record->fd >= 0)
         snprintf(link, sizeof(link), "/proc/%u/fd/%d", record->tid, record->fd);
-    if (*link)
-        item->fd = open_file(resolver, link, &record->key, &stx);
+    else
+        return -1;
+    return open_file(resolver, link, &record->key, ret_stx);
+}
+
+static void open_item(struct tc_kext_resolver *resolver, struct tc_kext_item *item,
+                      const struct tc_kext_record *record)
+{
+    struct statx stx;
+
+    item->fd = open_by_process(resolver, record, &stx);
     if (item->fd < 0)
         item->fd = open_file(resolver, item->path, &record->key, &stx);
     if (item->fd >= 0) {
@@ -251,41 +259,66 @@ static void describe(struct tc_kext_resolver *resolver, struct tc_kext_item *ite
 /* ---- Records. ---- */
 
 /* A file that was dealt with is told of wherever it lies. */
-static bool is_wanted(const struct tc_sensor_scope *scope,
-                      const struct tc_kext_record *record, const char *inner)
+static bool was_dealt_with(const struct tc_kext_record *record)
 {
-    return record->flags & (TC_KEXT_WAS_REFUSED | TC_KEXT_WAS_KILLED) ||
-           tc_sensor_scope_place_inside(scope, tc_kext_st_dev_of(record->key.device),
-                                        inner) == TC_SENSOR_INSIDE;
+    return record->flags & (TC_KEXT_WAS_REFUSED | TC_KEXT_WAS_KILLED);
+}
+
+/* Of a file that lies too deep for the kernel to tell where, the process has to say. */
+static bool find_deep(struct tc_kext_resolver *resolver,
+                      const struct tc_sensor_scope *scope,
+                      const struct tc_kext_record *record,
+                      char ret_path[TC_SENSOR_PATH_MAX])
+{
+    struct statx stx;
+    int fd = open_by_process(resolver, record, &stx);
+
+    if (fd < 0 || !path_of_fd(fd, ret_path)) {
+        resolver->no_fd++;
+        *ret_path = '\0';
+    } else {
+        strip_deleted(ret_path);
+        if (!was_dealt_with(record) &&
+            tc_sensor_scope_place(scope, stx.stx_mnt_id, ret_path) == TC_SENSOR_OUTSIDE) {
+            resolver->outside++;
+            *ret_path = '\0';
+        }
+    }
+    if (fd >= 0)
+        close(fd);
+    return *ret_path;
+}
+
+/* False: it is nothing of ours, or cannot be told; counted. */
+static bool find_path(struct tc_kext_resolver *resolver,
+                      const struct tc_sensor_scope *scope,
+                      const struct tc_kext_record *record,
+                      char ret_path[TC_SENSOR_PATH_MAX])
+{
+    dev_t device = tc_kext_st_dev_of(record->key.device);
+    char inner[TC_SENSOR_PATH_MAX];
+
+    if (!inner_path(record, inner))
+        return find_deep(resolver, scope, record, ret_path);
+    if (!was_dealt_with(record) &&
+        tc_sensor_scope_place_inside(scope, device, inner) != TC_SENSOR_INSIDE) {
+        resolver->outside++;
+        return false;
+    }
+    if (!tc_sensor_scope_seen(scope, record->mount_id, device, inner, ret_path))
+        snprintf(ret_path, TC_SENSOR_PATH_MAX, "%s", inner);
+    return true;
 }
 
 static struct tc_kext_item *resolve_file(struct tc_kext_resolver *resolver,
                                          const struct tc_sensor_scope *scope,
                                          const struct tc_kext_record *record)
 {
-    char inner[TC_SENSOR_PATH_MAX], path[TC_SENSOR_PATH_MAX];
+    char path[TC_SENSOR_PATH_MAX];
     struct tc_kext_item *item;
-    struct statx stx;
-    int fd = -1;
 
-    if (!inner_path(record, inner)) {
-        snprintf(path, sizeof(path), "/proc/%u/exe", record->pid);
-        if (record->kind == TC_KEXT_EXEC)
-            fd = open_file(resolver, path, &record->key, &stx);
-        if (fd < 0 || !path_of_fd(fd, path)) {
-            resolver->no_fd++;
-            return NULL;
-        }
-        close(fd);
-        strip_deleted(path);
-    } else if (!is_wanted(scope, record, inner)) {
-        resolver->outside++;
+    if (!find_path(resolver, scope, record, path))
         return NULL;
-    } else if (!tc_sensor_scope_seen(scope, record->mount_id,
-                                     tc_kext_st_dev_of(record->key.device), inner,
-                                     path)) {
-        snprintf(path, sizeof(path), "%s", inner);
-    }
     item = tc_kext_item_new(record->kind == TC_KEXT_OPEN ? TOCSIN_TOPIC_FILE_OPEN
                                                          : TOCSIN_TOPIC_FILE_EXEC,
                             path);
