@@ -277,6 +277,28 @@ static void bridge(struct tc_protection *p, bool fallback)
     tc_approver_begin(p->approver);
 }
 
+/*
+ * The minute has ended: the slot, kept for the primary until then, is the fallback's. One
+ * that has bridged the minute goes on, and is told of like one that starts now.
+ */
+static void hand_it_over(struct tc_protection *p, const struct tc_approval_view *view,
+                         uint64_t now)
+{
+    const struct tc_slot_event swapped = {.what = TC_SLOT_SWAPPED,
+                                          .sensor = TC_SLOT_FALLBACK,
+                                          .from = TC_SLOT_PRIMARY,
+                                          .to = TC_SLOT_FALLBACK,
+                                          .from_ns = now,
+                                          .to_ns = now,
+                                          .reason = reason_of(view)};
+    const struct tc_overlap_statistics none = {0};
+    bool timed_out = view->phase == TC_APPROVAL_TIMED_OUT;
+
+    if (timed_out && !p->timed_out && holder_of(p) == TC_SLOT_FALLBACK)
+        tc_protection_tell(p, &swapped, &none);
+    p->timed_out = timed_out;
+}
+
 static void review(struct tc_protection *p)
 {
     struct tc_approval_view view;
@@ -285,6 +307,7 @@ static void review(struct tc_protection *p)
     tc_approver_look(p->approver, &view, NULL);
     tc_protection_name_sensors(p);
     tc_slot_set_installed(p->slot, tc_protection_installed(p), now);
+    hand_it_over(p, &view, now);
     if (!view.settled && !p->bridged)
         return; /* what has consent from before may be all that is needed */
     if (view.primary_allowed)

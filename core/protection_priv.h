@@ -30,9 +30,10 @@ struct tc_protection {
     struct tc_approver *approver;
     struct tc_protection_sensor sensors[TC_SLOT_SENSORS];
     uv_timer_t timer;
-    bool running; /* between start and free */
-    bool ledger;  /* two sensors may report: what they publish goes by the overlap */
-    bool bridged; /* the first prompt may show */
+    bool running;   /* between start and free */
+    bool ledger;    /* two sensors may report: what they publish goes by the overlap */
+    bool bridged;   /* the first prompt may show */
+    bool timed_out; /* told that the slot is the fallback's now */
     uint64_t gap_from_ns; /* CLOCK_REALTIME: nothing was seen since then; 0: none */
     void (*settled)(void *arg);
     void *settled_arg;

@@ -40,6 +40,15 @@ static void put_statistics(struct tocsin_writer *w, const struct tc_slot_event *
     tocsin_put_uint(w, "microseconds", (event->to_ns - event->from_ns) / US);
 }
 
+/* A slot that nobody has held so far was kept for the primary. */
+static const char *swapped_from(const struct tc_protection *p,
+                                const struct tc_slot_event *event)
+{
+    bool kept = event->from == TC_SLOT_NOBODY && event->to == TC_SLOT_FALLBACK;
+
+    return name_of(p, kept ? TC_SLOT_PRIMARY : event->from);
+}
+
 static void put_event(const struct tc_protection *p, struct tocsin_writer *w,
                       const struct tc_slot_event *event,
                       const struct tc_overlap_statistics *statistics)
@@ -49,7 +58,7 @@ static void put_event(const struct tc_protection *p, struct tocsin_writer *w,
     case TC_SLOT_OVERLAP_END:
     case TC_SLOT_ABORTED:
     case TC_SLOT_SWAPPED:
-        tocsin_put_str(w, "from", name_of(p, event->from));
+        tocsin_put_str(w, "from", swapped_from(p, event));
         tocsin_put_str(w, "to", name_of(p, event->to));
         break;
     case TC_SLOT_GAP_CLOSED:
@@ -79,12 +88,12 @@ static void remember_swap(struct tc_protection *p, const struct tc_slot_event *e
 
     gmtime_r(&now, &tm);
     strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    snprintf(text, sizeof(text), "%s %s to %s (%.160s)", when, name_of(p, event->from),
+    snprintf(text, sizeof(text), "%s %s to %s (%.160s)", when, swapped_from(p, event),
              name_of(p, event->to), event->reason ? event->reason : "");
     tc_health_report(p->agent->health, "core", TOCSIN_REPORT_FACT, "last_swap", text,
                      NULL);
     tc_log(TOCSIN_LOG_NOTICE, "agent", "sensor swapped from %s to %s: %s",
-           name_of(p, event->from), name_of(p, event->to),
+           swapped_from(p, event), name_of(p, event->to),
            event->reason ? event->reason : "");
 }
 

@@ -67,6 +67,17 @@ class Slot(unittest.TestCase):
             self.assertEqual(agent.gate("es_extension")["state"], "revoked")
             wait_for(lambda: agent.swaps() == [("kext", "es"), ("es", "kext")])
 
+    def test_after_the_minute_the_slot_is_the_fallbacks(self):
+        """approval.md 5.6, with the bridge: one timeout, one swap, no open gap."""
+        with Guarded() as agent:
+            agent.protected_by(FALLBACK)
+            self.assertEqual(agent.swaps(), [])
+            wait_for(lambda: agent.phase() == "timed_out", 15)
+            wait_for(agent.swaps)
+            self.assertEqual(agent.swaps(), [("es", "kext")])
+            self.assertEqual(len(agent.events("approval.timeout")), 1)
+            self.assertEqual(agent.subsystem(), FALLBACK)
+
 
 if __name__ == "__main__":
     main()
