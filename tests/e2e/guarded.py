@@ -83,6 +83,10 @@ class Guarded(Agent):
     def swaps(self):
         return [(s["from"], s["to"]) for s in self.events("sensor.swapped")]
 
+    def gaps_since_first_sensor(self):
+        """The ends of gaps, but for the one from the start to the first sensor."""
+        return self.events("sensor.gap")[2:]
+
     def prompts(self):
         return [e["gate"] for e in self.events("approval.prompt_shown")]
 
