@@ -895,6 +895,43 @@ static void config_sample_and_manual_have_every_key(void **state)
     free(manual);
 }
 
+/* The options of the plugins that come with the agent, by what they themselves say. */
+static void config_sample_and_manual_have_every_key_of_our_plugins(void **state)
+{
+    static const char *const names[] = {"es", "kext", "av"};
+    char *sample = read_whole(SAMPLE);
+    char *manual = read_whole(MANUAL);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const struct tocsin_plugin *plugin;
+        const char *section;
+        char wanted[512];
+        void *handle;
+
+        snprintf(wanted, sizeof(wanted), "%s/tocsin_%s.so", TEST_PLUGIN_DIR, names[i]);
+        handle = dlopen(wanted, RTLD_NOW | RTLD_LOCAL);
+        if (!handle)
+            fail_msg("%s", dlerror());
+        plugin = dlsym(handle, "tocsin_plugin");
+        assert_non_null(plugin);
+        snprintf(wanted, sizeof(wanted), "\n  %s:\n", names[i]);
+        section = strstr(sample, wanted);
+        assert_non_null(section);
+        for (const struct tocsin_option *o = plugin->options; o->name; o++) {
+            snprintf(wanted, sizeof(wanted), "\n    %s: ", o->name);
+            if (!strstr(section, wanted))
+                fail_msg("plugins.%s.%s is not in %s", names[i], o->name, SAMPLE);
+            snprintf(wanted, sizeof(wanted), "plugins.%s.%s\n", names[i], o->name);
+            if (!strstr(manual, wanted))
+                fail_msg("plugins.%s.%s is not in %s", names[i], o->name, MANUAL);
+        }
+        dlclose(handle);
+    }
+    free(sample);
+    free(manual);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -933,6 +970,7 @@ int main(void)
         cmocka_unit_test(config_sample_is_the_defaults),
         cmocka_unit_test(config_sample_sections_fit_their_plugins),
         cmocka_unit_test(config_sample_and_manual_have_every_key),
+        cmocka_unit_test(config_sample_and_manual_have_every_key_of_our_plugins),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

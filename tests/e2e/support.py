@@ -93,7 +93,8 @@ class Rpc:
 class Agent:
     """One agent with everything under a temporary folder."""
 
-    def __init__(self, config="", es="", av="", plugins="", sensor=True, user=None):
+    def __init__(self, config="", es="", av="", plugins="", sensor=True, user=None,
+                 command=None):
         self.dir = tempfile.mkdtemp(prefix="tocsin-e2e-")
         os.chmod(self.dir, 0o755)
         self.protected = os.path.join(self.dir, "protected")
@@ -104,6 +105,7 @@ class Agent:
         self.log = open(os.path.join(self.dir, "log"), "w+b")
         self.process = None
         self.user = user
+        self.command = command or [TOCSIND]
         self.limits = {}
         os.mkdir(self.protected)
         self.mounted = os.geteuid() == 0
@@ -164,7 +166,7 @@ class Agent:
                 os.setgid(user)
                 os.setuid(user)
 
-        self.process = subprocess.Popen([TOCSIND, "--config", self.config], stdout=self.log,
+        self.process = subprocess.Popen([*self.command, "--config", self.config], stdout=self.log,
                                         stderr=self.log, preexec_fn=become, cwd="/")
         if ready:
             wait_for(self.is_ready, 30)
