@@ -110,20 +110,22 @@ static __always_inline __u64 mtime_ns(const struct inode *inode)
            BPF_CORE_READ(plain, i_mtime.tv_nsec);
 }
 
-/* False when the file does not matter: no regular one, or on no file system that does. */
-static __always_inline bool look_at(const struct file *file, struct look *look)
+/* False when the file does not matter: no regular one, or on no file system that does
+ * (`anywhere`: they all do). */
+static __always_inline bool look_at(const struct file *file, struct look *look,
+                                    bool anywhere)
 {
     const struct inode *inode = BPF_CORE_READ(file, f_inode);
     __u32 device = BPF_CORE_READ(inode, i_sb, s_dev), *why;
 
     why = bpf_map_lookup_elem(&devices, &device);
-    if (!why)
+    if (!why && !anywhere)
         return false;
     look->mode = BPF_CORE_READ(inode, i_mode);
     if ((look->mode & S_IFMT) != S_IFREG)
         return false;
     look->inode = inode;
-    look->watched = *why & TC_KEXT_DEVICE_WATCHED;
+    look->watched = why && *why & TC_KEXT_DEVICE_WATCHED;
     look->key.device = device;
     look->key.inode = BPF_CORE_READ(inode, i_ino);
     read_ctime(inode, &look->key);
@@ -323,26 +325,34 @@ static __always_inline void report_script(struct tc_kext_control *c, const char 
     bpf_ringbuf_submit(r, wake_flags(c, true));
 }
 
-/* A file that is being executed, its image in place, not one instruction run. */
+/*
+ * A file that is being executed, its image in place, not one instruction run. One that
+ * has no name (memfd_create, or deleted) lies in no folder: it matters wherever it is.
+ * True: the process goes on.
+ */
 static __always_inline bool executed(struct tc_kext_control *c, const struct file *file)
 {
     struct what what = {.kind = TC_KEXT_EXEC, .fd = -1, .at_once = true};
+    bool unnamed = !BPF_CORE_READ(file, f_inode, i_nlink), inside;
     struct look look = {};
 
-    if (!look_at(file, &look))
+    if (!look_at(file, &look, unnamed))
         return true;
+    if (unnamed)
+        what.flags = TC_KEXT_UNNAMED;
     if (is_bad(&look)) {
         is_inside(&look); /* for the length of its path */
         if (may_act(c) && !bpf_send_signal(SIGKILL)) {
-            what.flags = TC_KEXT_WAS_KILLED;
+            what.flags |= TC_KEXT_WAS_KILLED;
             count(TC_KEXT_KILLED);
         }
         report(c, &look, &what);
-        return !what.flags;
+        return !(what.flags & TC_KEXT_WAS_KILLED);
     }
-    if (!look.watched || is_good(&look))
+    if (!(look.watched || unnamed) || is_good(&look))
         return true;
-    if (!is_inside(&look)) {
+    inside = is_inside(&look);
+    if (!inside && !unnamed) {
         count(TC_KEXT_OUTSIDE);
         return true;
     }
@@ -372,7 +382,7 @@ static __always_inline void opened(struct tc_kext_control *c, const struct file 
     struct what what = {.kind = TC_KEXT_OPEN, .fd = fd};
     struct look look = {};
 
-    if (BPF_CORE_READ(file, f_mode) & FMODE_PATH || !look_at(file, &look) ||
+    if (BPF_CORE_READ(file, f_mode) & FMODE_PATH || !look_at(file, &look, false) ||
         !look.watched || is_good(&look))
         return;
     if (is_inside(&look))
@@ -430,7 +440,7 @@ static __always_inline int guard(const struct file *file, __u16 kind)
     struct tc_kext_control *c = control_of();
     struct look look = {};
 
-    if (!c || !look_at(file, &look) || !is_bad(&look) ||
+    if (!c || !look_at(file, &look, false) || !is_bad(&look) ||
         is_own(c, bpf_get_current_pid_tgid() >> 32) || !may_act(c))
         return 0;
     is_inside(&look);

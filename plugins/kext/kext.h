@@ -28,6 +28,7 @@
 
 #define TC_KEXT_WATCH_MAX 64     /* entries of `watch`, and of `ignore_filesystems` */
 #define TC_KEXT_PENDING_MAX 4096 /* verdicts waited for at once */
+#define TC_KEXT_PENDING_MS 60000 /* beyond any budget of the agent */
 #define TC_KEXT_PEER_MAX 4096    /* questions of other sensors that are remembered */
 #define TC_KEXT_CANARY_EVERY_MS 30000
 #define TC_KEXT_HEARTBEAT_MS 3000 /* the deadline is renewed so often ... */
@@ -70,6 +71,7 @@ struct tc_kext_counts {
 struct tc_kext_pending {
     const struct tocsin_event *event; /* NULL: not in use */
     struct tc_kext_key key;
+    uint64_t asked_ns; /* CLOCK_MONOTONIC */
     uint64_t start_ns;
     int32_t pid;
     uint16_t flags; /* enum tc_kext_flags */
@@ -169,6 +171,8 @@ void tc_kext_verdicts_done(struct tc_kext *kext);
 void tc_kext_verdict_expect(struct tc_kext *kext, const struct tc_kext_item *item,
                             const struct tocsin_event *event);
 void tc_kext_verdict_came(struct tc_kext *kext, const struct tocsin_event *event);
+/* Gives up what was never answered: not published after all, or forgotten. */
+void tc_kext_verdicts_sweep(struct tc_kext *kext);
 void tc_kext_verdict_changed(struct tc_kext *kext, const struct tc_kext_key *key);
 void tc_kext_verdicts_reset(struct tc_kext *kext); /* verdicts may differ from here on */
 /* Files may be watched, or not excluded, that were not: what is bad stays bad. */

@@ -90,7 +90,8 @@ enum tc_kext_flags {
     TC_KEXT_WAS_REFUSED = 1,
     TC_KEXT_WAS_KILLED = 2,
     TC_KEXT_WAS_STOPPED = 4,
-    TC_KEXT_CUT = 8, /* the path is not whole: too deep or too long */
+    TC_KEXT_CUT = 8,      /* the path is not whole: too deep or too long */
+    TC_KEXT_UNNAMED = 16, /* it has no name in any folder: deleted, or in memory only */
 };
 
 /*

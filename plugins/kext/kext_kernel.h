@@ -65,6 +65,7 @@ struct inode {
     kuid_t i_uid;
     struct super_block *i_sb;
     unsigned long i_ino;
+    unsigned int i_nlink;
     long long i_size;
     atomic_t i_writecount;
 };

@@ -85,6 +85,7 @@ static void heartbeat(void *arg)
     uint64_t counters[TC_KEXT_COUNTERS];
 
     tc_kext_set_mode(kext);
+    tc_kext_verdicts_sweep(kext);
     tc_kext_read_counters(&kext->programs, counters);
     if (counters[TC_KEXT_LOST] != kext->seen_lost)
         tc_kext_publish_gap(kext, "the ring was full",

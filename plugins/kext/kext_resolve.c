@@ -258,13 +258,14 @@ static void describe(struct tc_kext_resolver *resolver, struct tc_kext_item *ite
 
 /* ---- Records. ---- */
 
-/* A file that was dealt with is told of wherever it lies. */
-static bool was_dealt_with(const struct tc_kext_record *record)
+/* A file that was dealt with, or lies nowhere, is told of wherever that is. */
+static bool is_anywhere(const struct tc_kext_record *record)
 {
-    return record->flags & (TC_KEXT_WAS_REFUSED | TC_KEXT_WAS_KILLED);
+    return record->flags & (TC_KEXT_WAS_REFUSED | TC_KEXT_WAS_KILLED | TC_KEXT_UNNAMED);
 }
 
-/* Of a file that lies too deep for the kernel to tell where, the process has to say. */
+/* Of a file that lies nowhere, or too deep for the kernel to tell where, the process has
+ * to say. */
 static bool find_deep(struct tc_kext_resolver *resolver,
                       const struct tc_sensor_scope *scope,
                       const struct tc_kext_record *record,
@@ -278,7 +279,7 @@ static bool find_deep(struct tc_kext_resolver *resolver,
         *ret_path = '\0';
     } else {
         strip_deleted(ret_path);
-        if (!was_dealt_with(record) &&
+        if (!is_anywhere(record) &&
             tc_sensor_scope_place(scope, stx.stx_mnt_id, ret_path) == TC_SENSOR_OUTSIDE) {
             resolver->outside++;
             *ret_path = '\0';
@@ -300,7 +301,7 @@ static bool find_path(struct tc_kext_resolver *resolver,
 
     if (!inner_path(record, inner))
         return find_deep(resolver, scope, record, ret_path);
-    if (!was_dealt_with(record) &&
+    if (!is_anywhere(record) &&
         tc_sensor_scope_place_inside(scope, device, inner) != TC_SENSOR_INSIDE) {
         resolver->outside++;
         return false;

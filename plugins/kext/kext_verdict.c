@@ -13,7 +13,7 @@
 #include "kext.h"
 
 #define NO_SLOT UINT32_MAX
-#define NS_PER_S 1000000000ull
+#define NS_PER_MS 1000000ull
 
 int tc_kext_verdicts_init(struct tc_kext *kext)
 {
@@ -80,6 +80,7 @@ void tc_kext_verdict_expect(struct tc_kext *kext, const struct tc_kext_item *ite
     kext->free_slot = pending->next;
     *pending = (struct tc_kext_pending){.event = event,
                                         .key = item->key,
+                                        .asked_ns = kext->host->now_ns(kext->host),
                                         .start_ns = item->start_ns,
                                         .pid = item->pid,
                                         .flags = item->flags,
@@ -108,6 +109,22 @@ static bool take(struct tc_kext *kext, uint64_t id, struct tc_kext_pending *ret)
     kext->free_slot = slot;
     kext->pending_count--;
     return true;
+}
+
+void tc_kext_verdicts_sweep(struct tc_kext *kext)
+{
+    uint64_t now_ns = kext->host->now_ns(kext->host);
+    struct tc_kext_pending pending;
+
+    for (uint32_t i = 0; kext->pending_count && i < TC_KEXT_PENDING_MAX; i++) {
+        if (!kext->pending[i].event ||
+            now_ns - kext->pending[i].asked_ns < TC_KEXT_PENDING_MS * NS_PER_MS ||
+            !take(kext, kext->pending[i].event->id, &pending))
+            continue;
+        kext->counts.unanswered++;
+        tc_kext_let_go(kext, pending.pid, pending.start_ns, pending.flags);
+        kext->host->event_unref(kext->host, pending.event);
+    }
 }
 
 static void put_bad(struct tc_kext *kext, const struct tc_kext_key *key)
