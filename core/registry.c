@@ -490,6 +490,8 @@ int tc_registry_call(struct tc_registry *registry, const char *name, bool run)
         return -ENOENT;
     if (e->doing != TC_ENTRY_IDLE || registry->stopping)
         return -EBUSY;
+    if (run && tc_plugin_busy(e->plugin))
+        return -EBUSY; /* of its last life, which had to be ended */
     e->called = run;
     if (!run)
         tc_entry_stop(e);
