@@ -46,6 +46,7 @@ enum kind {
 struct record {
     enum kind kind;
     struct tc_overlap_report report;
+    unsigned overlap; /* in which it was made: its number */
     uint64_t event_id;
     uint64_t since_ns;            /* PASSED: the answer. SEEN: when it was heard */
     uint64_t over_ns;             /* a report from then on is not of this call */
@@ -58,6 +59,7 @@ struct tc_overlap {
     struct record *oldest, *newest;
     struct record *spare;
     size_t records;
+    unsigned number; /* of overlaps begun */
     bool begun, live, committed;
     enum tc_overlap_role coming, going; /* going: once committed */
     struct tc_overlap_report asking;    /* FIRST's, admitted and not published yet */
@@ -244,9 +246,10 @@ static enum tc_overlap_admission admit_second(struct tc_overlap *o,
         o->statistics.only_second++;
         return TC_OVERLAP_PUBLISH;
     }
-    /* FIRST's report of it was counted as its only one, but maybe before this begin. */
-    o->statistics.only_first -= o->statistics.only_first > 0;
-    o->statistics.matched++;
+    if (r->overlap == o->number) {
+        o->statistics.only_first--;
+        o->statistics.matched++;
+    }
     o->statistics.suppressed++;
     if (ret_match)
         ret_match->event_id = r->event_id;
@@ -265,7 +268,8 @@ void tc_overlap_published(struct tc_overlap *o, uint64_t event_id)
     r = take_record(o);
     if (!r)
         return;
-    *r = (struct record){.kind = ASKED, .report = o->asking, .event_id = event_id};
+    *r = (struct record){
+        .kind = ASKED, .report = o->asking, .overlap = o->number, .event_id = event_id};
     table_insert(o, r);
 }
 
@@ -371,6 +375,7 @@ void tc_overlap_begin(struct tc_overlap *o, enum tc_overlap_role coming, uint64_
     memset(&o->statistics, 0, sizeof(o->statistics));
     o->live = o->committed = false;
     o->begun = true;
+    o->number++;
     o->coming = coming;
 }
 

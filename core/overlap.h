@@ -78,7 +78,8 @@ struct tc_overlap_match {
 struct tc_overlap_statistics {
     uint64_t matched;                 /* reported by both */
     uint64_t only_first, only_second; /* reported by one */
-    uint64_t suppressed;              /* reports not published */
+    uint64_t suppressed; /* reports not published; more than matched by late ones of what
+                            was counted in the overlap before */
     uint64_t unrecorded; /* no room or memory, or forgotten: may have been twice */
 };
 

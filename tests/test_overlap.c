@@ -220,6 +220,28 @@ static void overlap_late_report_matches_after_the_end_when_first_went(void **sta
     assert_int_equal(second(o, 1, T + 802 * MS, T + 900 * MS), PUBLISH);
 }
 
+static void overlap_counts_what_it_has_published_not_late_reports_of_before(void **state)
+{
+    struct tc_overlap_statistics statistics;
+    struct tc_overlap *o = *state;
+
+    tc_overlap_begin(o, SECOND, T);
+    tc_overlap_live(o);
+    asks_and_passes(o, 77, 1, T + 600 * MS);
+    tc_overlap_commit(o, FIRST);
+    tc_overlap_end(o, &statistics);
+    assert_int_equal(statistics.only_first, 1);
+    tc_overlap_begin(o, FIRST, T + 601 * MS);
+    asks_and_passes(o, 78, 2, T + 602 * MS);
+    assert_int_equal(second(o, 1, T + 601 * MS, T + 700 * MS), SUPPRESS);
+    assert_int_equal(second(o, 2, T + 603 * MS, T + 700 * MS), SUPPRESS);
+    tc_overlap_commit(o, SECOND);
+    tc_overlap_end(o, &statistics);
+    assert_int_equal(statistics.matched, 1);
+    assert_int_equal(statistics.only_first, 0);
+    assert_int_equal(statistics.suppressed, 2);
+}
+
 static void overlap_keeps_nothing_once_second_has_gone(void **state)
 {
     struct tc_overlap *o = *state;
@@ -355,6 +377,7 @@ int main(void)
         test(overlap_exec_that_came_through_ends_older_ones_that_failed),
         test(overlap_record_is_good_for_one_crossing_when_first_goes),
         test(overlap_late_report_matches_after_the_end_when_first_went),
+        test(overlap_counts_what_it_has_published_not_late_reports_of_before),
         test(overlap_keeps_nothing_once_second_has_gone),
         test(overlap_records_nothing_outside),
         test(overlap_counts_what_it_forgets_when_it_is_full),
