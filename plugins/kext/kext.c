@@ -23,6 +23,7 @@ static const char *const subscribes[] = {TOCSIN_TOPIC_VERDICT_FINAL,
                                          TOCSIN_TOPIC_FILE_OPEN,
                                          TOCSIN_TOPIC_FILE_EXEC,
                                          "config.*",
+                                         TOCSIN_TOPIC_SENSOR_GAP,
                                          "rpc.kext.*",
                                          NULL};
 
@@ -113,6 +114,7 @@ static int kext_init(const struct tocsin_host *host, void **ret_state)
     tc_kext_items_init(&kext->named);
     tc_kext_items_init(&kext->left);
     pthread_mutex_init(&kext->left_lock, NULL);
+    tc_kext_catch_up_init(kext);
     read_rest(kext);
     err = read_list(host, "watch", true, kext->watch);
     if (!err)
@@ -149,7 +151,8 @@ static void asked(struct tc_kext *kext, const struct tocsin_event *request)
     }
     tocsin_writer_init(&w, buf, sizeof(buf));
     tocsin_begin_map(&w, NULL);
-    tocsin_put_str(&w, "error", "no such method; there is rpc.kext.stats");
+    tocsin_put_str(&w, "error",
+                   "no such method; there are rpc.kext.stats and rpc.kext.catch_up");
     tocsin_end(&w);
     if (tocsin_reply(kext->host, request, &w))
         kext->counts.publish_errors++;
@@ -159,7 +162,7 @@ static void kext_event(void *state, const struct tocsin_event *event)
 {
     struct tc_kext *kext = state;
 
-    if (kext->closing || !kext->started)
+    if (kext->closing || tc_kext_catch_up_event(kext, event) || !kext->started)
         return;
     if (!strcmp(event->topic, TOCSIN_TOPIC_VERDICT_FINAL)) {
         tc_kext_verdict_came(kext, event);

@@ -5,6 +5,7 @@
  *   kext_lifecycle.c  start, stop, jobs, the heartbeat
  *   kext_rungs.c      which rung the machine has; the canary (pool thread)
  *   kext_watching.c   mounts, watched folders, names
+ *   kext_catch_up.c   what was written while nobody looked
  *   kext_verdict.c    what a verdict leads to
  *   kext_publish.c    everything that is published
  * Below them, and without it: kext_load and kext_maps, kext_ring, kext_reader,
@@ -24,6 +25,7 @@
 #include "kext_load.h"
 #include "kext_reader.h"
 #include "kext_resolve.h"
+#include "sensor_catch_up.h"
 #include "sensor_names.h"
 
 #define TC_KEXT_WATCH_MAX 64     /* entries of `watch`, and of `ignore_filesystems` */
@@ -114,6 +116,7 @@ struct tc_kext {
     struct tc_kext_reader reader;
     struct tc_kext_canary canary;
     struct tc_kext_guard guard;
+    struct tc_sensor_catch_up catch_up;
     struct tc_sensor_names names;
     bool names_open;
     struct tc_sensor_name_batch *batch;
@@ -147,6 +150,9 @@ int tc_kext_stop(struct tc_kext *kext);
 void tc_kext_release(struct tc_kext *kext); /* frees what start made; jobs must be idle */
 int tc_kext_job_start(struct tc_kext *kext, enum tc_kext_job_name name);
 
+/* While it closes: goes on if nothing is under way any more. */
+void tc_kext_close_go_on(struct tc_kext *kext);
+
 /* Brings what the programs are told into line with the agent's mode, and renews their
  * deadline. tell_mode: by what was known last, any thread. */
 void tc_kext_set_mode(struct tc_kext *kext);
@@ -164,6 +170,12 @@ void tc_kext_mounts_changed(void *arg, int status, uint32_t events);
 void tc_kext_names_run(struct tc_kext *kext);
 void tc_kext_names_done(struct tc_kext *kext, int status);
 void tc_kext_names_readable(void *arg, int status, uint32_t events);
+
+/* kext_catch_up.c: event: true when it was one that asks for it; go: does what has been
+ * asked, once everything is watched */
+void tc_kext_catch_up_init(struct tc_kext *kext);
+bool tc_kext_catch_up_event(struct tc_kext *kext, const struct tocsin_event *event);
+void tc_kext_catch_up_go(struct tc_kext *kext);
 
 /* kext_verdict.c */
 int tc_kext_verdicts_init(struct tc_kext *kext);

@@ -42,8 +42,8 @@ static void job_done(void *arg, int status)
     job->done(kext, status);
     if (again && !kext->closing)
         tc_kext_job_start(kext, (enum tc_kext_job_name)(job - kext->jobs));
-    if (kext->closing && finish_close(kext))
-        kext->host->complete(kext->host, kext->close_status);
+    if (kext->closing)
+        tc_kext_close_go_on(kext);
 }
 
 int tc_kext_job_start(struct tc_kext *kext, enum tc_kext_job_name name)
@@ -228,6 +228,7 @@ static void open_done(struct tc_kext *kext, int status)
     canary_came(kext);
     kext->started = true;
     kext->reader.muted = false;
+    tc_kext_catch_up_go(kext);
     host->complete(host, 0);
 }
 
@@ -299,6 +300,7 @@ static void begin_close(struct tc_kext *kext, int status)
 
     kext->closing = true;
     kext->close_status = status;
+    tc_sensor_catch_up_stop(&kext->catch_up);
     host->timer_stop(host, kext->heartbeat);
     host->timer_stop(host, kext->canary_timer);
     host->watch_stop(host, kext->mountinfo_watch);
@@ -313,6 +315,8 @@ static bool finish_close(struct tc_kext *kext)
     for (size_t i = 0; i < TC_KEXT_JOBS; i++)
         if (kext->jobs[i].busy)
             return false;
+    if (tc_sensor_catch_up_busy(&kext->catch_up))
+        return false;
     if (!kext->closed) {
         kext->closed = true;
         if (!tc_kext_job_start(kext, TC_KEXT_JOB_CLOSE))
@@ -321,6 +325,12 @@ static bool finish_close(struct tc_kext *kext)
     }
     tc_kext_release(kext);
     return true;
+}
+
+void tc_kext_close_go_on(struct tc_kext *kext)
+{
+    if (finish_close(kext))
+        kext->host->complete(kext->host, kext->close_status);
 }
 
 int tc_kext_stop(struct tc_kext *kext)
