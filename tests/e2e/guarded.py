@@ -68,7 +68,7 @@ class Guarded(Agent):
     def grant(self, *gates):
         self.answer("grant", *gates)
 
-    def protected_by(self, subsystem, seconds=5):
+    def protected_by(self, subsystem, seconds=10):
         wait_for(lambda: self.subsystem() == subsystem, seconds)
 
     def happened(self, *families):

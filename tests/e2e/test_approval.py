@@ -174,11 +174,11 @@ class Minute(Slot):
             self.assertEqual(agent.gaps_since_first_sensor(), [])
             self.caught(agent, "later")
             agent.tocsin("approval", "grant", "es_extension")
-            agent.protected_by(APPROVED, 2)
+            agent.protected_by(APPROVED)
             wait_for(agent.healthy)
             self.assertEqual([e["gate"] for e in agent.events("approval.late_granted")],
                              ["es_extension"])
-            wait_for(lambda: agent.swaps() == [("kext", "es")])
+            wait_for(lambda: agent.swaps() == [("es", "kext"), ("kext", "es")])
 
     def test_without_the_bridge_nobody_protects_until_it_is_over(self):
         """6"""
@@ -194,12 +194,12 @@ class Minute(Slot):
             with open(agent.path("unseen"), "wb") as f:
                 f.write(EICAR)
             wait_for(lambda: agent.phase() == "timed_out", 12)
-            agent.protected_by(FALLBACK, 2)
+            agent.protected_by(FALLBACK)
             opened, closed = agent.events("sensor.gap")
             self.assertEqual(closed["sensor"], "kext")
             self.assertGreater(closed["to"] - closed["from"], 9 * 10**9)
             self.assertLess(abs(closed["from"] - opened["from"]), 10**6)
-            self.assertEqual(agent.swaps(), [("none", "kext")])
+            self.assertEqual(agent.swaps(), [("es", "kext")])
             self.assertEqual(len(agent.events("approval.timeout")), 1)
             self.caught(agent)
 
@@ -238,14 +238,14 @@ class Answers(Slot):
             self.assertEqual(agent.phase(), "prompting")
             agent.change("approval: {", "approval: {required: false, ")
             agent.tocsin("config", "reload")
-            agent.protected_by(APPROVED, 2)
+            agent.protected_by(APPROVED)
             self.assertEqual(agent.events("approval.prompt_withdrawn"),
                              [{"gate": "es_extension", "reason": "not_required"}])
             wait_for(agent.healthy)
             self.told_alike(agent)
             agent.change("required: false, ", "")
             agent.tocsin("config", "reload")
-            agent.protected_by(FALLBACK, 2)
+            agent.protected_by(FALLBACK)
             wait_for(lambda: agent.phase() == "prompting")
 
 
@@ -323,14 +323,30 @@ class Sensor(Slot):
         with Guarded() as agent:
             self.granted(agent)
             agent.tocsin("plugin", "disable", "es")
-            agent.protected_by(FALLBACK, 2)
+            agent.protected_by(FALLBACK)
             self.caught(agent)
             agent.tocsin("plugin", "enable", "es")
-            agent.protected_by(APPROVED, 2)
+            agent.protected_by(APPROVED)
             wait_for(agent.healthy)
             self.assertEqual(agent.prompts(), ["es_extension", "full_disk_access"])
             self.assertEqual(agent.swaps(), [("kext", "es"), ("es", "kext"), ("kext", "es")])
             self.assertEqual(agent.gaps_since_first_sensor(), [])
+
+    def test_what_is_written_after_a_crash_is_found_by_the_fallback(self):
+        """19"""
+        with Guarded() as agent:
+            self.granted(agent)
+            gaps = len(agent.events("sensor.gap"))
+            os.kill(agent.core(), signal.SIGKILL)
+            with open(agent.path("unseen"), "wb") as f:
+                f.write(EICAR)
+            agent.readies += 1
+            wait_for(agent.is_ready, 20)
+            wait_for(lambda: agent.threats() and not os.path.lexists(agent.path("unseen")))
+            agent.protected_by(APPROVED)
+            opened, closed = agent.events("sensor.gap")[gaps:]
+            self.assertEqual(closed["sensor"], "kext")
+            self.assertLess(abs(closed["from"] - opened["from"]), 10**6)
 
     def test_the_fallback_ends_what_is_denied(self):
         program = os.path.realpath("/bin/sleep")
@@ -351,17 +367,6 @@ class Sensor(Slot):
                 pass  # it had been found when it was written
             self.assertLess(time.monotonic() - begin, 2)
             wait_for(lambda: [t for t in agent.threats() if t["path"] == path])
-
-    def test_after_the_minute_the_slot_is_the_fallbacks(self):
-        """approval.md 5.6, with the bridge: one timeout, one swap, no open gap."""
-        with Guarded() as agent:
-            agent.protected_by(FALLBACK)
-            self.assertEqual(agent.swaps(), [])
-            wait_for(lambda: agent.phase() == "timed_out", 15)
-            wait_for(agent.swaps)
-            self.assertEqual(agent.swaps(), [("es", "kext")])
-            self.assertEqual(len(agent.events("approval.timeout")), 1)
-            self.assertEqual(agent.subsystem(), FALLBACK)
 
 
 if __name__ == "__main__":

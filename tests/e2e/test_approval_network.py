@@ -78,15 +78,15 @@ class Time(unittest.TestCase):
 
             agent.change("timeout: 10s", "timeout: 10s, policy: per_sensor")
             agent.tocsin("config", "reload")
-            agent.protected_by(APPROVED, 2)
+            agent.protected_by(APPROVED)
             self.assertEqual(agent.call("health")["network_events_subsystem"], "unavailable")
             self.assertFalse(agent.healthy())
 
             agent.change("policy: per_sensor", "policy: all_gates")
             agent.tocsin("config", "reload")
-            agent.protected_by(FALLBACK, 2)
+            agent.protected_by(FALLBACK)
             agent.tocsin("approval", "grant", "network_filter")
-            agent.protected_by(APPROVED, 2)
+            agent.protected_by(APPROVED)
             self.assertEqual(agent.call("health")["network_events_subsystem"],
                              "network_filter_extension")
             wait_for(agent.healthy)
@@ -109,8 +109,8 @@ class Time(unittest.TestCase):
             self.assertEqual([e["gate"] for e in agent.events("approval.late_granted")],
                              ["network_extension"])
             agent.grant("network_filter")
-            agent.protected_by(APPROVED, 2)
-            wait_for(lambda: agent.swaps() == [("kext", "es")])
+            agent.protected_by(APPROVED)
+            wait_for(lambda: agent.swaps() == [("es", "kext"), ("kext", "es")])
 
     def test_a_late_grant_that_needs_a_restart_waits_for_it(self):
         """9"""
@@ -123,7 +123,7 @@ class Time(unittest.TestCase):
             wait_for(lambda: agent.phase() == "restart_needed")
             self.assertIn("at the next start", agent.issues()[0])
             self.assertEqual(agent.subsystem(), FALLBACK)
-            self.assertEqual(agent.swaps(), [])
+            self.assertEqual(agent.swaps(), [("es", "kext")])
             prompts = len(agent.prompts())
             agent.restart()
             agent.protected_by(APPROVED)
