@@ -45,23 +45,6 @@ static void on_stop(void *arg, enum tc_slot_sensor sensor)
     p->sensors[sensor].order = TC_ORDER_STOP;
 }
 
-static void catch_up(struct tc_protection *p, enum tc_slot_sensor sensor)
-{
-    struct tocsin_writer w;
-    uint8_t buf[64];
-    char topic[96];
-
-    if (!p->gap_from_ns)
-        return;
-    snprintf(topic, sizeof(topic), "rpc.%s.catch_up", p->sensors[sensor].name);
-    tocsin_writer_init(&w, buf, sizeof(buf));
-    tocsin_begin_map(&w, NULL);
-    tocsin_put_uint(&w, "from", p->gap_from_ns);
-    tocsin_end(&w);
-    tc_agent_publish(p->agent, topic, &w);
-    p->gap_from_ns = 0;
-}
-
 static void on_slot_event(void *arg, const struct tc_slot_event *event)
 {
     struct tc_overlap_statistics statistics = {0};
@@ -88,7 +71,7 @@ static void on_slot_event(void *arg, const struct tc_slot_event *event)
     }
     tc_protection_tell(p, event, &statistics);
     if (event->what == TC_SLOT_GAP_CLOSED)
-        catch_up(p, event->sensor);
+        tc_protection_catch_up(p, event->sensor);
 }
 
 static bool other_up(const struct tc_protection *p, enum tc_slot_sensor sensor)
@@ -125,13 +108,13 @@ static bool carry_out(struct tc_protection *p, enum tc_slot_sensor sensor)
 }
 
 /* Looks at everything anew, outside whatever has called. */
-static void soon(struct tc_protection *p)
+void tc_protection_soon(struct tc_protection *p)
 {
     if (p->running)
         uv_timer_start(&p->timer, on_timer, 0, 0);
 }
 
-static enum tc_slot_sensor holder_of(const struct tc_protection *p)
+enum tc_slot_sensor tc_protection_holder(const struct tc_protection *p)
 {
     struct tc_slot_view slot;
 
@@ -151,7 +134,7 @@ static uint64_t silence_ns(const struct tc_protection *p, enum tc_slot_sensor ho
 /* A sensor that does not see its own canary sees nothing else either. */
 static void listen_for_silence(struct tc_protection *p)
 {
-    enum tc_slot_sensor holder = holder_of(p);
+    enum tc_slot_sensor holder = tc_protection_holder(p);
     uint64_t now = uv_hrtime();
 
     if (now >= silence_ns(p, holder))
@@ -162,7 +145,7 @@ static void listen_for_silence(struct tc_protection *p)
 static void schedule(struct tc_protection *p, bool busy)
 {
     uint64_t now = uv_hrtime(), next = tc_slot_next_ns(p->slot);
-    uint64_t silence = silence_ns(p, holder_of(p));
+    uint64_t silence = silence_ns(p, tc_protection_holder(p));
 
     if (silence < next)
         next = silence;
@@ -197,7 +180,7 @@ static void settle(struct tc_protection *p)
 static void note_holder(const struct tc_protection *p)
 {
     struct tc_pulse *pulse = p->agent->pulse;
-    enum tc_slot_sensor holder = holder_of(p);
+    enum tc_slot_sensor holder = tc_protection_holder(p);
 
     snprintf(pulse->holder, sizeof(pulse->holder), "%s",
              holder == TC_SLOT_NOBODY ? "" : p->sensors[holder].name);
@@ -294,7 +277,7 @@ static void hand_it_over(struct tc_protection *p, const struct tc_approval_view 
     const struct tc_overlap_statistics none = {0};
     bool timed_out = view->phase == TC_APPROVAL_TIMED_OUT;
 
-    if (timed_out && !p->timed_out && holder_of(p) == TC_SLOT_FALLBACK)
+    if (timed_out && !p->timed_out && tc_protection_holder(p) == TC_SLOT_FALLBACK)
         tc_protection_tell(p, &swapped, &none);
     p->timed_out = timed_out;
 }
@@ -324,55 +307,7 @@ static void review(struct tc_protection *p)
 
 static void on_approval_changed(void *arg)
 {
-    soon(arg);
-}
-
-void tc_protection_plugin(struct tc_protection *p, const char *what, const char *name,
-                          const char *why)
-{
-    enum tc_slot_sensor sensor = tc_protection_sensor_of(p, name);
-    uint64_t now = uv_hrtime();
-
-    if (!p->running)
-        return;
-    tc_approver_plugin(p->approver, name, what);
-    if (sensor == TC_SLOT_NOBODY) {
-        soon(p);
-        return;
-    }
-    if (!strcmp(what, "started")) {
-        if (p->ledger)
-            tc_overlap_live(p->overlap);
-        tc_slot_started(p->slot, sensor, now);
-    } else if (!strcmp(what, "failed")) {
-        p->sensors[sensor].up = false;
-        if (p->ledger)
-            tc_overlap_commit(p->overlap, tc_protection_role_of(p, sensor));
-        tc_slot_failed(p->slot, sensor, why, now);
-    } else if (!strcmp(what, "stopped")) {
-        p->sensors[sensor].up = false;
-        tc_slot_stopped(p->slot, sensor, now);
-    }
-    if (!p->sensors[sensor].up)
-        tc_protection_ledger_close(p, NULL);
-    soon(p);
-}
-
-void tc_protection_unwanted(struct tc_protection *p, const char *name)
-{
-    tc_approver_plugin(p->approver, name, "unwanted");
-    soon(p);
-}
-
-void tc_protection_canary(struct tc_protection *p, const char *name)
-{
-    enum tc_slot_sensor sensor = tc_protection_sensor_of(p, name);
-
-    if (sensor == TC_SLOT_NOBODY)
-        return;
-    p->sensors[sensor].canary_ns = uv_hrtime();
-    tc_slot_canary(p->slot, sensor, p->sensors[sensor].canary_ns);
-    soon(p);
+    tc_protection_soon(arg);
 }
 
 void tc_protection_configured(struct tc_protection *p)
@@ -380,14 +315,14 @@ void tc_protection_configured(struct tc_protection *p)
     if (!p->running)
         return;
     tc_approver_configured(p->approver);
-    soon(p);
+    tc_protection_soon(p);
 }
 
 void tc_protection_retry(struct tc_protection *p)
 {
     tc_slot_retry(p->slot, uv_hrtime());
     tc_approver_retry(p->approver);
-    soon(p);
+    tc_protection_soon(p);
 }
 
 /* ---- life ---- */
@@ -454,7 +389,7 @@ void tc_protection_start(struct tc_protection *p, void (*settled)(void *arg), vo
     tc_protection_name_sensors(p);
     remember_end(p);
     tc_approver_prepare(p->approver);
-    soon(p);
+    tc_protection_soon(p);
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -18,9 +18,10 @@ enum tc_order {
 struct tc_protection_sensor {
     char name[64]; /* ""; of no plugin that is installed */
     enum tc_order order;
-    bool ordered;       /* told, and no outcome yet */
-    bool up;            /* from its start to its stop */
-    uint64_t canary_ns; /* the last, CLOCK_MONOTONIC; 0: none since it was started */
+    bool ordered;        /* told, and no outcome yet */
+    bool up;             /* from its start to its stop */
+    uint64_t canary_ns;  /* the last, CLOCK_MONOTONIC; 0: none since it was started */
+    uint64_t restart_ns; /* it has been restarting since then, CLOCK_MONOTONIC; 0: not */
 };
 
 struct tc_protection {
@@ -38,6 +39,14 @@ struct tc_protection {
     void (*settled)(void *arg);
     void *settled_arg;
 };
+
+/* protection.c: looks at everything anew, outside whatever has called; who holds the
+ * slot. */
+void tc_protection_soon(struct tc_protection *protection);
+enum tc_slot_sensor tc_protection_holder(const struct tc_protection *protection);
+
+/* protection_plugins.c: has the sensor look at what was written since gap_from_ns. */
+void tc_protection_catch_up(struct tc_protection *protection, enum tc_slot_sensor sensor);
 
 /* protection_sensors.c: one that is up keeps its name, whatever else is installed by
  * now; which of the two there are (set of 1 << sensor). */

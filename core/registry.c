@@ -174,6 +174,8 @@ void tc_entry_start(struct tc_entry *e)
         start_now(e);
         return;
     }
+    if (on_call(e->plugin))
+        tell(e, "restarting", "");
     e->doing = TC_ENTRY_STOPPING;
     tc_plugin_stop(e->plugin);
     tc_registry_step_soon(e->registry, 0);

@@ -29,8 +29,8 @@ struct tc_registry_options {
         *dirs[TC_REGISTRY_DIRS_MAX]; /* where tocsin_<name>.so is looked for, in order */
     /*
      * A plugin "started", "stopped", "failed", was "refused", or (one on call) is
-     * "loaded" to be called; `why` says so for people. `plugin` is NULL when there is
-     * none to look at.
+     * "loaded" to be called, or "restarting" for a new file or new options; `why` says so
+     * for people. `plugin` is NULL when there is none to look at.
      */
     void (*event)(void *arg, const char *what, const char *name, const char *why,
                   const struct tc_plugin *plugin);

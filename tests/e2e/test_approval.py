@@ -368,6 +368,16 @@ class Sensor(Slot):
             self.assertLess(time.monotonic() - begin, 2)
             wait_for(lambda: [t for t in agent.threats() if t["path"] == path])
 
+    def test_a_holder_that_takes_a_new_file_leaves_a_gap_with_both_ends(self):
+        with Guarded(approval="required: false") as agent:
+            agent.protected_by(APPROVED)
+            before = len(agent.events("sensor.gap"))
+            agent.tocsin("plugin", "reload", "es")
+            agent.protected_by(APPROVED)
+            gaps = wait_for(lambda: agent.events("sensor.gap")[before + 1:])
+            self.assertEqual(gaps[0]["sensor"], "es")
+            self.assertLess(gaps[0]["from"], gaps[0]["to"])
+
 
 if __name__ == "__main__":
     main()
