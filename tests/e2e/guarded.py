@@ -96,14 +96,6 @@ class Guarded(Agent):
     def healthy(self):
         return self.call("health")["healthy"]
 
-    def profile(self, name, text):
-        """Installs a managed profile, whole at once, as its management does."""
-        path = os.path.join(self.managed, name)
-        with open(path + ".new", "w", encoding="utf-8") as f:
-            f.write(text)
-        os.chmod(path + ".new", 0o644)
-        os.rename(path + ".new", path)
-        return path
 
 
 def shape(text):
