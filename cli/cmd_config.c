@@ -31,11 +31,20 @@ static int judge(struct tc_cli *cli, struct tc_answer *ret_answer,
     return r ? r : tc_call_value(ret_answer, ret);
 }
 
-/* Says why not, on stderr as every failure. */
-static int say_why(const struct tc_answer *answer)
+/* The outcome of a file that was judged; what is wrong goes to stderr as every failure.
+ */
+static int outcome(const struct tc_cli *cli, const struct tc_answer *answer,
+                   const struct tocsin_value *result)
 {
     struct tocsin_str why = tocsin_find_str(answer->result, answer->len, "why");
+    int r;
 
+    if (tocsin_find_bool(answer->result, answer->len, "ok", false))
+        return cli->json ? tc_general_json(result) : TC_EXIT_DONE;
+    if (cli->json) {
+        r = tc_general_json(result);
+        return r ? r : TC_EXIT_FAILED;
+    }
     if (!why.ptr)
         return tc_call_failed("it is not valid, and the agent does not say why");
     return tc_call_failed("%.*s", (int)why.len, why.ptr);
@@ -43,53 +52,30 @@ static int say_why(const struct tc_answer *answer)
 
 int tc_run_config_validate(struct tc_cli *cli)
 {
-    struct tocsin_value result, warnings, item;
-    struct tocsin_iter it;
+    struct tocsin_value result;
     struct tc_answer answer;
-    bool ok;
     int r;
 
     r = judge(cli, &answer, &result);
-    if (r)
-        return r;
-    ok = tocsin_find_bool(answer.result, answer.len, "ok", false);
-    if (cli->json) {
-        r = tc_general_json(&result);
-        return r || ok ? r : TC_EXIT_FAILED;
-    }
-    if (tocsin_find(answer.result, answer.len, "warnings", &warnings)) {
-        tocsin_iter_init(&it, &warnings);
-        while (tocsin_iter_next(&it, NULL, &item)) {
-            fputs("warning: ", stdout);
-            tc_print_value(stdout, &item);
-            fputc('\n', stdout);
-        }
-    }
-    if (!ok)
-        return say_why(&answer);
-    puts("the configuration is valid");
-    return TC_EXIT_DONE;
+    if (!r)
+        r = outcome(cli, &answer, &result);
+    if (!r && !cli->json)
+        puts("the configuration is valid");
+    return r;
 }
 
 int tc_run_plugin_check(struct tc_cli *cli)
 {
     struct tocsin_value result;
     struct tc_answer answer;
-    bool ok;
     int r;
 
     r = judge(cli, &answer, &result);
-    if (r)
-        return r;
-    ok = tocsin_find_bool(answer.result, answer.len, "ok", false);
-    if (cli->json) {
-        r = tc_general_json(&result);
-        return r || ok ? r : TC_EXIT_FAILED;
-    }
-    if (!ok)
-        return say_why(&answer);
-    tc_print_record(stdout, NULL, &result);
-    return TC_EXIT_DONE;
+    if (!r)
+        r = outcome(cli, &answer, &result);
+    if (!r && !cli->json)
+        tc_print_record(stdout, NULL, &result);
+    return r;
 }
 
 int tc_run_config_show(struct tc_cli *cli)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/config_priv.h"
+#include "core/machine.h"
 
 #define FOLDER "conf.d"
 #define SUFFIX ".yaml"
@@ -39,32 +40,6 @@ static int check_file(const char *path, int fd, char why[256])
     return 0;
 }
 
-/* Everything in `fd`, or one byte more than may be there, for tc_yaml_parse to refuse. */
-static int read_all(int fd, char **ret_text, size_t *ret_len)
-{
-    size_t cap = TC_YAML_TEXT_BYTES_MAX + 1, len = 0;
-    char *text = malloc(cap);
-    ssize_t n = 1;
-
-    if (!text)
-        return -ENOMEM;
-    while (n > 0 && len < cap) {
-        n = read(fd, text + len, cap - len);
-        if (n < 0 && errno == EINTR)
-            n = 1;
-        else if (n > 0)
-            len += (size_t)n;
-    }
-    if (n < 0) {
-        n = -errno;
-        free(text);
-        return (int)n;
-    }
-    *ret_text = text;
-    *ret_len = len;
-    return 0;
-}
-
 static int apply_file(struct tc_config *config, const char *path, char why[256])
 {
     struct tc_yaml *yaml = NULL;
@@ -79,7 +54,7 @@ static int apply_file(struct tc_config *config, const char *path, char why[256])
     r = check_file(path, fd, why);
     if (r < 0)
         goto out;
-    r = read_all(fd, &text, &len);
+    r = tc_machine_read_all(fd, TC_YAML_TEXT_BYTES_MAX + 1, &text, &len);
     if (r < 0) {
         refuse(path, r, strerror(-r), why);
         goto out;

@@ -6,6 +6,7 @@
 #include <openssl/sha.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
@@ -31,6 +32,31 @@ uint64_t tc_wall_ns(void)
 
     clock_gettime(CLOCK_REALTIME, &ts);
     return (uint64_t)ts.tv_sec * UINT64_C(1000000000) + (uint64_t)ts.tv_nsec;
+}
+
+int tc_machine_read_all(int fd, size_t cap, char **ret_data, size_t *ret_len)
+{
+    char *data = malloc(cap);
+    size_t len = 0;
+    ssize_t n = 1;
+
+    if (!data)
+        return -ENOMEM;
+    while (n > 0 && len < cap) {
+        n = read(fd, data + len, cap - len);
+        if (n < 0 && errno == EINTR)
+            n = 1;
+        else if (n > 0)
+            len += (size_t)n;
+    }
+    if (n < 0) {
+        n = -errno;
+        free(data);
+        return (int)n;
+    }
+    *ret_data = data;
+    *ret_len = len;
+    return 0;
 }
 
 int tc_machine_make_dir(const char *path, mode_t mode, char why[256])

@@ -5,6 +5,7 @@
 #define TC_CORE_MACHINE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -14,6 +15,13 @@ uint64_t tc_wall_ns(void); /* CLOCK_REALTIME */
 
 /* Makes a folder and those above it. An existing one must belong to root or to us. */
 int tc_machine_make_dir(const char *path, mode_t mode, char why[256]);
+
+/*
+ * What `fd` still holds, at most `cap` bytes: a caller that allows fewer asks for one
+ * more, and sees that it was too much. The data is the caller's to free. Errors: -ENOMEM,
+ * what read(2) says.
+ */
+int tc_machine_read_all(int fd, size_t cap, char **ret_data, size_t *ret_len);
 
 /*
  * Private files, no new privileges, as many descriptors as allowed, and of the

@@ -13,6 +13,7 @@
 #include <tocsin/event.h>
 #include <unistd.h>
 
+#include "core/machine.h"
 #include "core/profiles_priv.h"
 #include "core/why.h"
 
@@ -29,32 +30,6 @@ static const char *distrust(const struct stat *st)
     if (st->st_mode & (S_IWGRP | S_IWOTH))
         return "others than its owner may write it: chmod go-w it";
     return NULL;
-}
-
-/* Everything in `fd`, or one byte more than may be there, for the parser to refuse. */
-static int read_all(int fd, char **ret_data, size_t *ret_len)
-{
-    size_t cap = TC_PROFILE_BYTES_MAX + 1, len = 0;
-    char *data = malloc(cap);
-    ssize_t n = 1;
-
-    if (!data)
-        return -ENOMEM;
-    while (n > 0 && len < cap) {
-        n = read(fd, data + len, cap - len);
-        if (n < 0 && errno == EINTR)
-            n = 1;
-        else if (n > 0)
-            len += (size_t)n;
-    }
-    if (n < 0) {
-        n = -errno;
-        free(data);
-        return (int)n;
-    }
-    *ret_data = data;
-    *ret_len = len;
-    return 0;
 }
 
 static int refuse_file(struct tc_profiles *profiles, const char *file, const char *what)
@@ -93,7 +68,7 @@ static int add_file(struct tc_profiles *profiles, int folder, const char *file,
         r = refuse_file(profiles, file, wrong);
         goto out;
     }
-    r = read_all(fd, &data, &len);
+    r = tc_machine_read_all(fd, TC_PROFILE_BYTES_MAX + 1, &data, &len);
     if (r && r != -ENOMEM)
         r = refuse_file(profiles, file, strerror(-r));
     else if (!r)
