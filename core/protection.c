@@ -72,6 +72,8 @@ static void on_slot_event(void *arg, const struct tc_slot_event *event)
     tc_protection_tell(p, event, &statistics);
     if (event->what == TC_SLOT_GAP_CLOSED)
         tc_protection_catch_up(p, event->sensor);
+    else if (event->what == TC_SLOT_SWAPPED && !p->gap_from_ns)
+        tc_protection_catch_up(p, event->to);
 }
 
 static bool other_up(const struct tc_protection *p, enum tc_slot_sensor sensor)

@@ -36,6 +36,10 @@ struct tc_protection {
     bool bridged;   /* the first prompt may show */
     bool timed_out; /* told that the slot is the fallback's now */
     uint64_t gap_from_ns; /* CLOCK_REALTIME: nothing was seen since then; 0: none */
+    /* Who looks for what was written in the last gap, from when on (0: nobody) and since
+     * when. */
+    enum tc_slot_sensor walker;
+    uint64_t walk_from_ns, walk_asked_ns;
     void (*settled)(void *arg);
     void *settled_arg;
 };
@@ -45,7 +49,8 @@ struct tc_protection {
 void tc_protection_soon(struct tc_protection *protection);
 enum tc_slot_sensor tc_protection_holder(const struct tc_protection *protection);
 
-/* protection_plugins.c: has the sensor look at what was written since gap_from_ns. */
+/* protection_plugins.c: has the sensor, which holds, look at what was written since
+ * gap_from_ns; or once more, if the holder before it may not have come to the end. */
 void tc_protection_catch_up(struct tc_protection *protection, enum tc_slot_sensor sensor);
 
 /* protection_sensors.c: one that is up keeps its name, whatever else is installed by
