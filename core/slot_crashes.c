@@ -55,6 +55,7 @@ void tc_slot_blame(struct tc_slot *slot, enum tc_slot_sensor sensor, const char 
 void tc_slot_remember_crash(struct tc_slot *slot, enum tc_slot_sensor sensor,
                             uint64_t at_ns)
 {
+    tc_slot_copy(slot->sensors[sensor].failure, "the agent ended while it protected");
     add_crash(&slot->sensors[sensor], at_ns);
 }
 
