@@ -39,6 +39,7 @@ class Watched(Guarded):
         for i in range(OPEN_FILES):
             self.put("open%d" % i, b"nothing to see\n")
         self.put("denied", b"not for you\n")
+        self.put("slow", b"let me think\n")
         for name in ("run", "denied_run"):
             shutil.copy(NOTHING, self.path(name))
 

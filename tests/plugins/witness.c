@@ -4,7 +4,8 @@
  * that it maps: what was published, counted by somebody else than the one who published.
  * Between them the beginnings and ends of handovers, so that ids tell what lies within.
  * Denies what is named like its option says, allows the rest, and lets nothing of it be
- * remembered, so that the next time is a question again.
+ * remembered, so that the next time is a question again. What is named slow... it thinks
+ * about for a while.
  */
 #include "plain.h"
 
@@ -36,6 +37,15 @@ struct records {
 struct witness {
     const struct tocsin_host *host;
     struct records *records;
+    struct thought *thoughts;
+};
+
+/* A question that is answered later. */
+struct thought {
+    struct witness *witness;
+    struct thought *next;
+    const struct tocsin_event *event;
+    struct tocsin_timer *timer;
 };
 
 static int witness_init(const struct tocsin_host *host, void **ret_state)
@@ -112,12 +122,62 @@ static void write_down(struct records *records, const struct tocsin_event *event
     records->count++;
 }
 
-static bool is_denied(const struct witness *witness, const struct tocsin_event *event)
+static bool is_named(const struct tocsin_event *event, const char *prefix)
 {
-    const char *prefix = witness->host->option_text(witness->host, "deny");
     struct tocsin_str name = tocsin_event_str(event, "file.name");
 
     return name.len >= strlen(prefix) && !memcmp(name.ptr, prefix, strlen(prefix));
+}
+
+static bool is_denied(const struct witness *witness, const struct tocsin_event *event)
+{
+    return is_named(event, witness->host->option_text(witness->host, "deny"));
+}
+
+static void answer(const struct witness *witness, const struct tocsin_event *event)
+{
+    bool denied = is_denied(witness, event);
+
+    (void)tocsin_vote(witness->host, event, !denied, false,
+                      denied ? "the witness says so" : NULL);
+}
+
+static void thought_end(struct thought *thought)
+{
+    const struct tocsin_host *host = thought->witness->host;
+    struct thought **at = &thought->witness->thoughts;
+
+    while (*at != thought)
+        at = &(*at)->next;
+    *at = thought->next;
+    host->timer_stop(host, thought->timer);
+    host->event_unref(host, thought->event);
+    free(thought);
+}
+
+static void thought_over(void *arg)
+{
+    struct thought *thought = arg;
+
+    answer(thought->witness, thought->event);
+    thought_end(thought);
+}
+
+static void think(struct witness *witness, const struct tocsin_event *event)
+{
+    struct thought *thought = calloc(1, sizeof(*thought));
+    const struct tocsin_host *host = witness->host;
+
+    if (!thought)
+        return;
+    thought->witness = witness;
+    thought->event = event;
+    thought->next = witness->thoughts;
+    witness->thoughts = thought;
+    host->event_ref(host, event);
+    if (host->timer_start(host, (uint64_t)host->option_int(host, "slow"), 0, thought_over,
+                          thought, &thought->timer))
+        thought_over(thought);
 }
 
 static void witness_event(void *state, const struct tocsin_event *event)
@@ -135,15 +195,20 @@ static void witness_event(void *state, const struct tocsin_event *event)
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (!strcmp(event->topic, kinds[i].topic))
             write_down(witness->records, event, kinds[i].kind, denied);
-    if (event->flags & TOCSIN_EVENT_AUTH)
-        (void)tocsin_vote(witness->host, event, !denied, false,
-                          denied ? "the witness says so" : NULL);
+    if (!(event->flags & TOCSIN_EVENT_AUTH))
+        return;
+    if (is_named(event, "slow"))
+        think(witness, event);
+    else
+        answer(witness, event);
 }
 
 static int witness_stop(void *state)
 {
     struct witness *witness = state;
 
+    while (witness->thoughts)
+        thought_end(witness->thoughts);
     munmap(witness->records, sizeof(*witness->records));
     return 0;
 }
@@ -156,6 +221,10 @@ static const struct tocsin_option options[] = {
      .type = TOCSIN_OPTION_TEXT,
      .fallback = "denied",
      .help = "How the names of files begin that are denied; empty: all are."},
+    {.name = "slow",
+     .type = TOCSIN_OPTION_DURATION,
+     .fallback = "0s",
+     .help = "How long it thinks about files whose names begin with slow."},
     {.name = NULL},
 };
 
