@@ -6,10 +6,14 @@
  * It links nothing of the agent; all that it may do comes to it as a table of functions,
  * struct tocsin_host.
  *
- *     refused <--- load --> LOADED -- init, start --> STARTING --> RUNNING -- stop -->
- * STOPPED |             |                  |
- *                                                       +-- FAILED <--+       destroy,
- * unload
+ *     load --> LOADED -- init, start --> STARTING --> RUNNING -- stop --> STOPPED
+ *       |                                   |            |                   |
+ *       v                                   +-> FAILED <-+            destroy, unload
+ *     refused
+ *
+ * A plugin of one of the kinds of extension stays LOADED until the agent calls it: a
+ * sensor when it gets the slot of real-time protection, a content filter when it is
+ * approved.
  *
  * Threads. Every callback of struct tocsin_plugin, and every timer, watch, posted and
  * `done` callback, runs on the agent's loop thread, one at a time; it must return within

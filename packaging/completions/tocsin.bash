@@ -16,7 +16,7 @@ _tocsin_words() {
     profile) echo 'list check' ;;
     config) echo 'validate show reload' ;;
     diagnostic) echo 'stats' ;;
-    tap) echo 'file.* verdict.* threat.* alert.* sensor.* plugin.* config.* agent.* bus.* rpc.*' ;;
+    tap) echo 'file.* verdict.* threat.* alert.* approval.* sensor.* plugin.* config.* agent.* bus.* rpc.*' ;;
     esac
 }
 
