@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -224,6 +225,7 @@ static void kext_learns_from_what_another_sensor_was_denied(void **state)
     assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "peer"), NULL),
                      s->lsm ? EPERM : TC_KEXT_CHILD_KILLED);
     assert_true(tc_kext_stat(s, s->lsm ? "kernel.refused" : "kernel.killed") >= 2);
+    assert_true(tc_kext_await_count(s, TOCSIN_TOPIC_FILE_EXEC, 1));
 }
 
 static void kext_knows_who_runs_already_when_it_starts(void **state)
@@ -246,6 +248,25 @@ static void kext_proves_itself_before_it_is_ready(void **state)
     canary_of(s, canary);
     assert_int_equal(access(canary, X_OK), 0);
     assert_int_equal(tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC), 0);
+}
+
+static void kext_follows_a_watched_folder_that_is_replaced(void **state)
+{
+    struct tc_kext_scratch *s = *state;
+    size_t execs = tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC);
+    char old[96];
+
+    snprintf(old, sizeof(old), "%s/old", s->root);
+    assert_int_equal(rename(s->in, old), 0);
+    assert_int_equal(mkdir(s->in, 0755), 0);
+    tc_kext_copy(tc_kext_in(s, "true"), "/usr/bin/true");
+    for (int left = 200; left; left--) {
+        assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL),
+                         0);
+        if (tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC) > execs)
+            return;
+    }
+    fail_msg("nothing is told from the new folder");
 }
 
 static void kext_leaves_nothing_behind_and_can_be_started_again(void **state)
@@ -273,6 +294,7 @@ int main(void)
         cmocka_unit_test(kext_proves_itself_before_it_is_ready),
         cmocka_unit_test(kext_knows_who_runs_already_when_it_starts),
         cmocka_unit_test(kext_learns_from_what_another_sensor_was_denied),
+        cmocka_unit_test(kext_follows_a_watched_folder_that_is_replaced),
         cmocka_unit_test(kext_leaves_nothing_behind_and_can_be_started_again),
     };
     const struct CMUnitTest opened[] = {

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 static const char table[] = "20 1 8:1 / / rw - ext4 /dev/a rw\n"
                             "21 20 0:5 / /proc rw - proc proc rw\n"
@@ -105,6 +106,59 @@ static void pseudo_and_ignored_file_systems_are_left_alone(void **state)
     assert_false(tc_sensor_scope_pseudo("tmpfs"));
 }
 
+static void a_file_is_placed_and_named_by_its_file_system(void **state)
+{
+    static const struct {
+        const char *watch;
+        unsigned major, minor;
+        const char *inner;
+        enum tc_sensor_place place;
+        uint64_t mount;
+        const char *seen; /* NULL: not at all */
+    } rows[] = {
+        {"/srv", 8, 1, "/srv/data/f", TC_SENSOR_INSIDE, 20, "/srv/data/f"},
+        {"/srv", 8, 1, "/srv/data/f", TC_SENSOR_INSIDE, 23, "/mnt/again/f"},
+        {"/srv", 8, 1, "/srv/data/f", TC_SENSOR_INSIDE, 99, "/srv/data/f"},
+        {"/srv", 8, 1, "/etc/f", TC_SENSOR_OUTSIDE, 20, "/etc/f"},
+        {"/pool/x", 8, 3, "/@sub/x/f", TC_SENSOR_INSIDE, 26, "/pool/x/f"},
+        {"/pool/x", 8, 3, "/other/f", TC_SENSOR_OUTSIDE, 26, NULL},
+        {"/home", 8, 2, "/ann/f", TC_SENSOR_INSIDE, 22, "/home/ann/f"},
+        {"/srv", 9, 9, "/srv/f", TC_SENSOR_OUTSIDE, 20, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct tc_sensor_scope *scope = make(rows[i].watch, NULL);
+        dev_t device = makedev(rows[i].major, rows[i].minor);
+        char path[TC_SENSOR_PATH_MAX] = "";
+        bool seen =
+            tc_sensor_scope_seen(scope, rows[i].mount, device, rows[i].inner, path);
+
+        assert_int_equal(tc_sensor_scope_place_inside(scope, device, rows[i].inner),
+                         rows[i].place);
+        assert_int_equal(seen, rows[i].seen != NULL);
+        assert_string_equal(path, rows[i].seen ? rows[i].seen : "");
+        tc_sensor_scope_unref(scope);
+    }
+}
+
+static void each_watched_folder_is_told_as_it_is_seen(void **state)
+{
+    struct tc_sensor_scope *scope = make("/home", NULL);
+    const struct tc_sensor_area *area;
+    bool itself = false, below = false;
+
+    (void)state;
+    for (size_t i = 0; (area = tc_sensor_scope_area(scope, i)) != NULL; i++) {
+        itself |= area->device == makedev(8, 2) && !strcmp(area->path, "/") &&
+                  !strcmp(area->seen, "/home");
+        below |= area->device == makedev(8, 1) && !strcmp(area->path, "/opt/app") &&
+                 !strcmp(area->seen, "/home/app");
+    }
+    assert_true(itself && below);
+    tc_sensor_scope_unref(scope);
+}
+
 static void a_line_that_is_no_mountinfo_is_refused(void **state)
 {
     static const char *const wrong[] = {"x\n", "1 2 8:1 / /\n",
@@ -137,6 +191,8 @@ int main(void)
         cmocka_unit_test(place_is_judged_by_file_system_and_inner_path),
         cmocka_unit_test(every_file_system_below_is_marked_once),
         cmocka_unit_test(pseudo_and_ignored_file_systems_are_left_alone),
+        cmocka_unit_test(a_file_is_placed_and_named_by_its_file_system),
+        cmocka_unit_test(each_watched_folder_is_told_as_it_is_seen),
         cmocka_unit_test(a_line_that_is_no_mountinfo_is_refused),
         cmocka_unit_test(scopes_are_the_same_when_they_protect_the_same),
     };
