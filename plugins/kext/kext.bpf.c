@@ -462,13 +462,13 @@ SEC("lsm/bprm_check_security")
 int BPF_PROG(kext_bprm_check, struct linux_binprm *bprm, int ret)
 {
     __u32 tid = (__u32)bpf_get_current_pid_tgid();
-    __u8 one = 1;
+    __u64 inode = BPF_CORE_READ(bprm, file, f_inode, i_ino);
 
     if (ret)
         return ret;
     ret = guard(BPF_CORE_READ(bprm, file), TC_KEXT_EXEC);
     if (!ret)
-        bpf_map_update_elem(&executing, &tid, &one, BPF_ANY);
+        bpf_map_update_elem(&executing, &tid, &inode, BPF_ANY);
     return ret;
 }
 
@@ -477,9 +477,16 @@ int BPF_PROG(kext_bprm_check, struct linux_binprm *bprm, int ret)
 SEC("fexit/vfs_open")
 int BPF_PROG(kext_opened, const struct path *path, struct file *file, int ret)
 {
+    __u32 tid = (__u32)bpf_get_current_pid_tgid();
     struct tc_kext_control *c = control_of();
+    const __u64 *inode;
 
-    if (!ret && c && !is_own(c, bpf_get_current_pid_tgid() >> 32))
+    if (ret || !c || is_own(c, bpf_get_current_pid_tgid() >> 32))
+        return 0;
+    /* The file of an exec is told of once it is executed; its interpreters here. */
+    inode = bpf_map_lookup_elem(&executing, &tid);
+    if (inode ? *inode != BPF_CORE_READ(file, f_inode, i_ino)
+              : !(BPF_CORE_READ(file, f_flags) & FMODE_EXEC))
         opened(c, file, -1);
     return 0;
 }

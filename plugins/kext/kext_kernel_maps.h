@@ -65,12 +65,13 @@ struct {
     __uint(max_entries, 4096);
 } ring SEC(".maps");
 
-/* Threads whose exec has come as far as having its file checked (upper rung only). */
+/* Threads whose exec has come as far as having its file checked, and that file's inode
+ * (upper rung only). */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, 4096);
     __type(key, __u32);
-    __type(value, __u8);
+    __type(value, __u64);
 } executing SEC(".maps");
 
 #endif
