@@ -68,7 +68,7 @@ class Guarded(Agent):
     def grant(self, *gates):
         self.answer("grant", *gates)
 
-    def protected_by(self, subsystem, seconds=10):
+    def protected_by(self, subsystem, seconds=30):
         wait_for(lambda: self.subsystem() == subsystem, seconds)
 
     def happened(self, *families):
@@ -95,6 +95,10 @@ class Guarded(Agent):
 
     def healthy(self):
         return self.call("health")["healthy"]
+
+    def calm(self):
+        """Healthy, and no handover under way."""
+        return self.healthy() and not self.issues()
 
 
 

@@ -89,7 +89,7 @@ class Time(unittest.TestCase):
             agent.protected_by(APPROVED)
             self.assertEqual(agent.call("health")["network_events_subsystem"],
                              "network_filter_extension")
-            wait_for(agent.healthy)
+            wait_for(agent.calm)
 
     def test_the_minute_without_the_second_extension_keeps_the_first_and_takes_a_late_one(self):
         """5, 8"""
@@ -123,7 +123,7 @@ class Time(unittest.TestCase):
             wait_for(lambda: agent.phase() == "restart_needed")
             self.assertIn("at the next start", agent.issues()[0])
             self.assertEqual(agent.subsystem(), FALLBACK)
-            self.assertEqual(agent.swaps(), [("es", "kext")])
+            wait_for(lambda: agent.swaps() == [("es", "kext")])
             prompts = len(agent.prompts())
             agent.restart()
             agent.protected_by(APPROVED)
@@ -146,7 +146,7 @@ class Extension(unittest.TestCase):
             agent.tocsin("approval", "retry")
             agent.grant("network_filter", "full_disk_access")
             agent.protected_by(APPROVED)
-            wait_for(agent.healthy)
+            wait_for(agent.calm)
 
     def test_one_that_does_not_filter_is_an_error_of_the_filter(self):
         with Guarded(plugins=WITHOUT_FILTER) as agent:

@@ -80,7 +80,7 @@ class Grants(unittest.TestCase):
             self.assertEqual({g["source"] for g in agent.call("approval.list")["gates"]},
                              {"managed"})
             self.assertEqual((agent.prompts(), agent.events("approval.timeout")), ([], []))
-            wait_for(agent.healthy)
+            wait_for(agent.calm)
             self.assertRegex(agent.tocsin("health"),
                              r"full_disk_access_enabled +: true \[managed\]")
 
@@ -130,7 +130,7 @@ class Changes(unittest.TestCase):
                               ("full_disk_access", "managed", "all")])
             refused = agent.tocsin("approval", "revoke", "es_extension", status=1)
             self.assertIn("allowed by the managed profile all", refused)
-            wait_for(agent.healthy)
+            wait_for(agent.calm)
 
             agent.remove("all")
             agent.protected_by(FALLBACK)
@@ -196,7 +196,7 @@ class Changes(unittest.TestCase):
             self.assertIn(TEAM, listed.split("refused: ")[1])
             self.assertEqual(agent.subsystem(), APPROVED)  # it hides no other
             agent.remove("both")
-            wait_for(agent.healthy)
+            wait_for(agent.calm)
 
     def test_one_that_others_may_write_grants_nothing(self):
         with Managed() as agent:
