@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the promise that the documents know all that the agent can say of approvals and
+ * of the slot: its topics, its health fields, its issues, the states of a gate.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/approval.h"
+#include "core/health.h"
+#include "core/slot.h"
+
+#define TEXT_MAX (1 << 18)
+
+static char *read_document(const char *name)
+{
+    char path[512], *text = calloc(1, TEXT_MAX);
+    FILE *in;
+
+    snprintf(path, sizeof(path), "%s/docs/%s", TEST_SOURCE_DIR, name);
+    in = fopen(path, "r");
+    assert_non_null(in);
+    assert_non_null(text);
+    assert_true(fread(text, 1, TEXT_MAX - 1, in) > 0);
+    assert_int_equal(fclose(in), 0);
+    return text;
+}
+
+static void assert_says(const char *document, const char *name, const char *wanted)
+{
+    if (!strstr(document, wanted))
+        fail_msg("\"%s\" is not in docs/%s", wanted, name);
+}
+
+static void events_are_all_listed(void **state)
+{
+    char *events = read_document("events.md"), wanted[64];
+
+    (void)state;
+    for (int i = 0; i <= TC_APPROVAL_FLOW_COMPLETED; i++)
+        assert_says(events, "events.md",
+                    tc_approval_topic((enum tc_approval_happening)i));
+    for (int i = 0; i <= TC_SLOT_GAP_CLOSED; i++) {
+        snprintf(wanted, sizeof(wanted), "`%s`",
+                 tc_slot_topic((enum tc_slot_happening)i));
+        assert_says(events, "events.md", wanted);
+    }
+    free(events);
+}
+
+static void health_fields_are_all_explained(void **state)
+{
+    char *guide = read_document("operating.md"), wanted[80];
+    struct tc_health_numbers numbers = {.ring = "current", .sensor = "es"};
+    struct tc_health *health = tc_health_new();
+    struct tocsin_value map = {0}, key = {0}, v;
+    struct tocsin_writer w;
+    struct tocsin_iter it;
+    unsigned fields = 0;
+
+    (void)state;
+    assert_non_null(health);
+    tocsin_writer_init_growing(&w);
+    tocsin_begin_map(&w, NULL);
+    tocsin_begin_map(&w, "health");
+    tc_health_put(health, &numbers, &w);
+    tocsin_end(&w);
+    tocsin_end(&w);
+    assert_int_equal(w.error, 0);
+    assert_true(tocsin_find(w.buf, w.len, "health", &map));
+    tocsin_iter_init(&it, &map);
+    while (tocsin_iter_next(&it, &key, &v)) {
+        snprintf(wanted, sizeof(wanted), "`%.*s`", (int)key.len, key.ptr);
+        assert_says(guide, "operating.md", wanted);
+        fields++;
+    }
+    assert_true(fields > 20);
+    tocsin_writer_done(&w);
+    tc_health_free(health);
+    free(guide);
+}
+
+/* The words of each phase stand in the guide, and are those that the agent says. */
+static void issues_of_an_approval_are_all_explained(void **state)
+{
+    static const struct {
+        enum tc_approval_phase phase;
+        const char *words;
+    } cases[] = {
+        {TC_APPROVAL_IDLE, "starting"},
+        {TC_APPROVAL_PROMPTING, "waiting for approval: "},
+        {TC_APPROVAL_PROBING, " is granted and is being checked"},
+        {TC_APPROVAL_FILTER_WAIT, "network event provider not running"},
+        {TC_APPROVAL_DISK_WAIT, "full disk access has not been granted"},
+        {TC_APPROVAL_TIMED_OUT, "approval timed out: "},
+        {TC_APPROVAL_DENIED, " was refused"},
+        {TC_APPROVAL_FORBIDDEN, " is blocked by managed policy "},
+        {TC_APPROVAL_ERROR, " does not work: "},
+        {TC_APPROVAL_RESTART_NEEDED, "approved too late for this run: the sensor changes "
+                                     "at the next start"},
+    };
+    char *guide = read_document("operating.md");
+    struct tc_gate_view gates[TC_GATES] = {{.state = TC_GATE_DENIED, .profile = ""}};
+    char text[256], fix[128];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct tc_approval_view view = {
+            .phase = cases[i].phase, .gate = TC_GATE_ES_EXTENSION, .pending = 1};
+        const char *words = cases[i].words;
+
+        assert_true(tc_approval_issue(&view, gates, 0, text, fix));
+        assert_non_null(strstr(text, words));
+        /* Where a policy is named, the guide says "GATE was refused by ...; is ...". */
+        assert_says(guide, "operating.md", words + (*words == ' '));
+    }
+    free(guide);
+}
+
+static void states_of_a_gate_are_all_explained(void **state)
+{
+    char *reference = read_document("approval.md"), wanted[64];
+
+    (void)state;
+    for (int i = 0; i <= TC_GATE_ERROR; i++) {
+        snprintf(wanted, sizeof(wanted), "| `%s` |",
+                 tc_gate_state_name((enum tc_gate_state)i));
+        assert_says(reference, "approval.md", wanted);
+    }
+    for (int i = 0; i <= TC_APPROVAL_COMPLETE; i++) {
+        snprintf(wanted, sizeof(wanted), "`%s`",
+                 tc_approval_phase_name((enum tc_approval_phase)i));
+        assert_says(reference, "approval.md", wanted);
+    }
+    for (int i = TC_PROBE_NOT_PRIVILEGED; i <= TC_PROBE_INTERNAL; i++) {
+        snprintf(wanted, sizeof(wanted), "| `%s` |",
+                 tc_probe_result_name((enum tc_probe_result)i));
+        assert_says(reference, "approval.md", wanted);
+    }
+    free(reference);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(events_are_all_listed),
+        cmocka_unit_test(health_fields_are_all_explained),
+        cmocka_unit_test(issues_of_an_approval_are_all_explained),
+        cmocka_unit_test(states_of_a_gate_are_all_explained),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
