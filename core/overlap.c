@@ -257,20 +257,32 @@ static enum tc_overlap_admission admit_second(struct tc_overlap *o,
     return TC_OVERLAP_SUPPRESS;
 }
 
+static void record_asked(struct tc_overlap *o, const struct tc_overlap_report *report,
+                         uint64_t event_id, unsigned overlap)
+{
+    struct record *r = take_record(o);
+
+    if (!r)
+        return;
+    *r = (struct record){
+        .kind = ASKED, .report = *report, .overlap = overlap, .event_id = event_id};
+    table_insert(o, r);
+}
+
 void tc_overlap_published(struct tc_overlap *o, uint64_t event_id)
 {
-    struct record *r;
-
     if (!o->is_asking)
         return;
     o->is_asking = false;
     o->statistics.only_first++;
-    r = take_record(o);
-    if (!r)
-        return;
-    *r = (struct record){
-        .kind = ASKED, .report = o->asking, .overlap = o->number, .event_id = event_id};
-    table_insert(o, r);
+    record_asked(o, &o->asking, event_id, o->number);
+}
+
+/* It was published before this overlap, and is not counted. */
+void tc_overlap_open(struct tc_overlap *o, const struct tc_overlap_report *report,
+                     uint64_t event_id)
+{
+    record_asked(o, report, event_id, o->number - 1);
 }
 
 static struct record *find_asked(struct tc_overlap *o, uint64_t event_id)

@@ -93,11 +93,13 @@ void tc_overlap_free(struct tc_overlap *overlap); /* takes NULL */
  * From here on the sensor that comes may report; to be called before it is started. What
  * it reports of events that do not block is suppressed until `live` says that all its
  * marks are set: the holder sees it too. `coming`: the role of the sensor that comes. If
- * it is SECOND, questions of FIRST that are open now are to be told at once with admit
- * and published: SECOND may yet be asked the same.
+ * it is SECOND, questions of FIRST that are open now are to be told at once with
+ * tc_overlap_open: SECOND may yet be asked the same.
  */
 void tc_overlap_begin(struct tc_overlap *overlap, enum tc_overlap_role coming,
                       uint64_t now_ns);
+void tc_overlap_open(struct tc_overlap *overlap, const struct tc_overlap_report *report,
+                     uint64_t event_id);
 void tc_overlap_live(struct tc_overlap *overlap);
 
 /* What to do with a report. ret_match is filled on SUPPRESS of one that blocks. */

@@ -101,13 +101,12 @@ static void on_open_question(void *arg, const struct tocsin_event *question)
     struct tc_protection *p = arg;
     enum tc_slot_sensor sensor = tc_protection_sensor_of(p, question->source);
     struct tc_overlap_report report;
-    struct tc_overlap_match match;
 
     if (sensor == TC_SLOT_NOBODY || tc_protection_role_of(p, sensor) != TC_OVERLAP_FIRST)
         return;
     report = report_of(question, TC_OVERLAP_FIRST);
-    if (tc_overlap_admit(p->overlap, &report, uv_hrtime(), &match) == TC_OVERLAP_PUBLISH)
-        tc_overlap_published(p->overlap, question->id);
+    if (report.blocks)
+        tc_overlap_open(p->overlap, &report, question->id);
 }
 
 void tc_protection_ledger_open(struct tc_protection *p, enum tc_slot_sensor coming)

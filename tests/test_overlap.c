@@ -242,6 +242,25 @@ static void overlap_counts_what_it_has_published_not_late_reports_of_before(void
     assert_int_equal(statistics.suppressed, 2);
 }
 
+static void overlap_matches_but_does_not_count_what_was_open_before(void **state)
+{
+    struct tc_overlap_report report = open_of(FIRST, 1, T - MS);
+    struct tc_overlap_statistics statistics;
+    struct tc_overlap *o = *state;
+
+    tc_overlap_begin(o, SECOND, T);
+    tc_overlap_open(o, &report, 77);
+    tc_overlap_live(o);
+    tc_overlap_allowed(o, 77, T + MS);
+    assert_int_equal(second(o, 1, T + 2 * MS, T + 2 * MS), SUPPRESS);
+    assert_int_equal(second(o, 1, T + 2 * MS, T + 2 * MS), PUBLISH);
+    tc_overlap_commit(o, FIRST);
+    tc_overlap_end(o, &statistics);
+    assert_int_equal(statistics.only_first, 0);
+    assert_int_equal(statistics.matched, 0);
+    assert_int_equal(statistics.suppressed, 1);
+}
+
 static void overlap_keeps_nothing_once_second_has_gone(void **state)
 {
     struct tc_overlap *o = *state;
@@ -378,6 +397,7 @@ int main(void)
         test(overlap_record_is_good_for_one_crossing_when_first_goes),
         test(overlap_late_report_matches_after_the_end_when_first_went),
         test(overlap_counts_what_it_has_published_not_late_reports_of_before),
+        test(overlap_matches_but_does_not_count_what_was_open_before),
         test(overlap_keeps_nothing_once_second_has_gone),
         test(overlap_records_nothing_outside),
         test(overlap_counts_what_it_forgets_when_it_is_full),

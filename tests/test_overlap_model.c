@@ -406,11 +406,12 @@ static void tell_begin(struct model *m)
     /* Questions of FIRST that are open now. */
     for (unsigned i = 0; i < CALLS_MAX; i++) {
         struct call *call = &m->calls[i];
+        struct tc_overlap_report report;
 
         if (!call->used || !call->first || call->allowed_ns)
             continue;
-        call->published = 0;
-        tell_first_report(m, call);
+        report = report_of(call, TC_OVERLAP_FIRST, call->asked_ns);
+        tc_overlap_open(m->ledger, &report, call->id);
     }
 }
 

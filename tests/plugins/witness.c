@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes down every file.open and file.exec that it is shown, one record each, in a file
- * that it maps: what was published, counted by somebody else than the one who published.
+ * Writes down every event of a file that it is shown, one record each, in a file that it
+ * maps: what was published, counted by somebody else than the one who published.
  * Between them the beginnings and ends of handovers, so that ids tell what lies within.
  * Denies what is named like its option says, allows the rest, and lets nothing of it be
  * remembered, so that the next time is a question again. What is named slow... it thinks
@@ -23,7 +23,7 @@
 struct record {
     uint64_t id, inode, device, epoch, sequence, time_ns;
     int32_t pid;
-    char kind;   /* o(pen), e(xec); of a handover: b(egin), s(wapped) */
+    char kind;   /* o(pen), e(xec), w(ritten), ... ; of a handover: b(egin), s(wapped) */
     char sensor; /* e(s), k(ext) */
     char denied; /* y, n */
     char unused;
@@ -182,19 +182,15 @@ static void think(struct witness *witness, const struct tocsin_event *event)
 
 static void witness_event(void *state, const struct tocsin_event *event)
 {
-    static const struct {
-        const char *topic;
-        char kind;
-    } kinds[] = {{TOCSIN_TOPIC_FILE_OPEN, 'o'},
-                 {TOCSIN_TOPIC_FILE_EXEC, 'e'},
-                 {"sensor.starting", 'b'},
-                 {"sensor.swapped", 's'}};
     struct witness *witness = state;
     bool denied = is_denied(witness, event);
 
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        if (!strcmp(event->topic, kinds[i].topic))
-            write_down(witness->records, event, kinds[i].kind, denied);
+    if (!strncmp(event->topic, "file.", 5))
+        write_down(witness->records, event, event->topic[5], denied);
+    else if (!strcmp(event->topic, "sensor.starting"))
+        write_down(witness->records, event, 'b', false);
+    else if (!strcmp(event->topic, "sensor.swapped"))
+        write_down(witness->records, event, 's', false);
     if (!(event->flags & TOCSIN_EVENT_AUTH))
         return;
     if (is_named(event, "slow"))
@@ -214,8 +210,7 @@ static int witness_stop(void *state)
 }
 
 static const char *const publishes[] = {TOCSIN_TOPIC_VERDICT, NULL};
-static const char *const subscribes[] = {TOCSIN_TOPIC_FILE_OPEN, TOCSIN_TOPIC_FILE_EXEC,
-                                         TOCSIN_TOPIC_FILE_WRITTEN, "sensor.*", NULL};
+static const char *const subscribes[] = {"file.*", "sensor.*", NULL};
 static const struct tocsin_option options[] = {
     {.name = "deny",
      .type = TOCSIN_OPTION_TEXT,
