@@ -13,7 +13,7 @@ from plain import Detection, Rule
 from values import Refused, fold, lookup, text_of
 
 
-class Yaml12(yaml.SafeLoader):
+class Yaml12(yaml.CSafeLoader):
     """Rules specification, "Yaml File": YAML 1.2.2, of which this is the core schema."""
     yaml_implicit_resolvers = {}
 

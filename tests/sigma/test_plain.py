@@ -3,7 +3,6 @@
 event each, and against real rules without."""
 
 import glob
-import json
 import os
 import tempfile
 import unittest
@@ -13,35 +12,11 @@ import yaml
 from collection import Collection, Yaml12
 from plain import Detection, Rule
 from values import Refused
+from windows import flatten, records
 
 SIGMA = os.path.join(os.path.dirname(__file__), "../../../shared/data/sigma")
 
 needs_data = unittest.skipUnless(os.path.isdir(SIGMA), "no ../shared/data/sigma here")
-
-
-def records(text):
-    """The records of a file, one after the other."""
-    decoder = json.JSONDecoder()
-    text = text.strip()
-    while text:
-        record, end = decoder.raw_decode(text)
-        yield record
-        text = text[end:].lstrip()
-
-
-def flatten(record):
-    """A Windows event's record as the field names of Sigma: rules specification, "Field Usage"."""
-    event = {}
-    for name, value in record["Event"]["System"].items():
-        if isinstance(value, dict):
-            for attribute, text in value.get("#attributes", {}).items():
-                event["%s_%s" % (name, attribute)] = text
-        else:
-            event[name] = value
-    event.update(record["Event"].get("EventData") or {})
-    for section in record["Event"].get("UserData", {}).values():
-        event.update(section)
-    return {name.replace(" ", ""): value for name, value in event.items()}
 
 
 def matches(item, event):

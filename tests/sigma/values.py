@@ -4,6 +4,7 @@ of a rule. Reads no rule and knows no field but the one of a fieldref. The readi
 in plain.py."""
 
 import base64
+import functools
 import ipaddress
 import itertools
 import re
@@ -35,6 +36,7 @@ def parse_string(text):
     return parts
 
 
+@functools.cache
 def fold(character):
     """Simple case folding: one character stays one character."""
     folded = character.casefold()
