@@ -77,6 +77,14 @@ static const char *why_it_comes(const struct tc_slot *slot, enum tc_slot_sensor 
     return coming == slot->wanted || !failure[0] ? slot->reason : failure;
 }
 
+/* Whether somebody else protects, or may be tried instead, says how long it may take. */
+static uint64_t trial_ns(const struct tc_slot *slot, enum tc_slot_sensor sensor)
+{
+    return slot->holder != TC_SLOT_NOBODY || tc_slot_permitted(slot, other_than(sensor))
+               ? TC_SLOT_TRIAL_NS
+               : TC_SLOT_TRIAL_ALONE_NS;
+}
+
 /* With a holder a handover begins, else a trial alone. */
 static void begin(struct tc_slot *slot, enum tc_slot_sensor sensor)
 {
@@ -85,7 +93,7 @@ static void begin(struct tc_slot *slot, enum tc_slot_sensor sensor)
     slot->state = TC_SLOT_TRIAL;
     slot->coming = sensor;
     slot->since_ns = slot->now_ns;
-    slot->limit_ns = slot->now_ns + TC_SLOT_TRIAL_NS;
+    slot->limit_ns = slot->now_ns + trial_ns(slot, sensor);
     tc_slot_copy(slot->handover_reason, why_it_comes(slot, sensor));
     s->life = TC_SLOT_UP;
     s->canary = s->started = false;
@@ -295,9 +303,9 @@ static bool settle_handover(struct tc_slot *slot)
     else if (slot->now_ns < slot->limit_ns)
         return false;
     else if (!slot->sensors[slot->coming].canary)
-        turn_away_for_fault(slot, "its canary did not come through within 10 s");
+        turn_away_for_fault(slot, "its canary did not come through in time");
     else
-        turn_away_for_fault(slot, "it did not protect everything within 10 s");
+        turn_away_for_fault(slot, "it did not protect everything in time");
     return true;
 }
 

@@ -22,6 +22,9 @@
 #include <stdint.h>
 
 #define TC_SLOT_TRIAL_NS (10 * UINT64_C(1000000000)) /* from start to canary */
+/* The same with nobody beside it, whom it could hold up: what a plugin has to start, and
+ * some more, since a slow machine may need it. */
+#define TC_SLOT_TRIAL_ALONE_NS (40 * UINT64_C(1000000000))
 #define TC_SLOT_OVERLAP_NS                                                               \
     (10 * UINT64_C(1000000000)) /* from canary to commit; then the handover aborts */
 /* Both see everything for so long before the old one goes: whatever was under way when

@@ -375,6 +375,19 @@ static void slot_never_names_a_sensor_whose_canary_does_not_come(void **state)
     expect_told(b, "+P");
 }
 
+static void regress_slot_gives_a_slow_sensor_time_where_nobody_else_may(void **state)
+{
+    struct bench *b = *state;
+
+    want(b, F, ONLY_F, "approval is awaited");
+    expect_told(b, "gap +F");
+    assert_int_equal(tc_slot_next_ns(b->slot), b->now + TC_SLOT_TRIAL_ALONE_NS);
+    tick(b, 39);
+    expect(b, TC_SLOT_TRIAL, NOBODY, true);
+    tick(b, 1);
+    expect_told(b, "aborted:->F -F");
+}
+
 static void slot_want_that_changes_in_the_trial_turns_the_coming_one_away(void **state)
 {
     struct bench *b = *state;
@@ -763,6 +776,7 @@ int main(void)
         test(slot_ends_the_handover_only_when_the_old_one_has_stopped),
         test(slot_commits_also_when_started_came_before_the_canary),
         test(slot_never_names_a_sensor_whose_canary_does_not_come),
+        test(regress_slot_gives_a_slow_sensor_time_where_nobody_else_may),
         test(slot_want_that_changes_in_the_trial_turns_the_coming_one_away),
         test(slot_want_that_changes_in_the_overlap_turns_the_coming_one_away),
         test(slot_want_that_changes_while_leaving_finishes_then_goes_back),
