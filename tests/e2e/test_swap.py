@@ -11,7 +11,7 @@ from swap import Load, Swapper, Watched
 
 # Emulated machines are 10 to 20 times slower.
 SHORT = "TOCSIN_SWAP_SHORT" in os.environ
-SWAPS = 6 if SHORT else 100
+SWAPS = 4 if SHORT else 100
 DENYING_SWAPS = 4 if SHORT else 20
 PAUSE_US = 20000 if SHORT else 1000
 
