@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Plugin trace, the supplementary events: which processes begin, become what, and end.
+ * It decides nothing and holds nobody up; what it could not tell, it counts. This file
+ * owns the descriptor, the options, and requests.
+ */
+#include "trace.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const publishes[] = {"process.*", TOCSIN_TOPIC_SENSOR_GAP,
+                                        TOCSIN_TOPIC_RPC_REPLY, NULL};
+static const char *const subscribes[] = {"rpc.trace.*", NULL};
+
+static const struct tocsin_option options[] = {
+    {.name = "mechanism",
+     .type = TOCSIN_OPTION_CHOICE,
+     .flags = TOCSIN_OPTION_RESTART,
+     .fallback = "auto",
+     .help =
+         "auto: ebpf, and the process connector (netlink) where that is not to be had",
+     .choices = "auto|ebpf|netlink"},
+    {.name = "ring_size",
+     .type = TOCSIN_OPTION_SIZE,
+     .flags = TOCSIN_OPTION_RESTART,
+     .fallback = "8M",
+     .help = "room for what the kernel has reported; rounded up to a power of two",
+     .min = 4096,
+     .max = 256 * 1024 * 1024},
+    {.name = "max_processes",
+     .type = TOCSIN_OPTION_INT,
+     .flags = TOCSIN_OPTION_RESTART,
+     .fallback = "16384",
+     .help = "processes that are remembered, with their parents",
+     .min = 256,
+     .max = 4194304},
+    {.name = "hash_max_size",
+     .type = TOCSIN_OPTION_SIZE,
+     .flags = TOCSIN_OPTION_RESTART,
+     .fallback = "64M",
+     .help = "executables up to this size are told with their SHA-256; 0: none",
+     .max = INT64_MAX},
+    {.name = NULL}};
+
+static void read_options(struct tc_trace *trace)
+{
+    const struct tocsin_host *host = trace->host;
+    const char *mechanism = host->option_text(host, "mechanism");
+    uint32_t wanted = (uint32_t)host->option_int(host, "ring_size");
+
+    trace->mechanism = !strcmp(mechanism, "ebpf")      ? TC_TRACE_EBPF
+                       : !strcmp(mechanism, "netlink") ? TC_TRACE_NETLINK
+                                                       : TC_TRACE_AUTO;
+    trace->ring_bytes = 4096;
+    while (trace->ring_bytes < wanted)
+        trace->ring_bytes *= 2;
+    trace->max_processes = (size_t)host->option_int(host, "max_processes");
+    trace->hash_max_bytes = (uint64_t)host->option_int(host, "hash_max_size");
+}
+
+static int trace_init(const struct tocsin_host *host, void **ret_state)
+{
+    struct tc_trace *trace = calloc(1, sizeof(*trace));
+
+    if (!trace)
+        return -ENOMEM;
+    trace->host = host;
+    trace->netlink.fd = -1;
+    tc_trace_items_init(&trace->left);
+    pthread_mutex_init(&trace->left_lock, NULL);
+    read_options(trace);
+    *ret_state = trace;
+    return 0;
+}
+
+static int trace_start(void *state)
+{
+    return tc_trace_start(state);
+}
+
+static int trace_stop(void *state)
+{
+    return tc_trace_stop(state);
+}
+
+static void trace_event(void *state, const struct tocsin_event *event)
+{
+    struct tc_trace *trace = state;
+    struct tocsin_writer w;
+    uint8_t buf[128];
+
+    if (trace->closing || !trace->started)
+        return;
+    if (!strcmp(event->topic, "rpc.trace.stats")) {
+        tc_trace_publish_stats(trace, event);
+        return;
+    }
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_str(&w, "error", "no such method; there is rpc.trace.stats");
+    tocsin_end(&w);
+    if (tocsin_reply(trace->host, event, &w))
+        trace->publish_errors++;
+}
+
+static void trace_destroy(void *state)
+{
+    struct tc_trace *trace = state;
+
+    tc_trace_release(trace);
+    pthread_mutex_destroy(&trace->left_lock);
+    free(trace);
+}
+
+TOCSIN_EXPORT extern const struct tocsin_plugin tocsin_plugin;
+const struct tocsin_plugin tocsin_plugin = {
+    TOCSIN_PLUGIN_HEADER(TOCSIN_KIND_SUPPLEMENTARY),
+    .name = "trace",
+    .version = "0.1.0",
+    .summary = "tells which processes begin, what they run and how they end (eBPF)",
+    .publishes = publishes,
+    .subscribes = subscribes,
+    .options = options,
+    .init = trace_init,
+    .start = trace_start,
+    .event = trace_event,
+    .stop = trace_stop,
+    .destroy = trace_destroy,
+};

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Owns: what the programs in the kernel and the plugin say to each other: the records of
+ * the ring, control, counters. Plain data of fixed layout; compiled for both sides, so it
+ * includes nothing but the kernel's integer types.
+ */
+#ifndef TC_TRACE_ABI_H
+#define TC_TRACE_ABI_H
+
+#include <linux/types.h>
+
+#define TC_TRACE_DEPTH_MAX 48    /* names of a path that are kept */
+#define TC_TRACE_CGROUP_MAX 12   /* names of a cgroup's path */
+#define TC_TRACE_NAME_MAX 256    /* bytes of one name, NUL included */
+#define TC_TRACE_NAMES_MAX 16384 /* bytes of all texts of a record but the arguments */
+#define TC_TRACE_ARGS_MAX 65536  /* bytes of arguments; what is longer is cut */
+#define TC_TRACE_PATH_MAX 4096   /* PATH_MAX of the kernel */
+#define TC_TRACE_NO_LOGIN 0xffffffffu /* loginuid of who has not logged in */
+
+enum tc_trace_kind {
+    TC_TRACE_FORK = 1,
+    TC_TRACE_EXEC = 2,
+    TC_TRACE_EXIT = 3,
+    TC_TRACE_KINDS,
+};
+
+enum tc_trace_flags {
+    TC_TRACE_ARGS_CUT = 1,     /* there were more */
+    TC_TRACE_ARGS_MISSING = 2, /* their memory was not at hand */
+    TC_TRACE_PATH_CUT = 4,     /* one of the paths is not whole: too deep or too long */
+    TC_TRACE_FILE_GONE = 8,    /* the executable has no name any more, or never had */
+};
+
+/* The texts of a record, in this order. */
+enum tc_trace_text {
+    TC_TRACE_EXECUTABLE, /* names upwards to the root, each NUL-terminated */
+    TC_TRACE_EXEC_PATH,  /* as given to execve, NUL-terminated */
+    TC_TRACE_FOLDER,     /* working directory: names upwards */
+    TC_TRACE_CGROUP,     /* names upwards */
+    TC_TRACE_ARGS,       /* each NUL-terminated */
+    TC_TRACE_TEXTS,
+};
+
+/* A happening. Of a fork it tells the child. The texts follow it, of an exec only. */
+struct tc_trace_record {
+    __u16 kind, flags;
+    __u32 pid, parent_pid, forker_pid; /* forker: who called fork, see CLONE_PARENT */
+    __u64 time_ns;                     /* CLOCK_MONOTONIC */
+    __u64 start_ns, parent_start_ns, forker_start_ns; /* since boot */
+    __u32 session, unused;
+    __u32 uid, euid, suid, gid, login_uid;
+    __s32 exit_status; /* as wait(2) gives it */
+    __u64 cgroup_id;
+    __u64 inode, size, ctime_s; /* of the executable */
+    __u32 ctime_ns, device;     /* device: the kernel's, major << 20 | minor */
+    char comm[16];
+    char tty[32];
+    __u32 end[TC_TRACE_TEXTS]; /* where each text ends, from the end of the record */
+    __u32 cpu;
+};
+
+/* The one entry of `control`, mapped. */
+struct tc_trace_control {
+    __u32 asleep;     /* the reader must be woken; cleared by who does it */
+    __u32 wake_bytes; /* of backlog: wake whatever it is about */
+};
+
+/* Per-CPU counters: indices of `counters`. The lost stand by kind: TC_TRACE_LOST + kind.
+ */
+enum tc_trace_counter {
+    TC_TRACE_REPORTED,
+    TC_TRACE_WOKEN,
+    TC_TRACE_BUSY, /* of the lost: the CPU's buffer was in use */
+    TC_TRACE_LOST, /* no room in the ring */
+    TC_TRACE_COUNTERS = TC_TRACE_LOST + TC_TRACE_KINDS,
+};
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trace_encode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ARGS_MAX 65535 /* entries of a list, see tocsin_begin_array */
+
+static void put_text(struct tocsin_writer *w, const char *key, const char *text)
+{
+    if (text && *text)
+        tocsin_put_str(w, key, text);
+}
+
+static void put_number(struct tocsin_writer *w, const char *outer, const char *key,
+                       uint64_t value)
+{
+    tocsin_begin_map(w, outer);
+    tocsin_put_uint(w, key, value);
+    tocsin_end(w);
+}
+
+static void put_identity(struct tocsin_writer *w, const struct tc_trace_process *process)
+{
+    tocsin_put_int(w, "pid", process->pid);
+    if (process->start_ns)
+        tocsin_put_uint(w, "start", process->start_ns);
+    put_text(w, "name", process->name);
+    if (process->image)
+        put_text(w, "executable", process->image->executable);
+}
+
+/* The arguments joined by blanks, as people write them. */
+static void put_command_line(struct tocsin_writer *w, const struct tc_trace_image *image)
+{
+    size_t len = image->args_len;
+    char *line;
+
+    while (len && !image->args[len - 1])
+        len--;
+    line = len ? malloc(len) : NULL;
+    if (!line)
+        return;
+    for (size_t i = 0; i < len; i++)
+        line[i] = (char)(image->args[i] ? image->args[i] : ' ');
+    tocsin_put_strn(w, "command_line", line, len);
+    free(line);
+}
+
+static void put_args(struct tocsin_writer *w, const struct tc_trace_image *image)
+{
+    bool cut = image->args_cut;
+    size_t at = 0, n = 0, len;
+
+    tocsin_begin_array(w, "args");
+    while (at < image->args_len && n < ARGS_MAX) {
+        len = strnlen(image->args + at, image->args_len - at);
+        tocsin_put_strn(w, NULL, image->args + at, len);
+        at += len + 1;
+        n++;
+    }
+    tocsin_end(w);
+    tocsin_put_uint(w, "args_count", n);
+    if (cut || at < image->args_len)
+        tocsin_put_bool(w, "args_truncated", true);
+}
+
+static void put_users(struct tocsin_writer *w, const struct tc_trace_process *process)
+{
+    tocsin_begin_map(w, "user");
+    tocsin_put_uint(w, "id", process->uid);
+    put_number(w, "effective", "id", process->euid);
+    put_number(w, "saved", "id", process->suid);
+    tocsin_end(w);
+    put_number(w, "group", "id", process->gid);
+    if (process->session > 0)
+        tocsin_put_int(w, "session", process->session);
+    put_text(w, "tty", process->tty);
+    if (process->login_uid != TC_TRACE_NOBODY)
+        tocsin_put_uint(w, "loginuid", process->login_uid);
+}
+
+static void put_image(struct tocsin_writer *w, const struct tc_trace_event *event)
+{
+    const struct tc_trace_image *image = event->process->image;
+
+    put_text(w, "exec_path", image->exec_path);
+    put_command_line(w, image);
+    if (event->whole)
+        put_args(w, image);
+    put_text(w, "working_directory", image->folder);
+    if (image->deleted)
+        tocsin_put_bool(w, "executable_deleted", true);
+    if (event->sha256) {
+        tocsin_begin_map(w, "hash");
+        tocsin_put_str(w, "sha256", event->sha256);
+        tocsin_end(w);
+    }
+}
+
+/* The exit code as a shell would give it. */
+static void put_exit(struct tocsin_writer *w, int status)
+{
+    int signal = status & 0x7f;
+
+    tocsin_put_int(w, "exit_code", signal ? 128 + signal : status >> 8 & 0xff);
+    if (signal)
+        tocsin_put_int(w, "exit_signal", signal);
+}
+
+static void put_ancestors(struct tocsin_writer *w, const struct tc_trace_event *event)
+{
+    const struct tc_trace_process *process = event->process;
+
+    tocsin_begin_map(w, "parent");
+    if (event->ancestor_count) {
+        put_identity(w, event->ancestors[0]);
+        if (event->ancestors[0]->image)
+            put_command_line(w, event->ancestors[0]->image);
+    } else {
+        tocsin_put_int(w, "pid", process->parent_pid);
+        if (process->parent_start_ns)
+            tocsin_put_uint(w, "start", process->parent_start_ns);
+    }
+    tocsin_end(w);
+    tocsin_begin_array(w, "ancestors");
+    for (size_t i = 0; i < event->ancestor_count; i++) {
+        tocsin_begin_map(w, NULL);
+        put_identity(w, event->ancestors[i]);
+        tocsin_end(w);
+    }
+    tocsin_end(w);
+}
+
+static void put_container(struct tocsin_writer *w, const struct tc_trace_process *process)
+{
+    const struct tc_trace_image *image = process->image;
+
+    if (process->cgroup_id || (image && image->cgroup)) {
+        tocsin_begin_map(w, "cgroup");
+        if (process->cgroup_id)
+            tocsin_put_uint(w, "id", process->cgroup_id);
+        if (image)
+            put_text(w, "path", image->cgroup);
+        tocsin_end(w);
+    }
+    if (image && *image->container) {
+        tocsin_begin_map(w, "container");
+        tocsin_put_str(w, "id", image->container);
+        tocsin_end(w);
+    }
+}
+
+void tc_trace_encode(struct tocsin_writer *w, const struct tc_trace_event *event)
+{
+    tocsin_begin_map(w, NULL);
+    tocsin_put_uint(w, "@timestamp", event->time_ns);
+    put_number(w, "event", "sequence", event->sequence);
+    tocsin_put_str(w, "sensor", "trace");
+    tocsin_put_uint(w, "epoch", event->epoch);
+    tocsin_begin_map(w, "process");
+    put_identity(w, event->process);
+    put_users(w, event->process);
+    if (event->process->image)
+        put_image(w, event);
+    if (event->ended)
+        put_exit(w, event->exit_status);
+    if (event->process->parent_pid > 0)
+        put_ancestors(w, event);
+    tocsin_end(w);
+    put_container(w, event->process);
+    tocsin_end(w);
+}

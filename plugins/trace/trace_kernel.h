@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Owns: the kernel's structures as far as trace.bpf.c reads them. The loader finds where
+ * each field is in the kernel that runs (CO-RE, by its BTF); what has another name in
+ * some versions stands in a flavour (___name) of its own and is asked for by
+ * bpf_core_field_exists.
+ */
+#ifndef TC_TRACE_KERNEL_H
+#define TC_TRACE_KERNEL_H
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef struct {
+    __u32 val;
+} kuid_t;
+
+typedef struct {
+    __u32 val;
+} kgid_t;
+
+typedef struct {
+    int counter;
+} atomic_t;
+
+struct cred {
+    kuid_t uid, suid, euid;
+    kgid_t gid;
+};
+
+struct upid {
+    int nr;
+};
+
+struct pid {
+    struct upid numbers[1];
+};
+
+enum {
+    PIDTYPE_SID = 3, /* include/linux/pid.h */
+};
+
+struct tty_struct {
+    char name[64];
+};
+
+struct signal_struct {
+    atomic_t live;
+    struct pid *pids[4];
+    int group_exit_code;
+    unsigned int flags;
+    struct tty_struct *tty;
+};
+
+struct qstr {
+    const unsigned char *name;
+};
+
+struct super_block {
+    __u32 s_dev;
+};
+
+struct timespec64 {
+    __s64 tv_sec;
+    long tv_nsec;
+};
+
+struct inode {
+    struct super_block *i_sb;
+    unsigned long i_ino;
+    long long i_size;
+    const unsigned int i_nlink;
+};
+
+struct inode___plain { /* to 6.5 */
+    struct timespec64 i_ctime;
+};
+
+struct inode___under { /* to 6.10 */
+    struct timespec64 __i_ctime;
+};
+
+struct inode___split { /* from 6.11 */
+    __s64 i_ctime_sec;
+    __u32 i_ctime_nsec;
+};
+
+struct dentry {
+    struct dentry *d_parent;
+    struct qstr d_name;
+};
+
+struct vfsmount {
+    struct dentry *mnt_root;
+};
+
+struct mount {
+    struct vfsmount mnt;
+    struct mount *mnt_parent;
+    struct dentry *mnt_mountpoint;
+};
+
+struct path {
+    struct vfsmount *mnt;
+    struct dentry *dentry;
+};
+
+struct fs_struct {
+    struct path pwd;
+};
+
+struct file {
+    struct inode *f_inode;
+    struct path f_path;
+};
+
+struct mm_struct {
+    unsigned long arg_start, arg_end;
+};
+
+struct kernfs_node {
+    const char *name;
+    __u64 id;
+};
+
+struct kernfs_node___plain { /* to 6.14 */
+    struct kernfs_node *parent;
+};
+
+struct kernfs_node___under { /* from 6.15 */
+    struct kernfs_node *__parent;
+};
+
+struct cgroup {
+    struct kernfs_node *kn;
+};
+
+struct css_set {
+    struct cgroup *dfl_cgrp;
+};
+
+struct task_struct {
+    int pid, tgid;
+    struct task_struct *real_parent, *group_leader;
+    __u64 start_boottime;
+    const struct cred *cred;
+    char comm[16];
+    int exit_code;
+    struct mm_struct *mm;
+    struct fs_struct *fs;
+    struct signal_struct *signal;
+    struct css_set *cgroups;
+};
+
+struct task_struct___audited { /* CONFIG_AUDIT */
+    kuid_t loginuid;
+};
+
+struct linux_binprm {
+    struct file *file;
+    const char *filename;
+};
+
+#pragma clang attribute pop
+
+#endif

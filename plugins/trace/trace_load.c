@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trace_load.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <tocsin/plugin.h>
+#include <unistd.h>
+
+#include "trace_skeleton.h"
+
+#define BTF_PATH "/sys/kernel/btf/vmlinux"
+#define MESSAGE_MAX 512
+
+/* As in kext_load.c: libbpf has one function for messages, without an argument. */
+static _Thread_local const struct tocsin_host *loading;
+
+__attribute__((format(printf, 2, 0))) static int
+on_message(enum libbpf_print_level level, const char *format, va_list ap)
+{
+    char text[MESSAGE_MAX];
+    size_t n;
+
+    (void)level;
+    vsnprintf(text, sizeof(text), format, ap);
+    n = strlen(text);
+    if (n && text[n - 1] == '\n')
+        text[n - 1] = '\0';
+    /* Its guess at any EPERM is a limit of memory, which is never the reason here. */
+    if (loading && !strstr(text, "ulimit"))
+        loading->log(loading, TOCSIN_LOG_DEBUG, "%s", text);
+    return 0;
+}
+
+static int load(struct tc_trace_programs *programs, uint32_t ring_bytes)
+{
+    int cpus = libbpf_num_possible_cpus();
+
+    if (cpus <= 0)
+        return cpus ? cpus : -EINVAL;
+    programs->cpus = (size_t)cpus;
+    programs->skeleton = trace_bpf__open();
+    if (!programs->skeleton)
+        return -errno;
+    bpf_map__set_max_entries(programs->skeleton->maps.ring, ring_bytes);
+    bpf_map__set_max_entries(programs->skeleton->maps.scratches, (uint32_t)cpus);
+    return trace_bpf__load(programs->skeleton);
+}
+
+static int map_control(struct tc_trace_programs *programs, uint32_t ring_bytes)
+{
+    void *control = mmap(NULL, sizeof(struct tc_trace_control), PROT_READ | PROT_WRITE,
+                         MAP_SHARED, bpf_map__fd(programs->skeleton->maps.control), 0);
+
+    if (control == MAP_FAILED)
+        return -errno;
+    programs->control = control;
+    programs->control->wake_bytes = ring_bytes / 4;
+    return 0;
+}
+
+static int attach(struct tc_trace_programs *programs)
+{
+    struct bpf_program *program;
+
+    bpf_object__for_each_program(program, programs->skeleton->obj)
+    {
+        struct bpf_link *link = bpf_program__attach(program);
+
+        if (!link)
+            return -errno;
+        programs->links[programs->link_count++] = link;
+    }
+    return 0;
+}
+
+int tc_trace_load(struct tc_trace_programs *programs, uint32_t ring_bytes,
+                  const struct tocsin_host *host, char why[256])
+{
+    int err;
+
+    memset(programs, 0, sizeof(*programs));
+    if (access(BTF_PATH, R_OK)) {
+        snprintf(why, 256,
+                 "the kernel has no type information (" BTF_PATH
+                 ", CONFIG_DEBUG_INFO_BTF): %s",
+                 strerror(errno));
+        return -ENOTSUP;
+    }
+    loading = host;
+    libbpf_set_print(on_message);
+    err = load(programs, ring_bytes);
+    if (!err)
+        err = map_control(programs, ring_bytes);
+    if (!err)
+        err = attach(programs);
+    /* Silent, not what it was before: that could be a function of a plugin that is gone.
+     */
+    libbpf_set_print(NULL);
+    loading = NULL;
+    if (err) {
+        snprintf(why, 256, "BPF tracing programs: %s",
+                 err == -EPERM ? "the kernel does not let them be loaded"
+                               : strerror(-err));
+        tc_trace_unload(programs);
+    }
+    return err;
+}
+
+void tc_trace_detach(struct tc_trace_programs *programs)
+{
+    while (programs->link_count)
+        bpf_link__destroy(programs->links[--programs->link_count]);
+}
+
+void tc_trace_unload(struct tc_trace_programs *programs)
+{
+    tc_trace_detach(programs);
+    if (programs->control)
+        munmap(programs->control, sizeof(struct tc_trace_control));
+    programs->control = NULL;
+    trace_bpf__destroy(programs->skeleton);
+    programs->skeleton = NULL;
+}
+
+int tc_trace_ring_fd(const struct tc_trace_programs *programs)
+{
+    return bpf_map__fd(programs->skeleton->maps.ring);
+}
+
+void tc_trace_counter_by_cpu(const struct tc_trace_programs *programs, uint32_t counter,
+                             uint64_t *ret)
+{
+    int fd = bpf_map__fd(programs->skeleton->maps.counters);
+    uint64_t *values = calloc(programs->cpus, sizeof(*values));
+
+    if (values && !bpf_map_lookup_elem(fd, &counter, values))
+        for (size_t i = 0; i < programs->cpus; i++)
+            ret[i] += values[i];
+    free(values);
+}
+
+uint64_t tc_trace_counter(const struct tc_trace_programs *programs, uint32_t counter)
+{
+    uint64_t *values = calloc(programs->cpus, sizeof(*values));
+    uint64_t sum = 0;
+
+    if (values)
+        tc_trace_counter_by_cpu(programs, counter, values);
+    for (size_t i = 0; values && i < programs->cpus; i++)
+        sum += values[i];
+    free(values);
+    return sum;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the programs in the kernel: loaded, sized, attached, detached; and their maps, as
+ * functions. Whether a machine can run them is found out by loading them. Any thread, but
+ * load and unload: one at a time, and not the loop (they read the kernel's BTF). Must
+ * not: know events or the agent.
+ */
+#ifndef TC_TRACE_LOAD_H
+#define TC_TRACE_LOAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "trace_abi.h"
+
+struct bpf_link;
+struct tocsin_host;
+struct trace_bpf;
+
+#define TC_TRACE_LINKS_MAX 8
+
+struct tc_trace_programs {
+    struct trace_bpf *skeleton; /* NULL: not loaded */
+    struct bpf_link *links[TC_TRACE_LINKS_MAX];
+    size_t link_count, cpus;
+    struct tc_trace_control *control; /* shared with the kernel */
+};
+
+/*
+ * Loads and attaches. ring_bytes: a power of two, at least a page. host is for the
+ * loader's messages. Errors: a negative errno, and a sentence in `why`.
+ */
+int tc_trace_load(struct tc_trace_programs *programs, uint32_t ring_bytes,
+                  const struct tocsin_host *host, char why[256]);
+
+/* Returns when none of the programs runs any more; the ring can still be read. */
+void tc_trace_detach(struct tc_trace_programs *programs);
+void tc_trace_unload(struct tc_trace_programs *programs); /* detaches, too */
+
+int tc_trace_ring_fd(const struct tc_trace_programs *programs);
+
+/* A counter, all CPUs added up. Any thread. */
+uint64_t tc_trace_counter(const struct tc_trace_programs *programs, uint32_t counter);
+
+/* Adds a counter to ret[cpu] of each CPU, programs->cpus of them. */
+void tc_trace_counter_by_cpu(const struct tc_trace_programs *programs, uint32_t counter,
+                             uint64_t *ret);
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trace_proc.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "sensor_process.h"
+#include "trace_abi.h"
+
+#define TEXT_MAX 4096
+#define NS_PER_S 1000000000ull
+#define PTS_MAJOR 136 /* to 143: Documentation/admin-guide/devices.txt */
+#define PTS_MAJOR_LAST 143
+#define TTY_MAJOR 4
+
+/* Reads a file of /proc as far as `cap` goes, and ends it with NUL. Bytes, or an errno.
+ */
+__attribute__((format(printf, 3, 4))) static ssize_t read_proc(char *buf, size_t cap,
+                                                               const char *format, ...)
+{
+    size_t len = 0;
+    char path[64];
+    va_list ap;
+    ssize_t n;
+    int fd;
+
+    va_start(ap, format);
+    vsnprintf(path, sizeof(path), format, ap);
+    va_end(ap);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    do {
+        n = read(fd, buf + len, cap - 1 - len);
+        if (n > 0)
+            len += (size_t)n;
+    } while (n > 0 && len < cap - 1);
+    n = n < 0 ? -errno : (ssize_t)len;
+    close(fd);
+    buf[len] = '\0';
+    return n;
+}
+
+static void tty_name(int device, char ret[32])
+{
+    unsigned major_ = (unsigned)device >> 8 & 0xfff;
+    unsigned minor_ = ((unsigned)device & 0xff) | ((unsigned)device >> 12 & 0xfff00);
+
+    if (major_ >= PTS_MAJOR && major_ <= PTS_MAJOR_LAST)
+        snprintf(ret, 32, "pts/%u", (major_ - PTS_MAJOR) * 256 + minor_);
+    else if (major_ == TTY_MAJOR)
+        snprintf(ret, 32, minor_ < 64 ? "tty%u" : "ttyS%u",
+                 minor_ < 64 ? minor_ : minor_ - 64);
+}
+
+/* proc_pid_stat(5); process may be NULL. */
+static int read_stat(const struct tc_sensor_processes *clock, int32_t pid,
+                     struct tc_trace_process *process, uint64_t *ret_start_ns)
+{
+    char text[TEXT_MAX], *open_paren, *close_paren;
+    unsigned long long ticks;
+    int parent, session, tty;
+    ssize_t n = read_proc(text, sizeof(text), "/proc/%d/stat", pid);
+
+    if (n < 0)
+        return (int)n;
+    open_paren = strchr(text, '(');
+    close_paren = strrchr(text, ')'); /* a name may hold any character, ')' too */
+    if (!open_paren || !close_paren || close_paren < open_paren ||
+        sscanf(close_paren + 1,
+               " %*c %d %*d %d %d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
+               "%*d %llu",
+               &parent, &session, &tty, &ticks) != 4)
+        return -EPROTO;
+    *ret_start_ns = tc_sensor_processes_start(
+        clock, ticks * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK)));
+    if (!process)
+        return 0;
+    *close_paren = '\0';
+    snprintf(process->name, sizeof(process->name), "%.*s", (int)sizeof(process->name) - 1,
+             open_paren + 1);
+    process->parent_pid = parent;
+    process->session = session;
+    tty_name(tty, process->tty);
+    return 0;
+}
+
+uint64_t tc_trace_proc_start(const struct tc_sensor_processes *clock, int32_t pid)
+{
+    uint64_t start_ns;
+
+    return read_stat(clock, pid, NULL, &start_ns) ? 0 : start_ns;
+}
+
+static int read_users(int32_t pid, struct tc_trace_process *process)
+{
+    char text[TEXT_MAX];
+    const char *line;
+    ssize_t n = read_proc(text, sizeof(text), "/proc/%d/status", pid);
+
+    if (n < 0)
+        return (int)n;
+    line = strstr(text, "\nUid:");
+    if (!line || sscanf(line, "\nUid: %u %u %u", &process->uid, &process->euid,
+                        &process->suid) != 3)
+        return -EPROTO;
+    line = strstr(text, "\nGid:");
+    if (!line || sscanf(line, "\nGid: %u", &process->gid) != 1)
+        return -EPROTO;
+    n = read_proc(text, sizeof(text), "/proc/%d/loginuid", pid);
+    process->login_uid = n > 0 ? (uint32_t)strtoul(text, NULL, 10) : TC_TRACE_NOBODY;
+    return 0;
+}
+
+static char *read_link(int32_t pid, const char *name, bool *ret_deleted)
+{
+    static const char deleted[] = " (deleted)";
+    char link[48], path[TEXT_MAX];
+    size_t tail = sizeof(deleted) - 1;
+    ssize_t n;
+
+    snprintf(link, sizeof(link), "/proc/%d/%s", pid, name);
+    n = readlink(link, path, sizeof(path) - 1);
+    if (n <= 0)
+        return NULL;
+    path[n] = '\0';
+    *ret_deleted = (size_t)n > tail && !strcmp(path + n - tail, deleted);
+    if (*ret_deleted)
+        path[(size_t)n - tail] = '\0';
+    return strdup(path);
+}
+
+char *tc_trace_proc_args(int32_t pid, size_t max, size_t *ret_len)
+{
+    char *args = malloc(max + 1), *smaller;
+    ssize_t n = args ? read_proc(args, max + 1, "/proc/%d/cmdline", pid) : -ENOMEM;
+
+    if (n <= 0) {
+        free(args);
+        return NULL;
+    }
+    *ret_len = (size_t)n;
+    smaller = realloc(args, (size_t)n);
+    return smaller ? smaller : args;
+}
+
+static void read_cgroup(int32_t pid, struct tc_trace_image *image)
+{
+    char text[TEXT_MAX], *line;
+    ssize_t n = read_proc(text, sizeof(text), "/proc/%d/cgroup", pid);
+
+    if (n <= 0)
+        return;
+    tc_trace_container_of(text, image->container);
+    line = strstr(text, "0::/"); /* the unified hierarchy; cgroups(7) */
+    if (!line || (line != text && line[-1] != '\n'))
+        return;
+    line += 3;
+    line[strcspn(line, "\n")] = '\0';
+    image->cgroup = strdup(line);
+}
+
+static void read_file(int32_t pid, struct tc_trace_file *file)
+{
+    char path[40];
+    struct stat st;
+
+    snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+    if (stat(path, &st))
+        return;
+    file->device = st.st_dev;
+    file->inode = st.st_ino;
+    file->size = (uint64_t)st.st_size;
+    file->ctime_ns =
+        (uint64_t)st.st_ctim.tv_sec * NS_PER_S + (uint64_t)st.st_ctim.tv_nsec;
+}
+
+/* Whatever can be read: a kernel's thread has nothing of it. */
+static void read_image(int32_t pid, struct tc_trace_image *image)
+{
+    bool folder_deleted;
+
+    image->executable = read_link(pid, "exe", &image->deleted);
+    image->folder = read_link(pid, "cwd", &folder_deleted);
+    image->args = tc_trace_proc_args(pid, TC_TRACE_ARGS_MAX, &image->args_len);
+    image->args_cut = image->args_len == TC_TRACE_ARGS_MAX;
+    read_cgroup(pid, image);
+    read_file(pid, &image->file);
+}
+
+int tc_trace_proc_read(const struct tc_sensor_processes *clock, int32_t pid,
+                       struct tc_trace_process *process)
+{
+    uint64_t start_ns;
+    int err = read_stat(clock, pid, process, &process->start_ns);
+
+    process->pid = pid;
+    if (!err)
+        err = read_users(pid, process);
+    if (err)
+        return err;
+    process->image = tc_trace_image_new();
+    if (!process->image)
+        return -ENOMEM;
+    read_image(pid, process->image);
+    /* All of it is about one process if that is still there. */
+    start_ns = tc_trace_proc_start(clock, pid);
+    return start_ns == process->start_ns ? 0 : -ESRCH;
+}
+
+int tc_trace_proc_each(void (*fn)(void *arg, int32_t pid), void *arg)
+{
+    DIR *dir = opendir("/proc");
+    struct dirent *entry;
+
+    if (!dir)
+        return -errno;
+    while ((entry = readdir(dir)) != NULL)
+        if (isdigit((unsigned char)entry->d_name[0]))
+            fn(arg, (int32_t)strtol(entry->d_name, NULL, 10));
+    closedir(dir);
+    return 0;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the thread that hears what has happened, has the tracker make events of it and
+ * hands them on. It sleeps when nothing happens: as that of kext, it looks every few
+ * milliseconds by itself while something does, since being woken is what costs whoever
+ * forks. It tells of losses, too.
+ */
+#ifndef TC_TRACE_READER_H
+#define TC_TRACE_READER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "sensor_ring.h"
+#include "trace_load.h"
+#include "trace_netlink.h"
+
+struct tc_trace_items;
+struct tc_trace_tracker;
+
+#define TC_TRACE_LOOK_MS 5   /* between looks while it is awake */
+#define TC_TRACE_AWAKE_MS 50 /* without a record before it sleeps */
+#define TC_TRACE_BATCH 64    /* events before they are handed on */
+/* Handed on and not published yet; beyond it nothing is read, and the ring fills. */
+#define TC_TRACE_UNDELIVERED 8192
+#define TC_TRACE_UNDELIVERED_BYTES (32u * 1024 * 1024)
+
+/* Called on the reader's thread; takes the items. */
+typedef void (*tc_trace_deliver_fn)(void *arg, struct tc_trace_items *items);
+
+struct tc_trace_reader {
+    struct tc_trace_programs *programs; /* NULL: the process connector is read */
+    struct tc_trace_netlink *netlink;
+    struct tc_trace_tracker *tracker;
+    tc_trace_deliver_fn deliver;
+    void *arg;
+    struct tc_sensor_ring ring;
+    int epoll, wake;
+    bool running;
+    pthread_t thread;
+    atomic_bool stopping;
+    atomic_size_t undelivered, undelivered_bytes;
+    uint64_t complete_ns; /* since the epoch: until then all losses were told of */
+    uint64_t told_lost, told_overflows, *by_cpu, *told_by_cpu;
+    atomic_ullong lost, gaps, overflows, sleeps;
+};
+
+/* Errors: -ENOMEM; those of mmap(2), epoll_create(2), pthread_create(3). */
+int tc_trace_reader_start(struct tc_trace_reader *reader, size_t ring_bytes);
+
+/* Reads what is left and ends the thread. */
+void tc_trace_reader_stop(struct tc_trace_reader *reader);
+
+/* Items have been published. Any thread. */
+void tc_trace_reader_delivered(struct tc_trace_reader *reader, size_t count,
+                               size_t bytes);
+
+#endif

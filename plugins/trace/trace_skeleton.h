@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns: nothing; makes what bpftool has generated fit for our warnings. */
+#ifndef TC_TRACE_SKELETON_H
+#define TC_TRACE_SKELETON_H
+
+#include "trace_abi.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wcast-qual"
+#pragma GCC diagnostic ignored "-Wpedantic"
+#pragma GCC diagnostic ignored "-Wshadow"
+#include "trace.skel.h"
+#pragma GCC diagnostic pop
+
+#endif

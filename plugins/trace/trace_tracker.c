@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trace_tracker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "sensor_process.h"
+#include "trace_encode.h"
+#include "trace_hash.h"
+#include "trace_proc.h"
+#include "trace_record.h"
+
+#define NS_PER_S 1000000000ull
+
+static uint64_t now_ns(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+uint64_t tc_trace_realtime_ns(void)
+{
+    return now_ns(CLOCK_REALTIME);
+}
+
+void tc_trace_tracker_set_clock(struct tc_trace_tracker *tracker)
+{
+    tracker->realtime_ns = now_ns(CLOCK_REALTIME) - now_ns(CLOCK_MONOTONIC);
+    tracker->known = tracker->table.alive_count + tracker->table.gone_count;
+    tracker->aged = tracker->table.aged;
+    tracker->evicted = tracker->table.evicted;
+}
+
+int tc_trace_tracker_init(struct tc_trace_tracker *tracker, size_t capacity,
+                          struct tc_trace_hashes *hashes)
+{
+    int err;
+
+    memset(tracker, 0, sizeof(*tracker));
+    tracker->hashes = hashes;
+    tracker->epoch = tc_trace_realtime_ns() / 1000000;
+    tc_trace_items_init(&tracker->items);
+    err = tc_trace_table_init(&tracker->table, capacity);
+    if (!err)
+        err = tc_sensor_processes_new(1, &tracker->clock);
+    if (err)
+        tc_trace_tracker_done(tracker);
+    return err;
+}
+
+void tc_trace_tracker_done(struct tc_trace_tracker *tracker)
+{
+    tc_trace_items_clear(&tracker->items);
+    tc_trace_table_done(&tracker->table);
+    tc_sensor_processes_free(tracker->clock);
+    tracker->clock = NULL;
+}
+
+/* ---- What /proc knows. ---- */
+
+/* Takes over what was read; the entry keeps its place and its first parent. */
+static void take_over(struct tc_trace_process *process, struct tc_trace_process *fresh)
+{
+    tc_trace_image_unref(process->image);
+    process->image = fresh->image;
+    if (!process->parent_pid) {
+        process->parent_pid = fresh->parent_pid;
+        process->parent_start_ns = fresh->parent_start_ns;
+    }
+    process->uid = fresh->uid;
+    process->euid = fresh->euid;
+    process->suid = fresh->suid;
+    process->gid = fresh->gid;
+    process->login_uid = fresh->login_uid;
+    process->session = fresh->session;
+    memcpy(process->name, fresh->name, sizeof(process->name));
+    memcpy(process->tty, fresh->tty, sizeof(process->tty));
+}
+
+/* Reads it anew; start_ns 0: whoever has that pid now. NULL: it is not there. */
+static struct tc_trace_process *read_anew(struct tc_trace_tracker *tracker, int32_t pid,
+                                          uint64_t start_ns)
+{
+    struct tc_trace_process fresh, *process = NULL;
+
+    memset(&fresh, 0, sizeof(fresh));
+    tracker->proc_reads++;
+    if (tc_trace_proc_read(tracker->clock, pid, &fresh) ||
+        (start_ns && fresh.start_ns != start_ns)) {
+        tracker->proc_gone++;
+        goto out;
+    }
+    if (fresh.parent_pid > 0)
+        fresh.parent_start_ns = tc_trace_proc_start(tracker->clock, fresh.parent_pid);
+    process = tc_trace_table_put(&tracker->table, pid, fresh.start_ns);
+    if (!process)
+        goto out;
+    take_over(process, &fresh);
+    fresh.image = NULL;
+out:
+    tc_trace_image_unref(fresh.image);
+    return process;
+}
+
+static void remember(void *arg, int32_t pid)
+{
+    struct tc_trace_process *process = read_anew(arg, pid, 0);
+
+    if (process && process->image)
+        tc_trace_image_trim(process->image);
+}
+
+int tc_trace_tracker_snapshot(struct tc_trace_tracker *tracker)
+{
+    int err = tc_trace_proc_each(remember, tracker);
+
+    tc_trace_tracker_set_clock(tracker);
+    return err;
+}
+
+static struct tc_trace_process *find_or_read(struct tc_trace_tracker *tracker,
+                                             int32_t pid, uint64_t start_ns)
+{
+    struct tc_trace_process *process;
+
+    process = tc_trace_table_find(&tracker->table, pid, start_ns);
+    if (!process && pid > 0) {
+        process = read_anew(tracker, pid, start_ns);
+        if (process && process->image)
+            tc_trace_image_trim(process->image);
+    }
+    return process;
+}
+
+/* ---- Telling. ---- */
+
+static void write_event(struct tc_trace_tracker *tracker, struct tc_trace_event *event)
+{
+    struct tocsin_writer w;
+
+    event->sequence = ++tracker->sequence;
+    event->epoch = tracker->epoch;
+    tocsin_writer_init_growing(&w);
+    tc_trace_encode(&w, event);
+    if (w.error || w.len > TOCSIN_EVENT_MAX_BYTES) {
+        tracker->failed++;
+        tocsin_writer_done(&w);
+    } else if (tc_trace_items_add(&tracker->items, event->topic, event->time_ns, w.buf,
+                                  w.len)) {
+        tracker->failed++;
+    }
+}
+
+static void tell(struct tc_trace_tracker *tracker, struct tc_trace_event *event)
+{
+    const struct tc_trace_process *process = event->process, *above;
+    const struct tc_trace_image *image = process->image;
+    char hex[TC_TRACE_HEX];
+
+    /* Reading the parent may make others be forgotten, so it comes first. */
+    if (process->parent_pid > 0)
+        find_or_read(tracker, process->parent_pid, process->parent_start_ns);
+    for (above = process; event->ancestor_count < TC_TRACE_ANCESTORS_MAX;) {
+        if (above->parent_pid <= 0)
+            break;
+        above = tc_trace_table_find(&tracker->table, above->parent_pid,
+                                    above->parent_start_ns);
+        if (!above)
+            break;
+        event->ancestors[event->ancestor_count++] = above;
+    }
+    if (image &&
+        tc_trace_hashes_find(tracker->hashes, &image->file, image->executable, hex))
+        event->sha256 = hex;
+    write_event(tracker, event);
+}
+
+static void tell_started(struct tc_trace_tracker *tracker,
+                         struct tc_trace_process *process, uint64_t time_ns)
+{
+    struct tc_trace_event event = {.topic = "process.started",
+                                   .time_ns = time_ns,
+                                   .process = process,
+                                   .whole = true};
+
+    tracker->started++;
+    tracker->args_cut += process->image && process->image->args_cut;
+    tell(tracker, &event);
+    if (process->image)
+        tc_trace_image_trim(process->image);
+}
+
+static void tell_forked(struct tc_trace_tracker *tracker,
+                        struct tc_trace_process *process, uint64_t time_ns)
+{
+    struct tc_trace_event event = {
+        .topic = "process.forked", .time_ns = time_ns, .process = process};
+
+    tracker->forked++;
+    tell(tracker, &event);
+}
+
+static void tell_exited(struct tc_trace_tracker *tracker,
+                        struct tc_trace_process *process, int status, uint64_t time_ns)
+{
+    struct tc_trace_event event = {.topic = "process.exited",
+                                   .time_ns = time_ns,
+                                   .process = process,
+                                   .ended = true,
+                                   .exit_status = status};
+
+    if (process->gone) {
+        tracker->exited_twice++;
+        return;
+    }
+    tracker->exited++;
+    tell(tracker, &event);
+    tc_trace_table_end(&tracker->table, process);
+}
+
+/* ---- From the ring. ---- */
+
+/* The entry of whom a record is about, up to date but for its image. */
+static struct tc_trace_process *entry_of(struct tc_trace_tracker *tracker,
+                                         const struct tc_trace_record *record)
+{
+    uint64_t start_ns = tc_sensor_processes_start(tracker->clock, record->start_ns);
+    struct tc_trace_process *process =
+        tc_trace_table_put(&tracker->table, (int32_t)record->pid, start_ns);
+
+    if (!process)
+        return NULL;
+    if (!process->parent_pid && record->parent_pid) {
+        process->parent_pid = (int32_t)record->parent_pid;
+        process->parent_start_ns =
+            tc_sensor_processes_start(tracker->clock, record->parent_start_ns);
+    }
+    tc_trace_record_fill(record, process);
+    return process;
+}
+
+static void inherit(struct tc_trace_tracker *tracker, struct tc_trace_process *process,
+                    int32_t pid, uint64_t start_ns)
+{
+    const struct tc_trace_process *forker = find_or_read(tracker, pid, start_ns);
+
+    if (!process->image && forker)
+        process->image = tc_trace_image_ref(forker->image);
+}
+
+static void set_image(struct tc_trace_tracker *tracker, struct tc_trace_process *process,
+                      const struct tc_trace_record *record)
+{
+    struct tc_trace_image *image = tc_trace_record_image(record);
+
+    tc_trace_image_unref(process->image);
+    process->image = image;
+    if (!image)
+        return;
+    tracker->path_cut += record->flags & TC_TRACE_PATH_CUT ? 1 : 0;
+    if (!(record->flags & TC_TRACE_ARGS_MISSING))
+        return;
+    tracker->args_missing++;
+    image->args = tc_trace_proc_args(process->pid, TC_TRACE_ARGS_MAX, &image->args_len);
+    image->args_cut = true;
+}
+
+void tc_trace_tracker_record(struct tc_trace_tracker *tracker,
+                             const struct tc_trace_record *record, size_t len)
+{
+    struct tc_trace_process *process;
+    uint64_t time_ns;
+
+    if (!tc_trace_record_whole(record, len)) {
+        tracker->malformed++;
+        return;
+    }
+    time_ns = record->time_ns + tracker->realtime_ns;
+    process = entry_of(tracker, record);
+    if (!process) {
+        tracker->failed++;
+    } else if (record->kind == TC_TRACE_FORK) {
+        inherit(tracker, process, (int32_t)record->forker_pid,
+                tc_sensor_processes_start(tracker->clock, record->forker_start_ns));
+        tell_forked(tracker, process, time_ns);
+    } else if (record->kind == TC_TRACE_EXEC) {
+        set_image(tracker, process, record);
+        tell_started(tracker, process, time_ns);
+    } else {
+        tell_exited(tracker, process, record->exit_status, time_ns);
+    }
+}
+
+/* ---- From the process connector: all else is read from /proc, if it is still there. */
+
+void tc_trace_tracker_forked(struct tc_trace_tracker *tracker, int32_t pid,
+                             int32_t parent_pid, uint64_t time_ns)
+{
+    uint64_t start_ns = tc_trace_proc_start(tracker->clock, pid);
+    struct tc_trace_process *process, *forker;
+
+    /* Of one that has gone already, the moment of its fork is its start. */
+    if (!start_ns)
+        start_ns = tc_sensor_processes_start(tracker->clock, time_ns);
+    forker = find_or_read(tracker, parent_pid, 0);
+    process = tc_trace_table_put(&tracker->table, pid, start_ns);
+    if (!process) {
+        tracker->failed++;
+        return;
+    }
+    process->parent_pid = parent_pid;
+    if (forker) {
+        struct tc_trace_process copy = *forker;
+
+        copy.image = tc_trace_image_ref(forker->image);
+        take_over(process, &copy);
+        process->parent_start_ns = forker->start_ns;
+    }
+    tell_forked(tracker, process, time_ns + tracker->realtime_ns);
+}
+
+void tc_trace_tracker_executed(struct tc_trace_tracker *tracker, int32_t pid,
+                               uint64_t time_ns)
+{
+    struct tc_trace_process *process = read_anew(tracker, pid, 0);
+
+    if (!process) {
+        /* What it was before is not what it has become: only that it did is known. */
+        process = tc_trace_table_find(&tracker->table, pid, 0);
+        if (!process)
+            process = tc_trace_table_put(&tracker->table, pid, 0);
+        if (process) {
+            tc_trace_image_unref(process->image);
+            process->image = NULL;
+        }
+    }
+    if (process)
+        tell_started(tracker, process, time_ns + tracker->realtime_ns);
+    else
+        tracker->failed++;
+}
+
+void tc_trace_tracker_exited(struct tc_trace_tracker *tracker, int32_t pid, int status,
+                             uint64_t time_ns)
+{
+    struct tc_trace_process *process = tc_trace_table_find(&tracker->table, pid, 0);
+
+    if (!process)
+        process = tc_trace_table_put(&tracker->table, pid, 0);
+    if (process)
+        tell_exited(tracker, process, status, time_ns + tracker->realtime_ns);
+    else
+        tracker->failed++;
+}
+
+/* ---- Loss. ---- */
+
+void tc_trace_tracker_gap(struct tc_trace_tracker *tracker, const char *reason,
+                          uint64_t from_ns, uint64_t lost, const uint64_t *by_cpu,
+                          size_t cpus)
+{
+    uint64_t to_ns = tc_trace_realtime_ns();
+    struct tocsin_writer w;
+
+    tracker->sequence += lost; /* a hole in it is a loss */
+    tocsin_writer_init_growing(&w);
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_str(&w, "sensor", "trace");
+    tocsin_put_str(&w, "reason", reason);
+    tocsin_put_uint(&w, "count", lost);
+    tocsin_put_uint(&w, "from", from_ns);
+    tocsin_put_uint(&w, "to", to_ns);
+    tocsin_begin_array(&w, "cpus");
+    for (size_t i = 0; i < cpus; i++)
+        tocsin_put_uint(&w, NULL, by_cpu[i]);
+    tocsin_end(&w);
+    tocsin_end(&w);
+    if (w.error) {
+        tracker->failed++;
+        tocsin_writer_done(&w);
+    } else if (tc_trace_items_add(&tracker->items, TOCSIN_TOPIC_SENSOR_GAP, to_ns, w.buf,
+                                  w.len)) {
+        tracker->failed++;
+    }
+}
