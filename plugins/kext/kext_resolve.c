@@ -17,6 +17,8 @@
 #include "sensor_scope.h"
 
 #define NS_PER_S 1000000000ull
+#define CLOCK_TRIES 8
+#define CLOCK_APART_NS 2000
 #define STATX_WHAT (STATX_BASIC_STATS | STATX_MNT_ID)
 /* Never waits, never follows, never becomes a terminal. */
 #define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
@@ -77,15 +79,30 @@ void tc_kext_resolve_process(struct tc_kext_resolver *resolver, pid_t pid)
     pthread_mutex_unlock(&resolver->lock);
 }
 
-/* CLOCK_MONOTONIC to nanoseconds since the epoch. */
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* CLOCK_MONOTONIC to nanoseconds since the epoch. Others compare it to the microsecond,
+ * so a thread that was interrupted between the clocks looks again. */
 static uint64_t realtime_of(uint64_t monotonic_ns)
 {
-    struct timespec real, mono;
+    uint64_t before, real, took, ahead = 0, least = UINT64_MAX;
 
-    clock_gettime(CLOCK_MONOTONIC, &mono);
-    clock_gettime(CLOCK_REALTIME, &real);
-    return (uint64_t)real.tv_sec * NS_PER_S + (uint64_t)real.tv_nsec -
-           ((uint64_t)mono.tv_sec * NS_PER_S + (uint64_t)mono.tv_nsec - monotonic_ns);
+    for (int tries = 0; tries < CLOCK_TRIES && least > CLOCK_APART_NS; tries++) {
+        before = clock_ns(CLOCK_MONOTONIC);
+        real = clock_ns(CLOCK_REALTIME);
+        took = clock_ns(CLOCK_MONOTONIC) - before;
+        if (took >= least)
+            continue;
+        least = took;
+        ahead = real - before - took / 2;
+    }
+    return monotonic_ns + ahead;
 }
 
 /* ---- Paths. ---- */
