@@ -7,8 +7,8 @@
  *
  * The folder holds files open0..openN, denied (never to be opened), run and denied_run
  * (never to be executed): both are tocsin_nothing. Ends when its standard input does, or
- * after so many seconds. OUT.json: the counts and the delays; OUT.pids: the process of
- * each execution of `run`, int32_t.
+ * after so many seconds. OUT.json: the counts and the delays; OUT.runs: of each execution
+ * of `run` a struct run.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,8 @@
 #define THREADS_MAX 32
 #define FILES_MAX 8
 #define PATH_LEN 256
-#define RAN 42         /* what tocsin_nothing ends with */
+#define RAN 42                      /* what tocsin_nothing ends with */
+#define LONG_NS UINT64_C(250000000) /* opens that take so long are counted */
 #define DENIED_EVERY 4 /* how often the one that is denied is tried, among the others */
 
 /* Delays: 16 steps to each power of two, so that each is told within 6 %. */
@@ -43,10 +44,15 @@ struct delays {
 };
 
 struct counts {
-    uint64_t opened[FILES_MAX];
+    uint64_t opened[FILES_MAX], long_opens[FILES_MAX];
     uint64_t open_failed, denied_opened, denied_open_tries;
     uint64_t run, run_failed, denied_run, denied_killed, denied_run_tries;
     struct delays open, exec;
+};
+
+struct run {
+    int32_t pid;
+    uint32_t delay_us;
 };
 
 struct load {
@@ -61,8 +67,8 @@ struct worker {
     struct load *load;
     pthread_t thread;
     struct counts counts;
-    int32_t *pids;
-    size_t pid_count, pid_room;
+    struct run *runs;
+    size_t run_count, run_room;
     int first_error;
 };
 
@@ -98,12 +104,15 @@ static uint64_t end_of(size_t bucket)
     return ((uint64_t)(bucket - power * STEPS) + 1) << power;
 }
 
-static void delay_add(struct delays *delays, uint64_t ns)
+static uint64_t delay_add(struct delays *delays, uint64_t since_ns)
 {
+    uint64_t ns = now_ns() - since_ns;
+
     delays->count++;
     delays->buckets[bucket_of(ns)]++;
     if (ns > delays->longest_ns)
         delays->longest_ns = ns;
+    return ns;
 }
 
 static void delays_sum(struct delays *to, const struct delays *from)
@@ -146,13 +155,13 @@ static void open_one(struct worker *worker, size_t i)
 {
     struct counts *counts = &worker->counts;
     char path[PATH_LEN];
-    uint64_t from;
+    uint64_t from, took;
     int fd;
 
     (void)snprintf(path, sizeof(path), "%s/open%zu", worker->load->folder, i);
     from = now_ns();
     fd = open(path, O_RDONLY | O_CLOEXEC);
-    delay_add(&counts->open, now_ns() - from);
+    took = delay_add(&counts->open, from);
     if (fd < 0) {
         note_error(worker, errno);
         counts->open_failed++;
@@ -160,6 +169,7 @@ static void open_one(struct worker *worker, size_t i)
     }
     close(fd);
     counts->opened[i]++;
+    counts->long_opens[i] += took > LONG_NS;
 }
 
 static void open_denied(struct worker *worker)
@@ -190,20 +200,20 @@ static void *opener_main(void *arg)
     return NULL;
 }
 
-static void remember_pid(struct worker *worker, pid_t pid)
+static void remember_run(struct worker *worker, pid_t pid, uint64_t delay_ns)
 {
-    if (worker->pid_count == worker->pid_room) {
-        worker->pid_room = worker->pid_room ? 2 * worker->pid_room : 4096;
-        worker->pids = realloc(worker->pids, worker->pid_room * sizeof(*worker->pids));
-        if (!worker->pids)
+    if (worker->run_count == worker->run_room) {
+        worker->run_room = worker->run_room ? 2 * worker->run_room : 4096;
+        worker->runs = realloc(worker->runs, worker->run_room * sizeof(*worker->runs));
+        if (!worker->runs)
             fail("memory");
     }
-    worker->pids[worker->pid_count++] = pid;
+    worker->runs[worker->run_count++] = (struct run){pid, (uint32_t)(delay_ns / 1000)};
 }
 
 /* The status of a process that executes `name`, or -1: it was refused. */
 static int execute(struct worker *worker, const char *name, struct delays *delays,
-                   pid_t *ret_pid)
+                   pid_t *ret_pid, uint64_t *ret_delay_ns)
 {
     char path[PATH_LEN], *argv[] = {path, NULL}, *env[] = {NULL};
     int err, status;
@@ -214,7 +224,7 @@ static int execute(struct worker *worker, const char *name, struct delays *delay
     from = now_ns();
     err = posix_spawn(&pid, path, NULL, NULL, argv, env);
     if (delays)
-        delay_add(delays, now_ns() - from);
+        *ret_delay_ns = delay_add(delays, from);
     errno = err;
     if (err)
         return -1;
@@ -228,7 +238,8 @@ static int execute(struct worker *worker, const char *name, struct delays *delay
 static void run_one(struct worker *worker)
 {
     pid_t pid;
-    int status = execute(worker, "run", &worker->counts.exec, &pid);
+    uint64_t delay_ns = 0;
+    int status = execute(worker, "run", &worker->counts.exec, &pid, &delay_ns);
 
     if (status < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != RAN) {
         note_error(worker, status < 0 ? errno : status);
@@ -236,13 +247,13 @@ static void run_one(struct worker *worker)
         return;
     }
     worker->counts.run++;
-    remember_pid(worker, pid);
+    remember_run(worker, pid, delay_ns);
 }
 
 static void run_denied(struct worker *worker)
 {
     pid_t pid;
-    int status = execute(worker, "denied_run", NULL, &pid);
+    int status = execute(worker, "denied_run", NULL, &pid, NULL);
 
     worker->counts.denied_run_tries++;
     if (status >= 0 && WIFSIGNALED(status))
@@ -269,8 +280,10 @@ static void *runner_main(void *arg)
 
 static void sum(struct counts *to, const struct counts *from)
 {
-    for (size_t i = 0; i < FILES_MAX; i++)
+    for (size_t i = 0; i < FILES_MAX; i++) {
         to->opened[i] += from->opened[i];
+        to->long_opens[i] += from->long_opens[i];
+    }
     to->open_failed += from->open_failed;
     to->denied_opened += from->denied_opened;
     to->denied_open_tries += from->denied_open_tries;
@@ -309,10 +322,11 @@ static void put_files(FILE *file, const struct load *load, const struct counts *
 {
     (void)fprintf(file, "\"files\":[");
     for (size_t i = 0; i < load->files; i++)
-        (void)fprintf(file, "%s{\"inode\":%llu,\"device\":%llu,\"opened\":%llu}",
-                      i ? "," : "", (unsigned long long)load->stats[i].st_ino,
-                      (unsigned long long)load->stats[i].st_dev,
-                      (unsigned long long)all->opened[i]);
+        (void)fprintf(
+            file, "%s{\"inode\":%llu,\"device\":%llu,\"opened\":%llu,\"long\":%llu}",
+            i ? "," : "", (unsigned long long)load->stats[i].st_ino,
+            (unsigned long long)load->stats[i].st_dev, (unsigned long long)all->opened[i],
+            (unsigned long long)all->long_opens[i]);
     (void)fprintf(file, "],\n");
 }
 
@@ -340,14 +354,14 @@ static void put_counts(FILE *file, const struct counts *all)
 static void report(const struct load *load, const struct worker *workers)
 {
     static struct counts all;
-    FILE *pids = out_file(load, "pids"), *file = out_file(load, "json");
+    FILE *runs = out_file(load, "runs"), *file = out_file(load, "json");
     int err = 0;
 
     for (size_t i = 0; i < load->openers + load->runners; i++) {
         sum(&all, &workers[i].counts);
         err = err ? err : workers[i].first_error;
-        if (workers[i].pid_count)
-            (void)fwrite(workers[i].pids, sizeof(int32_t), workers[i].pid_count, pids);
+        if (workers[i].run_count)
+            (void)fwrite(workers[i].runs, sizeof(struct run), workers[i].run_count, runs);
     }
     (void)fprintf(file, "{");
     put_files(file, load, &all);
@@ -355,7 +369,7 @@ static void report(const struct load *load, const struct worker *workers)
     put_delays(file, "open", &all.open);
     put_delays(file, "exec", &all.exec);
     (void)fprintf(file, "\"pid\":%d,\"error\":%d}\n", getpid(), err);
-    if (fclose(pids) || fclose(file))
+    if (fclose(runs) || fclose(file))
         fail(load->out);
 }
 

@@ -110,8 +110,8 @@ class Swapper:
 
 
 class Load:
-    """tocsin_load on an agent's files, while a `with` lasts. Its outcome is then in `result`, the
-    processes that executed something in `pids`."""
+    """tocsin_load on an agent's files, while a `with` lasts. Its outcome is then in `result`, and
+    (process, delay in us) of each execution in `runs`."""
 
     def __init__(self, agent, openers=4, runners=4, pause_us=1000, seconds=300):
         self.out = os.path.join(agent.dir, "load")
@@ -119,7 +119,7 @@ class Load:
                      str(pause_us), str(seconds)]
         self.process = None
         self.result = None
-        self.pids = ()
+        self.runs = []
 
     def __enter__(self):
         self.process = subprocess.Popen(self.args, stdin=subprocess.PIPE)
@@ -135,6 +135,6 @@ class Load:
             raise AssertionError("tocsin_load: status %d" % status)
         with open(self.out + ".json", encoding="ascii") as f:
             self.result = json.load(f)
-        with open(self.out + ".pids", "rb") as f:
+        with open(self.out + ".runs", "rb") as f:
             data = f.read()
-        self.pids = struct.unpack("=%di" % (len(data) // 4), data)
+        self.runs = list(struct.iter_unpack("=iI", data))

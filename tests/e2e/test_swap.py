@@ -13,6 +13,7 @@ from swap import Load, Swapper, Watched
 SHORT = "TOCSIN_SWAP_SHORT" in os.environ
 SWAPS = 4 if SHORT else 100
 DENYING_SWAPS = 4 if SHORT else 20
+CROSSING_US = 250000  # TC_OVERLAP_CROSSING_NS
 PAUSE_US = 20000 if SHORT else 1000
 
 
@@ -85,9 +86,12 @@ class Swap(unittest.TestCase):
             self.assertEqual((result["open_failed"], result["run_failed"]), (0, 0), result)
             run = os.stat(agent.path("run")).st_ino
             opened = [f["inode"] for f in result["files"]]
-            happened = collections.Counter(("exec", pid) for pid in load.pids)
+            happened = collections.Counter(("exec", pid) for pid, _ in load.runs)
+            # Calls that took so long that es may go in the midst of them (docs/slot.md).
+            long = collections.Counter(("exec", pid) for pid, us in load.runs if us > CROSSING_US)
             for file in result["files"]:
                 happened["open", file["inode"]] = file["opened"]
+                long["open", file["inode"]] = file["long"]
 
             def count(record):
                 if record.kind == b"e" and record.inode == run:
@@ -98,7 +102,12 @@ class Swap(unittest.TestCase):
 
             published = self.settled(agent, happened, count)
             self.assertEqual(agent.lost(), {})
-            self.assertEqual(differences(happened, published), ({}, {}))
+            twice, lost = differences(happened, published)
+            self.assertEqual(lost, {})
+            if twice:
+                print("  twice: %s, of calls that took 250 ms: %s" % (twice, dict(+long)))
+            self.assertEqual(dict(collections.Counter(twice) - long), {}, [
+                r for r in agent.records()[0] if count(r) in twice and count(r)[0] == "exec"])
             self.adds_up(agent.records()[0], told)
             self.assertGreater(sum(t["matched"] for _, t in told), 0)
             self.nothing_denied(agent, load)
