@@ -399,7 +399,8 @@ static void open_flow(struct tc_approval *approval,
     for (enum tc_gate g = 0; g < TC_GATES; g++)
         approval->gates[g].n = 0;
     event.gates = lacking(states, ALL_GATES);
-    tc_approval_tell(approval, &event);
+    if (event.gates)
+        tc_approval_tell(approval, &event);
     /* With a new minute the states may be others. */
     approval->changed = true;
 }

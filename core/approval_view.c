@@ -13,6 +13,13 @@ static enum tc_gate_source source_of(const struct tc_gate_facts *gate)
     return gate->consent_earlier ? TC_GATE_BY_EARLIER_USER : TC_GATE_BY_USER;
 }
 
+/* Whether the state is what somebody has made it. */
+static bool is_answered(enum tc_gate_state state)
+{
+    return state != TC_GATE_UNKNOWN && state != TC_GATE_UNREQUESTED &&
+           state != TC_GATE_QUEUED && state != TC_GATE_PROMPTING;
+}
+
 void tc_approval_gate(const struct tc_approval *approval, enum tc_gate gate,
                       struct tc_gate_view *ret)
 {
@@ -29,7 +36,7 @@ void tc_approval_gate(const struct tc_approval *approval, enum tc_gate gate,
         .managed = facts->managed,
         .result = facts->result,
         .error = facts->error,
-        .who = by_people ? facts->who : "",
+        .who = by_people && is_answered(facts->state) ? facts->who : "",
         .profile = facts->profile,
     };
 }

@@ -63,6 +63,15 @@ static void put_event(struct tocsin_writer *w, const struct tc_approval_event *e
         tocsin_put_str(w, TOCSIN_FIELD_REASON, event->reason);
 }
 
+static void log_timeout(unsigned gates)
+{
+    for (int g = 0; g < TC_GATES; g++)
+        if (gates & 1u << g)
+            tc_log(TOCSIN_LOG_WARNING, "approval",
+                   "nobody has granted %s in time: run tocsin approval grant %s",
+                   tc_gate_name((enum tc_gate)g), tc_gate_name((enum tc_gate)g));
+}
+
 /* A prompt is something that a person sees, in the system log too. */
 static void log_event(const struct tc_approval_event *event)
 {
@@ -71,10 +80,8 @@ static void log_event(const struct tc_approval_event *event)
     switch (event->what) {
     case TC_APPROVAL_PROMPT_SHOWN:
         tc_log(TOCSIN_LOG_NOTICE, "approval",
-               "%s waits for approval (%u of %u)%s: run tocsin approval grant %s", gate,
-               event->n, event->of,
-               event->left_ns ? "; the fallback stays if nobody answers in time" : "",
-               gate);
+               "%s waits for approval (%u of %u): run tocsin approval grant %s", gate,
+               event->n, event->of, gate);
         break;
     case TC_APPROVAL_PREREQUISITE_FAILED:
         tc_log(TOCSIN_LOG_WARNING, "approval", "%s: have %s, need %s",
@@ -86,7 +93,11 @@ static void log_event(const struct tc_approval_event *event)
                tc_probe_result_name(event->result), strerror(event->error));
         break;
     case TC_APPROVAL_TIMEOUT:
-        tc_log(TOCSIN_LOG_WARNING, "approval", "approval timed out");
+        log_timeout(event->gates);
+        break;
+    case TC_APPROVAL_REFUSED:
+        tc_log(TOCSIN_LOG_NOTICE, "approval", "%s: the answer of %s was refused: %s",
+               gate, event->who, event->reason);
         break;
     case TC_APPROVAL_FLOW_STARTED:
     case TC_APPROVAL_FLOW_COMPLETED:

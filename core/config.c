@@ -144,6 +144,37 @@ static int refuse_setting(const struct tc_config_setting *setting,
                           key);
 }
 
+static bool is_fallback(const struct tc_config *config, const char *name)
+{
+    const char *item;
+
+    for (size_t i = 0; (item = tc_options_item(config->core, "sensor.fallback", i)); i++)
+        if (!strcmp(item, name))
+            return true;
+    return false;
+}
+
+/* A fallback watches what the primary watches, unless its own section says otherwise. */
+static int take_places(const struct tc_config *config, struct tc_options *options,
+                       char why[256])
+{
+    static const char *const places[] = {"watch", "ignore_filesystems"};
+    const struct tc_config_plugin *primary =
+        tc_config_find_plugin(config, tc_options_text(config->core, "sensor.primary"));
+    int r = 0;
+
+    for (size_t i = 0; primary && i < primary->setting_count && r == 0; i++) {
+        const struct tc_config_setting *setting = &primary->settings[i];
+
+        for (size_t k = 0; k < sizeof(places) / sizeof(places[0]) && r == 0; k++)
+            if (!strcmp(setting->node->key, places[k]))
+                r = tc_config_set(options, places[k], setting->yaml, setting->node, why);
+        if (r == -ENOENT)
+            r = 0; /* it has no such option */
+    }
+    return r;
+}
+
 int tc_config_bind(const struct tc_config *config, const char *name,
                    struct tc_option_table table, struct tc_options **ret_options,
                    char why[256])
@@ -157,6 +188,8 @@ int tc_config_bind(const struct tc_config *config, const char *name,
                  r == -ENOMEM ? "out of memory" : "its own option table is wrong");
         return r;
     }
+    if (is_fallback(config, name))
+        r = take_places(config, options, why);
     for (size_t i = 0; plugin && i < plugin->setting_count && r == 0; i++) {
         const struct tc_config_setting *setting = &plugin->settings[i];
 

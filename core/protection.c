@@ -11,7 +11,6 @@
 #include "core/approver.h"
 #include "core/config.h"
 #include "core/health.h"
-#include "core/journal.h"
 #include "core/judge.h"
 #include "core/loader.h"
 #include "core/log.h"
@@ -151,7 +150,6 @@ static void schedule(struct tc_protection *p, bool busy)
 
     if (silence < next)
         next = silence;
-
     if (!p->running)
         return;
     uv_update_time(p->timer.loop);
@@ -214,8 +212,13 @@ static void on_timer(uv_timer_t *timer)
 
 /* ---- who is wanted ---- */
 
-static const char *reason_of(const struct tc_approval_view *view)
+static const char *reason_of(const struct tc_protection *p,
+                             const struct tc_approval_view *view)
 {
+    if (!(tc_protection_installed(p) & PRIMARY_SET))
+        return "the primary sensor is switched off";
+    if (view->primary_allowed)
+        return "approved";
     switch (view->phase) {
     case TC_APPROVAL_TIMED_OUT:
         return "approval timed out";
@@ -227,8 +230,6 @@ static const char *reason_of(const struct tc_approval_view *view)
         return "a prerequisite is not met";
     case TC_APPROVAL_ERROR:
         return "the system refuses it";
-    case TC_APPROVAL_COMPLETE:
-        return "approved";
     default:
         return "approval is awaited";
     }
@@ -275,7 +276,7 @@ static void hand_it_over(struct tc_protection *p, const struct tc_approval_view 
                                           .to = TC_SLOT_FALLBACK,
                                           .from_ns = now,
                                           .to_ns = now,
-                                          .reason = reason_of(view)};
+                                          .reason = reason_of(p, view)};
     const struct tc_overlap_statistics none = {0};
     bool timed_out = view->phase == TC_APPROVAL_TIMED_OUT;
 
@@ -297,11 +298,11 @@ static void review(struct tc_protection *p)
         return; /* what has consent from before may be all that is needed */
     if (view.primary_allowed)
         tc_slot_want(p->slot, TC_SLOT_PRIMARY, PRIMARY_SET | FALLBACK_SET,
-                     reason_of(&view), now);
+                     reason_of(p, &view), now);
     else if (fallback_now(p, &view))
-        tc_slot_want(p->slot, TC_SLOT_FALLBACK, FALLBACK_SET, reason_of(&view), now);
+        tc_slot_want(p->slot, TC_SLOT_FALLBACK, FALLBACK_SET, reason_of(p, &view), now);
     else
-        tc_slot_want(p->slot, TC_SLOT_NOBODY, FALLBACK_SET, reason_of(&view), now);
+        tc_slot_want(p->slot, TC_SLOT_NOBODY, FALLBACK_SET, reason_of(p, &view), now);
     bridge(p, !view.primary_allowed && fallback_now(p, &view));
 }
 
@@ -322,6 +323,7 @@ void tc_protection_configured(struct tc_protection *p)
 
 void tc_protection_retry(struct tc_protection *p)
 {
+    memset(p->agent->pulse->sensor_ends_ns, 0, sizeof(p->agent->pulse->sensor_ends_ns));
     tc_slot_retry(p->slot, uv_hrtime());
     tc_approver_retry(p->approver);
     tc_protection_soon(p);
@@ -336,10 +338,8 @@ void tc_protection_retry(struct tc_protection *p)
  */
 static void remember_end(struct tc_protection *p)
 {
-    const struct tc_pulse *pulse = p->agent->pulse;
-    uint64_t now = tc_wall_ns(), mono = uv_hrtime();
-    unsigned crashes = 0;
-    char key[80];
+    struct tc_pulse *pulse = p->agent->pulse;
+    uint64_t now = tc_wall_ns(), mono = uv_hrtime(), *ends = pulse->sensor_ends_ns;
 
     if (pulse->end == TC_END_NONE || !pulse->end_holder[0])
         return;
@@ -347,14 +347,13 @@ static void remember_end(struct tc_protection *p)
     tc_slot_remember_gap(p->slot, mono - (now - pulse->end_from_ns));
     if (strcmp(pulse->end_holder, p->sensors[TC_SLOT_PRIMARY].name) ||
         (pulse->end_plugin[0] && strcmp(pulse->end_plugin, pulse->end_holder)) ||
-        !p->agent->journal || !(tc_protection_installed(p) & FALLBACK_SET))
+        !(tc_protection_installed(p) & FALLBACK_SET))
         return;
-    snprintf(key, sizeof(key), "slot %s", pulse->end_holder);
-    tc_journal_add_crash(p->agent->journal, key, pulse->end_to_ns);
-    tc_journal_count_crashes(p->agent->journal, key, now - TC_SLOT_CRASHES_WITHIN_NS,
-                             &crashes);
-    for (unsigned i = 0; i < crashes && i < TC_SLOT_CRASHES_MAX; i++)
-        tc_slot_remember_crash(p->slot, TC_SLOT_PRIMARY, mono);
+    memmove(ends + 1, ends, (TC_PULSE_ENDS_MAX - 1) * sizeof(*ends));
+    ends[0] = pulse->end_to_ns;
+    for (int i = TC_PULSE_ENDS_MAX - 1; i >= 0; i--)
+        if (ends[i] && now - ends[i] < TC_SLOT_CRASHES_WITHIN_NS)
+            tc_slot_remember_crash(p->slot, TC_SLOT_PRIMARY, mono - (now - ends[i]));
 }
 
 int tc_protection_new(struct tc_agent *agent, struct tc_protection **ret_protection)

@@ -35,6 +35,7 @@ struct tc_protection {
     bool ledger;    /* two sensors may report: what they publish goes by the overlap */
     bool bridged;   /* the first prompt may show */
     bool timed_out; /* told that the slot is the fallback's now */
+    uint64_t gap_told_ns; /* when the gap began that was told of, CLOCK_REALTIME */
     uint64_t gap_from_ns; /* CLOCK_REALTIME: nothing was seen since then; 0: none */
     /* Who looks for what was written in the last gap, from when on (0: nobody) and since
      * when. */

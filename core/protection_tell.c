@@ -8,10 +8,12 @@
 
 #include "core/agent.h"
 #include "core/approver.h"
+#include "core/config.h"
 #include "core/health.h"
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/protection_priv.h"
+#include "core/registry.h"
 
 #define US UINT64_C(1000)
 
@@ -44,12 +46,13 @@ static void put_statistics(struct tocsin_writer *w, const struct tc_slot_event *
 static const char *swapped_from(const struct tc_protection *p,
                                 const struct tc_slot_event *event)
 {
-    bool kept = event->from == TC_SLOT_NOBODY && event->to == TC_SLOT_FALLBACK;
+    bool kept = event->what == TC_SLOT_SWAPPED && event->from == TC_SLOT_NOBODY &&
+                event->to == TC_SLOT_FALLBACK;
 
     return name_of(p, kept ? TC_SLOT_PRIMARY : event->from);
 }
 
-static void put_event(const struct tc_protection *p, struct tocsin_writer *w,
+static void put_event(struct tc_protection *p, struct tocsin_writer *w,
                       const struct tc_slot_event *event,
                       const struct tc_overlap_statistics *statistics)
 {
@@ -63,11 +66,12 @@ static void put_event(const struct tc_protection *p, struct tocsin_writer *w,
         break;
     case TC_SLOT_GAP_CLOSED:
         tocsin_put_str(w, "sensor", name_of(p, event->sensor));
-        tocsin_put_uint(w, "from", since_epoch(event->from_ns));
+        tocsin_put_uint(w, "from", p->gap_told_ns); /* the same number twice */
         tocsin_put_uint(w, "to", since_epoch(event->to_ns));
         break;
     case TC_SLOT_GAP_OPENED:
-        tocsin_put_uint(w, "from", since_epoch(event->from_ns));
+        p->gap_told_ns = since_epoch(event->from_ns);
+        tocsin_put_uint(w, "from", p->gap_told_ns);
         break;
     default:
         tocsin_put_str(w, "sensor", name_of(p, event->sensor));
@@ -172,6 +176,27 @@ static void add_sensor(const struct tc_protection *p, enum tc_slot_sensor sensor
     snprintf(issue->fix, sizeof(issue->fix), "tocsin approval retry");
 }
 
+/* Another protects, because the primary has been switched off. */
+static void add_switched_off(const struct tc_protection *p,
+                             const struct tc_slot_view *slot,
+                             struct tc_health_issue *issues, size_t max, size_t *count)
+{
+    const char *name = p->sensors[TC_SLOT_PRIMARY].name;
+    struct tc_plugin_settings settings;
+    struct tc_health_issue *issue;
+
+    if (slot->holder != TC_SLOT_FALLBACK || tc_registry_wants(p->agent->registry, name) ||
+        tc_config_plugin_settings(p->agent->config, name, &settings))
+        return;
+    issue = add(issues, max, count);
+    if (!issue)
+        return;
+    snprintf(issue->id, sizeof(issue->id), "sensor.%.50s", name);
+    snprintf(issue->text, sizeof(issue->text), "sensor %s is switched off, %s protects",
+             name, name_of(p, slot->holder));
+    snprintf(issue->fix, sizeof(issue->fix), "tocsin plugin enable %.60s", name);
+}
+
 static void add_switching(const struct tc_protection *p, const struct tc_slot_view *slot,
                           struct tc_health_issue *issues, size_t max, size_t *count)
 {
@@ -197,6 +222,7 @@ static void add_issues(const struct tc_protection *p, const struct tc_slot_view 
     ret->issue_count = 0;
     add_approval(p, ret->issues, max, &ret->issue_count);
     add_switching(p, slot, ret->issues, max, &ret->issue_count);
+    add_switched_off(p, slot, ret->issues, max, &ret->issue_count);
     for (int s = 0; s < TC_SLOT_SENSORS; s++)
         add_sensor(p, (enum tc_slot_sensor)s, slot, ret->issues, max, &ret->issue_count);
 }
@@ -234,6 +260,7 @@ void tc_protection_numbers(const struct tc_protection *p, struct tc_health_numbe
     ret->holder =
         view.slot.holder == TC_SLOT_NOBODY ? NULL : view.names[view.slot.holder];
     ret->subsystem = view.subsystem;
+    ret->real_time_enabled = ret->real_time_enabled || ret->holder;
     ret->canary_ns = view.canary_ns;
     ret->full_disk_access = gates[TC_GATE_FULL_DISK_ACCESS].state == TC_GATE_GRANTED &&
                             tc_machine_full_disk_access();

@@ -12,7 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define TC_PULSE_EVERY_MS 2000  /* how often an idle core shows life */
+#define TC_PULSE_EVERY_MS 2000 /* how often an idle core shows life */
+#define TC_PULSE_ENDS_MAX 3
 #define TC_PULSE_STALE_MS 6000  /* no turn for so long: the core hangs and is killed */
 #define TC_RESTART_FIRST_MS 100 /* back-off: doubled at each crash ... */
 /* ... up to this: a machine is not left alone for longer. Anew after TC_HEALTHY_MS. */
@@ -33,6 +34,9 @@ struct tc_pulse {
     char plugin[64]; /* whose callback runs on the loop; "" none. Written by the core only
                       */
     char holder[64]; /* which sensor protects; "" none. Written by the core only */
+    /* When cores ended in which the primary sensor held, CLOCK_REALTIME, the newest
+     * first. Written by the core only. */
+    uint64_t sensor_ends_ns[TC_PULSE_ENDS_MAX];
     pid_t supervisor;
     /* About the core before this one, written by the supervisor while none runs: */
     uint32_t starts; /* from 1 */

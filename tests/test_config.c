@@ -254,6 +254,32 @@ static void config_follows_aliases(void **state)
     tc_config_free(config);
 }
 
+static void config_fallback_watches_what_the_primary_does(void **state)
+{
+    static const struct {
+        const char *own, *watch;
+    } cases[] = {{"{depth: 2}", "/x"}, {"{watch: [/z]}", "/z"}};
+    char text[256], why[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tc_options *options = NULL;
+        struct tc_config *config;
+
+        snprintf(text, sizeof(text),
+                 "sensor: {primary: es, fallback: [kext]}\n"
+                 "plugins:\n  es: {watch: [/x], depth: 9}\n  kext: %s\n",
+                 cases[i].own);
+        config = read_good(text);
+        assert_int_equal(tc_config_bind(config, "kext", acme_table, &options, why), 0);
+        assert_string_equal(tc_options_item(options, "watch", 0), cases[i].watch);
+        assert_null(tc_options_item(options, "watch", 1));
+        assert_int_not_equal(tc_options_int(options, "depth"), 9);
+        tc_options_free(options);
+        tc_config_free(config);
+    }
+}
+
 static void config_bounds_what_aliases_grow_into(void **state)
 {
     char text[4096];
@@ -942,6 +968,7 @@ int main(void)
         cmocka_unit_test(config_passes_on_the_reason_of_the_yaml_parser),
         cmocka_unit_test(config_refuses_what_yaml_lets_pass),
         cmocka_unit_test(config_follows_aliases),
+        cmocka_unit_test(config_fallback_watches_what_the_primary_does),
         cmocka_unit_test(config_bounds_what_aliases_grow_into),
         cmocka_unit_test(config_bounds_how_deep_values_nest),
         cmocka_unit_test(config_bounds_the_size_of_a_file),

@@ -202,6 +202,27 @@ static int go(struct tc_kext *kext)
     return err;
 }
 
+/* The lower rung is told of: what it lacks, and why. */
+static void report_degraded(struct tc_kext *kext)
+{
+    struct tocsin_writer w;
+    char text[256];
+    uint8_t buf[512];
+
+    snprintf(text, sizeof(text),
+             "opens are not refused, only executions are ended: %.160s", kext->why);
+    kext->host->report(kext->host, TOCSIN_REPORT_ISSUE, "kext_rung", text,
+                       "boot a kernel with BPF LSM (lsm=...,bpf on its command line)");
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_str(&w, "sensor", "kext");
+    tocsin_put_str(&w, "mechanism", "bpf_tracing");
+    tocsin_put_str(&w, TOCSIN_FIELD_REASON, text);
+    tocsin_end(&w);
+    if (tocsin_publish(kext->host, TOCSIN_TOPIC_SENSOR_DEGRADED, 0, &w))
+        kext->counts.publish_errors++;
+}
+
 static void open_done(struct tc_kext *kext, int status)
 {
     const struct tocsin_host *host = kext->host;
@@ -221,8 +242,7 @@ static void open_done(struct tc_kext *kext, int status)
     tc_kext_scan_done(kext, 0);
     tc_kext_set_mode(kext);
     if (!lsm)
-        host->log(host, TOCSIN_LOG_NOTICE,
-                  "opens are not refused, only executions are ended: %s", kext->why);
+        report_degraded(kext);
     host->report(host, TOCSIN_REPORT_FACT, "sensor_mechanism",
                  lsm ? "bpf_lsm" : "bpf_tracing", NULL);
     canary_came(kext);
