@@ -11,7 +11,7 @@ from re import _parser as sre_parser
 from plain import Search
 from values import ANY, ONE, Cidr, Compare, FieldRef, Null, Regex, Refused, Text
 
-LETTERS = list("abcXYZ019 -/\\*?%.:\"'_$\u2013\u2014\u00e9\u00c9\u0416\u65e5\U0001f600")
+LETTERS = list("abcXYZ019 -/\\*?%.:\"'_$\u2013\u2014\u00e9\u00c9\u0416\u65e5\U0001f600\n")
 FILLERS = ["", "", "a", "X", " ", "-", "\\", "/", "*", "\u00e9", "abc", "\n", "a b"]
 OTHERS = ["", "abc", "x y", "5", 5, 0, -1, 2.5, True, False, None, "10.0.0.1", "true", "C:\\x.exe"]
 

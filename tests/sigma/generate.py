@@ -15,9 +15,10 @@ TEXT_FIELDS = ["Image", "CommandLine", "ParentImage", "TargetFilename", "User", 
 NUMBER_FIELDS = ["ProcessId", "DestinationPort", "http.size"]
 
 # What values are put together from. Read as rule source they hold wildcards and escapes.
-PIECES = ["a", "b", "ab", "abc", "cmd", "CMD", ".exe", "/bin/", "sh", " ", " -f", "--x", "\\", "\\\\",
-          "\\\\\\", "C:\\", "/", "%", "%a%", ".", "\"", "'", ": ", " #", "[", "{", "(", "|", "^", "$",
-          "&", "!", "5", "\u00e9", "\u00c9", "\u0416\u0436", "\u65e5", "\U0001f600", "\t", "\n"]
+PIECES = ["a", "b", "ab", "abc", "cmd", "CMD", ".exe", "/bin/", "sh", " ", " -f", "--x", "\\",
+          "\\\\", "\\\\\\", "C:\\", "/", "%", "%a%", ".", "\"", "'", ": ", " #", "[", "{", "(",
+          "|", "^", "$", "&", "!", "5", "\u00e9", "\u00c9", "\u0416\u0436", "\u65e5", "\U0001f600",
+          "\t", "\n"]
 WILD = ["*", "?", "\\*", "\\?", "\\\\*", "\\\\?", "\\\\\\*", "**", "*?"]
 WORDS = ["", " ", "abc", "true", "null", "yes", "on", "5", "0x17", "1e3", "~", "-", "*", "?", "\\",
          "a*", "*a", "2026-01-01", "selection", "10.0.0.1"]
@@ -38,7 +39,7 @@ PLAIN = {
     "|utf16be|base64offset|contains": 1, "|utf16|base64|startswith": 1,
     "|windash|base64offset|contains": 1, "|windash|base64": 1,
 }
-REGEX = {"|re": 6, "|re|i": 2, "|re|m": 1, "|re|s": 1, "|re|i|m|s": 1, "|re|all": 1, "|all|re": 1,
+REGEX = {"|re": 6, "|re|i": 3, "|re|m": 2, "|re|s": 2, "|re|i|m|s": 1, "|re|all": 1, "|all|re": 1,
          "|re|neq": 1}
 FIELDREF = {"|fieldref": 3, "|fieldref|neq": 1, "|fieldref|cased": 1, "|fieldref|contains": 1,
             "|fieldref|startswith": 1, "|fieldref|endswith": 1}
@@ -53,8 +54,8 @@ KINDS = {"text": 30, "plain": 6, "regex": 6, "fieldref": 3, "number": 7, "cidr":
 NAMES = ["selection", "selection_a", "selection_b", "selection1", "sel.x", "sel|endswith", "filter",
          "filter_main", "filter_opt-1", "_hidden", "_selection", "keywords", "android", "oregon",
          "nothing", "Selection", "1x", "all_x"]
-PATTERNS = ["selection*", "sel*", "*", "filter*", "filter_*", "*_*", "s*n*", "*a*", "_*", "keywords",
-            "selection", "*x", "_sel*"]
+PATTERNS = ["selection*", "sel*", "*", "filter*", "filter_*", "*_*", "s*n*", "*a*", "_*",
+            "keywords", "selection", "*x", "_sel*"]
 
 # Rules that cannot be run: they match nothing, and trouble no other rule.
 BROKEN = [
@@ -100,8 +101,9 @@ def regex(rng, depth=2):
     """In the specification's flavour, and what real rules use beyond it."""
     found = rng.choice(["", "", "^"])
     for _ in range(rng.randint(1, 3)):
-        atom = rng.choice(["a", "b", "abc", ".", "[a-c]", "[^a-c]", "[0-9]", r"\.", r"\\", r"\s", r"\d",
-                           r"\w", r"\*", "-", "/", " ", r"\S", r"\(", "X", "[\\w.-]", "\u00e9"])
+        atom = rng.choice(["a", "b", "abc", ".", ".", "[a-c]", "[^a-c]", "[0-9]", r"\.", r"\\",
+                           r"\s", r"\d", r"\w", r"\*", "-", "/", " ", r"\S", r"\(", "X", "[\\w.-]",
+                           "\u00e9"])
         if depth and rng.random() < 0.3:
             members = [regex(rng, 0).strip("^$") for _ in range(rng.randint(1, 3))]
             atom = "%s%s)" % (rng.choice(["(", "(?:"]), "|".join(members))
@@ -117,13 +119,14 @@ def network(rng):
                                       ("127.0.0.1", 32), ("0.0.0.0", 0), ("10.1.2.128", 25),
                                       ("192.168.255.254", 31), ("10.64.0.0", 10)])
     else:
-        address, length = rng.choice([("fe80::", 10), ("::1", 128), ("2001:db8::", 32), ("fc00::", 7),
-                                      ("::", 0), ("2001:db8:0:8::", 61)])
+        address, length = rng.choice([("fe80::", 10), ("::1", 128), ("2001:db8::", 32),
+                                      ("fc00::", 7), ("::", 0), ("2001:db8:0:8::", 61)])
     return str(ipaddress.ip_network("%s/%d" % (address, length)))
 
 
 def number(rng):
-    return rng.choice([0, 1, 5, 7, 22, 80, 443, 4624, 65535, -1, 2 ** 31, 2 ** 53 + 1, 1.5, -0.5])
+    return rng.choice([0, 1, 5, 7, 22, 80, 443, 4624, 65535, -1, 1.5, -0.5,
+                       2 ** 31, 2 ** 53, 2 ** 53 + 1, 2 ** 62])
 
 
 def value(rng, kind, modifiers):
@@ -252,12 +255,12 @@ def correlated_rule(name, rng):
 
 def correlation(rng, names, number_):
     kind = rng.choice(["event_count", "value_count", "temporal", "temporal_ordered"])
-    chosen = rng.sample(names, min(len(names), rng.randint(1 if "count" in kind else 2, 3)))
+    chosen = rng.sample(names, rng.choice([1, 2, 3] if "count" in kind else [2, 2, 3]))
     section = {"type": kind, "rules": chosen, "timespan": rng.choice(["5s", "10s", "1m", "1h"]),
                "group-by": rng.choice([["User"], ["User"], ["User", "Host"], ["who"]])}
     if section["group-by"] == ["who"]:
         section["aliases"] = {"who": {name: rng.choice(["User", "Owner"]) for name in names}}
-    operator = rng.choice(["gte", "gte", "gt", "eq", "lt", "lte", "neq"])
+    operator = rng.choice(["gte", "gte", "gte", "gt", "eq", "lt", "lte", "neq"])
     if "count" in kind:
         section["condition"] = {operator: rng.randint(1, 4)}
         if operator == "gte" and rng.random() < 0.3:
@@ -287,7 +290,7 @@ def correlated(rng, length):
     names = ["a", "b", "c", "d"]
     rules = [correlated_rule(name, rng) for name in names]
     found = list(rules)
-    for i in range(rng.randint(1, 3)):
+    for i in range(rng.randint(2, 5)):
         made = correlation(rng, names, i)
         found.append(made)
         if rng.random() < 0.5:
@@ -301,8 +304,8 @@ def correlated(rng, length):
         at += timedelta(seconds=rng.choice([0, 1, 1, 2, 5, 5, 10, 60]),
                         milliseconds=rng.choice([0, 0, 0, 1, 999]))
         event = {"Kind": rng.choice(["a", "b", "c", "d", "ab", "cd", "e"]),
-                 "User": rng.choice(USERS), "Owner": rng.choice(USERS), "Host": rng.choice(["h", "i"]),
-                 "Port": rng.choice([1, 22, 80])}
+                 "User": rng.choice(USERS), "Owner": rng.choice(USERS),
+                 "Host": rng.choice(["h", "i"]), "Port": rng.choice([1, 22, 80])}
         event = {key: each for key, each in event.items() if each is not None}
         stamp = at.isoformat(timespec="milliseconds") + "Z"
         if rng.random() < 0.2:

@@ -56,14 +56,16 @@ ITEMS = [
     ("A|re|m: ^b$", "a\nb\nc", True), ("A|re: ^b$", "a\nb\nc", False), ("A|re: a.b", "a\nb", False),
     ("A|re|s: a.b", "a\nb", True),
     # Encoding
-    ("A|base64: foobar", "Zm9vYmFy", True), ("A|base64offset|contains: foobar", "xGZvb2Jhcg==", True),
+    ("A|base64: foobar", "Zm9vYmFy", True),
+    ("A|base64offset|contains: foobar", "xGZvb2Jhcg==", True),
     ("A|base64offset|contains: foobar", "Zm9vYmFy", True),
     ("A|base64offset|contains: foobar", "Zm9vYmF", False),
     ("A|wide|base64offset|contains: cmd", "YwBtAGQA", True),
     ("A|utf16|base64: cmd", "//5jAG0AZAA=", True), ("A|utf16be|base64: cmd", "AGMAbQBk", True),
     # Numeric Modifiers
     ("A|gt: 5", 6, True), ("A|gt: 5", "6", True), ("A|gt: 5", 5, False), ("A|gte: 5", 5, True),
-    ("A|lt: 5.5", 5, True), ("A|lte: 5", "x", False), ("A|lt: 5", ..., False), ("A|gt: 5", "", False),
+    ("A|lt: 5.5", 5, True), ("A|lte: 5", "x", False), ("A|lt: 5", ..., False),
+    ("A|gt: 5", "", False),
     # Time Modifiers
     ("A|hour: 14", "2025-08-02T14:30:00Z", True), ("A|minute|gte: 30", "2025-08-02 14:30:00", True),
     ("A|week: 31", "2025-08-02", True), ("A|month|lt: 8", "2025-08-02", False),
@@ -71,7 +73,8 @@ ITEMS = [
     ("A|cidr: 10.0.0.0/8", "10.1.2.3", True), ("A|cidr: 10.0.0.0/8", "11.1.2.3", False),
     ("A|cidr: fe80::/10", "FE80::1", True), ("A|cidr: 10.0.0.0/8", "10.x", False),
     # Specific Modifiers; Placeholders
-    ("A|fieldref: B", "other", True), ("A|fieldref: C", ..., False), ("A|fieldref|neq: B", "x", True),
+    ("A|fieldref: B", "other", True), ("A|fieldref: C", ..., False),
+    ("A|fieldref|neq: B", "x", True),
     ("A: '%name%'", "%name%", True), (r"A|expand: '\%plain'", "%plain", True),
     # Lists; Maps
     ("A: [x, 5]", 5, True), ("[{A: x}, {A: y}]", "y", True), ("{A: x, B: other}", "x", True),
@@ -81,8 +84,8 @@ ITEMS = [
     ("'|all': [ell, none]", "hello", False),
 ]
 
-REFUSED = ["A: [x, null]", "A|contains: null", "A|expand: '%name%'", "A|base64: 'a*'", "A|nonsense: x",
-           "A|gt: x", "A|cidr: x", "A|re: '('", "A: []", "A|exists: 1"]
+REFUSED = ["A: [x, null]", "A|contains: null", "A|expand: '%name%'", "A|base64: 'a*'",
+           "A|nonsense: x", "A|gt: x", "A|cidr: x", "A|re: '('", "A: []", "A|exists: 1"]
 
 
 # condition, the identifiers that match, whether the condition does
@@ -115,12 +118,14 @@ class Plain(unittest.TestCase):
             detection = Detection({**definition, "condition": condition})
             with self.subTest(condition=condition, matching=matching):
                 self.assertIs(detection.matches({"F": list(matching)}), expected)
-        for condition in ("x", "1 of y*", "1 of *_", "a b", "(a", "a and", "2 of them", "a | count() > 5"):
+        for condition in ("x", "1 of y*", "1 of *_", "a b", "(a", "a and", "2 of them",
+                          "a | count() > 5"):
             with self.subTest(condition=condition), self.assertRaises(Refused):
                 Detection({"a": {"F": 1}, "b": {"F": 1}, "condition": condition})
 
     def test_logsource(self):
-        rule = Rule({"title": "t", "logsource": {"product": "linux", "category": "process_creation"},
+        rule = Rule({"title": "t",
+                     "logsource": {"product": "linux", "category": "process_creation"},
                      "detection": {"s": {"A": 1}, "condition": "s"}})
         for logsource, expected in (({"product": "linux", "category": "process_creation"}, True),
                                     ({"product": "linux"}, False), (None, True),
@@ -159,7 +164,8 @@ class Collected(unittest.TestCase):
                 {"User": user} if user else {})} for second, kind, user in events])
 
     def test_event_count(self):
-        section = "type: event_count, rules: [a], group-by: [User], timespan: 10s, condition: {gte: 2}"
+        section = ("type: event_count, rules: [a], group-by: [User], timespan: 10s, "
+                   "condition: {gte: 2}")
         events = [(0, "a", "x"), (1, "a", "y"), (10, "a", "X"), (12, "a", "y"), (13, "a", "x"),
                   (13, "b", "x"), (14, "a", None)]
         self.assertEqual(self.correlate(section, events), ["", "", "c", "", "c", "b", ""])
