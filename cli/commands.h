@@ -30,6 +30,7 @@ int tc_run_config_show(struct tc_cli *cli);
 int tc_run_config_reload(struct tc_cli *cli);
 int tc_run_profile_list(struct tc_cli *cli);
 int tc_run_profile_check(struct tc_cli *cli);
+int tc_run_rule_test(struct tc_cli *cli);
 int tc_run_stats(struct tc_cli *cli);
 int tc_run_tap(struct tc_cli *cli);
 

@@ -38,6 +38,12 @@ static const struct tc_option scan_options[] = {
     {NULL, NULL, NULL, false},
 };
 
+static const struct tc_option rule_test_options[] = {
+    {"rules", "PATH", "a Sigma rule file, or a folder of them", true},
+    {"events", "FILE", "events, a JSON object a line, or a recording; - is stdin", false},
+    {NULL, NULL, NULL, false},
+};
+
 static const struct tc_option tap_options[] = {
     {"filter", "FIELD=VALUE", "only events with this value; all must hold", true},
     {"count", "N", "end after N events", false},
@@ -240,6 +246,11 @@ static const struct tc_command commands[] = {
      .args_max = TC_CLI_WORDS_MAX,
      .run = tc_run_profile_check,
      .method = "profile.check"},
+    {.path = "rule test",
+     .usage = "--rules PATH --events FILE",
+     .help = "Say which Sigma rules match recorded events, without the agent",
+     .options = rule_test_options,
+     .run = tc_run_rule_test},
     {.path = "config validate",
      .usage = "[FILE]",
      .help = "Check a configuration without using it",

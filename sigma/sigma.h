@@ -22,6 +22,7 @@
 #include <tocsin/event.h>
 
 #define TC_SIGMA_RULES_MAX 65536
+#define TC_SIGMA_VALUES_MAX 4096             /* of one field of an event */
 #define TC_SIGMA_FILE_MAX (4u * 1024 * 1024) /* bytes of one rule file */
 
 struct tc_sigma_loader;
@@ -143,7 +144,10 @@ void tc_sigma_evaluate(const struct tc_sigma_set *set, struct tc_sigma_scratch *
 
 struct tc_sigma_counters {
     uint64_t events, looked_at; /* looked_at: rules evaluated beyond their bits */
-    uint64_t matched, regex_limits, correlations_evicted;
+    uint64_t matched, correlations_evicted;
+    uint64_t regex_limits; /* values that took too long: no match */
+    uint64_t values_cut;   /* a field's beyond TC_SIGMA_VALUES_MAX; not looked at */
+    uint64_t failed;       /* events that there was no memory for */
 };
 void tc_sigma_counters(const struct tc_sigma_scratch *scratch,
                        struct tc_sigma_counters *ret);

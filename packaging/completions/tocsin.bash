@@ -3,7 +3,7 @@
 
 _tocsin_words() {
     case "$1" in
-    '') echo 'health approval threat alert scan plugin profile config tap diagnostic version help' ;;
+    '') echo 'health approval threat alert scan plugin profile rule config tap diagnostic version help' ;;
     approval) echo 'list grant deny revoke retry' ;;
     'approval grant' | 'approval deny' | 'approval revoke')
         echo 'es_extension network_extension network_filter full_disk_access'
@@ -14,6 +14,7 @@ _tocsin_words() {
     scan) echo 'custom cancel' ;;
     plugin) echo 'list info enable disable reload check' ;;
     profile) echo 'list check' ;;
+    rule) echo 'test' ;;
     config) echo 'validate show reload' ;;
     diagnostic) echo 'stats' ;;
     tap) echo 'file.* verdict.* threat.* alert.* approval.* sensor.* plugin.* config.* agent.* bus.* rpc.*' ;;
@@ -27,6 +28,7 @@ _tocsin_options() {
     'threat list' | 'alert list') echo '--limit' ;;
     'threat quarantine restore') echo '--to --overwrite' ;;
     'scan custom') echo '--path' ;;
+    'rule test') echo '--rules --events' ;;
     tap) echo '--filter --count --record' ;;
     esac
 }
@@ -44,7 +46,7 @@ _tocsin() {
         fi
         case "$word" in
         --output | --socket | --field | --details | --limit | --to | --path | --filter | \
-            --count | --record) skip=1 ;;
+            --count | --record | --rules | --events) skip=1 ;;
         -* | help) ;;
         *) path+="${path:+ }$word" ;;
         esac
@@ -53,7 +55,7 @@ _tocsin() {
     case "$prev" in
     --output) COMPREPLY=($(compgen -W 'text json' -- "$cur")) ;;
     --details) COMPREPLY=($(compgen -W 'system_extensions plugins' -- "$cur")) ;;
-    --socket | --to | --path | --record) COMPREPLY=($(compgen -f -- "$cur")) ;;
+    --socket | --to | --path | --record | --rules | --events) COMPREPLY=($(compgen -f -- "$cur")) ;;
     --field | --limit | --filter | --count) ;;
     *)
         if [[ $cur == -* ]]; then

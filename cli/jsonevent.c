@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns: see jsonevent.h. */
+#include "cli/jsonevent.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "sigma/names.h"
+
+#define NAME_MAX_BYTES 512 /* of a dotted name */
+
+/* ---- Fields ---- */
+
+/* The member of that name, or, where the name has dots, of a member's. */
+static bool find(json_object *object, const char *name, json_object **ret)
+{
+    char head[NAME_MAX_BYTES];
+    json_object *inner;
+
+    if (json_object_object_get_ex(object, name, ret))
+        return true;
+    for (const char *dot = strchr(name, '.'); dot; dot = strchr(dot + 1, '.')) {
+        if ((size_t)(dot - name) >= sizeof(head))
+            return false;
+        memcpy(head, name, (size_t)(dot - name));
+        head[dot - name] = '\0';
+        if (json_object_object_get_ex(object, head, &inner) &&
+            json_object_is_type(inner, json_type_object) && find(inner, dot + 1, ret))
+            return true;
+    }
+    return false;
+}
+
+static void fill(json_object *object, struct tc_sigma_value *ret)
+{
+    json_object *text;
+
+    *ret = (struct tc_sigma_value){.type = TC_SIGMA_TEXT};
+    switch (json_object_get_type(object)) {
+    case json_type_null:
+        ret->type = TC_SIGMA_NULL;
+        return;
+    case json_type_boolean:
+        ret->type = TC_SIGMA_BOOL;
+        break;
+    case json_type_int:
+    case json_type_double:
+        ret->type = TC_SIGMA_NUMBER;
+        ret->number = json_object_get_double(object);
+        break;
+    case json_type_string:
+        ret->text.len = (size_t)json_object_get_string_len(object);
+        ret->text.ptr = json_object_get_string(object);
+        return;
+    case json_type_object:
+        /* Bytes that are no UTF-8, as ipc/json.h has them. */
+        if (json_object_object_get_ex(object, "$text", &text) &&
+            json_object_is_type(text, json_type_string))
+            object = text;
+        break;
+    case json_type_array:
+        break; /* as JSON */
+    }
+    ret->text.ptr = json_object_get_string(object);
+    ret->text.len = ret->text.ptr ? strlen(ret->text.ptr) : 0;
+}
+
+/* Value `*index` of what stands under a name; else *index is less by what it has. */
+static bool take(json_object *object, size_t *index, struct tc_sigma_value *ret)
+{
+    size_t count = 1;
+
+    if (json_object_is_type(object, json_type_array))
+        count = json_object_array_length(object);
+    if (*index >= count) {
+        *index -= count;
+        return false;
+    }
+    if (json_object_is_type(object, json_type_array))
+        object = json_object_array_get_idx(object, *index);
+    fill(object, ret);
+    return true;
+}
+
+static bool field(void *arg, const char *name, size_t index, struct tc_sigma_value *ret)
+{
+    const struct tc_json_event *event = arg;
+    json_object *found;
+    const char *path;
+
+    if (event->data == event->line && !strcmp(name, "logsource"))
+        return false;
+    if (find(event->data, name, &found))
+        return take(found, &index, ret);
+    for (size_t i = 0; (path = tc_sigma_path(name, i)) != NULL; i++)
+        if (find(event->data, path, &found) && take(found, &index, ret))
+            return true;
+    return false;
+}
+
+/* ---- Keywords ---- */
+
+static int add_leaves(struct tc_json_event *event, json_object *object)
+{
+    struct json_object_iterator at, end;
+    json_object **grown;
+    int error = 0;
+
+    if (json_object_is_type(object, json_type_array)) {
+        for (size_t i = 0; error == 0 && i < json_object_array_length(object); i++)
+            error = add_leaves(event, json_object_array_get_idx(object, i));
+        return error;
+    }
+    if (json_object_is_type(object, json_type_object)) {
+        at = json_object_iter_begin(object);
+        end = json_object_iter_end(object);
+        for (; error == 0 && !json_object_iter_equal(&at, &end);
+             json_object_iter_next(&at))
+            if (object != event->line ||
+                strcmp(json_object_iter_peek_name(&at), "logsource") != 0)
+                error = add_leaves(event, json_object_iter_peek_value(&at));
+        return error;
+    }
+    if (event->leaf_count == event->leaf_room) {
+        event->leaf_room = event->leaf_room ? 2 * event->leaf_room : 64;
+        grown = reallocarray(event->leaves, event->leaf_room, sizeof(*grown));
+        if (!grown)
+            return -ENOMEM;
+        event->leaves = grown;
+    }
+    event->leaves[event->leaf_count++] = object;
+    return 0;
+}
+
+static bool any(void *arg, size_t index, struct tc_sigma_value *ret)
+{
+    struct tc_json_event *event = arg;
+
+    if (!event->leaves_known) {
+        event->leaves_known = true;
+        add_leaves(event, event->data);
+    }
+    if (index >= event->leaf_count)
+        return false;
+    fill(event->leaves[index], ret);
+    return true;
+}
+
+/* ---- Time ---- */
+
+/* Since the epoch: seconds, or the finer units that a number of this size can be. */
+static uint64_t number_ns(double number)
+{
+    if (!(number > 0) || number > 1e19)
+        return 0;
+    if (number < 1e11)
+        return (uint64_t)(number * 1e9);
+    if (number < 1e14)
+        return (uint64_t)(number * 1e6);
+    return (uint64_t)(number < 1e17 ? number * 1e3 : number);
+}
+
+/* 2026-03-01T14:03:07.25, in UTC. */
+static uint64_t text_ns(const char *text)
+{
+    struct tm tm = {0};
+    const char *rest = strptime(text, "%Y-%m-%d", &tm);
+    double fraction = 0;
+    time_t seconds;
+
+    if (rest && (*rest == 'T' || *rest == ' '))
+        rest = strptime(rest + 1, "%H:%M:%S", &tm);
+    if (!rest)
+        return 0;
+    if (*rest == '.')
+        fraction = strtod(rest, NULL);
+    seconds = timegm(&tm);
+    return seconds > 0
+               ? (uint64_t)seconds * UINT64_C(1000000000) + (uint64_t)(fraction * 1e9)
+               : 0;
+}
+
+static uint64_t time_of(json_object *data, uint64_t before_ns)
+{
+    static const char *const names[] = {"@timestamp", "timestamp", "UtcTime"};
+    json_object *found;
+    uint64_t ns = 0;
+
+    for (size_t i = 0; !ns && i < sizeof(names) / sizeof(*names); i++) {
+        if (!find(data, names[i], &found))
+            continue;
+        if (json_object_is_type(found, json_type_string))
+            ns = text_ns(json_object_get_string(found));
+        else if (json_object_is_type(found, json_type_int))
+            /* A double holds no nanoseconds. */
+            ns = json_object_get_uint64(found) > UINT64_C(100000000000000000)
+                     ? json_object_get_uint64(found)
+                     : number_ns((double)json_object_get_uint64(found));
+        else
+            ns = number_ns(json_object_get_double(found));
+    }
+    return ns ? ns : before_ns;
+}
+
+/* ---- Reading ---- */
+
+static const char *source_part(json_object *source, const char *name)
+{
+    json_object *found;
+
+    if (json_object_object_get_ex(source, name, &found) &&
+        json_object_is_type(found, json_type_string))
+        return json_object_get_string(found);
+    return NULL;
+}
+
+static void fill_event(struct tc_json_event *event, const char *topic, uint64_t before_ns)
+{
+    struct tc_sigma_event *sigma = &event->sigma;
+    json_object *source;
+
+    *sigma = (struct tc_sigma_event){.time_ns = time_of(event->data, before_ns),
+                                     .field = field,
+                                     .any = any,
+                                     .arg = event};
+    if (topic)
+        sigma->category = tc_sigma_category(topic, strlen(topic));
+    if (json_object_object_get_ex(event->line, "logsource", &source) &&
+        json_object_is_type(source, json_type_object)) {
+        sigma->category = source_part(source, "category");
+        sigma->product = source_part(source, "product");
+        sigma->service = source_part(source, "service");
+    }
+}
+
+static int parse(const char *text, size_t len, json_object **ret, char why[128])
+{
+    struct json_tokener *tokener = json_tokener_new_ex(TC_JSON_EVENT_DEPTH_MAX);
+    enum json_tokener_error error;
+    int r = -EINVAL;
+
+    if (!tokener)
+        return -ENOMEM;
+    /* A NUL behind it ends a number that nothing else does. */
+    *ret = len < INT32_MAX ? json_tokener_parse_ex(tokener, text, (int)len + 1) : NULL;
+    error = json_tokener_get_error(tokener);
+    if (error != json_tokener_success || json_tokener_get_parse_end(tokener) < len)
+        snprintf(why, 128, "this is not JSON: %s at byte %zu",
+                 error != json_tokener_success && error != json_tokener_continue
+                     ? json_tokener_error_desc(error)
+                     : "it does not end",
+                 json_tokener_get_parse_end(tokener) + 1);
+    else if (!json_object_is_type(*ret, json_type_object))
+        snprintf(why, 128, "this is not a JSON object");
+    else
+        r = 0;
+    if (r < 0) {
+        json_object_put(*ret);
+        *ret = NULL;
+    }
+    json_tokener_free(tokener);
+    return r;
+}
+
+int tc_json_event_read_topic(struct tc_json_event *event, const char *topic,
+                             const char *text, size_t len, uint64_t before_ns,
+                             char why[128])
+{
+    int error;
+
+    *event = (struct tc_json_event){.line = NULL};
+    error = parse(text, len, &event->line, why);
+    if (error < 0)
+        return error;
+    event->data = event->line;
+    fill_event(event, topic, before_ns);
+    return 0;
+}
+
+int tc_json_event_read(struct tc_json_event *event, const char *text, size_t len,
+                       uint64_t before_ns, char why[128])
+{
+    json_object *inner, *topic;
+    int error = tc_json_event_read_topic(event, NULL, text, len, before_ns, why);
+
+    if (error < 0)
+        return error;
+    /* As `tocsin tap --output json` prints it. */
+    if (json_object_object_get_ex(event->line, "topic", &topic) &&
+        json_object_is_type(topic, json_type_string) &&
+        json_object_object_get_ex(event->line, "event", &inner) &&
+        json_object_is_type(inner, json_type_object)) {
+        event->data = inner;
+        fill_event(event, json_object_get_string(topic), before_ns);
+    }
+    return 0;
+}
+
+void tc_json_event_done(struct tc_json_event *event)
+{
+    json_object_put(event->line);
+    free(event->leaves);
+    *event = (struct tc_json_event){.line = NULL};
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: what a thread holds to evaluate: the values of the event at hand, answers to
+ * atoms, and which rules apply to which log source. values.c fills in the values,
+ * evaluate.c goes over the rules.
+ */
+#ifndef TC_SIGMA_SCRATCH_H
+#define TC_SIGMA_SCRATCH_H
+
+#include "sigma/correlate.h"
+#include "sigma/predicate.h"
+
+#define TC_VIEWS_MAX 64 /* log sources that are remembered; then the oldest goes */
+
+/* A field of the event at hand. */
+struct tc_field_state {
+    uint64_t event; /* that `first` and `count` are of */
+    uint64_t scanned;
+    size_t first, count; /* in scratch->values */
+};
+
+/* The rules for the events of one log source. */
+struct tc_view {
+    char *source;     /* category, product and service, each behind a line feed */
+    uint64_t *rules;  /* bits */
+    uint64_t *always; /* bits: of these, the ones to be looked at whatever is found */
+    uint32_t *fields; /* that are to be looked at to find the others */
+    size_t field_count;
+};
+
+struct tc_sigma_scratch {
+    const struct tc_sigma_set *set;
+    hs_scratch_t *scan;
+    struct tc_work work;
+    struct tc_pool pool; /* of the event at hand */
+    struct tc_correlation_state *correlations;
+    struct tc_sigma_counters counters;
+
+    uint64_t number; /* of the event at hand, from 1 */
+    const struct tc_sigma_event *event;
+    const struct tc_view *view;
+    bool failed; /* there was no memory for the event */
+    struct tc_field_state *fields;
+    struct tc_value *values;
+    size_t value_count, value_room;
+
+    size_t atom_words, rule_words;
+    uint64_t *hits;                 /* atoms that the pass has found */
+    uint64_t *known, *truth;        /* atoms that were looked at, and their answers */
+    uint64_t *candidates, *matched; /* rules */
+    uint64_t *counts;               /* of correlations, by rule */
+
+    struct tc_view views[TC_VIEWS_MAX];
+    size_t view_count;
+
+    struct tc_sigma_field *found; /* what is told of a match */
+    size_t found_count;
+};
+
+static inline bool tc_bit(const uint64_t *bits, size_t i)
+{
+    return bits[i / 64] >> (i % 64) & 1;
+}
+
+static inline void tc_set_bit(uint64_t *bits, size_t i)
+{
+    bits[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+/* The values of a field, asked for once an event. */
+const struct tc_field_state *tc_values_of(struct tc_sigma_scratch *s, uint32_t field);
+
+/* The text in lower case, made once a value. */
+void tc_value_lower(struct tc_sigma_scratch *s, struct tc_value *value);
+
+/* Goes over a field's values, once an event: sets the hits of its atoms, and of their
+ * rules that are in the view the candidates. */
+void tc_field_scan(struct tc_sigma_scratch *s, uint32_t field);
+
+/* The answer to an atom, worked out once an event. */
+bool tc_atom_true(struct tc_sigma_scratch *s, uint32_t atom);
+
+/* The value that the answer is true for; NULL: there is none, or it is false. */
+const struct tc_value *tc_atom_value(struct tc_sigma_scratch *s, uint32_t atom);
+
+/* The view of the event's log source. NULL: no memory. */
+const struct tc_view *tc_view_get(struct tc_sigma_scratch *s,
+                                  const struct tc_sigma_event *event);
+void tc_views_free(struct tc_sigma_scratch *s);
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns: the values of the event at hand, and the answers to atoms; see scratch.h. */
+#include <errno.h>
+#include <string.h>
+
+#include "sigma/scratch.h"
+
+const struct tc_field_state *tc_values_of(struct tc_sigma_scratch *s, uint32_t field)
+{
+    const struct tc_sigma_event *event = s->event;
+    struct tc_field_state *state = &s->fields[field];
+    struct tc_value value = {.lower = {NULL, 0}};
+    size_t index = 0;
+
+    if (state->event == s->number)
+        return state;
+    *state = (struct tc_field_state){.event = s->number, .first = s->value_count};
+    while (field == TC_FIELD_ANY
+               ? event->any && event->any(event->arg, index, &value.is)
+               : event->field(event->arg, s->set->fields[field].name, index, &value.is)) {
+        if (index++ == TC_SIGMA_VALUES_MAX) {
+            s->counters.values_cut++;
+            break;
+        }
+        if (tc_grow(&s->values, &s->value_room, s->value_count, sizeof(*s->values)) < 0) {
+            s->failed = true;
+            break;
+        }
+        if (!value.is.text.ptr)
+            value.is.text = (struct tocsin_str){"", 0};
+        s->values[s->value_count++] = value;
+    }
+    state->count = s->value_count - state->first;
+    return state;
+}
+
+void tc_value_lower(struct tc_sigma_scratch *s, struct tc_value *value)
+{
+    char *lower;
+
+    if (value->lower.ptr)
+        return;
+    lower = tc_pool_take(&s->pool, 2 * value->is.text.len + 8);
+    if (!lower) {
+        s->failed = true;
+        value->lower = (struct tocsin_str){"", 0};
+        return;
+    }
+    value->lower.ptr = lower;
+    value->lower.len =
+        tc_text_fold(lower, value->is.text.ptr, value->is.text.len, s->set->locale);
+}
+
+/* ---- The pass ---- */
+
+static void hit(struct tc_sigma_scratch *s, uint32_t index)
+{
+    const struct tc_atom *atom = &s->set->atoms[index];
+
+    tc_set_bit(s->hits, index);
+    for (size_t i = 0; i < atom->rule_count; i++)
+        if (tc_bit(s->view->rules, atom->rules[i]))
+            tc_set_bit(s->candidates, atom->rules[i]);
+}
+
+struct pass {
+    struct tc_sigma_scratch *s;
+    const struct tc_field *field;
+};
+
+static int on_match(unsigned id, unsigned long long from, unsigned long long to,
+                    unsigned flags, void *arg)
+{
+    const struct pass *pass = arg;
+
+    (void)from;
+    (void)to;
+    (void)flags;
+    hit(pass->s, pass->field->atoms[id]);
+    return 0;
+}
+
+/* What the database would find, and more exactly. */
+static void try_each(struct tc_sigma_scratch *s, const struct tc_field *field,
+                     const struct tc_value *value)
+{
+    for (size_t i = 0; i < field->atom_count; i++)
+        if (tc_value_matches(&s->set->atoms[field->atoms[i]], value, &s->work))
+            hit(s, field->atoms[i]);
+}
+
+void tc_field_scan(struct tc_sigma_scratch *s, uint32_t index)
+{
+    const struct tc_field *field = &s->set->fields[index];
+    const struct tc_field_state *state = tc_values_of(s, index);
+    struct pass pass = {s, field};
+
+    if (s->fields[index].scanned == s->number)
+        return;
+    s->fields[index].scanned = s->number;
+    for (size_t i = state->first; i < state->first + state->count; i++) {
+        struct tc_value *value = &s->values[i];
+
+        if (value->is.type == TC_SIGMA_NULL)
+            continue;
+        tc_value_lower(s, value);
+        if (field->database && value->lower.len <= UINT32_MAX) {
+            if (hs_scan(field->database, value->lower.ptr, (unsigned)value->lower.len, 0,
+                        s->scan, on_match, &pass) != HS_SUCCESS)
+                s->failed = true;
+        } else {
+            try_each(s, field, value);
+        }
+    }
+}
+
+/* ---- Atoms ---- */
+
+static bool needs_lower(const struct tc_atom *atom)
+{
+    return !atom->cased && (atom->kind == TC_ATOM_TEXT || atom->kind == TC_ATOM_FIELD);
+}
+
+/* FIELD: whether the value is, or has in it, one of the other field. */
+static bool agrees(struct tc_sigma_scratch *s, const struct tc_atom *atom, size_t value)
+{
+    const struct tc_field_state *state = tc_values_of(s, atom->other);
+
+    for (size_t i = state->first; i < state->first + state->count; i++) {
+        if (!atom->cased)
+            tc_value_lower(s, &s->values[i]);
+        if (tc_values_agree(atom, &s->values[value], &s->values[i]))
+            return true;
+    }
+    return false;
+}
+
+const struct tc_value *tc_atom_value(struct tc_sigma_scratch *s, uint32_t index)
+{
+    const struct tc_atom *atom = &s->set->atoms[index];
+    const struct tc_field_state *state = tc_values_of(s, atom->field);
+
+    for (size_t i = state->first; i < state->first + state->count; i++) {
+        if (needs_lower(atom))
+            tc_value_lower(s, &s->values[i]);
+        if (atom->kind == TC_ATOM_EXISTS ||
+            (atom->kind == TC_ATOM_NULL && s->values[i].is.type == TC_SIGMA_NULL) ||
+            (atom->kind == TC_ATOM_FIELD && agrees(s, atom, i)) ||
+            tc_value_matches(atom, &s->values[i], &s->work))
+            return &s->values[i];
+    }
+    return NULL;
+}
+
+static bool work_out(struct tc_sigma_scratch *s, uint32_t index)
+{
+    const struct tc_atom *atom = &s->set->atoms[index];
+
+    if (atom->scanned) {
+        tc_field_scan(s, atom->field);
+        if (atom->sure || !tc_bit(s->hits, index))
+            return tc_bit(s->hits, index);
+    }
+    if (atom->kind == TC_ATOM_NULL && !tc_values_of(s, atom->field)->count)
+        return true;
+    return tc_atom_value(s, index) != NULL;
+}
+
+bool tc_atom_true(struct tc_sigma_scratch *s, uint32_t index)
+{
+    bool answer;
+
+    if (tc_bit(s->known, index))
+        return tc_bit(s->truth, index);
+    answer = work_out(s, index);
+    tc_set_bit(s->known, index);
+    if (answer)
+        tc_set_bit(s->truth, index);
+    return answer;
+}

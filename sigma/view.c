@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns: which rules apply to the events of a log source, worked out once; see
+ * scratch.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "sigma/scratch.h"
+
+#define SOURCE_MAX 256 /* bytes of a log source; a longer one is cut */
+
+static void put_source(char source[SOURCE_MAX], const struct tc_sigma_event *event)
+{
+    snprintf(source, SOURCE_MAX, "%s%.80s%s%.80s%s%.80s", event->category ? "\n" : "\t",
+             event->category ? event->category : "", event->product ? "\n" : "\t",
+             event->product ? event->product : "", event->service ? "\n" : "\t",
+             event->service ? event->service : "");
+}
+
+/* What either side leaves open does not count. */
+static bool agree(const char *rule, const char *event)
+{
+    return !rule || !event || !strcasecmp(rule, event);
+}
+
+/* The fields of atoms that point to rules of the view. */
+static void find_fields(const struct tc_sigma_set *set, struct tc_view *view,
+                        unsigned char *seen)
+{
+    for (size_t i = 0; i < set->atom_count; i++) {
+        const struct tc_atom *atom = &set->atoms[i];
+
+        for (size_t k = 0; !seen[atom->field] && k < atom->rule_count; k++)
+            if (tc_bit(view->rules, atom->rules[k])) {
+                seen[atom->field] = 1;
+                view->fields[view->field_count++] = atom->field;
+            }
+    }
+}
+
+static void done(struct tc_view *view)
+{
+    free(view->source);
+    free(view->rules);
+    free(view->always);
+    free(view->fields);
+    *view = (struct tc_view){0};
+}
+
+static bool make(const struct tc_sigma_scratch *s, const struct tc_sigma_event *event,
+                 const char *source, struct tc_view *view)
+{
+    const struct tc_sigma_set *set = s->set;
+    unsigned char *seen = calloc(set->field_count + 1, 1);
+
+    *view = (struct tc_view){
+        .source = strdup(source),
+        .rules = calloc(s->rule_words, sizeof(*view->rules)),
+        .always = calloc(s->rule_words, sizeof(*view->always)),
+        .fields = calloc(set->field_count + 1, sizeof(*view->fields)),
+    };
+    if (!view->source || !view->rules || !view->always || !view->fields || !seen) {
+        free(seen);
+        done(view);
+        return false;
+    }
+    for (size_t i = 0; i < set->rule_count; i++) {
+        const struct tc_sigma_rule *info = &set->rules[i].info;
+
+        if (agree(info->category, event->category) &&
+            agree(info->product, event->product) && agree(info->service, event->service))
+            tc_set_bit(view->rules, i);
+    }
+    for (size_t i = 0; i < set->always_count; i++)
+        if (tc_bit(view->rules, set->always[i]))
+            tc_set_bit(view->always, set->always[i]);
+    find_fields(set, view, seen);
+    free(seen);
+    return true;
+}
+
+const struct tc_view *tc_view_get(struct tc_sigma_scratch *s,
+                                  const struct tc_sigma_event *event)
+{
+    char source[SOURCE_MAX];
+    struct tc_view made;
+    size_t at;
+
+    put_source(source, event);
+    for (size_t i = 0; i < TC_VIEWS_MAX && s->views[i].source; i++)
+        if (!strcmp(s->views[i].source, source))
+            return &s->views[i];
+    if (!make(s, event, source, &made))
+        return NULL;
+    at = s->view_count++ % TC_VIEWS_MAX;
+    done(&s->views[at]);
+    s->views[at] = made;
+    return &s->views[at];
+}
+
+void tc_views_free(struct tc_sigma_scratch *s)
+{
+    for (size_t i = 0; i < TC_VIEWS_MAX; i++)
+        done(&s->views[i]);
+}
