@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const publishes[] = {"process.*", TOCSIN_TOPIC_SENSOR_GAP,
+static const char *const publishes[] = {"process.*", "network.*", TOCSIN_TOPIC_SENSOR_GAP,
                                         TOCSIN_TOPIC_RPC_REPLY, NULL};
 static const char *const subscribes[] = {"rpc.trace.*", NULL};
 
@@ -119,7 +119,7 @@ const struct tocsin_plugin tocsin_plugin = {
     TOCSIN_PLUGIN_HEADER(TOCSIN_KIND_SUPPLEMENTARY),
     .name = "trace",
     .version = "0.1.0",
-    .summary = "tells which processes begin, what they run and how they end (eBPF)",
+    .summary = "tells what processes run, how they end and where they connect (eBPF)",
     .publishes = publishes,
     .subscribes = subscribes,
     .options = options,

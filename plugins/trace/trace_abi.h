@@ -21,6 +21,7 @@ enum tc_trace_kind {
     TC_TRACE_FORK = 1,
     TC_TRACE_EXEC = 2,
     TC_TRACE_EXIT = 3,
+    TC_TRACE_FLOW = 4, /* a struct tc_trace_flow_record */
     TC_TRACE_KINDS,
 };
 
@@ -57,6 +58,23 @@ struct tc_trace_record {
     char tty[32];
     __u32 end[TC_TRACE_TEXTS]; /* where each text ends, from the end of the record */
     __u32 cpu;
+};
+
+enum tc_trace_flow_what {
+    TC_TRACE_CONNECTED = 1,
+    TC_TRACE_CONNECT_FAILED = 2,
+    TC_TRACE_LISTENING = 3, /* its source is what it listens on */
+};
+
+/* What has become of a TCP socket. Ports as numbers, addresses as on the wire; of IPv4
+ * the first four bytes. */
+struct tc_trace_flow_record {
+    __u16 kind, what;
+    __u32 pid;
+    __u64 time_ns;  /* CLOCK_MONOTONIC */
+    __u64 start_ns; /* of the process, since boot */
+    __u16 family, source_port, destination_port, unused;
+    __u8 source[16], destination[16];
 };
 
 /* The one entry of `control`, mapped. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "trace_flow.h"
+
 #define ARGS_MAX 65535 /* entries of a list, see tocsin_begin_array */
 
 static void put_text(struct tocsin_writer *w, const char *key, const char *text)
@@ -160,7 +162,8 @@ void tc_trace_encode(struct tocsin_writer *w, const struct tc_trace_event *event
     tocsin_put_uint(w, "epoch", event->epoch);
     tocsin_begin_map(w, "process");
     put_identity(w, event->process);
-    put_users(w, event->process);
+    if (event->process->identified)
+        put_users(w, event->process);
     if (event->process->image)
         put_image(w, event);
     if (event->ended)
@@ -168,6 +171,8 @@ void tc_trace_encode(struct tocsin_writer *w, const struct tc_trace_event *event
     if (event->process->parent_pid > 0)
         put_ancestors(w, event);
     tocsin_end(w);
+    if (event->flow)
+        tc_trace_flow_put(w, event->flow);
     put_container(w, event->process);
     tocsin_end(w);
 }

@@ -9,6 +9,8 @@
 
 #define TC_TRACE_ANCESTORS_MAX 8
 
+struct tc_trace_flow_record;
+
 /* What has happened. */
 struct tc_trace_event {
     const char *topic;
@@ -18,9 +20,10 @@ struct tc_trace_event {
     /* Nearest first; the first is the parent. */
     const struct tc_trace_process *ancestors[TC_TRACE_ANCESTORS_MAX];
     size_t ancestor_count;
-    bool whole;         /* with everything that an exec sets */
-    bool ended;         /* exit_status counts */
-    int exit_status;    /* as wait(2) gives it */
+    bool whole;                              /* with everything that an exec sets */
+    bool ended;                              /* exit_status counts */
+    int exit_status;                         /* as wait(2) gives it */
+    const struct tc_trace_flow_record *flow; /* NULL: it is of no connection */
     const char *sha256; /* of the executable, hex; NULL: not known yet */
 };
 

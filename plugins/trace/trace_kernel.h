@@ -39,6 +39,19 @@ enum {
     PIDTYPE_SID = 3, /* include/linux/pid.h */
 };
 
+enum { /* include/net/tcp_states.h */
+       TCP_ESTABLISHED = 1,
+       TCP_SYN_SENT = 2,
+       TCP_CLOSE = 7,
+       TCP_LISTEN = 10,
+};
+
+enum {
+    AF_INET = 2,
+    AF_INET6 = 10,
+    IPPROTO_TCP = 6,
+};
+
 struct tty_struct {
     char name[64];
 };
@@ -149,6 +162,26 @@ struct task_struct {
     struct fs_struct *fs;
     struct signal_struct *signal;
     struct css_set *cgroups;
+};
+
+struct in6_addr {
+    __u8 bytes[16];
+};
+
+struct sock_common {
+    __u32 skc_daddr, skc_rcv_saddr;
+    __u16 skc_dport, skc_num; /* the first as on the wire, the second as a number */
+    unsigned short skc_family;
+    struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
+};
+
+struct sock {
+    struct sock_common __sk_common;
+    __u16 sk_protocol;
+};
+
+struct inet_sock {
+    __u16 inet_sport; /* as on the wire */
 };
 
 struct task_struct___audited { /* CONFIG_AUDIT */

@@ -40,6 +40,7 @@ struct tc_trace_process {
     uint64_t cgroup_id; /* 0: not known */
     char name[16], tty[32];
     struct tc_trace_image *image; /* NULL: not known */
+    bool identified;              /* users, group, session and login are known */
     bool gone;                    /* it has ended */
     TAILQ_ENTRY(tc_trace_process) by_use;
     struct tc_trace_process *next; /* of the same bucket */

@@ -80,6 +80,7 @@ static void put_tracker(const struct tc_trace *trace, struct tocsin_writer *w)
         {"forked", t->forked},
         {"started", t->started},
         {"exited", t->exited},
+        {"flows", t->flows},
         {"exited_twice", t->exited_twice},
         {"args_truncated", t->args_cut},
         {"args_missing", t->args_missing},
@@ -118,7 +119,8 @@ static void put_kernel(struct tc_trace *trace, struct tocsin_writer *w)
                 {"busy", TC_TRACE_BUSY},
                 {"lost_forks", TC_TRACE_LOST + TC_TRACE_FORK},
                 {"lost_execs", TC_TRACE_LOST + TC_TRACE_EXEC},
-                {"lost_exits", TC_TRACE_LOST + TC_TRACE_EXIT}};
+                {"lost_exits", TC_TRACE_LOST + TC_TRACE_EXIT},
+                {"lost_flows", TC_TRACE_LOST + TC_TRACE_FLOW}};
 
     tocsin_begin_map(w, "kernel");
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -11,7 +11,7 @@ bool tc_trace_record_whole(const struct tc_trace_record *record, size_t len)
 {
     uint32_t end = 0;
 
-    if (len < sizeof(*record) || !record->kind || record->kind >= TC_TRACE_KINDS)
+    if (len < sizeof(*record) || !record->kind || record->kind > TC_TRACE_EXIT)
         return false;
     for (size_t i = 0; i < TC_TRACE_TEXTS; i++) {
         if (record->end[i] < end || record->end[i] > len - sizeof(*record))
@@ -24,6 +24,7 @@ bool tc_trace_record_whole(const struct tc_trace_record *record, size_t len)
 void tc_trace_record_fill(const struct tc_trace_record *record,
                           struct tc_trace_process *process)
 {
+    process->identified = true;
     process->uid = record->uid;
     process->euid = record->euid;
     process->suid = record->suid;

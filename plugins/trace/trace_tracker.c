@@ -8,6 +8,7 @@
 
 #include "sensor_process.h"
 #include "trace_encode.h"
+#include "trace_flow.h"
 #include "trace_hash.h"
 #include "trace_proc.h"
 #include "trace_record.h"
@@ -71,6 +72,7 @@ static void take_over(struct tc_trace_process *process, struct tc_trace_process 
         process->parent_pid = fresh->parent_pid;
         process->parent_start_ns = fresh->parent_start_ns;
     }
+    process->identified = true;
     process->uid = fresh->uid;
     process->euid = fresh->euid;
     process->suid = fresh->suid;
@@ -269,12 +271,38 @@ static void set_image(struct tc_trace_tracker *tracker, struct tc_trace_process 
     image->args_cut = true;
 }
 
+static void tell_flow(struct tc_trace_tracker *tracker,
+                      const struct tc_trace_flow_record *record, const char *topic)
+{
+    uint64_t start_ns = tc_sensor_processes_start(tracker->clock, record->start_ns);
+    struct tc_trace_event event = {.topic = topic,
+                                   .time_ns = record->time_ns + tracker->realtime_ns,
+                                   .flow = record};
+
+    event.process = find_or_read(tracker, (int32_t)record->pid, start_ns);
+    if (!event.process) /* unknown, but this much is known of it */
+        event.process =
+            tc_trace_table_put(&tracker->table, (int32_t)record->pid, start_ns);
+    if (!event.process) {
+        tracker->failed++;
+        return;
+    }
+    tracker->flows++;
+    tell(tracker, &event);
+}
+
 void tc_trace_tracker_record(struct tc_trace_tracker *tracker,
                              const struct tc_trace_record *record, size_t len)
 {
+    const struct tc_trace_flow_record *flow = (const void *)record;
+    const char *topic = tc_trace_flow_topic(flow, len);
     struct tc_trace_process *process;
     uint64_t time_ns;
 
+    if (topic) {
+        tell_flow(tracker, flow, topic);
+        return;
+    }
     if (!tc_trace_record_whole(record, len)) {
         tracker->malformed++;
         return;

@@ -26,8 +26,8 @@ struct tc_trace_tracker {
     uint64_t sequence, epoch;
     uint64_t realtime_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC, see set_clock */
 
-    atomic_ullong forked, started, exited; /* told of */
-    atomic_ullong exited_twice;            /* reports of an end already told of */
+    atomic_ullong forked, started, exited, flows; /* told of */
+    atomic_ullong exited_twice;                   /* reports of an end already told of */
     atomic_ullong args_cut, args_missing, path_cut;
     atomic_ullong proc_reads, proc_gone; /* gone: had ended before /proc was read */
     atomic_ullong failed, malformed;     /* no memory for it, or too long; no record */

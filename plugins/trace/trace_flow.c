@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trace_flow.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+const char *tc_trace_flow_topic(const struct tc_trace_flow_record *record, size_t len)
+{
+    if (len < sizeof(*record) || record->kind != TC_TRACE_FLOW ||
+        (record->family != AF_INET && record->family != AF_INET6))
+        return NULL;
+    switch (record->what) {
+    case TC_TRACE_CONNECTED:
+        return "network.connected";
+    case TC_TRACE_CONNECT_FAILED:
+        return "network.connect_failed";
+    case TC_TRACE_LISTENING:
+        return "network.listening";
+    default:
+        return NULL;
+    }
+}
+
+/* An IPv6 socket that speaks IPv4 has the address in its last four bytes (RFC 4291). */
+static bool is_mapped(const uint8_t address[16])
+{
+    static const uint8_t head[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+    return !memcmp(address, head, sizeof(head));
+}
+
+static void put_end(struct tocsin_writer *w, const char *key, bool v4,
+                    const uint8_t address[16], uint16_t port)
+{
+    char text[INET6_ADDRSTRLEN] = "";
+
+    if (v4)
+        inet_ntop(AF_INET, address, text, sizeof(text));
+    else if (is_mapped(address))
+        inet_ntop(AF_INET, address + 12, text, sizeof(text));
+    else
+        inet_ntop(AF_INET6, address, text, sizeof(text));
+    tocsin_begin_map(w, key);
+    tocsin_put_str(w, "ip", text);
+    tocsin_put_uint(w, "port", port);
+    tocsin_end(w);
+}
+
+void tc_trace_flow_put(struct tocsin_writer *w, const struct tc_trace_flow_record *record)
+{
+    bool v4 = record->family == AF_INET;
+    bool listens = record->what == TC_TRACE_LISTENING;
+
+    put_end(w, "source", v4, record->source, record->source_port);
+    if (!listens)
+        put_end(w, "destination", v4, record->destination, record->destination_port);
+    tocsin_begin_map(w, "network");
+    tocsin_put_str(w, "transport", "tcp");
+    tocsin_put_str(w, "type",
+                   v4 || is_mapped(listens ? record->source : record->destination)
+                       ? "ipv4"
+                       : "ipv6");
+    if (!listens)
+        tocsin_put_str(w, "direction", "egress");
+    tocsin_end(w);
+}
