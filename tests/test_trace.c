@@ -522,8 +522,8 @@ static void trace_sleeps_until_somebody_wakes_it(void **state)
     int64_t sleeps;
 
     for (int i = 0; i < 2; i++) {
+        sleeps = tc_trace_stat(s, "sleeps"); /* asleep, or about to be */
         tc_trace_run(s->program, argv);
-        sleeps = tc_trace_stat(s, "sleeps");
         assert_true(tc_trace_await_stat(s, "sleeps", sleeps + 1));
     }
     /* It never ends its sleep by itself: there is a wake-up for each but the last. */
