@@ -98,7 +98,18 @@ static char *expression_of(const struct literal *literal)
 /* Whether the pass can find the atom. The text that it goes over is in lower case. */
 static bool is_scannable(const struct tc_atom *atom)
 {
-    return atom->kind == TC_ATOM_TEXT && literal_of(atom->pattern).len > 0;
+    struct literal literal;
+
+    if (!atom->used || atom->kind != TC_ATOM_TEXT)
+        return false;
+    literal = literal_of(atom->pattern);
+    if (!literal.len || atom->field != TC_FIELD_ANY)
+        return literal.len > 0;
+    /* The pass goes over all values of the event in one text. */
+    for (size_t i = 0; i < literal.len; i++)
+        if (literal.units[i] == TC_BETWEEN_VALUES)
+            return false;
+    return literal.before && literal.after;
 }
 
 static int compile_expressions(struct tc_field *field, char **expressions,
@@ -150,11 +161,23 @@ static int compile_field(struct compiler *c, struct tc_field *field)
     return error;
 }
 
+/* What rules that were refused have left behind is not looked for. */
+static void mark_used(struct tc_sigma_set *set, const struct tc_expr *expr)
+{
+    if (expr->op == TC_OP_ATOM)
+        set->atoms[expr->atom].used = true;
+    for (size_t i = 0; i < expr->count; i++)
+        mark_used(set, expr->kids[i]);
+}
+
 static int compile_fields(struct compiler *c)
 {
     struct tc_sigma_set *set = c->set;
     int error = 0;
 
+    for (size_t i = 0; i < set->rule_count; i++)
+        if (set->rules[i].expr)
+            mark_used(set, set->rules[i].expr);
     for (size_t i = 0; i < set->atom_count; i++)
         set->fields[set->atoms[i].field].atom_count += is_scannable(&set->atoms[i]);
     for (size_t i = 0; i < set->field_count; i++) {

@@ -22,6 +22,9 @@
 
 #define TC_FIELD_ANY 0 /* the field of keywords: every value of the event */
 
+/* The byte between values where they are looked at as one text: not in any UTF-8. */
+#define TC_BETWEEN_VALUES 0xff
+
 enum tc_atom_kind {
     TC_ATOM_TEXT,   /* a value is as `pattern` */
     TC_ATOM_REGEX,  /* `code` is found in a value */
@@ -65,6 +68,7 @@ struct tc_atom {
     pcre2_code *code;
 
     /* Set by compile.c. */
+    bool used;       /* by a rule that can run */
     bool scanned;    /* the pass over the field's values finds it */
     bool sure;       /* and is right whenever it does */
     uint32_t *rules; /* that can match only when this atom, or one like it, is true */

@@ -14,7 +14,7 @@ struct tc_pool_block {
     max_align_t bytes[];
 };
 
-void *tc_pool_take(struct tc_pool *pool, size_t size)
+void *tc_pool_take_raw(struct tc_pool *pool, size_t size)
 {
     struct tc_pool_block *block = pool->blocks;
     size_t align = alignof(max_align_t), room;
@@ -34,7 +34,14 @@ void *tc_pool_take(struct tc_pool *pool, size_t size)
     memory = (char *)block->bytes + block->used;
     block->used += size;
     pool->used += size < pool->limit - pool->used ? size : pool->limit - pool->used;
-    return memset(memory, 0, size);
+    return memory;
+}
+
+void *tc_pool_take(struct tc_pool *pool, size_t size)
+{
+    void *memory = tc_pool_take_raw(pool, size);
+
+    return memory ? memset(memory, 0, size) : NULL;
 }
 
 char *tc_pool_text(struct tc_pool *pool, const char *text, size_t len)

@@ -17,6 +17,9 @@ struct tc_pool {
 /* Zeroed memory, aligned for anything; NULL when there is none, or beyond the limit. */
 void *tc_pool_take(struct tc_pool *pool, size_t size);
 
+/* The same, of memory with anything in it. */
+void *tc_pool_take_raw(struct tc_pool *pool, size_t size);
+
 /* A copy of `len` bytes with a NUL behind them, or NULL. */
 char *tc_pool_text(struct tc_pool *pool, const char *text, size_t len);
 

@@ -21,8 +21,8 @@ struct tc_field_state {
 
 /* The rules for the events of one log source. */
 struct tc_view {
-    char *source;     /* category, product and service, each behind a line feed */
-    uint64_t *rules;  /* bits */
+    char *category, *product, *service; /* NULL: not given */
+    uint64_t *rules;                    /* bits */
     uint64_t *always; /* bits: of these, the ones to be looked at whatever is found */
     uint32_t *fields; /* that are to be looked at to find the others */
     size_t field_count;

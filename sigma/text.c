@@ -217,6 +217,25 @@ struct tc_pattern tc_pattern_base64(struct tc_pool *pool, struct tc_pattern p, i
     return encoded;
 }
 
+/* As many whole blocks of 8 bytes as are ASCII, all at once. Returns how many bytes. */
+static size_t fold_ascii(char *to, const char *from, size_t len)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones * 0x80;
+    uint64_t eight, upper;
+    size_t i = 0;
+
+    for (; len - i >= sizeof(eight); i += sizeof(eight)) {
+        memcpy(&eight, from + i, sizeof(eight));
+        if (eight & high)
+            break;
+        /* The high bit of each byte that is A or more, and of each beyond Z. */
+        upper = (eight + ones * (0x80 - 'A')) & ~(eight + ones * (0x80 - 'Z' - 1)) & high;
+        eight |= upper >> 2;
+        memcpy(to + i, &eight, sizeof(eight));
+    }
+    return i;
+}
+
 size_t tc_text_fold(char *to, const char *from, size_t len, locale_t locale)
 {
     const unsigned char *in = (const unsigned char *)from;
@@ -225,6 +244,12 @@ size_t tc_text_fold(char *to, const char *from, size_t len, locale_t locale)
     for (size_t i = 0; i < len;) {
         uint32_t c = in[i];
 
+        n = i == out ? fold_ascii(to + i, from + i, len - i) : 0;
+        if (n > 0) {
+            i += n;
+            out += n;
+            continue;
+        }
         if (c < 0x80) {
             to[out++] = (char)(c - 'A' < 26u ? c + 32 : c);
             i++;

@@ -40,7 +40,7 @@ void tc_value_lower(struct tc_sigma_scratch *s, struct tc_value *value)
 
     if (value->lower.ptr)
         return;
-    lower = tc_pool_take(&s->pool, 2 * value->is.text.len + 8);
+    lower = tc_pool_take_raw(&s->pool, 2 * value->is.text.len + 8);
     if (!lower) {
         s->failed = true;
         value->lower = (struct tocsin_str){"", 0};
@@ -89,28 +89,63 @@ static void try_each(struct tc_sigma_scratch *s, const struct tc_field *field,
             hit(s, field->atoms[i]);
 }
 
+static void scan(struct tc_sigma_scratch *s, const struct tc_field *field,
+                 struct tocsin_str text)
+{
+    struct pass pass = {s, field};
+
+    if (text.len > UINT32_MAX || hs_scan(field->database, text.ptr, (unsigned)text.len, 0,
+                                         s->scan, on_match, &pass) != HS_SUCCESS)
+        s->failed = true;
+}
+
+/* All values of the event in one text: a pass has its price even when it is short. */
+static void scan_joined(struct tc_sigma_scratch *s, const struct tc_field *field,
+                        const struct tc_field_state *state)
+{
+    const struct tc_value *values = s->values + state->first;
+    size_t len = 0, room = 0;
+    char *text;
+
+    for (size_t i = 0; i < state->count; i++)
+        room += 2 * values[i].is.text.len + 16;
+    text = tc_pool_take_raw(&s->pool, room);
+    if (!text) {
+        s->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < state->count; i++) {
+        if (values[i].is.type == TC_SIGMA_NULL)
+            continue;
+        len += tc_text_fold(text + len, values[i].is.text.ptr, values[i].is.text.len,
+                            s->set->locale);
+        text[len++] = (char)TC_BETWEEN_VALUES;
+    }
+    scan(s, field, (struct tocsin_str){text, len});
+}
+
 void tc_field_scan(struct tc_sigma_scratch *s, uint32_t index)
 {
     const struct tc_field *field = &s->set->fields[index];
     const struct tc_field_state *state = tc_values_of(s, index);
-    struct pass pass = {s, field};
 
     if (s->fields[index].scanned == s->number)
         return;
     s->fields[index].scanned = s->number;
+    if (index == TC_FIELD_ANY && field->database) {
+        scan_joined(s, field, state);
+        return;
+    }
     for (size_t i = state->first; i < state->first + state->count; i++) {
         struct tc_value *value = &s->values[i];
 
         if (value->is.type == TC_SIGMA_NULL)
             continue;
         tc_value_lower(s, value);
-        if (field->database && value->lower.len <= UINT32_MAX) {
-            if (hs_scan(field->database, value->lower.ptr, (unsigned)value->lower.len, 0,
-                        s->scan, on_match, &pass) != HS_SUCCESS)
-                s->failed = true;
-        } else {
+        if (field->database)
+            scan(s, field, value->lower);
+        else
             try_each(s, field, value);
-        }
     }
 }
 

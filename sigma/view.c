@@ -1,22 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns: which rules apply to the events of a log source, worked out once; see
  * scratch.h. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "sigma/scratch.h"
-
-#define SOURCE_MAX 256 /* bytes of a log source; a longer one is cut */
-
-static void put_source(char source[SOURCE_MAX], const struct tc_sigma_event *event)
-{
-    snprintf(source, SOURCE_MAX, "%s%.80s%s%.80s%s%.80s", event->category ? "\n" : "\t",
-             event->category ? event->category : "", event->product ? "\n" : "\t",
-             event->product ? event->product : "", event->service ? "\n" : "\t",
-             event->service ? event->service : "");
-}
 
 /* What either side leaves open does not count. */
 static bool agree(const char *rule, const char *event)
@@ -41,26 +30,35 @@ static void find_fields(const struct tc_sigma_set *set, struct tc_view *view,
 
 static void done(struct tc_view *view)
 {
-    free(view->source);
+    free(view->category);
+    free(view->product);
+    free(view->service);
     free(view->rules);
     free(view->always);
     free(view->fields);
     *view = (struct tc_view){0};
 }
 
+static bool copy(const char *text, char **ret_copy)
+{
+    *ret_copy = text ? strdup(text) : NULL;
+    return !text || *ret_copy;
+}
+
 static bool make(const struct tc_sigma_scratch *s, const struct tc_sigma_event *event,
-                 const char *source, struct tc_view *view)
+                 struct tc_view *view)
 {
     const struct tc_sigma_set *set = s->set;
     unsigned char *seen = calloc(set->field_count + 1, 1);
 
     *view = (struct tc_view){
-        .source = strdup(source),
         .rules = calloc(s->rule_words, sizeof(*view->rules)),
         .always = calloc(s->rule_words, sizeof(*view->always)),
         .fields = calloc(set->field_count + 1, sizeof(*view->fields)),
     };
-    if (!view->source || !view->rules || !view->always || !view->fields || !seen) {
+    if (!view->rules || !view->always || !view->fields || !seen ||
+        !copy(event->category, &view->category) ||
+        !copy(event->product, &view->product) || !copy(event->service, &view->service)) {
         free(seen);
         done(view);
         return false;
@@ -80,18 +78,23 @@ static bool make(const struct tc_sigma_scratch *s, const struct tc_sigma_event *
     return true;
 }
 
+static bool same(const char *a, const char *b)
+{
+    return a && b ? !strcmp(a, b) : a == b;
+}
+
 const struct tc_view *tc_view_get(struct tc_sigma_scratch *s,
                                   const struct tc_sigma_event *event)
 {
-    char source[SOURCE_MAX];
     struct tc_view made;
     size_t at;
 
-    put_source(source, event);
-    for (size_t i = 0; i < TC_VIEWS_MAX && s->views[i].source; i++)
-        if (!strcmp(s->views[i].source, source))
+    for (size_t i = 0; i < TC_VIEWS_MAX && s->views[i].rules; i++)
+        if (same(s->views[i].category, event->category) &&
+            same(s->views[i].product, event->product) &&
+            same(s->views[i].service, event->service))
             return &s->views[i];
-    if (!make(s, event, source, &made))
+    if (!make(s, event, &made))
         return NULL;
     at = s->view_count++ % TC_VIEWS_MAX;
     done(&s->views[at]);
