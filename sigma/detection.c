@@ -111,5 +111,10 @@ int tc_detection_read(struct tc_reading *r, const struct tc_node *detection,
     }
     if (error == 0)
         error = conditions_read(r, condition, selections, count, ret_expr);
+    if (error == 0 && (*ret_expr)->weight > TC_READING_WEIGHT_MAX)
+        return tc_refuse(r->mistake, condition->place,
+                         "the condition, with its selections written out, has more than "
+                         "%d values",
+                         TC_READING_WEIGHT_MAX);
     return error;
 }

@@ -170,6 +170,7 @@ int tc_set_atom(struct tc_sigma_set *set, const struct tc_atom *atom,
         goto out;
     key->atom = *atom;
     key->expr.atom = (uint32_t)set->atom_count;
+    key->expr.weight = 1;
     if (!tsearch(key, &set->atom_keys, compare_atoms))
         goto out;
     set->atoms[set->atom_count++] = *atom;
@@ -223,6 +224,8 @@ int tc_exprs_join(struct tc_sigma_set *set, enum tc_op op, const struct tc_exprs
     if (!expr)
         return -ENOMEM;
     *expr = (struct tc_expr){.op = op, .count = list->count, .kids = list->items};
+    for (size_t i = 0; i < list->count; i++)
+        expr->weight += list->items[i]->weight;
     *ret_expr = expr;
     return 0;
 }
@@ -240,6 +243,7 @@ int tc_expr_not(struct tc_sigma_set *set, const struct tc_expr *expr,
     if (!not )
         return -ENOMEM;
     *not = (struct tc_expr){.op = TC_OP_NOT, .count = 1, .kids = list.items};
+    not ->weight = expr->weight;
     *ret_expr = not ;
     return 0;
 }

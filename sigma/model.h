@@ -85,6 +85,7 @@ enum tc_op {
 struct tc_expr {
     enum tc_op op;
     uint32_t atom;
+    size_t weight; /* atoms in it, each as often as it stands there */
     size_t count;
     const struct tc_expr **kids;
 };

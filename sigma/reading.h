@@ -12,6 +12,7 @@
 #include "sigma/tree.h"
 
 #define TC_READING_VALUES_MAX 20000  /* atoms of one rule */
+#define TC_READING_WEIGHT_MAX 100000 /* the same, as often as the condition has them */
 #define TC_READING_TEXT_MAX 65536    /* bytes of one value */
 #define TC_READING_VARIANTS_MAX 4096 /* that modifiers make of one value */
 

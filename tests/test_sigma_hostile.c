@@ -199,6 +199,26 @@ static void too_many_values_and_too_long_ones_are_refused(void **state)
     bench_done(&bench);
 }
 
+static void condition_that_asks_the_same_without_end_is_refused(void **state)
+{
+    struct bench bench;
+    char *yaml = NULL;
+    size_t len;
+    FILE *out = open_memstream(&yaml, &len);
+
+    (void)state;
+    fputs(HEAD, out);
+    for (int i = 0; i < 500; i++)
+        fprintf(out, "    s%d: {a: v%d, b: v%d}\n", i, i, i);
+    fputs("    condition: 1 of s*", out);
+    for (int i = 0; i < 4000; i++)
+        fputs(" and 1 of s*", out);
+    fputs("\n", out);
+    fclose(out);
+    load_hostile(&bench, yaml, "with its selections written out");
+    bench_done(&bench);
+}
+
 static void windash_of_many_dashes_is_one_pattern(void **state)
 {
     struct bench bench;
@@ -289,6 +309,7 @@ int main(void)
         cmocka_unit_test(deep_nesting_is_refused),
         cmocka_unit_test(ten_thousand_selections_are_refused),
         cmocka_unit_test(too_many_values_and_too_long_ones_are_refused),
+        cmocka_unit_test(condition_that_asks_the_same_without_end_is_refused),
         cmocka_unit_test(windash_of_many_dashes_is_one_pattern),
         cmocka_unit_test(a_regex_that_explodes_is_no_match_and_counted),
         cmocka_unit_test(a_pattern_of_many_stars_is_bounded),
