@@ -94,6 +94,25 @@ static __always_inline __u64 wake_flags(void)
     return BPF_RB_NO_WAKEUP;
 }
 
+/*
+ * The same after bpf_ringbuf_output: whether the reader sleeps must be asked when the
+ * record has its place. An empty record that is discarded carries the wake-up.
+ */
+static __always_inline void wake(void)
+{
+    __u32 zero = 0;
+    struct tc_trace_control *c = bpf_map_lookup_elem(&control, &zero);
+    void *bell;
+
+    if (!c || wake_flags() != BPF_RB_FORCE_WAKEUP)
+        return;
+    bell = bpf_ringbuf_reserve(&ring, 8, 0);
+    if (bell)
+        bpf_ringbuf_discard(bell, BPF_RB_FORCE_WAKEUP);
+    else
+        c->asleep = 1; /* the next one wakes it */
+}
+
 /* ---- Who. ---- */
 
 static __always_inline void fill_task(struct tc_trace_record *r,
@@ -349,10 +368,11 @@ static __always_inline void report_exec(struct scratch *s, const struct task_str
     at = s->at;
     if (at > TC_TRACE_NAMES_MAX + TC_TRACE_ARGS_MAX)
         return;
-    if (bpf_ringbuf_output(&ring, r, sizeof(*r) + at, wake_flags()))
+    if (bpf_ringbuf_output(&ring, r, sizeof(*r) + at, BPF_RB_NO_WAKEUP))
         count(TC_TRACE_LOST + TC_TRACE_EXEC);
     else
         count(TC_TRACE_REPORTED);
+    wake();
 }
 
 SEC("tp_btf/sched_process_exec")
