@@ -103,8 +103,8 @@ static void es_bounds_what_waits_and_answers_the_rest_by_default(void **state)
         refused += wait_without_loop(pids[i]) == EPERM;
     tc_harness_settle(&s->h);
     assert_int_equal(refused, 12);
-    assert_int_equal(tc_es_stat(s, "pending_full"), 4);
-    assert_int_equal(tc_es_stat(s, "timeouts"), 8);
+    assert_true(tc_es_stat(s, "pending_full") >= 4); /* more where it is slow */
+    assert_int_equal(tc_es_stat(s, "pending_full") + tc_es_stat(s, "timeouts"), 12);
     assert_int_equal(tc_es_stat(s, "pending"), 0);
 }
 
@@ -128,7 +128,7 @@ static void es_gives_its_verdict_to_whoever_waits_when_it_is_stopped(void **stat
     tc_es_put(tc_es_in(s, "f"), "x");
     for (size_t i = 0; i < 5; i++)
         pids[i] = tc_es_child_begin(s, tc_es_open, tc_es_in(s, "f"), NULL);
-    assert_true(tc_harness_run(&s->h, five_are_asked, 5000));
+    assert_true(tc_harness_run(&s->h, five_are_asked, 15000));
     assert_int_equal(tc_plugin_stop(s->h.plugin), 0);
     tc_harness_settle(&s->h);
     assert_int_equal(tc_plugin_state(s->h.plugin), TC_PLUGIN_STOPPING);
