@@ -350,6 +350,15 @@ static int text_atoms(const struct item *item, struct tc_exprs *list)
 
 /* ---- The other kinds ---- */
 
+/*
+ * PCRE2 10.42 compiles \D, \S and \W wrongly together with PCRE2_MATCH_INVALID_UTF: they
+ * match no character beyond ASCII. Its interpreter is right.
+ */
+static bool jit_is_right(const char *text)
+{
+    return !strstr(text, "\\D") && !strstr(text, "\\S") && !strstr(text, "\\W");
+}
+
 static int regex_atom(const struct item *item, struct tc_exprs *list)
 {
     struct tc_atom atom = {.regex_options = item->plan->regex_options | PCRE2_UTF |
@@ -377,7 +386,8 @@ static int regex_atom(const struct item *item, struct tc_exprs *list)
                          (size_t)offset + 1, (char *)message);
     }
     /* Where no code may be made at run time it is interpreted, and slower. */
-    pcre2_jit_compile(atom.code, PCRE2_JIT_COMPLETE);
+    if (jit_is_right(text))
+        pcre2_jit_compile(atom.code, PCRE2_JIT_COMPLETE);
     atom.pattern = tc_pattern_plain(&item->r->set->pool, text, strlen(text));
     if (!atom.pattern.units) {
         pcre2_code_free(atom.code);

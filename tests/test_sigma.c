@@ -60,6 +60,7 @@ static void each_modifier_means_what_the_specification_says(void **state)
         {S("a|re|s: a.b"), "{\"a\":\"a\\nb\"}", true},
         {S("a|re: a.b"), "{\"a\":\"a\\nb\"}", false},
         {S("a|re|i|s: A.B"), "{\"a\":\"a\\nb\"}", true},
+        {S("a|re: ^\\S\\W$"), "{\"a\":\"\xc3\xa9\xe6\x97\xa5\"}", true},
         {S("a|cidr: 10.0.0.0/8"), "{\"a\":\"10.200.3.4\"}", true},
         {S("a|cidr: 10.0.0.0/8"), "{\"a\":\"11.0.0.1\"}", false},
         {S("a|cidr: 10.0.0.0/8"), "{\"a\":\"10.x\"}", false},
