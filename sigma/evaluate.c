@@ -147,7 +147,7 @@ static void tell(struct tc_sigma_scratch *s, tc_sigma_match_fn match, void *arg)
             i |= 63;
             continue;
         }
-        if (!tc_bit(s->matched, i) || rule->silent)
+        if (!tc_bit(s->matched, i) || (rule->silent && !rule->standalone))
             continue;
         s->found_count = 0;
         if (rule->correlation)

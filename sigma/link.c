@@ -137,6 +137,7 @@ static int feed(const struct linker *l, uint32_t index)
         struct tc_rule *rule = &l->set->rules[c->rules[i]];
 
         rule->silent |= !c->generate;
+        rule->standalone |= c->generate;
         error = add_feed(l->set, rule, index, i);
     }
     return error;

@@ -111,7 +111,8 @@ struct tc_rule {
     const char *name;           /* or NULL */
     const struct tc_expr *expr; /* NULL: it cannot run, or is a correlation */
     struct tc_correlation *correlation;
-    bool silent; /* serves correlations alone */
+    bool silent;     /* serves correlations alone, */
+    bool standalone; /* unless one of them says to tell of it as well */
     unsigned line, column;
 
     /* The correlations that it feeds, and as which of their rules. */
