@@ -102,14 +102,15 @@ def regex(rng, depth=2):
     found = rng.choice(["", "", "^"])
     for _ in range(rng.randint(1, 3)):
         atom = rng.choice(["a", "b", "abc", ".", ".", "[a-c]", "[^a-c]", "[0-9]", r"\.", r"\\",
-                           r"\s", r"\d", r"\w", r"\*", "-", "/", " ", r"\S", r"\(", "X", "[\\w.-]",
-                           "\u00e9"])
+                           r"\s", r"\d", r"\w", r"\*", "-", "/", " ", r"\S", r"\(", "X", "[\\w.-]"])
         if depth and rng.random() < 0.3:
             members = [regex(rng, 0).strip("^$") for _ in range(rng.randint(1, 3))]
             atom = "%s%s)" % (rng.choice(["(", "(?:"]), "|".join(members))
         elif len(atom) == 1 and rng.random() < 0.1:
             atom = atom * 2
-        found += atom + rng.choice(["", "", "", "", "*", "+", "?", "{1,2}", "{2}", "{1,}"])
+        # Nothing unbounded inside of a group: Python's `re` knows no limit to what it tries.
+        unbounded = ["*", "+", "{1,}"] if depth and not atom.startswith("(") else []
+        found += atom + rng.choice(["", "", "", "", "?", "{1,2}", "{2}"] + unbounded)
     return found + rng.choice(["", "", "$"])
 
 
@@ -126,13 +127,15 @@ def network(rng):
 
 def number(rng):
     return rng.choice([0, 1, 5, 7, 22, 80, 443, 4624, 65535, -1, 1.5, -0.5,
-                       2 ** 31, 2 ** 53, 2 ** 53 + 1, 2 ** 62])
+                       2 ** 31, 2 ** 52, 2 ** 53 - 2])
 
 
 def value(rng, kind, modifiers):
     if kind == "text":
         made = text(rng, 0.0 if "expand" in modifiers else 0.35)
         return made.replace("%", r"\%") if "expand" in modifiers else made
+    if kind == "plain" and "windash" in modifiers:
+        return "abc" + rng.choice([" -f", "/x", "-", "--x", "a-b/c"])  # few, or it is thousands
     if kind == "plain":
         return plain_text(rng)
     if kind == "regex":
@@ -259,7 +262,9 @@ def correlation(rng, names, number_):
     section = {"type": kind, "rules": chosen, "timespan": rng.choice(["5s", "10s", "1m", "1h"]),
                "group-by": rng.choice([["User"], ["User"], ["User", "Host"], ["who"]])}
     if section["group-by"] == ["who"]:
-        section["aliases"] = {"who": {name: rng.choice(["User", "Owner"]) for name in names}}
+        # Counting, an event that two rules match would stand in two groups.
+        fields = [rng.choice(["User", "Owner"])] if "count" in kind else ["User", "Owner"]
+        section["aliases"] = {"who": {name: rng.choice(fields) for name in names}}
     operator = rng.choice(["gte", "gte", "gte", "gt", "eq", "lt", "lte", "neq"])
     if "count" in kind:
         section["condition"] = {operator: rng.randint(1, 4)}

@@ -19,12 +19,14 @@ Where the specification leaves a choice, this is the reading taken:
  6. `windash`, "interchangeably", "all possible permutations": each of the five characters, wherever
     it stands in the value, may be each of the five.
  7. Modifiers "are applied in the given order": `base64offset|contains`, not the other way round.
-    Encodings take the value with its escapes resolved; a wildcard cannot be encoded: refused.
+    Encodings take the value with its escapes resolved; a wildcard cannot be encoded: refused. Of the
+    several values that one expands into, one is enough, with `all`, too.
  8. `neq`: the opposite of the same item without it: unlike all of the values, or absent.
  9. `fieldref` compares texts without case (with `cased`: with it) and takes no wildcard from the
     event; where one of the two fields is absent or null it does not match. With startswith,
     endswith and contains the other field's value is looked for at that place.
-10. gt, gte, lt, lte: a number, or text that is a decimal number; anything else does not match.
+10. gt, gte, lt, lte: a number, or text that is a decimal number (`-1.5`, `1e3`, `.5`); anything else
+    does not match.
     The rule's value has to be a number.
 11. `cidr`: text that is no address does not match; bits of the host in the rule's network are
     ignored; an IPv4 address never lies in an IPv6 network.
@@ -34,6 +36,7 @@ Where the specification leaves a choice, this is the reading taken:
 14. `all` on a single value is "not allowed" but changes nothing, so it is accepted.
 15. logsource: an event that tells its own is meant by a rule when each of category, product and
     service that the rule names is told by the event, and equal. An event without: every rule.
+    Time modifiers: a date without a time of day has no hour and no minute.
 16. YAML is 1.2: `yes`, `on` and dates are text; 0x17 is the number 23.
 17. A filter names what is suppressed ("to suppress matches"; its example selects the tolerated
     accounts): the rule matches where the filter's condition does not. It works on the rules that it
@@ -55,6 +58,7 @@ Where the specification leaves a choice, this is the reading taken:
     aggregations after a pipe are no longer part of the language: refused.
 """
 
+import itertools
 import re
 
 from values import (ANY, COMPARE, MODIFIERS, RE_FLAGS, TIME_PARTS, Cidr, Compare, FieldRef, Null,
@@ -83,9 +87,9 @@ class Item:
             raise Refused("an empty list, or null in a list")
         self.values = []
         for value in given if is_list else [given]:
-            self.values += self.modify(value, modifiers)
+            self.values.append(self.modify(value, modifiers))
         if not self.field:
-            for value in self.values:
+            for value in itertools.chain(*self.values):
                 if not isinstance(value, (Text, Regex)):
                     raise Refused("no value for keywords")
                 if isinstance(value, Text):
@@ -162,8 +166,9 @@ class Item:
                      for each in scalars(value)]
         if self.part:
             found = [extract(self.part, each) for each in found]
-        result = self.link(any(value.matches(each, event) for each in found)
-                           for value in self.values)
+        # "A value might also expand into multiple values": one of them is enough for the value.
+        result = self.link(any(value.matches(each, event) for value in expanded for each in found)
+                           for expanded in self.values)
         return result != self.negated
 
 

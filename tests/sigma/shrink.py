@@ -24,7 +24,7 @@ def smaller(value):
         for i, each in enumerate(value):
             for less in smaller(each):
                 yield value[:i] + [less] + value[i + 1:]
-    elif isinstance(value, str):
+    elif isinstance(value, str) and len(value) > 1:
         words = value.split(" ")
         for length in (len(words) - 1, 3, 2, 1):
             for i in range(len(words) - length + 1 if 0 < length < len(words) else 0):
@@ -52,7 +52,10 @@ def smaller_case(case):
         for less in smaller_document(document):
             yield documents[:i] + [less] + documents[i + 1:], events
     for i, event in enumerate(events):
+        whole = event.get("logsource")
         for less in smaller(event):
+            if isinstance(less, dict) and less.get("logsource", whole) != whole:
+                continue  # told whole or not at all
             if isinstance(less, dict):
                 yield documents, events[:i] + [less] + events[i + 1:]
 

@@ -158,9 +158,9 @@ def number_of(value):
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
-        if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value, re.ASCII):
+        if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", value):
             return None
-        return float(value) if "." in value else int(value)
+        return int(value) if re.fullmatch(r"[+-]?[0-9]+", value) else float(value)
     return value if isinstance(value, (int, float)) else None
 
 
@@ -279,8 +279,10 @@ RE_FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
 
 
 def extract(part, value):
-    """"It is not designed to handle timezone": the part as it is written."""
+    """"It is not designed to handle timezone": the part as it is written, if it is."""
     try:
+        if part in ("hour", "minute") and ":" not in value:
+            return None
         return TIME_PARTS[part](datetime.fromisoformat(value))
     except (TypeError, ValueError):
         return None
