@@ -188,7 +188,7 @@ static int not_read(struct parser *p, const struct tc_expr **ret_expr)
 static int and_read(struct parser *p, const struct tc_expr **ret_expr)
 {
     struct tc_exprs list = {0};
-    const struct tc_expr *expr;
+    const struct tc_expr *expr = NULL;
     bool more = true;
     int error = 0;
 
@@ -206,7 +206,7 @@ static int and_read(struct parser *p, const struct tc_expr **ret_expr)
 static int or_read(struct parser *p, const struct tc_expr **ret_expr)
 {
     struct tc_exprs list = {0};
-    const struct tc_expr *expr;
+    const struct tc_expr *expr = NULL;
     bool more = true;
     int error = 0;
 

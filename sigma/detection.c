@@ -29,7 +29,7 @@ static int list_read(struct tc_reading *r, const struct tc_node *items,
                      const struct tc_expr **ret_expr)
 {
     struct tc_exprs list = {0};
-    const struct tc_expr *expr;
+    const struct tc_expr *expr = NULL;
     int error = 0;
 
     if (!items->count)

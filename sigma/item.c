@@ -133,7 +133,7 @@ static const char dashes[5][4] = {"-", "/", "\xe2\x80\x93", "\xe2\x80\x94",
 static int expand_dashes(const struct item *item, struct variants *v)
 {
     struct tc_pool *pool = item->r->pool;
-    struct variants out;
+    struct variants out = {0};
     int error;
 
     for (size_t i = 0, at; i < v->count;) {
@@ -170,12 +170,12 @@ static int encode(const struct item *item, enum tc_step step, struct variants *v
 {
     struct tc_pool *pool = item->r->pool;
     size_t each = step == TC_STEP_BASE64_OFFSET ? 3 : 1;
-    struct variants out;
+    struct variants out = {0};
     int error = expand_dashes(item, v);
 
     if (error == 0)
         error = new_variants(item, v->count * each, &out);
-    for (size_t i = 0; error == 0 && i < v->count; i++) {
+    for (size_t i = 0; error == 0 && out.items && i < v->count; i++) {
         struct tc_pattern p = v->items[i];
 
         if ((step == TC_STEP_BASE64 || step == TC_STEP_BASE64_OFFSET) &&
@@ -207,7 +207,7 @@ static const char *placeholder(const struct item *item, const char *name, size_t
 static int put_placeholder(const struct item *item, const char *name, struct variants *v)
 {
     struct tc_pool *pool = item->r->pool;
-    struct variants out;
+    struct variants out = {0};
     const char *text;
     size_t n = 0;
     int error;
@@ -220,7 +220,7 @@ static int put_placeholder(const struct item *item, const char *name, struct var
         return 0;
     }
     error = new_variants(item, v->count * n, &out);
-    for (size_t i = 0; error == 0 && i < v->count; i++)
+    for (size_t i = 0; error == 0 && out.items && i < v->count; i++)
         for (size_t k = 0; k < n; k++) {
             text = placeholder(item, name, k);
             out.items[out.count++] = tc_pattern_join(
@@ -445,7 +445,7 @@ static int exists_atom(const struct item *item, struct tc_exprs *list)
     if (item->node->quoted || !read_truth(item->node->text, &wanted))
         return refuse(item, "exists needs true or false, without quotes");
     error = add_atom(item, &atom, wanted ? list : &one);
-    if (error < 0 || wanted)
+    if (error < 0 || wanted || !one.items)
         return error;
     error = tc_expr_not(item->r->set, one.items[0], &expr);
     return error == 0 ? tc_exprs_add(item->r->set, list, expr) : error;

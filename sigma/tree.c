@@ -175,7 +175,8 @@ static int read_scalar(struct reader *r, struct tc_node *node)
     if (error < 0)
         return error;
     node->quoted = style != FYSS_PLAIN;
-    node->kind = !node->quoted && is_null(node->text) ? TC_TREE_NULL : TC_TREE_TEXT;
+    node->kind =
+        !node->quoted && node->text && is_null(node->text) ? TC_TREE_NULL : TC_TREE_TEXT;
     return 0;
 }
 
@@ -218,10 +219,10 @@ static int read_alias(struct reader *r, struct tc_node *node)
 {
     const struct tc_node *from;
     size_t i = r->anchor_count;
-    const char *name;
+    const char *name = NULL;
     int error = token_text(r, r->event->alias.anchor, &name);
 
-    if (error < 0)
+    if (error < 0 || !name)
         return error;
     while (i > 0 && strcmp(r->anchors[i - 1].name, name))
         i--;
@@ -248,7 +249,7 @@ static int read_list(struct reader *r, unsigned depth, struct tc_node *list)
     list->kind = TC_TREE_LIST;
     while ((error = advance(r)) == 0 && r->event->type != FYET_SEQUENCE_END) {
         error = new_child(r, list, &last, &item);
-        if (error < 0)
+        if (error < 0 || !item)
             return error;
         item->place = event_place(r, list->place);
         error = read_value(r, depth + 1, item);
@@ -296,11 +297,11 @@ static int read_map(struct reader *r, unsigned depth, struct tc_node *map)
                              "this map has more than %d keys: split the rule",
                              TC_TREE_KEYS_MAX);
         error = new_child(r, map, &last, &child);
-        if (error == 0)
+        if (error == 0 && child)
             error = read_key(r, map, child);
         if (error == 0)
             error = advance(r);
-        if (error < 0)
+        if (error < 0 || !child)
             return error;
         child->place = event_place(r, child->key_place);
         error = read_value(r, depth + 1, child);

@@ -179,6 +179,7 @@ static void tell(struct tc_trace_tracker *tracker, struct tc_trace_event *event)
         tc_trace_hashes_find(tracker->hashes, &image->file, image->executable, hex))
         event->sha256 = hex;
     write_event(tracker, event);
+    event->sha256 = NULL; /* it was ours */
 }
 
 static void tell_started(struct tc_trace_tracker *tracker,
