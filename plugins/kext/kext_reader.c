@@ -153,9 +153,9 @@ static size_t drain(struct tc_kext_reader *reader)
     size_t n = 0, len;
 
     while ((!is_full(reader) || reader->stopping) &&
-           (record = tc_kext_ring_next(&reader->ring, &len)) != NULL) {
+           (record = tc_sensor_ring_next(&reader->ring, &len)) != NULL) {
         take(reader, record, len);
-        tc_kext_ring_release(&reader->ring, record);
+        tc_sensor_ring_release(&reader->ring, record);
         n++;
         if (reader->items.count >= TC_KEXT_BATCH || !(n % TC_KEXT_BATCH)) {
             hand_on(reader);
@@ -197,7 +197,7 @@ static void sleep_until_woken(struct tc_kext_reader *reader)
 
     __atomic_store_n(asleep, 1, __ATOMIC_SEQ_CST);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (tc_kext_ring_idle(&reader->ring) && !reader->stopping)
+    if (tc_sensor_ring_idle(&reader->ring) && !reader->stopping)
         wait_for(reader, -1);
     __atomic_store_n(asleep, 0, __ATOMIC_SEQ_CST);
 }
@@ -241,7 +241,8 @@ static int open_all(struct tc_kext_reader *reader, size_t ring_bytes)
         return -errno;
     if (!reader->orders)
         return -ENOMEM;
-    err = tc_kext_ring_open(&reader->ring, tc_kext_ring_fd(reader->programs), ring_bytes);
+    err =
+        tc_sensor_ring_open(&reader->ring, tc_kext_ring_fd(reader->programs), ring_bytes);
     if (!err)
         err = watch(reader, tc_kext_ring_fd(reader->programs));
     if (!err)
@@ -251,7 +252,7 @@ static int open_all(struct tc_kext_reader *reader, size_t ring_bytes)
 
 static void close_all(struct tc_kext_reader *reader)
 {
-    tc_kext_ring_close(&reader->ring);
+    tc_sensor_ring_close(&reader->ring);
     if (reader->epoll >= 0)
         close(reader->epoll);
     if (reader->wake >= 0)

@@ -16,7 +16,7 @@
 #include <sys/types.h>
 
 #include "kext_item.h"
-#include "kext_ring.h"
+#include "sensor_ring.h"
 
 struct tc_kext_programs;
 struct tc_kext_resolver;
@@ -46,7 +46,7 @@ struct tc_kext_reader {
     struct tc_kext_resolver *resolver;
     tc_kext_deliver_fn deliver;
     void *arg;
-    struct tc_kext_ring ring;
+    struct tc_sensor_ring ring;
     struct tc_kext_items items;
     int epoll, wake;
     bool running;
