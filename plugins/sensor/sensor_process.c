@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "sensor_proc.h"
 
 #define PROC_TEXT_MAX 4096
 #define CONTAINER_ID_LEN 64
@@ -33,34 +34,6 @@ struct tc_sensor_processes {
     uint64_t boot_ns, tick_ns;
     struct tc_sensor_process_counters counters;
 };
-
-/* Reads a file of /proc whole, as far as `cap` goes. Returns bytes or a negative errno.
- */
-__attribute__((format(printf, 3, 4))) static ssize_t read_proc(char *buf, size_t cap,
-                                                               const char *format, ...)
-{
-    size_t len = 0;
-    va_list ap;
-    char path[64];
-    ssize_t n;
-    int fd;
-
-    va_start(ap, format);
-    vsnprintf(path, sizeof(path), format, ap);
-    va_end(ap);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    do {
-        n = read(fd, buf + len, cap - 1 - len);
-        if (n > 0)
-            len += (size_t)n;
-    } while (n > 0 && len < cap - 1);
-    n = n < 0 ? -errno : (ssize_t)len;
-    close(fd);
-    buf[len] = '\0';
-    return n;
-}
 
 int tc_sensor_processes_new(size_t capacity, struct tc_sensor_processes **ret_processes)
 {
@@ -151,7 +124,7 @@ static int read_identity(const struct tc_sensor_processes *processes, pid_t pid,
     ssize_t n;
     int parent;
 
-    n = read_proc(text, sizeof(text), "/proc/%d/stat", pid);
+    n = tc_sensor_proc_read(text, sizeof(text), "/proc/%d/stat", pid);
     if (n < 0)
         return (int)n;
     open_paren = strchr(text, '(');
@@ -174,7 +147,7 @@ static int read_identity(const struct tc_sensor_processes *processes, pid_t pid,
 static char *read_command_line(pid_t pid)
 {
     char text[TC_SENSOR_COMMAND_LINE_MAX];
-    ssize_t n = read_proc(text, sizeof(text), "/proc/%d/cmdline", pid);
+    ssize_t n = tc_sensor_proc_read(text, sizeof(text), "/proc/%d/cmdline", pid);
 
     while (n > 0 && !text[n - 1])
         n--;
@@ -190,7 +163,7 @@ static char *read_command_line(pid_t pid)
 static void read_container(pid_t pid, char ret_id[CONTAINER_ID_LEN + 1])
 {
     char text[PROC_TEXT_MAX];
-    ssize_t n = read_proc(text, sizeof(text), "/proc/%d/cgroup", pid);
+    ssize_t n = tc_sensor_proc_read(text, sizeof(text), "/proc/%d/cgroup", pid);
     size_t run;
 
     ret_id[0] = '\0';

@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "sensor_proc.h"
 #include "sensor_process.h"
 #include "trace_abi.h"
 
@@ -21,34 +21,6 @@
 #define PTS_MAJOR 136 /* to 143: Documentation/admin-guide/devices.txt */
 #define PTS_MAJOR_LAST 143
 #define TTY_MAJOR 4
-
-/* Reads a file of /proc as far as `cap` goes, and ends it with NUL. Bytes, or an errno.
- */
-__attribute__((format(printf, 3, 4))) static ssize_t read_proc(char *buf, size_t cap,
-                                                               const char *format, ...)
-{
-    size_t len = 0;
-    char path[64];
-    va_list ap;
-    ssize_t n;
-    int fd;
-
-    va_start(ap, format);
-    vsnprintf(path, sizeof(path), format, ap);
-    va_end(ap);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    do {
-        n = read(fd, buf + len, cap - 1 - len);
-        if (n > 0)
-            len += (size_t)n;
-    } while (n > 0 && len < cap - 1);
-    n = n < 0 ? -errno : (ssize_t)len;
-    close(fd);
-    buf[len] = '\0';
-    return n;
-}
 
 static void tty_name(int device, char ret[32])
 {
@@ -69,7 +41,7 @@ static int read_stat(const struct tc_sensor_processes *clock, int32_t pid,
     char text[TEXT_MAX], *open_paren, *close_paren;
     unsigned long long ticks;
     int parent, session, tty;
-    ssize_t n = read_proc(text, sizeof(text), "/proc/%d/stat", pid);
+    ssize_t n = tc_sensor_proc_read(text, sizeof(text), "/proc/%d/stat", pid);
 
     if (n < 0)
         return (int)n;
@@ -105,7 +77,7 @@ static int read_users(int32_t pid, struct tc_trace_process *process)
 {
     char text[TEXT_MAX];
     const char *line;
-    ssize_t n = read_proc(text, sizeof(text), "/proc/%d/status", pid);
+    ssize_t n = tc_sensor_proc_read(text, sizeof(text), "/proc/%d/status", pid);
 
     if (n < 0)
         return (int)n;
@@ -116,7 +88,7 @@ static int read_users(int32_t pid, struct tc_trace_process *process)
     line = strstr(text, "\nGid:");
     if (!line || sscanf(line, "\nGid: %u", &process->gid) != 1)
         return -EPROTO;
-    n = read_proc(text, sizeof(text), "/proc/%d/loginuid", pid);
+    n = tc_sensor_proc_read(text, sizeof(text), "/proc/%d/loginuid", pid);
     process->login_uid = n > 0 ? (uint32_t)strtoul(text, NULL, 10) : TC_TRACE_NOBODY;
     return 0;
 }
@@ -142,7 +114,8 @@ static char *read_link(int32_t pid, const char *name, bool *ret_deleted)
 char *tc_trace_proc_args(int32_t pid, size_t max, size_t *ret_len)
 {
     char *args = malloc(max + 1), *smaller;
-    ssize_t n = args ? read_proc(args, max + 1, "/proc/%d/cmdline", pid) : -ENOMEM;
+    ssize_t n =
+        args ? tc_sensor_proc_read(args, max + 1, "/proc/%d/cmdline", pid) : -ENOMEM;
 
     if (n <= 0) {
         free(args);
@@ -156,7 +129,7 @@ char *tc_trace_proc_args(int32_t pid, size_t max, size_t *ret_len)
 static void read_cgroup(int32_t pid, struct tc_trace_image *image)
 {
     char text[TEXT_MAX], *line;
-    ssize_t n = read_proc(text, sizeof(text), "/proc/%d/cgroup", pid);
+    ssize_t n = tc_sensor_proc_read(text, sizeof(text), "/proc/%d/cgroup", pid);
 
     if (n <= 0)
         return;

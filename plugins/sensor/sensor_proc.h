@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns: reading a file of /proc. Blocks: not on the loop. */
+#ifndef TC_SENSOR_PROC_H
+#define TC_SENSOR_PROC_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/*
+ * Reads the file whose path the format gives, as far as `cap` goes, and ends it with NUL.
+ * Returns bytes without the NUL, or a negative errno.
+ */
+ssize_t tc_sensor_proc_read(char *buf, size_t cap, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif
