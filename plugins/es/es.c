@@ -62,25 +62,6 @@ static const struct tocsin_option options[] = {
      .choices = "allow|deny"},
     {.name = NULL}};
 
-/* Fills `list` from an option; -EINVAL names what is wrong in the log. */
-static int read_list(const struct tocsin_host *host, const char *option, bool paths,
-                     const char *list[TC_ES_WATCH_MAX + 1])
-{
-    const char *item;
-    size_t n = 0;
-
-    for (; (item = host->option_item(host, option, n)) != NULL; n++) {
-        if (n == TC_ES_WATCH_MAX || (paths && *item != '/')) {
-            host->log(host, TOCSIN_LOG_ERROR, "%s: \"%s\" is %s", option, item,
-                      n == TC_ES_WATCH_MAX ? "one too many" : "no absolute path");
-            return -EINVAL;
-        }
-        list[n] = item;
-    }
-    list[n] = NULL;
-    return 0;
-}
-
 static int es_init(const struct tocsin_host *host, void **ret_state)
 {
     struct tc_es *es = calloc(1, sizeof(*es));
@@ -90,19 +71,13 @@ static int es_init(const struct tocsin_host *host, void **ret_state)
 
     if (!es)
         return -ENOMEM;
-    catch_up.watch = es->watch;
+    catch_up.watch = es->places.watch;
     es->host = host;
     tc_es_canary_init(&es->canary);
     catch_up.arg = es;
     tc_sensor_catch_up_init(&es->catch_up, &catch_up);
     es->canary_fd = es->mountinfo_fd = es->own_fds = -1;
-    err = read_list(host, "watch", true, es->watch);
-    if (!err)
-        err = read_list(host, "ignore_filesystems", false, es->ignored);
-    if (!err && !es->watch[0]) {
-        host->log(host, TOCSIN_LOG_ERROR, "watch: there must be at least one path");
-        err = -EINVAL;
-    }
+    err = tc_sensor_places_read(host, &es->places);
     es->max_pending = (uint32_t)host->option_int(host, "max_pending");
     es->deadline_ns = (uint64_t)host->option_int(host, "deadline") * NS_PER_MS;
     es->on_timeout_allow = strcmp(host->option_text(host, "on_timeout"), "deny") != 0;

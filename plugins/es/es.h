@@ -24,9 +24,9 @@
 #include "sensor_catch_up.h"
 #include "sensor_encode.h"
 #include "sensor_names.h"
+#include "sensor_options.h"
 #include "sensor_process.h"
 
-#define TC_ES_WATCH_MAX 64 /* entries of `watch`, and of `ignore_filesystems` */
 #define TC_ES_CANARY_MS 30000
 #define TC_ES_MOUNTS_REST_MS 250 /* between two looks at the mounts */
 #define TC_ES_DRAIN_MS 3000      /* that a stop waits for verdicts */
@@ -94,7 +94,7 @@ struct tc_es_mount_scan {
 
 struct tc_es {
     const struct tocsin_host *host;
-    const char *watch[TC_ES_WATCH_MAX + 1], *ignored[TC_ES_WATCH_MAX + 1];
+    struct tc_sensor_places places;
     uint32_t max_pending;
     size_t max_processes; /* kept; each holds a descriptor */
     bool on_timeout_allow;

@@ -268,8 +268,8 @@ static int open_notify(struct tc_es *es)
     err = mark_canary_folder(es);
     if (err)
         return err;
-    for (size_t i = 0; es->watch[i]; i++) {
-        result = tc_sensor_names_mark_tree(&es->names, es->watch[i], NULL);
+    for (size_t i = 0; es->places.watch[i]; i++) {
+        result = tc_sensor_names_mark_tree(&es->names, es->places.watch[i], NULL);
         marked += !result;
         if (result)
             err = result;

@@ -39,8 +39,9 @@ void tc_es_scan_mounts(struct tc_es *es)
     const struct tc_sensor_mount *mount;
 
     memset(scan, 0, sizeof(*scan));
-    scan->err =
-        text ? tc_sensor_scope_new(text, es->watch, es->ignored, &scan->scope) : -ENOMEM;
+    scan->err = text ? tc_sensor_scope_new(text, es->places.watch, es->places.ignored,
+                                           &scan->scope)
+                     : -ENOMEM;
     free(text);
     if (!scan->scope) {
         snprintf(scan->what, sizeof(scan->what), "the table of mounts: %s",

@@ -69,25 +69,6 @@ static const struct tocsin_option options[] = {
      .max = 4194304},
     {.name = NULL}};
 
-/* Fills `list` from an option; -EINVAL names what is wrong in the log. */
-static int read_list(const struct tocsin_host *host, const char *option, bool paths,
-                     const char *list[TC_KEXT_WATCH_MAX + 1])
-{
-    const char *item;
-    size_t n = 0;
-
-    for (; (item = host->option_item(host, option, n)) != NULL; n++) {
-        if (n == TC_KEXT_WATCH_MAX || (paths && *item != '/')) {
-            host->log(host, TOCSIN_LOG_ERROR, "%s: \"%s\" is %s", option, item,
-                      n == TC_KEXT_WATCH_MAX ? "one too many" : "no absolute path");
-            return -EINVAL;
-        }
-        list[n] = item;
-    }
-    list[n] = NULL;
-    return 0;
-}
-
 static void read_rest(struct tc_kext *kext)
 {
     const struct tocsin_host *host = kext->host;
@@ -118,13 +99,7 @@ static int kext_init(const struct tocsin_host *host, void **ret_state)
     pthread_mutex_init(&kext->left_lock, NULL);
     tc_kext_catch_up_init(kext);
     read_rest(kext);
-    err = read_list(host, "watch", true, kext->watch);
-    if (!err)
-        err = read_list(host, "ignore_filesystems", false, kext->ignored);
-    if (!err && !kext->watch[0]) {
-        host->log(host, TOCSIN_LOG_ERROR, "watch: there must be at least one path");
-        err = -EINVAL;
-    }
+    err = tc_sensor_places_read(host, &kext->places);
     if (err)
         free(kext);
     else

@@ -27,8 +27,8 @@
 #include "kext_resolve.h"
 #include "sensor_catch_up.h"
 #include "sensor_names.h"
+#include "sensor_options.h"
 
-#define TC_KEXT_WATCH_MAX 64     /* entries of `watch`, and of `ignore_filesystems` */
 #define TC_KEXT_PENDING_MAX 4096 /* verdicts waited for at once */
 #define TC_KEXT_PENDING_MS 60000 /* beyond any budget of the agent */
 #define TC_KEXT_PEER_MAX 4096    /* questions of other sensors that are remembered */
@@ -100,7 +100,7 @@ struct tc_kext_scan {
 
 struct tc_kext {
     const struct tocsin_host *host;
-    const char *watch[TC_KEXT_WATCH_MAX + 1], *ignored[TC_KEXT_WATCH_MAX + 1];
+    struct tc_sensor_places places;
     struct tc_kext_sizes sizes;
     enum tc_kext_opens opens;
     bool hold, passive;

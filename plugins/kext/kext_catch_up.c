@@ -44,7 +44,7 @@ static void ended(void *arg)
 void tc_kext_catch_up_init(struct tc_kext *kext)
 {
     const struct tc_sensor_catch_up_config config = {.host = kext->host,
-                                                     .watch = kext->watch,
+                                                     .watch = kext->places.watch,
                                                      .publish = publish_found,
                                                      .ended = ended,
                                                      .arg = kext};

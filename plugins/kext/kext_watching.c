@@ -106,7 +106,8 @@ void tc_kext_scan_run(struct tc_kext *kext)
     char *text = read_mounts(kext->mountinfo_fd);
 
     memset(scan, 0, sizeof(*scan));
-    scan->err = text ? tc_sensor_scope_new(text, kext->watch, kext->ignored, &scan->scope)
+    scan->err = text ? tc_sensor_scope_new(text, kext->places.watch, kext->places.ignored,
+                                           &scan->scope)
                      : -ENOMEM;
     free(text);
     if (scan->err)
