@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# Owns: how everything here is compiled, and the two kinds of target that are made often:
+# Owns: how everything here is compiled, and the kinds of target that are made often:
 #   tocsin_plugin(NAME SOURCES... [LIBS ...])   a plugin, plugins/<name>/
 #   tocsin_sources(VAR)                         every .c of this folder
+#   tocsin_bpf(NAME HEADERS...)                 <name>.bpf.c, compiled for the kernel, in tocsin_<name>
 
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)
@@ -57,4 +58,35 @@ function(tocsin_plugin name)
         target_link_options(tocsin_${name} PRIVATE -Wl,-z,defs)
     endif()
     install(TARGETS tocsin_${name} LIBRARY DESTINATION lib/tocsin/plugins)
+endfunction()
+
+# The programs are compiled for the kernel and embedded as a skeleton, <name>.skel.h: at run time
+# nothing but the kernel's own type information is needed. After tocsin_plugin(name).
+function(tocsin_bpf name)
+    find_program(TOCSIN_CLANG
+        NAMES clang clang-19 clang-18 clang-17 clang-16 clang-15 clang-14)
+    find_program(TOCSIN_BPFTOOL bpftool PATHS /usr/sbin /sbin)
+    if(NOT TOCSIN_CLANG OR NOT TOCSIN_BPFTOOL)
+        message(FATAL_ERROR "plugins/${name} needs clang, to compile for the kernel, and "
+            "bpftool: run scripts/packages, or set TOCSIN_CLANG and TOCSIN_BPFTOOL")
+    endif()
+    set(compiled ${CMAKE_CURRENT_BINARY_DIR}/${name}.bpf.compiled.o)
+    set(object ${CMAKE_CURRENT_BINARY_DIR}/${name}.bpf.o)
+    set(skeleton ${CMAKE_CURRENT_BINARY_DIR}/${name}.skel.h)
+    set(flags -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror)
+    # linux/types.h needs asm/types.h, which is where the compiler of the host looks for it.
+    if(CMAKE_LIBRARY_ARCHITECTURE)
+        list(APPEND flags -I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE})
+    endif()
+    add_custom_command(OUTPUT ${skeleton}
+        COMMAND ${TOCSIN_CLANG} ${flags} -c ${CMAKE_CURRENT_SOURCE_DIR}/${name}.bpf.c
+            -o ${compiled}
+        COMMAND ${TOCSIN_BPFTOOL} gen object ${object} ${compiled}
+        COMMAND ${TOCSIN_BPFTOOL} gen skeleton ${object} name ${name}_bpf > ${skeleton}
+        DEPENDS ${name}.bpf.c ${ARGN}
+        COMMENT "Compiling ${name}.bpf.c for the kernel" VERBATIM)
+    add_custom_target(tocsin_${name}_skeleton DEPENDS ${skeleton})
+    target_include_directories(tocsin_${name} SYSTEM PRIVATE ${CMAKE_CURRENT_BINARY_DIR})
+    target_link_libraries(tocsin_${name} PRIVATE PkgConfig::BPF)
+    add_dependencies(tocsin_${name} tocsin_${name}_skeleton)
 endfunction()

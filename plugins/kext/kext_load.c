@@ -4,7 +4,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,32 +13,7 @@
 #include <unistd.h>
 
 #include "kext_skeleton.h"
-
-#define BTF_PATH "/sys/kernel/btf/vmlinux"
-#define MESSAGE_MAX 512
-
-/*
- * libbpf has one function for messages in the process, without an argument. Who loads
- * says so here for as long as it does; another thread's messages are nobody's.
- */
-static _Thread_local const struct tocsin_host *loading;
-
-__attribute__((format(printf, 2, 0))) static int
-on_message(enum libbpf_print_level level, const char *format, va_list ap)
-{
-    char text[MESSAGE_MAX];
-    size_t n;
-
-    (void)level;
-    vsnprintf(text, sizeof(text), format, ap);
-    n = strlen(text);
-    if (n && text[n - 1] == '\n')
-        text[n - 1] = '\0';
-    /* Its guess at any EPERM is a limit of memory, which is never the reason here. */
-    if (loading && !strstr(text, "ulimit"))
-        loading->log(loading, TOCSIN_LOG_DEBUG, "%s", text);
-    return 0;
-}
+#include "sensor_bpf.h"
 
 static void set_calls(struct kext_bpf *skeleton)
 {
@@ -69,18 +43,6 @@ static void choose(struct kext_bpf *skeleton, enum tc_kext_rung rung,
     set_calls(skeleton);
 }
 
-/* Where the kernel's own description of itself is missing, nothing can be loaded. */
-static int need_btf(char why[256])
-{
-    if (!access(BTF_PATH, R_OK))
-        return 0;
-    snprintf(why, 256,
-             "the kernel has no type information (" BTF_PATH
-             ", CONFIG_DEBUG_INFO_BTF): %s",
-             strerror(errno));
-    return -ENOTSUP;
-}
-
 static int load_skeleton(struct tc_kext_programs *programs, enum tc_kext_rung rung,
                          const struct tc_kext_sizes *sizes)
 {
@@ -98,21 +60,16 @@ int tc_kext_load(struct tc_kext_programs *programs, enum tc_kext_rung rung,
     int err;
 
     memset(programs, 0, sizeof(*programs));
-    err = need_btf(why);
+    err = tc_sensor_bpf_possible(why);
     if (err)
         return err;
-    loading = host;
-    libbpf_set_print(on_message);
+    tc_sensor_bpf_begin(host);
     err = load_skeleton(programs, rung, sizes);
-    /* Silent, not what it was before: that could be a function of a plugin that is gone.
-     */
-    libbpf_set_print(NULL);
-    loading = NULL;
+    tc_sensor_bpf_end();
     if (err) {
-        snprintf(why, 256, "%s: %s",
-                 rung == TC_KEXT_RUNG_LSM ? "BPF LSM programs" : "BPF tracing programs",
-                 err == -EPERM ? "the kernel does not let them be loaded"
-                               : strerror(-err));
+        tc_sensor_bpf_why(rung == TC_KEXT_RUNG_LSM ? "BPF LSM programs"
+                                                   : "BPF tracing programs",
+                          err, why);
         goto out;
     }
     programs->rung = rung;

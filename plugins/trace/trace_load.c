@@ -4,7 +4,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,30 +11,8 @@
 #include <tocsin/plugin.h>
 #include <unistd.h>
 
+#include "sensor_bpf.h"
 #include "trace_skeleton.h"
-
-#define BTF_PATH "/sys/kernel/btf/vmlinux"
-#define MESSAGE_MAX 512
-
-/* As in kext_load.c: libbpf has one function for messages, without an argument. */
-static _Thread_local const struct tocsin_host *loading;
-
-__attribute__((format(printf, 2, 0))) static int
-on_message(enum libbpf_print_level level, const char *format, va_list ap)
-{
-    char text[MESSAGE_MAX];
-    size_t n;
-
-    (void)level;
-    vsnprintf(text, sizeof(text), format, ap);
-    n = strlen(text);
-    if (n && text[n - 1] == '\n')
-        text[n - 1] = '\0';
-    /* Its guess at any EPERM is a limit of memory, which is never the reason here. */
-    if (loading && !strstr(text, "ulimit"))
-        loading->log(loading, TOCSIN_LOG_DEBUG, "%s", text);
-    return 0;
-}
 
 static int load(struct tc_trace_programs *programs, uint32_t ring_bytes)
 {
@@ -85,28 +62,18 @@ int tc_trace_load(struct tc_trace_programs *programs, uint32_t ring_bytes,
     int err;
 
     memset(programs, 0, sizeof(*programs));
-    if (access(BTF_PATH, R_OK)) {
-        snprintf(why, 256,
-                 "the kernel has no type information (" BTF_PATH
-                 ", CONFIG_DEBUG_INFO_BTF): %s",
-                 strerror(errno));
-        return -ENOTSUP;
-    }
-    loading = host;
-    libbpf_set_print(on_message);
+    err = tc_sensor_bpf_possible(why);
+    if (err)
+        return err;
+    tc_sensor_bpf_begin(host);
     err = load(programs, ring_bytes);
     if (!err)
         err = map_control(programs, ring_bytes);
     if (!err)
         err = attach(programs);
-    /* Silent, not what it was before: that could be a function of a plugin that is gone.
-     */
-    libbpf_set_print(NULL);
-    loading = NULL;
+    tc_sensor_bpf_end();
     if (err) {
-        snprintf(why, 256, "BPF tracing programs: %s",
-                 err == -EPERM ? "the kernel does not let them be loaded"
-                               : strerror(-err));
+        tc_sensor_bpf_why("BPF tracing programs", err, why);
         tc_trace_unload(programs);
     }
     return err;

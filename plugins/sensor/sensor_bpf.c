@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sensor_bpf.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <tocsin/plugin.h>
+#include <unistd.h>
+
+#define BTF_PATH "/sys/kernel/btf/vmlinux"
+#define MESSAGE_MAX 512
+
+/*
+ * libbpf has one function for messages in the process, without an argument. Who loads
+ * says so here for as long as it does; another thread's messages are nobody's.
+ */
+static _Thread_local const struct tocsin_host *loading;
+
+__attribute__((format(printf, 2, 0))) static int
+on_message(enum libbpf_print_level level, const char *format, va_list ap)
+{
+    char text[MESSAGE_MAX];
+    size_t n;
+
+    (void)level;
+    vsnprintf(text, sizeof(text), format, ap);
+    n = strlen(text);
+    if (n && text[n - 1] == '\n')
+        text[n - 1] = '\0';
+    /* Its guess at any EPERM is a limit of memory, which is never the reason here. */
+    if (loading && !strstr(text, "ulimit"))
+        loading->log(loading, TOCSIN_LOG_DEBUG, "%s", text);
+    return 0;
+}
+
+int tc_sensor_bpf_possible(char why[256])
+{
+    if (!access(BTF_PATH, R_OK))
+        return 0;
+    snprintf(why, 256,
+             "the kernel has no type information (" BTF_PATH
+             ", CONFIG_DEBUG_INFO_BTF): %s",
+             strerror(errno));
+    return -ENOTSUP;
+}
+
+void tc_sensor_bpf_begin(const struct tocsin_host *host)
+{
+    loading = host;
+    libbpf_set_print(on_message);
+}
+
+void tc_sensor_bpf_end(void)
+{
+    libbpf_set_print(NULL);
+    loading = NULL;
+}
+
+void tc_sensor_bpf_why(const char *what, int err, char why[256])
+{
+    snprintf(why, 256, "%s: %s", what,
+             err == -EPERM ? "the kernel does not let them be loaded" : strerror(-err));
+}
