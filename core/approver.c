@@ -292,12 +292,19 @@ void tc_approver_answer(struct tc_approver *a, enum tc_gate gate,
 
 /* ---- life ---- */
 
+static void gone(struct tc_approver *a)
+{
+    tc_approval_free(a->approval);
+    for (size_t i = 0; i < TC_APPROVER_TEXTS; i++)
+        free(a->texts[i]);
+    free(a);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     struct tc_approver *a = handle->data;
 
-    tc_approval_free(a->approval);
-    free(a);
+    gone(a);
 }
 
 /* One piece of work less; the last one of a closing approver closes it. */
@@ -323,8 +330,8 @@ int tc_approver_new(struct tc_agent *agent, void (*changed)(void *arg), void *ar
     a->arg = arg;
     a->work = 1; /* the approver itself, until it is freed */
     a->approval = tc_approval_new(&config, &callbacks);
-    if (!a->approval) {
-        free(a);
+    if (!a->approval || tc_approver_profiles_init(a)) {
+        gone(a);
         return -ENOMEM;
     }
     uv_timer_init(&agent->loop, &a->timer);
@@ -415,6 +422,11 @@ const char *tc_approver_ring(const struct tc_approver *a, bool *ret_managed)
     if (ret_managed)
         *ret_managed = a->ring_managed;
     return a->ring;
+}
+
+const char *tc_approver_managed(const struct tc_approver *a)
+{
+    return a->managed;
 }
 
 const struct tc_profiles *tc_approver_profiles(const struct tc_approver *a)

@@ -13,11 +13,9 @@
 #include <sys/types.h>
 
 #include "core/approval.h"
-#include "core/profile.h"
 
 struct tc_agent;
 struct tc_approver;
-struct tc_options;
 struct tc_profiles;
 
 /* status 0, or a negative errno and one sentence. */
@@ -59,7 +57,14 @@ const struct tc_approval *tc_approver_approval(const struct tc_approver *approve
 void tc_approver_look(const struct tc_approver *approver, struct tc_approval_view *ret,
                       struct tc_gate_view ret_gates[TC_GATES]);
 const char *tc_approver_ring(const struct tc_approver *approver, bool *ret_managed);
-struct tc_identity tc_approver_identity(const struct tc_options *core);
 const struct tc_profiles *tc_approver_profiles(const struct tc_approver *approver);
+const char *tc_approver_managed(const struct tc_approver *approver); /* their folder */
+
+/* What profiles would say that somebody has sent (tc_profiles_read_sent), parsed off the
+ * loop; they are valid inside the call. NULL, and a sentence, with a status. */
+typedef void (*tc_approver_checked_fn)(void *arg, int status, const char *why,
+                                       const struct tc_profiles *profiles);
+void tc_approver_check(struct tc_approver *approver, const void *params, size_t len,
+                       tc_approver_checked_fn checked, void *arg);
 
 #endif

@@ -10,6 +10,8 @@
 #include "core/consent.h"
 #include "core/profiles.h"
 
+#define TC_APPROVER_TEXTS 6
+
 /* A network gate's probe that waits for the plugin. */
 struct tc_network_probe {
     bool waits;
@@ -35,7 +37,10 @@ struct tc_approver {
     char os_need[64], product_need[64];
     struct tc_prerequisite prerequisites[TC_PREREQUISITES_MAX];
 
-    /* approver_profiles.c */
+    /* approver_profiles.c; the texts are those of identity and managed */
+    char *texts[TC_APPROVER_TEXTS];
+    struct tc_identity identity;
+    const char *managed;
     struct tc_profiles *profiles;
     struct tc_profiles_watch *watch;
     bool reading, read_again;
@@ -61,6 +66,7 @@ void tc_approver_facts_apply(struct tc_approver *approver);
 
 /* approver_profiles.c: reads the folder (blocks), watches it; what it says of the gates.
  */
+int tc_approver_profiles_init(struct tc_approver *approver);
 void tc_approver_profiles_start(struct tc_approver *approver);
 void tc_approver_profiles_stop(struct tc_approver *approver);
 void tc_approver_profiles_apply(struct tc_approver *approver);

@@ -3,6 +3,7 @@
  * Owns: the managed profiles in force: read at start and again whenever their folder
  * changes, off the loop.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,34 +18,42 @@ _Static_assert((int)TC_PROFILE_FULL_DISK_ACCESS == (int)TC_GATE_FULL_DISK_ACCESS
                    (int)TC_PROFILE_FORBIDS == (int)TC_GATE_PROFILE_FORBIDS,
                "gates, and what profiles say of them, are numbered alike");
 
-/* A folder being read by a pool thread. */
+/* Profiles being read by a pool thread: those of the folder, or those that were sent. */
 struct reading {
     uv_work_t work;
     struct tc_approver *approver;
     struct tc_profiles *profiles;
     int err;
     char why[TC_WHY_MAX];
+    tc_approver_checked_fn checked; /* of those that were sent */
+    void *arg;
+    size_t len;
+    uint8_t params[];
 };
 
-struct tc_identity tc_approver_identity(const struct tc_options *core)
+/*
+ * What the profiles are read by: kept apart from the configuration, which may be replaced
+ * while a pool thread reads. All of it takes effect at the next start only.
+ */
+int tc_approver_profiles_init(struct tc_approver *a)
 {
-    return (struct tc_identity){
-        .team = tc_options_text(core, "identity.team"),
-        .agent = tc_options_text(core, "identity.agent"),
-        .es = tc_options_text(core, "identity.es"),
-        .netfilter = tc_options_text(core, "identity.netfilter"),
-        .kext = tc_options_text(core, "identity.kext"),
-    };
-}
-
-static int read_folder(const struct tc_approver *a, struct tc_profiles **ret_profiles,
-                       char why[256])
-{
+    static const char *const keys[TC_APPROVER_TEXTS] = {
+        "identity.team",      "identity.agent", "identity.es",
+        "identity.netfilter", "identity.kext",  "paths.managed"};
     const struct tc_options *core = tc_config_core(a->agent->config);
-    const struct tc_identity identity = tc_approver_identity(core);
 
-    return tc_profiles_read(tc_options_text(core, "paths.managed"), &identity,
-                            ret_profiles, why);
+    for (size_t i = 0; i < TC_APPROVER_TEXTS; i++) {
+        a->texts[i] = strdup(tc_options_text(core, keys[i]));
+        if (!a->texts[i])
+            return -ENOMEM;
+    }
+    a->identity = (struct tc_identity){.team = a->texts[0],
+                                       .agent = a->texts[1],
+                                       .es = a->texts[2],
+                                       .netfilter = a->texts[3],
+                                       .kext = a->texts[4]};
+    a->managed = a->texts[5];
+    return 0;
 }
 
 static void tell_errors(struct tc_approver *a, int err, const char *why)
@@ -83,7 +92,8 @@ static void read_run(uv_work_t *work)
 {
     struct reading *r = work->data;
 
-    r->err = read_folder(r->approver, &r->profiles, r->why);
+    r->err = tc_profiles_read(r->approver->managed, &r->approver->identity, &r->profiles,
+                              r->why);
 }
 
 static void read_done(uv_work_t *work, int status)
@@ -131,13 +141,11 @@ static void on_changed(void *arg)
 
 void tc_approver_profiles_start(struct tc_approver *a)
 {
-    const struct tc_options *core = tc_config_core(a->agent->config);
     char why[TC_WHY_MAX] = "";
-    int err = read_folder(a, &a->profiles, why);
+    int err = tc_profiles_read(a->managed, &a->identity, &a->profiles, why);
 
     tell_errors(a, err, why);
-    err = tc_profiles_watch_start(&a->agent->loop, tc_options_text(core, "paths.managed"),
-                                  on_changed, a, &a->watch);
+    err = tc_profiles_watch_start(&a->agent->loop, a->managed, on_changed, a, &a->watch);
     if (err)
         tc_log(TOCSIN_LOG_WARNING, "approval",
                "changes of managed profiles are seen at the next start only: %s",
@@ -150,4 +158,45 @@ void tc_approver_profiles_stop(struct tc_approver *a)
     tc_profiles_free(a->profiles);
     a->watch = NULL;
     a->profiles = NULL;
+}
+
+/* ---- profiles that somebody has sent ---- */
+
+static void check_run(uv_work_t *work)
+{
+    struct reading *r = work->data;
+
+    r->err = tc_profiles_read_sent(r->params, r->len, &r->approver->identity,
+                                   &r->profiles, r->why);
+}
+
+static void check_done(uv_work_t *work, int status)
+{
+    struct reading *r = work->data;
+
+    r->checked(r->arg, status ? status : r->err, r->why, r->profiles);
+    tc_profiles_free(r->profiles);
+    tc_approver_release(r->approver);
+    free(r);
+}
+
+void tc_approver_check(struct tc_approver *a, const void *params, size_t len,
+                       tc_approver_checked_fn checked, void *arg)
+{
+    struct reading *r = calloc(1, sizeof(*r) + len);
+
+    if (r) {
+        r->approver = a;
+        r->work.data = r;
+        r->checked = checked;
+        r->arg = arg;
+        r->len = len;
+        memcpy(r->params, params, len);
+    }
+    if (!r || uv_queue_work(&a->agent->loop, &r->work, check_run, check_done)) {
+        free(r);
+        checked(arg, -ENOMEM, "out of memory", NULL);
+        return;
+    }
+    a->work++;
 }

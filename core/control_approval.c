@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns: the methods approval.* and profile.* of the control socket. */
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "core/agent.h"
 #include "core/approver.h"
-#include "core/config.h"
 #include "core/control_priv.h"
-#include "core/options.h"
 #include "core/profiles.h"
 #include "core/protection.h"
-#include "core/why.h"
 
 static struct tc_approver *approver_of(const struct tc_agent *agent)
 {
@@ -91,8 +86,7 @@ void tc_control_profile_list(struct tc_agent *agent, struct tc_rpc_call *call,
     (void)params;
     (void)len;
     tc_call_begin(&w);
-    tocsin_put_str(&w, "folder",
-                   tc_options_text(tc_config_core(agent->config), "paths.managed"));
+    tocsin_put_str(&w, "folder", tc_approver_managed(approver_of(agent)));
     tc_profiles_put(tc_approver_profiles(approver_of(agent)), &w);
     tc_call_end(call, &w);
 }
@@ -115,26 +109,31 @@ static void put_check(struct tc_agent *agent, struct tocsin_writer *w)
                           tc_approver_ring(approver_of(agent), NULL), w);
 }
 
-void tc_control_profile_check(struct tc_agent *agent, struct tc_rpc_call *call,
-                              const void *params, size_t len)
+static void on_checked(void *arg, int status, const char *why,
+                       const struct tc_profiles *profiles)
 {
-    const struct tc_identity identity =
-        tc_approver_identity(tc_config_core(agent->config));
-    struct tc_profiles *sent = NULL;
-    struct tocsin_value files;
     struct tocsin_writer w;
-    char why[TC_WHY_MAX];
 
-    if (tocsin_find(params, len, "files", &files) &&
-        tc_profiles_read_sent(params, len, &identity, &sent, why)) {
-        tc_rpc_fail(call, "usage", "%s", why);
+    if (status) {
+        tc_rpc_fail(arg, "usage", "%s", why);
         return;
     }
     tc_call_begin(&w);
-    if (sent)
-        tc_profiles_put_check(sent, NULL, NULL, &w);
-    else
-        put_check(agent, &w);
+    tc_profiles_put_check(profiles, NULL, NULL, &w);
+    tc_call_end(arg, &w);
+}
+
+void tc_control_profile_check(struct tc_agent *agent, struct tc_rpc_call *call,
+                              const void *params, size_t len)
+{
+    struct tocsin_value files;
+    struct tocsin_writer w;
+
+    if (tocsin_find(params, len, "files", &files)) {
+        tc_approver_check(approver_of(agent), params, len, on_checked, call);
+        return;
+    }
+    tc_call_begin(&w);
+    put_check(agent, &w);
     tc_call_end(call, &w);
-    tc_profiles_free(sent);
 }

@@ -166,6 +166,18 @@ class Changes(unittest.TestCase):
             agent.remove("closed")
             wait_for(lambda: agent.stands("es_extension") == "prompting")
 
+    def test_files_are_checked_before_they_are_installed(self):
+        sample = os.path.join(SOURCE, "config/profiles/tocsin.mobileconfig")
+        with Guarded() as agent:
+            check = agent.tocsin("profile", "check", sample)
+            self.assertRegex(check, r"es_extension +allows")
+            self.assertRegex(check, r"full_disk_access +allows")
+            bad = os.path.join(agent.dir, "bad.mobileconfig")
+            with open(bad, "w", encoding="ascii") as f:
+                f.write("<plist><dict><key>a</dict></plist>")
+            self.assertIn("bad.mobileconfig:1:", agent.tocsin("profile", "check", bad, status=None))
+            self.assertEqual(agent.subsystem(), FALLBACK)
+
     def test_where_two_disagree_the_one_that_denies_wins(self):
         """17"""
         with Managed(profile("all", extensions(), disk_access())) as agent:
