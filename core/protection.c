@@ -85,6 +85,7 @@ static bool carry_out(struct tc_protection *p, enum tc_slot_sensor sensor)
 {
     struct tc_protection_sensor *s = &p->sensors[sensor];
     bool start = s->order == TC_ORDER_START;
+    char reason[128];
     int err;
 
     if (start) {
@@ -101,9 +102,11 @@ static bool carry_out(struct tc_protection *p, enum tc_slot_sensor sensor)
     s->order = TC_ORDER_NONE;
     if (start)
         s->up = !err;
-    if (err && start)
-        tc_slot_failed(p->slot, sensor, "it is not installed", uv_hrtime());
-    else if (err)
+    if (err && start) {
+        snprintf(reason, sizeof(reason), "plugin %s cannot be started: %s", s->name,
+                 strerror(-err));
+        tc_slot_failed(p->slot, sensor, reason, uv_hrtime());
+    } else if (err)
         tc_slot_stopped(p->slot, sensor, uv_hrtime());
     return true;
 }

@@ -92,7 +92,7 @@ void tc_protection_plugin(struct tc_protection *p, const char *what, const char 
         restarted(p, sensor);
     } else if (!strcmp(what, "restarting")) {
         restarting(p, sensor);
-    } else if (!strcmp(what, "failed")) {
+    } else if (!strcmp(what, "failed") || !strcmp(what, "refused")) {
         p->sensors[sensor].up = false;
         p->sensors[sensor].restart_ns = 0;
         if (p->ledger)

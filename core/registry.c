@@ -409,7 +409,8 @@ static void load_done(uv_work_t *work, int status)
     tc_registry_step_soon(e->registry, 0);
 }
 
-static void begin_load(struct tc_entry *e)
+/* On failure the operation under way has ended. */
+static int begin_load(struct tc_entry *e)
 {
     struct tc_registry *registry = e->registry;
     struct load *load = calloc(1, sizeof(*load));
@@ -426,9 +427,10 @@ static void begin_load(struct tc_entry *e)
         err = uv_queue_work(registry->env.loop, &load->work, load_run, load_done);
     }
     if (!err)
-        return;
+        return 0;
     free(load);
     finish(e, err, why);
+    return err;
 }
 
 /* ---- operations ---- */
@@ -498,7 +500,7 @@ int tc_registry_call(struct tc_registry *registry, const char *name, bool run)
     if (!run)
         tc_entry_stop(e);
     else if (tc_plugin_state(e->plugin) == TC_PLUGIN_FAILED)
-        begin_load(e);
+        return begin_load(e); /* anew, since a failed one starts no more */
     else
         start_now(e);
     return 0;

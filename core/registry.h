@@ -71,8 +71,8 @@ int tc_registry_boot(struct tc_registry *registry, const struct tc_config *confi
  * System, kernel and network extensions are on call: they are loaded like any other, and
  * started and stopped by this only, since who of them may run is not the registry's to
  * say. The outcome comes as options.event. One that is called stays loaded when it is
- * called off. -ENOENT: no such plugin, or it is not enabled; -EBUSY: it is being changed,
- * call again after its next event.
+ * called off. -ENOENT: no such plugin or file, or it is not enabled; -EBUSY: it is being
+ * changed, call again after its next event.
  */
 int tc_registry_call(struct tc_registry *registry, const char *name, bool run);
 

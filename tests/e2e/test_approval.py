@@ -393,6 +393,22 @@ class Sensor(Slot):
             self.assertEqual(gaps[0]["sensor"], "es")
             self.assertLess(gaps[0]["from"], gaps[0]["to"])
 
+    def test_a_sensor_whose_file_is_gone_is_given_up_at_once(self):
+        with Guarded("required: false") as agent:
+            agent.protected_by(APPROVED)
+            copy = os.path.join(agent.dir, "tocsin_es.so")
+            shutil.copy(os.path.join(BUILD, "lib/tocsin/plugins/tocsin_es.so"), copy)
+            # Nothing to protect there: it fails, and kext stands in.
+            agent.stop()
+            agent.change("  es: {watch: [%s]" % agent.protected, "  es: {file: %s, watch: [/proc]" % copy)
+            agent.start()
+            agent.protected_by(FALLBACK)
+            os.unlink(copy)
+            agent.tocsin("approval", "retry")
+            wait_for(lambda: [e for e in agent.events("sensor.handover_aborted")
+                              if "No such file" in e["reason"]], 5)
+            self.assertEqual(agent.subsystem(), FALLBACK)
+
 
 if __name__ == "__main__":
     main()
