@@ -213,13 +213,6 @@ struct wait {
     int64_t least;
 };
 
-static bool stat_reached(struct tc_harness *h)
-{
-    const struct wait *wait = h->arg;
-
-    return tc_kext_stat((struct tc_kext_scratch *)(void *)h, wait->name) >= wait->least;
-}
-
 static bool count_reached(struct tc_harness *h)
 {
     const struct wait *wait = h->arg;
@@ -229,10 +222,13 @@ static bool count_reached(struct tc_harness *h)
 
 bool tc_kext_await_stat(struct tc_kext_scratch *s, const char *name, int64_t least)
 {
-    struct wait wait = {&s->h, name, least};
+    uint64_t until_ns = uv_hrtime() + TC_HARNESS_WAIT_MS * 1000000ull;
+    bool reached;
 
-    s->h.arg = &wait;
-    return tc_harness_run(&s->h, stat_reached, TC_HARNESS_WAIT_MS);
+    do
+        reached = tc_kext_stat(s, name) >= least;
+    while (!reached && uv_hrtime() < until_ns);
+    return reached;
 }
 
 bool tc_kext_await_count(struct tc_kext_scratch *s, const char *topic, size_t least)
