@@ -138,28 +138,39 @@ static void trace_tells_each_fork_exec_and_exit_once(void **state)
     assert_int_equal(tc_trace_stat(s, "lost"), 0);
 }
 
+/* ---- Threads: in a program of their own, since a child of this one, which has threads,
+ * may only execute something. ---- */
+
+#define THREADS_OPTION "--threads"
+#define THREADS 8
+#define THREADS_STATUS 7
+
 static void *end_thread(void *arg)
 {
     return arg;
 }
 
+static int run_threads(void)
+{
+    pthread_t threads[THREADS];
+
+    for (int i = 0; i < THREADS; i++)
+        if (pthread_create(&threads[i], NULL, end_thread, NULL))
+            return 1;
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    return THREADS_STATUS;
+}
+
 static void trace_tells_of_processes_and_not_of_threads(void **state)
 {
-    enum { THREADS = 8 };
     struct tc_trace_scratch *s = *state;
-    int status, pid = fork();
+    int status, pid;
 
-    if (!pid) {
-        pthread_t threads[THREADS];
-
-        for (int i = 0; i < THREADS; i++)
-            if (pthread_create(&threads[i], NULL, end_thread, NULL))
-                _exit(1);
-        for (int i = 0; i < THREADS; i++)
-            pthread_join(threads[i], NULL);
-        _exit(7);
-    }
+    pid =
+        tc_trace_spawn("/proc/self/exe", (const char *[]){"test", THREADS_OPTION, NULL});
     assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(WEXITSTATUS(status), THREADS_STATUS);
     assert_non_null(tc_trace_await(s, "process.exited", pid));
     assert_int_equal(tc_trace_count(s, "process.forked", pid), 1);
     assert_int_equal(tc_trace_count(s, "process.exited", pid), 1);
@@ -544,7 +555,7 @@ static void trace_says_on_which_rung_it_stands(void **state)
     cmocka_unit_test_setup_teardown(test, tc_trace_scratch_setup,                        \
                                     tc_trace_scratch_teardown)
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         WITH(trace_tells_a_thousand_short_lives_with_their_arguments),
@@ -564,6 +575,8 @@ int main(void)
         WITH(trace_says_on_which_rung_it_stands),
     };
 
+    if (argc > 1 && !strcmp(argv[1], THREADS_OPTION))
+        return run_threads();
     if (!tc_trace_scratch_possible())
         return test_skipped();
     return cmocka_run_group_tests(tests, NULL, NULL);
