@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: an event of ours, as the bus carries it, as the records that Sigma's log sources
+ * know: a process that has started is one of process_creation, and, since rules for
+ * auditd ask for them, an EXECVE and a SYSCALL record of auditd. Which topic makes which
+ * records, and which of our fields are whose, stands in tables (record_table.c). Used
+ * live, and for recordings. Must not: know rules' conditions, or keep anything.
+ */
+#ifndef TC_SIGMA_RECORD_H
+#define TC_SIGMA_RECORD_H
+
+#include "sigma/sigma.h"
+
+#define TC_RECORDS_MAX 4        /* that one event makes */
+#define TC_RECORD_TEXTS_MAX 512 /* bytes of numbers written as text, of one record */
+
+/* One record. Its texts point into the event's data, which must outlive it. */
+struct tc_sigma_record {
+    struct tc_sigma_event sigma; /* to be evaluated; its arg is this record */
+    const void *data;            /* the event's map */
+    size_t len;
+    const struct tc_record_kind *kind;
+    char texts[TC_RECORD_TEXTS_MAX];
+    size_t texts_len;
+};
+
+/*
+ * Record `index`, from 0, of an event; false past the last. A topic that no log source
+ * knows makes one without category, product and service: rules that name none apply to
+ * it, and it answers to our own field names. `time_ns` is the event's. The record must
+ * not be moved. Any thread.
+ */
+bool tc_sigma_record(struct tc_sigma_record *record, size_t index, const char *topic,
+                     const void *data, size_t len, uint64_t time_ns);
+
+/*
+ * Why no event of ours can ever match the rule: no sensor tells what its log source has;
+ * one sentence, that lives for ever. NULL: some can. `rule` as of tc_sigma_rule.
+ */
+const char *tc_sigma_no_source(const struct tc_sigma_set *set, size_t rule);
+
+#endif
