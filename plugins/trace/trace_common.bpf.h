@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Owns: what every part of trace.bpf.c uses: the maps, the counters, the reader's bell,
+ * who a task is, and how a path is put into a record. Must not: hook anything.
+ */
+#ifndef TC_TRACE_COMMON_BPF_H
+#define TC_TRACE_COMMON_BPF_H
+
+#include <linux/bpf.h>
+/* First the types, then: */
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <stdbool.h>
+
+#include "trace_abi.h"
+#include "trace_kernel.h"
+
+/* Where a record is put together, as long as it is: one for each CPU. */
+struct scratch {
+    __u32 busy, at; /* at: bytes of text so far */
+    struct tc_trace_record record;
+    char text[TC_TRACE_NAMES_MAX + TC_TRACE_ARGS_MAX];
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY); /* a per-CPU map ends at 32 KB a value */
+    __uint(max_entries, 1);           /* the plugin sets all sizes that are 1 here */
+    __type(key, __u32);
+    __type(value, struct scratch);
+} scratches SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, __u32);
+    __type(value, struct tc_trace_control);
+} control SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, TC_TRACE_COUNTERS);
+    __type(key, __u32);
+    __type(value, __u64);
+} counters SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 4096);
+} ring SEC(".maps");
+
+static __always_inline void count(__u32 which)
+{
+    __u64 *n = bpf_map_lookup_elem(&counters, &which);
+
+    if (n)
+        __sync_fetch_and_add(n, 1);
+}
+
+/*
+ * How the reader hears of it, as in kext.bpf.c: waking it costs ten times the record, so
+ * only one that has said that it sleeps is woken, or one that falls behind.
+ */
+static __always_inline __u64 wake_flags(void)
+{
+    __u32 zero = 0;
+    struct tc_trace_control *c = bpf_map_lookup_elem(&control, &zero);
+
+    if (!c)
+        return BPF_RB_NO_WAKEUP;
+    if (__sync_val_compare_and_swap(&c->asleep, 1, 0) == 1 ||
+        bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > c->wake_bytes) {
+        count(TC_TRACE_WOKEN);
+        return BPF_RB_FORCE_WAKEUP;
+    }
+    return BPF_RB_NO_WAKEUP;
+}
+
+/*
+ * The same after bpf_ringbuf_output: whether the reader sleeps must be asked when the
+ * record has its place. An empty record that is discarded carries the wake-up.
+ */
+static __always_inline void wake(void)
+{
+    __u32 zero = 0;
+    struct tc_trace_control *c = bpf_map_lookup_elem(&control, &zero);
+    void *bell;
+
+    if (!c || wake_flags() != BPF_RB_FORCE_WAKEUP)
+        return;
+    bell = bpf_ringbuf_reserve(&ring, 8, 0);
+    if (bell)
+        bpf_ringbuf_discard(bell, BPF_RB_FORCE_WAKEUP);
+    else
+        c->asleep = 1; /* the next one wakes it */
+}
+
+static __always_inline void submit(struct tc_trace_record *r)
+{
+    count(TC_TRACE_REPORTED);
+    bpf_ringbuf_submit(r, wake_flags());
+}
+
+/* ---- Who. ---- */
+
+static __always_inline void fill_task(struct tc_trace_record *r,
+                                      const struct task_struct *task)
+{
+    const struct task_struct___audited *audited = (const void *)task;
+    const struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+    const struct task_struct *parent = BPF_CORE_READ(leader, real_parent, group_leader);
+    const struct signal_struct *signal = BPF_CORE_READ(task, signal);
+    const struct cred *cred = BPF_CORE_READ(task, cred);
+
+    r->flags = 0;
+    r->time_ns = bpf_ktime_get_ns();
+    r->cpu = bpf_get_smp_processor_id();
+    r->pid = BPF_CORE_READ(task, tgid);
+    r->start_ns = BPF_CORE_READ(leader, start_boottime);
+    r->parent_pid = BPF_CORE_READ(parent, tgid);
+    r->parent_start_ns = BPF_CORE_READ(parent, start_boottime);
+    r->forker_pid = 0;
+    r->forker_start_ns = 0;
+    r->session = BPF_CORE_READ(signal, pids[PIDTYPE_SID], numbers[0].nr);
+    r->uid = BPF_CORE_READ(cred, uid.val);
+    r->euid = BPF_CORE_READ(cred, euid.val);
+    r->suid = BPF_CORE_READ(cred, suid.val);
+    r->gid = BPF_CORE_READ(cred, gid.val);
+    r->login_uid = TC_TRACE_NO_LOGIN;
+    if (bpf_core_field_exists(audited->loginuid))
+        r->login_uid = BPF_CORE_READ(audited, loginuid.val);
+    r->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+    r->exit_status = 0;
+    r->inode = r->size = r->ctime_s = 0;
+    r->ctime_ns = r->device = 0;
+    bpf_probe_read_kernel_str(r->comm, sizeof(r->comm), task->comm);
+    r->tty[0] = '\0';
+    if (BPF_CORE_READ(signal, tty))
+        bpf_probe_read_kernel_str(r->tty, sizeof(r->tty),
+                                  BPF_CORE_READ(signal, tty) +
+                                      bpf_core_field_offset(struct tty_struct, name));
+    __builtin_memset(r->end, 0, sizeof(r->end));
+}
+
+/* Who acts: enough to find it again. */
+struct actor {
+    __u64 start_ns;
+    __u32 pid, unused;
+};
+
+static __always_inline struct actor current_process(void)
+{
+    const struct task_struct *task = (const void *)bpf_get_current_task();
+    struct actor who = {.pid = bpf_get_current_pid_tgid() >> 32,
+                        .start_ns = BPF_CORE_READ(task, group_leader, start_boottime)};
+
+    return who;
+}
+
+/* ---- Texts. How far they have come stands in memory, s->at: in a register the verifier
+ * would follow it through every way of every loop. ---- */
+
+/* Appends one text and says whether there was room. */
+static __always_inline bool put_name(struct scratch *s, const void *name)
+{
+    __u32 at = s->at;
+    long n;
+
+    if (at > TC_TRACE_NAMES_MAX - TC_TRACE_NAME_MAX)
+        return false;
+    n = bpf_probe_read_kernel_str(s->text + at, TC_TRACE_NAME_MAX, name);
+    if (n <= 0)
+        return false;
+    s->at = at + (__u32)n;
+    return true;
+}
+
+static __always_inline const struct mount *mount_of(const struct vfsmount *mnt)
+{
+    return (const void *)mnt -
+           __builtin_preserve_field_info(((struct mount *)0)->mnt, BPF_FIELD_BYTE_OFFSET);
+}
+
+/* The names from a file up to the root of its mount namespace. */
+static __noinline int put_path(struct scratch *s, const struct path *path)
+{
+    const struct vfsmount *mnt = BPF_CORE_READ(path, mnt);
+    const struct dentry *dentry = BPF_CORE_READ(path, dentry), *parent;
+    const struct mount *mount = mount_of(mnt), *above;
+
+    for (int i = 0; i < TC_TRACE_DEPTH_MAX; i++) {
+        parent = BPF_CORE_READ(dentry, d_parent);
+        if (dentry == BPF_CORE_READ(mount, mnt.mnt_root) || dentry == parent) {
+            above = BPF_CORE_READ(mount, mnt_parent);
+            if (above == mount)
+                return 0;
+            dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+            mount = above;
+            continue;
+        }
+        if (!put_name(s, BPF_CORE_READ(dentry, d_name.name)))
+            break;
+        dentry = parent;
+    }
+    s->record.flags |= TC_TRACE_PATH_CUT;
+    return 0;
+}
+
+static __always_inline const struct kernfs_node *above_of(const struct kernfs_node *node)
+{
+    const struct kernfs_node___plain *plain = (const void *)node;
+    const struct kernfs_node___under *under = (const void *)node;
+
+    if (bpf_core_field_exists(under->__parent))
+        return BPF_CORE_READ(under, __parent);
+    return BPF_CORE_READ(plain, parent);
+}
+
+static __always_inline void put_cgroup(struct scratch *s, const struct task_struct *task)
+{
+    const struct kernfs_node *node = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn), *above;
+
+    for (int i = 0; i < TC_TRACE_CGROUP_MAX; i++) {
+        above = above_of(node);
+        if (!above || !put_name(s, BPF_CORE_READ(node, name)))
+            return;
+        node = above;
+    }
+}
+
+#endif
