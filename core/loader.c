@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "core/why.h"
@@ -307,11 +308,23 @@ static int copy_to_memory(int fd, struct tc_module *module, char why[256])
     return check_elf(module->memory, module->path, why);
 }
 
-/* A disk that is full or cannot be written never costs protection. */
+/* Whether the folder's file system lets code be mapped. */
+static bool may_run(const char *folder)
+{
+    struct statvfs fs;
+
+    return statvfs(folder, &fs) || !(fs.f_flag & ST_NOEXEC);
+}
+
+/* A disk that is full, cannot be written or holds no programs never costs protection. */
 static int make_copy(int fd, struct tc_module *module, const char *private_dir,
                      char why[256])
 {
-    int rc = copy_to_disk(fd, module, private_dir, why);
+    int rc;
+
+    if (!may_run(private_dir))
+        return copy_to_memory(fd, module, why);
+    rc = copy_to_disk(fd, module, private_dir, why);
 
     if (rc == -ENOSPC || rc == -EDQUOT || rc == -EROFS)
         rc = copy_to_memory(fd, module, why);

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -179,6 +180,23 @@ static void loader_replaces_a_copy_that_is_not_what_its_name_says(void **state)
     assert_string_equal(f->module->private_path, copy);
     assert_string_equal(f->module->plugin->name, "good");
     assert_int_equal(copies_count(f), 1);
+}
+
+static void loader_copies_into_memory_where_no_program_may_run(void **state)
+{
+    struct fixture *f = *state;
+    char folder[96];
+
+    if (geteuid() != 0)
+        test_skip("only root can mount");
+    (void)snprintf(folder, sizeof(folder), "%s/noexec", f->dir);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(mount("tocsin", folder, "tmpfs", MS_NOEXEC, "size=4m"), 0);
+    assert_int_equal(tc_module_open(f->so, folder, &f->module, f->why), 0);
+    assert_int_equal(umount(folder), 0);
+    assert_int_equal(rmdir(folder), 0);
+    assert_true(strstr(f->module->private_path, "/proc/self/fd/") != NULL);
+    assert_string_equal(f->module->plugin->name, "good");
 }
 
 /* ---- Who may have written it ---- */
@@ -539,6 +557,7 @@ int main(void)
         TEST(loader_maps_a_private_copy_named_by_the_hash),
         TEST(loader_uses_a_copy_that_is_there_already),
         TEST(loader_replaces_a_copy_that_is_not_what_its_name_says),
+        TEST(loader_copies_into_memory_where_no_program_may_run),
         TEST(loader_refuses_a_file_that_others_may_write),
         TEST(loader_refuses_a_file_of_another_user),
         TEST(loader_refuses_a_folder_that_others_may_write),
