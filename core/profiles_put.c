@@ -68,17 +68,17 @@ static void explain(const struct tc_profiles *profiles, enum tc_profile_gate gat
 
     if (!effect) {
         tc_profiles_explain(profiles, gate, text);
-    } else if (agrees(says, effect)) {
-        text[0] = '\0';
-        if (says == TC_PROFILE_NOTHING)
-            tc_profiles_explain(profiles, gate, text);
+    } else if (says == TC_PROFILE_NOTHING) {
+        tc_profiles_explain(profiles, gate, text);
     } else if (gate == TC_PROFILE_KERNEL_EXTENSION) {
         text[0] = '\0'; /* nobody is asked about it, so nothing can differ */
-    } else if (effect->reason) {
-        tc_why(text, "%s", effect->reason);
-    } else if (!effect->state) {
+    } else if (!effect->state && !effect->reason) {
         tc_why(text, "the agent does not ask for it: its plugin is not installed or not "
                      "enabled");
+    } else if (agrees(says, effect)) {
+        text[0] = '\0';
+    } else if (effect->reason) {
+        tc_why(text, "%s", effect->reason);
     } else if (says == TC_PROFILE_ALLOWS) {
         tc_why(text, "the profiles consent, the system has not granted it yet");
     } else {
