@@ -9,7 +9,7 @@
  *   kext_verdict.c    what a verdict leads to
  *   kext_publish.c    everything that is published
  * Below them, and without it: kext_load and kext_maps, kext_reader, kext_resolve,
- * kext_item, kext_kill, kext_guard, kext_canary; in the kernel:
+ * kext_item, kext_guard, kext_canary; in the kernel:
  * kext.bpf.c, with kext_abi.h between the two.
  */
 #ifndef TC_KEXT_H

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "kext.h"
-#include "kext_kill.h"
 #include "sensor_scope.h"
+#include "sensor_signal.h"
 
 #define NS_PER_MS 1000000ull
 
@@ -256,12 +256,15 @@ static void open_done(struct tc_kext *kext, int status)
 static void close_run(struct tc_kext *kext)
 {
     struct tc_kext_held held;
+    struct tc_sensor_who who;
     uint32_t pid;
 
     tc_kext_descend(kext);
     while (kext->programs.skeleton && tc_kext_any_held(&kext->programs, &pid, &held) &&
-           tc_kext_take_held(&kext->programs, pid, held.start_ns))
-        tc_kext_signal((pid_t)pid, held.start_ns, SIGCONT);
+           tc_kext_take_held(&kext->programs, pid, held.start_ns)) {
+        who = (struct tc_sensor_who){(pid_t)pid, held.start_ns};
+        tc_sensor_signal(&who, SIGCONT);
+    }
     tc_kext_canary_done(&kext->canary);
     if (kext->names_open)
         tc_sensor_names_close(&kext->names);

@@ -11,9 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "kext_kill.h"
 #include "kext_load.h"
 #include "kext_resolve.h"
+#include "sensor_signal.h"
 
 #define NS_PER_MS 1000000ull
 #define NS_PER_S 1000000000ull
@@ -54,15 +54,14 @@ void tc_kext_reader_order(struct tc_kext_reader *reader,
 
 static void carry_out(struct tc_kext_reader *reader, const struct tc_kext_order *order)
 {
-    int killed;
+    const struct tc_sensor_who who = {order->pid, order->start_ns};
+    const struct tc_sensor_signalling kill_all = {.signal = SIGKILL};
+    struct tc_sensor_signalled killed;
 
-    if (order->what == TC_KEXT_ORDER_LET_GO) {
-        tc_kext_signal(order->pid, order->start_ns, SIGCONT);
-        return;
-    }
-    killed = tc_kext_kill_tree(order->pid, order->start_ns);
-    if (killed > 0)
-        reader->killed += (unsigned)killed;
+    if (order->what == TC_KEXT_ORDER_LET_GO)
+        tc_sensor_signal(&who, SIGCONT);
+    else if (!tc_sensor_signal_tree(&who, 1, &kill_all, &killed) && killed.count)
+        reader->killed += killed.count;
     else
         reader->not_killed++;
 }
@@ -109,9 +108,11 @@ static bool is_canary(struct tc_kext_reader *reader, const struct tc_kext_record
 /* Nobody will answer for a process that was stopped and is not reported. */
 static void let_go(struct tc_kext_reader *reader, const struct tc_kext_record *record)
 {
+    const struct tc_sensor_who who = {(pid_t)record->pid, record->start_ns};
+
     if (record->flags & TC_KEXT_WAS_STOPPED &&
         tc_kext_take_held(reader->programs, record->pid, record->start_ns))
-        tc_kext_signal((pid_t)record->pid, record->start_ns, SIGCONT);
+        tc_sensor_signal(&who, SIGCONT);
 }
 
 static void take(struct tc_kext_reader *reader, const struct tc_kext_record *record,

@@ -5,7 +5,14 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+#define NS_PER_S 1000000000ull
+#define STAT_BYTES_MAX                                                                   \
+    (1024 * 1024) /* of /proc/stat: lines of all CPUs and interrupts                     \
+                   */
 
 ssize_t tc_sensor_proc_read(char *buf, size_t cap, const char *format, ...)
 {
@@ -30,4 +37,17 @@ ssize_t tc_sensor_proc_read(char *buf, size_t cap, const char *format, ...)
     close(fd);
     buf[len] = '\0';
     return n;
+}
+
+uint64_t tc_sensor_proc_boot_ns(void)
+{
+    char *text = malloc(STAT_BYTES_MAX), *line = NULL;
+    uint64_t boot_ns = 0;
+
+    if (text && tc_sensor_proc_read(text, STAT_BYTES_MAX, "/proc/stat") > 0)
+        line = strstr(text, "\nbtime ");
+    if (line)
+        boot_ns = strtoull(line + strlen("\nbtime "), NULL, 10) * NS_PER_S;
+    free(text);
+    return boot_ns;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: reading a file of /proc. Blocks: not on the loop. */
+/* Owns: reading files of /proc. Blocks: not on the loop. */
 #ifndef TC_SENSOR_PROC_H
 #define TC_SENSOR_PROC_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -12,5 +13,11 @@
  */
 ssize_t tc_sensor_proc_read(char *buf, size_t cap, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/*
+ * When the machine was started, in nanoseconds since the epoch: what /proc/stat says now.
+ * Setting the clock moves it. 0: it could not be read.
+ */
+uint64_t tc_sensor_proc_boot_ns(void);
 
 #endif

@@ -38,30 +38,22 @@ struct tc_sensor_processes {
 int tc_sensor_processes_new(size_t capacity, struct tc_sensor_processes **ret_processes)
 {
     struct tc_sensor_processes *processes = calloc(1, sizeof(*processes));
-    FILE *stat = fopen("/proc/stat", "re");
-    unsigned long long boot_s = 0;
-    char line[256];
     int err = -ENOMEM;
 
-    if (!processes || !stat)
+    if (!processes)
         goto out;
     processes->entries = calloc(capacity, sizeof(*processes->entries));
     processes->buckets = calloc(capacity, sizeof(*processes->buckets));
     if (!processes->entries || !processes->buckets)
         goto out;
-    while (fgets(line, sizeof(line), stat))
-        if (sscanf(line, "btime %llu", &boot_s) == 1)
-            break;
     processes->capacity = capacity;
     processes->newest = processes->oldest = NONE;
     for (size_t i = 0; i < capacity; i++)
         processes->buckets[i] = NONE;
-    processes->boot_ns = boot_s * NS_PER_S;
+    processes->boot_ns = tc_sensor_proc_boot_ns();
     processes->tick_ns = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
     err = 0;
 out:
-    if (stat)
-        fclose(stat);
     if (err)
         tc_sensor_processes_free(processes);
     else

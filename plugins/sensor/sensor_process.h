@@ -44,7 +44,7 @@ struct tc_sensor_process_counters {
     size_t kept;
 };
 
-/* Errors: -ENOMEM, or that of /proc/stat. Opens files: not on the loop. */
+/* -ENOMEM. Opens files: not on the loop. */
 int tc_sensor_processes_new(size_t capacity, struct tc_sensor_processes **ret_processes);
 void tc_sensor_processes_free(struct tc_sensor_processes *processes);
 
