@@ -3,9 +3,10 @@
  * Owns: which matches are one alert. Matches of one rule by one process chain (the
  * executables of the process and its ancestors, and its user) are one alert for as long
  * as the next comes within `suppress_ms` of the one before. Each is counted; the first is
- * told at once, later ones at most every `repeat_ms`, with the count so far: nothing is
- * dropped in silence. Pure: the time is given, nothing is published here. Bounded; the
- * longest unused alert is closed early, which is counted.
+ * told at once, later ones at most every `repeat_ms`, and what is left when the alert is
+ * over, with the count so far: nothing is dropped in silence. Pure: the time is given,
+ * nothing is published here. Bounded; the longest unused alert is closed early, which is
+ * counted.
  */
 #ifndef TC_EDR_ALERTS_H
 #define TC_EDR_ALERTS_H
@@ -27,10 +28,12 @@ struct tc_edr_alerts_options {
     uint64_t repeat_ms;
 };
 
-/* What is to be told of an alert. Texts live until the next call of any function here. */
+/* What is to be told of an alert. Texts live until the next call of any function here;
+ * what they say of the rule is as the first match gave it, and NULL where it said
+ * nothing. */
 struct tc_edr_alert {
     const char *id;
-    const char *rule_id, *title; /* as the first match gave them; rule_id may be NULL */
+    const char *rule_id, *title, *author, *license, *file;
     enum tc_sigma_level level;
     uint64_t count;             /* matches so far, this one included */
     uint64_t first_ns, last_ns; /* event times of the first and the latest match */
@@ -48,7 +51,7 @@ void tc_edr_alerts_set(struct tc_edr_alerts *alerts,
  * A match of a rule; `key` is of rule and chain, `now_ms` monotonic, `time_ns` of the
  * event. True: it is to be told now, and *ret says as what. False: it was counted, and
  * tc_edr_alerts_due will give it (*ret is filled in all the same). Without memory for one
- * more, it is told as an alert of its own.
+ * more, it is told as an alert of its own, with the rule's own texts.
  */
 bool tc_edr_alerts_match(struct tc_edr_alerts *alerts,
                          const uint8_t key[TC_EDR_KEY_BYTES],
@@ -64,7 +67,10 @@ bool tc_edr_alerts_due(struct tc_edr_alerts *alerts, uint64_t now_ms,
                        struct tc_edr_alert *ret);
 
 struct tc_edr_alerts_counters {
-    uint64_t matches, raised, repeated, evicted;
+    uint64_t matches;
+    uint64_t raised, repeated; /* told the first time; again */
+    uint64_t evicted;          /* closed before their time, to make room */
+    uint64_t single;           /* of those raised, without room or memory to be kept */
     size_t open;
 };
 void tc_edr_alerts_counters(const struct tc_edr_alerts *alerts,
