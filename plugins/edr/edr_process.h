@@ -2,7 +2,8 @@
 /*
  * Owns: who runs, as far as alerts need it: of each process, by pid and start time, the
  * event that told of its last exec, kept by reference, so that an alert about any event
- * can say what the process was started with and from whom it descends. Bounded by
+ * can say what the process was started with and from whom it descends. Of one that was
+ * there before us: an event that told of a child of it. Bounded by
  * processes and by bytes; who has ended is forgotten first, after a while, then the
  * longest unused. Loop thread. Must not: judge, publish, or read /proc.
  */
