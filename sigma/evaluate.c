@@ -208,6 +208,7 @@ static void begin(struct tc_sigma_scratch *s, const struct tc_sigma_event *event
     s->counters.events++;
     s->event = event;
     s->value_count = 0;
+    s->joined = (struct tocsin_str){NULL, 0};
     s->failed = false;
     memset(s->hits, 0, s->atom_words * sizeof(*s->hits));
     memset(s->known, 0, s->atom_words * sizeof(*s->known));
@@ -233,8 +234,8 @@ void tc_sigma_evaluate(const struct tc_sigma_set *set, struct tc_sigma_scratch *
         return;
     }
     memcpy(s->candidates, s->view->always, s->rule_words * sizeof(*s->candidates));
-    for (size_t i = 0; i < s->view->field_count; i++)
-        tc_field_scan(s, s->view->fields[i]);
+    for (size_t i = 0; i < s->view->key_field_count; i++)
+        tc_field_scan(s, s->view->key_fields[i], true);
     for (size_t word = 0; word < s->rule_words; word++)
         for (uint64_t left = s->candidates[word]; left; left &= left - 1)
             look_at(s, 64 * word + (size_t)__builtin_ctzll(left));

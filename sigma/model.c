@@ -65,14 +65,16 @@ void tc_sigma_set_free(struct tc_sigma_set *set)
     tdestroy(set->field_names, keep);
     tdestroy(set->atom_keys, keep);
     tdestroy(set->ids, keep);
-    for (size_t i = 0; i < set->field_count; i++)
-        hs_free_database(set->fields[i].database);
+    for (size_t i = 0; i < set->scan_count; i++)
+        hs_free_database(set->scans[i].database);
     for (size_t i = 0; i < set->atom_count; i++)
         pcre2_code_free(set->atoms[i].code);
     hs_free_scratch(set->scratch);
     free(set->fields);
     free(set->atoms);
     free(set->rules);
+    free(set->sources);
+    free(set->scans);
     tc_pool_done(&set->pool);
     if (set->locale)
         freelocale(set->locale);

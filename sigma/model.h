@@ -68,10 +68,9 @@ struct tc_atom {
     pcre2_code *code;
 
     /* Set by compile.c. */
-    bool used;       /* by a rule that can run */
-    bool scanned;    /* the pass over the field's values finds it */
+    bool scanned;    /* a pass over the field's values finds it */
     bool sure;       /* and is right whenever it does */
-    uint32_t *rules; /* that can match only when this atom, or one like it, is true */
+    uint32_t *rules; /* it is a key of: they can match only when one of their keys does */
     size_t rule_count;
 };
 
@@ -99,9 +98,21 @@ struct tc_exprs {
 struct tc_field {
     const char *name;
     uint32_t index;
-    uint32_t *atoms; /* its scanned ones, in the order of their patterns' ids */
-    size_t atom_count;
-    hs_database_t *database; /* NULL: its patterns are tried one by one */
+};
+
+/* A log source that rules name, each once. */
+struct tc_source {
+    const char *category, *product, *service; /* NULL: not given */
+};
+
+/* One pass over the text of a field: for the keys, or for the other atoms, of the rules
+ * of one log source. See scan.h. */
+struct tc_scan {
+    uint32_t field, source;
+    bool keys;
+    struct tc_literal *literals;
+    size_t count;
+    hs_database_t *database; /* NULL: the atoms are tried one by one */
 };
 
 struct tc_correlation;
@@ -110,6 +121,7 @@ struct tc_rule {
     struct tc_sigma_rule info;
     const char *name;           /* or NULL */
     const struct tc_expr *expr; /* NULL: it cannot run, or is a correlation */
+    uint32_t source;            /* of one with an expr; set by scan.c */
     struct tc_correlation *correlation;
     bool silent;     /* serves correlations alone, */
     bool standalone; /* unless one of them says to tell of it as well */
@@ -134,8 +146,12 @@ struct tc_sigma_set {
     uint32_t *correlations; /* rules, those that feed others first */
     size_t correlation_count;
     void *field_names, *atom_keys, *ids; /* tsearch(3) */
-    hs_scratch_t *scratch;               /* prototype */
-    uint32_t *always;                    /* rules that no bit rules out */
+    struct tc_source *sources;
+    size_t source_count, source_room;
+    struct tc_scan *scans; /* by field; of one field those for keys first */
+    size_t scan_count, scan_room;
+    hs_scratch_t *scratch; /* prototype */
+    uint32_t *always;      /* rules without keys */
     size_t always_count;
 };
 

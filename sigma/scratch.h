@@ -9,14 +9,21 @@
 
 #include "sigma/correlate.h"
 #include "sigma/predicate.h"
+#include "sigma/scan.h"
 
 #define TC_VIEWS_MAX 64 /* log sources that are remembered; then the oldest goes */
 
 /* A field of the event at hand. */
 struct tc_field_state {
-    uint64_t event; /* that `first` and `count` are of */
-    uint64_t scanned;
+    uint64_t event;      /* that `first` and `count` are of */
+    uint64_t scanned[2]; /* the event of the pass for keys, and of that for the rest */
     size_t first, count; /* in scratch->values */
+};
+
+/* The passes over a field: of view->scans the ones from `first`, those for keys up to
+ * `keys`, the others up to `end`. */
+struct tc_view_field {
+    uint32_t first, keys, end;
 };
 
 /* The rules for the events of one log source. */
@@ -24,8 +31,10 @@ struct tc_view {
     char *category, *product, *service; /* NULL: not given */
     uint64_t *rules;                    /* bits */
     uint64_t *always; /* bits: of these, the ones to be looked at whatever is found */
-    uint32_t *fields; /* that are to be looked at to find the others */
-    size_t field_count;
+    const struct tc_scan **scans; /* of these rules, by field */
+    struct tc_view_field *fields; /* by a field's index */
+    uint32_t *key_fields;         /* that are to be looked at to find the other rules */
+    size_t key_field_count;
 };
 
 struct tc_sigma_scratch {
@@ -43,9 +52,10 @@ struct tc_sigma_scratch {
     struct tc_field_state *fields;
     struct tc_value *values;
     size_t value_count, value_room;
+    struct tocsin_str joined; /* all values of the event, in lower case; NULL: not made */
 
     size_t atom_words, rule_words;
-    uint64_t *hits;                 /* atoms that the pass has found */
+    uint64_t *hits;                 /* atoms that a pass has found */
     uint64_t *known, *truth;        /* atoms that were looked at, and their answers */
     uint64_t *candidates, *matched; /* rules */
     uint64_t *counts;               /* of correlations, by rule */
@@ -73,9 +83,9 @@ const struct tc_field_state *tc_values_of(struct tc_sigma_scratch *s, uint32_t f
 /* The text in lower case, made once a value. */
 void tc_value_lower(struct tc_sigma_scratch *s, struct tc_value *value);
 
-/* Goes over a field's values, once an event: sets the hits of its atoms, and of their
- * rules that are in the view the candidates. */
-void tc_field_scan(struct tc_sigma_scratch *s, uint32_t field);
+/* Goes over a field's values for keys, or for the other atoms, once an event: sets the
+ * hits, and of the keys' rules that are in the view the candidates. */
+void tc_field_scan(struct tc_sigma_scratch *s, uint32_t field, bool keys);
 
 /* The answer to an atom, worked out once an event. */
 bool tc_atom_true(struct tc_sigma_scratch *s, uint32_t atom);

@@ -217,21 +217,35 @@ struct tc_pattern tc_pattern_base64(struct tc_pool *pool, struct tc_pattern p, i
     return encoded;
 }
 
-/* As many whole blocks of 8 bytes as are ASCII, all at once. Returns how many bytes. */
-static size_t fold_ascii(char *to, const char *from, size_t len)
+/* Eight bytes of ASCII at once; false: there is another among them. */
+static bool fold_eight(uint64_t *eight)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), high = ones * 0x80;
-    uint64_t eight, upper;
+    uint64_t upper;
+
+    /* The high bit of each byte that is A or more, and of each beyond Z. */
+    upper = (*eight + ones * (0x80 - 'A')) & ~(*eight + ones * (0x80 - 'Z' - 1)) & high;
+    if (*eight & high)
+        return false;
+    *eight |= upper >> 2;
+    return true;
+}
+
+/* As much of the text as is ASCII, by eight bytes. Returns how many bytes. */
+static size_t fold_ascii(char *to, const char *from, size_t len)
+{
+    uint64_t eight;
     size_t i = 0;
 
-    for (; len - i >= sizeof(eight); i += sizeof(eight)) {
+    while (len - i >= sizeof(eight)) {
         memcpy(&eight, from + i, sizeof(eight));
-        if (eight & high)
-            break;
-        /* The high bit of each byte that is A or more, and of each beyond Z. */
-        upper = (eight + ones * (0x80 - 'A')) & ~(eight + ones * (0x80 - 'Z' - 1)) & high;
-        eight |= upper >> 2;
+        if (!fold_eight(&eight))
+            return i;
         memcpy(to + i, &eight, sizeof(eight));
+        i += sizeof(eight);
+        /* The last eight, with some that are done: quicker than what is left alone. */
+        if (i < len && len - i < sizeof(eight))
+            i = len - sizeof(eight);
     }
     return i;
 }
@@ -244,7 +258,7 @@ size_t tc_text_fold(char *to, const char *from, size_t len, locale_t locale)
     for (size_t i = 0; i < len;) {
         uint32_t c = in[i];
 
-        n = i == out ? fold_ascii(to + i, from + i, len - i) : 0;
+        n = fold_ascii(to + out, from + i, len - i);
         if (n > 0) {
             i += n;
             out += n;

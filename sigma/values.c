@@ -14,7 +14,8 @@ const struct tc_field_state *tc_values_of(struct tc_sigma_scratch *s, uint32_t f
 
     if (state->event == s->number)
         return state;
-    *state = (struct tc_field_state){.event = s->number, .first = s->value_count};
+    state->event = s->number;
+    state->first = s->value_count;
     while (field == TC_FIELD_ANY
                ? event->any && event->any(event->arg, index, &value.is)
                : event->field(event->arg, s->set->fields[field].name, index, &value.is)) {
@@ -53,66 +54,44 @@ void tc_value_lower(struct tc_sigma_scratch *s, struct tc_value *value)
 
 /* ---- The pass ---- */
 
-static void hit(struct tc_sigma_scratch *s, uint32_t index)
+static void hit(void *arg, uint32_t index)
 {
+    struct tc_sigma_scratch *s = arg;
     const struct tc_atom *atom = &s->set->atoms[index];
 
+    if (tc_bit(s->hits, index))
+        return;
     tc_set_bit(s->hits, index);
     for (size_t i = 0; i < atom->rule_count; i++)
         if (tc_bit(s->view->rules, atom->rules[i]))
             tc_set_bit(s->candidates, atom->rules[i]);
 }
 
-struct pass {
-    struct tc_sigma_scratch *s;
-    const struct tc_field *field;
-};
-
-static int on_match(unsigned id, unsigned long long from, unsigned long long to,
-                    unsigned flags, void *arg)
-{
-    const struct pass *pass = arg;
-
-    (void)from;
-    (void)to;
-    (void)flags;
-    hit(pass->s, pass->field->atoms[id]);
-    return 0;
-}
-
 /* What the database would find, and more exactly. */
-static void try_each(struct tc_sigma_scratch *s, const struct tc_field *field,
+static void try_each(struct tc_sigma_scratch *s, const struct tc_scan *scan,
                      const struct tc_value *value)
 {
-    for (size_t i = 0; i < field->atom_count; i++)
-        if (tc_value_matches(&s->set->atoms[field->atoms[i]], value, &s->work))
-            hit(s, field->atoms[i]);
-}
-
-static void scan(struct tc_sigma_scratch *s, const struct tc_field *field,
-                 struct tocsin_str text)
-{
-    struct pass pass = {s, field};
-
-    if (text.len > UINT32_MAX || hs_scan(field->database, text.ptr, (unsigned)text.len, 0,
-                                         s->scan, on_match, &pass) != HS_SUCCESS)
-        s->failed = true;
+    for (size_t i = 0; i < scan->count; i++)
+        if (tc_value_matches(&s->set->atoms[scan->literals[i].atom], value, &s->work))
+            hit(s, scan->literals[i].atom);
 }
 
 /* All values of the event in one text: a pass has its price even when it is short. */
-static void scan_joined(struct tc_sigma_scratch *s, const struct tc_field *field,
-                        const struct tc_field_state *state)
+static struct tocsin_str join(struct tc_sigma_scratch *s)
 {
+    const struct tc_field_state *state = tc_values_of(s, TC_FIELD_ANY);
     const struct tc_value *values = s->values + state->first;
-    size_t len = 0, room = 0;
+    size_t len = 0, room = 1;
     char *text;
 
+    if (s->joined.ptr)
+        return s->joined;
     for (size_t i = 0; i < state->count; i++)
         room += 2 * values[i].is.text.len + 16;
     text = tc_pool_take_raw(&s->pool, room);
     if (!text) {
         s->failed = true;
-        return;
+        return (struct tocsin_str){"", 0};
     }
     for (size_t i = 0; i < state->count; i++) {
         if (values[i].is.type == TC_SIGMA_NULL)
@@ -121,31 +100,42 @@ static void scan_joined(struct tc_sigma_scratch *s, const struct tc_field *field
                             s->set->locale);
         text[len++] = (char)TC_BETWEEN_VALUES;
     }
-    scan(s, field, (struct tocsin_str){text, len});
+    s->joined = (struct tocsin_str){text, len};
+    return s->joined;
 }
 
-void tc_field_scan(struct tc_sigma_scratch *s, uint32_t index)
+static void scan_values(struct tc_sigma_scratch *s, const struct tc_scan *scan)
 {
-    const struct tc_field *field = &s->set->fields[index];
-    const struct tc_field_state *state = tc_values_of(s, index);
+    const struct tc_field_state *state = tc_values_of(s, scan->field);
 
-    if (s->fields[index].scanned == s->number)
-        return;
-    s->fields[index].scanned = s->number;
-    if (index == TC_FIELD_ANY && field->database) {
-        scan_joined(s, field, state);
-        return;
-    }
     for (size_t i = state->first; i < state->first + state->count; i++) {
         struct tc_value *value = &s->values[i];
 
         if (value->is.type == TC_SIGMA_NULL)
             continue;
         tc_value_lower(s, value);
-        if (field->database)
-            scan(s, field, value->lower);
-        else
-            try_each(s, field, value);
+        if (!scan->database)
+            try_each(s, scan, value);
+        else if (!tc_scan_text(scan, value->lower, s->scan, hit, s))
+            s->failed = true;
+    }
+}
+
+void tc_field_scan(struct tc_sigma_scratch *s, uint32_t index, bool keys)
+{
+    const struct tc_view_field *field = &s->view->fields[index];
+
+    if (s->fields[index].scanned[keys] == s->number)
+        return;
+    s->fields[index].scanned[keys] = s->number;
+    for (uint32_t i = keys ? field->first : field->keys;
+         i < (keys ? field->keys : field->end); i++) {
+        const struct tc_scan *scan = s->view->scans[i];
+
+        if (index != TC_FIELD_ANY || !scan->database)
+            scan_values(s, scan);
+        else if (!tc_scan_text(scan, join(s), s->scan, hit, s))
+            s->failed = true;
     }
 }
 
@@ -192,7 +182,7 @@ static bool work_out(struct tc_sigma_scratch *s, uint32_t index)
     const struct tc_atom *atom = &s->set->atoms[index];
 
     if (atom->scanned) {
-        tc_field_scan(s, atom->field);
+        tc_field_scan(s, atom->field, atom->rule_count > 0);
         if (atom->sure || !tc_bit(s->hits, index))
             return tc_bit(s->hits, index);
     }

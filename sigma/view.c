@@ -13,18 +13,26 @@ static bool agree(const char *rule, const char *event)
     return !rule || !event || !strcasecmp(rule, event);
 }
 
-/* The fields of atoms that point to rules of the view. */
-static void find_fields(const struct tc_sigma_set *set, struct tc_view *view,
-                        unsigned char *seen)
+/* The passes for rules of the view. Those of a field follow each other in the set. */
+static void find_scans(const struct tc_sigma_set *set, const unsigned char *agrees,
+                       struct tc_view *view)
 {
-    for (size_t i = 0; i < set->atom_count; i++) {
-        const struct tc_atom *atom = &set->atoms[i];
+    uint32_t count = 0;
 
-        for (size_t k = 0; !seen[atom->field] && k < atom->rule_count; k++)
-            if (tc_bit(view->rules, atom->rules[k])) {
-                seen[atom->field] = 1;
-                view->fields[view->field_count++] = atom->field;
-            }
+    for (size_t i = 0; i < set->scan_count; i++) {
+        const struct tc_scan *scan = &set->scans[i];
+        struct tc_view_field *field = &view->fields[scan->field];
+
+        if (!agrees[scan->source])
+            continue;
+        if (!field->end)
+            field->first = field->keys = count;
+        if (scan->keys && field->keys == field->first)
+            view->key_fields[view->key_field_count++] = scan->field;
+        view->scans[count++] = scan;
+        field->end = count;
+        if (scan->keys)
+            field->keys = count;
     }
 }
 
@@ -35,7 +43,9 @@ static void done(struct tc_view *view)
     free(view->service);
     free(view->rules);
     free(view->always);
+    free(view->scans);
     free(view->fields);
+    free(view->key_fields);
     *view = (struct tc_view){0};
 }
 
@@ -45,36 +55,46 @@ static bool copy(const char *text, char **ret_copy)
     return !text || *ret_copy;
 }
 
-static bool make(const struct tc_sigma_scratch *s, const struct tc_sigma_event *event,
-                 struct tc_view *view)
+static bool allocate(const struct tc_sigma_scratch *s, const struct tc_sigma_event *event,
+                     struct tc_view *view)
 {
     const struct tc_sigma_set *set = s->set;
-    unsigned char *seen = calloc(set->field_count + 1, 1);
 
     *view = (struct tc_view){
         .rules = calloc(s->rule_words, sizeof(*view->rules)),
         .always = calloc(s->rule_words, sizeof(*view->always)),
+        .scans = calloc(set->scan_count + 1, sizeof(*view->scans)),
         .fields = calloc(set->field_count + 1, sizeof(*view->fields)),
+        .key_fields = calloc(set->field_count + 1, sizeof(*view->key_fields)),
     };
-    if (!view->rules || !view->always || !view->fields || !seen ||
-        !copy(event->category, &view->category) ||
-        !copy(event->product, &view->product) || !copy(event->service, &view->service)) {
-        free(seen);
+    return view->rules && view->always && view->scans && view->fields &&
+           view->key_fields && copy(event->category, &view->category) &&
+           copy(event->product, &view->product) && copy(event->service, &view->service);
+}
+
+static bool make(const struct tc_sigma_scratch *s, const struct tc_sigma_event *event,
+                 struct tc_view *view)
+{
+    const struct tc_sigma_set *set = s->set;
+    unsigned char *agrees = calloc(set->source_count + 1, 1);
+
+    if (!allocate(s, event, view) || !agrees) {
+        free(agrees);
         done(view);
         return false;
     }
-    for (size_t i = 0; i < set->rule_count; i++) {
-        const struct tc_sigma_rule *info = &set->rules[i].info;
-
-        if (agree(info->category, event->category) &&
-            agree(info->product, event->product) && agree(info->service, event->service))
+    for (size_t i = 0; i < set->source_count; i++)
+        agrees[i] = agree(set->sources[i].category, event->category) &&
+                    agree(set->sources[i].product, event->product) &&
+                    agree(set->sources[i].service, event->service);
+    for (size_t i = 0; i < set->rule_count; i++)
+        if (set->rules[i].expr && agrees[set->rules[i].source])
             tc_set_bit(view->rules, i);
-    }
     for (size_t i = 0; i < set->always_count; i++)
         if (tc_bit(view->rules, set->always[i]))
             tc_set_bit(view->always, set->always[i]);
-    find_fields(set, view, seen);
-    free(seen);
+    find_scans(set, agrees, view);
+    free(agrees);
     return true;
 }
 
