@@ -39,6 +39,7 @@ static const struct {
     {"rpc.*", 0, {TOCSIN_TOPIC_RPC_REPLY, TOCSIN_TOPIC_RPC_PROGRESS}},
     {"sensor.swapped", 0, {NULL}},
     {"approval.*", 0, {NULL}},
+    {"quarantine.*", DETECTOR, {NULL}},
     {"plugin.*", 0, {NULL}},
     {"config.*", 0, {NULL}},
     {"agent.*", 0, {NULL}},

@@ -24,7 +24,8 @@ struct tc_topics {
 };
 
 /* What must never be lost: protection's own history (design.md 5). */
-static const char *const kept[] = {"threat.*", "alert.*", "approval.*", "sensor.*"};
+static const char *const kept[] = {"threat.*", "alert.*", "approval.*", "sensor.*",
+                                   "quarantine.*"};
 
 /* FNV-1a. Names are short, and TC_TOPICS_MAX bounds what crafted collisions can cost. */
 static uint32_t topic_hash(const char *name, size_t *ret_len)

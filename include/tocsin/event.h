@@ -40,6 +40,10 @@ extern "C" {
 #define TOCSIN_TOPIC_THREAT_DETECTED "threat.detected"
 #define TOCSIN_TOPIC_THREAT_REMEDIATED "threat.remediated"
 #define TOCSIN_TOPIC_ALERT_RAISED "alert.raised"
+#define TOCSIN_TOPIC_ALERT_RESPONSE "alert.response" /* what was done about an alert */
+/* A detector asks for the quarantine of the file that is the event's descriptor. */
+#define TOCSIN_TOPIC_QUARANTINE_REQUESTED "quarantine.requested"
+#define TOCSIN_TOPIC_QUARANTINE_DONE "quarantine.done" /* the answer to it */
 #define TOCSIN_TOPIC_SENSOR_GAP "sensor.gap" /* lost events: from, to, reason, count */
 #define TOCSIN_TOPIC_SENSOR_DEGRADED "sensor.degraded"
 #define TOCSIN_TOPIC_BUS_DROPPED "bus.dropped"

@@ -189,6 +189,8 @@ static void event(void *state, const struct tocsin_event *event)
 
     if (!strncmp(event->topic, RPC_PREFIX, sizeof(RPC_PREFIX) - 1))
         tc_av_rpc(av, event);
+    else if (!strcmp(event->topic, TOCSIN_TOPIC_QUARANTINE_REQUESTED))
+        tc_av_request(av, event);
     else if (event->flags & TOCSIN_EVENT_AUTH && !av->options.scan_written &&
              !strcmp(event->topic, TOCSIN_TOPIC_FILE_WRITTEN))
         tocsin_vote(av->host, event, true, false, "written files are not scanned");
@@ -199,15 +201,25 @@ static void event(void *state, const struct tocsin_event *event)
 }
 
 static const char *const publishes[] = {
-    TOCSIN_TOPIC_VERDICT,         TOCSIN_TOPIC_VERDICT_RESET,
-    TOCSIN_TOPIC_THREAT_DETECTED, TOCSIN_TOPIC_THREAT_REMEDIATED,
-    TOCSIN_TOPIC_ALERT_RAISED,    TOCSIN_TOPIC_RPC_REPLY,
-    TOCSIN_TOPIC_RPC_PROGRESS,    NULL,
+    TOCSIN_TOPIC_VERDICT,
+    TOCSIN_TOPIC_VERDICT_RESET,
+    TOCSIN_TOPIC_THREAT_DETECTED,
+    TOCSIN_TOPIC_THREAT_REMEDIATED,
+    TOCSIN_TOPIC_ALERT_RAISED,
+    TOCSIN_TOPIC_RPC_REPLY,
+    TOCSIN_TOPIC_RPC_PROGRESS,
+    TOCSIN_TOPIC_QUARANTINE_DONE,
+    NULL,
 };
 
 static const char *const subscribes[] = {
-    TOCSIN_TOPIC_FILE_OPEN,    TOCSIN_TOPIC_FILE_EXEC, TOCSIN_TOPIC_FILE_WRITTEN,
-    TOCSIN_TOPIC_FILE_RENAMED, RPC_PREFIX "*",         NULL,
+    TOCSIN_TOPIC_FILE_OPEN,
+    TOCSIN_TOPIC_FILE_EXEC,
+    TOCSIN_TOPIC_FILE_WRITTEN,
+    TOCSIN_TOPIC_FILE_RENAMED,
+    RPC_PREFIX "*",
+    TOCSIN_TOPIC_QUARANTINE_REQUESTED,
+    NULL,
 };
 
 static const struct tocsin_option options[] = {

@@ -9,6 +9,7 @@
  *   av_threat.c   what was found: one threat an inode, told once, quarantined
  *   av_tell.c     the events about threats
  *   av_scan.c     the scan that an operator asks for
+ *   av_request.c  the quarantine that another detector asks for
  *   av_rpc.c      all other requests
  */
 #ifndef TC_AV_H
@@ -78,6 +79,7 @@ struct tc_av {
     struct tc_av_threat *threats; /* newest first */
     size_t threats_n;
     struct tc_av_walk *walks;
+    size_t requests_n; /* of other detectors, under way */
 
     size_t work_n; /* pieces in the pool */
     bool started, stopping;
@@ -124,8 +126,10 @@ struct tc_av_sighting {
     int own_fd;                       /* becomes the callee's; -1: the event's is it */
     const char *path;                 /* if neither descriptor nor event knows better */
     const struct tc_av_result *result;
-    /* Told what became of it: detected, quarantined, failed or excluded. May be NULL. */
-    void (*done)(void *arg, const char *status);
+    bool requested; /* by another detector, whose alert it is */
+    /* Told what became of it: detected, quarantined, failed or excluded; `why` may be
+     * NULL. May be NULL. */
+    void (*done)(void *arg, const char *status, const char *why);
     void *arg;
 };
 void tc_av_threat_found(struct tc_av *av, const struct tc_av_sighting *sighting);
@@ -146,6 +150,10 @@ void tc_av_threat_free(struct tc_av *av);
 void tc_av_scan_request(struct tc_av *av, const struct tocsin_event *request);
 void tc_av_scan_cancel(struct tc_av *av, const struct tocsin_event *request);
 void tc_av_scan_stop(struct tc_av *av);
+
+/* ---- av_request.c ---- */
+
+void tc_av_request(struct tc_av *av, const struct tocsin_event *event);
 
 /* ---- av_rpc.c ---- */
 

@@ -234,11 +234,12 @@ static void finish_if_over(struct tc_av_walk *walk)
         finish(walk);
 }
 
-static void on_dealt_with(void *arg, const char *status)
+static void on_dealt_with(void *arg, const char *status, const char *why)
 {
     struct item *item = arg;
     struct tc_av_walk *walk = item->walk;
 
+    (void)why; /* threat.remediated tells it */
     snprintf(item->status, sizeof(item->status), "%s", status);
     walk->pending--;
     if (!strcmp(status, "excluded"))

@@ -46,6 +46,20 @@ static void put_process(struct tocsin_writer *w, const struct tocsin_event *even
         tocsin_put_encoded(w, "process", process.start, n);
 }
 
+/* Of a quarantine that was asked for: because of which alert. */
+static void put_alert_id(struct tocsin_writer *w, const struct tocsin_event *event)
+{
+    struct tocsin_str id = {NULL, 0};
+
+    if (event)
+        id = tocsin_event_str(event, TOCSIN_FIELD_ALERT_ID);
+    if (!id.ptr)
+        return;
+    tocsin_begin_map(w, "alert");
+    tocsin_put_strn(w, "id", id.ptr, id.len);
+    tocsin_end(w);
+}
+
 static int64_t wall_ns(void)
 {
     struct timespec now;
@@ -110,6 +124,7 @@ void tc_av_tell_detected(const struct tc_av_news *news, const char *action)
 
     begin(&w);
     put_detection(&w, news->record, action, "detected", NULL);
+    put_alert_id(&w, news->event);
     put_rule(&w, news->hit);
     put_file(&w, news->record);
     put_process(&w, news->event);

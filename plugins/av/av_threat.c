@@ -51,8 +51,9 @@ struct move {
     struct tc_av_key key;       /* of the inode as it was seen */
     struct tc_av_record record; /* its id names the threat */
     struct tc_av_hit hit;
-    bool link; /* the inode is in the vault: only the name goes */
-    void (*told)(void *arg, const char *status);
+    bool link;      /* the inode is in the vault: only the name goes */
+    bool requested; /* the alert is told by whoever asked */
+    void (*told)(void *arg, const char *status, const char *why);
     void *arg;
     int error;
     uint64_t links;
@@ -198,7 +199,7 @@ static void move_end(struct move *move)
     tc_av_tell_remediated(av->host, &move->record, "quarantine",
                           ok ? "quarantined" : "failed", ok ? NULL : move->why);
     if (move->told)
-        move->told(move->arg, ok ? "quarantined" : "failed");
+        move->told(move->arg, ok ? "quarantined" : "failed", ok ? NULL : move->why);
     if (t) {
         /* A name that could not be removed leaves the content in the vault all the same;
          * unless somebody has taken it out: then the next sighting moves it in anew. */
@@ -255,6 +256,7 @@ static struct move *move_new(struct tc_av *av, const struct tc_av_sighting *seen
     }
     move->av = av;
     move->own_fd = seen->own_fd;
+    move->requested = seen->requested;
     move->told = seen->done;
     move->arg = seen->arg;
     move->hit = result->hit;
@@ -294,10 +296,10 @@ static bool is_gone(const struct move *move)
 }
 
 /* Ends a sighting that nothing is done about. */
-static void let_be(struct move *move, const char *status)
+static void let_be(struct move *move, const char *status, const char *why)
 {
     if (move->told)
-        move->told(move->arg, status);
+        move->told(move->arg, status, why);
     move_free(move);
 }
 
@@ -352,14 +354,14 @@ static void tell(struct tc_av_threat *t, const struct move *move, const char *ac
         t->path = strdup(move->record.path);
         tc_av_tell_detected(&news, action);
     }
-    if (fresh)
+    if (fresh && !move->requested)
         tc_av_tell_alert(&news);
 }
 
 static void act(struct tc_av_threat *t, struct move *move, bool touch)
 {
     if (!touch) {
-        let_be(move, "detected");
+        let_be(move, "detected", NULL);
     } else if (t->state == MOVING) {
         move->next = t->waiting;
         t->waiting = move;
@@ -377,22 +379,23 @@ void tc_av_threat_found(struct tc_av *av, const struct tc_av_sighting *sighting)
 
     if (!move) {
         if (sighting->done)
-            sighting->done(sighting->arg, "failed");
+            sighting->done(sighting->arg, "failed", strerror(ENOMEM));
         return;
     }
     if (av->host->excluded(av->host, move->record.path, NULL)) {
-        let_be(move, "excluded");
+        let_be(move, "excluded", NULL);
         return;
     }
     touch =
         av->options.quarantine && !av->host->passive(av->host) && av->vault.dirfd >= 0;
     t = threat_of(av, move);
     if (!t) {
-        let_be(move, "failed");
+        let_be(move, "failed", strerror(ENOMEM));
         return;
     }
     if (t->path && old_news(t, move, touch)) {
-        let_be(move, t->state == HELD || t->state == MOVING ? "quarantined" : "detected");
+        let_be(move, t->state == HELD || t->state == MOVING ? "quarantined" : "detected",
+               NULL);
         return;
     }
     snprintf(move->record.id, sizeof(move->record.id), "%s", t->id);
