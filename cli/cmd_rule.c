@@ -21,6 +21,7 @@
 #include "sigma/sigma.h"
 
 #define RECORDING_BYTES_MAX (INT64_C(1) << 31)
+#define TOPIC_MAX 256 /* bytes; none of ours is as long */
 
 struct run {
     const struct tc_cli *cli;
@@ -29,7 +30,8 @@ struct run {
     const char *events;    /* the file's name */
     uint64_t line, number; /* of the event at hand, from 1 */
     uint64_t time_ns;      /* of the last event that said it */
-    size_t matches;        /* of the event at hand */
+    size_t matches;        /* of the event at hand, */
+    uint64_t *told;        /* and the rules that were told of, as bits */
     unsigned wrong;        /* rules that are none, events that could not be read */
 };
 
@@ -46,6 +48,11 @@ static void say_problem(void *arg, const struct tc_sigma_problem *problem)
     fputs(": ", stderr);
     tc_print_str(stderr, (struct tocsin_str){problem->text, strlen(problem->text)});
     fputc('\n', stderr);
+}
+
+static size_t told_words(const struct run *run)
+{
+    return tc_sigma_count(run->set) / 64 + 1;
 }
 
 static int load_rules(struct run *run)
@@ -69,6 +76,10 @@ static int load_rules(struct run *run)
     }
     if (error == 0)
         error = tc_sigma_scratch_new(run->set, &run->scratch);
+    if (error == 0) {
+        run->told = calloc(told_words(run), sizeof(*run->told));
+        error = run->told ? 0 : -ENOMEM;
+    }
     return error ? tc_call_failed("the rules: %s", strerror(-error)) : TC_EXIT_DONE;
 }
 
@@ -157,11 +168,16 @@ static void print_line(const struct run *run, const struct tc_sigma_rule *rule,
     fputc('\n', stdout);
 }
 
+/* An event may be several records: a rule that matches more than one is told of once. */
 static void take_match(void *arg, const struct tc_sigma_match *match)
 {
     struct run *run = arg;
     const struct tc_sigma_rule *rule = tc_sigma_rule(run->set, match->rule);
+    uint64_t bit = UINT64_C(1) << match->rule % 64;
 
+    if (run->told[match->rule / 64] & bit)
+        return;
+    run->told[match->rule / 64] |= bit;
     if (run->cli->json)
         print_json(run, rule, match);
     else
@@ -169,13 +185,22 @@ static void take_match(void *arg, const struct tc_sigma_match *match)
     run->matches++;
 }
 
-static void evaluate(struct run *run, struct tc_json_event *event)
+static void begin_event(struct run *run)
 {
     run->matches = 0;
-    run->time_ns = event->sigma.time_ns;
+    memset(run->told, 0, told_words(run) * sizeof(*run->told));
     if (run->cli->json)
         printf("{\"event\":%" PRIu64 ",\"matches\":[", run->number);
-    tc_sigma_evaluate(run->set, run->scratch, &event->sigma, take_match, run);
+}
+
+static void evaluate(struct run *run, const struct tc_sigma_event *event)
+{
+    run->time_ns = event->time_ns;
+    tc_sigma_evaluate(run->set, run->scratch, event, take_match, run);
+}
+
+static void end_event(const struct run *run)
+{
     if (run->cli->json)
         fputs("]}\n", stdout);
 }
@@ -193,6 +218,7 @@ static void say_wrong(struct run *run, const char *why)
 
 static void take_line(struct run *run, const char *text, size_t len)
 {
+    const struct tc_sigma_event *record;
     struct tc_json_event event;
     char why[128] = "out of memory";
 
@@ -201,10 +227,14 @@ static void take_line(struct run *run, const char *text, size_t len)
     if (!len)
         return;
     run->number++;
-    if (tc_json_event_read(&event, text, len, run->time_ns, why) < 0)
+    if (tc_json_event_read(&event, text, len, run->time_ns, why) < 0) {
         say_wrong(run, why);
-    else
-        evaluate(run, &event);
+    } else {
+        begin_event(run);
+        for (size_t i = 0; (record = tc_json_event_record(&event, i)) != NULL; i++)
+            evaluate(run, record);
+        end_event(run);
+    }
     tc_json_event_done(&event);
 }
 
@@ -227,25 +257,25 @@ static int take_lines(struct run *run, FILE *file)
 static const uint8_t *take_record(struct run *run, const uint8_t *at, const uint8_t *end)
 {
     const uint8_t *next = tocsin_skip(at, end);
-    struct tc_json_event event = {.line = NULL};
+    struct tc_sigma_record record;
     struct tc_tap_event tap;
-    char why[128] = "this is no recorded event", topic[128], *text = NULL;
+    char topic[TOPIC_MAX];
+    int64_t time_ns;
 
     run->line++;
     run->number++;
-    if (!next || tc_tapline_read(at, (size_t)(next - at), &tap) ||
-        tc_json_text(tap.data, tap.len, &text)) {
-        say_wrong(run, why);
+    if (!next || tc_tapline_read(at, (size_t)(next - at), &tap)) {
+        say_wrong(run, "this is no recorded event");
         return next;
     }
     snprintf(topic, sizeof(topic), "%.*s", (int)tap.topic.len, tap.topic.ptr);
-    if (tc_json_event_read_topic(&event, topic, text, strlen(text), run->time_ns, why) <
-        0)
-        say_wrong(run, why);
-    else
-        evaluate(run, &event);
-    tc_json_event_done(&event);
-    free(text);
+    time_ns = tocsin_find_int(tap.data, tap.len, TOCSIN_FIELD_TIMESTAMP, 0);
+    begin_event(run);
+    for (size_t i = 0; tc_sigma_record(&record, i, topic, tap.data, tap.len,
+                                       time_ns > 0 ? (uint64_t)time_ns : run->time_ns);
+         i++)
+        evaluate(run, &record.sigma);
+    end_event(run);
     return next;
 }
 
@@ -306,6 +336,7 @@ int tc_run_rule_test(struct tc_cli *cli)
     r = load_rules(&run);
     if (!r)
         r = take_events(&run);
+    free(run.told);
     tc_sigma_scratch_free(run.scratch);
     tc_sigma_set_free(run.set);
     return r ? r : run.wrong ? TC_EXIT_FAILED : TC_EXIT_DONE;

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "sigma/names.h"
+#include "cli/jsonpack.h"
 
 #define NAME_MAX_BYTES 512 /* of a dotted name */
 
@@ -91,12 +91,12 @@ static bool field(void *arg, const char *name, size_t index, struct tc_sigma_val
     json_object *found;
     const char *path;
 
-    if (event->data == event->line && !strcmp(name, "logsource"))
+    if (!strcmp(name, "logsource"))
         return false;
-    if (find(event->data, name, &found))
+    if (find(event->line, name, &found))
         return take(found, &index, ret);
     for (size_t i = 0; (path = tc_sigma_path(name, i)) != NULL; i++)
-        if (find(event->data, path, &found) && take(found, &index, ret))
+        if (find(event->line, path, &found) && take(found, &index, ret))
             return true;
     return false;
 }
@@ -141,7 +141,7 @@ static bool any(void *arg, size_t index, struct tc_sigma_value *ret)
 
     if (!event->leaves_known) {
         event->leaves_known = true;
-        add_leaves(event, event->data);
+        add_leaves(event, event->line);
     }
     if (index >= event->leaf_count)
         return false;
@@ -212,28 +212,34 @@ static const char *source_part(json_object *source, const char *name)
     json_object *found;
 
     if (json_object_object_get_ex(source, name, &found) &&
-        json_object_is_type(found, json_type_string))
+        json_object_is_type(found, json_type_string) &&
+        json_object_get_string_len(found) > 0)
         return json_object_get_string(found);
     return NULL;
 }
 
-static void fill_event(struct tc_json_event *event, const char *topic, uint64_t before_ns)
+static void fill_event(struct tc_json_event *event)
 {
     struct tc_sigma_event *sigma = &event->sigma;
     json_object *source;
 
-    *sigma = (struct tc_sigma_event){.time_ns = time_of(event->data, before_ns),
-                                     .field = field,
-                                     .any = any,
-                                     .arg = event};
-    if (topic)
-        sigma->category = tc_sigma_category(topic, strlen(topic));
+    *sigma = (struct tc_sigma_event){
+        .time_ns = event->time_ns, .field = field, .any = any, .arg = event};
     if (json_object_object_get_ex(event->line, "logsource", &source) &&
         json_object_is_type(source, json_type_object)) {
         sigma->category = source_part(source, "category");
         sigma->product = source_part(source, "product");
         sigma->service = source_part(source, "service");
     }
+}
+
+/* As `tocsin tap --output json` prints it: {"topic": ..., "event": {...}}. */
+static bool is_of_tap(json_object *line, json_object **ret_topic, json_object **ret_data)
+{
+    return json_object_object_get_ex(line, "topic", ret_topic) &&
+           json_object_is_type(*ret_topic, json_type_string) &&
+           json_object_object_get_ex(line, "event", ret_data) &&
+           json_object_is_type(*ret_data, json_type_object);
 }
 
 static int parse(const char *text, size_t len, json_object **ret, char why[128])
@@ -265,43 +271,48 @@ static int parse(const char *text, size_t len, json_object **ret, char why[128])
     return r;
 }
 
-int tc_json_event_read_topic(struct tc_json_event *event, const char *topic,
-                             const char *text, size_t len, uint64_t before_ns,
-                             char why[128])
-{
-    int error;
-
-    *event = (struct tc_json_event){.line = NULL};
-    error = parse(text, len, &event->line, why);
-    if (error < 0)
-        return error;
-    event->data = event->line;
-    fill_event(event, topic, before_ns);
-    return 0;
-}
-
 int tc_json_event_read(struct tc_json_event *event, const char *text, size_t len,
                        uint64_t before_ns, char why[128])
 {
-    json_object *inner, *topic;
-    int error = tc_json_event_read_topic(event, NULL, text, len, before_ns, why);
+    json_object *data, *topic;
+    int error;
 
+    event->line = NULL;
+    event->topic = NULL;
+    event->leaves = NULL;
+    event->leaf_count = event->leaf_room = 0;
+    event->leaves_known = false;
+    tocsin_writer_init_growing(&event->packed);
+    error = parse(text, len, &event->line, why);
     if (error < 0)
         return error;
-    /* As `tocsin tap --output json` prints it. */
-    if (json_object_object_get_ex(event->line, "topic", &topic) &&
-        json_object_is_type(topic, json_type_string) &&
-        json_object_object_get_ex(event->line, "event", &inner) &&
-        json_object_is_type(inner, json_type_object)) {
-        event->data = inner;
-        fill_event(event, json_object_get_string(topic), before_ns);
+    if (!is_of_tap(event->line, &topic, &data)) {
+        event->time_ns = time_of(event->line, before_ns);
+        fill_event(event);
+        return 0;
     }
-    return 0;
+    event->topic = json_object_get_string(topic);
+    event->time_ns = time_of(data, before_ns);
+    tc_json_pack(&event->packed, data);
+    if (event->packed.error)
+        snprintf(why, 128, "this is no event: it is nested too deep");
+    return event->packed.error;
+}
+
+const struct tc_sigma_event *tc_json_event_record(struct tc_json_event *event,
+                                                  size_t index)
+{
+    if (!event->topic)
+        return index == 0 ? &event->sigma : NULL;
+    return tc_sigma_record(&event->record, index, event->topic, event->packed.buf,
+                           event->packed.len, event->time_ns)
+               ? &event->record.sigma
+               : NULL;
 }
 
 void tc_json_event_done(struct tc_json_event *event)
 {
     json_object_put(event->line);
+    tocsin_writer_done(&event->packed);
     free(event->leaves);
-    *event = (struct tc_json_event){.line = NULL};
 }

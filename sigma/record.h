@@ -9,29 +9,47 @@
 #ifndef TC_SIGMA_RECORD_H
 #define TC_SIGMA_RECORD_H
 
+#include "sigma/record_table.h"
 #include "sigma/sigma.h"
 
-#define TC_RECORDS_MAX 4        /* that one event makes */
+#define TC_RECORDS_MAX 5        /* that one event makes */
 #define TC_RECORD_TEXTS_MAX 512 /* bytes of numbers written as text, of one record */
+
+/* How far a map or list has been read. */
+struct tc_record_reach {
+    uint32_t next, left; /* where it goes on, from the start of data; entries */
+    bool map, open;
+};
 
 /* One record. Its texts point into the event's data, which must outlive it. */
 struct tc_sigma_record {
     struct tc_sigma_event sigma; /* to be evaluated; its arg is this record */
-    const void *data;            /* the event's map */
+    const uint8_t *data;         /* the event's map */
     size_t len;
-    const struct tc_record_kind *kind;
+    const struct tc_record_kind *kind; /* NULL: of a topic that no log source knows */
+    uint32_t at[TC_PLACES];            /* where each place is; 0: not come by yet */
+    struct tc_record_reach reach[TC_PLACES];
+    struct tc_record_reach walk[TOCSIN_EVENT_MAX_DEPTH]; /* of `any`: */
+    size_t depth, walked;                                /* and how far it is */
     char texts[TC_RECORD_TEXTS_MAX];
     size_t texts_len;
 };
 
 /*
- * Record `index`, from 0, of an event; false past the last. A topic that no log source
- * knows makes one without category, product and service: rules that name none apply to
- * it, and it answers to our own field names. `time_ns` is the event's. The record must
- * not be moved. Any thread.
+ * Record `index` of an event; false past the last. One record is used for all of an
+ * event's, from 0 on in turn: what is known of the event is kept from one to the next.
+ * A topic that no log source knows makes one without category, product and service: rules
+ * that name none apply to it, and it answers to our own field names. `time_ns` is the
+ * event's. The record must not be moved. Any thread.
  */
 bool tc_sigma_record(struct tc_sigma_record *record, size_t index, const char *topic,
                      const void *data, size_t len, uint64_t time_ns);
+
+/*
+ * The dotted path of ours that is value `index`, from 0, of Sigma's field; NULL past the
+ * last. Not of auditd's fields, whose names are too common.
+ */
+const char *tc_sigma_path(const char *field, size_t index);
 
 /*
  * Why no event of ours can ever match the rule: no sensor tells what its log source has;

@@ -105,7 +105,9 @@ struct tc_sigma_value {
 };
 
 struct tc_sigma_event {
-    /* Which rules apply; NULL: not limited by that. */
+    /* Which rules apply; NULL: not limited by that. "": it has none, so that rules that
+     * name one do not apply, nor those that name a product alone: they are about lines of
+     * log files. */
     const char *category, *product, *service;
     uint64_t time_ns; /* since the epoch; correlations go by it */
     /* Value `index` of the field, from 0; false past the last, or if there is no such

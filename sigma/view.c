@@ -13,6 +13,22 @@ static bool agree(const char *rule, const char *event)
     return !rule || !event || !strcasecmp(rule, event);
 }
 
+static bool is_none(const char *part)
+{
+    return part && !*part;
+}
+
+/* A rule that names a product alone is about lines of its log files. What has no service,
+ * or no category, is a record that was made of an event, and no such line. */
+static bool applies(const struct tc_source *rule, const struct tc_sigma_event *event)
+{
+    if (rule->product && !rule->category && !rule->service &&
+        (is_none(event->category) || is_none(event->service)))
+        return false;
+    return agree(rule->category, event->category) &&
+           agree(rule->product, event->product) && agree(rule->service, event->service);
+}
+
 /* The passes for rules of the view. Those of a field follow each other in the set. */
 static void find_scans(const struct tc_sigma_set *set, const unsigned char *agrees,
                        struct tc_view *view)
@@ -84,9 +100,7 @@ static bool make(const struct tc_sigma_scratch *s, const struct tc_sigma_event *
         return false;
     }
     for (size_t i = 0; i < set->source_count; i++)
-        agrees[i] = agree(set->sources[i].category, event->category) &&
-                    agree(set->sources[i].product, event->product) &&
-                    agree(set->sources[i].service, event->service);
+        agrees[i] = applies(&set->sources[i], event);
     for (size_t i = 0; i < set->rule_count; i++)
         if (set->rules[i].expr && agrees[set->rules[i].source])
             tc_set_bit(view->rules, i);

@@ -281,9 +281,11 @@ static void our_own_events_are_known_by_sigmas_names(void **state)
     struct bench bench;
 
     (void)state;
-    bench_detection(&bench, "    s:\n        Image|endswith: /awk\n"
-                            "        CommandLine|contains: system\n"
-                            "    condition: s");
+    bench_load(&bench,
+               "title: r\nlogsource: {product: linux, category: process_creation}\n"
+               "detection:\n    s:\n        Image|endswith: /awk\n"
+               "        CommandLine|contains: system\n"
+               "    condition: s\n");
     /* The kernel's path, and the one that was asked for: either will do. */
     assert_string_equal(
         bench_event(&bench,

@@ -115,13 +115,15 @@ static inline void bench_match(void *arg, const struct tc_sigma_match *match)
 /* The titles of the rules that match. */
 static inline const char *bench_event(struct bench *bench, const char *json)
 {
+    const struct tc_sigma_event *record;
     struct tc_json_event event;
     char why[128] = "";
 
     bench->found[0] = bench->fields[0] = '\0';
     if (tc_json_event_read(&event, json, strlen(json), 0, why) != 0)
         fail_msg("%s: %s", json, why);
-    tc_sigma_evaluate(bench->set, bench->scratch, &event.sigma, bench_match, bench);
+    for (size_t i = 0; (record = tc_json_event_record(&event, i)) != NULL; i++)
+        tc_sigma_evaluate(bench->set, bench->scratch, record, bench_match, bench);
     tc_json_event_done(&event);
     return bench->found;
 }

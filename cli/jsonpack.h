@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns: JSON back to the msgpack that ipc/json.h has made it of. Pure. */
+#ifndef TC_CLI_JSONPACK_H
+#define TC_CLI_JSONPACK_H
+
+#include <json-c/json.h>
+#include <tocsin/event.h>
+
+/* Writes the object as an event's map. What is wrong stays in the writer's error:
+ * -EINVAL, it is no object, or nested deeper than an event may be; -ENOMEM. */
+void tc_json_pack(struct tocsin_writer *writer, json_object *object);
+
+#endif
