@@ -209,10 +209,439 @@ static void a_started_process_is_a_creation_and_two_records_of_auditd(void **sta
     assert_string_equal(field(&bench, "Hashes"), "SHA256=c0ffee ");
 }
 
+static void arguments_are_those_of_execve_and_of_no_other_record(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    begin(&bench);
+    end(&bench);
+    find_record(&bench, "process.started", "auditd", "EXECVE");
+    assert_string_equal(field(&bench, "argc"), "3 ");
+    assert_string_equal(field(&bench, "a0"), "sh ");
+    assert_string_equal(field(&bench, "a2"), "id ");
+    assert_string_equal(field(&bench, "a3"), "");
+    assert_string_equal(field(&bench, "a02"), "");
+    assert_string_equal(field(&bench, "a"), "");
+    assert_string_equal(field(&bench, "exe"), "");
+    find_record(&bench, "process.started", "auditd", "SYSCALL");
+    assert_string_equal(field(&bench, "a0"), "");
+    assert_string_equal(field(&bench, "Image"), "");
+}
+
+static void a_syscall_record_tells_who_called_what(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    begin(&bench);
+    put_act(&bench, "setresuid", "failure");
+    end(&bench);
+    assert_string_equal(sources(&bench, "process.credentials_changed"),
+                        "auditd SYSCALL ,");
+    find_record(&bench, "process.credentials_changed", "auditd", "SYSCALL");
+    assert_string_equal(field(&bench, "SYSCALL"), "setresuid ");
+    assert_string_equal(field(&bench, "syscall"), "setresuid ");
+    assert_string_equal(field(&bench, "success"), "no ");
+    assert_string_equal(field(&bench, "comm"), "bash ");
+    assert_string_equal(field(&bench, "exe"), "/usr/bin/bash ");
+    assert_string_equal(field(&bench, "uid"), "0 ");
+    assert_string_equal(field(&bench, "euid"), "33 ");
+    assert_string_equal(field(&bench, "gid"), "5 ");
+    assert_string_equal(field(&bench, "pid"), "4711 ");
+    assert_string_equal(field(&bench, "ppid"), "1 ");
+    /* As auditd writes it of who has neither. */
+    assert_string_equal(field(&bench, "auid"), "4294967295 ");
+    assert_string_equal(field(&bench, "tty"), "(none) ");
+    assert_string_equal(field(&bench, "key"), "");
+}
+
+static void the_kinds_system_call_stands_where_the_event_has_none(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    begin(&bench);
+    end(&bench);
+    find_record(&bench, "process.started", "auditd", "SYSCALL");
+    assert_string_equal(field(&bench, "SYSCALL"), "execve ");
+    assert_string_equal(field(&bench, "success"), "yes ");
+    find_record(&bench, "file.deleted", "auditd", "SYSCALL");
+    assert_string_equal(field(&bench, "SYSCALL"), "unlink unlinkat ");
+    find_record(&bench, "network.connect_failed", "auditd", "SYSCALL");
+    assert_string_equal(field(&bench, "SYSCALL"), "connect ");
+    assert_string_equal(field(&bench, "success"), "no ");
+    /* Several would do: without the event's word, none is told. */
+    find_record(&bench, "kernel.module_loaded", "auditd", "SYSCALL");
+    assert_string_equal(field(&bench, "SYSCALL"), "");
+}
+
+static void files_are_of_their_category_and_paths_of_auditd(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    begin(&bench);
+    put_file(&bench, "/srv/new", "/srv/old");
+    end(&bench);
+    assert_string_equal(sources(&bench, "file.created"),
+                        "file_event,auditd PATH CREATE ,");
+    assert_string_equal(sources(&bench, "file.written"),
+                        "file_event,auditd PATH NORMAL ,");
+    assert_string_equal(sources(&bench, "file.open"), "auditd PATH NORMAL ,");
+    assert_string_equal(sources(&bench, "file.attributes_changed"),
+                        "auditd PATH NORMAL ,auditd SYSCALL ,");
+    assert_string_equal(sources(&bench, "file.deleted"),
+                        "file_delete,auditd PATH DELETE ,auditd SYSCALL ,");
+    assert_string_equal(sources(&bench, "file.renamed"),
+                        "file_rename,file_event,auditd PATH DELETE ,"
+                        "auditd PATH CREATE ,auditd SYSCALL ,");
+    find_record(&bench, "file.renamed", "file_rename", NULL);
+    assert_string_equal(field(&bench, "SourceFilename"), "/srv/old ");
+    assert_string_equal(field(&bench, "TargetFilename"), "/srv/new ");
+    assert_string_equal(field(&bench, "Image"), "/usr/bin/bash /bin/sh ");
+    find_record(&bench, "file.renamed", "auditd", "PATH");
+    assert_string_equal(field(&bench, "name"), "/srv/old ");
+    find_record(&bench, "file.created", "auditd", "PATH");
+    assert_string_equal(field(&bench, "name"), "/srv/new ");
+    assert_string_equal(field(&bench, "mode"), "0100644 ");
+    assert_string_equal(field(&bench, "ouid"), "1000 ");
+}
+
+static void connections_tell_both_ends_and_who_began(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    begin(&bench);
+    put_flow(&bench, NULL);
+    end(&bench);
+    find_record(&bench, "network.accepted", "network_connection", NULL);
+    assert_string_equal(field(&bench, "Initiated"), "false ");
+    find_record(&bench, "network.connected", "network_connection", NULL);
+    assert_string_equal(field(&bench, "Initiated"), "true ");
+    assert_string_equal(field(&bench, "SourceIp"), "10.0.0.1 ");
+    assert_string_equal(field(&bench, "DestinationIp"), "10.0.0.2 ");
+    assert_string_equal(field(&bench, "DestinationPort"), "4444 ");
+    assert_string_equal(field(&bench, "Protocol"), "tcp ");
+    /* The taxonomy's own names of these are ours. */
+    find_record(&bench, "network.connected", "connection", NULL);
+    assert_string_equal(bench.record.sigma.category, "network");
+    assert_string_equal(field(&bench, "destination.port"), "4444 ");
+    begin(&bench);
+    put_flow(&bench, "egress");
+    end(&bench);
+    find_record(&bench, "network.accepted", "network_connection", NULL);
+    assert_string_equal(field(&bench, "Initiated"), "true ");
+}
+
+/* ---- Fields ---- */
+
+static void our_own_names_are_known_in_every_record(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    begin(&bench);
+    end(&bench);
+    for (size_t i = 0; record(&bench, "process.started", i); i++) {
+        assert_string_equal(field(&bench, "process.command_line"), "sh -c id ");
+        assert_string_equal(field(&bench, "process.args"), "sh -c id ");
+        assert_string_equal(field(&bench, "process.user.effective.id"), "33 ");
+        assert_string_equal(field(&bench, "@timestamp"), "1795328960241562496 ");
+        assert_string_equal(field(&bench, "process.nothing"), "");
+    }
+}
+
+static void a_topic_of_no_log_source_has_our_own_names_alone(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    begin(&bench);
+    end(&bench);
+    assert_string_equal(sources(&bench, "vendor.thing"), " ,");
+    assert_true(record(&bench, "vendor.thing", 0));
+    assert_string_equal(bench.record.sigma.product, "");
+    assert_string_equal(field(&bench, "process.pid"), "4711 ");
+    assert_string_equal(field(&bench, "ProcessId"), "");
+}
+
+static void what_is_asked_for_twice_in_one_text_is_one_value(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    tocsin_writer_init(&bench.w, bench.bytes, sizeof(bench.bytes));
+    tocsin_begin_map(&bench.w, NULL);
+    tocsin_begin_map(&bench.w, "process");
+    tocsin_put_str(&bench.w, "exec_path", "/usr/bin/id");
+    tocsin_put_str(&bench.w, "executable", "/usr/bin/id");
+    tocsin_put_nil(&bench.w, "command_line");
+    tocsin_put_bool(&bench.w, "executable_deleted", true);
+    tocsin_end(&bench.w);
+    end(&bench);
+    assert_true(record(&bench, "process.started", 0));
+    assert_string_equal(field(&bench, "Image"), "/usr/bin/id ");
+    assert_string_equal(field(&bench, "CommandLine"), "- ");
+    assert_string_equal(field(&bench, "process.executable_deleted"), "true ");
+    assert_string_equal(field(&bench, "ParentImage"), "");
+    assert_string_equal(field(&bench, "User"), "");
+}
+
+static void fields_may_be_asked_for_in_any_order(void **state)
+{
+    static const struct {
+        const char *name, *values;
+    } asked[] = {
+        {"ParentProcessId", "1 "}, {"LogonId", "0 "},
+        {"ParentUser", ""},        {"Image", "/usr/bin/bash /bin/sh "},
+        {"sha256", "c0ffee "},     {"ProcessId", "4711 "},
+        {"Nothing", ""},           {"CommandLine", "sh -c id "},
+    };
+    struct bench bench;
+
+    (void)state;
+    begin(&bench);
+    end(&bench);
+    for (size_t first = 0; first < sizeof(asked) / sizeof(*asked); first++) {
+        assert_true(record(&bench, "process.started", 0));
+        for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++) {
+            size_t at = (first + 3 * i) % (sizeof(asked) / sizeof(*asked));
+
+            assert_string_equal(field(&bench, asked[at].name), asked[at].values);
+        }
+    }
+}
+
+static void an_event_that_is_cut_short_has_what_is_left(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    begin(&bench);
+    put_file(&bench, "/srv/new", "/srv/old");
+    end(&bench);
+    for (size_t len = 1; len <= bench.w.len; len++) {
+        uint8_t *copy = malloc(len);
+        struct tc_sigma_value value;
+
+        assert_non_null(copy);
+        memcpy(copy, bench.bytes, len);
+        for (size_t i = 0;
+             tc_sigma_record(&bench.record, i, "file.renamed", copy, len, 0); i++) {
+            struct tc_sigma_event *event = &bench.record.sigma;
+
+            for (size_t f = 0; f < tc_record_field_count; f++)
+                for (size_t n = 0;
+                     event->field(event->arg, tc_record_fields[f].name, n, &value); n++)
+                    assert_true(n < 8);
+            for (size_t n = 0; event->any(event->arg, n, &value); n++)
+                assert_true(n < 64);
+        }
+        free(copy);
+    }
+}
+
+/* ---- Keywords ---- */
+
+static void keywords_are_looked_for_in_the_words_of_the_record(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    begin(&bench);
+    end(&bench);
+    find_record(&bench, "process.started", "auditd", "EXECVE");
+    assert_string_equal(words(&bench), "3|EXECVE|sh|-c|id|");
+    assert_string_equal(words(&bench), "3|EXECVE|sh|-c|id|");
+    find_record(&bench, "process.started", "process_creation", NULL);
+    assert_string_equal(words(&bench),
+                        "bash|/usr/bin/bash|/bin/sh|sh -c id|sh|-c|id|/srv|c0ffee|"
+                        "/usr/lib/systemd/systemd|/sbin/init|");
+}
+
+/* ---- What no event can match ---- */
+
+static const char *why_not(const char *source, const char *detection)
+{
+    struct tc_sigma_loader *loader;
+    struct tc_sigma_set *set;
+    char yaml[1024];
+    const char *why;
+
+    snprintf(yaml, sizeof(yaml),
+             "title: r\nlogsource: {%s}\ndetection:\n    %s\n    condition: s\n", source,
+             detection);
+    assert_int_equal(tc_sigma_loader_new(&(struct tc_sigma_options){NULL}, &loader), 0);
+    assert_int_equal(tc_sigma_loader_add_text(loader, "t.yml", yaml, strlen(yaml)), 0);
+    assert_int_equal(tc_sigma_loader_finish(loader, &set), 0);
+    assert_int_equal(tc_sigma_count(set), 1);
+    why = tc_sigma_no_source(set, 0);
+    tc_sigma_set_free(set);
+    return why;
+}
+
+static void a_rule_that_no_event_can_match_is_told_why(void **state)
+{
+    static const struct {
+        const char *source, *detection, *why;
+    } rules[] = {
+        {"product: linux, category: process_creation", "s: {Image: /bin/sh}", NULL},
+        {"category: file_event", "s: {TargetFilename: /etc/passwd}", NULL},
+        {"category: network, service: dns", "s: {dns.question.name: a.b}", NULL},
+        {"product: linux, service: auditd", "s: {type: execve, a0: id}", NULL},
+        {"product: linux, service: auditd", "s: {a1: '-n'}", NULL},
+        {"product: linux, service: auditd", "s: {type: SYSCALL, SYSCALL: ptrace}", NULL},
+        {"product: linux, service: auditd", "s: {type: PATH, nametype: CREATE}", NULL},
+        {"product: linux, service: auditd", "s: [{type: TTY}, {type: EXECVE}]", NULL},
+        {"product: linux, service: auditd", "s: {type: PATH, process.pid: 1}", NULL},
+        {"product: linux, service: auditd", "s: ['word']", NULL},
+        {"product: linux, service: auditd", "s: {type: USER_ACCT}",
+         "it asks for records or fields that no sensor's events have"},
+        {"product: linux, service: auditd", "s: {type: SYSCALL, SYSCALL: socket}",
+         "it asks for records or fields that no sensor's events have"},
+        {"product: linux, service: auditd", "s: {type: SYSCALL, key: k}",
+         "it asks for records or fields that no sensor's events have"},
+        {"product: linux, service: auditd", "s: {type: PATH, SYSCALL: ptrace}",
+         "it asks for records or fields that no sensor's events have"},
+        {"product: linux, service: sshd", "s: ['word']",
+         "it is about a service whose log no sensor reads"},
+        {"category: registry_set", "s: {a: b}",
+         "it is about a category that no sensor's events belong to"},
+        {"product: linux", "s: ['word']",
+         "it is about lines of log files, which no sensor reads"},
+        {"product: macos, category: process_creation", "s: {Image: /bin/sh}",
+         "it is made for macOS, and this machine does not run it"},
+        {"product: zeek, service: dns", "s: {a: b}", "no sensor tells of its product"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
+        const char *why = why_not(rules[i].source, rules[i].detection);
+
+        if (!why != !rules[i].why || (why && strcmp(why, rules[i].why) != 0))
+            fail_msg("%s %s: %s", rules[i].source, rules[i].detection,
+                     why ? why : "can match");
+    }
+}
+
+static void a_correlation_lives_by_the_rules_it_needs(void **state)
+{
+    static const char yaml[] =
+        "title: a\nname: a\nlogsource: {category: process_creation}\n"
+        "detection: {s: {Image: x}, condition: s}\n---\n"
+        "title: b\nname: b\nlogsource: {category: registry_set}\n"
+        "detection: {s: {Image: x}, condition: s}\n---\n"
+        "title: c\ncorrelation: {type: temporal, rules: [a, b], group-by: [User],"
+        " timespan: 1m}\n---\n"
+        "title: d\ncorrelation: {type: event_count, rules: [b, a], group-by: [User],"
+        " timespan: 1m, condition: {gte: 2}}\n";
+    struct tc_sigma_loader *loader;
+    struct tc_sigma_set *set;
+
+    (void)state;
+    assert_int_equal(tc_sigma_loader_new(&(struct tc_sigma_options){NULL}, &loader), 0);
+    assert_int_equal(tc_sigma_loader_add_text(loader, "t.yml", yaml, strlen(yaml)), 0);
+    assert_int_equal(tc_sigma_loader_finish(loader, &set), 0);
+    assert_int_equal(tc_sigma_count(set), 4);
+    assert_null(tc_sigma_no_source(set, 0));
+    assert_non_null(tc_sigma_no_source(set, 1));
+    assert_string_equal(tc_sigma_no_source(set, 2),
+                        "a rule that it needs can never match here");
+    assert_null(tc_sigma_no_source(set, 3));
+    tc_sigma_set_free(set);
+}
+
+static void count_live(const struct tc_sigma_set *set, const char *category,
+                       unsigned *ret_live, unsigned *ret_all)
+{
+    *ret_live = *ret_all = 0;
+    for (size_t i = 0; i < tc_sigma_count(set); i++) {
+        const struct tc_sigma_rule *rule = tc_sigma_rule(set, i);
+
+        if (!rule->category || strcmp(rule->category, category) != 0)
+            continue;
+        ++*ret_all;
+        *ret_live += !tc_sigma_no_source(set, i);
+    }
+}
+
+static void every_real_rule_of_a_category_for_linux_can_match(void **state)
+{
+    static const struct {
+        const char *category;
+        unsigned rules;
+    } categories[] = {
+        {"process_creation", 131}, {"file_event", 16}, {"network_connection", 5}};
+    struct tc_sigma_loader *loader;
+    struct tc_sigma_set *set;
+    unsigned live, all;
+
+    (void)state;
+    if (access(DATA "linux", R_OK) != 0) {
+        print_message("skipped: there are no rules at " DATA "\n");
+        skip();
+    }
+    assert_int_equal(tc_sigma_loader_new(&(struct tc_sigma_options){NULL}, &loader), 0);
+    assert_int_equal(tc_sigma_loader_add(loader, DATA "linux"), 0);
+    assert_int_equal(tc_sigma_loader_finish(loader, &set), 0);
+    for (size_t i = 0; i < sizeof(categories) / sizeof(*categories); i++) {
+        count_live(set, categories[i].category, &live, &all);
+        assert_int_equal(all, categories[i].rules);
+        assert_int_equal(live, all);
+    }
+    tc_sigma_set_free(set);
+}
+
+/* ---- The tables ---- */
+
+static void tables_are_in_the_order_that_they_are_looked_up_by(void **state)
+{
+    size_t same = 1;
+
+    (void)state;
+    for (size_t i = 1; i < tc_record_field_count; i++)
+        assert_true(strcmp(tc_record_fields[i - 1].name, tc_record_fields[i].name) < 0);
+    for (size_t i = 1; i < TC_PLACES; i++) {
+        const struct tc_place_info *in = &tc_places[tc_places[i].parent];
+
+        assert_non_null(tc_places[i].path);
+        assert_true(i >= in->first && i <= in->last && tc_places[i].parent < i);
+    }
+    for (size_t i = 1; i < tc_record_kind_count; i++) {
+        bool follows = !strcmp(tc_record_kinds[i - 1].topic, tc_record_kinds[i].topic);
+
+        for (size_t k = 0; !follows && k < i; k++)
+            assert_string_not_equal(tc_record_kinds[k].topic, tc_record_kinds[i].topic);
+        same = follows ? same + 1 : 1;
+        assert_true(same <= TC_RECORDS_MAX);
+    }
+    assert_string_equal(tc_sigma_path("ParentImage", 1), "process.parent.exec_path");
+    assert_null(tc_sigma_path("ParentImage", 2));
+    assert_null(tc_sigma_path("pid", 0));
+    assert_null(tc_sigma_path("Other", 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_started_process_is_a_creation_and_two_records_of_auditd),
+        cmocka_unit_test(arguments_are_those_of_execve_and_of_no_other_record),
+        cmocka_unit_test(a_syscall_record_tells_who_called_what),
+        cmocka_unit_test(the_kinds_system_call_stands_where_the_event_has_none),
+        cmocka_unit_test(files_are_of_their_category_and_paths_of_auditd),
+        cmocka_unit_test(connections_tell_both_ends_and_who_began),
+        cmocka_unit_test(our_own_names_are_known_in_every_record),
+        cmocka_unit_test(a_topic_of_no_log_source_has_our_own_names_alone),
+        cmocka_unit_test(what_is_asked_for_twice_in_one_text_is_one_value),
+        cmocka_unit_test(fields_may_be_asked_for_in_any_order),
+        cmocka_unit_test(an_event_that_is_cut_short_has_what_is_left),
+        cmocka_unit_test(keywords_are_looked_for_in_the_words_of_the_record),
+        cmocka_unit_test(a_rule_that_no_event_can_match_is_told_why),
+        cmocka_unit_test(a_correlation_lives_by_the_rules_it_needs),
+        cmocka_unit_test(every_real_rule_of_a_category_for_linux_can_match),
+        cmocka_unit_test(tables_are_in_the_order_that_they_are_looked_up_by),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
