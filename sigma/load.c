@@ -350,3 +350,12 @@ int tc_sigma_loader_finish(struct tc_sigma_loader *loader, struct tc_sigma_set *
     free(loader);
     return error;
 }
+
+void tc_sigma_loader_free(struct tc_sigma_loader *loader)
+{
+    if (!loader)
+        return;
+    tc_sigma_set_free(loader->set);
+    free(loader->filters);
+    free(loader);
+}

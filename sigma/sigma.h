@@ -61,6 +61,7 @@ int tc_sigma_loader_add_text(struct tc_sigma_loader *loader, const char *name,
 /* Makes the set; filters and correlations find their rules. Frees the loader in any case.
  */
 int tc_sigma_loader_finish(struct tc_sigma_loader *loader, struct tc_sigma_set **ret_set);
+void tc_sigma_loader_free(struct tc_sigma_loader *loader); /* takes NULL; instead */
 void tc_sigma_set_free(struct tc_sigma_set *set); /* takes NULL; no scratch may be left */
 
 /* ---- What is in a set. ---- */

@@ -4,6 +4,7 @@
  * to the loop thread; loading runs in the pool, on copies of its own.
  *
  *   edr.c          descriptor, options, lifecycle, which event goes where
+ *   edr_load.c     folders of rule files into a set, in the pool
  *   edr_defs.c     the rules in force: loading, watching their folders, swapping, health
  *   edr_judge.c    an event against the rules: records, evaluation, matches
  *   edr_tell.c     a match as alert.raised: rule, what matched, who, from whom, where
@@ -16,29 +17,64 @@
 #ifndef TC_EDR_H
 #define TC_EDR_H
 
+#include <stdatomic.h>
 #include <tocsin/plugin.h>
 
 #include "edr_alerts.h"
 #include "edr_process.h"
 #include "sigma/sigma.h"
 
+#define TC_EDR_PROBLEMS_MAX 1000 /* of one load, that are kept; the rest are counted */
+#define TC_EDR_DIGEST_BYTES 17   /* 16 hex digits and their NUL */
+
 struct tc_edr_load;
 
 struct tc_edr_options {
     char **rules; /* copies, as loading reads them in the pool */
     size_t rules_n;
+    char **placeholders; /* "name=value" */
+    size_t placeholders_n;
     struct tc_edr_alerts_options alerts;
 };
 
 struct tc_edr_counters {
-    uint64_t events, matches, told, publish_errors, reloads;
+    uint64_t events, unjudged, records, matches, excluded, told, publish_errors;
+    uint64_t reloads,
+        reloads_kept; /* kept: nothing could be loaded, the old rules stay */
+};
+
+/* What is wrong with a rule file. */
+struct tc_edr_problem {
+    char *file, *text;
+    unsigned line, column; /* 0: of the whole file */
+    bool refused;          /* else a rule that is listed and cannot run */
+};
+
+enum tc_edr_state {
+    TC_EDR_RUNS,
+    TC_EDR_CANNOT_RUN, /* the engine cannot */
+    TC_EDR_NO_SOURCE,  /* no sensor tells what it is about */
+    TC_EDR_STATES,
 };
 
 /* A set in force, with what belongs to it. Swapped whole. */
 struct tc_edr_rules {
     struct tc_sigma_set *set;
     struct tc_sigma_scratch *scratch;
-    uint64_t version; /* from 1, a new one each load */
+    uint64_t version;                 /* from 1, a new one each load */
+    char digest[TC_EDR_DIGEST_BYTES]; /* of names and contents of its files */
+    uint64_t updated_ns;              /* its newest file; since the epoch, 0: none */
+    size_t files;
+    size_t states[TC_EDR_STATES]; /* how many rules */
+};
+
+/* What came of reading the rule folders. */
+struct tc_edr_reading {
+    struct tc_edr_rules *rules; /* taken out when it is put in force */
+    struct tc_edr_problem *problems;
+    size_t problems_n, left_out; /* left_out: those that are not kept */
+    size_t refused;              /* files and rules that are not in the set */
+    int inotify;                 /* watches the folders; -1: none */
 };
 
 struct tc_edr {
@@ -47,8 +83,9 @@ struct tc_edr {
     struct tc_edr_counters counters;
 
     struct tc_edr_rules *rules;           /* NULL until the first load is done */
+    struct tc_edr_reading *reading;       /* the latest; NULL until then, too */
     struct tc_edr_load *load, *load_next; /* running, and the one to follow it */
-    int inotify;
+    unsigned issues_n;                    /* reported under rules_0 and on */
     struct tocsin_watch *watch;
     struct tocsin_timer *settle;
 
@@ -56,8 +93,39 @@ struct tc_edr {
     struct tc_edr_alerts *alerts;
     struct tocsin_timer *due; /* of alerts that wait to be told again */
 
-    bool started, stopping;
+    size_t work_n; /* pieces in the pool */
+    bool stopping;
 };
+
+/* ---- edr.c ---- */
+
+int tc_edr_options_copy(const struct tc_edr_options *options,
+                        struct tc_edr_options *ret_copy); /* -ENOMEM */
+void tc_edr_options_done(struct tc_edr_options *options);
+
+/*
+ * host->work, counted: `done` must end with tc_edr_work_end. While stopping it returns
+ * -ECANCELED and calls nothing.
+ */
+int tc_edr_work(struct tc_edr *edr, tocsin_call_fn run, tocsin_done_fn done, void *arg);
+void tc_edr_work_end(struct tc_edr *edr);
+
+/* ---- edr_load.c ---- */
+
+/*
+ * Reads the rules of `options` and makes them ready for use. What is wrong with one of
+ * them is a problem, and the others are there; when nothing could be made, it is the last
+ * problem, and `rules` is NULL. Pool thread; -ECANCELED soon after `cancelled` was set;
+ * -ENOMEM.
+ */
+int tc_edr_read(const struct tc_edr_options *options, const atomic_bool *cancelled,
+                struct tc_edr_reading **ret_reading);
+void tc_edr_reading_free(struct tc_edr_reading *reading); /* takes NULL */
+void tc_edr_rules_free(struct tc_edr_rules *rules);       /* takes NULL */
+
+/* How a rule of the set stands, and why it does not run (NULL: it does). */
+enum tc_edr_state tc_edr_rule_state(const struct tc_edr_rules *rules, size_t rule,
+                                    const char **ret_why);
 
 /* ---- edr_defs.c ---- */
 
@@ -86,6 +154,10 @@ void tc_edr_respond(struct tc_edr *edr, const char *alert_id,
 
 /* ---- edr_rpc.c ---- */
 
+/* Answers with a refusal. */
+void tc_edr_refuse(struct tc_edr *edr, const struct tocsin_event *request,
+                   const char *code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 void tc_edr_rpc(struct tc_edr *edr, const struct tocsin_event *request);
 
 #endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: what the plugin is: its descriptor, its options, its life, and which event goes
+ * where. Loop thread.
+ */
+#include "edr.h"
+
+#include <errno.h>
+
+#define RPC_PREFIX "rpc.edr."
+
+/* ---- Options ---- */
+
+static void list_free(char **list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(list[i]);
+    free(list);
+}
+
+void tc_edr_options_done(struct tc_edr_options *options)
+{
+    list_free(options->rules, options->rules_n);
+    list_free(options->placeholders, options->placeholders_n);
+    *options = (struct tc_edr_options){.rules = NULL};
+}
+
+static int list_copy(char *const *list, size_t n, char ***ret_list, size_t *ret_n)
+{
+    *ret_n = 0;
+    *ret_list = calloc(n + 1, sizeof(**ret_list));
+    if (!*ret_list)
+        return -ENOMEM;
+    for (; *ret_n < n; ++*ret_n) {
+        (*ret_list)[*ret_n] = strdup(list[*ret_n]);
+        if (!(*ret_list)[*ret_n])
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+int tc_edr_options_copy(const struct tc_edr_options *options,
+                        struct tc_edr_options *ret_copy)
+{
+    struct tc_edr_options copy = {.alerts = options->alerts};
+    int r;
+
+    r = list_copy(options->rules, options->rules_n, &copy.rules, &copy.rules_n);
+    if (!r)
+        r = list_copy(options->placeholders, options->placeholders_n, &copy.placeholders,
+                      &copy.placeholders_n);
+    if (r)
+        tc_edr_options_done(&copy);
+    else
+        *ret_copy = copy;
+    return r;
+}
+
+static int list_read(const struct tocsin_host *host, const char *name, char ***ret_list,
+                     size_t *ret_n)
+{
+    const char *item;
+    size_t n = 0;
+
+    while (host->option_item(host, name, n))
+        n++;
+    *ret_n = 0;
+    *ret_list = calloc(n + 1, sizeof(**ret_list));
+    if (!*ret_list)
+        return -ENOMEM;
+    while (*ret_n < n && (item = host->option_item(host, name, *ret_n)) != NULL) {
+        (*ret_list)[*ret_n] = strdup(item);
+        if (!(*ret_list)[*ret_n])
+            return -ENOMEM;
+        ++*ret_n;
+    }
+    return 0;
+}
+
+static int options_read(const struct tocsin_host *host, struct tc_edr_options *ret)
+{
+    struct tc_edr_options options = {.rules = NULL};
+    int r = list_read(host, "rules", &options.rules, &options.rules_n);
+
+    if (!r)
+        r = list_read(host, "placeholders", &options.placeholders,
+                      &options.placeholders_n);
+    if (r) {
+        tc_edr_options_done(&options);
+        return r;
+    }
+    options.alerts.suppress_ms = (uint64_t)host->option_int(host, "suppress");
+    options.alerts.repeat_ms = (uint64_t)host->option_int(host, "repeat");
+    *ret = options;
+    return 0;
+}
+
+/* ---- Life ---- */
+
+int tc_edr_work(struct tc_edr *edr, tocsin_call_fn run, tocsin_done_fn done, void *arg)
+{
+    int r = edr->stopping ? -ECANCELED : edr->host->work(edr->host, run, done, arg);
+
+    if (!r)
+        edr->work_n++;
+    return r;
+}
+
+/* What the pool may use until its last piece is done. */
+static void release(struct tc_edr *edr)
+{
+    tc_edr_rules_free(edr->rules);
+    tc_edr_reading_free(edr->reading);
+    edr->rules = NULL;
+    edr->reading = NULL;
+}
+
+void tc_edr_work_end(struct tc_edr *edr)
+{
+    edr->work_n--;
+    if (!edr->stopping || edr->work_n)
+        return;
+    release(edr);
+    edr->host->complete(edr->host, 0);
+}
+
+static void destroy(void *state)
+{
+    struct tc_edr *edr = state;
+
+    release(edr); /* a start that failed is not stopped */
+    tc_edr_options_done(&edr->options);
+    free(edr);
+}
+
+static int init(const struct tocsin_host *host, void **ret_state)
+{
+    struct tc_edr *edr = calloc(1, sizeof(*edr));
+    int r;
+
+    if (!edr)
+        return -ENOMEM;
+    edr->host = host;
+    r = options_read(host, &edr->options);
+    if (r)
+        destroy(edr);
+    else
+        *ret_state = edr;
+    return r;
+}
+
+static int start(void *state)
+{
+    int r = tc_edr_load(state, "start", NULL);
+
+    return r ? r : TOCSIN_PENDING;
+}
+
+static int stop(void *state)
+{
+    struct tc_edr *edr = state;
+
+    edr->stopping = true;
+    tc_edr_defs_stop(edr);
+    if (edr->work_n)
+        return TOCSIN_PENDING;
+    release(edr);
+    return 0;
+}
+
+static int reload(void *state)
+{
+    struct tc_edr *edr = state;
+    struct tc_edr_options options;
+    int r = options_read(edr->host, &options);
+
+    if (r)
+        return r;
+    tc_edr_options_done(&edr->options);
+    edr->options = options;
+    return tc_edr_load(edr, "configuration", NULL);
+}
+
+static void event(void *state, const struct tocsin_event *event)
+{
+    struct tc_edr *edr = state;
+
+    if (!strncmp(event->topic, RPC_PREFIX, sizeof(RPC_PREFIX) - 1))
+        tc_edr_rpc(edr, event);
+    else
+        tc_edr_judge(edr, event);
+}
+
+/* ---- Descriptor ---- */
+
+static const char *const publishes[] = {
+    TOCSIN_TOPIC_ALERT_RAISED,
+    TOCSIN_TOPIC_RPC_REPLY,
+    NULL,
+};
+
+static const char *const subscribes[] = {
+    "process.*", "file.*",       "network.*",    "dns.*",
+    "kernel.*",  "filesystem.*", RPC_PREFIX "*", NULL,
+};
+
+static const struct tocsin_option options[] = {
+    {.name = "rules",
+     .type = TOCSIN_OPTION_LIST,
+     .fallback = "/usr/share/tocsin/rules/sigma,/etc/tocsin/rules/sigma",
+     .help = "Folders and files of Sigma rules, .yml and .yaml; watched"},
+    {.name = "placeholders",
+     .type = TOCSIN_OPTION_LIST,
+     .fallback = "",
+     .help = "name=value: what %name% stands for in rules with the modifier expand"},
+    {.name = "suppress",
+     .type = TOCSIN_OPTION_DURATION,
+     .fallback = "1h",
+     .help = "Matches of one rule by one chain of processes are one alert until none "
+             "has come for so long",
+     .max = 7 * 24 * 3600 * INT64_C(1000)},
+    {.name = "repeat",
+     .type = TOCSIN_OPTION_DURATION,
+     .fallback = "60s",
+     .help = "An alert whose count grows is told again at most so often",
+     .min = 1000,
+     .max = 24 * 3600 * INT64_C(1000)},
+    {.name = NULL},
+};
+
+TOCSIN_EXPORT const struct tocsin_plugin tocsin_plugin = {
+    TOCSIN_PLUGIN_HEADER(TOCSIN_KIND_DETECTOR),
+    .name = "edr",
+    .version = "0.1.0",
+    .summary = "Judges behaviour with Sigma rules and raises alerts",
+    .publishes = publishes,
+    .subscribes = subscribes,
+    .options = options,
+    .init = init,
+    .start = start,
+    .event = event,
+    .reload = reload,
+    .stop = stop,
+    .destroy = destroy,
+};

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: an event against the rules in force: its records, their evaluation, and whether a
+ * match counts. Must not: tell of one.
+ */
+#include <limits.h>
+#include <stdio.h>
+
+#include "edr.h"
+#include "sigma/record.h"
+
+#define RULES_MAX 256 /* of one event, that are kept from matching it twice */
+
+struct judging {
+    struct tc_edr *edr;
+    const struct tocsin_event *event;
+    size_t rules[RULES_MAX]; /* that have matched */
+    size_t rules_n;
+    int excluded; /* enum tocsin_exclusion; -1: not asked yet */
+};
+
+/* A field as a path; NULL when it is missing or too long for one. */
+static const char *path_of(const struct tocsin_event *event, const char *field,
+                           char ret[PATH_MAX])
+{
+    struct tocsin_str path = tocsin_event_str(event, field);
+
+    if (!path.ptr || path.len >= PATH_MAX || memchr(path.ptr, 0, path.len))
+        return NULL;
+    memcpy(ret, path.ptr, path.len);
+    ret[path.len] = 0;
+    return ret;
+}
+
+static bool is_excluded(struct judging *judging)
+{
+    const struct tocsin_host *host = judging->edr->host;
+    char path[PATH_MAX], executable[PATH_MAX];
+
+    if (judging->excluded < 0)
+        judging->excluded = host->excluded(
+            host, path_of(judging->event, TOCSIN_FIELD_FILE_PATH, path),
+            path_of(judging->event, TOCSIN_FIELD_PROCESS_EXECUTABLE, executable));
+    return judging->excluded != TOCSIN_NOT_EXCLUDED;
+}
+
+/* A rule may apply to several records of one event; it is one match. */
+static bool is_known(struct judging *judging, size_t rule)
+{
+    for (size_t i = 0; i < judging->rules_n; i++)
+        if (judging->rules[i] == rule)
+            return true;
+    if (judging->rules_n < RULES_MAX)
+        judging->rules[judging->rules_n++] = rule;
+    return false;
+}
+
+static void on_match(void *arg, const struct tc_sigma_match *match)
+{
+    struct judging *judging = arg;
+    struct tc_edr *edr = judging->edr;
+
+    if (is_known(judging, match->rule))
+        return;
+    edr->counters.matches++;
+    if (is_excluded(judging))
+        edr->counters.excluded++;
+    else
+        tc_edr_tell_match(edr, judging->event, match);
+}
+
+void tc_edr_judge(struct tc_edr *edr, const struct tocsin_event *event)
+{
+    struct judging judging = {.edr = edr, .event = event, .excluded = -1};
+    struct tc_sigma_record record;
+
+    edr->counters.events++;
+    if (!edr->rules || edr->stopping) {
+        edr->counters.unjudged++;
+        return;
+    }
+    for (size_t i = 0; tc_sigma_record(&record, i, event->topic, event->data, event->len,
+                                       event->time_ns);
+         i++) {
+        edr->counters.records++;
+        tc_sigma_evaluate(edr->rules->set, edr->rules->scratch, &record.sigma, on_match,
+                          &judging);
+    }
+}

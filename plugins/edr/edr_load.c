@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: folders of rule files into a set of rules, ready for use: which files, their
+ * digest, what is wrong with them, and the watches on their folders. Runs in the pool.
+ * Must not: touch the plugin's state, log, or know what rules mean.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "edr.h"
+#include "sigma/record.h"
+
+#define FOLDER_DEPTH_MAX 32
+#define WATCH_MASK                                                                       \
+    (IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |              \
+     IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
+
+struct walk {
+    const struct tc_edr_options *options;
+    const atomic_bool *cancelled;
+    struct tc_edr_reading *reading;
+    struct tc_sigma_loader *loader;
+    EVP_MD_CTX *digest;
+    size_t room; /* for problems */
+};
+
+/* ---- Problems ---- */
+
+static void take_problem(void *arg, const struct tc_sigma_problem *problem)
+{
+    struct walk *walk = arg;
+    struct tc_edr_reading *reading = walk->reading;
+    struct tc_edr_problem *grown, *kept;
+    size_t room = walk->room ? 2 * walk->room : 16;
+
+    reading->refused += problem->refused;
+    if (reading->problems_n == walk->room && walk->room < TC_EDR_PROBLEMS_MAX) {
+        grown = realloc(reading->problems, room * sizeof(*grown));
+        reading->problems = grown ? grown : reading->problems;
+        walk->room = grown ? room : walk->room;
+    }
+    if (reading->problems_n == walk->room || reading->problems_n == TC_EDR_PROBLEMS_MAX) {
+        reading->left_out++;
+        return;
+    }
+    kept = &reading->problems[reading->problems_n];
+    *kept = (struct tc_edr_problem){.file = strdup(problem->file),
+                                    .text = strdup(problem->text),
+                                    .line = problem->line,
+                                    .column = problem->column,
+                                    .refused = problem->refused};
+    if (kept->file && kept->text) {
+        reading->problems_n++;
+        return;
+    }
+    free(kept->file);
+    free(kept->text);
+    reading->left_out++;
+}
+
+static void refuse(struct walk *walk, const char *path, const char *what, const char *why)
+{
+    char text[256];
+    const struct tc_sigma_problem problem = {.file = path, .refused = true, .text = text};
+
+    snprintf(text, sizeof(text), "%s: %s", what, why);
+    take_problem(walk, &problem);
+}
+
+/* ---- Files ---- */
+
+/* The whole of a regular file and one byte more than may be, in memory for free(). */
+static int read_file(int fd, const struct stat *st, char **ret_text, size_t *ret_len)
+{
+    size_t room = (size_t)st->st_size + 1, len = 0;
+    char *text;
+    ssize_t n = 1;
+
+    if (st->st_size > TC_SIGMA_FILE_MAX)
+        room = TC_SIGMA_FILE_MAX + 1;
+    text = malloc(room);
+    if (!text)
+        return -ENOMEM;
+    while (n > 0 && len < room) {
+        n = read(fd, text + len, room - len);
+        len += n > 0 ? (size_t)n : 0;
+    }
+    if (n < 0) {
+        free(text);
+        return -EIO;
+    }
+    *ret_text = text;
+    *ret_len = len;
+    return 0;
+}
+
+static void take_in(struct walk *walk, const char *path, const struct stat *st,
+                    const char *text, size_t len)
+{
+    struct tc_edr_rules *rules = walk->reading->rules;
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    uint64_t changed = (uint64_t)st->st_mtim.tv_sec * UINT64_C(1000000000) +
+                       (uint64_t)st->st_mtim.tv_nsec;
+
+    rules->files++;
+    if (changed > rules->updated_ns)
+        rules->updated_ns = changed;
+    EVP_DigestUpdate(walk->digest, name, strlen(name) + 1);
+    EVP_DigestUpdate(walk->digest, &len, sizeof(len));
+    EVP_DigestUpdate(walk->digest, text, len);
+}
+
+/* Errors but -ENOMEM are of this file alone. */
+static int add_file(struct walk *walk, const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), error;
+    struct stat st;
+    char *text = NULL;
+    size_t len = 0;
+
+    if (fd < 0)
+        return -errno;
+    error = fstat(fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EINVAL;
+    if (!error)
+        error = read_file(fd, &st, &text, &len);
+    close(fd);
+    if (!error) {
+        take_in(walk, path, &st, text, len);
+        error = tc_sigma_loader_add_text(walk->loader, path, text, len);
+    }
+    free(text);
+    return error;
+}
+
+static bool is_rule_name(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+
+    return dot && (!strcmp(dot, ".yml") || !strcmp(dot, ".yaml"));
+}
+
+/* ---- Folders ---- */
+
+/* Watches a folder or, while it is missing, the nearest one above it. */
+static void watch_folder(int inotify, const char *folder)
+{
+    char path[PATH_MAX], *slash;
+
+    if (inotify < 0)
+        return;
+    snprintf(path, sizeof(path), "%s", folder);
+    while (inotify_add_watch(inotify, path, WATCH_MASK) < 0 &&
+           (errno == ENOENT || errno == ENOTDIR)) {
+        slash = strrchr(path, '/');
+        if (!slash || !path[1])
+            return;
+        slash[slash == path] = 0;
+    }
+}
+
+static int is_listed(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int add_folder(struct walk *walk, const char *path, unsigned depth);
+
+/* What is wrong with an entry is told; -ENOMEM and -ECANCELED end the walk. */
+static int add_entry(struct walk *walk, const char *folder, const char *name,
+                     unsigned depth)
+{
+    struct stat st;
+    char *path;
+    int error = 0;
+
+    if (atomic_load_explicit(walk->cancelled, memory_order_relaxed))
+        return -ECANCELED;
+    if (asprintf(&path, "%s/%s", folder, name) < 0)
+        return -ENOMEM;
+    if (lstat(path, &st) < 0)
+        error = -errno;
+    else if (S_ISDIR(st.st_mode))
+        error = depth < FOLDER_DEPTH_MAX ? add_folder(walk, path, depth + 1) : -ELOOP;
+    else if (is_rule_name(name))
+        error = add_file(walk, path);
+    if (error && error != -ENOMEM && error != -ECANCELED) {
+        refuse(walk, path, "this cannot be read", strerror(-error));
+        error = 0;
+    }
+    free(path);
+    return error;
+}
+
+static int add_folder(struct walk *walk, const char *path, unsigned depth)
+{
+    struct dirent **entries;
+    int count, error = 0;
+
+    /* First: what changes from here on is seen. */
+    watch_folder(walk->reading->inotify, path);
+    count = scandir(path, &entries, is_listed, by_name);
+    if (count < 0)
+        return -errno;
+    for (int i = 0; i < count; i++) {
+        if (!error)
+            error = add_entry(walk, path, entries[i]->d_name, depth);
+        free(entries[i]);
+    }
+    free(entries);
+    return error;
+}
+
+static void watch_beside(int inotify, const char *file)
+{
+    char path[PATH_MAX], *slash;
+
+    snprintf(path, sizeof(path), "%s", file);
+    slash = strrchr(path, '/');
+    if (!slash)
+        return;
+    slash[slash == path] = 0;
+    watch_folder(inotify, path);
+}
+
+/* An entry of the option `rules`: a folder, or a file of any name. */
+static int add_path(struct walk *walk, const char *path)
+{
+    struct stat st;
+    int error;
+
+    if (stat(path, &st) < 0) {
+        error = -errno;
+        watch_folder(walk->reading->inotify, path);
+    } else if (S_ISDIR(st.st_mode)) {
+        error = add_folder(walk, path, 0);
+    } else {
+        watch_beside(walk->reading->inotify, path);
+        error = add_file(walk, path);
+    }
+    if (!error || error == -ENOMEM || error == -ECANCELED)
+        return error;
+    refuse(walk, path, "the rules there cannot be read", strerror(-error));
+    return 0;
+}
+
+/* ---- The set ---- */
+
+/* Value i of a placeholder: of the entries name=value, the i-th of that name. */
+static const char *placeholder(void *arg, const char *name, size_t i)
+{
+    const struct walk *walk = arg;
+    size_t n = strlen(name);
+
+    for (size_t k = 0; k < walk->options->placeholders_n; k++) {
+        const char *entry = walk->options->placeholders[k];
+
+        if (!strncmp(entry, name, n) && entry[n] == '=' && i-- == 0)
+            return entry + n + 1;
+    }
+    return NULL;
+}
+
+enum tc_edr_state tc_edr_rule_state(const struct tc_edr_rules *rules, size_t rule,
+                                    const char **ret_why)
+{
+    const char *why = tc_sigma_rule(rules->set, rule)->why_not;
+
+    if (why) {
+        *ret_why = why;
+        return TC_EDR_CANNOT_RUN;
+    }
+    *ret_why = tc_sigma_no_source(rules->set, rule);
+    return *ret_why ? TC_EDR_NO_SOURCE : TC_EDR_RUNS;
+}
+
+static void finish_digest(struct walk *walk)
+{
+    uint8_t bytes[EVP_MAX_MD_SIZE] = {0};
+    char *text = walk->reading->rules->digest;
+
+    EVP_DigestFinal_ex(walk->digest, bytes, NULL);
+    for (size_t i = 0; i < (TC_EDR_DIGEST_BYTES - 1) / 2; i++)
+        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+}
+
+/* The slow part: the patterns of all rules become one automaton a field. */
+static int make_set(struct walk *walk)
+{
+    struct tc_edr_rules *rules = walk->reading->rules;
+    const char *why;
+    int error;
+
+    error = tc_sigma_loader_finish(walk->loader, &rules->set);
+    walk->loader = NULL;
+    if (!error)
+        error = tc_sigma_scratch_new(rules->set, &rules->scratch);
+    if (error)
+        return error;
+    for (size_t i = 0; i < tc_sigma_count(rules->set); i++)
+        rules->states[tc_edr_rule_state(rules, i, &why)]++;
+    finish_digest(walk);
+    return 0;
+}
+
+static int read_all(struct walk *walk)
+{
+    const struct tc_sigma_options options = {
+        .problem = take_problem, .arg = walk, .placeholder = placeholder};
+    int error = tc_sigma_loader_new(&options, &walk->loader);
+
+    for (size_t i = 0; !error && i < walk->options->rules_n; i++)
+        error = add_path(walk, walk->options->rules[i]);
+    if (!error && atomic_load_explicit(walk->cancelled, memory_order_relaxed))
+        error = -ECANCELED;
+    return error ? error : make_set(walk);
+}
+
+void tc_edr_rules_free(struct tc_edr_rules *rules)
+{
+    if (!rules)
+        return;
+    tc_sigma_scratch_free(rules->scratch);
+    tc_sigma_set_free(rules->set);
+    free(rules);
+}
+
+void tc_edr_reading_free(struct tc_edr_reading *reading)
+{
+    if (!reading)
+        return;
+    for (size_t i = 0; i < reading->problems_n; i++) {
+        free(reading->problems[i].file);
+        free(reading->problems[i].text);
+    }
+    free(reading->problems);
+    if (reading->inotify >= 0)
+        close(reading->inotify);
+    tc_edr_rules_free(reading->rules);
+    free(reading);
+}
+
+int tc_edr_read(const struct tc_edr_options *options, const atomic_bool *cancelled,
+                struct tc_edr_reading **ret_reading)
+{
+    struct walk walk = {.options = options,
+                        .cancelled = cancelled,
+                        .reading = calloc(1, sizeof(*walk.reading)),
+                        .digest = EVP_MD_CTX_new()};
+    int error = walk.reading ? 0 : -ENOMEM;
+
+    if (error)
+        goto out;
+    walk.reading->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    walk.reading->rules = calloc(1, sizeof(*walk.reading->rules));
+    if (!walk.reading->rules || !walk.digest ||
+        !EVP_DigestInit_ex(walk.digest, EVP_sha256(), NULL))
+        error = -ENOMEM;
+    else
+        error = read_all(&walk);
+    if (error && error != -ECANCELED) {
+        refuse(&walk, "all rules", "no set could be made of them",
+               error == -E2BIG ? "they ask for too much: take some out"
+                               : "they need too much memory: take some out");
+        tc_edr_rules_free(walk.reading->rules);
+        walk.reading->rules = NULL;
+        error = 0;
+    }
+out:
+    tc_sigma_loader_free(walk.loader);
+    EVP_MD_CTX_free(walk.digest);
+    if (error)
+        tc_edr_reading_free(walk.reading);
+    else
+        *ret_reading = walk.reading;
+    return error;
+}
