@@ -3,7 +3,7 @@
 
 _tocsin_words() {
     case "$1" in
-    '') echo 'health approval threat alert scan plugin profile rule config tap diagnostic version help' ;;
+    '') echo 'health approval threat alert scan plugin profile definitions rule config tap diagnostic version help' ;;
     approval) echo 'list grant deny revoke retry' ;;
     'approval grant' | 'approval deny' | 'approval revoke')
         echo 'es_extension network_extension network_filter full_disk_access'
@@ -14,6 +14,7 @@ _tocsin_words() {
     scan) echo 'custom cancel' ;;
     plugin) echo 'list info enable disable reload check' ;;
     profile) echo 'list check' ;;
+    definitions) echo 'list reload check' ;;
     rule) echo 'test' ;;
     config) echo 'validate show reload' ;;
     diagnostic) echo 'stats' ;;
@@ -60,7 +61,7 @@ _tocsin() {
     *)
         if [[ $cur == -* ]]; then
             COMPREPLY=($(compgen -W "$(_tocsin_options "$path")" -- "$cur"))
-        elif [[ $path == 'plugin check' || $path == 'profile check'* || $path == 'config validate' ]]; then
+        elif [[ $path == 'plugin check' || $path == 'definitions check'* || $path == 'profile check'* || $path == 'config validate' ]]; then
             COMPREPLY=($(compgen -f -- "$cur"))
         else
             COMPREPLY=($(compgen -W "$(_tocsin_words "$path")" -- "$cur"))

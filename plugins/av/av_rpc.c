@@ -421,7 +421,7 @@ static void list(struct tc_av *av, const struct tocsin_event *request)
         submit(call, list_run, list_done);
 }
 
-/* ---- reload, stats ---- */
+/* ---- definitions, reload, stats ---- */
 
 static void reload(struct tc_av *av, const struct tocsin_event *request)
 {
@@ -430,6 +430,35 @@ static void reload(struct tc_av *av, const struct tocsin_event *request)
     if (r)
         tc_av_refuse(av, request, "failed", "the rules could not be loaded: %s",
                      strerror(-r));
+}
+
+static void definitions(struct tc_av *av, const struct tocsin_event *request)
+{
+    const struct tc_av_rules *rules = av->rules;
+    time_t updated = rules ? tc_av_rules_updated(rules) : 0;
+    struct tocsin_writer w;
+    const char *why;
+
+    tocsin_writer_init_growing(&w);
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_str(&w, "engine", tc_av_engine_version());
+    tocsin_put_str(&w, "version", rules ? tc_av_rules_version(rules) : "none");
+    tocsin_put_uint(&w, "updated_ns", (uint64_t)updated * UINT64_C(1000000000));
+    tocsin_put_uint(&w, "files", rules ? tc_av_rules_files(rules) : 0);
+    tocsin_put_uint(&w, "rules", rules ? tc_av_rules_count(rules) : 0);
+    tocsin_put_uint(&w, "refused", rules ? tc_av_rules_failed(rules) : 0);
+    tocsin_put_bool(&w, "loading", av->load != NULL);
+    tocsin_begin_array(&w, "items");
+    for (size_t i = 0; rules && (why = tc_av_rules_issue(rules, i)); i++) {
+        tocsin_begin_map(&w, NULL);
+        tocsin_put_str(&w, "state", "refused");
+        tocsin_put_str(&w, "why", why);
+        tocsin_end(&w);
+    }
+    tocsin_end(&w);
+    tocsin_end(&w);
+    tocsin_reply(av->host, request, &w);
+    tocsin_writer_done(&w);
 }
 
 static void stats(struct tc_av *av, const struct tocsin_event *request)
@@ -492,6 +521,7 @@ void tc_av_rpc(struct tc_av *av, const struct tocsin_event *request)
         {"quarantine_list", list},
         {"scan", tc_av_scan_request},
         {"cancel", tc_av_scan_cancel},
+        {"definitions", definitions},
         {"reload", reload},
         {"stats", stats},
     };
