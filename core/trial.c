@@ -85,8 +85,11 @@ int tc_trial_init(struct tc_trial *trial, const char *dir, const char *prefix,
              "approval: {required: false}\n"
              "plugins:\n"
              "  es: {watch: [\"%s/protected\"]}\n"
-             "  av: {rules: [\"%s/share/tocsin/rules/yara\"]}\n",
-             trial->dir, trial->dir, prefix, trial->dir, prefix);
+             "  av: {rules: [\"%s/share/tocsin/rules/yara\"]}\n"
+             "  edr: {rules: [\"%s/share/tocsin/rules/sigma\"]}\n"
+             "%s", /* what processes do is told to root alone */
+             trial->dir, trial->dir, prefix, trial->dir, prefix, prefix,
+             geteuid() == 0 ? "  trace: {}\n" : "");
     return 0;
 }
 

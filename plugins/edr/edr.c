@@ -106,13 +106,15 @@ int tc_edr_work(struct tc_edr *edr, tocsin_call_fn run, tocsin_done_fn done, voi
     return r;
 }
 
-/* What the pool may use until its last piece is done. */
+/* What start has begun. Rules may be in use in the pool until its last piece is done. */
 static void release(struct tc_edr *edr)
 {
     tc_edr_rules_free(edr->rules);
     tc_edr_reading_free(edr->reading);
+    tc_edr_processes_free(edr->processes);
     edr->rules = NULL;
     edr->reading = NULL;
+    edr->processes = NULL;
 }
 
 void tc_edr_work_end(struct tc_edr *edr)
@@ -151,8 +153,11 @@ static int init(const struct tocsin_host *host, void **ret_state)
 
 static int start(void *state)
 {
-    int r = tc_edr_load(state, "start", NULL);
+    struct tc_edr *edr = state;
+    int r = tc_edr_processes_new(edr->host, &edr->processes);
 
+    if (!r)
+        r = tc_edr_load(edr, "start", NULL);
     return r ? r : TOCSIN_PENDING;
 }
 
@@ -187,8 +192,10 @@ static void event(void *state, const struct tocsin_event *event)
 
     if (!strncmp(event->topic, RPC_PREFIX, sizeof(RPC_PREFIX) - 1))
         tc_edr_rpc(edr, event);
-    else
+    else if (!edr->stopping) {
+        tc_edr_processes_take(edr->processes, event);
         tc_edr_judge(edr, event);
+    }
 }
 
 /* ---- Descriptor ---- */

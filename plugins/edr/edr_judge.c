@@ -75,7 +75,7 @@ void tc_edr_judge(struct tc_edr *edr, const struct tocsin_event *event)
     struct tc_sigma_record record;
 
     edr->counters.events++;
-    if (!edr->rules || edr->stopping) {
+    if (!edr->rules) {
         edr->counters.unjudged++;
         return;
     }

@@ -102,7 +102,8 @@ class Installed(unittest.TestCase):
                      "usr/lib/tocsin/plugins/tocsin_es.so",
                      "usr/lib/tocsin/plugins/tocsin_kext.so",
                      "usr/share/tocsin/profiles/tocsin.mobileconfig",
-                     "usr/share/tocsin/rules/yara"):
+                     "usr/share/tocsin/rules/yara", "usr/share/tocsin/rules/sigma",
+                     "usr/lib/tocsin/plugins/tocsin_edr.so", "etc/tocsin/rules/sigma"):
             self.assertTrue(os.path.exists(os.path.join(self.root, name)), name)
 
     def test_the_folder_of_managed_profiles_is_roots_and_nobody_elses_to_write(self):
