@@ -154,21 +154,36 @@ static bool is_fallback(const struct tc_config *config, const char *name)
     return false;
 }
 
-/* A fallback watches what the primary watches, unless its own section says otherwise. */
-static int take_places(const struct tc_config *config, struct tc_options *options,
-                       char why[256])
+/*
+ * What others take over from the primary sensor, unless their own section says otherwise:
+ * a fallback watches what it watches, and who tells of what it does not see leaves that
+ * out.
+ */
+static const struct {
+    const char *from, *to;
+    bool fallback; /* a fallback's */
+} inherited[] = {{"watch", "watch", true},
+                 {"ignore_filesystems", "ignore_filesystems", true},
+                 {"watch", "told_elsewhere", false}};
+
+static int inherit(const struct tc_config *config, const char *name,
+                   struct tc_options *options, char why[256])
 {
-    static const char *const places[] = {"watch", "ignore_filesystems"};
-    const struct tc_config_plugin *primary =
-        tc_config_find_plugin(config, tc_options_text(config->core, "sensor.primary"));
+    const char *sensor = tc_options_text(config->core, "sensor.primary");
+    const struct tc_config_plugin *primary = tc_config_find_plugin(config, sensor);
+    bool fallback = is_fallback(config, name);
     int r = 0;
 
-    for (size_t i = 0; primary && i < primary->setting_count && r == 0; i++) {
+    if (!primary || !strcmp(name, sensor))
+        return 0;
+    for (size_t i = 0; i < primary->setting_count && r == 0; i++) {
         const struct tc_config_setting *setting = &primary->settings[i];
 
-        for (size_t k = 0; k < sizeof(places) / sizeof(places[0]) && r == 0; k++)
-            if (!strcmp(setting->node->key, places[k]))
-                r = tc_config_set(options, places[k], setting->yaml, setting->node, why);
+        for (size_t k = 0; k < sizeof(inherited) / sizeof(inherited[0]) && r == 0; k++)
+            if (inherited[k].fallback == fallback &&
+                !strcmp(setting->node->key, inherited[k].from))
+                r = tc_config_set(options, inherited[k].to, setting->yaml, setting->node,
+                                  why);
         if (r == -ENOENT)
             r = 0; /* it has no such option */
     }
@@ -188,8 +203,7 @@ int tc_config_bind(const struct tc_config *config, const char *name,
                  r == -ENOMEM ? "out of memory" : "its own option table is wrong");
         return r;
     }
-    if (is_fallback(config, name))
-        r = take_places(config, options, why);
+    r = inherit(config, name, options, why);
     for (size_t i = 0; plugin && i < plugin->setting_count && r == 0; i++) {
         const struct tc_config_setting *setting = &plugin->settings[i];
 

@@ -280,6 +280,38 @@ static void config_fallback_watches_what_the_primary_does(void **state)
     }
 }
 
+static void config_leaves_to_the_primary_what_it_watches(void **state)
+{
+    static const struct tocsin_option own[] = {
+        {.name = "told_elsewhere", .type = TOCSIN_OPTION_LIST, .fallback = "/d"},
+        {.name = NULL}};
+    static const struct {
+        const char *text, *elsewhere;
+    } cases[] = {{"es: {watch: [/x]}\n  trace: {}\n", "/x"},
+                 {"es: {watch: [/x]}\n  trace: {told_elsewhere: [/z]}\n", "/z"},
+                 {"es: {}\n  trace: {}\n", "/d"}};
+    char text[256], why[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tc_options *options = NULL;
+        struct tc_config *config;
+
+        snprintf(text, sizeof(text), "sensor: {primary: es}\nplugins:\n  %s",
+                 cases[i].text);
+        config = read_good(text);
+        assert_int_equal(tc_config_bind(config, "trace",
+                                        (struct tc_option_table){own, sizeof(own[0])},
+                                        &options, why),
+                         0);
+        assert_string_equal(tc_options_item(options, "told_elsewhere", 0),
+                            cases[i].elsewhere);
+        assert_null(tc_options_item(options, "told_elsewhere", 1));
+        tc_options_free(options);
+        tc_config_free(config);
+    }
+}
+
 static void config_bounds_what_aliases_grow_into(void **state)
 {
     char text[4096];
@@ -969,6 +1001,7 @@ int main(void)
         cmocka_unit_test(config_refuses_what_yaml_lets_pass),
         cmocka_unit_test(config_follows_aliases),
         cmocka_unit_test(config_fallback_watches_what_the_primary_does),
+        cmocka_unit_test(config_leaves_to_the_primary_what_it_watches),
         cmocka_unit_test(config_bounds_what_aliases_grow_into),
         cmocka_unit_test(config_bounds_how_deep_values_nest),
         cmocka_unit_test(config_bounds_the_size_of_a_file),

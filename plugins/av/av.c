@@ -183,6 +183,12 @@ static int reload(void *state)
     return tc_av_load(av, "configuration", NULL);
 }
 
+/* trace tells of files outside of what is protected: those are not for us to act on. */
+static bool only_tells(const struct tocsin_event *event)
+{
+    return event->source && !strcmp(event->source, "trace");
+}
+
 static void event(void *state, const struct tocsin_event *event)
 {
     struct tc_av *av = state;
@@ -196,7 +202,7 @@ static void event(void *state, const struct tocsin_event *event)
         tocsin_vote(av->host, event, true, false, "written files are not scanned");
     else if (event->flags & TOCSIN_EVENT_AUTH)
         tc_av_job_question(av, event);
-    else if (av->options.scan_written)
+    else if (av->options.scan_written && !only_tells(event))
         tc_av_job_after(av, event);
 }
 

@@ -63,7 +63,7 @@ static void put_text(struct tocsin_writer *w, const char *key, const char *text)
         tocsin_put_str(w, key, text);
 }
 
-static void put_file(struct tocsin_writer *w, const struct tc_sensor_file *file)
+void tc_sensor_put_file(struct tocsin_writer *w, const struct tc_sensor_file *file)
 {
     const char *slash = strrchr(file->path, '/');
 
@@ -128,7 +128,7 @@ void tc_sensor_encode(struct tocsin_writer *w, const struct tc_sensor_stamp *sta
     tocsin_put_uint(w, "epoch", stamp->epoch);
     if (!blocks(stamp->topic))
         tocsin_put_uint(w, "dedupe_key", tc_sensor_dedupe_key(stamp->topic, file, pid));
-    put_file(w, file);
+    tc_sensor_put_file(w, file);
     if (process) {
         put_process(w, process);
     } else if (pid > 0) {

@@ -43,6 +43,9 @@ void tc_sensor_file_set(struct tc_sensor_file *file, const struct statx *stx);
 uint64_t tc_sensor_dedupe_key(const char *topic, const struct tc_sensor_file *file,
                               int32_t pid);
 
+/* file.*: a field of the open map. */
+void tc_sensor_put_file(struct tocsin_writer *w, const struct tc_sensor_file *file);
+
 /*
  * Writes one event's map, with its dedupe_key unless it blocks (file.open, file.exec).
  * `process` may be NULL; then `pid`, unless 0, stands alone.

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sensor_scope.h"
+
 #define FSID_LEN 8
 
 struct folder {
@@ -105,6 +107,24 @@ static void drop(struct tc_sensor_folders *folders, const struct tc_sensor_handl
         free(folder);
         folders->count--;
         return;
+    }
+}
+
+void tc_sensor_folders_drop_under(struct tc_sensor_folders *folders, const char *path)
+{
+    struct folder **at, *folder;
+
+    for (size_t i = 0; i < folders->bucket_count; i++) {
+        at = &folders->buckets[i];
+        while ((folder = *at) != NULL) {
+            if (!tc_sensor_path_under(folder->path, path)) {
+                at = &folder->next;
+                continue;
+            }
+            *at = folder->next;
+            free(folder);
+            folders->count--;
+        }
     }
 }
 

@@ -33,6 +33,9 @@ const char *tc_sensor_folders_find(const struct tc_sensor_folders *folders,
 /* Replaces what stood there. Errors: -ENOSPC, full; -ENOMEM. */
 int tc_sensor_folders_put(struct tc_sensor_folders *folders,
                           const struct tc_sensor_handle *handle, const char *path);
+
+/* Forgets a folder and all below it; looks at every one there is. */
+void tc_sensor_folders_drop_under(struct tc_sensor_folders *folders, const char *path);
 void tc_sensor_folders_clear(struct tc_sensor_folders *folders);
 size_t tc_sensor_folders_count(const struct tc_sensor_folders *folders);
 

@@ -2,10 +2,9 @@
 #include "sensor_options.h"
 
 #include <errno.h>
-#include <stdbool.h>
 
-static int read_list(const struct tocsin_host *host, const char *option, bool paths,
-                     const char *list[TC_SENSOR_WATCH_MAX + 1])
+int tc_sensor_list_read(const struct tocsin_host *host, const char *option, bool paths,
+                        const char *list[TC_SENSOR_WATCH_MAX + 1])
 {
     const char *item;
     size_t n = 0;
@@ -24,10 +23,10 @@ static int read_list(const struct tocsin_host *host, const char *option, bool pa
 
 int tc_sensor_places_read(const struct tocsin_host *host, struct tc_sensor_places *ret)
 {
-    int err = read_list(host, "watch", true, ret->watch);
+    int err = tc_sensor_list_read(host, "watch", true, ret->watch);
 
     if (!err)
-        err = read_list(host, "ignore_filesystems", false, ret->ignored);
+        err = tc_sensor_list_read(host, "ignore_filesystems", false, ret->ignored);
     if (!err && !ret->watch[0]) {
         host->log(host, TOCSIN_LOG_ERROR, "watch: there must be at least one path");
         err = -EINVAL;

@@ -3,6 +3,7 @@
 #ifndef TC_SENSOR_OPTIONS_H
 #define TC_SENSOR_OPTIONS_H
 
+#include <stdbool.h>
 #include <tocsin/plugin.h>
 
 #define TC_SENSOR_WATCH_MAX 64 /* entries of `watch`, and of `ignore_filesystems` */
@@ -12,6 +13,13 @@ struct tc_sensor_places {
     const char *watch[TC_SENSOR_WATCH_MAX + 1]; /* absolute paths, at least one */
     const char *ignored[TC_SENSOR_WATCH_MAX + 1];
 };
+
+/*
+ * Reads one list; `paths`: of absolute ones. NULL-terminated; the strings are the host's.
+ * -EINVAL names what is wrong in the log.
+ */
+int tc_sensor_list_read(const struct tocsin_host *host, const char *option, bool paths,
+                        const char *list[TC_SENSOR_WATCH_MAX + 1]);
 
 /* Reads options `watch` and `ignore_filesystems`. -EINVAL names what is wrong in the log.
  */

@@ -10,9 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const publishes[] = {"process.*", "network.*", TOCSIN_TOPIC_SENSOR_GAP,
-                                        TOCSIN_TOPIC_RPC_REPLY, NULL};
+static const char *const publishes[] = {
+    "process.*", "network.*", "file.*", TOCSIN_TOPIC_SENSOR_GAP, TOCSIN_TOPIC_RPC_REPLY,
+    NULL};
 static const char *const subscribes[] = {"rpc.trace.*", NULL};
+
+/* Where programs are put that are to be run again: jobs, services, shells, boot, keys. */
+#define FILES                                                                            \
+    "/etc,/boot,/opt,/root/*,/root/.ssh,/root/.config,/usr/local/bin,/usr/local/sbin,"   \
+    "/usr/local/lib/systemd,/lib/systemd,/usr/lib/systemd,/run/systemd/system,"          \
+    "/var/spool/cron,/var/spool/at,/var/tmp,/var/www,/dev/shm"
 
 static const struct tocsin_option options[] = {
     {.name = "mechanism",
@@ -42,13 +49,26 @@ static const struct tocsin_option options[] = {
      .fallback = "64M",
      .help = "executables up to this size are told with their SHA-256; 0: none",
      .max = INT64_MAX},
+    {.name = "files",
+     .type = TOCSIN_OPTION_LIST,
+     .flags = TOCSIN_OPTION_RESTART,
+     .fallback = FILES,
+     .help = "folders: the files in them that are created, written, renamed and deleted "
+             "are told of, and those below; /folder/*: not below; none: no files"},
+    {.name = "told_elsewhere",
+     .type = TOCSIN_OPTION_LIST,
+     .flags = TOCSIN_OPTION_RESTART,
+     .fallback = "/home,/tmp,/srv",
+     .help = "folders whose files are not told of, as another sensor does; unless set, "
+             "what the primary sensor watches"},
     {.name = NULL}};
 
-static void read_options(struct tc_trace *trace)
+static int read_options(struct tc_trace *trace)
 {
     const struct tocsin_host *host = trace->host;
     const char *mechanism = host->option_text(host, "mechanism");
     uint32_t wanted = (uint32_t)host->option_int(host, "ring_size");
+    int err;
 
     trace->mechanism = !strcmp(mechanism, "ebpf")      ? TC_TRACE_EBPF
                        : !strcmp(mechanism, "netlink") ? TC_TRACE_NETLINK
@@ -58,19 +78,28 @@ static void read_options(struct tc_trace *trace)
         trace->ring_bytes *= 2;
     trace->max_processes = (size_t)host->option_int(host, "max_processes");
     trace->hash_max_bytes = (uint64_t)host->option_int(host, "hash_max_size");
+    err = tc_sensor_list_read(host, "files", true, trace->file_places);
+    if (!err)
+        err = tc_sensor_list_read(host, "told_elsewhere", true, trace->told_elsewhere);
+    return err;
 }
 
 static int trace_init(const struct tocsin_host *host, void **ret_state)
 {
     struct tc_trace *trace = calloc(1, sizeof(*trace));
+    int err;
 
     if (!trace)
         return -ENOMEM;
     trace->host = host;
-    trace->netlink.fd = -1;
+    trace->netlink.fd = trace->files.group = -1;
+    err = read_options(trace);
+    if (err) {
+        free(trace);
+        return err;
+    }
     tc_trace_items_init(&trace->left);
     pthread_mutex_init(&trace->left_lock, NULL);
-    read_options(trace);
     *ret_state = trace;
     return 0;
 }
@@ -119,7 +148,8 @@ const struct tocsin_plugin tocsin_plugin = {
     TOCSIN_PLUGIN_HEADER(TOCSIN_KIND_SUPPLEMENTARY),
     .name = "trace",
     .version = "0.1.0",
-    .summary = "tells what processes run, how they end and where they connect (eBPF)",
+    .summary =
+        "tells what processes run, how they end, where they connect and what they write",
     .publishes = publishes,
     .subscribes = subscribes,
     .options = options,

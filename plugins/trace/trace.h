@@ -4,9 +4,9 @@
  *   trace.c            descriptor, options, requests
  *   trace_lifecycle.c  start, stop, jobs
  *   trace_publish.c    everything that is published
- * Below them, and without it: trace_load, trace_netlink, trace_reader, trace_tracker,
- * trace_table, trace_process, trace_proc, trace_record, trace_encode, trace_hash,
- * trace_items; in the kernel: trace.bpf.c, with trace_abi.h between the two.
+ * Below them, and without it: trace_files, trace_load, trace_netlink, trace_reader,
+ * trace_tracker, trace_table, trace_process, trace_proc, trace_record, trace_encode,
+ * trace_hash, trace_items; in the kernel: trace.bpf.c, with trace_abi.h between the two.
  */
 #ifndef TC_TRACE_H
 #define TC_TRACE_H
@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <tocsin/plugin.h>
 
+#include "sensor_options.h"
+#include "trace_files.h"
 #include "trace_hash.h"
 #include "trace_load.h"
 #include "trace_netlink.h"
@@ -51,16 +53,19 @@ struct tc_trace {
     uint32_t ring_bytes;
     size_t max_processes;
     uint64_t hash_max_bytes;
+    const char *file_places[TC_SENSOR_WATCH_MAX + 1];
+    const char *told_elsewhere[TC_SENSOR_WATCH_MAX + 1];
 
     bool ready; /* reader, tracker and hashes are there */
     bool ebpf;  /* the rung it stands on */
     bool started, closing, closed;
-    int open_status;
+    int open_status, files_status;
     char why[256]; /* what kept it from starting, or from the upper rung */
     struct tc_trace_job jobs[TC_TRACE_JOBS];
 
     struct tc_trace_programs programs;
     struct tc_trace_netlink netlink;
+    struct tc_trace_files files;
     struct tc_trace_hashes hashes;
     struct tc_trace_tracker tracker;
     struct tc_trace_reader reader;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sensor_encode.h"
 #include "trace_flow.h"
 
 #define ARGS_MAX 65535 /* entries of a list, see tocsin_begin_array */
@@ -153,13 +154,8 @@ static void put_container(struct tocsin_writer *w, const struct tc_trace_process
     }
 }
 
-void tc_trace_encode(struct tocsin_writer *w, const struct tc_trace_event *event)
+static void put_process(struct tocsin_writer *w, const struct tc_trace_event *event)
 {
-    tocsin_begin_map(w, NULL);
-    tocsin_put_uint(w, "@timestamp", event->time_ns);
-    put_number(w, "event", "sequence", event->sequence);
-    tocsin_put_str(w, "sensor", "trace");
-    tocsin_put_uint(w, "epoch", event->epoch);
     tocsin_begin_map(w, "process");
     put_identity(w, event->process);
     if (event->process->identified)
@@ -171,8 +167,22 @@ void tc_trace_encode(struct tocsin_writer *w, const struct tc_trace_event *event
     if (event->process->parent_pid > 0)
         put_ancestors(w, event);
     tocsin_end(w);
+}
+
+void tc_trace_encode(struct tocsin_writer *w, const struct tc_trace_event *event)
+{
+    tocsin_begin_map(w, NULL);
+    tocsin_put_uint(w, "@timestamp", event->time_ns);
+    put_number(w, "event", "sequence", event->sequence);
+    tocsin_put_str(w, "sensor", "trace");
+    tocsin_put_uint(w, "epoch", event->epoch);
+    if (event->process)
+        put_process(w, event);
+    if (event->file)
+        tc_sensor_put_file(w, event->file);
     if (event->flow)
         tc_trace_flow_put(w, event->flow);
-    put_container(w, event->process);
+    if (event->process)
+        put_container(w, event->process);
     tocsin_end(w);
 }

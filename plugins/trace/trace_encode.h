@@ -9,6 +9,7 @@
 
 #define TC_TRACE_ANCESTORS_MAX 8
 
+struct tc_sensor_file;
 struct tc_trace_flow_record;
 
 /* What has happened. */
@@ -16,7 +17,7 @@ struct tc_trace_event {
     const char *topic;
     uint64_t time_ns; /* since the epoch */
     uint64_t sequence, epoch;
-    const struct tc_trace_process *process;
+    const struct tc_trace_process *process; /* NULL: not known who */
     /* Nearest first; the first is the parent. */
     const struct tc_trace_process *ancestors[TC_TRACE_ANCESTORS_MAX];
     size_t ancestor_count;
@@ -24,6 +25,7 @@ struct tc_trace_event {
     bool ended;                              /* exit_status counts */
     int exit_status;                         /* as wait(2) gives it */
     const struct tc_trace_flow_record *flow; /* NULL: it is of no connection */
+    const struct tc_sensor_file *file;       /* NULL: it is of no file */
     const char *sha256; /* of the executable, hex; NULL: not known yet */
 };
 

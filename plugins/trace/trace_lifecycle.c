@@ -80,6 +80,15 @@ static int climb(struct tc_trace *trace)
     return err;
 }
 
+/* Its own thing: without it, processes are told of all the same. */
+static void open_files(struct tc_trace *trace)
+{
+    trace->files_status = 0;
+    if (trace->file_places[0])
+        trace->files_status =
+            tc_trace_files_open(&trace->files, trace->file_places, trace->told_elsewhere);
+}
+
 static void open_run(struct tc_trace *trace)
 {
     int err = tc_trace_hashes_init(&trace->hashes, trace->hash_max_bytes);
@@ -98,8 +107,10 @@ static void open_run(struct tc_trace *trace)
     trace->reader.programs = trace->ebpf ? &trace->programs : NULL;
     trace->reader.netlink = &trace->netlink;
     trace->reader.tracker = &trace->tracker;
+    trace->reader.files = &trace->files;
     trace->reader.deliver = tc_trace_deliver;
     trace->reader.arg = trace;
+    open_files(trace);
     err = tc_trace_tracker_snapshot(&trace->tracker);
     if (!err)
         err = tc_trace_reader_start(&trace->reader, trace->ring_bytes);
@@ -116,6 +127,12 @@ static void report_rung(struct tc_trace *trace)
 
     host->report(host, TOCSIN_REPORT_FACT, "supplementary_events_subsystem",
                  trace->ebpf ? "ebpf" : "netlink", NULL);
+    if (trace->files_status) {
+        snprintf(text, sizeof(text), "files are not told of: %s",
+                 strerror(-trace->files_status));
+        host->report(host, TOCSIN_REPORT_ISSUE, "trace_files", text,
+                     "run on Linux 5.9 or later, with CAP_SYS_ADMIN");
+    }
     if (trace->ebpf)
         return;
     snprintf(text, sizeof(text),
@@ -152,6 +169,7 @@ static void close_run(struct tc_trace *trace)
     tc_trace_detach(&trace->programs);
     tc_trace_reader_stop(&trace->reader);
     tc_trace_netlink_close(&trace->netlink);
+    tc_trace_files_close(&trace->files);
 }
 
 static void close_done(struct tc_trace *trace, int status)

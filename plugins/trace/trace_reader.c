@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "trace_files.h"
 #include "trace_tracker.h"
 
 #define NS_PER_MS 1000000ull
@@ -149,9 +150,50 @@ static size_t drain_socket(struct tc_trace_reader *reader)
     return n;
 }
 
+static size_t drain_processes(struct tc_trace_reader *reader)
+{
+    return reader->programs ? drain_ring(reader) : drain_socket(reader);
+}
+
+static void tell_file(void *arg, const struct tc_trace_file_event *event)
+{
+    struct tc_trace_reader *reader = arg;
+
+    tc_trace_tracker_file(reader->tracker, event);
+}
+
+static void tell_files_lost(struct tc_trace_reader *reader)
+{
+    tc_trace_tracker_gap(reader->tracker, "the queue of the files was full",
+                         reader->complete_ns, 0, NULL, 0);
+    reader->gaps++;
+}
+
+/* Between reading and telling, what the processes did before is brought up to date. */
+static size_t drain_files(struct tc_trace_reader *reader)
+{
+    struct tc_trace_files *files = reader->files;
+    size_t n = 0;
+
+    while (files->group >= 0 && (!is_full(reader) || reader->stopping)) {
+        if (tc_trace_files_read(files) <= 0) {
+            tc_trace_files_tell_found(files, tell_file, reader);
+            break;
+        }
+        drain_processes(reader);
+        if (tc_trace_files_tell(files, tell_file, reader))
+            tell_files_lost(reader);
+        hand_on(reader);
+        n++;
+    }
+    return n;
+}
+
 static size_t drain(struct tc_trace_reader *reader)
 {
-    size_t n = reader->programs ? drain_ring(reader) : drain_socket(reader);
+    size_t n = drain_processes(reader);
+
+    n += drain_files(reader);
 
     if (n)
         tell_losses(reader);
@@ -163,8 +205,8 @@ static size_t drain(struct tc_trace_reader *reader)
 
 static void wait_for(struct tc_trace_reader *reader, int ms)
 {
-    struct epoll_event events[2];
-    int n = epoll_wait(reader->epoll, events, 2, ms);
+    struct epoll_event events[3];
+    int n = epoll_wait(reader->epoll, events, 3, ms);
 
     for (int i = 0; i < n; i++)
         if (events[i].data.fd == reader->wake)
@@ -240,6 +282,8 @@ static int open_all(struct tc_trace_reader *reader, size_t ring_bytes)
         err = watch(reader, fd);
     if (!err)
         err = watch(reader, reader->wake);
+    if (!err && reader->files->group >= 0)
+        err = watch(reader, reader->files->group);
     return err;
 }
 

@@ -16,6 +16,7 @@
 #include "trace_load.h"
 #include "trace_netlink.h"
 
+struct tc_trace_files;
 struct tc_trace_items;
 struct tc_trace_tracker;
 
@@ -32,6 +33,7 @@ typedef void (*tc_trace_deliver_fn)(void *arg, struct tc_trace_items *items);
 struct tc_trace_reader {
     struct tc_trace_programs *programs; /* NULL: the process connector is read */
     struct tc_trace_netlink *netlink;
+    struct tc_trace_files *files; /* its group may not be open */
     struct tc_trace_tracker *tracker;
     tc_trace_deliver_fn deliver;
     void *arg;

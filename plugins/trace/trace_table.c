@@ -65,6 +65,17 @@ struct tc_trace_process *tc_trace_table_find(struct tc_trace_table *table, int32
     return process;
 }
 
+/* A bucket begins with the newest. */
+struct tc_trace_process *tc_trace_table_find_last(struct tc_trace_table *table,
+                                                  int32_t pid)
+{
+    struct tc_trace_process *process = *bucket_of(table, pid);
+
+    while (process && process->pid != pid)
+        process = process->next;
+    return process;
+}
+
 /* The number has been given to another: whoever had it has ended unseen. */
 static void end_others(struct tc_trace_table *table, int32_t pid)
 {

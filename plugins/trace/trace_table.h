@@ -29,6 +29,10 @@ void tc_trace_table_done(struct tc_trace_table *table);
 struct tc_trace_process *tc_trace_table_find(struct tc_trace_table *table, int32_t pid,
                                              uint64_t start_ns);
 
+/* The last one that had that pid, also when it has ended. NULL: not known. */
+struct tc_trace_process *tc_trace_table_find_last(struct tc_trace_table *table,
+                                                  int32_t pid);
+
 /*
  * The entry of (pid, start_ns), made if need be; any other with that pid has ended. NULL:
  * no memory.

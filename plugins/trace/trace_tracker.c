@@ -8,6 +8,7 @@
 
 #include "sensor_process.h"
 #include "trace_encode.h"
+#include "trace_files.h"
 #include "trace_flow.h"
 #include "trace_hash.h"
 #include "trace_proc.h"
@@ -289,6 +290,34 @@ static void tell_flow(struct tc_trace_tracker *tracker,
         return;
     }
     tracker->flows++;
+    tell(tracker, &event);
+}
+
+/* ---- From the group of files. ---- */
+
+/* Whoever did it may have ended since; its end has been read, and then it is kept. */
+static struct tc_trace_process *who_did(struct tc_trace_tracker *tracker, int32_t pid)
+{
+    struct tc_trace_process *process = tc_trace_table_find_last(&tracker->table, pid);
+
+    return process ? process : find_or_read(tracker, pid, 0);
+}
+
+void tc_trace_tracker_file(struct tc_trace_tracker *tracker,
+                           const struct tc_trace_file_event *file)
+{
+    struct tc_trace_process nobody = {.pid = file->pid, .login_uid = TC_TRACE_NOBODY};
+    struct tc_trace_event event = {
+        .topic = file->topic, .time_ns = tc_trace_realtime_ns(), .file = &file->file};
+
+    tracker->files++;
+    if (file->pid <= 0) {
+        write_event(tracker, &event);
+        return;
+    }
+    event.process = who_did(tracker, file->pid);
+    if (!event.process)
+        event.process = &nobody;
     tell(tracker, &event);
 }
 

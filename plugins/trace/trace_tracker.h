@@ -16,6 +16,7 @@
 
 struct tc_sensor_processes;
 struct tc_trace_event;
+struct tc_trace_file_event;
 struct tc_trace_hashes;
 
 struct tc_trace_tracker {
@@ -26,8 +27,8 @@ struct tc_trace_tracker {
     uint64_t sequence, epoch;
     uint64_t realtime_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC, see set_clock */
 
-    atomic_ullong forked, started, exited, flows; /* told of */
-    atomic_ullong exited_twice;                   /* reports of an end already told of */
+    atomic_ullong forked, started, exited, flows, files; /* told of */
+    atomic_ullong exited_twice; /* reports of an end already told of */
     atomic_ullong args_cut, args_missing, path_cut;
     atomic_ullong proc_reads, proc_gone; /* gone: had ended before /proc was read */
     atomic_ullong failed, malformed;     /* no memory for it, or too long; no record */
@@ -49,6 +50,10 @@ void tc_trace_tracker_set_clock(struct tc_trace_tracker *tracker);
 /* A record of the ring. */
 void tc_trace_tracker_record(struct tc_trace_tracker *tracker,
                              const struct tc_trace_record *record, size_t len);
+
+/* What has happened to a file. */
+void tc_trace_tracker_file(struct tc_trace_tracker *tracker,
+                           const struct tc_trace_file_event *file);
 
 /* The same as the process connector tells it: who, and when since boot. */
 void tc_trace_tracker_forked(struct tc_trace_tracker *tracker, int32_t pid,

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trace_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fanotify.h>
+#include <sys/stat.h>
+#include <tocsin/plugin.h>
+#include <unistd.h>
+
+#include "sensor_folders.h"
+
+#define READ_BYTES 8192
+
+int tc_trace_files_open(struct tc_trace_files *files, const char *const *watch,
+                        const char *const *elsewhere)
+{
+    int err = -ENOMEM;
+
+    memset(files, 0, sizeof(*files));
+    STAILQ_INIT(&files->found);
+    files->renames = FAN_RENAME;
+    files->group = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK |
+                                     FAN_UNLIMITED_MARKS | FAN_REPORT_DFID_NAME,
+                                 O_RDONLY | O_CLOEXEC);
+    if (files->group < 0) {
+        err = -errno;
+        goto out;
+    }
+    files->buf = malloc(READ_BYTES);
+    files->folders = tc_sensor_folders_new(TC_TRACE_FOLDERS_MAX);
+    if (files->buf && files->folders)
+        err = tc_trace_files_set(files, watch, elsewhere);
+out:
+    if (err)
+        tc_trace_files_close(files);
+    else
+        tc_trace_files_mark_all(files);
+    return err;
+}
+
+static void drop_found(struct tc_trace_files *files, struct tc_trace_found *found)
+{
+    STAILQ_REMOVE(&files->found, found, tc_trace_found, next);
+    files->found_count--;
+    free(found->path);
+    free(found);
+}
+
+void tc_trace_files_close(struct tc_trace_files *files)
+{
+    if (files->group >= 0)
+        close(files->group);
+    files->group = -1;
+    while (!STAILQ_EMPTY(&files->found))
+        drop_found(files, STAILQ_FIRST(&files->found));
+    for (size_t i = 0; i < files->root_count; i++)
+        free(files->roots[i].path);
+    for (size_t i = 0; i < files->elsewhere_count; i++)
+        free(files->elsewhere[i]);
+    files->root_count = files->elsewhere_count = 0;
+    tc_sensor_folders_free(files->folders);
+    files->folders = NULL;
+    free(files->buf);
+    files->buf = NULL;
+}
+
+int tc_trace_files_read(struct tc_trace_files *files)
+{
+    ssize_t n = read(files->group, files->buf, READ_BYTES);
+
+    files->len = n > 0 ? (size_t)n : 0;
+    return n < 0 ? -errno : (int)n;
+}
+
+/* ---- Telling. ---- */
+
+struct telling {
+    struct tc_trace_files *files;
+    tc_trace_file_fn tell;
+    void *arg;
+    int32_t pid;
+};
+
+/* Of one event, the paths that its records stand for; NULL where there is none. */
+struct paths {
+    char *path, *old_path;
+};
+
+/* One that is told of was not only found. */
+static void forget_found(struct tc_trace_files *files, const char *path)
+{
+    struct tc_trace_found *found = STAILQ_FIRST(&files->found), *next;
+
+    for (; found; found = next) {
+        next = STAILQ_NEXT(found, next);
+        if (!strcmp(found->path, path))
+            drop_found(files, found);
+    }
+}
+
+static bool look_at(const char *path, struct tc_sensor_file *file)
+{
+    struct statx stx;
+
+    if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
+              STATX_BASIC_STATS, &stx))
+        return false;
+    tc_sensor_file_set(file, &stx);
+    return true;
+}
+
+static void tell_one(const struct telling *t, const char *topic, const char *path,
+                     const char *old_path, const struct tc_sensor_file *known)
+{
+    struct tc_trace_file_event event = {.topic = topic, .pid = t->pid};
+
+    if (known)
+        event.file = *known;
+    event.file.path = path;
+    event.file.old_path = old_path;
+    forget_found(t->files, path);
+    t->tell(t->arg, &event);
+}
+
+static void tell_renamed(const struct telling *t, const struct paths *at)
+{
+    bool from = at->old_path && tc_trace_files_wanted(t->files, at->old_path);
+    bool to = at->path && tc_trace_files_wanted(t->files, at->path);
+    struct tc_sensor_file file;
+
+    memset(&file, 0, sizeof(file));
+    if (to || (from && at->path))
+        tell_one(t, TOCSIN_TOPIC_FILE_RENAMED, at->path, at->old_path,
+                 look_at(at->path, &file) ? &file : NULL);
+    else if (from) /* where it has gone is not known here */
+        tell_one(t, TOCSIN_TOPIC_FILE_DELETED, at->old_path, NULL, NULL);
+}
+
+/*
+ * What the same process does to one name while nobody reads comes as one event. One that
+ * is there was deleted first and then made anew.
+ */
+static void tell_file(const struct telling *t, uint64_t mask, const struct paths *at)
+{
+    struct tc_sensor_file file;
+    bool there;
+
+    if (mask & t->files->renames)
+        tell_renamed(t, at);
+    if (mask & t->files->renames || !at->path ||
+        !tc_trace_files_wanted(t->files, at->path))
+        return;
+    memset(&file, 0, sizeof(file));
+    there = look_at(at->path, &file);
+    if (mask & FAN_DELETE && there)
+        tell_one(t, TOCSIN_TOPIC_FILE_DELETED, at->path, NULL, NULL);
+    if (mask & FAN_CREATE)
+        tell_one(t, TOCSIN_TOPIC_FILE_CREATED, at->path, NULL, there ? &file : NULL);
+    if (mask & FAN_CLOSE_WRITE)
+        tell_one(t, TOCSIN_TOPIC_FILE_WRITTEN, at->path, NULL, there ? &file : NULL);
+    if (mask & FAN_DELETE && !there)
+        tell_one(t, TOCSIN_TOPIC_FILE_DELETED, at->path, NULL, NULL);
+}
+
+/* Folders are not told of, but followed. */
+static void follow(struct tc_trace_files *files, uint64_t mask, const struct paths *at)
+{
+    const char *gone = mask & FAN_DELETE ? at->path : at->old_path;
+
+    if (gone && mask & (FAN_DELETE | files->renames))
+        tc_sensor_folders_drop_under(files->folders, gone);
+    if (at->path && mask & (FAN_CREATE | files->renames))
+        tc_trace_files_mark(files, at->path, !at->old_path);
+}
+
+/* ---- Reading what the group says. ---- */
+
+/* The path that a record with a name stands for; NULL: not of a folder that is known. */
+static char *record_path(struct tc_trace_files *files,
+                         const struct fanotify_event_info_fid *record)
+{
+    /* A file_handle is a header and bytes; the name follows them, NUL-terminated. */
+    const struct file_handle *handle = (const void *)record->handle;
+    const char *name = (const char *)handle->f_handle + handle->handle_bytes, *folder;
+    struct tc_sensor_handle key;
+    char *path;
+
+    if (!strcmp(name, "."))
+        return NULL;
+    tc_sensor_handle_set(&key, &record->fsid, handle);
+    folder = tc_sensor_folders_find(files->folders, &key);
+    if (!folder) {
+        files->unresolved++;
+        return NULL;
+    }
+    if (asprintf(&path, "%s/%s", strcmp(folder, "/") != 0 ? folder : "", name) < 0)
+        return NULL;
+    return path;
+}
+
+static void read_records(struct tc_trace_files *files, const uint8_t *p,
+                         const uint8_t *end, struct paths *ret)
+{
+    const struct fanotify_event_info_fid *record;
+
+    memset(ret, 0, sizeof(*ret));
+    for (; end - p >= (ptrdiff_t)sizeof(*record); p += record->hdr.len) {
+        record = (const void *)p;
+        if (!record->hdr.len)
+            return;
+        if (record->hdr.info_type == FAN_EVENT_INFO_TYPE_OLD_DFID_NAME && !ret->old_path)
+            ret->old_path = record_path(files, record);
+        else if ((record->hdr.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME ||
+                  record->hdr.info_type == FAN_EVENT_INFO_TYPE_NEW_DFID_NAME) &&
+                 !ret->path)
+            ret->path = record_path(files, record);
+    }
+}
+
+bool tc_trace_files_tell(struct tc_trace_files *files, tc_trace_file_fn tell, void *arg)
+{
+    struct telling t = {.files = files, .tell = tell, .arg = arg};
+    const uint8_t *p = files->buf, *end = p + files->len;
+    struct fanotify_event_metadata m;
+    struct paths at;
+    bool lost = false;
+
+    for (; end - p >= (ptrdiff_t)sizeof(m); p += m.event_len) {
+        memcpy(&m, p, sizeof(m)); /* they are aligned to four bytes only */
+        if (m.event_len < sizeof(m) || m.event_len > end - p)
+            break;
+        if (m.mask & FAN_Q_OVERFLOW) {
+            lost = true;
+            continue;
+        }
+        t.pid = m.pid;
+        read_records(files, p + m.metadata_len, p + m.event_len, &at);
+        if (m.mask & FAN_ONDIR)
+            follow(files, m.mask, &at);
+        else
+            tell_file(&t, m.mask, &at);
+        free(at.path);
+        free(at.old_path);
+    }
+    files->len = 0;
+    if (lost) { /* folders may have come and gone meanwhile */
+        files->overflows++;
+        tc_trace_files_mark_all(files);
+    }
+    return lost;
+}
+
+void tc_trace_files_tell_found(struct tc_trace_files *files, tc_trace_file_fn tell,
+                               void *arg)
+{
+    struct telling t = {.files = files, .tell = tell, .arg = arg};
+    struct tc_trace_found *found;
+    struct tc_sensor_file file;
+
+    while ((found = STAILQ_FIRST(&files->found)) != NULL) {
+        char *path = strdup(found->path);
+
+        drop_found(files, found);
+        memset(&file, 0, sizeof(file));
+        if (path && look_at(path, &file))
+            tell_one(&t, TOCSIN_TOPIC_FILE_CREATED, path, NULL, &file);
+        free(path);
+    }
+}

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What trace tells of files: in folders of the test's own, with the real kernel. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/support/skip.h"
+#include "tests/support/trace_scratch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fanotify.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* One scratch file system: told of are in/ (all below), flat/ (not below) and late/,
+ * which does not exist; told elsewhere is in/other. out/ is nobody's. */
+struct place {
+    struct tc_trace_scratch s; /* first */
+    char root[64];
+    char paths[8][160];
+    unsigned path;
+};
+
+static const char *at(struct place *p, const char *name)
+{
+    char *path = p->paths[p->path++ % 8];
+
+    snprintf(path, sizeof(p->paths[0]), "%s/%s", p->root, name);
+    return path;
+}
+
+static void make_folder(struct place *p, const char *name)
+{
+    assert_int_equal(mkdir(at(p, name), 0755), 0);
+}
+
+static int setup(void **state)
+{
+    static struct place place;
+    char files[256], elsewhere[128];
+    const char *options[] = {files, elsewhere, NULL};
+
+    memset(&place, 0, sizeof(place));
+    strcpy(place.root, "/tmp/tocsin-files-XXXXXX");
+    assert_non_null(mkdtemp(place.root));
+    assert_int_equal(mount("tocsin-files", place.root, "tmpfs", 0, NULL), 0);
+    make_folder(&place, "in");
+    make_folder(&place, "in/sub");
+    make_folder(&place, "in/other");
+    make_folder(&place, "flat");
+    make_folder(&place, "flat/sub");
+    make_folder(&place, "out");
+    snprintf(files, sizeof(files), "files=%s/in,%s/flat/*,%s/late/deep", place.root,
+             place.root, place.root);
+    snprintf(elsewhere, sizeof(elsewhere), "told_elsewhere=%s/in/other", place.root);
+    tc_trace_scratch_init(&place.s, options);
+    *state = &place;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct place *p = *state;
+
+    tc_trace_scratch_done(&p->s);
+    umount2(p->root, MNT_DETACH);
+    return rmdir(p->root);
+}
+
+/* Runs a command of a shell's to its end; returns the shell's pid, which did it all, as
+ * only what a shell does by itself is in it. */
+static int by_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static int by_shell(const char *format, ...)
+{
+    char command[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(command, sizeof(command), format, args);
+    va_end(args);
+    return tc_trace_run("/bin/sh", (const char *[]){"sh", "-c", command, NULL});
+}
+
+static const struct tocsin_event *find(struct place *p, const char *topic,
+                                       const char *path, size_t *ret_count)
+{
+    const struct tocsin_event *event, *found = NULL;
+
+    *ret_count = 0;
+    for (size_t i = 0; (event = tc_trace_next(&p->s.h, topic, &i)) != NULL;) {
+        if (strcmp(tc_harness_text(&p->s.h, event, TOCSIN_FIELD_FILE_PATH), path) != 0)
+            continue;
+        found = found ? found : event;
+        ++*ret_count;
+    }
+    return found;
+}
+
+struct wanted {
+    struct place *place;
+    const char *topic, *path;
+};
+
+static bool was_told(struct tc_harness *h)
+{
+    const struct wanted *wanted = h->arg;
+    size_t count;
+
+    return find(wanted->place, wanted->topic, wanted->path, &count) != NULL;
+}
+
+/* The only event of that topic about that path. */
+static const struct tocsin_event *told(struct place *p, const char *topic,
+                                       const char *path)
+{
+    struct wanted wanted = {p, topic, path};
+    const struct tocsin_event *event;
+    size_t count;
+
+    p->s.h.arg = &wanted;
+    if (!tc_harness_run(&p->s.h, was_told, TC_HARNESS_WAIT_MS))
+        fail_msg("%s of %s was not told", topic, path);
+    event = find(p, topic, path, &count);
+    assert_int_equal(count, 1);
+    return event;
+}
+
+/* A file is written last where it is told of: all before it has been told by then. */
+static void settle(struct place *p)
+{
+    char name[32];
+
+    snprintf(name, sizeof(name), "in/end%u", p->path);
+    by_shell("> %s", at(p, name));
+    told(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, name));
+}
+
+static void not_told(struct place *p, const char *topic, const char *path)
+{
+    size_t count;
+
+    find(p, topic, path, &count);
+    assert_int_equal(count, 0);
+}
+
+static void check_process(struct place *p, const struct tocsin_event *event, int pid)
+{
+    assert_int_equal(tocsin_event_int(event, TOCSIN_FIELD_PROCESS_PID, -1), pid);
+    assert_string_equal(tc_harness_text(&p->s.h, event, "sensor"), "trace");
+    assert_non_null(
+        strstr(tc_harness_text(&p->s.h, event, "process.command_line"), "sh -c"));
+    assert_int_equal(tocsin_event_int(event, TOCSIN_FIELD_PARENT_PID, -1), getpid());
+}
+
+static void trace_tells_who_creates_and_writes_a_file(void **state)
+{
+    struct place *p = *state;
+    const struct tocsin_event *event;
+    struct stat st;
+    int pid = by_shell("echo text > %s", at(p, "in/sub/f"));
+
+    event = told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "in/sub/f"));
+    check_process(p, event, pid);
+    assert_string_equal(tc_harness_text(&p->s.h, event, "file.name"), "f");
+    event = told(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, "in/sub/f"));
+    check_process(p, event, pid);
+    assert_int_equal(stat(at(p, "in/sub/f"), &st), 0);
+    assert_int_equal(tocsin_event_int(event, "file.inode", -1), st.st_ino);
+    assert_int_equal(tocsin_event_int(event, "file.device", -1), st.st_dev);
+    assert_int_equal(tocsin_event_int(event, "file.size", -1), 5);
+    assert_int_equal(tocsin_event_int(event, "file.mode", -1), st.st_mode);
+    assert_int_equal(tocsin_event_int(event, "file.uid", -1), 0);
+    pid = by_shell("echo more >> %s", at(p, "in/sub/f"));
+    settle(p);
+    assert_int_equal(tc_trace_count(&p->s, TOCSIN_TOPIC_FILE_CREATED, pid), 0);
+    assert_int_equal(tc_trace_count(&p->s, TOCSIN_TOPIC_FILE_WRITTEN, pid), 1);
+}
+
+static void trace_tells_nothing_of_a_file_that_is_read(void **state)
+{
+    struct place *p = *state;
+    int pid;
+
+    by_shell("echo text > %s", at(p, "in/f"));
+    pid = by_shell("read x < %s", at(p, "in/f"));
+    settle(p);
+    assert_int_equal(tc_trace_count(&p->s, TOCSIN_TOPIC_FILE_WRITTEN, pid), 0);
+}
+
+static void trace_tells_of_a_file_that_is_renamed_within(void **state)
+{
+    struct place *p = *state;
+    const struct tocsin_event *event;
+
+    by_shell("> %s", at(p, "in/a"));
+    assert_int_equal(rename(at(p, "in/a"), at(p, "in/sub/b")), 0);
+    event = told(p, TOCSIN_TOPIC_FILE_RENAMED, at(p, "in/sub/b"));
+    assert_string_equal(tc_harness_text(&p->s.h, event, "file.old_path"), at(p, "in/a"));
+    assert_int_equal(tocsin_event_int(event, TOCSIN_FIELD_PROCESS_PID, -1), getpid());
+    not_told(p, TOCSIN_TOPIC_FILE_DELETED, at(p, "in/a"));
+}
+
+static void trace_tells_of_a_file_that_is_moved_in_or_out(void **state)
+{
+    struct place *p = *state;
+
+    by_shell("> %s; > %s", at(p, "out/a"), at(p, "in/b"));
+    assert_int_equal(rename(at(p, "out/a"), at(p, "in/a")), 0);
+    assert_int_equal(rename(at(p, "in/b"), at(p, "out/b")), 0);
+    told(p, TOCSIN_TOPIC_FILE_RENAMED, at(p, "in/a"));
+    told(p, TOCSIN_TOPIC_FILE_DELETED, at(p, "in/b"));
+    not_told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "out/a"));
+    not_told(p, TOCSIN_TOPIC_FILE_RENAMED, at(p, "out/b"));
+}
+
+static void trace_tells_of_a_file_that_is_deleted(void **state)
+{
+    struct place *p = *state;
+    const struct tocsin_event *event;
+    struct tocsin_value value;
+
+    by_shell("> %s", at(p, "in/f"));
+    told(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, "in/f"));
+    assert_int_equal(unlink(at(p, "in/f")), 0);
+    event = told(p, TOCSIN_TOPIC_FILE_DELETED, at(p, "in/f"));
+    assert_false(tocsin_find(event->data, event->len, "file.inode", &value));
+}
+
+/* The kernel makes one event of what is done to a name while nobody reads. */
+static void trace_tells_of_a_replaced_file_in_the_order_of_what_is_there(void **state)
+{
+    struct place *p = *state;
+    const struct tocsin_event *event;
+    const char *last = "";
+
+    by_shell("> %s", at(p, "in/f"));
+    told(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, "in/f"));
+    assert_int_equal(unlink(at(p, "in/f")), 0);
+    close(open(at(p, "in/f"), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+    settle(p);
+    for (size_t i = 0; i < p->s.h.count; i++) {
+        event = tc_trace_next(&p->s.h, TOCSIN_TOPIC_FILE_DELETED, &i);
+        if (!event)
+            break;
+        last = tc_harness_text(&p->s.h, event, TOCSIN_FIELD_FILE_PATH);
+    }
+    assert_string_equal(last, at(p, "in/f"));
+}
+
+static void trace_tells_of_no_file_elsewhere(void **state)
+{
+    struct place *p = *state;
+    static const char *const names[] = {"out/f", "in/other/f", "flat/sub/f", "f"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        by_shell("> %s; rm %s", at(p, names[i]), at(p, names[i]));
+    settle(p);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        not_told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, names[i]));
+        not_told(p, TOCSIN_TOPIC_FILE_DELETED, at(p, names[i]));
+    }
+    by_shell("> %s", at(p, "flat/f"));
+    told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "flat/f"));
+}
+
+static void trace_follows_folders_that_are_made(void **state)
+{
+    struct place *p = *state;
+
+    by_shell("mkdir -p %s; > %s", at(p, "in/new/deep"), at(p, "in/new/deep/f"));
+    told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "in/new/deep/f"));
+    by_shell("> %s", at(p, "in/new/deep/g"));
+    told(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, "in/new/deep/g"));
+    not_told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "in/new"));
+}
+
+static void trace_follows_folders_that_are_renamed(void **state)
+{
+    struct place *p = *state;
+
+    by_shell("mkdir %s; > %s", at(p, "in/a"), at(p, "in/a/f"));
+    told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "in/a/f"));
+    by_shell("mv %s %s; > %s", at(p, "in/a"), at(p, "in/sub/b"), at(p, "in/sub/b/g"));
+    told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "in/sub/b/g"));
+    by_shell("mv %s %s; > %s", at(p, "in/sub/b"), at(p, "out/c"), at(p, "out/c/h"));
+    settle(p);
+    not_told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "in/sub/b/h"));
+    not_told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "out/c/h"));
+}
+
+static void trace_finds_places_that_appear_later_or_again(void **state)
+{
+    struct place *p = *state;
+
+    by_shell("mkdir -p %s; > %s", at(p, "late/deep"), at(p, "late/deep/f"));
+    told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "late/deep/f"));
+    by_shell("rm -r %s", at(p, "late"));
+    told(p, TOCSIN_TOPIC_FILE_DELETED, at(p, "late/deep/f"));
+    by_shell("mkdir -p %s; > %s", at(p, "late/deep"), at(p, "late/deep/g"));
+    told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "late/deep/g"));
+}
+
+static void trace_tells_each_of_many_files_once(void **state)
+{
+    enum { FILES = 300 };
+    struct place *p = *state;
+    char name[32];
+
+    for (int i = 0; i < FILES; i++) {
+        snprintf(name, sizeof(name), "in/sub/n%d", i);
+        close(open(at(p, name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    }
+    for (int i = 0; i < FILES; i++) {
+        snprintf(name, sizeof(name), "in/sub/n%d", i);
+        told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, name));
+        told(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, name));
+    }
+}
+
+#define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH(trace_tells_who_creates_and_writes_a_file),
+        WITH(trace_tells_nothing_of_a_file_that_is_read),
+        WITH(trace_tells_of_a_file_that_is_renamed_within),
+        WITH(trace_tells_of_a_file_that_is_moved_in_or_out),
+        WITH(trace_tells_of_a_file_that_is_deleted),
+        WITH(trace_tells_of_a_replaced_file_in_the_order_of_what_is_there),
+        WITH(trace_tells_of_no_file_elsewhere),
+        WITH(trace_follows_folders_that_are_made),
+        WITH(trace_follows_folders_that_are_renamed),
+        WITH(trace_finds_places_that_appear_later_or_again),
+        WITH(trace_tells_each_of_many_files_once),
+    };
+    int group;
+
+    if (!tc_trace_scratch_possible())
+        return test_skipped();
+    group = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_REPORT_DFID_NAME, O_RDONLY);
+    if (group < 0) {
+        print_message("skipped: fanotify with names: %s\n", strerror(errno));
+        return test_skipped();
+    }
+    close(group);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
