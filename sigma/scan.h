@@ -23,8 +23,9 @@ struct tc_literal {
     bool start, end; /* found only there in the text */
 };
 
-/* How many bytes of literal there are to find the atom by; 0: no pass can find it. */
-size_t tc_literal_len(const struct tc_atom *atom);
+/* How many bytes of literal there are to find the atom by; 0: no pass can find it.
+ * `ret_placed`: it is found at the start or the end of the text alone. */
+size_t tc_literal_len(const struct tc_atom *atom, bool *ret_placed);
 
 /* Makes the log sources and the passes, once atoms have their rules. -ENOMEM. */
 int tc_scans_make(struct tc_sigma_set *set);

@@ -264,9 +264,10 @@ size_t tc_text_fold(char *to, const char *from, size_t len, locale_t locale)
             out += n;
             continue;
         }
-        if (c < 0x80) {
-            to[out++] = (char)(c - 'A' < 26u ? c + 32 : c);
-            i++;
+        if (c < 0x80) { /* fewer than eight are left, or there is another among them */
+            do
+                to[out++] = (char)(c - 'A' < 26u ? c + 32 : c);
+            while (++i < len && (c = in[i]) < 0x80);
             continue;
         }
         c = code_point(in + i, len - i, &n);
@@ -283,9 +284,9 @@ size_t tc_text_fold(char *to, const char *from, size_t len, locale_t locale)
 struct tc_pattern tc_pattern_fold(struct tc_pool *pool, struct tc_pattern p,
                                   locale_t locale)
 {
-    struct tc_pattern folded = new_pattern(pool, 2 * p.len + 8);
+    struct tc_pattern folded = new_pattern(pool, TC_FOLD_ROOM(p.len));
     unsigned char *run = tc_pool_take(pool, p.len + 1);
-    char *lower = tc_pool_take(pool, 2 * p.len + 8);
+    char *lower = tc_pool_take(pool, TC_FOLD_ROOM(p.len));
     size_t n, len;
 
     if (!folded.units || !run || !lower)
@@ -346,6 +347,19 @@ static size_t take(uint16_t unit, const char *text, size_t left)
                : 0;
 }
 
+/* Where the pattern's part from unit `at` on, behind a *, may begin at the earliest. */
+static size_t next_start(struct tc_pattern p, size_t at, const char *text, size_t i,
+                         size_t len)
+{
+    const char *found;
+
+    /* Other bytes may be the middle of a character. */
+    if (at >= p.len || p.units[at] >= 0x80 || i >= len)
+        return i;
+    found = memchr(text + i, p.units[at], len - i);
+    return found ? (size_t)(found - text) : len;
+}
+
 bool tc_pattern_match(struct tc_pattern p, const char *text, size_t len, uint64_t *steps)
 {
     size_t at = 0, i = 0, after_many = SIZE_MAX, again = 0, n;
@@ -356,14 +370,14 @@ bool tc_pattern_match(struct tc_pattern p, const char *text, size_t len, uint64_
         --*steps;
         if (at < p.len && p.units[at] == TC_UNIT_MANY) {
             after_many = ++at;
-            again = i;
+            again = i = next_start(p, at, text, i, len);
         } else if (at < p.len && (n = take(p.units[at], text + i, len - i)) > 0) {
             at++;
             i += n;
         } else if (after_many != SIZE_MAX) {
             /* The last * takes one character more; an earlier one need never. */
             again += character(text + again, len - again);
-            i = again;
+            again = i = next_start(p, after_many, text, again, len);
             at = after_many;
         } else {
             return false;

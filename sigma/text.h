@@ -61,9 +61,8 @@ bool tc_pattern_has_wildcards(struct tc_pattern p);
 /* The bytes, for what takes no wildcards; `pattern` must have none. */
 char *tc_pattern_bytes(struct tc_pool *pool, struct tc_pattern p);
 
-/*
- * Lower case of `len` bytes into `to`, which has room for 2 * len + 8. Returns how many.
- */
+/* Lower case of `len` bytes into `to`, which has TC_FOLD_ROOM(len). Returns how many. */
+#define TC_FOLD_ROOM(len) (2 * (len) + 8)
 size_t tc_text_fold(char *to, const char *from, size_t len, locale_t locale);
 
 /*

@@ -41,7 +41,7 @@ void tc_value_lower(struct tc_sigma_scratch *s, struct tc_value *value)
 
     if (value->lower.ptr)
         return;
-    lower = tc_pool_take_raw(&s->pool, 2 * value->is.text.len + 8);
+    lower = tc_pool_take_raw(&s->pool, TC_FOLD_ROOM(value->is.text.len));
     if (!lower) {
         s->failed = true;
         value->lower = (struct tocsin_str){"", 0};
@@ -81,26 +81,28 @@ static struct tocsin_str join(struct tc_sigma_scratch *s)
 {
     const struct tc_field_state *state = tc_values_of(s, TC_FIELD_ANY);
     const struct tc_value *values = s->values + state->first;
-    size_t len = 0, room = 1;
-    char *text;
+    size_t len = 0, room = 0;
+    char *text, *lower;
 
     if (s->joined.ptr)
         return s->joined;
     for (size_t i = 0; i < state->count; i++)
-        room += 2 * values[i].is.text.len + 16;
+        room += values[i].is.text.len + 1;
     text = tc_pool_take_raw(&s->pool, room);
-    if (!text) {
+    lower = tc_pool_take_raw(&s->pool, TC_FOLD_ROOM(room));
+    if (!text || !lower) {
         s->failed = true;
         return (struct tocsin_str){"", 0};
     }
     for (size_t i = 0; i < state->count; i++) {
         if (values[i].is.type == TC_SIGMA_NULL)
             continue;
-        len += tc_text_fold(text + len, values[i].is.text.ptr, values[i].is.text.len,
-                            s->set->locale);
-        text[len++] = (char)TC_BETWEEN_VALUES;
+        memcpy(text + len, values[i].is.text.ptr, values[i].is.text.len);
+        len += values[i].is.text.len;
+        text[len++] = TC_BETWEEN_VALUES;
     }
-    s->joined = (struct tocsin_str){text, len};
+    len = tc_text_fold(lower, text, len, s->set->locale);
+    s->joined = (struct tocsin_str){lower, len};
     return s->joined;
 }
 

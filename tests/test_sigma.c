@@ -276,6 +276,41 @@ static void log_source_limits_the_rules_where_both_give_it(void **state)
     bench_done(&bench);
 }
 
+static void rules_of_several_log_sources_share_what_they_look_for(void **state)
+{
+    /* The same text is a key of one rule, and beside a longer one in the other. */
+    static const char rules[] =
+        "title: l\nlogsource:\n    product: linux\n    category: c\ndetection:\n  "
+        "  s:\n        a|contains: "
+        "sh\n    condition: s\n---\n"
+        "title: w\nlogsource:\n    product: "
+        "windows\ndetection:\n    s:\n        a|contains|all: "
+        "[sh, powershell]\n    condition: s\n---\n"
+        "title: s\nlogsource:\n    product: linux\n    service: "
+        "sshd\ndetection:\n    k: [sh]\n"
+        "    condition: k\n";
+    struct bench bench;
+
+    (void)state;
+    bench_load(&bench, rules);
+    assert_string_equal(bench_event(&bench, "{\"a\":\"powershell\"}"), "l w s ");
+    assert_string_equal(
+        bench_event(&bench,
+                    "{\"a\":\"powershell\",\"logsource\":{\"product\":\"linux\"}}"),
+        "l s ");
+    assert_string_equal(
+        bench_event(&bench,
+                    "{\"a\":\"powershell\",\"logsource\":{\"product\":\"windows\"}}"),
+        "w ");
+    assert_string_equal(
+        bench_event(&bench, "{\"a\":\"sh\",\"logsource\":{\"product\":\"windows\"}}"),
+        "");
+    /* An event that says it has no service is not of one's log. */
+    assert_string_equal(
+        bench_event(&bench, "{\"a\":\"sh\",\"logsource\":{\"service\":\"\"}}"), "l ");
+    bench_done(&bench);
+}
+
 static void our_own_events_are_known_by_sigmas_names(void **state)
 {
     struct bench bench;
@@ -308,6 +343,7 @@ int main(void)
         cmocka_unit_test(conditions_bind_as_the_specification_says),
         cmocka_unit_test(match_tells_the_values_that_matched),
         cmocka_unit_test(log_source_limits_the_rules_where_both_give_it),
+        cmocka_unit_test(rules_of_several_log_sources_share_what_they_look_for),
         cmocka_unit_test(our_own_events_are_known_by_sigmas_names),
     };
 
