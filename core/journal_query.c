@@ -16,7 +16,9 @@
     " first_seen_ns, last_seen_ns, count"
 #define ALERT_COLUMNS                                                                    \
     "id, title, severity, category, detected_from, time_ns, last_seen_ns, count, rule,"  \
-    " process_executable AS process, path"
+    " rule_id, rule_author, technique, process_executable AS process,"                   \
+    " process_pid AS pid, process_user AS user,"                                         \
+    " process_command_line AS command_line, path"
 #define EVENT_COLUMNS "time_ns, topic, source, data AS event"
 
 enum shape {
@@ -28,31 +30,37 @@ static const struct question {
     const char *kind;
     enum shape shape;
     const char *sql;
-    const char *paths_sql; /* of ONE: what fills its `paths`, or NULL */
+    /* Of ONE: a list beside its columns, of values or, where there is more than one
+     * column, of maps; or NULL. */
+    const char *list, *list_sql;
 } questions[] = {
     {"threats", LIST,
      "SELECT " THREAT_COLUMNS " FROM threats"
      " ORDER BY last_seen_ns DESC, rowid DESC LIMIT :limit",
-     NULL},
+     NULL, NULL},
     {"threat", ONE,
      "SELECT " THREAT_COLUMNS ", process_user AS user,"
      " process_command_line AS command_line, reason, detected, remediated"
      " FROM threats WHERE id = :id",
+     "paths",
      "SELECT path FROM threat_paths WHERE threat_id = :id ORDER BY first_seen_ns, path"},
     {"alerts", LIST,
      "SELECT " ALERT_COLUMNS " FROM alerts"
      " ORDER BY last_seen_ns DESC, rowid DESC LIMIT :limit",
-     NULL},
+     NULL, NULL},
     {"alert", ONE, "SELECT " ALERT_COLUMNS ", data AS event FROM alerts WHERE id = :id",
-     NULL},
+     "responses",
+     "SELECT time_ns, action, status, reason, process_pid AS pid,"
+     " process_executable AS process, path"
+     " FROM alert_responses WHERE alert_id = :id ORDER BY id"},
     {"events", LIST, "SELECT " EVENT_COLUMNS " FROM events ORDER BY id DESC LIMIT :limit",
-     NULL},
+     NULL, NULL},
 };
 static const struct question events_of_topic = {"events", LIST,
                                                 "SELECT " EVENT_COLUMNS
                                                 " FROM events WHERE topic = :topic"
                                                 " ORDER BY id DESC LIMIT :limit",
-                                                NULL};
+                                                NULL, NULL};
 
 /* The index alone finds the newest of a family; only those are then read. */
 static const struct question events_of_family = {
@@ -60,7 +68,7 @@ static const struct question events_of_family = {
     "SELECT " EVENT_COLUMNS " FROM events WHERE id IN (SELECT id FROM events"
     " WHERE topic >= rtrim(:topic, '*') AND topic < rtrim(:topic, '.*') || '/'"
     " ORDER BY id DESC LIMIT :limit) ORDER BY id DESC",
-    NULL};
+    NULL, NULL};
 
 /* The columns that hold a whole event, encoded. */
 static bool is_encoded(const char *column)
@@ -164,18 +172,29 @@ static int put_one(struct tc_store *store, sqlite3_stmt *row, struct tocsin_writ
     return tc_store_errno(store->db, rc);
 }
 
-static int put_paths(struct tc_store *store, const char *sql, const void *params,
-                     size_t len, struct tocsin_writer *w)
+static void put_row(struct tocsin_writer *w, sqlite3_stmt *row)
+{
+    if (sqlite3_column_count(row) == 1) {
+        put_column(w, NULL, row, 0);
+        return;
+    }
+    tocsin_begin_map(w, NULL);
+    put_columns(w, row);
+    tocsin_end(w);
+}
+
+static int put_beside(struct tc_store *store, const struct question *question,
+                      const void *params, size_t len, struct tocsin_writer *w)
 {
     sqlite3_stmt *rows = NULL;
     int rc, err;
 
-    err = prepare(store, sql, params, len, &rows);
+    err = prepare(store, question->list_sql, params, len, &rows);
     if (err)
         return err;
-    tocsin_begin_array(w, "paths");
+    tocsin_begin_array(w, question->list);
     while ((rc = sqlite3_step(rows)) == SQLITE_ROW)
-        put_column(w, NULL, rows, 0);
+        put_row(w, rows);
     tocsin_end(w);
     err = tc_store_errno(store->db, rc);
     (void)sqlite3_finalize(rows);
@@ -224,8 +243,8 @@ int tc_store_query(struct tc_store *store, const char *kind, const void *params,
     tocsin_begin_map(w, NULL);
     err = question->shape == ONE ? put_one(store, rows, w) : put_list(store, rows, w);
     (void)sqlite3_finalize(rows);
-    if (!err && question->paths_sql)
-        err = put_paths(store, question->paths_sql, params, len, w);
+    if (!err && question->list)
+        err = put_beside(store, question, params, len, w);
     tocsin_end(w);
     return err ? err : w->error;
 }

@@ -56,6 +56,19 @@ const char *const tc_schema_steps[] = {
 
     "CREATE TABLE crashes (plugin TEXT NOT NULL, time_ns INTEGER NOT NULL);"
     "CREATE INDEX crashes_by_plugin ON crashes (plugin, time_ns);",
+
+    /* 1 -> 2 */
+    "ALTER TABLE alerts ADD COLUMN rule_id;"
+    "ALTER TABLE alerts ADD COLUMN rule_author;"
+    "ALTER TABLE alerts ADD COLUMN technique;"
+    "ALTER TABLE alerts ADD COLUMN process_command_line;"
+    "ALTER TABLE alerts ADD COLUMN process_user;"
+    "CREATE TABLE alert_responses ("
+    " id INTEGER PRIMARY KEY,"
+    " alert_id TEXT NOT NULL,"
+    " time_ns INTEGER NOT NULL,"
+    " action, status, reason, process_pid INTEGER, process_executable, path);"
+    "CREATE INDEX alert_responses_by_alert ON alert_responses (alert_id);",
 };
 const size_t tc_schema_version = sizeof(tc_schema_steps) / sizeof(*tc_schema_steps);
 

@@ -2,7 +2,8 @@
 /*
  * Owns: opening journal.db and the statements that write it. How an event becomes rows:
  * one in `events` always; threat.* and alert.raised also make or update the one row that
- * their id has. Must not: decide what a failure means for the agent.
+ * their id has, alert.response adds one to its alert. Must not: decide what a failure
+ * means for the agent.
  */
 #include "core/journal_store.h"
 
@@ -34,6 +35,11 @@ static const char setup[] = "PRAGMA journal_mode = WAL;"
 /* What is stored of an event is bound by number, the same in all three statements that
  * make a row of one: see `fields` below. */
 #define FIRST_FIELD 4 /* ?1 id, ?2 time_ns, ?3 the encoded event */
+
+#define LIST_TEXT_MAX 512 /* of a list that becomes one text */
+
+#define TEXT_OF(what) #what
+#define NUMBER_TEXT(number) TEXT_OF(number)
 
 static const char *const statements[TC_STORE_STATEMENTS] = {
     [TC_STORE_BEGIN] = "BEGIN IMMEDIATE",
@@ -92,15 +98,28 @@ static const char *const statements[TC_STORE_STATEMENTS] = {
         " reason = excluded.reason"
         " WHERE excluded.remediated_ns >= ifnull(remediated_ns, 0)",
 
+    /* An alert that counts for itself says how often it has matched; of others each
+     * event is one more. */
     [TC_STORE_PUT_ALERT] =
         "INSERT INTO alerts (id, time_ns, last_seen_ns, count, data, title, severity,"
-        " category, detected_from, path, rule, process_pid, process_executable)"
-        " VALUES (?1, ?2, ?2, 1, ?3, ?4, ?5, ?6, ?7, ?9, coalesce(?11, ?12), ?13, ?14)"
-        " ON CONFLICT (id) DO UPDATE SET"
-        " time_ns = min(time_ns, excluded.time_ns),"
-        " last_seen_ns = max(last_seen_ns, excluded.last_seen_ns),"
-        " count = count + 1,"
-        " severity = coalesce(excluded.severity, severity)",
+        " category, detected_from, path, rule, rule_id, rule_author, technique,"
+        " process_pid, process_executable, process_command_line, process_user)"
+        " VALUES (?1, coalesce(?21, ?2), coalesce(?22, ?2), coalesce(?20, 1), ?3, ?4, ?5,"
+        " ?6, ?7, ?9, coalesce(?11, ?12), ?12, ?18, ?19, ?13, ?14,"
+        " substr(?15, 1, " NUMBER_TEXT(
+            TC_STORE_LINE_MAX) "), coalesce(?16, ?17))"
+                               " ON CONFLICT (id) DO UPDATE SET"
+                               " time_ns = min(time_ns, excluded.time_ns),"
+                               " last_seen_ns = max(last_seen_ns, excluded.last_seen_ns),"
+                               " count = iif(?20 IS NULL, count + 1, max(count, ?20)),"
+                               " severity = coalesce(excluded.severity, severity)",
+
+    [TC_STORE_PUT_RESPONSE] =
+        "INSERT INTO alert_responses (alert_id, time_ns, action, status, reason,"
+        " process_pid, process_executable, path)"
+        " SELECT ?1, ?2, ?4, ?5, ?6, ?13, ?14, ?9"
+        " WHERE (SELECT count(*) FROM alert_responses WHERE alert_id = ?1)"
+        " < " NUMBER_TEXT(TC_STORE_RESPONSES_MAX),
 };
 
 /* ?4 to ?8 mean something else in each kind of row, the rest the same in all. */
@@ -108,7 +127,7 @@ static const char *const statements[TC_STORE_STATEMENTS] = {
     TOCSIN_FIELD_FILE_PATH, TOCSIN_FIELD_FILE_SHA256, TOCSIN_FIELD_RULE_NAME,            \
         TOCSIN_FIELD_RULE_ID, TOCSIN_FIELD_PROCESS_PID, TOCSIN_FIELD_PROCESS_EXECUTABLE, \
         TOCSIN_FIELD_PROCESS_COMMAND_LINE, "process.user.name",                          \
-        TOCSIN_FIELD_PROCESS_USER_ID, NULL
+        TOCSIN_FIELD_PROCESS_USER_ID
 
 static const char *const threat_fields[] = {
     TOCSIN_FIELD_DETECTION_NAME,
@@ -117,11 +136,30 @@ static const char *const threat_fields[] = {
     TOCSIN_FIELD_DETECTION_STATUS,
     "detection.reason",
     COMMON_FIELDS,
+    NULL,
 };
 static const char *const alert_fields[] = {
-    TOCSIN_FIELD_ALERT_TITLE, TOCSIN_FIELD_ALERT_SEVERITY,
-    "alert.category",         "alert.detected_from",
-    "alert.reason",           COMMON_FIELDS,
+    TOCSIN_FIELD_ALERT_TITLE,
+    TOCSIN_FIELD_ALERT_SEVERITY,
+    "alert.category",
+    "alert.detected_from",
+    "alert.reason",
+    COMMON_FIELDS,
+    "rule.author",
+    "threat.technique.id",
+    "alert.count",
+    "alert.first_seen",
+    "alert.last_seen",
+    NULL,
+};
+static const char *const response_fields[] = {
+    "response.action",
+    "response.status",
+    "response.reason",
+    "response.reason",
+    "response.reason",
+    COMMON_FIELDS,
+    NULL,
 };
 
 /* The topics that have a row of their own beside that in `events`. */
@@ -137,6 +175,8 @@ static const struct row_kind {
      TC_STORE_PUT_REMEDY, false},
     {TOCSIN_TOPIC_ALERT_RAISED, TOCSIN_FIELD_ALERT_ID, alert_fields, TC_STORE_PUT_ALERT,
      true},
+    {"alert.response", TOCSIN_FIELD_ALERT_ID, response_fields, TC_STORE_PUT_RESPONSE,
+     false},
 };
 
 int tc_store_errno(sqlite3 *db, int rc)
@@ -338,7 +378,31 @@ static void bind_str(sqlite3_stmt *statement, int index, const char *s, size_t n
         (void)sqlite3_bind_blob64(statement, index, s, n, SQLITE_STATIC);
 }
 
-/* Binds the event's field of that path; NULL when there is none, or it is no scalar. */
+/* Binds the texts of a list, with commas between; NULL when there are none. */
+static void bind_list(sqlite3_stmt *statement, int index, const struct tocsin_value *list)
+{
+    char text[LIST_TEXT_MAX];
+    struct tocsin_value item;
+    struct tocsin_iter it;
+    size_t n = 0, comma;
+
+    tocsin_iter_init(&it, list);
+    while (tocsin_iter_next(&it, NULL, &item)) {
+        comma = n ? 2 : 0;
+        if (item.type != TOCSIN_STR || item.len + comma > sizeof(text) - n)
+            continue;
+        memcpy(text + n, ", ", comma);
+        memcpy(text + n + comma, item.ptr, item.len);
+        n += comma + item.len;
+    }
+    if (n)
+        (void)sqlite3_bind_text64(statement, index, text, n, SQLITE_TRANSIENT,
+                                  SQLITE_UTF8);
+    else
+        (void)sqlite3_bind_null(statement, index);
+}
+
+/* Binds the event's field of that path; NULL when there is none, or it is a map. */
 static void bind_field(sqlite3_stmt *statement, int index,
                        const struct tocsin_event *event, const char *path)
 {
@@ -352,6 +416,8 @@ static void bind_field(sqlite3_stmt *statement, int index,
         (void)sqlite3_bind_int64(statement, index, (int64_t)v.u);
     else if (v.type == TOCSIN_INT)
         (void)sqlite3_bind_int64(statement, index, v.i);
+    else if (v.type == TOCSIN_ARRAY)
+        bind_list(statement, index, &v);
     else
         (void)sqlite3_bind_null(statement, index);
 }

@@ -25,7 +25,10 @@ struct tocsin_writer;
     (1024u * 1024u) /* a list that grows beyond it ends early: truncated: true */
 #define TC_STORE_LIMIT_DEFAULT 100
 #define TC_STORE_LIMIT_MAX 10000
-#define TC_STORE_PATHS_MAX 256 /* kept of one threat; `count` still counts the rest */
+#define TC_STORE_PATHS_MAX 256     /* kept of one threat; `count` still counts the rest */
+#define TC_STORE_RESPONSES_MAX 256 /* kept of one alert; all are in `events` */
+#define TC_STORE_LINE_MAX                                                                \
+    1000 /* of a command line in a list of alerts; events have all */
 
 /* Statements that are prepared once, at opening. */
 enum tc_store_statement {
@@ -39,6 +42,7 @@ enum tc_store_statement {
     TC_STORE_PUT_PATH,
     TC_STORE_PUT_REMEDY,
     TC_STORE_PUT_ALERT,
+    TC_STORE_PUT_RESPONSE,
     TC_STORE_STATEMENTS,
 };
 

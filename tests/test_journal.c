@@ -180,6 +180,65 @@ static void journal_makes_one_row_of_an_alert_raised_twice(void **state)
     assert_str(f->result, f->len, "event.alert.title", "Reverse shell");
 }
 
+static void journal_takes_the_count_and_times_that_an_alert_says(void **state)
+{
+    struct fixture *f = *state;
+    struct tocsin_value item;
+
+    open_journal(f);
+    raise_counted(f, 1000, &(struct counted_alert){"a1", 1, 900, 900});
+    raise_counted(f, 9000, &(struct counted_alert){"a1", 800, 900, 5000});
+    raise_counted(f, 9100, &(struct counted_alert){"a1", 1000, 900, 8000});
+    assert_int_equal(ask(f, "alerts", NULL, NULL, 0), 0);
+    assert_int_equal(count_entries(f, "items"), 1);
+    assert_int_equal(item_int(f, 0, "count"), 1000);
+    assert_int_equal(item_int(f, 0, "time_ns"), 900);
+    assert_int_equal(item_int(f, 0, "last_seen_ns"), 8000);
+    assert_item(f, 0, "severity", "informational");
+    assert_item(f, 0, "rule", "shell over a socket");
+    assert_item(f, 0, "rule_id", "r1");
+    assert_item(f, 0, "rule_author", "Somebody");
+    assert_item(f, 0, "technique", "T1059.004, T1071");
+    assert_int_equal(item_int(f, 0, "pid"), 4711);
+    assert_int_equal(item_int(f, 0, "user"), 1000);
+    item = entry(f, "items", 0);
+    assert_int_equal(
+        tocsin_find_str(item.start, tocsin_value_size(&item), "command_line").len, 1000);
+
+    assert_int_equal(ask(f, "alert", "id", "a1", 0), 0);
+    assert_int_equal(tocsin_find_str(f->result, f->len, "event.process.command_line").len,
+                     4000);
+    assert_int_equal(tocsin_find_int(f->result, f->len, "event.alert.count", 0), 1);
+    assert_int_equal(count_entries(f, "responses"), 0);
+}
+
+static void journal_keeps_what_was_done_about_an_alert(void **state)
+{
+    struct fixture *f = *state;
+    struct tocsin_value v;
+
+    open_journal(f);
+    raise_alert(f, 100, "a1");
+    raise_alert(f, 100, "a2");
+    respond(f, 200, "a1", "kill");
+    respond(f, 300, "a1", "quarantine");
+    respond(f, 250, "a2", "suspend");
+    restart(f);
+    assert_int_equal(ask(f, "alert", "id", "a1", 0), 0);
+    assert_int_equal(count_entries(f, "responses"), 2);
+    v = entry(f, "responses", 0);
+    assert_int_equal(tocsin_find_int(v.start, tocsin_value_size(&v), "time_ns", 0), 200);
+    assert_str(v.start, tocsin_value_size(&v), "action", "kill");
+    assert_str(v.start, tocsin_value_size(&v), "status", "failed");
+    assert_str(v.start, tocsin_value_size(&v), "reason", "it has ended");
+    assert_int_equal(tocsin_find_int(v.start, tocsin_value_size(&v), "pid", 0), 4711);
+    assert_str(v.start, tocsin_value_size(&v), "process", "/bin/bash");
+    v = entry(f, "responses", 1);
+    assert_str(v.start, tocsin_value_size(&v), "action", "quarantine");
+    assert_int_equal(ask(f, "alerts", NULL, NULL, 0), 0);
+    assert_int_equal(item_int(f, 0, "count"), 1); /* a response is no alert */
+}
+
 static void journal_tells_what_it_cannot_answer(void **state)
 {
     struct fixture *f = *state;
@@ -248,6 +307,8 @@ int main(void)
         TEST(journal_lists_a_threat_that_has_no_id),
         TEST(journal_gives_back_a_path_that_is_not_utf8),
         TEST(journal_makes_one_row_of_an_alert_raised_twice),
+        TEST(journal_takes_the_count_and_times_that_an_alert_says),
+        TEST(journal_keeps_what_was_done_about_an_alert),
         TEST(journal_tells_what_it_cannot_answer),
         TEST(journal_counts_crashes_of_each_plugin_across_restarts),
         TEST(journal_is_for_the_agent_alone),

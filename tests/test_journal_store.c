@@ -77,6 +77,38 @@ static void schema_is_reached_from_each_older_version(void **state)
     }
 }
 
+static void schema_keeps_the_alerts_of_a_version_1_file(void **state)
+{
+    struct fixture *f = *state;
+    char why[256];
+    sqlite3 *db;
+
+    assert_int_equal(sqlite3_open(f->db, &db), SQLITE_OK);
+    assert_int_equal(tc_schema_apply(db, tc_schema_steps, 1, why), 0);
+    assert_int_equal(sqlite3_exec(db,
+                                  "INSERT INTO alerts (id, time_ns, last_seen_ns, count,"
+                                  " title, severity, rule, process_executable, data)"
+                                  " VALUES ('old', 5, 7, 3, 'Old one', 'low', 'r',"
+                                  " '/bin/x', x'80')",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    (void)sqlite3_close(db);
+
+    open_journal(f);
+    respond(f, 8, "old", "kill");
+    raise_alert(f, 9, "old");
+    raise_counted(f, 10, &(struct counted_alert){"new", 2, 10, 10});
+    assert_int_equal(ask(f, "alerts", NULL, NULL, 0), 0);
+    assert_int_equal(count_entries(f, "items"), 2);
+    assert_item(f, 0, "rule_author", "Somebody");
+    assert_item(f, 1, "id", "old");
+    assert_item(f, 1, "title", "Old one");
+    assert_item(f, 1, "process", "/bin/x");
+    assert_int_equal(item_int(f, 1, "count"), 4);
+    assert_int_equal(ask(f, "alert", "id", "old", 0), 0);
+    assert_int_equal(count_entries(f, "responses"), 1);
+}
+
 static void schema_stays_at_the_version_before_a_step_that_fails(void **state)
 {
     static const char *const broken[] = {
@@ -109,6 +141,7 @@ int main(void)
         TEST(store_keeps_the_newest_events_and_all_threats_when_pruned),
         TEST(store_removes_events_when_the_database_grows_too_large),
         TEST(schema_is_reached_from_each_older_version),
+        TEST(schema_keeps_the_alerts_of_a_version_1_file),
         TEST(schema_stays_at_the_version_before_a_step_that_fails),
     };
 

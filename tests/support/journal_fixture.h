@@ -341,6 +341,78 @@ static inline void raise_alert(struct fixture *f, uint64_t time_ns, const char *
     store(f, TOCSIN_TOPIC_ALERT_RAISED, time_ns, &w);
 }
 
+/* One that counts for itself, as edr's do, and says more. */
+struct counted_alert {
+    const char *id;
+    uint64_t count, first_seen, last_seen;
+};
+
+static inline void raise_counted(struct fixture *f, uint64_t time_ns,
+                                 const struct counted_alert *alert)
+{
+    struct tocsin_writer w;
+    uint8_t buf[8192];
+    char line[4000];
+
+    memset(line, 'x', sizeof(line));
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_begin_map(&w, "alert");
+    tocsin_put_str(&w, "id", alert->id);
+    tocsin_put_str(&w, "title", "Reverse shell");
+    tocsin_put_str(&w, "severity", "informational");
+    tocsin_put_uint(&w, "count", alert->count);
+    tocsin_put_uint(&w, "first_seen", alert->first_seen);
+    tocsin_put_uint(&w, "last_seen", alert->last_seen);
+    tocsin_end(&w);
+    tocsin_begin_map(&w, "rule");
+    tocsin_put_str(&w, "id", "r1");
+    tocsin_put_str(&w, "name", "shell over a socket");
+    tocsin_put_str(&w, "author", "Somebody");
+    tocsin_end(&w);
+    tocsin_begin_map(&w, "threat");
+    tocsin_begin_map(&w, "technique");
+    tocsin_begin_array(&w, "id");
+    tocsin_put_str(&w, NULL, "T1059.004");
+    tocsin_put_str(&w, NULL, "T1071");
+    tocsin_end(&w);
+    tocsin_end(&w);
+    tocsin_end(&w);
+    tocsin_begin_map(&w, "process");
+    tocsin_put_uint(&w, "pid", 4711);
+    tocsin_put_strn(&w, "command_line", line, sizeof(line));
+    tocsin_begin_map(&w, "user");
+    tocsin_put_uint(&w, "id", 1000);
+    tocsin_end(&w);
+    tocsin_end(&w);
+    tocsin_end(&w);
+    store(f, TOCSIN_TOPIC_ALERT_RAISED, time_ns, &w);
+}
+
+static inline void respond(struct fixture *f, uint64_t time_ns, const char *id,
+                           const char *action)
+{
+    struct tocsin_writer w;
+    uint8_t buf[512];
+
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_begin_map(&w, "alert");
+    tocsin_put_str(&w, "id", id);
+    tocsin_end(&w);
+    tocsin_begin_map(&w, "response");
+    tocsin_put_str(&w, "action", action);
+    tocsin_put_str(&w, "status", "failed");
+    tocsin_put_str(&w, "reason", "it has ended");
+    tocsin_end(&w);
+    tocsin_begin_map(&w, "process");
+    tocsin_put_uint(&w, "pid", 4711);
+    tocsin_put_str(&w, "executable", "/bin/bash");
+    tocsin_end(&w);
+    tocsin_end(&w);
+    store(f, "alert.response", time_ns, &w);
+}
+
 /* Runs one statement against the file from outside and returns its first number. */
 static inline int64_t sql_int(const struct fixture *f, const char *sql)
 {
