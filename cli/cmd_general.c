@@ -53,9 +53,8 @@ int tc_general_path(const char *path, char **ret_path)
     return TC_EXIT_DONE;
 }
 
-/* Calls the command's method with its argument and --limit, if it has them. */
-static int call_method(struct tc_cli *cli, struct tc_answer *ret_answer,
-                       struct tocsin_value *ret)
+int tc_general_call(struct tc_cli *cli, struct tc_answer *ret_answer,
+                    struct tocsin_value *ret)
 {
     struct tocsin_writer w;
     uint64_t limit;
@@ -82,7 +81,7 @@ int tc_run_list(struct tc_cli *cli)
     struct tc_answer answer;
     int r;
 
-    r = call_method(cli, &answer, &result);
+    r = tc_general_call(cli, &answer, &result);
     if (r)
         return r;
     if (!tocsin_find(answer.result, answer.len, "items", &items) ||
@@ -106,7 +105,7 @@ int tc_run_record(struct tc_cli *cli)
     struct tc_answer answer;
     int r;
 
-    r = call_method(cli, &answer, &result);
+    r = tc_general_call(cli, &answer, &result);
     if (r)
         return r;
     if (cli->json)
@@ -121,7 +120,7 @@ int tc_run_action(struct tc_cli *cli)
     struct tc_answer answer;
     int r;
 
-    r = call_method(cli, &answer, &result);
+    r = tc_general_call(cli, &answer, &result);
     if (r)
         return r;
     if (cli->json)

@@ -5,7 +5,13 @@
 
 #include <tocsin/event.h>
 
+struct tc_answer;
 struct tc_cli;
+
+/* Calls the command's method with its argument and --limit, if it has them. A failure has
+ * been said. */
+int tc_general_call(struct tc_cli *cli, struct tc_answer *ret_answer,
+                    struct tocsin_value *ret);
 
 /* Prints one encoded value as a line of JSON on stdout. */
 int tc_general_json(const struct tocsin_value *v);

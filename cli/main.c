@@ -64,12 +64,12 @@ static const struct tc_column quarantine_columns[] = {
 };
 
 static const struct tc_column alert_columns[] = {
-    {"ID", "id"},
-    {"TIME", "time_ns"},
+    {"LAST SEEN", "last_seen_ns"},
     {"SEVERITY", "severity"},
-    {"CATEGORY", "category"},
+    {"COUNT", "count"},
     {"TITLE", "title"},
     {"PROCESS", "process"},
+    {"ID", "id"},
     {NULL, NULL},
 };
 
@@ -175,7 +175,7 @@ static const struct tc_command commands[] = {
      .help = "Print all that is known of one alert",
      .args_min = 1,
      .args_max = 1,
-     .run = tc_run_record,
+     .run = tc_run_alert_get,
      .method = "alert.get",
      .param = "id"},
     {.path = "scan custom",
