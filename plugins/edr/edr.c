@@ -111,10 +111,8 @@ static void release(struct tc_edr *edr)
 {
     tc_edr_rules_free(edr->rules);
     tc_edr_reading_free(edr->reading);
-    tc_edr_processes_free(edr->processes);
     edr->rules = NULL;
     edr->reading = NULL;
-    edr->processes = NULL;
 }
 
 void tc_edr_work_end(struct tc_edr *edr)
@@ -130,7 +128,8 @@ static void destroy(void *state)
 {
     struct tc_edr *edr = state;
 
-    release(edr); /* a start that failed is not stopped */
+    tc_edr_tell_stop(edr); /* a start that failed is not stopped */
+    release(edr);
     tc_edr_options_done(&edr->options);
     free(edr);
 }
@@ -154,7 +153,7 @@ static int init(const struct tocsin_host *host, void **ret_state)
 static int start(void *state)
 {
     struct tc_edr *edr = state;
-    int r = tc_edr_processes_new(edr->host, &edr->processes);
+    int r = tc_edr_tell_start(edr);
 
     if (!r)
         r = tc_edr_load(edr, "start", NULL);
@@ -167,6 +166,7 @@ static int stop(void *state)
 
     edr->stopping = true;
     tc_edr_defs_stop(edr);
+    tc_edr_tell_stop(edr);
     if (edr->work_n)
         return TOCSIN_PENDING;
     release(edr);
@@ -183,6 +183,7 @@ static int reload(void *state)
         return r;
     tc_edr_options_done(&edr->options);
     edr->options = options;
+    tc_edr_tell_options(edr);
     return tc_edr_load(edr, "configuration", NULL);
 }
 

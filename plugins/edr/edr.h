@@ -7,12 +7,13 @@
  *   edr_load.c     folders of rule files into a set, in the pool
  *   edr_defs.c     the rules in force: loading, watching their folders, swapping, health
  *   edr_judge.c    an event against the rules: records, evaluation, matches
- *   edr_tell.c     a match as alert.raised: rule, what matched, who, from whom, where
+ *   edr_tell.c     a match as alert.raised: which alert it is one of, and when it is told
  *   edr_respond.c  what is done about a match, where the operator asked for it
  *   edr_rpc.c      requests
  *
  * Below them, and without it: edr_alerts (which matches are one alert), edr_process (who
- * descends from whom); the engine itself is sigma/.
+ * descends from whom), edr_write (the wording of alert.raised; edr_attack, edr_copy and
+ * edr_machine serve it); the engine itself is sigma/.
  */
 #ifndef TC_EDR_H
 #define TC_EDR_H
@@ -21,6 +22,7 @@
 #include <tocsin/plugin.h>
 
 #include "edr_alerts.h"
+#include "edr_machine.h"
 #include "edr_process.h"
 #include "sigma/sigma.h"
 
@@ -92,6 +94,8 @@ struct tc_edr {
     struct tc_edr_processes *processes;
     struct tc_edr_alerts *alerts;
     struct tocsin_timer *due; /* of alerts that wait to be told again */
+    uint64_t due_ms;          /* when it runs out, on host->now_ns's clock */
+    struct tc_edr_machine machine;
 
     size_t work_n; /* pieces in the pool */
     bool stopping;
@@ -141,10 +145,13 @@ void tc_edr_judge(struct tc_edr *edr, const struct tocsin_event *event);
 
 /* ---- edr_tell.c ---- */
 
+int tc_edr_tell_start(struct tc_edr *edr);    /* makes alerts and processes; -ENOMEM */
+void tc_edr_tell_stop(struct tc_edr *edr);    /* tells what waits; takes a failed start */
+void tc_edr_tell_options(struct tc_edr *edr); /* they have changed */
+
 /* A match of a rule that runs. */
 void tc_edr_tell_match(struct tc_edr *edr, const struct tocsin_event *event,
                        const struct tc_sigma_match *match);
-void tc_edr_tell_due(struct tc_edr *edr); /* all that wait, when the plugin stops */
 
 /* ---- edr_respond.c ---- */
 

@@ -26,6 +26,7 @@ struct tc_edr_load {
 
     int error;
     struct tc_edr_reading *reading;
+    struct tc_edr_machine machine; /* read on the occasion */
 };
 
 static void load_free(struct tc_edr_load *load)
@@ -62,6 +63,7 @@ static void run(void *arg)
 {
     struct tc_edr_load *load = arg;
 
+    tc_edr_machine_read(&load->machine);
     load->error = tc_edr_read(&load->options, &load->cancelled, &load->reading);
 }
 
@@ -311,6 +313,8 @@ static void done(void *arg, int status)
 
     load->error = status ? status : load->error;
     edr->load = NULL;
+    if (!status)
+        edr->machine = load->machine;
     if (load->error)
         refuse(load, "failed", strerror(-load->error));
     else if (take(edr, load))

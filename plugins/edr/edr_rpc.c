@@ -187,6 +187,25 @@ static void put_engine(struct tocsin_writer *w, const struct tc_edr *edr)
     tocsin_end(w);
 }
 
+static void put_alerts(struct tocsin_writer *w, const struct tc_edr *edr)
+{
+    struct tc_edr_alerts_counters alerts = {.open = 0};
+    struct tc_edr_process_counters processes = {.held = 0};
+
+    if (edr->alerts)
+        tc_edr_alerts_counters(edr->alerts, &alerts);
+    if (edr->processes)
+        tc_edr_processes_counters(edr->processes, &processes);
+    const struct counter table[] = {
+        {"alerts_raised", alerts.raised},     {"alerts_repeated", alerts.repeated},
+        {"alerts_open", alerts.open},         {"alerts_evicted", alerts.evicted},
+        {"alerts_single", alerts.single},     {"processes_held", processes.held},
+        {"processes_bytes", processes.bytes}, {"processes_evicted", processes.evicted},
+    };
+
+    put_counters(w, table, sizeof(table) / sizeof(table[0]));
+}
+
 static void stats(struct tc_edr *edr, const struct tocsin_event *request)
 {
     const struct tc_edr_counters *c = &edr->counters;
@@ -213,6 +232,7 @@ static void stats(struct tc_edr *edr, const struct tocsin_event *request)
     tocsin_writer_init_growing(&w);
     tocsin_begin_map(&w, NULL);
     put_counters(&w, table, sizeof(table) / sizeof(table[0]));
+    put_alerts(&w, edr);
     put_engine(&w, edr);
     tocsin_end(&w);
     tocsin_reply(edr->host, request, &w);

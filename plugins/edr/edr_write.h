@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the wording of alert.raised: which fields it has (docs/events.md), and that it
+ * never grows beyond what an event may hold. Pure.
+ */
+#ifndef TC_EDR_WRITE_H
+#define TC_EDR_WRITE_H
+
+#include <tocsin/plugin.h>
+
+#include "edr_alerts.h"
+#include "edr_machine.h"
+#include "edr_process.h"
+
+/* An alert that is to be told. Borrowed. */
+struct tc_edr_news {
+    const struct tc_edr_alert *alert;
+    const struct tc_edr_machine *machine;
+    uint64_t now_ns; /* since the epoch */
+
+    /* The match that it is told for; all NULL or 0 when it is only its count that grew.
+     */
+    const struct tc_sigma_rule *rule;
+    const struct tc_sigma_match *match;
+    const struct tocsin_event *event;
+    const struct tc_edr_link *chain; /* of the event's process */
+    size_t chain_len;
+};
+
+/* Writes the whole event into an empty writer that grows; see w->error. */
+void tc_edr_write_alert(struct tocsin_writer *w, const struct tc_edr_news *news);
+
+#endif
