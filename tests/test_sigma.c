@@ -305,9 +305,6 @@ static void rules_of_several_log_sources_share_what_they_look_for(void **state)
     assert_string_equal(
         bench_event(&bench, "{\"a\":\"sh\",\"logsource\":{\"product\":\"windows\"}}"),
         "");
-    /* An event that says it has no service is not of one's log. */
-    assert_string_equal(
-        bench_event(&bench, "{\"a\":\"sh\",\"logsource\":{\"service\":\"\"}}"), "l ");
     bench_done(&bench);
 }
 
