@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the supplementary events cost, with the real agent (tocsind and trace) against
- * none at all, started and ended in turn in one run; medians count:
- *   trace_exec   fork+exec+wait of /bin/true
+ * What the supplementary events cost, and their judgement by all rules there are, with
+ * the real agent against none at all, started and ended in turn in one run; medians
+ * count:
+ *   trace_exec   fork+exec+wait of /bin/true, with trace
+ *   edr_exec     the same with trace and edr
+ *   edr_cost     what the agent computes for one such process, with edr and without, and
+ *                what it takes of memory
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,12 +24,26 @@
 #define ALARM_S 180
 #define ROUNDS 9
 #define EXECS 300
+#define RULES BENCH_SOURCE_DIR "/../shared/data/sigma/linux"
+#define RULES_MAC BENCH_SOURCE_DIR "/../shared/data/sigma/macos"
+#define OWN_RULES BENCH_SOURCE_DIR "/config/rules/sigma"
 #define READY_S 20
 #define PROGRAM "/bin/true"
 
+enum mode {
+    MODE_TRACE,
+    MODE_EDR,
+    MODES,
+};
+
 struct bench {
     char root[64], config[80];
-    pid_t agent;
+    pid_t agent, core; /* the supervisor, and who does the work */
+};
+
+/* What was measured with the agent, a round each. */
+struct figures {
+    double exec_ns[ROUNDS], ratio[ROUNDS], cpu_ns[ROUNDS], rss_mb[ROUNDS];
 };
 
 static void must(bool ok, const char *what)
@@ -65,22 +83,52 @@ static double execs(void)
     return (now_ns() - from) / EXECS;
 }
 
-static void configure(struct bench *bench)
+static void configure(struct bench *bench, enum mode mode)
 {
     FILE *file = fopen(bench->config, "we");
+    bool shared = access(RULES, R_OK) == 0;
 
     must(file != NULL, bench->config);
     (void)fprintf(file,
                   "paths: {state: %s/state, runtime: %s/run, plugins: [%s]}\n"
                   "plugins:\n  trace: {}\n",
                   bench->root, bench->root, BENCH_PLUGIN_DIR);
+    if (mode == MODE_EDR)
+        (void)fprintf(file, "  edr: {rules: [%s%s]}\n", OWN_RULES,
+                      shared ? ", " RULES ", " RULES_MAC : "");
     must(!fclose(file), bench->config);
+}
+
+/* The number that stands in a file of /proc, behind `name` (NULL: at its beginning). */
+static double number_in(pid_t pid, const char *what, const char *name)
+{
+    char path[64], text[8192];
+    const char *at = text;
+    FILE *file;
+    size_t n;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/%s", pid, what);
+    file = fopen(path, "re");
+    must(file != NULL, path);
+    n = fread(text, 1, sizeof(text) - 1, file);
+    (void)fclose(file);
+    text[n] = '\0';
+    if (name)
+        at = strstr(text, name);
+    must(at != NULL, path);
+    return strtod(at + (name ? strlen(name) : 0), NULL);
+}
+
+/* Of its loop, where everything is published and judged. */
+static double cpu_ns(const struct bench *bench)
+{
+    return number_in(bench->core, "schedstat", NULL);
 }
 
 /* The agent says "ready" when its plugins run; then some more, to fill its caches. */
 static void agent_start(struct bench *bench)
 {
-    char text[4096];
+    char text[4096], children[40];
     size_t len = 0;
     int log[2];
 
@@ -106,6 +154,8 @@ static void agent_start(struct bench *bench)
     alarm(ALARM_S);
     must(dup2(log[0], 99) == 99, "its log"); /* stays open, so that it can write */
     close(log[0]);
+    (void)snprintf(children, sizeof(children), "task/%d/children", bench->agent);
+    bench->core = (pid_t)number_in(bench->agent, children, NULL);
     execs();
 }
 
@@ -130,22 +180,50 @@ static double median(double values[ROUNDS])
     return values[ROUNDS / 2];
 }
 
+static void measure(struct bench *bench, enum mode mode, struct figures *figures,
+                    size_t round)
+{
+    double cpu;
+
+    configure(bench, mode);
+    agent_start(bench);
+    cpu = cpu_ns(bench);
+    figures->exec_ns[round] = execs();
+    figures->cpu_ns[round] = (cpu_ns(bench) - cpu) / EXECS;
+    figures->rss_mb[round] = number_in(bench->core, "status", "VmRSS:") / 1024;
+    agent_stop(bench);
+}
+
+static void report_exec(const char *name, const char *with, double floor,
+                        struct figures *figures)
+{
+    printf("{\"bench\":\"%s\",\"unit\":\"ns\",\"floor\":%.0f,\"%s\":%.0f,"
+           "\"ratio\":%.3f,\"goal\":1.05}\n",
+           name, floor, with, median(figures->exec_ns), median(figures->ratio));
+}
+
 static void run(struct bench *bench)
 {
-    double floor[ROUNDS], trace[ROUNDS], ratios[ROUNDS];
+    static struct figures figures[MODES];
+    double floor[ROUNDS], before, after;
 
     for (size_t i = 0; i < ROUNDS; i++) {
-        floor[i] = execs();
-        agent_start(bench);
-        trace[i] = execs();
-        agent_stop(bench);
-        /* Both sides of it: the machine is not the same from one second to the next. */
-        floor[i] = (floor[i] + execs()) / 2;
-        ratios[i] = trace[i] / floor[i];
+        before = execs();
+        for (size_t mode = 0; mode < MODES; mode++) {
+            measure(bench, (enum mode)mode, &figures[mode], i);
+            /* Both sides: the machine is not the same from one second to the next. */
+            after = execs();
+            floor[i] = (before + after) / 2;
+            figures[mode].ratio[i] = figures[mode].exec_ns[i] / floor[i];
+            before = after;
+        }
     }
-    printf("{\"bench\":\"trace_exec\",\"unit\":\"ns\",\"floor\":%.0f,\"trace\":%.0f,"
-           "\"ratio\":%.3f,\"goal\":1.05}\n",
-           median(floor), median(trace), median(ratios));
+    report_exec("trace_exec", "trace", median(floor), &figures[MODE_TRACE]);
+    report_exec("edr_exec", "trace_and_edr", median(floor), &figures[MODE_EDR]);
+    printf("{\"bench\":\"edr_cost\",\"unit\":\"ns\",\"cpu_per_process\":%.0f,"
+           "\"floor\":%.0f,\"rss_mb\":%.1f,\"floor_rss_mb\":%.1f}\n",
+           median(figures[MODE_EDR].cpu_ns), median(figures[MODE_TRACE].cpu_ns),
+           median(figures[MODE_EDR].rss_mb), median(figures[MODE_TRACE].rss_mb));
 }
 
 static void clean(const struct bench *bench)
@@ -168,7 +246,6 @@ int main(void)
     strcpy(bench.root, "/tmp/tocsin-bench-XXXXXX");
     must(mkdtemp(bench.root) != NULL, "a folder");
     snprintf(bench.config, sizeof(bench.config), "%s/tocsin.yaml", bench.root);
-    configure(&bench);
     run(&bench);
     clean(&bench);
     return 0;

@@ -58,8 +58,9 @@ static void edr_takes_a_rule_that_appears_and_drops_one_that_goes(void **state)
     put_rule(edr, "curl.yml", "Download", CURL);
     h = run_edr(edr, NULL);
     put_rule(edr, "nc.yml", "Netcat", "{Image|endswith: /nc}");
+    await_rules(h, 2);
     remove_file(edr, "curl.yml");
-    await_stat(h, "reloads", 2);
+    await_rules(h, 1);
     publish_started(h, 100, "/usr/bin/curl", "/usr/bin/curl http://x.example/");
     publish_started(h, 101, "/usr/bin/nc", "nc -l 1");
     assert_string_equal(tc_harness_text(h, await_alert(h), "alert.title"), "Netcat");
@@ -119,8 +120,7 @@ static void edr_keeps_its_rules_while_their_folder_is_away(void **state)
     await_stat(h, "reloads", 2);
     assert_null(tc_harness_reported(h, "rules_kept"));
     put_rule(edr, "nc.yml", "Netcat", "{Image|endswith: /nc}");
-    await_stat(h, "reloads", 3);
-    assert_int_equal(stat_of(h, "rules"), 2);
+    await_rules(h, 2);
 }
 
 static void edr_says_so_when_there_is_no_rule(void **state)
@@ -146,7 +146,7 @@ static void edr_sees_a_rule_in_a_new_folder_below(void **state)
     assert_int_equal(mkdir(folder, 0755), 0);
     await_stat(h, "reloads", 2);
     put_rule(edr, "more/nc.yml", "Netcat", "{Image|endswith: /nc}");
-    await_stat(h, "rules", 2);
+    await_rules(h, 2);
 }
 
 static void edr_fills_in_placeholders(void **state)

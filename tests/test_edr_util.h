@@ -177,13 +177,33 @@ static inline uint64_t stat_of(struct tc_harness *h, const char *name)
     return (uint64_t)n;
 }
 
-/* Waits until a counter of rpc.edr.stats has at least this value. */
-static inline void await_stat(struct tc_harness *h, const char *name, uint64_t value)
+static inline bool edr_never_(struct tc_harness *h)
 {
-    for (uint64_t end = uv_hrtime() + TC_HARNESS_WAIT_MS * UINT64_C(1000000);
-         stat_of(h, name) < value;)
+    (void)h;
+    return false;
+}
+
+/* Waits until a counter of rpc.edr.stats is from `least` to `most`. */
+static inline void await_stat_in(struct tc_harness *h, const char *name, uint64_t least,
+                                 uint64_t most)
+{
+    uint64_t end = uv_hrtime() + TC_HARNESS_WAIT_MS * UINT64_C(1000000), n;
+
+    for (n = stat_of(h, name); n < least || n > most; n = stat_of(h, name)) {
         if (uv_hrtime() > end)
-            fail_msg("%s stays below %llu", name, (unsigned long long)value);
+            fail_msg("%s stays %llu", name, (unsigned long long)n);
+        tc_harness_run(h, edr_never_, 5);
+    }
+}
+
+static inline void await_stat(struct tc_harness *h, const char *name, uint64_t least)
+{
+    await_stat_in(h, name, least, UINT64_MAX);
+}
+
+static inline void await_rules(struct tc_harness *h, uint64_t n)
+{
+    await_stat_in(h, "rules", n, n);
 }
 
 #endif

@@ -196,7 +196,8 @@ static int add_entry(struct walk *walk, const char *folder, const char *name,
     else if (is_rule_name(name))
         error = add_file(walk, path);
     if (error && error != -ENOMEM && error != -ECANCELED) {
-        refuse(walk, path, "this cannot be read", strerror(-error));
+        refuse(walk, path, "this cannot be read",
+               error == -EINVAL ? "it is no file" : strerror(-error));
         error = 0;
     }
     free(path);
