@@ -191,12 +191,15 @@ static void event(void *state, const struct tocsin_event *event)
 {
     struct tc_edr *edr = state;
 
-    if (!strncmp(event->topic, RPC_PREFIX, sizeof(RPC_PREFIX) - 1))
+    if (!strncmp(event->topic, RPC_PREFIX, sizeof(RPC_PREFIX) - 1)) {
         tc_edr_rpc(edr, event);
-    else if (!edr->stopping) {
-        tc_edr_processes_take(edr->processes, event);
-        tc_edr_judge(edr, event);
+        return;
     }
+    /* Of a fork no rule knows: the child is judged by what it executes, and does. */
+    if (edr->stopping || !strcmp(event->topic, "process.forked"))
+        return;
+    tc_edr_processes_take(edr->processes, event);
+    tc_edr_judge(edr, event);
 }
 
 /* ---- Descriptor ---- */
