@@ -10,10 +10,12 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "sigma/record_table.h"
 #include "sigma/scan.h"
 
 #define LIKELY_LENGTH_MAX 24 /* beyond it a text is as rare as can be */
 #define PLACED_LENGTH 6      /* by which one is rarer that stands at one place alone */
+#define COMMON_LENGTH 1      /* of a text that says which kind of record it is */
 
 /* Which atoms are keys of which rules, before it is sorted. */
 struct link {
@@ -26,13 +28,15 @@ struct compiler {
     size_t link_count, link_room;
 };
 
-static double atom_likelihood(const struct tc_atom *atom)
+static double atom_likelihood(const struct tc_sigma_set *set, const struct tc_atom *atom)
 {
     bool placed;
     size_t len = tc_literal_len(atom, &placed);
 
     if (!len)
         return INFINITY;
+    if (tc_record_is_common(set->fields[atom->field].number))
+        return exp2(-COMMON_LENGTH);
     len = len < LIKELY_LENGTH_MAX ? len : LIKELY_LENGTH_MAX;
     return exp2(-(double)(placed ? len + PLACED_LENGTH : len));
 }
@@ -45,7 +49,7 @@ static double likelihood(const struct tc_sigma_set *set, const struct tc_expr *e
 
     switch (expr->op) {
     case TC_OP_ATOM:
-        return atom_likelihood(&set->atoms[expr->atom]);
+        return atom_likelihood(set, &set->atoms[expr->atom]);
     case TC_OP_NOT:
         return INFINITY;
     case TC_OP_AND:

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sigma/correlate.h"
+#include "sigma/record_table.h"
 
 /* Entries of the trees: they outlive the arrays, which move. */
 struct name_key {
@@ -105,8 +106,8 @@ int tc_set_field(struct tc_sigma_set *set, const char *name, uint32_t *ret_field
     key->index = (uint32_t)set->field_count;
     if (!key->name || !tsearch(key, &set->field_names, compare_names))
         return -ENOMEM;
-    set->fields[set->field_count++] =
-        (struct tc_field){.name = key->name, .index = key->index};
+    set->fields[set->field_count++] = (struct tc_field){
+        .name = key->name, .index = key->index, .number = tc_record_number(name)};
     *ret_field = key->index;
     return 0;
 }

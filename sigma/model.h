@@ -99,6 +99,7 @@ struct tc_exprs {
 struct tc_field {
     const char *name;
     uint32_t index;
+    uint32_t number; /* what the name is to records */
 };
 
 /* A log source that rules name, each once. */

@@ -1,81 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: see record.h. A map of the event is read only as far as it takes to find what is
- * asked for, and where that was is kept. */
+/* Owns: see record.h: the values of a record's fields, by the tables. */
 #include "sigma/record.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
-#define AT_NOTHING UINT32_MAX /* there is no such place */
-
-/* ---- Places ---- */
-
-/* Begins to read the map that is there; what is none has no entries. */
-static void open_map(const struct tc_sigma_record *record, uint32_t at,
-                     struct tc_record_reach *reach)
-{
-    const uint8_t *end = record->data + record->len;
-    struct tocsin_value value;
-
-    *reach = (struct tc_record_reach){.open = true};
-    if (tocsin_read(record->data + at, end, &value) && value.type == TOCSIN_MAP) {
-        reach->next = (uint32_t)((const uint8_t *)value.ptr - record->data);
-        reach->left = value.count;
-        reach->map = true;
-    }
-}
-
-/* Takes the next entry of a map; true unless it was the last, or is cut short. */
-static bool read_entry(struct tc_sigma_record *record, size_t place)
-{
-    const struct tc_place_info *info = &tc_places[place];
-    struct tc_record_reach *reach = &record->reach[place];
-    const uint8_t *end = record->data + record->len, *next;
-    struct tocsin_value key;
-
-    if (!reach->left)
-        return false;
-    next = tocsin_read(record->data + reach->next, end, &key);
-    if (next && (key.type == TOCSIN_MAP || key.type == TOCSIN_ARRAY))
-        next = NULL;
-    for (size_t i = info->first; next && key.type == TOCSIN_STR && i <= info->last; i++)
-        if (tc_places[i].key_len == key.len && !record->at[i] &&
-            !memcmp(tc_places[i].key, key.ptr, key.len)) {
-            record->at[i] = (uint32_t)(next - record->data);
-            break;
-        }
-    next = next ? tocsin_skip(next, end) : NULL;
-    reach->left = next ? reach->left - 1 : 0;
-    reach->next = next ? (uint32_t)(next - record->data) : 0;
-    return next != NULL;
-}
-
-static bool find_place(struct tc_sigma_record *record, size_t place,
-                       struct tocsin_value *ret)
-{
-    size_t parents[TOCSIN_EVENT_MAX_DEPTH], depth = 0;
-
-    for (size_t at = place; !record->at[at] && at != TC_PLACE_ROOT;
-         at = tc_places[at].parent)
-        parents[depth++] = at;
-    while (depth--) {
-        size_t at = parents[depth], parent = tc_places[at].parent;
-
-        if (record->at[parent] == AT_NOTHING) {
-            record->at[at] = AT_NOTHING;
-            continue;
-        }
-        if (!record->reach[parent].open)
-            open_map(record, record->at[parent], &record->reach[parent]);
-        while (!record->at[at])
-            if (!read_entry(record, parent) && !record->at[at])
-                record->at[at] = AT_NOTHING;
-    }
-    if (record->at[place] == AT_NOTHING)
-        return false;
-    return tocsin_read(record->data + record->at[place], record->data + record->len,
-                       ret) != NULL;
-}
+#include "sigma/record_read.h"
 
 /* ---- Values ---- */
 
@@ -192,7 +123,7 @@ static bool at_places(struct tc_sigma_record *record, const struct tc_record_fie
     bool any = false;
 
     for (size_t i = 0; i < TC_FIELD_PLACES_MAX && field->places[i]; i++) {
-        if (!find_place(record, field->places[i], &value))
+        if (!tc_record_place(record, field->places[i], &value))
             continue;
         /* Twice the same is looked at once. */
         if (any && same_text(&first, &value))
@@ -212,9 +143,9 @@ static bool user(struct tc_sigma_record *record, const struct tc_record_field *f
 {
     struct tocsin_value value;
 
-    if (find_place(record, field->places[0], &value))
+    if (tc_record_place(record, field->places[0], &value))
         return take(record, &value, &index, ret);
-    return index == 0 && find_place(record, TC_PLACE_USER_ID, &value) &&
+    return index == 0 && tc_record_place(record, TC_PLACE_USER_ID, &value) &&
            value.type == TOCSIN_UINT && value.u == 0 && is_text(ret, "root");
 }
 
@@ -224,11 +155,11 @@ static bool initiated(struct tc_sigma_record *record, const struct tc_record_fie
     bool outwards = record->kind->initiated;
     struct tocsin_value value;
 
-    if (find_place(record, field->places[0], &value))
+    if (tc_record_place(record, field->places[0], &value))
         return take(record, &value, &index, ret);
     if (index > 0)
         return false;
-    if (find_place(record, TC_PLACE_NETWORK_DIRECTION, &value) &&
+    if (tc_record_place(record, TC_PLACE_NETWORK_DIRECTION, &value) &&
         value.type == TOCSIN_STR)
         outwards = value.len == 6 && !memcmp(value.ptr, "egress", 6);
     return is_text(ret, outwards ? "true" : "false");
@@ -239,7 +170,7 @@ static bool hashes(struct tc_sigma_record *record, const struct tc_record_field 
 {
     struct tocsin_value value;
 
-    if (!find_place(record, field->places[0], &value) || value.type != TOCSIN_STR)
+    if (!tc_record_place(record, field->places[0], &value) || value.type != TOCSIN_STR)
         return false;
     *ret = (struct tc_sigma_value){.type = TC_SIGMA_TEXT};
     ret->text = keep(record, snprintf(record->texts + record->texts_len,
@@ -253,7 +184,7 @@ static bool octal(struct tc_sigma_record *record, const struct tc_record_field *
 {
     struct tocsin_value value;
 
-    if (!find_place(record, field->places[0], &value) || value.type != TOCSIN_UINT)
+    if (!tc_record_place(record, field->places[0], &value) || value.type != TOCSIN_UINT)
         return false;
     *ret = (struct tc_sigma_value){.type = TC_SIGMA_TEXT};
     ret->text = keep(record, snprintf(record->texts + record->texts_len,
@@ -267,8 +198,9 @@ static bool count(struct tc_sigma_record *record, const struct tc_record_field *
 {
     struct tocsin_value value;
 
-    if (!find_place(record, field->places[0], &value)) {
-        if (!find_place(record, field->places[1], &value) || value.type != TOCSIN_ARRAY)
+    if (!tc_record_place(record, field->places[0], &value)) {
+        if (!tc_record_place(record, field->places[1], &value) ||
+            value.type != TOCSIN_ARRAY)
             return false;
         value.type = TOCSIN_UINT;
         value.u = value.count;
@@ -283,7 +215,7 @@ static bool success(struct tc_sigma_record *record, const struct tc_record_field
     bool fails = record->kind->fails;
     struct tocsin_value value;
 
-    if (find_place(record, field->places[0], &value) && value.type == TOCSIN_STR)
+    if (tc_record_place(record, field->places[0], &value) && value.type == TOCSIN_STR)
         fails = value.len == 7 && !memcmp(value.ptr, "failure", 7);
     return is_text(ret, fails ? "no" : "yes");
 }
@@ -295,7 +227,7 @@ static bool syscall_name(struct tc_sigma_record *record,
     const char *const *names = record->kind->syscalls;
     struct tocsin_value value;
 
-    if (find_place(record, field->places[0], &value))
+    if (tc_record_place(record, field->places[0], &value))
         return take(record, &value, &index, ret);
     if (record->kind->says)
         return false;
@@ -334,7 +266,7 @@ static bool sigma_field(struct tc_sigma_record *record,
     case TC_HOW_NAMETYPE:
         return index == 0 && is_text(ret, record->kind->nametype);
     case TC_HOW_PATH:
-        return find_place(record, record->kind->path, &value) &&
+        return tc_record_place(record, record->kind->path, &value) &&
                take(record, &value, &index, ret);
     }
     return false;
@@ -356,28 +288,51 @@ static bool take_argument(struct tc_sigma_record *record, size_t n,
 {
     struct tocsin_value args;
 
-    return find_place(record, TC_PLACE_PROCESS_ARGS, &args) &&
+    return tc_record_place(record, TC_PLACE_PROCESS_ARGS, &args) &&
            args.type == TOCSIN_ARRAY && take(record, &args, &n, ret);
+}
+
+static bool at_place(struct tc_sigma_record *record, size_t place, size_t index,
+                     struct tc_sigma_value *ret)
+{
+    struct tocsin_value value;
+
+    return tc_record_place(record, place, &value) && take(record, &value, &index, ret);
+}
+
+/* What kinds of ours do not have is not looked for in their events. */
+static bool numbered(void *arg, uint32_t number, const char *name, size_t index,
+                     struct tc_sigma_value *ret)
+{
+    struct tc_sigma_record *record = arg;
+    unsigned of = record->kind ? record->kind->of : 0;
+
+    if (number == TC_NAME_OURS)
+        return own_field(record, name, index, ret);
+    if (number >= TC_NAME_PLACE && number < TC_NAME_ARGUMENT)
+        return at_place(record, number - TC_NAME_PLACE, index, ret);
+    if (!of)
+        return own_field(record, name, index, ret);
+    if (number >= TC_NAME_ARGUMENT)
+        return of & TC_OF_EXECVE && index == 0 &&
+               take_argument(record, number - TC_NAME_ARGUMENT, ret);
+    if (number < TC_NAME_FIELD || !(tc_record_fields[number - TC_NAME_FIELD].of & of))
+        return false;
+    return sigma_field(record, &tc_record_fields[number - TC_NAME_FIELD], index, ret);
 }
 
 static bool field(void *arg, const char *name, size_t index, struct tc_sigma_value *ret)
 {
-    struct tc_sigma_record *record = arg;
-    unsigned of = record->kind ? record->kind->of : 0;
-    const struct tc_record_field *found = of ? tc_record_find(name) : NULL;
-    int n;
-
-    if (found && found->of & of)
-        return sigma_field(record, found, index, ret);
-    n = of & TC_OF_EXECVE ? tc_record_argument(name) : -1;
-    if (n >= 0)
-        return index == 0 && take_argument(record, (size_t)n, ret);
-    return own_field(record, name, index, ret);
+    return numbered(arg, tc_record_number(name), name, index, ret);
 }
 
 const char *tc_sigma_path(const char *name, size_t index)
 {
-    const struct tc_record_field *found = tc_record_find(name);
+    uint32_t number = tc_record_number(name);
+    const struct tc_record_field *found =
+        number >= TC_NAME_FIELD && number < TC_NAME_PLACE
+            ? &tc_record_fields[number - TC_NAME_FIELD]
+            : NULL;
 
     if (!found || !(found->of & TC_OF_CATEGORIES) || found->how == TC_HOW_HASHES ||
         index >= TC_FIELD_PLACES_MAX || !found->places[index])
@@ -452,7 +407,7 @@ static bool any(void *arg, size_t index, struct tc_sigma_value *ret)
     if (index == 0) {
         record->walked = 0;
         record->depth = line ? 0 : 1;
-        open_map(record, 0, &record->walk[0]);
+        tc_record_open(record, 0, &record->walk[0]);
     }
     return line ? any_of_line(record, ret) : any_of_event(record, ret);
 }
@@ -499,8 +454,11 @@ bool tc_sigma_record(struct tc_sigma_record *record, size_t index, const char *t
         .category = kind ? kind->category : "",
         .product = kind ? TC_RECORD_PRODUCT : "",
         .service = kind ? kind->service : "",
+        .kind = kind,
+        .can = tc_record_can,
         .time_ns = time_ns,
         .field = field,
+        .numbered = numbered,
         .any = any,
         .arg = record,
     };

@@ -18,6 +18,7 @@
 /* How far a map or list has been read. */
 struct tc_record_reach {
     uint32_t next, left; /* where it goes on, from the start of data; entries */
+    uint8_t likely;      /* which of the places in it comes next */
     bool map, open;
 };
 

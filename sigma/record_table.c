@@ -6,17 +6,18 @@
  */
 #include "sigma/record_table.h"
 
+#include <string.h>
 #include <tocsin/event.h>
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 /* `before` with its dot. */
 #define PLACE(in, before, name)                                                          \
-    .path = before name, .key = name, .key_len = sizeof(name) - 1, .parent = (in)
+    .path = before name, .key = (name), .key_len = sizeof(name) - 1, .parent = (in)
 #define HAS(from, to) .first = (from), .last = (to)
 
 const struct tc_place_info tc_places[TC_PLACES] = {
-    [TC_PLACE_ROOT] = {HAS(TC_PLACE_PROCESS, TC_PLACE_EVENT)},
+    [TC_PLACE_ROOT] = {HAS(TC_PLACE_EVENT, TC_PLACE_DNS)},
 
     [TC_PLACE_PROCESS] = {PLACE(TC_PLACE_ROOT, "", "process"),
                           HAS(TC_PLACE_PROCESS_PID, TC_PLACE_PROCESS_PARENT)},
@@ -269,7 +270,8 @@ const size_t tc_record_kind_count = COUNT(tc_record_kinds);
 
 #define ARGUMENTS_MAX 65536 /* as many as a list of ours can have */
 
-const struct tc_record_field *tc_record_find(const char *name)
+/* Its index; tc_record_field_count: there is none. */
+static size_t find_field(const char *name)
 {
     size_t low = 0, high = tc_record_field_count, middle;
     int order;
@@ -278,16 +280,17 @@ const struct tc_record_field *tc_record_find(const char *name)
         middle = (low + high) / 2;
         order = strcmp(name, tc_record_fields[middle].name);
         if (order == 0)
-            return &tc_record_fields[middle];
+            return middle;
         if (order < 0)
             high = middle;
         else
             low = middle + 1;
     }
-    return NULL;
+    return tc_record_field_count;
 }
 
-int tc_record_argument(const char *name)
+/* N of aN; -1: it is no such name. */
+static int argument(const char *name)
 {
     int n = 0;
 
@@ -301,23 +304,63 @@ int tc_record_argument(const char *name)
     return n;
 }
 
+/* Names without dots that our own events may have. */
+static bool is_ours(const char *name)
+{
+    static const char *const ours[] = {TOCSIN_FIELD_TIMESTAMP, TOCSIN_FIELD_SENSOR,
+                                       TOCSIN_FIELD_EPOCH, TOCSIN_FIELD_DEDUPE_KEY};
+
+    for (size_t i = 0; i < COUNT(ours); i++)
+        if (!strcmp(ours[i], name))
+            return true;
+    return strchr(name, '.') != NULL;
+}
+
+uint32_t tc_record_number(const char *name)
+{
+    size_t field = find_field(name);
+    int n = argument(name);
+
+    if (field < tc_record_field_count)
+        return TC_NAME_FIELD + (uint32_t)field;
+    if (n >= 0)
+        return TC_NAME_ARGUMENT + (uint32_t)n;
+    for (size_t i = TC_PLACE_ROOT + 1; i < TC_PLACES; i++)
+        if (!strcmp(tc_places[i].path, name))
+            return TC_NAME_PLACE + (uint32_t)i;
+    return is_ours(name) ? TC_NAME_OURS : TC_NAME_NOBODYS;
+}
+
+bool tc_record_is_common(uint32_t number)
+{
+    if (number < TC_NAME_FIELD || number >= TC_NAME_PLACE)
+        return false;
+    switch ((enum tc_field_how)tc_record_fields[number - TC_NAME_FIELD].how) {
+    case TC_HOW_SUCCESS:
+    case TC_HOW_SYSCALL:
+    case TC_HOW_TYPE:
+    case TC_HOW_NAMETYPE:
+        return true;
+    default:
+        return false;
+    }
+}
+
 enum tc_record_has tc_record_has(const struct tc_record_kind *kind, const char *name,
                                  enum tc_field_how *ret_how)
 {
-    static const char *const own[] = {TOCSIN_FIELD_TIMESTAMP, TOCSIN_FIELD_SENSOR,
-                                      TOCSIN_FIELD_EPOCH, TOCSIN_FIELD_DEDUPE_KEY};
-    const struct tc_record_field *field = tc_record_find(name);
+    uint32_t number = tc_record_number(name);
+    const struct tc_record_field *field;
 
-    if (field && field->of & kind->of) {
-        *ret_how = (enum tc_field_how)field->how;
-        return TC_HAS;
-    }
-    if (kind->of & TC_OF_EXECVE && tc_record_argument(name) >= 0) {
+    if (number == TC_NAME_NOBODYS)
+        return TC_HAS_NOT;
+    if (number >= TC_NAME_ARGUMENT) {
         *ret_how = TC_HOW_PLACES;
-        return TC_HAS;
+        return kind->of & TC_OF_EXECVE ? TC_HAS : TC_HAS_NOT;
     }
-    for (size_t i = 0; i < COUNT(own); i++)
-        if (!strcmp(own[i], name))
-            return TC_HAS_OWN;
-    return strchr(name, '.') ? TC_HAS_OWN : TC_HAS_NOT;
+    if (number == TC_NAME_OURS || number >= TC_NAME_PLACE)
+        return TC_HAS_OWN;
+    field = &tc_record_fields[number - TC_NAME_FIELD];
+    *ret_how = (enum tc_field_how)field->how;
+    return field->of & kind->of ? TC_HAS : TC_HAS_NOT;
 }

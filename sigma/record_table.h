@@ -12,31 +12,31 @@
 
 /* ---- Places: what our own events have, and rules ask for. ---- */
 
-/* Those of one map stand together. */
-enum tc_place {
+/* Those of one map stand together, in the order in which sensors write most of them. */
+enum tc_place_id {
     TC_PLACE_ROOT, /* the event */
 
-    TC_PLACE_PROCESS,
+    TC_PLACE_EVENT,
     TC_PLACE_FILE,
-    TC_PLACE_NETWORK,
+    TC_PLACE_PROCESS,
     TC_PLACE_SOURCE,
     TC_PLACE_DESTINATION,
+    TC_PLACE_NETWORK,
     TC_PLACE_DNS,
-    TC_PLACE_EVENT,
 
     TC_PLACE_PROCESS_PID,
     TC_PLACE_PROCESS_NAME,
     TC_PLACE_PROCESS_EXECUTABLE,
+    TC_PLACE_PROCESS_USER,
+    TC_PLACE_PROCESS_GROUP,
+    TC_PLACE_PROCESS_SESSION,
+    TC_PLACE_PROCESS_TTY,
+    TC_PLACE_PROCESS_LOGINUID,
     TC_PLACE_PROCESS_EXEC_PATH,
     TC_PLACE_PROCESS_COMMAND_LINE,
     TC_PLACE_PROCESS_ARGS,
     TC_PLACE_PROCESS_ARGS_COUNT,
     TC_PLACE_PROCESS_WORKING_DIRECTORY,
-    TC_PLACE_PROCESS_SESSION,
-    TC_PLACE_PROCESS_TTY,
-    TC_PLACE_PROCESS_LOGINUID,
-    TC_PLACE_PROCESS_USER,
-    TC_PLACE_PROCESS_GROUP,
     TC_PLACE_PROCESS_HASH,
     TC_PLACE_PROCESS_PARENT,
 
@@ -161,11 +161,19 @@ extern const size_t tc_record_kind_count;
 
 /* ---- Names ---- */
 
-/* The field of that name, or NULL. */
-const struct tc_record_field *tc_record_find(const char *name);
+/* What a name is, as a number: so that it is looked up once a set, not once an event. */
+enum tc_record_name {
+    TC_NAME_OURS,               /* perhaps one of our own */
+    TC_NAME_NOBODYS,            /* nothing in the tables */
+    TC_NAME_FIELD,              /* and on: of tc_record_fields */
+    TC_NAME_PLACE = 0x1000,     /* and on: of tc_places, which is one of our own */
+    TC_NAME_ARGUMENT = 0x10000, /* and on: a0, a1, ... as EXECVE has them */
+};
 
-/* N of the name aN, as EXECVE has them; -1: it is none. */
-int tc_record_argument(const char *name);
+uint32_t tc_record_number(const char *name);
+
+/* Whether a field of that number says the same of many records. */
+bool tc_record_is_common(uint32_t number);
 
 enum tc_record_has {
     TC_HAS_NOT,

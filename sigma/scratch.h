@@ -26,9 +26,10 @@ struct tc_view_field {
     uint32_t first, keys, end;
 };
 
-/* The rules for the events of one log source. */
+/* The rules for the events of one log source, or of one kind. */
 struct tc_view {
     char *category, *product, *service; /* NULL: not given */
+    const void *kind;                   /* the same */
     uint64_t *rules;                    /* bits */
     uint64_t *always; /* bits: of these, the ones to be looked at whatever is found */
     const struct tc_scan **scans; /* of these rules, by field */

@@ -10,7 +10,7 @@
 
 #include "sigma/correlate.h"
 #include "sigma/predicate.h"
-#include "sigma/record.h"
+#include "sigma/record_read.h"
 
 #define LOWER_MAX 64 /* bytes of a kind's own value, in lower case */
 
@@ -94,6 +94,11 @@ static enum answer expr_is(const struct tc_sigma_set *set, const struct tc_expr 
             answer = kid;
     }
     return answer;
+}
+
+bool tc_record_can(const void *kind, const struct tc_sigma_set *set, size_t rule)
+{
+    return expr_is(set, set->rules[rule].expr, kind) != NO;
 }
 
 /* ---- Log sources ---- */

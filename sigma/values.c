@@ -5,9 +5,21 @@
 
 #include "sigma/scratch.h"
 
-const struct tc_field_state *tc_values_of(struct tc_sigma_scratch *s, uint32_t field)
+static bool ask(const struct tc_sigma_scratch *s, uint32_t index, size_t value,
+                struct tc_sigma_value *ret)
 {
     const struct tc_sigma_event *event = s->event;
+    const struct tc_field *field = &s->set->fields[index];
+
+    if (index == TC_FIELD_ANY)
+        return event->any && event->any(event->arg, value, ret);
+    return event->numbered
+               ? event->numbered(event->arg, field->number, field->name, value, ret)
+               : event->field(event->arg, field->name, value, ret);
+}
+
+const struct tc_field_state *tc_values_of(struct tc_sigma_scratch *s, uint32_t field)
+{
     struct tc_field_state *state = &s->fields[field];
     struct tc_value value = {.lower = {NULL, 0}};
     size_t index = 0;
@@ -16,9 +28,7 @@ const struct tc_field_state *tc_values_of(struct tc_sigma_scratch *s, uint32_t f
         return state;
     state->event = s->number;
     state->first = s->value_count;
-    while (field == TC_FIELD_ANY
-               ? event->any && event->any(event->arg, index, &value.is)
-               : event->field(event->arg, s->set->fields[field].name, index, &value.is)) {
+    while (ask(s, field, index, &value.is)) {
         if (index++ == TC_SIGMA_VALUES_MAX) {
             s->counters.values_cut++;
             break;

@@ -29,6 +29,20 @@ static bool applies(const struct tc_source *rule, const struct tc_sigma_event *e
            agree(rule->product, event->product) && agree(rule->service, event->service);
 }
 
+/* Whether a pass for keys is one for rules of the view, among others of its source. */
+static bool serves(const struct tc_sigma_set *set, const struct tc_scan *scan,
+                   const struct tc_view *view)
+{
+    for (size_t i = 0; scan->keys && i < scan->count; i++) {
+        const struct tc_atom *atom = &set->atoms[scan->literals[i].atom];
+
+        for (size_t k = 0; k < atom->rule_count; k++)
+            if (tc_bit(view->rules, atom->rules[k]))
+                return true;
+    }
+    return !scan->keys;
+}
+
 /* The passes for rules of the view. Those of a field follow each other in the set. */
 static void find_scans(const struct tc_sigma_set *set, const unsigned char *agrees,
                        struct tc_view *view)
@@ -39,7 +53,7 @@ static void find_scans(const struct tc_sigma_set *set, const unsigned char *agre
         const struct tc_scan *scan = &set->scans[i];
         struct tc_view_field *field = &view->fields[scan->field];
 
-        if (!agrees[scan->source])
+        if (!agrees[scan->source] || !serves(set, scan, view))
             continue;
         if (!field->end)
             field->first = field->keys = count;
@@ -77,6 +91,7 @@ static bool allocate(const struct tc_sigma_scratch *s, const struct tc_sigma_eve
     const struct tc_sigma_set *set = s->set;
 
     *view = (struct tc_view){
+        .kind = event->kind,
         .rules = calloc(s->rule_words, sizeof(*view->rules)),
         .always = calloc(s->rule_words, sizeof(*view->always)),
         .scans = calloc(set->scan_count + 1, sizeof(*view->scans)),
@@ -102,7 +117,8 @@ static bool make(const struct tc_sigma_scratch *s, const struct tc_sigma_event *
     for (size_t i = 0; i < set->source_count; i++)
         agrees[i] = applies(&set->sources[i], event);
     for (size_t i = 0; i < set->rule_count; i++)
-        if (set->rules[i].expr && agrees[set->rules[i].source])
+        if (set->rules[i].expr && agrees[set->rules[i].source] &&
+            (!event->kind || event->can(event->kind, set, i)))
             tc_set_bit(view->rules, i);
     for (size_t i = 0; i < set->always_count; i++)
         if (tc_bit(view->rules, set->always[i]))
@@ -124,7 +140,8 @@ const struct tc_view *tc_view_get(struct tc_sigma_scratch *s,
     size_t at;
 
     for (size_t i = 0; i < TC_VIEWS_MAX && s->views[i].rules; i++)
-        if (same(s->views[i].category, event->category) &&
+        if (s->views[i].kind == event->kind &&
+            same(s->views[i].category, event->category) &&
             same(s->views[i].product, event->product) &&
             same(s->views[i].service, event->service))
             return &s->views[i];
