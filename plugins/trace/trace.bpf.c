@@ -5,9 +5,12 @@
  *   trace_common.bpf.h  maps, counters, who a task is, texts
  *   trace_life.bpf.h    fork, exec, exit
  *   trace_flow.bpf.h    sockets
+ *   trace_acts.bpf.h    what processes do to themselves, others and the machine
+ *   trace_call.bpf.h    which system call it is; trace_ended.bpf.h: that it has ended
  * Must not: wait, decide anything, or leave anything out.
  */
 #include "trace_common.bpf.h"
+#include "trace_ended.bpf.h"
 #include "trace_flow.bpf.h"
 #include "trace_life.bpf.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Plugin trace, the supplementary events: which processes begin, become what, and end.
- * It decides nothing and holds nobody up; what it could not tell, it counts. This file
- * owns the descriptor, the options, and requests.
+ * Plugin trace, the supplementary events: which processes begin, become what, do, and
+ * end. It decides nothing and holds nobody up; what it could not tell, it counts. This
+ * file owns the descriptor, the options, and requests.
  */
 #include "trace.h"
 
@@ -10,9 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const publishes[] = {
-    "process.*", "network.*", "file.*", TOCSIN_TOPIC_SENSOR_GAP, TOCSIN_TOPIC_RPC_REPLY,
-    NULL};
+static const char *const publishes[] = {"process.*",
+                                        "network.*",
+                                        "file.*",
+                                        "kernel.*",
+                                        "filesystem.*",
+                                        TOCSIN_TOPIC_SENSOR_GAP,
+                                        TOCSIN_TOPIC_RPC_REPLY,
+                                        NULL};
 static const char *const subscribes[] = {"rpc.trace.*", NULL};
 
 /* Where programs are put that are to be run again: jobs, services, shells, boot, keys. */
@@ -61,18 +66,29 @@ static const struct tocsin_option options[] = {
      .fallback = "/home,/tmp,/srv",
      .help = "folders whose files are not told of, as another sensor does; unless set, "
              "what the primary sensor watches"},
+    {.name = "acts",
+     .type = TOCSIN_OPTION_CHOICE,
+     .flags = TOCSIN_OPTION_RESTART,
+     .fallback = "auto",
+     .help = "what processes do besides: auto: seen; cheap: only where the kernel lets "
+             "single functions be hooked; none: not seen",
+     .choices = "auto|cheap|none"},
     {.name = NULL}};
 
 static int read_options(struct tc_trace *trace)
 {
     const struct tocsin_host *host = trace->host;
     const char *mechanism = host->option_text(host, "mechanism");
+    const char *acts = host->option_text(host, "acts");
     uint32_t wanted = (uint32_t)host->option_int(host, "ring_size");
     int err;
 
     trace->mechanism = !strcmp(mechanism, "ebpf")      ? TC_TRACE_EBPF
                        : !strcmp(mechanism, "netlink") ? TC_TRACE_NETLINK
                                                        : TC_TRACE_AUTO;
+    trace->acts = !strcmp(acts, "none")    ? TC_TRACE_ACTS_NONE
+                  : !strcmp(acts, "cheap") ? TC_TRACE_ACTS_CHEAP
+                                           : TC_TRACE_ACTS_AUTO;
     trace->ring_bytes = 4096;
     while (trace->ring_bytes < wanted)
         trace->ring_bytes *= 2;
@@ -148,8 +164,8 @@ const struct tocsin_plugin tocsin_plugin = {
     TOCSIN_PLUGIN_HEADER(TOCSIN_KIND_SUPPLEMENTARY),
     .name = "trace",
     .version = "0.1.0",
-    .summary =
-        "tells what processes run, how they end, where they connect and what they write",
+    .summary = "tells what processes run, what they do, where they connect and what they "
+               "write",
     .publishes = publishes,
     .subscribes = subscribes,
     .options = options,

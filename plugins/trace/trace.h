@@ -4,9 +4,10 @@
  *   trace.c            descriptor, options, requests
  *   trace_lifecycle.c  start, stop, jobs
  *   trace_publish.c    everything that is published
- * Below them, and without it: trace_files, trace_load, trace_netlink, trace_reader,
- * trace_tracker, trace_table, trace_process, trace_proc, trace_record, trace_encode,
- * trace_hash, trace_items; in the kernel: trace.bpf.c, with trace_abi.h between the two.
+ * Below them, and without it: trace_files, trace_load, trace_hooks, trace_netlink,
+ * trace_reader, trace_tracker, trace_table, trace_process, trace_proc, trace_record,
+ * trace_encode, trace_hash, trace_items; in the kernel: trace.bpf.c, with trace_abi.h
+ * between the two.
  */
 #ifndef TC_TRACE_H
 #define TC_TRACE_H
@@ -50,6 +51,7 @@ enum tc_trace_job_name {
 struct tc_trace {
     const struct tocsin_host *host;
     enum tc_trace_mechanism mechanism;
+    enum tc_trace_acts acts;
     uint32_t ring_bytes;
     size_t max_processes;
     uint64_t hash_max_bytes;

@@ -15,6 +15,7 @@
 #define TC_TRACE_NAMES_MAX 16384 /* bytes of all texts of a record but the arguments */
 #define TC_TRACE_ARGS_MAX 65536  /* bytes of arguments; what is longer is cut */
 #define TC_TRACE_PATH_MAX 4096   /* PATH_MAX of the kernel */
+#define TC_TRACE_MODULE_MAX 56   /* MODULE_NAME_LEN of the kernel */
 #define TC_TRACE_NO_LOGIN 0xffffffffu /* loginuid of who has not logged in */
 
 enum tc_trace_kind {
@@ -22,6 +23,7 @@ enum tc_trace_kind {
     TC_TRACE_EXEC = 2,
     TC_TRACE_EXIT = 3,
     TC_TRACE_FLOW = 4, /* a struct tc_trace_flow_record */
+    TC_TRACE_ACT = 5,  /* a struct tc_trace_act_record */
     TC_TRACE_KINDS,
 };
 
@@ -49,7 +51,7 @@ struct tc_trace_record {
     __u64 time_ns;                     /* CLOCK_MONOTONIC */
     __u64 start_ns, parent_start_ns, forker_start_ns; /* since boot */
     __u32 session, unused;
-    __u32 uid, euid, suid, gid, login_uid;
+    __u32 uid, euid, suid, gid, egid, sgid, login_uid;
     __s32 exit_status; /* as wait(2) gives it */
     __u64 cgroup_id;
     __u64 inode, size, ctime_s; /* of the executable */
@@ -75,6 +77,42 @@ struct tc_trace_flow_record {
     __u64 start_ns; /* of the process, since boot */
     __u16 family, source_port, destination_port, unused;
     __u8 source[16], destination[16];
+};
+
+enum tc_trace_act_what {
+    TC_TRACE_CREDENTIALS = 1,
+    TC_TRACE_TRACED = 2,          /* value: the request of ptrace(2) */
+    TC_TRACE_SIGNALLED = 3,       /* value: the signal */
+    TC_TRACE_MODULE_LOADED = 4,   /* NAME, and the file's names in BASE */
+    TC_TRACE_MODULE_UNLOADED = 5, /* NAME */
+    TC_TRACE_BPF_LOADED = 6,      /* NAME; value: its type */
+    TC_TRACE_MEMFD = 7,           /* NAME; value: the flags */
+    TC_TRACE_MOUNTED = 8,   /* NAME: what; TYPE; BASE and PATH: where; value: flags */
+    TC_TRACE_UNMOUNTED = 9, /* BASE and PATH; value: flags */
+};
+
+/* The texts of an act, in this order; NUL-terminated, or empty when there is none. */
+enum tc_trace_act_text {
+    TC_TRACE_ACT_NAME,
+    TC_TRACE_ACT_TYPE,
+    TC_TRACE_ACT_BASE, /* names upwards: where PATH begins unless it is absolute */
+    TC_TRACE_ACT_PATH, /* as given to the call */
+    TC_TRACE_ACT_TEXTS,
+};
+
+/* What a process has done. The texts follow it. The flags are those of other records. */
+struct tc_trace_act_record {
+    __u16 kind, what;
+    __u32 pid;
+    __u64 time_ns;  /* CLOCK_MONOTONIC */
+    __u64 start_ns; /* of the process, since boot */
+    __u64 value;
+    __u32 call;   /* enum tc_trace_call */
+    __s32 result; /* of the call: negative, an errno */
+    __u32 uid, euid, suid, gid, egid, sgid;
+    __u32 flags, target_pid;
+    __u64 target_start_ns; /* 0: whoever has that pid */
+    __u32 end[TC_TRACE_ACT_TEXTS];
 };
 
 /* The one entry of `control`, mapped. */

@@ -16,11 +16,27 @@
 #include "trace_abi.h"
 #include "trace_kernel.h"
 
-/* Where a record is put together, as long as it is: one for each CPU. */
-struct scratch {
+/*
+ * Where a record is put together, and its texts behind it, as long as they are. `act`
+ * ends where `record` does.
+ */
+struct texts {
     __u32 busy, at; /* at: bytes of text so far */
-    struct tc_trace_record record;
-    char text[TC_TRACE_NAMES_MAX + TC_TRACE_ARGS_MAX];
+    __u32 cut, unused;
+    union {
+        struct tc_trace_record record;
+        struct {
+            char before[sizeof(struct tc_trace_record) -
+                        sizeof(struct tc_trace_act_record)];
+            struct tc_trace_act_record act;
+        };
+    };
+    char text[TC_TRACE_NAMES_MAX];
+};
+
+struct scratch {
+    struct texts texts;
+    char args[TC_TRACE_ARGS_MAX];
 };
 
 struct {
@@ -127,6 +143,8 @@ static __always_inline void fill_task(struct tc_trace_record *r,
     r->euid = BPF_CORE_READ(cred, euid.val);
     r->suid = BPF_CORE_READ(cred, suid.val);
     r->gid = BPF_CORE_READ(cred, gid.val);
+    r->egid = BPF_CORE_READ(cred, egid.val);
+    r->sgid = BPF_CORE_READ(cred, sgid.val);
     r->login_uid = TC_TRACE_NO_LOGIN;
     if (bpf_core_field_exists(audited->loginuid))
         r->login_uid = BPF_CORE_READ(audited, loginuid.val);
@@ -162,7 +180,7 @@ static __always_inline struct actor current_process(void)
  * would follow it through every way of every loop. ---- */
 
 /* Appends one text and says whether there was room. */
-static __always_inline bool put_name(struct scratch *s, const void *name)
+static __always_inline bool put_name(struct texts *s, const void *name)
 {
     __u32 at = s->at;
     long n;
@@ -183,7 +201,7 @@ static __always_inline const struct mount *mount_of(const struct vfsmount *mnt)
 }
 
 /* The names from a file up to the root of its mount namespace. */
-static __noinline int put_path(struct scratch *s, const struct path *path)
+static __noinline int put_path(struct texts *s, const struct path *path)
 {
     const struct vfsmount *mnt = BPF_CORE_READ(path, mnt);
     const struct dentry *dentry = BPF_CORE_READ(path, dentry), *parent;
@@ -191,7 +209,7 @@ static __noinline int put_path(struct scratch *s, const struct path *path)
 
     for (int i = 0; i < TC_TRACE_DEPTH_MAX; i++) {
         parent = BPF_CORE_READ(dentry, d_parent);
-        if (dentry == BPF_CORE_READ(mount, mnt.mnt_root) || dentry == parent) {
+        if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
             above = BPF_CORE_READ(mount, mnt_parent);
             if (above == mount)
                 return 0;
@@ -201,9 +219,11 @@ static __noinline int put_path(struct scratch *s, const struct path *path)
         }
         if (!put_name(s, BPF_CORE_READ(dentry, d_name.name)))
             break;
+        if (dentry == parent) /* in no folder, as what memfd_create has made */
+            return 0;
         dentry = parent;
     }
-    s->record.flags |= TC_TRACE_PATH_CUT;
+    s->cut = TC_TRACE_PATH_CUT;
     return 0;
 }
 
@@ -217,7 +237,7 @@ static __always_inline const struct kernfs_node *above_of(const struct kernfs_no
     return BPF_CORE_READ(plain, parent);
 }
 
-static __always_inline void put_cgroup(struct scratch *s, const struct task_struct *task)
+static __always_inline void put_cgroup(struct texts *s, const struct task_struct *task)
 {
     const struct kernfs_node *node = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn), *above;
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sensor_encode.h"
+#include "trace_act.h"
 #include "trace_flow.h"
 
 #define ARGS_MAX 65535 /* entries of a list, see tocsin_begin_array */
@@ -68,19 +69,47 @@ static void put_args(struct tocsin_writer *w, const struct tc_trace_image *image
         tocsin_put_bool(w, "args_truncated", true);
 }
 
+static void put_user(struct tocsin_writer *w, const char *key, uint32_t real,
+                     uint32_t effective, uint32_t saved)
+{
+    tocsin_begin_map(w, key);
+    tocsin_put_uint(w, "id", real);
+    put_number(w, "effective", "id", effective);
+    put_number(w, "saved", "id", saved);
+    tocsin_end(w);
+}
+
+void tc_trace_encode_users(struct tocsin_writer *w, const struct tc_trace_users *users)
+{
+    put_user(w, "user", users->uid, users->euid, users->suid);
+    put_user(w, "group", users->gid, users->egid, users->sgid);
+}
+
 static void put_users(struct tocsin_writer *w, const struct tc_trace_process *process)
 {
-    tocsin_begin_map(w, "user");
-    tocsin_put_uint(w, "id", process->uid);
-    put_number(w, "effective", "id", process->euid);
-    put_number(w, "saved", "id", process->suid);
-    tocsin_end(w);
-    put_number(w, "group", "id", process->gid);
+    tc_trace_encode_users(w, &process->users);
     if (process->session > 0)
         tocsin_put_int(w, "session", process->session);
     put_text(w, "tty", process->tty);
     if (process->login_uid != TC_TRACE_NOBODY)
         tocsin_put_uint(w, "loginuid", process->login_uid);
+}
+
+void tc_trace_encode_other(struct tocsin_writer *w,
+                           const struct tc_trace_process *process)
+{
+    put_identity(w, process);
+    if (process->identified)
+        tc_trace_encode_users(w, &process->users);
+    if (process->image)
+        put_command_line(w, process->image);
+}
+
+/* A file that memfd_create(2) made has no place, and this for its name. */
+static bool is_memfd(const struct tc_trace_image *image)
+{
+    return image->deleted && image->executable &&
+           !strncmp(image->executable, "/memfd:", strlen("/memfd:"));
 }
 
 static void put_image(struct tocsin_writer *w, const struct tc_trace_event *event)
@@ -94,6 +123,8 @@ static void put_image(struct tocsin_writer *w, const struct tc_trace_event *even
     put_text(w, "working_directory", image->folder);
     if (image->deleted)
         tocsin_put_bool(w, "executable_deleted", true);
+    if (is_memfd(image))
+        tocsin_put_bool(w, "executable_memfd", true);
     if (event->sha256) {
         tocsin_begin_map(w, "hash");
         tocsin_put_str(w, "sha256", event->sha256);
@@ -173,7 +204,11 @@ void tc_trace_encode(struct tocsin_writer *w, const struct tc_trace_event *event
 {
     tocsin_begin_map(w, NULL);
     tocsin_put_uint(w, "@timestamp", event->time_ns);
-    put_number(w, "event", "sequence", event->sequence);
+    tocsin_begin_map(w, "event");
+    tocsin_put_uint(w, "sequence", event->sequence);
+    if (event->act)
+        tc_trace_act_put_event(w, event->act->record);
+    tocsin_end(w);
     tocsin_put_str(w, "sensor", "trace");
     tocsin_put_uint(w, "epoch", event->epoch);
     if (event->process)
@@ -182,6 +217,8 @@ void tc_trace_encode(struct tocsin_writer *w, const struct tc_trace_event *event
         tc_sensor_put_file(w, event->file);
     if (event->flow)
         tc_trace_flow_put(w, event->flow);
+    if (event->act)
+        tc_trace_act_put(w, event->act);
     if (event->process)
         put_container(w, event->process);
     tocsin_end(w);

@@ -10,6 +10,7 @@
 #define TC_TRACE_ANCESTORS_MAX 8
 
 struct tc_sensor_file;
+struct tc_trace_act;
 struct tc_trace_flow_record;
 
 /* What has happened. */
@@ -26,9 +27,15 @@ struct tc_trace_event {
     int exit_status;                         /* as wait(2) gives it */
     const struct tc_trace_flow_record *flow; /* NULL: it is of no connection */
     const struct tc_sensor_file *file;       /* NULL: it is of no file */
+    const struct tc_trace_act *act;          /* NULL: it is none */
     const char *sha256; /* of the executable, hex; NULL: not known yet */
 };
 
 void tc_trace_encode(struct tocsin_writer *w, const struct tc_trace_event *event);
+
+/* Fields of an open map: user.*, group.*; and of a process that something is done to. */
+void tc_trace_encode_users(struct tocsin_writer *w, const struct tc_trace_users *users);
+void tc_trace_encode_other(struct tocsin_writer *w,
+                           const struct tc_trace_process *process);
 
 #endif

@@ -24,7 +24,7 @@ typedef struct {
 
 struct cred {
     kuid_t uid, suid, euid;
-    kgid_t gid;
+    kgid_t gid, sgid, egid;
 };
 
 struct upid {
@@ -32,6 +32,7 @@ struct upid {
 };
 
 struct pid {
+    unsigned int level; /* of PID namespaces: 0 is the first */
     struct upid numbers[1];
 };
 
@@ -68,8 +69,13 @@ struct qstr {
     const unsigned char *name;
 };
 
+struct file_system_type {
+    const char *name;
+};
+
 struct super_block {
     __u32 s_dev;
+    struct file_system_type *s_type;
 };
 
 struct timespec64 {
@@ -104,12 +110,14 @@ struct dentry {
 
 struct vfsmount {
     struct dentry *mnt_root;
+    struct super_block *mnt_sb;
 };
 
 struct mount {
     struct vfsmount mnt;
     struct mount *mnt_parent;
     struct dentry *mnt_mountpoint;
+    const char *mnt_devname;
 };
 
 struct path {
@@ -124,6 +132,16 @@ struct fs_struct {
 struct file {
     struct inode *f_inode;
     struct path f_path;
+    void *private_data;
+};
+
+struct fdtable {
+    unsigned int max_fds;
+    struct file **fd;
+};
+
+struct files_struct {
+    struct fdtable *fdt;
 };
 
 struct mm_struct {
@@ -151,6 +169,10 @@ struct css_set {
     struct cgroup *dfl_cgrp;
 };
 
+struct list_head {
+    struct list_head *next;
+};
+
 struct task_struct {
     int pid, tgid;
     struct task_struct *real_parent, *group_leader;
@@ -162,6 +184,9 @@ struct task_struct {
     struct fs_struct *fs;
     struct signal_struct *signal;
     struct css_set *cgroups;
+    struct files_struct *files;
+    struct pid *thread_pid;
+    struct list_head ptraced, ptrace_entry;
 };
 
 struct in6_addr {
@@ -186,6 +211,41 @@ struct inet_sock {
 
 struct task_struct___audited { /* CONFIG_AUDIT */
     kuid_t loginuid;
+};
+
+struct thread_info___x86 {
+    __u32 status;
+};
+
+struct task_struct___x86 {
+    struct thread_info___x86 thread_info;
+};
+
+struct pt_regs___x86 {
+    unsigned long di, si, dx, r10, r8, orig_ax;
+};
+
+struct pt_regs___arm64 {
+    __u64 regs[31];
+    __u64 orig_x0;
+    __s32 syscallno;
+};
+
+struct kernel_siginfo {
+    int si_code;
+};
+
+struct module {
+    char name[TC_TRACE_MODULE_MAX];
+};
+
+struct bpf_prog_aux {
+    char name[16];
+};
+
+struct bpf_prog {
+    enum bpf_prog_type type;
+    struct bpf_prog_aux *aux;
 };
 
 struct linux_binprm {

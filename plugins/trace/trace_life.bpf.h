@@ -12,7 +12,7 @@
 #define SIGNAL_GROUP_EXIT 0x4     /* include/linux/sched/signal.h */
 #define CTIME_QUERIED 0x80000000u /* I_CTIME_QUERIED: somebody has looked at it */
 
-static __always_inline void put_exec_path(struct scratch *s, const char *path)
+static __always_inline void put_exec_path(struct texts *s, const char *path)
 {
     __u32 at = s->at;
     long n;
@@ -25,7 +25,7 @@ static __always_inline void put_exec_path(struct scratch *s, const char *path)
 }
 
 /* The arguments as the kernel has just laid them out on the new stack. */
-static __always_inline void put_args(struct scratch *s, const struct task_struct *task)
+static __always_inline void put_args(struct texts *s, const struct task_struct *task)
 {
     unsigned long from = BPF_CORE_READ(task, mm, arg_start);
     unsigned long n = BPF_CORE_READ(task, mm, arg_end) - from;
@@ -116,13 +116,13 @@ int BPF_PROG(trace_exit, struct task_struct *task)
     return 0;
 }
 
-static __always_inline void put_texts(struct scratch *s, const struct task_struct *task,
+static __always_inline void put_texts(struct texts *s, const struct task_struct *task,
                                       const struct linux_binprm *bprm)
 {
     const struct file *file = BPF_CORE_READ(bprm, file);
     __u32 *end = s->record.end;
 
-    s->at = 0;
+    s->at = s->cut = 0;
     put_path(s, (const void *)file + bpf_core_field_offset(struct file, f_path));
     end[TC_TRACE_EXECUTABLE] = s->at;
     put_exec_path(s, BPF_CORE_READ(bprm, filename));
@@ -134,9 +134,10 @@ static __always_inline void put_texts(struct scratch *s, const struct task_struc
     end[TC_TRACE_CGROUP] = s->at;
     put_args(s, task);
     end[TC_TRACE_ARGS] = s->at;
+    s->record.flags |= s->cut;
 }
 
-static __always_inline void report_exec(struct scratch *s, const struct task_struct *task,
+static __always_inline void report_exec(struct texts *s, const struct task_struct *task,
                                         const struct linux_binprm *bprm)
 {
     struct tc_trace_record *r = &s->record;
@@ -160,7 +161,7 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(trace_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
     __u32 cpu = bpf_get_smp_processor_id();
-    struct scratch *s = bpf_map_lookup_elem(&scratches, &cpu);
+    struct texts *s = bpf_map_lookup_elem(&scratches, &cpu);
 
     if (!s || __sync_val_compare_and_swap(&s->busy, 0, 1)) {
         count(TC_TRACE_BUSY);

@@ -67,7 +67,8 @@ static int climb(struct tc_trace *trace)
 
     trace->ebpf = false;
     if (trace->mechanism != TC_TRACE_NETLINK) {
-        err = tc_trace_load(&trace->programs, trace->ring_bytes, trace->host, trace->why);
+        err = tc_trace_load(&trace->programs, trace->ring_bytes, trace->acts, trace->host,
+                            trace->why);
         trace->ebpf = !err;
         if (!err || trace->mechanism == TC_TRACE_EBPF)
             return err;
@@ -89,6 +90,13 @@ static void open_files(struct tc_trace *trace)
             tc_trace_files_open(&trace->files, trace->file_places, trace->told_elsewhere);
 }
 
+static bool is_agent(void *arg, int32_t pid)
+{
+    struct tc_trace *trace = arg;
+
+    return trace->host->is_agent(trace->host, pid);
+}
+
 static void open_run(struct tc_trace *trace)
 {
     int err = tc_trace_hashes_init(&trace->hashes, trace->hash_max_bytes);
@@ -101,6 +109,8 @@ static void open_run(struct tc_trace *trace)
         goto out;
     }
     trace->ready = true;
+    trace->tracker.is_agent = is_agent;
+    trace->tracker.arg = trace;
     err = climb(trace);
     if (err)
         goto out;

@@ -14,19 +14,42 @@
 #include "sensor_bpf.h"
 #include "trace_skeleton.h"
 
-static int load(struct tc_trace_programs *programs, uint32_t ring_bytes)
+static int load_as(struct tc_trace_programs *programs, uint32_t ring_bytes,
+                   enum tc_trace_hooks_by by)
 {
-    int cpus = libbpf_num_possible_cpus();
+    struct trace_bpf *skeleton = trace_bpf__open();
+    int err;
+
+    if (!skeleton)
+        return -errno;
+    bpf_map__set_max_entries(skeleton->maps.ring, ring_bytes);
+    bpf_map__set_max_entries(skeleton->maps.scratches, (uint32_t)programs->cpus);
+    bpf_map__set_max_entries(skeleton->maps.act_scratches, (uint32_t)programs->cpus);
+    tc_trace_hooks_choose(&programs->hooks, skeleton, by);
+    err = trace_bpf__load(skeleton);
+    if (err)
+        trace_bpf__destroy(skeleton);
+    else
+        programs->skeleton = skeleton;
+    return err;
+}
+
+/* What a kernel lets be loaded is known when it was. */
+static int load(struct tc_trace_programs *programs, uint32_t ring_bytes,
+                enum tc_trace_acts acts)
+{
+    int cpus = libbpf_num_possible_cpus(), err = -ENOTSUP;
 
     if (cpus <= 0)
         return cpus ? cpus : -EINVAL;
     programs->cpus = (size_t)cpus;
-    programs->skeleton = trace_bpf__open();
-    if (!programs->skeleton)
-        return -errno;
-    bpf_map__set_max_entries(programs->skeleton->maps.ring, ring_bytes);
-    bpf_map__set_max_entries(programs->skeleton->maps.scratches, (uint32_t)cpus);
-    return trace_bpf__load(programs->skeleton);
+    for (int by = 0; err && by < TC_TRACE_HOOKS_RUNGS; by++) {
+        if ((acts == TC_TRACE_ACTS_NONE && by < TC_TRACE_HOOKS_BY_NOTHING) ||
+            (acts == TC_TRACE_ACTS_CHEAP && by == TC_TRACE_HOOKS_BY_EXIT))
+            continue;
+        err = load_as(programs, ring_bytes, (enum tc_trace_hooks_by)by);
+    }
+    return err;
 }
 
 static int map_control(struct tc_trace_programs *programs, uint32_t ring_bytes)
@@ -47,17 +70,25 @@ static int attach(struct tc_trace_programs *programs)
 
     bpf_object__for_each_program(program, programs->skeleton->obj)
     {
-        struct bpf_link *link = bpf_program__attach(program);
+        struct bpf_link *link;
 
-        if (!link)
+        if (!bpf_program__autoload(program))
+            continue;
+        if (programs->link_count == TC_TRACE_LINKS_MAX)
+            return -E2BIG;
+        link = bpf_program__attach(program);
+        if (link)
+            programs->links[programs->link_count++] = link;
+        else if (tc_trace_hooks_required(program))
             return -errno;
-        programs->links[programs->link_count++] = link;
+        else
+            tc_trace_hooks_miss(&programs->hooks, program);
     }
     return 0;
 }
 
 int tc_trace_load(struct tc_trace_programs *programs, uint32_t ring_bytes,
-                  const struct tocsin_host *host, char why[256])
+                  enum tc_trace_acts acts, const struct tocsin_host *host, char why[256])
 {
     int err;
 
@@ -66,7 +97,7 @@ int tc_trace_load(struct tc_trace_programs *programs, uint32_t ring_bytes,
     if (err)
         return err;
     tc_sensor_bpf_begin(host);
-    err = load(programs, ring_bytes);
+    err = load(programs, ring_bytes, acts);
     if (!err)
         err = map_control(programs, ring_bytes);
     if (!err)

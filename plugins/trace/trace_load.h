@@ -12,26 +12,35 @@
 #include <stdint.h>
 
 #include "trace_abi.h"
+#include "trace_hooks.h"
 
 struct bpf_link;
 struct tocsin_host;
 struct trace_bpf;
 
-#define TC_TRACE_LINKS_MAX 8
+#define TC_TRACE_LINKS_MAX 64
+
+enum tc_trace_acts {
+    TC_TRACE_ACTS_AUTO,  /* in the best way there is */
+    TC_TRACE_ACTS_CHEAP, /* not if each system call of the machine had to be looked at */
+    TC_TRACE_ACTS_NONE,
+};
 
 struct tc_trace_programs {
     struct trace_bpf *skeleton; /* NULL: not loaded */
     struct bpf_link *links[TC_TRACE_LINKS_MAX];
     size_t link_count, cpus;
+    struct tc_trace_hooks hooks;
     struct tc_trace_control *control; /* shared with the kernel */
 };
 
 /*
- * Loads and attaches. ring_bytes: a power of two, at least a page. host is for the
- * loader's messages. Errors: a negative errno, and a sentence in `why`.
+ * Loads and attaches. ring_bytes: a power of two, at least a page. acts: how the end of
+ * system calls may be heard of. host is for the loader's messages. Errors: a negative
+ * errno, and a sentence in `why`.
  */
 int tc_trace_load(struct tc_trace_programs *programs, uint32_t ring_bytes,
-                  const struct tocsin_host *host, char why[256]);
+                  enum tc_trace_acts acts, const struct tocsin_host *host, char why[256]);
 
 /* Returns when none of the programs runs any more; the ring can still be read. */
 void tc_trace_detach(struct tc_trace_programs *programs);

@@ -76,17 +76,19 @@ uint64_t tc_trace_proc_start(const struct tc_sensor_processes *clock, int32_t pi
 static int read_users(int32_t pid, struct tc_trace_process *process)
 {
     char text[TEXT_MAX];
+    struct tc_trace_users *users = &process->users;
     const char *line;
     ssize_t n = tc_sensor_proc_read(text, sizeof(text), "/proc/%d/status", pid);
 
     if (n < 0)
         return (int)n;
     line = strstr(text, "\nUid:");
-    if (!line || sscanf(line, "\nUid: %u %u %u", &process->uid, &process->euid,
-                        &process->suid) != 3)
+    if (!line ||
+        sscanf(line, "\nUid: %u %u %u", &users->uid, &users->euid, &users->suid) != 3)
         return -EPROTO;
     line = strstr(text, "\nGid:");
-    if (!line || sscanf(line, "\nGid: %u", &process->gid) != 1)
+    if (!line ||
+        sscanf(line, "\nGid: %u %u %u", &users->gid, &users->egid, &users->sgid) != 3)
         return -EPROTO;
     n = tc_sensor_proc_read(text, sizeof(text), "/proc/%d/loginuid", pid);
     process->login_uid = n > 0 ? (uint32_t)strtoul(text, NULL, 10) : TC_TRACE_NOBODY;

@@ -31,11 +31,17 @@ struct tc_trace_image {
     struct tc_trace_file file;
 };
 
+/* Who it acts as: real, effective and saved. */
+struct tc_trace_users {
+    uint32_t uid, euid, suid, gid, egid, sgid;
+};
+
 /* (pid, start time) names it. All times in ns since the epoch. */
 struct tc_trace_process {
     int32_t pid, parent_pid;
     uint64_t start_ns, parent_start_ns;
-    uint32_t uid, euid, suid, gid, login_uid;
+    struct tc_trace_users users;
+    uint32_t login_uid;
     int32_t session;
     uint64_t cgroup_id; /* 0: not known */
     char name[16], tty[32];

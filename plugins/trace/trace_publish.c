@@ -86,6 +86,7 @@ static void put_tracker(const struct tc_trace *trace, struct tocsin_writer *w)
         {"folders_unmarked", trace->files.unmarked},
         {"folders_unresolved", trace->files.unresolved},
         {"file_overflows", trace->files.overflows},
+        {"acts", t->acts},
         {"exited_twice", t->exited_twice},
         {"args_truncated", t->args_cut},
         {"args_missing", t->args_missing},
@@ -125,19 +126,22 @@ static void put_kernel(struct tc_trace *trace, struct tocsin_writer *w)
                 {"lost_forks", TC_TRACE_LOST + TC_TRACE_FORK},
                 {"lost_execs", TC_TRACE_LOST + TC_TRACE_EXEC},
                 {"lost_exits", TC_TRACE_LOST + TC_TRACE_EXIT},
-                {"lost_flows", TC_TRACE_LOST + TC_TRACE_FLOW}};
+                {"lost_flows", TC_TRACE_LOST + TC_TRACE_FLOW},
+                {"lost_acts", TC_TRACE_LOST + TC_TRACE_ACT}};
 
     tocsin_begin_map(w, "kernel");
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         tocsin_put_uint(w, rows[i].name,
                         tc_trace_counter(&trace->programs, rows[i].counter));
+    tocsin_put_str(w, "calls_by", tc_trace_hooks_name(trace->programs.hooks.by));
+    tocsin_put_str(w, "unseen", trace->programs.hooks.unseen);
     tocsin_end(w);
 }
 
 void tc_trace_publish_stats(struct tc_trace *trace, const struct tocsin_event *request)
 {
     struct tocsin_writer w;
-    uint8_t buf[1536];
+    uint8_t buf[2560];
 
     tocsin_writer_init(&w, buf, sizeof(buf));
     tocsin_begin_map(&w, NULL);

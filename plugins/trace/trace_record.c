@@ -25,10 +25,12 @@ void tc_trace_record_fill(const struct tc_trace_record *record,
                           struct tc_trace_process *process)
 {
     process->identified = true;
-    process->uid = record->uid;
-    process->euid = record->euid;
-    process->suid = record->suid;
-    process->gid = record->gid;
+    process->users = (struct tc_trace_users){.uid = record->uid,
+                                             .euid = record->euid,
+                                             .suid = record->suid,
+                                             .gid = record->gid,
+                                             .egid = record->egid,
+                                             .sgid = record->sgid};
     process->login_uid = record->login_uid;
     process->session = (int32_t)record->session;
     process->cgroup_id = record->cgroup_id;
@@ -48,11 +50,9 @@ static const char *text_of(const struct tc_trace_record *record, enum tc_trace_t
     return texts + from;
 }
 
-/* Names from the file upwards, each NUL-terminated, become a path from the root down. */
-static char *path_of(const struct tc_trace_record *record, enum tc_trace_text which)
+char *tc_trace_record_path(const char *names, size_t len)
 {
-    size_t len, at = 0, end, begin;
-    const char *names = text_of(record, which, &len);
+    size_t at = 0, end, begin;
     char *path = malloc(len + 2);
 
     if (!path)
@@ -68,6 +68,14 @@ static char *path_of(const struct tc_trace_record *record, enum tc_trace_text wh
         path[at++] = '/';
     path[at] = '\0';
     return path;
+}
+
+static char *path_of(const struct tc_trace_record *record, enum tc_trace_text which)
+{
+    size_t len;
+    const char *names = text_of(record, which, &len);
+
+    return tc_trace_record_path(names, len);
 }
 
 static char *copy_of(const struct tc_trace_record *record, enum tc_trace_text which,

@@ -4,6 +4,7 @@
 #define TC_TRACE_SKELETON_H
 
 #include "trace_abi.h"
+#include "trace_calls.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wcast-qual"

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "sensor_process.h"
+#include "trace_act.h"
 #include "trace_encode.h"
 #include "trace_files.h"
 #include "trace_flow.h"
@@ -74,10 +75,7 @@ static void take_over(struct tc_trace_process *process, struct tc_trace_process 
         process->parent_start_ns = fresh->parent_start_ns;
     }
     process->identified = true;
-    process->uid = fresh->uid;
-    process->euid = fresh->euid;
-    process->suid = fresh->suid;
-    process->gid = fresh->gid;
+    process->users = fresh->users;
     process->login_uid = fresh->login_uid;
     process->session = fresh->session;
     memcpy(process->name, fresh->name, sizeof(process->name));
@@ -273,23 +271,67 @@ static void set_image(struct tc_trace_tracker *tracker, struct tc_trace_process 
     image->args_cut = true;
 }
 
+/* Who did it; boot_ns: when it was started, since boot. NULL, counted: no memory. */
+static struct tc_trace_process *actor_of(struct tc_trace_tracker *tracker, uint32_t pid,
+                                         uint64_t boot_ns)
+{
+    uint64_t start_ns = tc_sensor_processes_start(tracker->clock, boot_ns);
+    struct tc_trace_process *process = find_or_read(tracker, (int32_t)pid, start_ns);
+
+    if (!process) /* unknown, but this much is known of it */
+        process = tc_trace_table_put(&tracker->table, (int32_t)pid, start_ns);
+    if (!process)
+        tracker->failed++;
+    return process;
+}
+
 static void tell_flow(struct tc_trace_tracker *tracker,
                       const struct tc_trace_flow_record *record, const char *topic)
 {
-    uint64_t start_ns = tc_sensor_processes_start(tracker->clock, record->start_ns);
     struct tc_trace_event event = {.topic = topic,
                                    .time_ns = record->time_ns + tracker->realtime_ns,
+                                   .process =
+                                       actor_of(tracker, record->pid, record->start_ns),
                                    .flow = record};
 
-    event.process = find_or_read(tracker, (int32_t)record->pid, start_ns);
-    if (!event.process) /* unknown, but this much is known of it */
-        event.process =
-            tc_trace_table_put(&tracker->table, (int32_t)record->pid, start_ns);
-    if (!event.process) {
-        tracker->failed++;
+    if (!event.process)
         return;
-    }
     tracker->flows++;
+    tell(tracker, &event);
+}
+
+/* Threads change one after the other: the process has changed with the first of them. */
+static bool has_changed(struct tc_trace_process *process, struct tc_trace_act *act)
+{
+    struct tc_trace_users now = tc_trace_act_users(act->record);
+
+    act->before = process->identified ? process->users : now;
+    process->users = now;
+    process->identified = true;
+    return memcmp(&act->before, &now, sizeof(now)) != 0;
+}
+
+static void tell_act(struct tc_trace_tracker *tracker,
+                     const struct tc_trace_act_record *record, const char *topic)
+{
+    struct tc_trace_act act = {.record = record};
+    struct tc_trace_event event = {
+        .topic = topic, .time_ns = record->time_ns + tracker->realtime_ns, .act = &act};
+    struct tc_trace_process *process;
+    uint64_t target_ns = 0; /* whoever has that pid */
+
+    if (record->what == TC_TRACE_BPF_LOADED && tracker->is_agent &&
+        tracker->is_agent(tracker->arg, (int32_t)record->pid))
+        return;
+    if (record->target_start_ns)
+        target_ns = tc_sensor_processes_start(tracker->clock, record->target_start_ns);
+    if (record->target_pid)
+        act.target = find_or_read(tracker, (int32_t)record->target_pid, target_ns);
+    process = actor_of(tracker, record->pid, record->start_ns);
+    if (!process || (record->what == TC_TRACE_CREDENTIALS && !has_changed(process, &act)))
+        return;
+    event.process = process;
+    tracker->acts++;
     tell(tracker, &event);
 }
 
@@ -325,12 +367,18 @@ void tc_trace_tracker_record(struct tc_trace_tracker *tracker,
                              const struct tc_trace_record *record, size_t len)
 {
     const struct tc_trace_flow_record *flow = (const void *)record;
+    const struct tc_trace_act_record *act = (const void *)record;
     const char *topic = tc_trace_flow_topic(flow, len);
     struct tc_trace_process *process;
     uint64_t time_ns;
 
     if (topic) {
         tell_flow(tracker, flow, topic);
+        return;
+    }
+    topic = tc_trace_act_topic(act, len);
+    if (topic) {
+        tell_act(tracker, act, topic);
         return;
     }
     if (!tc_trace_record_whole(record, len)) {

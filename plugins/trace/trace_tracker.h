@@ -25,9 +25,11 @@ struct tc_trace_tracker {
     struct tc_trace_hashes *hashes;
     struct tc_trace_items items; /* written, not handed on yet */
     uint64_t sequence, epoch;
+    bool (*is_agent)(void *arg, int32_t pid); /* part of the agent; may be NULL */
+    void *arg;
     uint64_t realtime_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC, see set_clock */
 
-    atomic_ullong forked, started, exited, flows, files; /* told of */
+    atomic_ullong forked, started, exited, flows, acts, files; /* told of */
     atomic_ullong exited_twice; /* reports of an end already told of */
     atomic_ullong args_cut, args_missing, path_cut;
     atomic_ullong proc_reads, proc_gone; /* gone: had ended before /proc was read */

@@ -24,7 +24,7 @@ void tc_trace_scratch_open(struct tc_trace_scratch *s, const char *const *option
 void tc_trace_scratch_init(struct tc_trace_scratch *s, const char *const *options);
 void tc_trace_scratch_done(struct tc_trace_scratch *s);
 
-/* For cmocka: a scratch of its own for each test. */
+/* For cmocka: a scratch of its own for each test, without acts. */
 int tc_trace_scratch_setup(void **state);
 int tc_trace_scratch_teardown(void **state);
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Owns: the system calls whose ends are told of, as one list for both sides. A line is
+ * CALL(name of the call, name of its function in the kernel); the first part is hooked,
+ * the second only named: what those do is seen elsewhere.
+ */
+#ifndef TC_TRACE_CALLS_H
+#define TC_TRACE_CALLS_H
+
+#define TC_TRACE_HOOKED_CALLS(CALL)                                                      \
+    CALL(setuid, setuid)                                                                 \
+    CALL(setgid, setgid)                                                                 \
+    CALL(setreuid, setreuid)                                                             \
+    CALL(setregid, setregid)                                                             \
+    CALL(setresuid, setresuid)                                                           \
+    CALL(setresgid, setresgid)                                                           \
+    CALL(ptrace, ptrace)                                                                 \
+    CALL(process_vm_writev, process_vm_writev)                                           \
+    CALL(init_module, init_module)                                                       \
+    CALL(finit_module, finit_module)                                                     \
+    CALL(delete_module, delete_module)                                                   \
+    CALL(bpf, bpf)                                                                       \
+    CALL(memfd_create, memfd_create)                                                     \
+    CALL(mount, mount)                                                                   \
+    CALL(umount2, umount)                                                                \
+    CALL(move_mount, move_mount)
+
+#define TC_TRACE_NAMED_CALLS(CALL)                                                       \
+    CALL(kill, kill)                                                                     \
+    CALL(tkill, tkill)                                                                   \
+    CALL(tgkill, tgkill)                                                                 \
+    CALL(rt_sigqueueinfo, rt_sigqueueinfo)                                               \
+    CALL(rt_tgsigqueueinfo, rt_tgsigqueueinfo)                                           \
+    CALL(pidfd_send_signal, pidfd_send_signal)
+
+#define TC_TRACE_CALL_NUMBERS 512 /* of the calls of a kernel; the rest is not ours */
+
+/* In the order of the lists; what is not in them is 0. */
+enum tc_trace_call {
+    TC_TRACE_CALL_OTHER,
+#define TC_TRACE_CALL_NAME(name, function) TC_TRACE_CALL_##name,
+    TC_TRACE_HOOKED_CALLS(TC_TRACE_CALL_NAME) TC_TRACE_CALLS_HOOKED,
+    TC_TRACE_NAMED_CALLS(TC_TRACE_CALL_NAME)
+#undef TC_TRACE_CALL_NAME
+        TC_TRACE_CALLS,
+};
+
+#endif
