@@ -294,7 +294,7 @@ static void print_fields(const struct tocsin_value *map, const char *prefix,
                          const char *const * not, unsigned depth)
 {
     static const char *const nothing[] = {NULL};
-    struct tocsin_value key, item;
+    struct tocsin_value key = {.type = TOCSIN_NIL}, item;
     struct tocsin_iter it;
     char name[128];
 
@@ -323,7 +323,7 @@ static void print_fields(const struct tocsin_value *map, const char *prefix,
 
 static bool has_fields(const struct tocsin_value *map, const char *const * not )
 {
-    struct tocsin_value key, item;
+    struct tocsin_value key = {.type = TOCSIN_NIL}, item;
     struct tocsin_iter it;
 
     tocsin_iter_init(&it, map);
@@ -354,7 +354,7 @@ static void print_rest(const struct alert *alert)
                                           "command_line", "args",      "args_count",
                                           "parent",       "ancestors", NULL};
     static const char *const nothing[] = {NULL};
-    struct tocsin_value event, key, item;
+    struct tocsin_value event, key = {.type = TOCSIN_NIL}, item;
     struct tocsin_iter it;
     struct tocsin_str name;
 

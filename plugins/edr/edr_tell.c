@@ -163,6 +163,13 @@ static int make_key(const struct tc_sigma_rule *rule, const struct tc_edr_link *
     return r;
 }
 
+/* When it happened, as the sensor says it. */
+static uint64_t time_of(const struct tocsin_event *event)
+{
+    return (uint64_t)tocsin_event_int(event, TOCSIN_FIELD_TIMESTAMP,
+                                      (int64_t)event->time_ns);
+}
+
 void tc_edr_tell_match(struct tc_edr *edr, const struct tocsin_event *event,
                        const struct tc_sigma_match *match)
 {
@@ -177,7 +184,7 @@ void tc_edr_tell_match(struct tc_edr *edr, const struct tocsin_event *event,
     /* Without memory for a key it is like no other. */
     if (make_key(rule, chain, news.chain_len, key))
         memcpy(key, &edr->counters.matches, sizeof(edr->counters.matches));
-    if (tc_edr_alerts_match(edr->alerts, key, rule, now_ms(edr), event->time_ns, &alert))
+    if (tc_edr_alerts_match(edr->alerts, key, rule, now_ms(edr), time_of(event), &alert))
         publish(edr, &news);
     arm(edr);
 }
