@@ -392,6 +392,8 @@ static void print_responses(const struct alert *alert)
             fputs(" of process ", stdout);
             print_value(&at);
         }
+        if (value_at(&response, "processes", &at) && at.type == TOCSIN_UINT && at.u > 1)
+            printf(" and %" PRIu64 " below it", at.u - 1);
         fputs(": ", stdout);
         tc_print_str(stdout, str_at(&response, "status"));
         if (str_at(&response, "reason").ptr) {

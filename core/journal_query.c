@@ -50,7 +50,7 @@ static const struct question {
      NULL, NULL},
     {"alert", ONE, "SELECT " ALERT_COLUMNS ", data AS event FROM alerts WHERE id = :id",
      "responses",
-     "SELECT time_ns, action, status, reason, process_pid AS pid,"
+     "SELECT time_ns, action, status, reason, processes, process_pid AS pid,"
      " process_executable AS process, path"
      " FROM alert_responses WHERE alert_id = :id ORDER BY id"},
     {"events", LIST, "SELECT " EVENT_COLUMNS " FROM events ORDER BY id DESC LIMIT :limit",

@@ -67,7 +67,8 @@ const char *const tc_schema_steps[] = {
     " id INTEGER PRIMARY KEY,"
     " alert_id TEXT NOT NULL,"
     " time_ns INTEGER NOT NULL,"
-    " action, status, reason, process_pid INTEGER, process_executable, path);"
+    " action, status, reason, processes INTEGER, process_pid INTEGER, "
+    "process_executable, path);"
     "CREATE INDEX alert_responses_by_alert ON alert_responses (alert_id);",
 };
 const size_t tc_schema_version = sizeof(tc_schema_steps) / sizeof(*tc_schema_steps);

@@ -116,8 +116,8 @@ static const char *const statements[TC_STORE_STATEMENTS] = {
 
     [TC_STORE_PUT_RESPONSE] =
         "INSERT INTO alert_responses (alert_id, time_ns, action, status, reason,"
-        " process_pid, process_executable, path)"
-        " SELECT ?1, ?2, ?4, ?5, ?6, ?13, ?14, ?9"
+        " processes, process_pid, process_executable, path)"
+        " SELECT ?1, ?2, ?4, ?5, ?6, ?7, ?13, ?14, ?9"
         " WHERE (SELECT count(*) FROM alert_responses WHERE alert_id = ?1)"
         " < " NUMBER_TEXT(TC_STORE_RESPONSES_MAX),
 };
@@ -156,8 +156,8 @@ static const char *const response_fields[] = {
     "response.action",
     "response.status",
     "response.reason",
-    "response.reason",
-    "response.reason",
+    "response.processes",
+    TOCSIN_FIELD_ALERT_SEVERITY, /* ?8, which its row has no use for */
     COMMON_FIELDS,
     NULL,
 };

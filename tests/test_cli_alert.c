@@ -48,7 +48,7 @@ static const struct scripted_answer answers[] = {
          "'container':{'id':'c0ffee'},"
          "'host':{'name':'web1','os':{'kernel':'6.1.0'}}},"
          "'responses':[{'time_ns':1700000001000000000,'action':'kill','status':'done',"
-         "'reason':null,'pid':4711},{'time_ns':1700000002000000000,"
+         "'reason':null,'processes':3,'pid':4711},{'time_ns':1700000002000000000,"
          "'action':'quarantine','status':'failed','reason':'it is read-only',"
          "'pid':null}]}"},
     {.method = NULL},
@@ -119,7 +119,7 @@ static void alert_get_draws_the_processes_as_a_tree(void **state)
         "  os.kernel         : 6.1.0\n"
         "\n"
         "Responses\n"
-        "  2023-11-14 22:13:21 +0000  kill of process 4711: done\n"
+        "  2023-11-14 22:13:21 +0000  kill of process 4711 and 2 below it: done\n"
         "  2023-11-14 22:13:22 +0000  quarantine: failed, it is read-only\n",
         "");
 }

@@ -231,6 +231,7 @@ static void journal_keeps_what_was_done_about_an_alert(void **state)
     assert_str(v.start, tocsin_value_size(&v), "action", "kill");
     assert_str(v.start, tocsin_value_size(&v), "status", "failed");
     assert_str(v.start, tocsin_value_size(&v), "reason", "it has ended");
+    assert_int_equal(tocsin_find_int(v.start, tocsin_value_size(&v), "processes", 0), 2);
     assert_int_equal(tocsin_find_int(v.start, tocsin_value_size(&v), "pid", 0), 4711);
     assert_str(v.start, tocsin_value_size(&v), "process", "/bin/bash");
     v = entry(f, "responses", 1);

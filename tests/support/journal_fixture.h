@@ -404,6 +404,7 @@ static inline void respond(struct fixture *f, uint64_t time_ns, const char *id,
     tocsin_put_str(&w, "action", action);
     tocsin_put_str(&w, "status", "failed");
     tocsin_put_str(&w, "reason", "it has ended");
+    tocsin_put_uint(&w, "processes", 2);
     tocsin_end(&w);
     tocsin_begin_map(&w, "process");
     tocsin_put_uint(&w, "pid", 4711);
