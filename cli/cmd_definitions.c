@@ -120,14 +120,16 @@ static int take_page(struct listing *l, const struct tc_answer *answer,
         (uint64_t)tocsin_find_int(answer->result, answer->len, "generation", 0);
     struct tocsin_iter it, items;
     char name[KEY_MAX];
+    uint64_t next = (uint64_t)tocsin_find_int(answer->result, answer->len, "next", 0);
     bool first = !l->next;
 
     if (!first && generation != l->generation)
         return -EAGAIN;
-    l->generation = generation;
-    l->next = (uint64_t)tocsin_find_int(answer->result, answer->len, "next", 0);
-    if (!tocsin_read(answer->result, answer->result + answer->len, &result))
+    if ((next && next <= l->next) ||
+        !tocsin_read(answer->result, answer->result + answer->len, &result))
         return -EPROTO;
+    l->generation = generation;
+    l->next = next;
     tocsin_iter_init(&it, &result);
     while (tocsin_iter_next(&it, &key, &value)) {
         snprintf(name, sizeof(name), "%.*s", (int)key.len, key.ptr);

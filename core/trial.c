@@ -108,6 +108,7 @@ void tc_trial_explain(const struct tc_trial *trial, const char *prefix)
            "  cat test.com       # %s\n"
            "  tocsin threat list # what was found, where, and what was done about it\n"
            "  tocsin threat quarantine restore ID   # gives it back, and lets it pass\n"
+           "  tocsin alert list  # what was found, in files and in what programs do\n"
            "  tocsin health      # what protects, what is wrong, and how to mend it\n"
            "  tocsin tap         # what the agent sees and says, live; Ctrl-C ends it\n\n"
            "What was restored is allowed in the next run, too; delete the folder %s to\n"
