@@ -35,6 +35,7 @@ int tc_run_definitions_list(struct tc_cli *cli);
 int tc_run_definitions_reload(struct tc_cli *cli);
 int tc_run_definitions_check(struct tc_cli *cli);
 int tc_run_rule_test(struct tc_cli *cli);
+int tc_run_edr_selftest(struct tc_cli *cli);
 int tc_run_stats(struct tc_cli *cli);
 int tc_run_tap(struct tc_cli *cli);
 

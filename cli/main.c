@@ -44,6 +44,11 @@ static const struct tc_option rule_test_options[] = {
     {NULL, NULL, NULL, false},
 };
 
+static const struct tc_option selftest_options[] = {
+    {"wait", "SECONDS", "how long to wait for the alert; 20 without it", false},
+    {NULL, NULL, NULL, false},
+};
+
 static const struct tc_option tap_options[] = {
     {"filter", "FIELD=VALUE", "only events with this value; all must hold", true},
     {"count", "N", "end after N events", false},
@@ -258,6 +263,10 @@ static const struct tc_command commands[] = {
      .args_min = 1,
      .args_max = TC_CLI_WORDS_MAX,
      .run = tc_run_definitions_check},
+    {.path = "edr selftest",
+     .help = "Imitate an attack, harmlessly, and show the alert that it raises",
+     .options = selftest_options,
+     .run = tc_run_edr_selftest},
     {.path = "rule test",
      .usage = "--rules PATH --events FILE",
      .help = "Say which Sigma rules match recorded events, without the agent",

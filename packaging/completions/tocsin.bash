@@ -3,7 +3,7 @@
 
 _tocsin_words() {
     case "$1" in
-    '') echo 'health approval threat alert scan plugin profile definitions rule config tap diagnostic version help' ;;
+    '') echo 'health approval threat alert scan plugin profile definitions rule edr config tap diagnostic version help' ;;
     approval) echo 'list grant deny revoke retry' ;;
     'approval grant' | 'approval deny' | 'approval revoke')
         echo 'es_extension network_extension network_filter full_disk_access'
@@ -16,6 +16,7 @@ _tocsin_words() {
     profile) echo 'list check' ;;
     definitions) echo 'list reload check' ;;
     rule) echo 'test' ;;
+    edr) echo 'selftest' ;;
     config) echo 'validate show reload' ;;
     diagnostic) echo 'stats' ;;
     tap) echo 'file.* verdict.* threat.* alert.* approval.* sensor.* plugin.* config.* agent.* bus.* rpc.*' ;;
@@ -30,6 +31,7 @@ _tocsin_options() {
     'threat quarantine restore') echo '--to --overwrite' ;;
     'scan custom') echo '--path' ;;
     'rule test') echo '--rules --events' ;;
+    'edr selftest') echo '--wait' ;;
     tap) echo '--filter --count --record' ;;
     esac
 }
@@ -47,7 +49,7 @@ _tocsin() {
         fi
         case "$word" in
         --output | --socket | --field | --details | --limit | --to | --path | --filter | \
-            --count | --record | --rules | --events) skip=1 ;;
+            --count | --record | --rules | --events | --wait) skip=1 ;;
         -* | help) ;;
         *) path+="${path:+ }$word" ;;
         esac
@@ -57,7 +59,7 @@ _tocsin() {
     --output) COMPREPLY=($(compgen -W 'text json' -- "$cur")) ;;
     --details) COMPREPLY=($(compgen -W 'system_extensions plugins' -- "$cur")) ;;
     --socket | --to | --path | --record | --rules | --events) COMPREPLY=($(compgen -f -- "$cur")) ;;
-    --field | --limit | --filter | --count) ;;
+    --field | --limit | --filter | --count | --wait) ;;
     *)
         if [[ $cur == -* ]]; then
             COMPREPLY=($(compgen -W "$(_tocsin_options "$path")" -- "$cur"))

