@@ -307,7 +307,7 @@ static int take_recording(struct run *run, FILE *file)
 /* Whatever begins an array of MessagePack; no line of JSON does. */
 static bool is_recording(int first)
 {
-    return first >= 0x90 && first <= 0x9f;
+    return (first >= 0x90 && first <= 0x9f) || first == 0xdc || first == 0xdd;
 }
 
 static int take_events(struct run *run)
