@@ -175,19 +175,30 @@ static void signal_stops_a_tree_and_lets_it_go_on(void **state)
 {
     static const struct tc_sensor_signalling stop = {.signal = SIGSTOP},
                                              go_on = {.signal = SIGCONT};
-    struct tc_sensor_who root = run("(echo; sleep 0.01) & wait", 1);
+    struct tc_sensor_who root = run(three_levels, THREE_LEVELS_BYTES);
     struct tc_sensor_signalled signalled;
-    size_t stopped;
 
     (void)state;
     assert_int_equal(tc_sensor_signal_tree(&root, 1, &stop, &signalled), 0);
-    stopped = signalled.count;
-    assert_in_range(stopped, 1, 3);
+    assert_int_equal(signalled.count, THREE_LEVELS);
     await_state(root.pid, 'T');
-    assert_int_equal(waitpid(-1, NULL, WNOHANG), 0);
     assert_int_equal(tc_sensor_signal_tree(&root, 1, &go_on, &signalled), 0);
-    assert_int_equal(signalled.count, stopped);
-    assert_true(reap_all() >= 1); /* they end by themselves now */
+    assert_int_equal(signalled.count, THREE_LEVELS);
+    await_state(root.pid, 'S'); /* it waits for its children again */
+    assert_int_equal(tc_sensor_signal_tree(&root, 1, &kill_all, &signalled), 0);
+    assert_int_equal(signalled.count, THREE_LEVELS);
+    assert_int_equal(reap_all(), THREE_LEVELS);
+}
+
+static void signal_takes_what_waits_to_be_reaped_for_ended(void **state)
+{
+    struct tc_sensor_who root = run("echo", 1);
+    struct tc_sensor_signalled signalled;
+
+    (void)state;
+    await_state(root.pid, 'Z');
+    assert_int_equal(tc_sensor_signal_tree(&root, 1, &kill_all, &signalled), -ESRCH);
+    assert_int_equal(reap_all(), 1);
 }
 
 static bool is_the_spared(void *arg, pid_t pid)
@@ -245,6 +256,7 @@ int main(void)
         cmocka_unit_test(signal_kills_who_forks_all_the_time),
         cmocka_unit_test(signal_touches_nobody_of_another_start),
         cmocka_unit_test(signal_stops_a_tree_and_lets_it_go_on),
+        cmocka_unit_test(signal_takes_what_waits_to_be_reaped_for_ended),
         cmocka_unit_test(signal_spares_whom_it_is_told_to_with_their_children),
         cmocka_unit_test(signal_leaves_init_and_the_kernel_alone),
     };

@@ -130,6 +130,7 @@ static void destroy(void *state)
 
     tc_edr_tell_stop(edr); /* a start that failed is not stopped */
     release(edr);
+    tc_edr_respond_free(edr);
     tc_edr_options_done(&edr->options);
     free(edr);
 }
@@ -143,6 +144,8 @@ static int init(const struct tocsin_host *host, void **ret_state)
         return -ENOMEM;
     edr->host = host;
     r = options_read(host, &edr->options);
+    if (!r)
+        r = tc_edr_respond_configure(edr);
     if (r)
         destroy(edr);
     else
@@ -157,6 +160,8 @@ static int start(void *state)
 
     if (!r)
         r = tc_edr_load(edr, "start", NULL);
+    if (!r)
+        tc_edr_respond_start(edr);
     return r ? r : TOCSIN_PENDING;
 }
 
@@ -167,6 +172,7 @@ static int stop(void *state)
     edr->stopping = true;
     tc_edr_defs_stop(edr);
     tc_edr_tell_stop(edr);
+    tc_edr_respond_stop(edr);
     if (edr->work_n)
         return TOCSIN_PENDING;
     release(edr);
@@ -181,6 +187,11 @@ static int reload(void *state)
 
     if (r)
         return r;
+    r = tc_edr_respond_configure(edr);
+    if (r) {
+        tc_edr_options_done(&options);
+        return r;
+    }
     tc_edr_options_done(&edr->options);
     edr->options = options;
     tc_edr_tell_options(edr);
@@ -195,6 +206,10 @@ static void event(void *state, const struct tocsin_event *event)
         tc_edr_rpc(edr, event);
         return;
     }
+    if (!strcmp(event->topic, TOCSIN_TOPIC_QUARANTINE_DONE)) {
+        tc_edr_respond_answer(edr, event);
+        return;
+    }
     /* Of a fork no rule knows: the child is judged by what it executes, and does. */
     if (edr->stopping || !strcmp(event->topic, "process.forked"))
         return;
@@ -206,13 +221,16 @@ static void event(void *state, const struct tocsin_event *event)
 
 static const char *const publishes[] = {
     TOCSIN_TOPIC_ALERT_RAISED,
+    TOCSIN_TOPIC_ALERT_RESPONSE,
     TOCSIN_TOPIC_RPC_REPLY,
+    TOCSIN_TOPIC_QUARANTINE_REQUESTED,
     NULL,
 };
 
 static const char *const subscribes[] = {
     "process.*", "file.*",       "network.*",    "dns.*",
-    "kernel.*",  "filesystem.*", RPC_PREFIX "*", NULL,
+    "kernel.*",  "filesystem.*", RPC_PREFIX "*", TOCSIN_TOPIC_QUARANTINE_DONE,
+    NULL,
 };
 
 static const struct tocsin_option options[] = {
@@ -236,6 +254,11 @@ static const struct tocsin_option options[] = {
      .help = "An alert whose count grows is told again at most so often",
      .min = 1000,
      .max = 24 * 3600 * INT64_C(1000)},
+    {.name = "responses",
+     .type = TOCSIN_OPTION_LIST,
+     .fallback = "",
+     .help = "RULE-ID=ACTION: what is done about matches of a rule: kill, suspend, "
+             "quarantine or isolate"},
     {.name = NULL},
 };
 

@@ -30,6 +30,7 @@
 #define TC_EDR_DIGEST_BYTES 17   /* 16 hex digits and their NUL */
 
 struct tc_edr_load;
+struct tc_edr_responder;
 
 struct tc_edr_options {
     char **rules; /* copies, as loading reads them in the pool */
@@ -41,6 +42,7 @@ struct tc_edr_options {
 
 struct tc_edr_counters {
     uint64_t events, unjudged, records, matches, excluded, told, publish_errors;
+    uint64_t responses, responses_done, responses_repeated; /* told; of which done */
     uint64_t reloads,
         reloads_kept; /* kept: nothing could be loaded, the old rules stay */
 };
@@ -96,6 +98,7 @@ struct tc_edr {
     struct tocsin_timer *due; /* of alerts that wait to be told again */
     uint64_t due_ms;          /* when it runs out, on host->now_ns's clock */
     struct tc_edr_machine machine;
+    struct tc_edr_responder *responder;
 
     size_t work_n; /* pieces in the pool */
     bool stopping;
@@ -155,9 +158,22 @@ void tc_edr_tell_match(struct tc_edr *edr, const struct tocsin_event *event,
 
 /* ---- edr_respond.c ---- */
 
-/* Does what the operator asked for this rule; tells each outcome as alert.response. */
+/* Reads the option `responses`. At init and at each reload. -ENOMEM: all is as it was. */
+int tc_edr_respond_configure(struct tc_edr *edr);
+void tc_edr_respond_free(struct tc_edr *edr);
+void tc_edr_respond_start(struct tc_edr *edr);
+void tc_edr_respond_stop(struct tc_edr *edr); /* what is in the pool ends by itself */
+
+/* Tells health which entries cannot come true, now that the rules are known. */
+void tc_edr_respond_check(struct tc_edr *edr);
+
+/* Does what the operator asked for this rule; tells each outcome as alert.response, once
+ * for an alert and a process. */
 void tc_edr_respond(struct tc_edr *edr, const char *alert_id,
                     const struct tc_sigma_rule *rule, const struct tocsin_event *event);
+
+/* quarantine.done */
+void tc_edr_respond_answer(struct tc_edr *edr, const struct tocsin_event *answer);
 
 /* ---- edr_rpc.c ---- */
 

@@ -300,6 +300,7 @@ static bool take(struct tc_edr *edr, struct tc_edr_load *load)
         edr->counters.reloads_kept++;
     else
         swap(edr, load->reason);
+    tc_edr_respond_check(edr);
     report_force(edr, kept);
     return !kept;
 }

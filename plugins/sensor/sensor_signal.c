@@ -22,6 +22,7 @@ struct stat_line {
     char state;
     pid_t parent;
     unsigned flags;
+    int threads;
     uint64_t start_ticks; /* since boot */
 };
 
@@ -41,13 +42,20 @@ static int read_stat(pid_t pid, pid_t thread, struct stat_line *ret)
     if (n < 0)
         return -ESRCH;
     rest = strrchr(text, ')'); /* a name may hold any character, ')' too */
-    if (!rest || sscanf(rest + 1,
-                        " %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d "
-                        "%*d %*d %*d %*d %llu",
-                        &ret->state, &ret->parent, &ret->flags, &ticks) != 4)
+    if (!rest ||
+        sscanf(rest + 1,
+               " %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d "
+               "%*d %*d %d %*d %llu",
+               &ret->state, &ret->parent, &ret->flags, &ret->threads, &ticks) != 5)
         return -ESRCH;
     ret->start_ticks = ticks;
     return 0;
+}
+
+/* What waits to be reaped has ended; a first thread may end before the others do. */
+static bool has_ended(const struct stat_line *stat)
+{
+    return strchr("ZX", stat->state) && stat->threads <= 1;
 }
 
 int tc_sensor_open_process(const struct tc_sensor_who *who)
@@ -58,7 +66,7 @@ int tc_sensor_open_process(const struct tc_sensor_who *who)
 
     if (pidfd < 0)
         return errno == EINVAL ? -ESRCH : -errno;
-    if (!read_stat(who->pid, who->pid, &stat) &&
+    if (!read_stat(who->pid, who->pid, &stat) && !has_ended(&stat) &&
         stat.start_ticks == who->start_ns / tick_ns)
         return pidfd;
     close(pidfd);
@@ -128,7 +136,7 @@ static void add_child(struct tree *tree, pid_t parent, pid_t child)
     pidfd = (int)syscall(SYS_pidfd_open, child, 0);
     if (pidfd < 0)
         return;
-    if (!read_stat(child, child, &stat) && stat.parent == parent)
+    if (!read_stat(child, child, &stat) && stat.parent == parent && !has_ended(&stat))
         tree_add(tree, child, pidfd);
     else
         close(pidfd);

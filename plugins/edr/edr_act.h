@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: what is done to the processes of a match, and which file its process runs, for
+ * certain. Pool thread: it reads /proc and opens files. Must not: publish, or decide
+ * whether anything is to be done.
+ */
+#ifndef TC_EDR_ACT_H
+#define TC_EDR_ACT_H
+
+#include <limits.h>
+#include <sys/types.h>
+#include <tocsin/plugin.h>
+
+#include "edr_responses.h"
+
+#define TC_EDR_REASON 512    /* bytes of a reason for people */
+#define TC_EDR_BELOW_MAX 256 /* descendants that are known beside those in /proc */
+
+struct tc_edr_outcome {
+    const char *status; /* done, failed, refused or passive; NULL: not known yet */
+    char reason[TC_EDR_REASON];
+    size_t processes; /* that got the signal */
+};
+
+/* (pid, start): start in nanoseconds since the epoch, as events have it. */
+struct tc_edr_who {
+    pid_t pid;
+    uint64_t start;
+};
+
+struct tc_edr_act {
+    const struct tocsin_host *host; /* lends is_agent */
+    unsigned actions;               /* bits: SUSPEND, KILL, QUARANTINE */
+    struct tc_edr_who who;
+    struct tc_edr_who below[TC_EDR_BELOW_MAX]; /* whoever is their parent by now */
+    size_t below_n;
+    uint64_t boot_ns;                /* when the machine was started, as once read */
+    const struct tocsin_event *exec; /* that told of its last exec, or else anything */
+
+    /* QUARANTINE is done by others: here, the file is found, or the outcome is known. */
+    struct tc_edr_outcome outcomes[TC_EDR_ACTIONS];
+    int fd; /* readable, the caller's to close; -1 */
+    char path[PATH_MAX];
+    bool hash_counts; /* only the hash in `exec` proves that it is that file */
+};
+
+void tc_edr_act_run(struct tc_edr_act *act);
+
+void tc_edr_outcome_set(struct tc_edr_outcome *outcome, const char *status,
+                        const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* ---- edr_program.c ---- */
+
+/* Finds the file for QUARANTINE. `pidfd` holds the process; -1: it has ended. */
+void tc_edr_program_find(struct tc_edr_act *act, int pidfd);
+
+#endif

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: what is done about a match, from the operator's wish to the outcome: each is told
+ * once, as alert.response, whatever came of it. Loop thread but for act(). Must not: know
+ * processes (edr_act.c does) or the vault (av does, who is asked by
+ * quarantine.requested).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "edr.h"
+#include "edr_act.h"
+#include "sensor_proc.h"
+
+#define RUNNING_MAX 64            /* at once; more fail, and say so */
+#define REMEMBERED 256            /* so that none is done twice */
+#define ANSWER_MS 30000           /* for av to put a file away */
+#define TEXT_BYTES_MAX (8 * 1024) /* of one field that is passed on */
+
+struct job {
+    struct job *next;
+    struct tc_edr *edr;
+    char alert_id[TC_EDR_ALERT_ID_BYTES];
+    char *rule_id, *rule_name;
+    const char *severity;
+    const struct tocsin_event *event; /* a reference */
+    struct tc_edr_act act;            /* act.exec: a reference */
+    bool acting;                      /* in the pool */
+    uint64_t request;                 /* the id of quarantine.requested; 0: none */
+    struct tocsin_timer *late;
+};
+
+/* For whom something was done, or tried. */
+struct done_for {
+    char alert_id[TC_EDR_ALERT_ID_BYTES];
+    int64_t pid, start;
+};
+
+struct tc_edr_responder {
+    struct tc_edr_responses *wanted;
+    unsigned issues_n; /* reported under responses_0 and on, with gaps */
+    uint64_t boot_ns, boot_ns_read;
+    struct done_for done[REMEMBERED];
+    size_t done_n;
+    struct job *jobs;
+    size_t jobs_n;
+};
+
+/* ---- What is wanted ---- */
+
+int tc_edr_respond_configure(struct tc_edr *edr)
+{
+    const struct tocsin_host *host = edr->host;
+    struct tc_edr_responses *wanted;
+    const char **entries;
+    size_t n = 0;
+    int r;
+
+    while (host->option_item(host, "responses", n))
+        n++;
+    entries = calloc(n + 1, sizeof(*entries));
+    if (!entries)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        entries[i] = host->option_item(host, "responses", i);
+    r = tc_edr_responses_new(entries, n, &wanted);
+    free(entries);
+    if (r)
+        return r;
+    if (!edr->responder)
+        edr->responder = calloc(1, sizeof(*edr->responder));
+    if (!edr->responder) {
+        tc_edr_responses_free(wanted);
+        return -ENOMEM;
+    }
+    tc_edr_responses_free(edr->responder->wanted);
+    edr->responder->wanted = wanted;
+    return 0;
+}
+
+void tc_edr_respond_free(struct tc_edr *edr)
+{
+    if (!edr->responder)
+        return;
+    tc_edr_responses_free(edr->responder->wanted);
+    free(edr->responder);
+    edr->responder = NULL;
+}
+
+static bool is_rule(void *arg, const char *rule_id)
+{
+    const struct tc_edr *edr = arg;
+    const struct tc_sigma_set *set = edr->rules->set;
+    const char *id;
+
+    for (size_t i = 0; i < tc_sigma_count(set); i++) {
+        id = tc_sigma_rule(set, i)->id;
+        if (id && !strcmp(id, rule_id))
+            return true;
+    }
+    return false;
+}
+
+void tc_edr_respond_check(struct tc_edr *edr)
+{
+    struct tc_edr_responder *responder = edr->responder;
+    const struct tocsin_host *host = edr->host;
+    size_t n = tc_edr_responses_count(responder->wanted);
+    const char *problem;
+    char key[32];
+
+    for (unsigned i = 0; edr->rules && (i < n || i < responder->issues_n); i++) {
+        snprintf(key, sizeof(key), "responses_%u", i);
+        problem =
+            i < n ? tc_edr_responses_problem(responder->wanted, i, is_rule, edr) : NULL;
+        if (problem)
+            host->report(host, TOCSIN_REPORT_ISSUE, key, problem,
+                         "correct plugins.edr.responses in the configuration");
+        else
+            host->report(host, TOCSIN_REPORT_CLEAR, key, NULL, NULL);
+    }
+    responder->issues_n = (unsigned)n;
+}
+
+/* ---- The clock: a start is told as a time, and the clock may be set. ---- */
+
+static void read_boot(void *arg)
+{
+    struct tc_edr *edr = arg;
+
+    edr->responder->boot_ns_read = tc_sensor_proc_boot_ns();
+}
+
+static void boot_read(void *arg, int status)
+{
+    struct tc_edr *edr = arg;
+
+    if (!status)
+        edr->responder->boot_ns = edr->responder->boot_ns_read;
+    tc_edr_work_end(edr);
+}
+
+void tc_edr_respond_start(struct tc_edr *edr)
+{
+    /* Without it, all is well until the clock is set. */
+    (void)tc_edr_work(edr, read_boot, boot_read, edr);
+}
+
+/* ---- Telling ---- */
+
+/* From the event, or from the one that told of the process's last exec. */
+static struct tocsin_str text_of(const struct job *job, const char *field)
+{
+    struct tocsin_str s = tocsin_event_str(job->event, field);
+
+    return s.ptr ? s : tocsin_event_str(job->act.exec, field);
+}
+
+static void put_text(struct tocsin_writer *w, const char *key, struct tocsin_str s)
+{
+    if (s.ptr && s.len <= TEXT_BYTES_MAX)
+        tocsin_put_strn(w, key, s.ptr, s.len);
+}
+
+/* What every event about a response begins with. */
+static void put_common(struct tocsin_writer *w, const struct job *job)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    tocsin_put_uint(w, TOCSIN_FIELD_TIMESTAMP,
+                    (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+    tocsin_begin_map(w, "alert");
+    tocsin_put_str(w, "id", job->alert_id);
+    tocsin_put_str(w, "severity", job->severity);
+    tocsin_end(w);
+    tocsin_begin_map(w, "rule");
+    tocsin_put_str(w, "id", job->rule_id);
+    tocsin_put_str(w, "name", job->rule_name);
+    tocsin_end(w);
+    if (job->act.who.pid <= 0)
+        return;
+    tocsin_begin_map(w, "process");
+    tocsin_put_int(w, "pid", job->act.who.pid);
+    tocsin_put_uint(w, "start", job->act.who.start);
+    put_text(w, "name", text_of(job, TOCSIN_FIELD_PROCESS_NAME));
+    put_text(w, "executable", text_of(job, TOCSIN_FIELD_PROCESS_EXECUTABLE));
+    put_text(w, "command_line", text_of(job, TOCSIN_FIELD_PROCESS_COMMAND_LINE));
+    tocsin_end(w);
+}
+
+static void tell(struct job *job, enum tc_edr_action action)
+{
+    const struct tc_edr_outcome *outcome = &job->act.outcomes[action];
+    struct tc_edr *edr = job->edr;
+    struct tocsin_writer w;
+
+    job->act.actions &= ~(1u << action);
+    edr->counters.responses++;
+    edr->counters.responses_done += !strcmp(outcome->status, "done");
+    tocsin_writer_init_growing(&w);
+    tocsin_begin_map(&w, NULL);
+    put_common(&w, job);
+    tocsin_begin_map(&w, "response");
+    tocsin_put_str(&w, "action", tc_edr_action_name(action));
+    tocsin_put_str(&w, "status", outcome->status);
+    if (outcome->reason[0])
+        tocsin_put_str(&w, "reason", outcome->reason);
+    if (outcome->processes)
+        tocsin_put_uint(&w, "processes", outcome->processes);
+    tocsin_end(&w);
+    if (action == TC_EDR_QUARANTINE && job->act.path[0]) {
+        tocsin_begin_map(&w, "file");
+        tocsin_put_str(&w, "path", job->act.path);
+        tocsin_end(&w);
+    }
+    tocsin_end(&w);
+    if (tocsin_publish(edr->host, TOCSIN_TOPIC_ALERT_RESPONSE, job->event->id, &w))
+        edr->counters.publish_errors++;
+    tocsin_writer_done(&w);
+}
+
+/* Tells all that is known. */
+static void tell_known(struct job *job)
+{
+    for (unsigned i = 0; i < TC_EDR_ACTIONS; i++)
+        if (job->act.actions & 1u << i && job->act.outcomes[i].status)
+            tell(job, i);
+}
+
+/* Everything that is not told yet comes to the same. */
+static void tell_all(struct job *job, const char *status, const char *reason)
+{
+    for (unsigned i = 0; i < TC_EDR_ACTIONS; i++)
+        if (job->act.actions & 1u << i && !job->act.outcomes[i].status)
+            tc_edr_outcome_set(&job->act.outcomes[i], status, "%s", reason);
+    tell_known(job);
+}
+
+/* ---- Jobs ---- */
+
+static void job_free(struct job *job)
+{
+    const struct tocsin_host *host = job->edr->host;
+    struct tc_edr_responder *responder = job->edr->responder;
+    struct job **at = &responder->jobs;
+
+    while (*at && *at != job)
+        at = &(*at)->next;
+    if (*at) {
+        *at = job->next;
+        responder->jobs_n--;
+    }
+    host->timer_stop(host, job->late);
+    host->event_unref(host, job->act.exec);
+    host->event_unref(host, job->event);
+    if (job->act.fd >= 0)
+        close(job->act.fd);
+    free(job->rule_id);
+    free(job->rule_name);
+    free(job);
+}
+
+static const char *severity_of(enum tc_sigma_level level)
+{
+    static const char *const severities[] = {
+        [TC_SIGMA_INFORMATIONAL] = "low", [TC_SIGMA_LOW] = "low",
+        [TC_SIGMA_MEDIUM] = "medium",     [TC_SIGMA_HIGH] = "high",
+        [TC_SIGMA_CRITICAL] = "critical",
+    };
+
+    return severities[level];
+}
+
+static struct job *job_new(struct tc_edr *edr, const char *alert_id,
+                           const struct tc_sigma_rule *rule,
+                           const struct tocsin_event *event)
+{
+    const struct tocsin_event *exec = tc_edr_processes_find(edr->processes, event);
+    struct job *job = calloc(1, sizeof(*job));
+
+    if (!job)
+        return NULL;
+    job->edr = edr;
+    job->act.fd = -1;
+    job->event = event;
+    job->act.exec = exec ? exec : event;
+    edr->host->event_ref(edr->host, job->event);
+    edr->host->event_ref(edr->host, job->act.exec);
+    job->next = edr->responder->jobs;
+    edr->responder->jobs = job;
+    edr->responder->jobs_n++;
+    snprintf(job->alert_id, sizeof(job->alert_id), "%s", alert_id);
+    job->severity = severity_of(rule->level);
+    job->rule_id = strdup(rule->id);
+    job->rule_name = strdup(rule->title);
+    job->act.host = edr->host;
+    job->act.boot_ns = edr->responder->boot_ns;
+    job->act.who.pid = (pid_t)tocsin_event_int(event, TOCSIN_FIELD_PROCESS_PID, 0);
+    job->act.who.start = (uint64_t)tocsin_event_int(event, TOCSIN_FIELD_PROCESS_START, 0);
+    if (job->rule_id && job->rule_name)
+        return job;
+    job_free(job);
+    return NULL;
+}
+
+/* ---- Quarantine: av is asked, and answers. ---- */
+
+static void on_late(void *arg)
+{
+    struct job *job = arg;
+
+    tell_all(job, "failed", "nobody has answered: is plugin av enabled?");
+    job_free(job);
+}
+
+static int request(struct job *job)
+{
+    const struct tocsin_host *host = job->edr->host;
+    struct tocsin_event event = {.size = sizeof(event),
+                                 .fd = job->act.fd,
+                                 .topic = TOCSIN_TOPIC_QUARANTINE_REQUESTED};
+    const struct tocsin_event *published;
+    struct tocsin_str hash = tocsin_event_str(job->act.exec, "process.hash.sha256");
+    struct tocsin_writer w;
+    int r;
+
+    tocsin_writer_init_growing(&w);
+    tocsin_begin_map(&w, NULL);
+    put_common(&w, job);
+    tocsin_begin_map(&w, "file");
+    tocsin_put_str(&w, "path", job->act.path);
+    if (job->act.hash_counts) {
+        tocsin_begin_map(&w, "hash");
+        put_text(&w, "sha256", hash);
+        tocsin_end(&w);
+    }
+    tocsin_end(&w);
+    tocsin_end(&w);
+    event.data = w.buf;
+    event.len = w.len;
+    r = w.error ? w.error : host->publish(host, &event, &published);
+    tocsin_writer_done(&w);
+    if (r)
+        return r;
+    job->act.fd = -1; /* the event's now */
+    job->request = published->id;
+    host->event_unref(host, published);
+    return host->timer_start(host, ANSWER_MS, 0, on_late, job, &job->late);
+}
+
+static struct job *find_request(struct tc_edr *edr, uint64_t id)
+{
+    struct job *job = edr->responder->jobs;
+
+    while (job && (!job->request || job->request != id))
+        job = job->next;
+    return job;
+}
+
+void tc_edr_respond_answer(struct tc_edr *edr, const struct tocsin_event *answer)
+{
+    struct job *job = find_request(edr, answer->reply_to);
+    struct tocsin_str status = tocsin_event_str(answer, "status"), reason;
+
+    if (!job)
+        return;
+    reason = tocsin_event_str(answer, TOCSIN_FIELD_REASON);
+    tc_edr_outcome_set(&job->act.outcomes[TC_EDR_QUARANTINE],
+                       tocsin_str_is(status, "quarantined") ? "done"
+                       : tocsin_str_is(status, "refused")   ? "refused"
+                       : tocsin_str_is(status, "passive")   ? "passive"
+                                                            : "failed",
+                       "%.*s", (int)(reason.len < TC_EDR_REASON ? reason.len : 0),
+                       reason.ptr ? reason.ptr : "");
+    tell_known(job);
+    job_free(job);
+}
+
+/* ---- Doing it ---- */
+
+static void act(void *arg)
+{
+    struct job *job = arg;
+
+    tc_edr_act_run(&job->act);
+}
+
+static void acted(void *arg, int status)
+{
+    struct job *job = arg;
+    struct tc_edr *edr = job->edr;
+    int r;
+
+    job->acting = false;
+    tell_known(job);
+    if (status || edr->stopping)
+        tell_all(job, "failed", "the plugin was stopped");
+    if (job->act.actions) {
+        r = request(job);
+        if (r)
+            tell_all(job, "failed", strerror(-r));
+    }
+    if (!job->act.actions)
+        job_free(job);
+    tc_edr_work_end(edr);
+}
+
+/* What is known beforehand. */
+static void tell_impossible(struct job *job)
+{
+    const struct tocsin_host *host = job->edr->host;
+
+    if (host->passive(host))
+        tell_all(job, "passive", "the agent only detects: mode is passive");
+    tc_edr_outcome_set(&job->act.outcomes[TC_EDR_ISOLATE], "failed",
+                       "not possible: plugin netfilter is not installed");
+    tell_known(job);
+    if (job->act.who.pid <= 0 || !job->act.who.start)
+        tell_all(job, "failed", "the event does not say which process it was");
+    if (job->edr->responder->jobs_n > RUNNING_MAX)
+        tell_all(job, "failed", "too many responses at once");
+}
+
+/* True when this was done before; else it is from now on. */
+static bool is_repeated(struct tc_edr *edr, const struct job *job)
+{
+    struct tc_edr_responder *responder = edr->responder;
+    bool passive = edr->host->passive(edr->host);
+    struct done_for done = {.pid = passive ? 0 : job->act.who.pid,
+                            .start = passive ? 0 : (int64_t)job->act.who.start};
+    const struct done_for *before;
+
+    for (size_t i = 0; i < REMEMBERED; i++) {
+        before = &responder->done[i];
+        if (before->pid == done.pid && before->start == done.start &&
+            !strcmp(before->alert_id, job->alert_id)) {
+            edr->counters.responses_repeated++;
+            return true;
+        }
+    }
+    snprintf(done.alert_id, sizeof(done.alert_id), "%s", job->alert_id);
+    responder->done[responder->done_n++ % REMEMBERED] = done;
+    return false;
+}
+
+void tc_edr_respond(struct tc_edr *edr, const char *alert_id,
+                    const struct tc_sigma_rule *rule, const struct tocsin_event *event)
+{
+    unsigned actions = tc_edr_responses_find(edr->responder->wanted, rule->id);
+    struct job *job;
+    int r;
+
+    if (!actions)
+        return;
+    job = job_new(edr, alert_id, rule, event);
+    if (!job) {
+        edr->counters.publish_errors++;
+        return;
+    }
+    if (!is_repeated(edr, job)) {
+        job->act.actions = actions;
+        tell_impossible(job);
+    }
+    if (job->act.actions) {
+        r = tc_edr_work(edr, act, acted, job);
+        job->acting = !r;
+        if (r)
+            tell_all(job, "failed", strerror(-r));
+    }
+    if (!job->act.actions)
+        job_free(job);
+}
+
+void tc_edr_respond_stop(struct tc_edr *edr)
+{
+    struct job *job = edr->responder->jobs, *next;
+
+    for (; job; job = next) {
+        next = job->next;
+        if (job->acting)
+            continue;
+        tell_all(job, "failed", "the plugin was stopped before av had answered");
+        job_free(job);
+    }
+}
