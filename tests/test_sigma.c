@@ -308,6 +308,31 @@ static void rules_of_several_log_sources_share_what_they_look_for(void **state)
     bench_done(&bench);
 }
 
+static void rule_is_not_looked_at_for_what_many_rules_ask(void **state)
+{
+    struct tc_sigma_counters counters;
+    struct bench bench;
+    char rule[256];
+
+    (void)state;
+    bench_open(&bench);
+    for (char name = 'a'; name < 'i'; name++) {
+        snprintf(rule, sizeof(rule),
+                 "title: %c\nlogsource:\n    product: linux\ndetection:\n    s:\n"
+                 "        type: EXECVE\n        a0: %c\n    condition: s\n",
+                 name, name);
+        bench_add(&bench, rule);
+    }
+    bench_ready(&bench);
+    assert_string_equal(bench_event(&bench, "{\"type\":\"EXECVE\",\"a0\":\"ls\"}"), "");
+    tc_sigma_counters(bench.scratch, &counters);
+    assert_int_equal(counters.looked_at, 0);
+    assert_string_equal(bench_event(&bench, "{\"type\":\"EXECVE\",\"a0\":\"c\"}"), "c ");
+    tc_sigma_counters(bench.scratch, &counters);
+    assert_int_equal(counters.looked_at, 1);
+    bench_done(&bench);
+}
+
 static void our_own_events_are_known_by_sigmas_names(void **state)
 {
     struct bench bench;
@@ -341,6 +366,7 @@ int main(void)
         cmocka_unit_test(match_tells_the_values_that_matched),
         cmocka_unit_test(log_source_limits_the_rules_where_both_give_it),
         cmocka_unit_test(rules_of_several_log_sources_share_what_they_look_for),
+        cmocka_unit_test(rule_is_not_looked_at_for_what_many_rules_ask),
         cmocka_unit_test(our_own_events_are_known_by_sigmas_names),
     };
 
