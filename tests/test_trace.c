@@ -392,6 +392,48 @@ static void trace_tells_eight_ancestors_nearest_first(void **state)
     assert_int_equal(tocsin_event_int(event, TOCSIN_FIELD_PARENT_PID, -1), ancestors[0]);
 }
 
+/* Of an ancestor that was executed before, no process.started will ever tell. */
+static void trace_tells_the_command_line_of_an_old_ancestor(void **state)
+{
+    struct tc_trace_scratch *s = *state;
+    const struct tocsin_event *event;
+    struct tocsin_value list, item;
+    struct tocsin_iter it;
+    struct tocsin_str line;
+    char path[64], args[256];
+    ssize_t n;
+    int fd, pid, status;
+
+    snprintf(path, sizeof(path), "/proc/%d/cmdline", getppid());
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    n = read(fd, args, sizeof(args));
+    close(fd);
+    if (n <= 0) {
+        print_message("skipped: this test's parent has no command line\n");
+        skip();
+    }
+    for (ssize_t i = 0; i < n; i++)
+        args[i] = (char)(args[i] ? args[i] : ' ');
+    pid = fork();
+    if (!pid) {
+        execl(s->program, s->program, (char *)NULL);
+        _exit(1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    event = tc_trace_await(s, "process.started", pid);
+    assert_non_null(event);
+    assert_true(tocsin_find(event->data, event->len, "process.ancestors", &list));
+    tocsin_iter_init(&it, &list);
+    assert_true(tocsin_iter_next(&it, NULL, &item)); /* this test, which is the parent */
+    assert_null(
+        tocsin_find_str(item.start, tocsin_value_size(&item), "command_line").ptr);
+    assert_true(tocsin_iter_next(&it, NULL, &item));
+    line = tocsin_find_str(item.start, tocsin_value_size(&item), "command_line");
+    assert_in_range(line.len, 1, 512);
+    assert_memory_equal(line.ptr, args, line.len < (size_t)n ? line.len : (size_t)n - 1);
+}
+
 static void trace_knows_who_was_there_before_it_started(void **state)
 {
     static struct tc_trace_scratch scratch, *s = &scratch;
@@ -568,6 +610,7 @@ int main(int argc, char **argv)
         WITH(trace_tells_users_session_and_folder),
         WITH(trace_tells_the_script_and_its_interpreter),
         WITH(trace_tells_eight_ancestors_nearest_first),
+        WITH(trace_tells_the_command_line_of_an_old_ancestor),
         cmocka_unit_test(trace_knows_who_was_there_before_it_started),
         WITH(trace_adds_the_hash_once_it_is_known),
         cmocka_unit_test(trace_counts_exactly_what_is_lost),

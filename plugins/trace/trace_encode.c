@@ -8,7 +8,8 @@
 #include "trace_act.h"
 #include "trace_flow.h"
 
-#define ARGS_MAX 65535 /* entries of a list, see tocsin_begin_array */
+#define ARGS_MAX 65535        /* entries of a list, see tocsin_begin_array */
+#define ANCESTOR_LINE_MAX 512 /* bytes of an ancestor's command line */
 
 static void put_text(struct tocsin_writer *w, const char *key, const char *text)
 {
@@ -34,14 +35,18 @@ static void put_identity(struct tocsin_writer *w, const struct tc_trace_process 
         put_text(w, "executable", process->image->executable);
 }
 
-/* The arguments joined by blanks, as people write them. */
-static void put_command_line(struct tocsin_writer *w, const struct tc_trace_image *image)
+/* The arguments joined by blanks, as people write them; their first `max` bytes. */
+static void put_command_line(struct tocsin_writer *w, const struct tc_trace_image *image,
+                             size_t max)
 {
     size_t len = image->args_len;
     char *line;
 
     while (len && !image->args[len - 1])
         len--;
+    if (len > max)
+        for (len = max; len && ((uint8_t)image->args[len] & 0xc0) == 0x80;)
+            len--;
     line = len ? malloc(len) : NULL;
     if (!line)
         return;
@@ -102,7 +107,7 @@ void tc_trace_encode_other(struct tocsin_writer *w,
     if (process->identified)
         tc_trace_encode_users(w, &process->users);
     if (process->image)
-        put_command_line(w, process->image);
+        put_command_line(w, process->image, SIZE_MAX);
 }
 
 /* A file that memfd_create(2) made has no place, and this for its name. */
@@ -117,7 +122,7 @@ static void put_image(struct tocsin_writer *w, const struct tc_trace_event *even
     const struct tc_trace_image *image = event->process->image;
 
     put_text(w, "exec_path", image->exec_path);
-    put_command_line(w, image);
+    put_command_line(w, image, SIZE_MAX);
     if (event->whole)
         put_args(w, image);
     put_text(w, "working_directory", image->folder);
@@ -142,6 +147,16 @@ static void put_exit(struct tocsin_writer *w, int status)
         tocsin_put_int(w, "exit_signal", signal);
 }
 
+/* Of the others, whoever wants to know has heard when they were executed. */
+static void put_old_command_line(struct tocsin_writer *w,
+                                 const struct tc_trace_event *event, size_t i)
+{
+    const struct tc_trace_image *image = event->ancestors[i]->image;
+
+    if (i && image && image->from_proc) /* the parent has a map of its own */
+        put_command_line(w, image, ANCESTOR_LINE_MAX);
+}
+
 static void put_ancestors(struct tocsin_writer *w, const struct tc_trace_event *event)
 {
     const struct tc_trace_process *process = event->process;
@@ -150,7 +165,7 @@ static void put_ancestors(struct tocsin_writer *w, const struct tc_trace_event *
     if (event->ancestor_count) {
         put_identity(w, event->ancestors[0]);
         if (event->ancestors[0]->image)
-            put_command_line(w, event->ancestors[0]->image);
+            put_command_line(w, event->ancestors[0]->image, SIZE_MAX);
     } else {
         tocsin_put_int(w, "pid", process->parent_pid);
         if (process->parent_start_ns)
@@ -161,6 +176,7 @@ static void put_ancestors(struct tocsin_writer *w, const struct tc_trace_event *
     for (size_t i = 0; i < event->ancestor_count; i++) {
         tocsin_begin_map(w, NULL);
         put_identity(w, event->ancestors[i]);
+        put_old_command_line(w, event, i);
         tocsin_end(w);
     }
     tocsin_end(w);

@@ -186,6 +186,7 @@ int tc_trace_proc_read(const struct tc_sensor_processes *clock, int32_t pid,
     process->image = tc_trace_image_new();
     if (!process->image)
         return -ENOMEM;
+    process->image->from_proc = true;
     read_image(pid, process->image);
     /* All of it is about one process if that is still there. */
     start_ns = tc_trace_proc_start(clock, pid);

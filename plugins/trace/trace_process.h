@@ -27,6 +27,7 @@ struct tc_trace_image {
     char *args; /* args_len bytes, each argument NUL-terminated */
     size_t args_len;
     bool args_cut, deleted;
+    bool from_proc; /* read there: most likely nobody was told of the exec */
     char container[TC_TRACE_CONTAINER_MAX]; /* "": in none */
     struct tc_trace_file file;
 };
