@@ -4,7 +4,8 @@
  * counted as lost. One object of these parts:
  *   trace_common.bpf.h  maps, counters, who a task is, texts
  *   trace_life.bpf.h    fork, exec, exit
- *   trace_flow.bpf.h    sockets
+ *   trace_flow.bpf.h    TCP connections that are made, and who listens
+ *   trace_socket.bpf.h  what else is done with sockets
  *   trace_acts.bpf.h    what processes do to themselves, others and the machine
  *   trace_call.bpf.h    which system call it is; trace_ended.bpf.h: that it has ended
  * Must not: wait, decide anything, or leave anything out.

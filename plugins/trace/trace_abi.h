@@ -66,16 +66,18 @@ enum tc_trace_flow_what {
     TC_TRACE_CONNECTED = 1,
     TC_TRACE_CONNECT_FAILED = 2,
     TC_TRACE_LISTENING = 3, /* its source is what it listens on */
+    TC_TRACE_ACCEPTED = 4,  /* its destination is who has connected */
+    TC_TRACE_BOUND = 5,     /* its source is what it is bound to */
 };
 
-/* What has become of a TCP socket. Ports as numbers, addresses as on the wire; of IPv4
- * the first four bytes. */
+/* What has become of a socket; its source is this machine's end. Ports as numbers,
+ * addresses as IPv6 has them, those of IPv4 mapped (RFC 4291). */
 struct tc_trace_flow_record {
     __u16 kind, what;
     __u32 pid;
     __u64 time_ns;  /* CLOCK_MONOTONIC */
     __u64 start_ns; /* of the process, since boot */
-    __u16 family, source_port, destination_port, unused;
+    __u16 protocol, source_port, destination_port, unused;
     __u8 source[16], destination[16];
 };
 

@@ -131,17 +131,6 @@ static __always_inline void act_base(struct texts *s, const struct path *path)
 
 /* ---- Descriptors of the caller. ---- */
 
-static __always_inline const struct file *file_of(__u32 fd)
-{
-    const struct task_struct *task = bpf_get_current_task_btf();
-    const struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-    const struct file *file = NULL;
-
-    if (fd < BPF_CORE_READ(table, max_fds))
-        bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + fd);
-    return file;
-}
-
 static __always_inline const struct path *path_of(const struct file *file)
 {
     if (!file)

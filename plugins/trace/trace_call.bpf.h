@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Owns: how a system call is told from another, and what it was given.
+ * Owns: how a system call is told from another, what it was given, and which file a
+ * descriptor of its caller stands for.
  */
 #ifndef TC_TRACE_CALL_BPF_H
 #define TC_TRACE_CALL_BPF_H
@@ -63,6 +64,18 @@ static __always_inline void args_of(const void *regs, __u64 args[5])
         args[3] = BPF_CORE_READ(arm64, regs[3]);
         args[4] = BPF_CORE_READ(arm64, regs[4]);
     }
+}
+
+/* Which file a descriptor of the caller stands for; NULL: none. */
+static __always_inline const struct file *file_of(__u32 fd)
+{
+    const struct task_struct *task = bpf_get_current_task_btf();
+    const struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+    const struct file *file = NULL;
+
+    if (fd < BPF_CORE_READ(table, max_fds))
+        bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + fd);
+    return file;
 }
 
 #endif

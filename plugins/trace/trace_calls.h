@@ -23,7 +23,14 @@
     CALL(memfd_create, memfd_create)                                                     \
     CALL(mount, mount)                                                                   \
     CALL(umount2, umount)                                                                \
-    CALL(move_mount, move_mount)
+    CALL(move_mount, move_mount)                                                         \
+    CALL(accept, accept) /* the first of sockets' */                                     \
+    CALL(accept4, accept4)                                                               \
+    CALL(bind, bind)                                                                     \
+    CALL(connect, connect)                                                               \
+    CALL(sendto, sendto)                                                                 \
+    CALL(sendmsg, sendmsg)                                                               \
+    CALL(sendmmsg, sendmmsg)
 
 #define TC_TRACE_NAMED_CALLS(CALL)                                                       \
     CALL(kill, kill)                                                                     \

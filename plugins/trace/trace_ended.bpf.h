@@ -9,13 +9,14 @@
 
 #include "trace_acts.bpf.h"
 #include "trace_call.bpf.h"
+#include "trace_socket.bpf.h"
 
 static __always_inline int call_ended(__u32 call, const void *regs, long result)
 {
     struct ended c = {.call = call, .result = result};
 
     args_of(regs, c.args);
-    return act_ended(&c);
+    return call < TC_TRACE_CALL_accept ? act_ended(&c) : socket_ended(&c);
 }
 
 /* The plugin says which function: its name has that of the machine in it. */

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Owns: what becomes of TCP sockets.
+ * Owns: what becomes of TCP connections that are made, and who listens; and how a socket
+ * is written into a record.
  */
 #ifndef TC_TRACE_FLOW_BPF_H
 #define TC_TRACE_FLOW_BPF_H
 
 #include "trace_common.bpf.h"
+
+#define MAPPED_BYTES 12 /* of ::ffff:0:0/96, before the IPv4 address (RFC 4291) */
 
 /* Who has begun to connect a socket: the end of it may come in anybody's time. */
 struct {
@@ -20,7 +23,7 @@ static __always_inline void put_flow(struct tc_trace_flow_record *r,
 {
     const struct sock_common *common = &sk->__sk_common;
 
-    r->family = BPF_CORE_READ(common, skc_family);
+    r->protocol = BPF_CORE_READ(sk, sk_protocol);
     r->source_port = BPF_CORE_READ(common, skc_num);
     if (!r->source_port) /* given back already, when a connect has failed */
         r->source_port =
@@ -28,13 +31,28 @@ static __always_inline void put_flow(struct tc_trace_flow_record *r,
     r->destination_port = __builtin_bswap16(BPF_CORE_READ(common, skc_dport));
     __builtin_memset(r->source, 0, sizeof(r->source));
     __builtin_memset(r->destination, 0, sizeof(r->destination));
-    if (r->family == AF_INET) {
-        bpf_core_read(r->source, 4, &common->skc_rcv_saddr);
-        bpf_core_read(r->destination, 4, &common->skc_daddr);
+    if (BPF_CORE_READ(common, skc_family) == AF_INET) {
+        r->source[10] = r->source[11] = 0xff;
+        r->destination[10] = r->destination[11] = 0xff;
+        bpf_core_read(r->source + MAPPED_BYTES, 4, &common->skc_rcv_saddr);
+        bpf_core_read(r->destination + MAPPED_BYTES, 4, &common->skc_daddr);
     } else {
         bpf_core_read(r->source, 16, &common->skc_v6_rcv_saddr);
         bpf_core_read(r->destination, 16, &common->skc_v6_daddr);
     }
+}
+
+static __always_inline void fill_flow(struct tc_trace_flow_record *r,
+                                      const struct sock *sk, __u16 what,
+                                      const struct actor *who)
+{
+    r->kind = TC_TRACE_FLOW;
+    r->what = what;
+    r->unused = 0;
+    r->pid = who->pid;
+    r->start_ns = who->start_ns;
+    r->time_ns = bpf_ktime_get_ns();
+    put_flow(r, sk);
 }
 
 static __always_inline void report_flow(const struct sock *sk, __u16 what,
@@ -46,13 +64,7 @@ static __always_inline void report_flow(const struct sock *sk, __u16 what,
         count(TC_TRACE_LOST + TC_TRACE_FLOW);
         return;
     }
-    r->kind = TC_TRACE_FLOW;
-    r->what = what;
-    r->unused = 0;
-    r->pid = who->pid;
-    r->start_ns = who->start_ns;
-    r->time_ns = bpf_ktime_get_ns();
-    put_flow(r, sk);
+    fill_flow(r, sk, what, who);
     count(TC_TRACE_REPORTED);
     bpf_ringbuf_submit(r, wake_flags());
 }

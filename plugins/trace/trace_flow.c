@@ -9,7 +9,7 @@
 const char *tc_trace_flow_topic(const struct tc_trace_flow_record *record, size_t len)
 {
     if (len < sizeof(*record) || record->kind != TC_TRACE_FLOW ||
-        (record->family != AF_INET && record->family != AF_INET6))
+        (record->protocol != IPPROTO_TCP && record->protocol != IPPROTO_UDP))
         return NULL;
     switch (record->what) {
     case TC_TRACE_CONNECTED:
@@ -18,12 +18,16 @@ const char *tc_trace_flow_topic(const struct tc_trace_flow_record *record, size_
         return "network.connect_failed";
     case TC_TRACE_LISTENING:
         return "network.listening";
+    case TC_TRACE_ACCEPTED:
+        return "network.accepted";
+    case TC_TRACE_BOUND:
+        return "network.bound";
     default:
         return NULL;
     }
 }
 
-/* An IPv6 socket that speaks IPv4 has the address in its last four bytes (RFC 4291). */
+/* IPv4 has the address in its last four bytes (RFC 4291). */
 static bool is_mapped(const uint8_t address[16])
 {
     static const uint8_t head[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -31,14 +35,12 @@ static bool is_mapped(const uint8_t address[16])
     return !memcmp(address, head, sizeof(head));
 }
 
-static void put_end(struct tocsin_writer *w, const char *key, bool v4,
-                    const uint8_t address[16], uint16_t port)
+static void put_end(struct tocsin_writer *w, const char *key, const uint8_t address[16],
+                    uint16_t port)
 {
     char text[INET6_ADDRSTRLEN] = "";
 
-    if (v4)
-        inet_ntop(AF_INET, address, text, sizeof(text));
-    else if (is_mapped(address))
+    if (is_mapped(address))
         inet_ntop(AF_INET, address + 12, text, sizeof(text));
     else
         inet_ntop(AF_INET6, address, text, sizeof(text));
@@ -48,21 +50,24 @@ static void put_end(struct tocsin_writer *w, const char *key, bool v4,
     tocsin_end(w);
 }
 
+/* The source is who has begun: of what was accepted, the other end. */
 void tc_trace_flow_put(struct tocsin_writer *w, const struct tc_trace_flow_record *record)
 {
-    bool v4 = record->family == AF_INET;
-    bool listens = record->what == TC_TRACE_LISTENING;
+    bool accepted = record->what == TC_TRACE_ACCEPTED;
+    bool alone = record->what == TC_TRACE_LISTENING || record->what == TC_TRACE_BOUND;
 
-    put_end(w, "source", v4, record->source, record->source_port);
-    if (!listens)
-        put_end(w, "destination", v4, record->destination, record->destination_port);
+    put_end(w, accepted ? "destination" : "source", record->source, record->source_port);
+    if (!alone)
+        put_end(w, accepted ? "source" : "destination", record->destination,
+                record->destination_port);
     tocsin_begin_map(w, "network");
-    tocsin_put_str(w, "transport", "tcp");
+    tocsin_put_str(w, "transport", record->protocol == IPPROTO_UDP ? "udp" : "tcp");
     tocsin_put_str(w, "type",
-                   v4 || is_mapped(listens ? record->source : record->destination)
-                       ? "ipv4"
-                       : "ipv6");
-    if (!listens)
-        tocsin_put_str(w, "direction", "egress");
+                   is_mapped(alone ? record->source : record->destination) ? "ipv4"
+                                                                           : "ipv6");
+    if (!alone) {
+        tocsin_put_str(w, "direction", accepted ? "ingress" : "egress");
+        tocsin_put_bool(w, "initiated", !accepted);
+    }
     tocsin_end(w);
 }

@@ -51,6 +51,7 @@ enum {
     AF_INET = 2,
     AF_INET6 = 10,
     IPPROTO_TCP = 6,
+    IPPROTO_UDP = 17,
 };
 
 struct tty_struct {
@@ -86,6 +87,7 @@ struct timespec64 {
 struct inode {
     struct super_block *i_sb;
     unsigned long i_ino;
+    unsigned short i_mode;
     long long i_size;
     const unsigned int i_nlink;
 };
@@ -197,12 +199,18 @@ struct sock_common {
     __u32 skc_daddr, skc_rcv_saddr;
     __u16 skc_dport, skc_num; /* the first as on the wire, the second as a number */
     unsigned short skc_family;
+    volatile unsigned char skc_state;
     struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
 };
 
 struct sock {
     struct sock_common __sk_common;
     __u16 sk_protocol;
+    __u8 sk_userlocks : 4;
+};
+
+struct socket {
+    struct sock *sk;
 };
 
 struct inet_sock {
