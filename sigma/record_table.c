@@ -253,16 +253,17 @@ const struct tc_record_kind tc_record_kinds[] = {
     {"dns.answered", NETWORK("dns")},
 
     {"process.credentials_changed", SYSCALL,
-     SAYS("setuid", "setreuid", "setresuid", "setfsuid", "setgid", "setregid",
-          "setresgid", "setfsgid", "setgroups", "capset")},
-    {"process.traced", SYSCALL, NAMES("ptrace")},
+     SAYS("setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid")},
+    {"process.traced", SYSCALL, SAYS("ptrace", "process_vm_writev")},
     {"process.signalled", SYSCALL,
      SAYS("kill", "tkill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo",
           "pidfd_send_signal")},
     {"process.memfd_created", SYSCALL, NAMES("memfd_create")},
     {"kernel.module_loaded", SYSCALL, SAYS("init_module", "finit_module")},
+    {"kernel.module_unloaded", SYSCALL, NAMES("delete_module")},
     {"kernel.bpf_loaded", SYSCALL, NAMES("bpf")},
     {"filesystem.mounted", SYSCALL, SAYS("mount", "move_mount")},
+    {"filesystem.unmounted", SYSCALL, NAMES("umount2")},
 };
 const size_t tc_record_kind_count = COUNT(tc_record_kinds);
 
