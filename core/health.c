@@ -276,6 +276,16 @@ static void put_fact(const struct tc_health *health, const char *key,
     tocsin_put_str(w, key, text ? text : fallback);
 }
 
+/* What only some agents have stands behind the fields that all have. */
+static void put_known(const struct tc_health *health, const char *key,
+                      struct tocsin_writer *w)
+{
+    const char *text = tc_health_fact(health, key);
+
+    if (text)
+        tocsin_put_str(w, key, text);
+}
+
 void tc_health_put(const struct tc_health *health,
                    const struct tc_health_numbers *numbers, struct tocsin_writer *w)
 {
@@ -307,6 +317,9 @@ void tc_health_put(const struct tc_health *health,
     tocsin_put_uint(w, "plugins_failed", numbers->plugins_failed);
     tocsin_put_uint(w, "events_dropped", numbers->events_dropped);
     put_fact(health, "last_swap", "never", w);
+    put_known(health, "sigma_rules_version", w);
+    put_known(health, "sigma_rules_updated", w);
+    put_known(health, "sigma_rules_status", w);
     if (!numbers->managed[0])
         return;
     tocsin_begin_array(w, "managed");

@@ -108,6 +108,7 @@ void tc_trial_explain(const struct tc_trial *trial, const char *prefix)
            "  cat test.com       # %s\n"
            "  tocsin threat list # what was found, where, and what was done about it\n"
            "  tocsin threat quarantine restore ID   # gives it back, and lets it pass\n"
+           "%s"
            "  tocsin alert list  # what was found, in files and in what programs do\n"
            "  tocsin health      # what protects, what is wrong, and how to mend it\n"
            "  tocsin tap         # what the agent sees and says, live; Ctrl-C ends it\n\n"
@@ -121,6 +122,9 @@ void tc_trial_explain(const struct tc_trial *trial, const char *prefix)
            trial->dir, trial->dir, prefix, "X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-",
            "STANDARD-ANTIVIRUS-TEST-FILE!$H+H*",
            root ? "refused, or gone: it is in quarantine" : "gone: it is in quarantine",
+           root ? "  tocsin edr selftest # imitates an attack; behaviour is judged "
+                  "everywhere\n"
+                : "",
            trial->dir);
     fflush(stdout);
 }
