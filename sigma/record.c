@@ -88,24 +88,41 @@ static void fill(struct tc_sigma_record *record, const struct tocsin_value *valu
     }
 }
 
+/* Item `index` of a list. They are mostly asked for in turn: it goes on from the last. */
+static bool read_item(struct tc_sigma_record *record, const struct tocsin_value *list,
+                      size_t index, struct tocsin_value *ret)
+{
+    const uint8_t *end = record->data + record->len, *at;
+    uint32_t start = (uint32_t)((const uint8_t *)list->ptr - record->data);
+
+    if (record->list != start || record->item > index) {
+        record->list = record->item_at = start;
+        record->item = 0;
+    }
+    for (at = record->data + record->item_at; record->item < index; record->item++) {
+        at = tocsin_skip(at, end);
+        if (!at) {
+            record->list = 0;
+            return false;
+        }
+    }
+    record->item_at = (uint32_t)(at - record->data);
+    return tocsin_read(at, end, ret) != NULL;
+}
+
 /* Value `*index` of what stands there; else *index is less by what it has. */
 static bool take(struct tc_sigma_record *record, const struct tocsin_value *value,
                  size_t *index, struct tc_sigma_value *ret)
 {
     size_t count = value->type == TOCSIN_ARRAY ? value->count : 1;
     struct tocsin_value item = *value;
-    struct tocsin_iter it;
 
     if (*index >= count) {
         *index -= count;
         return false;
     }
-    if (value->type == TOCSIN_ARRAY) {
-        tocsin_iter_init(&it, value);
-        for (size_t i = 0; i <= *index; i++)
-            if (!tocsin_iter_next(&it, NULL, &item))
-                return false;
-    }
+    if (value->type == TOCSIN_ARRAY && !read_item(record, value, *index, &item))
+        return false;
     fill(record, &item, ret);
     return true;
 }
@@ -443,6 +460,7 @@ bool tc_sigma_record(struct tc_sigma_record *record, size_t index, const char *t
         record->len = len;
         memset(record->at, 0, sizeof(record->at));
         memset(record->reach, 0, sizeof(record->reach));
+        record->list = 0;
     } else {
         kind = record->kind ? next_kind(record->kind) : NULL;
         if (!kind)

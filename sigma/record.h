@@ -32,6 +32,7 @@ struct tc_sigma_record {
     struct tc_record_reach reach[TC_PLACES];
     struct tc_record_reach walk[TOCSIN_EVENT_MAX_DEPTH]; /* of `any`: */
     size_t depth, walked;                                /* and how far it is */
+    uint32_t list, item, item_at; /* of the list last read: where it is; an item of it */
     char texts[TC_RECORD_TEXTS_MAX];
     size_t texts_len;
 };

@@ -221,6 +221,8 @@ static void arguments_are_those_of_execve_and_of_no_other_record(void **state)
     assert_string_equal(field(&bench, "a0"), "sh ");
     assert_string_equal(field(&bench, "a2"), "id ");
     assert_string_equal(field(&bench, "a3"), "");
+    assert_string_equal(field(&bench, "a2"), "id ");
+    assert_string_equal(field(&bench, "a1"), "-c ");
     assert_string_equal(field(&bench, "a02"), "");
     assert_string_equal(field(&bench, "a"), "");
     assert_string_equal(field(&bench, "exe"), "");
