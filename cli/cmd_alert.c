@@ -13,7 +13,7 @@
 #include "cli/print.h"
 #include "ipc/text.h"
 
-#define LABEL_WIDTH 17  /* columns of a field's name */
+#define LABEL_WIDTH 18  /* columns of a field's name */
 #define TEXT_SHOWN 1000 /* bytes of one text */
 #define DEPTH_SHOWN 4   /* maps within each other, whose fields stand on lines */
 #define TREE_INDENT 3
@@ -289,6 +289,15 @@ static bool is_one_of(const char *const *names, const struct tocsin_value *key)
     return false;
 }
 
+/* Of a process, `start` is one too. */
+static bool is_time(const char *name, const struct tocsin_value *v)
+{
+    const char *dot = strrchr(name, '.');
+
+    return v->type == TOCSIN_UINT && (tc_print_time_name(name, strlen(name)) ||
+                                      !strcmp(dot ? dot + 1 : name, "start"));
+}
+
 /* The fields of a map, but those named in `not`; nested ones by their dotted names. */
 static void print_fields(const struct tocsin_value *map, const char *prefix,
                          const char *const * not, unsigned depth)
@@ -313,7 +322,7 @@ static void print_fields(const struct tocsin_value *map, const char *prefix,
              n++)
             putchar(' ');
         fputs(" : ", stdout);
-        if (item.type == TOCSIN_UINT && tc_print_time_name(name, strlen(name)))
+        if (is_time(name, &item))
             tc_print_time(stdout, item.u, TC_TIME_ZONE);
         else
             print_value(&item);

@@ -175,8 +175,8 @@ static const struct row_kind {
      TC_STORE_PUT_REMEDY, false},
     {TOCSIN_TOPIC_ALERT_RAISED, TOCSIN_FIELD_ALERT_ID, alert_fields, TC_STORE_PUT_ALERT,
      true},
-    {"alert.response", TOCSIN_FIELD_ALERT_ID, response_fields, TC_STORE_PUT_RESPONSE,
-     false},
+    {TOCSIN_TOPIC_ALERT_RESPONSE, TOCSIN_FIELD_ALERT_ID, response_fields,
+     TC_STORE_PUT_RESPONSE, false},
 };
 
 int tc_store_errno(sqlite3 *db, int rc)
