@@ -235,7 +235,7 @@ void tc_sigma_evaluate(const struct tc_sigma_set *set, struct tc_sigma_scratch *
     }
     memcpy(s->candidates, s->view->always, s->rule_words * sizeof(*s->candidates));
     for (size_t i = 0; i < s->view->key_field_count; i++)
-        tc_field_scan(s, s->view->key_fields[i], true);
+        tc_field_scan(s, s->view->key_fields[i], TC_PASS_KEYS);
     for (size_t word = 0; word < s->rule_words; word++)
         for (uint64_t left = s->candidates[word]; left; left &= left - 1)
             look_at(s, 64 * word + (size_t)__builtin_ctzll(left));

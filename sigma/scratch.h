@@ -13,17 +13,25 @@
 
 #define TC_VIEWS_MAX 64 /* log sources that are remembered; then the oldest goes */
 
-/* A field of the event at hand. */
-struct tc_field_state {
-    uint64_t event;      /* that `first` and `count` are of */
-    uint64_t scanned[2]; /* the event of the pass for keys, and of that for the rest */
-    size_t first, count; /* in scratch->values */
+/* The passes over a field, in the order in which a view has them. */
+enum tc_pass {
+    TC_PASS_KEYS,    /* of rules of the view */
+    TC_PASS_FOREIGN, /* for keys of others' rules alone, which those of the view ask, too
+                      */
+    TC_PASS_REST,    /* for what is nobody's key */
+    TC_PASSES,
 };
 
-/* The passes over a field: of view->scans the ones from `first`, those for keys up to
- * `keys`, the others up to `end`. */
+/* A field of the event at hand. */
+struct tc_field_state {
+    uint64_t event;              /* that `first` and `count` are of */
+    uint64_t scanned[TC_PASSES]; /* the event that was gone over last */
+    size_t first, count;         /* in scratch->values */
+};
+
+/* Of view->scans, those of pass p are from at[p] up to at[p + 1]. */
 struct tc_view_field {
-    uint32_t first, keys, end;
+    uint32_t at[TC_PASSES + 1];
 };
 
 /* The rules for the events of one log source, or of one kind. */
@@ -84,9 +92,9 @@ const struct tc_field_state *tc_values_of(struct tc_sigma_scratch *s, uint32_t f
 /* The text in lower case, made once a value. */
 void tc_value_lower(struct tc_sigma_scratch *s, struct tc_value *value);
 
-/* Goes over a field's values for keys, or for the other atoms, once an event: sets the
- * hits, and of the keys' rules that are in the view the candidates. */
-void tc_field_scan(struct tc_sigma_scratch *s, uint32_t field, bool keys);
+/* Goes over a field's values, once an event: sets the hits, and of the keys' rules that
+ * are in the view the candidates. */
+void tc_field_scan(struct tc_sigma_scratch *s, uint32_t field, enum tc_pass pass);
 
 /* The answer to an atom, worked out once an event. */
 bool tc_atom_true(struct tc_sigma_scratch *s, uint32_t atom);

@@ -133,15 +133,14 @@ static void scan_values(struct tc_sigma_scratch *s, const struct tc_scan *scan)
     }
 }
 
-void tc_field_scan(struct tc_sigma_scratch *s, uint32_t index, bool keys)
+void tc_field_scan(struct tc_sigma_scratch *s, uint32_t index, enum tc_pass pass)
 {
     const struct tc_view_field *field = &s->view->fields[index];
 
-    if (s->fields[index].scanned[keys] == s->number)
+    if (s->fields[index].scanned[pass] == s->number)
         return;
-    s->fields[index].scanned[keys] = s->number;
-    for (uint32_t i = keys ? field->first : field->keys;
-         i < (keys ? field->keys : field->end); i++) {
+    s->fields[index].scanned[pass] = s->number;
+    for (uint32_t i = field->at[pass]; i < field->at[pass + 1]; i++) {
         const struct tc_scan *scan = s->view->scans[i];
 
         if (index != TC_FIELD_ANY || !scan->database)
@@ -194,7 +193,9 @@ static bool work_out(struct tc_sigma_scratch *s, uint32_t index)
     const struct tc_atom *atom = &s->set->atoms[index];
 
     if (atom->scanned) {
-        tc_field_scan(s, atom->field, atom->rule_count > 0);
+        tc_field_scan(s, atom->field, atom->rule_count ? TC_PASS_KEYS : TC_PASS_REST);
+        if (atom->rule_count && !tc_bit(s->hits, index))
+            tc_field_scan(s, atom->field, TC_PASS_FOREIGN);
         if (atom->sure || !tc_bit(s->hits, index))
             return tc_bit(s->hits, index);
     }

@@ -29,18 +29,38 @@ static bool applies(const struct tc_source *rule, const struct tc_sigma_event *e
            agree(rule->product, event->product) && agree(rule->service, event->service);
 }
 
-/* Whether a pass for keys is one for rules of the view, among others of its source. */
-static bool serves(const struct tc_sigma_set *set, const struct tc_scan *scan,
-                   const struct tc_view *view)
+static enum tc_pass pass_of(const struct tc_sigma_set *set, const struct tc_scan *scan,
+                            const struct tc_view *view)
 {
-    for (size_t i = 0; scan->keys && i < scan->count; i++) {
+    if (!scan->keys)
+        return TC_PASS_REST;
+    for (size_t i = 0; i < scan->count; i++) {
         const struct tc_atom *atom = &set->atoms[scan->literals[i].atom];
 
         for (size_t k = 0; k < atom->rule_count; k++)
             if (tc_bit(view->rules, atom->rules[k]))
-                return true;
+                return TC_PASS_KEYS;
     }
-    return !scan->keys;
+    return TC_PASS_FOREIGN;
+}
+
+/* The passes over one field: scans of the set from `first` up to `end`. */
+static void find_field_scans(const struct tc_sigma_set *set, const unsigned char *agrees,
+                             struct tc_view *view, size_t first, size_t end,
+                             uint32_t *count)
+{
+    struct tc_view_field *field = &view->fields[set->scans[first].field];
+
+    for (int pass = 0; pass < TC_PASSES; pass++) {
+        field->at[pass] = *count;
+        for (size_t i = first; i < end; i++)
+            if (agrees[set->scans[i].source] &&
+                pass_of(set, &set->scans[i], view) == (enum tc_pass)pass)
+                view->scans[(*count)++] = &set->scans[i];
+    }
+    field->at[TC_PASSES] = *count;
+    if (field->at[TC_PASS_KEYS + 1] > field->at[TC_PASS_KEYS])
+        view->key_fields[view->key_field_count++] = set->scans[first].field;
 }
 
 /* The passes for rules of the view. Those of a field follow each other in the set. */
@@ -48,21 +68,13 @@ static void find_scans(const struct tc_sigma_set *set, const unsigned char *agre
                        struct tc_view *view)
 {
     uint32_t count = 0;
+    size_t end;
 
-    for (size_t i = 0; i < set->scan_count; i++) {
-        const struct tc_scan *scan = &set->scans[i];
-        struct tc_view_field *field = &view->fields[scan->field];
-
-        if (!agrees[scan->source] || !serves(set, scan, view))
-            continue;
-        if (!field->end)
-            field->first = field->keys = count;
-        if (scan->keys && field->keys == field->first)
-            view->key_fields[view->key_field_count++] = scan->field;
-        view->scans[count++] = scan;
-        field->end = count;
-        if (scan->keys)
-            field->keys = count;
+    for (size_t i = 0; i < set->scan_count; i = end) {
+        for (end = i + 1;
+             end < set->scan_count && set->scans[end].field == set->scans[i].field;)
+            end++;
+        find_field_scans(set, agrees, view, i, end, &count);
     }
 }
 

@@ -333,6 +333,34 @@ static void rule_is_not_looked_at_for_what_many_rules_ask(void **state)
     bench_done(&bench);
 }
 
+static void regress_what_is_a_key_of_other_log_sources_is_still_looked_for(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_load(&bench,
+               "title: p\nlogsource: {category: process_creation}\n"
+               "detection:\n    s:\n        Image|endswith: /shell\n    condition: s\n"
+               "---\ntitle: f\nlogsource: {category: file_event}\n"
+               "detection:\n    s:\n        TargetFilename|startswith: /etc/cron.d/\n"
+               "        Image|endswith: /shell\n    condition: s\n"
+               "---\ntitle: n\nlogsource: {category: file_event}\n"
+               "detection:\n    s:\n        TargetFilename|startswith: /etc/cron.d/\n"
+               "    own:\n        Image|endswith: [/shell, /crontab]\n"
+               "    condition: s and not own\n");
+    assert_string_equal(
+        bench_event(&bench, "{\"topic\":\"file.created\",\"event\":{\"file\":{\"path\":"
+                            "\"/etc/cron.d/x\"},\"process\":{\"executable\":"
+                            "\"/bin/shell\"}}}"),
+        "f ");
+    assert_string_equal(
+        bench_event(&bench, "{\"topic\":\"file.created\",\"event\":{\"file\":{\"path\":"
+                            "\"/etc/cron.d/x\"},\"process\":{\"executable\":"
+                            "\"/bin/cp\"}}}"),
+        "n ");
+    bench_done(&bench);
+}
+
 static void our_own_events_are_known_by_sigmas_names(void **state)
 {
     struct bench bench;
@@ -367,6 +395,7 @@ int main(void)
         cmocka_unit_test(log_source_limits_the_rules_where_both_give_it),
         cmocka_unit_test(rules_of_several_log_sources_share_what_they_look_for),
         cmocka_unit_test(rule_is_not_looked_at_for_what_many_rules_ask),
+        cmocka_unit_test(regress_what_is_a_key_of_other_log_sources_is_still_looked_for),
         cmocka_unit_test(our_own_events_are_known_by_sigmas_names),
     };
 
