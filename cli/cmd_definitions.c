@@ -11,27 +11,19 @@
 #include "cli/commands.h"
 #include "cli/general.h"
 #include "cli/print.h"
+#include "cli/sources.h"
 
-#define SOURCES_MAX 512  /* log sources that are told apart */
-#define SOURCE_BYTES 192 /* of one's name */
 #define KEY_MAX 96
 #define AGAIN_MAX                                                                        \
     5 /* times that a list is read anew because it has changed meanwhile                 \
        */
-
-/* A log source, and how many of its rules can fire. */
-struct source {
-    char name[SOURCE_BYTES];
-    uint64_t rules, fire;
-};
 
 /* The rules of plugin edr, put together of the pages of its answers. */
 struct listing {
     struct tc_cli *cli;
     struct tocsin_writer items; /* an open array */
     uint64_t generation, next;
-    struct source *sources;
-    size_t sources_n;
+    struct tc_sources sources;
 };
 
 static const char *const detectors[] = {"edr", "av"};
@@ -41,47 +33,17 @@ static const struct tc_column rule_columns[] = {
     {"TITLE", "title"}, {NULL, NULL},
 };
 
-static const struct tc_column source_columns[] = {
-    {"LOG SOURCE", "source"}, {"RULES", "rules"}, {"CAN FIRE", "can_fire"},
-    {"PERCENT", "percent"},   {NULL, NULL},
-};
-
 /* ---- One rule ---- */
 
-/* The log source of a rule as product/category/service, without what it leaves open. */
-static void name_source(const struct tocsin_value *rule, char ret[SOURCE_BYTES])
+/* The log source of a rule as the agent tells it. */
+static void name_source(const struct tocsin_value *rule, char ret[TC_SOURCE_NAME_BYTES])
 {
-    static const char *const parts[] = {"product", "category", "service"};
-    size_t len = tocsin_value_size(rule), n = 0;
-    struct tocsin_str part;
+    size_t len = tocsin_value_size(rule);
+    const struct tocsin_str parts[] = {tocsin_find_str(rule->start, len, "product"),
+                                       tocsin_find_str(rule->start, len, "category"),
+                                       tocsin_find_str(rule->start, len, "service")};
 
-    ret[0] = 0;
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        part = tocsin_find_str(rule->start, len, parts[i]);
-        if (part.ptr && n < SOURCE_BYTES)
-            n += (size_t)snprintf(ret + n, SOURCE_BYTES - n, "%s%.*s", n ? "/" : "",
-                                  (int)(part.len < 64 ? part.len : 64), part.ptr);
-    }
-    if (!n)
-        snprintf(ret, SOURCE_BYTES, "%s",
-                 tocsin_find_bool(rule->start, len, "correlation", false) ? "correlation"
-                                                                          : "any");
-}
-
-static void count_source(struct listing *l, const char *name, bool fires)
-{
-    struct source *source = l->sources;
-
-    while (source < l->sources + l->sources_n && strcmp(source->name, name) != 0)
-        source++;
-    if (source == l->sources + SOURCES_MAX)
-        return;
-    if (source == l->sources + l->sources_n) {
-        memcpy(source->name, name, SOURCE_BYTES);
-        l->sources_n++;
-    }
-    source->rules++;
-    source->fire += fires;
+    tc_source_name(parts, tocsin_find_bool(rule->start, len, "correlation", false), ret);
 }
 
 static void take_item(struct listing *l, const struct tocsin_value *item)
@@ -89,7 +51,7 @@ static void take_item(struct listing *l, const struct tocsin_value *item)
     struct tocsin_value key = {.type = TOCSIN_NIL}, value;
     size_t len = tocsin_value_size(item);
     struct tocsin_str state = tocsin_find_str(item->start, len, "state");
-    char source[SOURCE_BYTES], name[KEY_MAX];
+    char source[TC_SOURCE_NAME_BYTES], name[KEY_MAX];
     struct tocsin_iter it;
 
     tocsin_begin_map(&l->items, NULL);
@@ -103,7 +65,7 @@ static void take_item(struct listing *l, const struct tocsin_value *item)
     if (!tocsin_str_is(state, "refused")) {
         name_source(item, source);
         tocsin_put_str(&l->items, "source", source);
-        count_source(l, source, tocsin_str_is(state, "runs"));
+        tc_sources_count(&l->sources, source, tocsin_str_is(state, "runs"));
     }
     tocsin_end(&l->items);
 }
@@ -152,7 +114,9 @@ static void begin_listing(struct listing *l, struct tocsin_writer *totals)
     tocsin_writer_init_growing(totals);
     tocsin_begin_map(totals, NULL);
     tocsin_begin_array(&l->items, NULL);
-    l->next = l->sources_n = 0;
+    l->next = l->sources.count = 0;
+    if (l->sources.items)
+        memset(l->sources.items, 0, TC_SOURCES_MAX * sizeof(*l->sources.items));
 }
 
 /* Asks a detector for a page. Its own refusal is said with its name. */
@@ -168,29 +132,6 @@ static int ask(struct tc_cli *cli, const char *method, uint64_t offset,
         tocsin_put_uint(&w, "offset", offset);
     tocsin_end(&w);
     return tc_call(cli, method, &w, NULL, NULL, ret_answer);
-}
-
-static void put_sources(struct tocsin_writer *w, const struct listing *l)
-{
-    tocsin_begin_array(w, "sources");
-    for (size_t i = 0; i < l->sources_n; i++) {
-        tocsin_begin_map(w, NULL);
-        tocsin_put_str(w, "source", l->sources[i].name);
-        tocsin_put_uint(w, "rules", l->sources[i].rules);
-        tocsin_put_uint(w, "can_fire", l->sources[i].fire);
-        tocsin_put_uint(w, "percent", 100 * l->sources[i].fire / l->sources[i].rules);
-        tocsin_end(w);
-    }
-    tocsin_end(w);
-}
-
-static int by_rules(const void *a, const void *b)
-{
-    const struct source *x = a, *y = b;
-
-    if (x->rules != y->rules)
-        return x->rules < y->rules ? 1 : -1;
-    return strcmp(x->name, y->name);
 }
 
 /* All that a detector says of its definitions, as one map under its name. */
@@ -214,11 +155,9 @@ static int put_detector(struct listing *l, const char *name, struct tocsin_write
             break;
     }
     tocsin_end(&l->items);
-    if (l->sources_n)
-        qsort(l->sources, l->sources_n, sizeof(*l->sources), by_rules);
     tocsin_put_encoded(&totals, "items", l->items.buf, l->items.len);
-    if (l->sources_n)
-        put_sources(&totals, l);
+    if (l->sources.count)
+        tc_sources_put(&l->sources, &totals, "sources");
     tocsin_end(&totals);
     error = l->items.error ? l->items.error : totals.error;
     if (!r && error)
@@ -325,7 +264,7 @@ static void print_detector(const char *name, const struct tocsin_value *detector
     }
     if (tocsin_find(detector->start, len, "sources", &sources)) {
         puts("\nwhat can fire here, by log source:");
-        tc_print_table(stdout, source_columns, &sources);
+        tc_sources_print(&sources);
     }
 }
 
@@ -351,11 +290,11 @@ static int print(const struct tc_cli *cli, const struct tocsin_writer *w)
 
 int tc_run_definitions_list(struct tc_cli *cli)
 {
-    struct listing l = {.cli = cli, .sources = calloc(SOURCES_MAX, sizeof(*l.sources))};
+    struct listing l = {.cli = cli};
     struct tocsin_writer w;
     int r = TC_EXIT_DONE, one;
 
-    if (!l.sources)
+    if (tc_sources_init(&l.sources))
         return tc_call_failed("%s", strerror(ENOMEM));
     tocsin_writer_init_growing(&w);
     tocsin_begin_map(&w, NULL);
@@ -371,7 +310,7 @@ int tc_run_definitions_list(struct tc_cli *cli)
         r = r ? r : one;
     }
     tocsin_writer_done(&w);
-    free(l.sources);
+    tc_sources_done(&l.sources);
     return r;
 }
 

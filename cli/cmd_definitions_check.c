@@ -13,12 +13,15 @@
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/print.h"
+#include "cli/sources.h"
 #include "ipc/json.h"
 #include "sigma/record.h"
 #include "sigma/sigma.h"
 
 struct check {
     const struct tc_cli *cli;
+    const char *product; /* of the machines that the rules are for; NULL: this one's */
+    struct tc_sources sources;
     size_t problems; /* that were printed */
     size_t refused, cannot_run, no_source, rules;
 };
@@ -85,6 +88,20 @@ static void refuse(struct check *check, const char *path, const char *why)
     take_problem(check, &problem);
 }
 
+static void count_source(struct check *check, const struct tc_sigma_rule *rule,
+                         bool fires)
+{
+    const char *const texts[] = {rule->product, rule->category, rule->service};
+    struct tocsin_str parts[3] = {{NULL, 0}};
+    char name[TC_SOURCE_NAME_BYTES];
+
+    for (size_t i = 0; i < 3; i++)
+        if (texts[i])
+            parts[i] = str(texts[i]);
+    tc_source_name(parts, rule->correlation, name);
+    tc_sources_count(&check->sources, name, fires);
+}
+
 /* What no sensor tells of, and what the engine cannot do. */
 static void look_at_rules(struct check *check, const struct tc_sigma_set *set)
 {
@@ -94,7 +111,10 @@ static void look_at_rules(struct check *check, const struct tc_sigma_set *set)
     for (size_t i = 0; i < check->rules; i++) {
         const struct tc_sigma_rule *rule = tc_sigma_rule(set, i);
 
-        why = rule->why_not ? NULL : tc_sigma_no_source(set, i);
+        why = rule->why_not    ? NULL
+              : check->product ? tc_sigma_no_source_on(set, i, check->product)
+                               : tc_sigma_no_source(set, i);
+        count_source(check, rule, !rule->why_not && !why);
         check->cannot_run += rule->why_not != NULL;
         check->no_source += why != NULL;
         if (why)
@@ -142,6 +162,29 @@ static int check_sigma(struct check *check)
     return error;
 }
 
+/* The shares by log source, in either form. */
+static int print_sources(struct check *check)
+{
+    struct tocsin_value array;
+    struct tocsin_writer w;
+    int error;
+
+    tocsin_writer_init_growing(&w);
+    tc_sources_put(&check->sources, &w, NULL);
+    error = w.error;
+    if (!error && check->cli->json) {
+        fputs("],\"sources\":", stdout);
+        error = tc_json_write(stdout, w.buf, w.len);
+    } else if (!error && check->rules && tocsin_read(w.buf, w.buf + w.len, &array)) {
+        puts(check->problems ? "\nwhat can fire, by log source:"
+                             : "what can fire, by log source:");
+        tc_sources_print(&array);
+        fputc('\n', stdout);
+    }
+    tocsin_writer_done(&w);
+    return error;
+}
+
 static void print_totals(const struct check *check)
 {
     size_t runs = check->rules - check->cannot_run - check->no_source;
@@ -155,7 +198,6 @@ static void print_totals(const struct check *check)
     };
 
     if (check->cli->json) {
-        fputc(']', stdout);
         for (size_t i = 0; i < sizeof(totals) / sizeof(totals[0]); i++)
             printf(",\"%s\":%zu", totals[i].name, totals[i].value);
         puts("}");
@@ -167,14 +209,18 @@ static void print_totals(const struct check *check)
 
 int tc_run_definitions_check(struct tc_cli *cli)
 {
-    struct check check = {.cli = cli};
-    int error;
+    struct check check = {.cli = cli, .product = tc_args_option(cli, "product")};
+    int error = tc_sources_init(&check.sources), printed;
 
+    if (error)
+        return tc_call_failed("%s", strerror(-error));
     if (cli->json)
         fputs("{\"problems\":[", stdout);
     error = check_sigma(&check);
+    printed = print_sources(&check);
     print_totals(&check);
-    if (error)
-        return tc_call_failed("the rules: %s", strerror(-error));
+    tc_sources_done(&check.sources);
+    if (error || printed)
+        return tc_call_failed("the rules: %s", strerror(error ? -error : -printed));
     return check.refused ? TC_EXIT_FAILED : TC_EXIT_DONE;
 }

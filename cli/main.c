@@ -49,6 +49,12 @@ static const struct tc_option selftest_options[] = {
     {NULL, NULL, NULL, false},
 };
 
+static const struct tc_option check_options[] = {
+    {"product", "NAME", "for machines of this kind, linux or macos, not for this one",
+     false},
+    {NULL, NULL, NULL, false},
+};
+
 static const struct tc_option tap_options[] = {
     {"filter", "FIELD=VALUE", "only events with this value; all must hold", true},
     {"count", "N", "end after N events", false},
@@ -260,6 +266,7 @@ static const struct tc_command commands[] = {
     {.path = "definitions check",
      .usage = "PATH...",
      .help = "Check files or folders of Sigma rules, without the agent",
+     .options = check_options,
      .args_min = 1,
      .args_max = TC_CLI_WORDS_MAX,
      .run = tc_run_definitions_check},

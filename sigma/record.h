@@ -59,4 +59,8 @@ const char *tc_sigma_path(const char *field, size_t index);
  */
 const char *tc_sigma_no_source(const struct tc_sigma_set *set, size_t rule);
 
+/* The same on a machine with another product (as rules name it: linux, macos). */
+const char *tc_sigma_no_source_on(const struct tc_sigma_set *set, size_t rule,
+                                  const char *product);
+
 #endif

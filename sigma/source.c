@@ -114,7 +114,7 @@ static bool kind_fits(const struct tc_sigma_rule *rule, const struct tc_record_k
            part_fits(rule->service, kind->service);
 }
 
-static const char *wrong_product(const char *product)
+static const char *wrong_product(const char *product, const char *here)
 {
     static const char *const others[][2] = {
         {"linux", "it is made for Linux, and this machine does not run it"},
@@ -122,7 +122,7 @@ static const char *wrong_product(const char *product)
         {"windows", "it is made for Windows, and this machine does not run it"},
     };
 
-    if (part_fits(product, TC_RECORD_PRODUCT))
+    if (part_fits(product, here))
         return NULL;
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
         if (!strcasecmp(product, others[i][0]))
@@ -130,10 +130,11 @@ static const char *wrong_product(const char *product)
     return "no sensor tells of its product";
 }
 
-static const char *no_source(const struct tc_sigma_set *set, const struct tc_rule *rule)
+static const char *no_source(const struct tc_sigma_set *set, const struct tc_rule *rule,
+                             const char *product)
 {
     const struct tc_sigma_rule *info = &rule->info;
-    const char *why = wrong_product(info->product);
+    const char *why = wrong_product(info->product, product);
     bool fits = false;
 
     if (why || (!info->category && !info->service))
@@ -153,7 +154,8 @@ static const char *no_source(const struct tc_sigma_set *set, const struct tc_rul
                          : "it is about a category that no sensor's events belong to";
 }
 
-const char *tc_sigma_no_source(const struct tc_sigma_set *set, size_t index)
+const char *tc_sigma_no_source_on(const struct tc_sigma_set *set, size_t index,
+                                  const char *product)
 {
     const struct tc_rule *rule = &set->rules[index];
     const struct tc_correlation *c = rule->correlation;
@@ -162,13 +164,18 @@ const char *tc_sigma_no_source(const struct tc_sigma_set *set, size_t index)
     if (rule->info.why_not)
         return NULL;
     if (!c)
-        return no_source(set, rule);
+        return no_source(set, rule, product);
     /* Those of time need all that they refer to, the others one. There are no circles of
      * those that run. */
     for (size_t i = 0; i < c->rule_count; i++) {
-        why = tc_sigma_no_source(set, c->rules[i]);
+        why = tc_sigma_no_source_on(set, c->rules[i], product);
         if (!why != tc_correlation_is_temporal(c))
             break;
     }
     return why ? "a rule that it needs can never match here" : NULL;
+}
+
+const char *tc_sigma_no_source(const struct tc_sigma_set *set, size_t index)
+{
+    return tc_sigma_no_source_on(set, index, TC_RECORD_PRODUCT);
 }

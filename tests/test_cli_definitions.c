@@ -51,7 +51,11 @@ static void check_of_right_rules_ends_with_0(void **state)
     check_text(&run, "", "a.yml", RULE("A", LINUX, "s") "---\n" RULE("B", LINUX, "s"));
     assert_int_equal(run.status, 0);
     assert_string_equal(
-        run.out, "2 rules: 2 run, 0 cannot run, 0 have no source here; 0 refused\n");
+        run.out, "what can fire, by log source:\n"
+                 "LOG SOURCE              RULES  CAN FIRE  PERCENT\n"
+                 "linux/process_creation  2      2         100\n"
+                 "\n"
+                 "2 rules: 2 run, 0 cannot run, 0 have no source here; 0 refused\n");
     assert_string_equal(run.err, "");
 }
 
@@ -78,6 +82,20 @@ static void check_says_what_nothing_here_would_feed(void **state)
     assert_int_equal(run.status, 0);
     assert_non_null(strstr(run.out, "/a.yml: no_source: "));
     assert_non_null(strstr(run.out, "\n1 rules: 0 run, 0 cannot run, 1 have no source"));
+}
+
+static void check_is_for_another_product_where_asked_for(void **state)
+{
+    static const char rule[] =
+        RULE("A", "category: process_creation, product: macos", "s");
+    struct cli_run run;
+
+    (void)state;
+    check_text(&run, "", "a.yml", rule);
+    assert_non_null(strstr(run.out, "\n1 rules: 0 run"));
+    check_text(&run, "--product macos ", "a.yml", rule);
+    assert_non_null(strstr(run.out, "\n1 rules: 1 run"));
+    assert_non_null(strstr(run.out, "macos/process_creation  1      1         100\n"));
 }
 
 static void check_names_the_command_for_yara(void **state)
@@ -117,6 +135,8 @@ static void check_is_json_where_asked_for(void **state)
     assert_string_equal(json_object_get_string(value), "refused");
     assert_true(json_object_object_get_ex(problem, "line", &value));
     assert_int_equal(json_object_get_int(value), 5);
+    assert_true(json_object_object_get_ex(root, "sources", &value));
+    assert_int_equal(json_object_array_length(value), 0);
     assert_true(json_object_object_get_ex(root, "refused", &value));
     assert_int_equal(json_object_get_int(value), 1);
     json_object_put(root);
@@ -218,6 +238,7 @@ int main(void)
         cmocka_unit_test(check_of_right_rules_ends_with_0),
         cmocka_unit_test(check_says_the_place_of_a_mistake_and_ends_with_1),
         cmocka_unit_test(check_says_what_nothing_here_would_feed),
+        cmocka_unit_test(check_is_for_another_product_where_asked_for),
         cmocka_unit_test(check_names_the_command_for_yara),
         cmocka_unit_test(check_of_what_is_not_there_ends_with_1),
         cmocka_unit_test(check_is_json_where_asked_for),

@@ -30,6 +30,7 @@ _tocsin_options() {
     'threat list' | 'alert list') echo '--limit' ;;
     'threat quarantine restore') echo '--to --overwrite' ;;
     'scan custom') echo '--path' ;;
+    'definitions check') echo '--product' ;;
     'rule test') echo '--rules --events' ;;
     'edr selftest') echo '--wait' ;;
     tap) echo '--filter --count --record' ;;
@@ -49,7 +50,7 @@ _tocsin() {
         fi
         case "$word" in
         --output | --socket | --field | --details | --limit | --to | --path | --filter | \
-            --count | --record | --rules | --events | --wait) skip=1 ;;
+            --count | --record | --rules | --events | --wait | --product) skip=1 ;;
         -* | help) ;;
         *) path+="${path:+ }$word" ;;
         esac
@@ -58,6 +59,7 @@ _tocsin() {
     case "$prev" in
     --output) COMPREPLY=($(compgen -W 'text json' -- "$cur")) ;;
     --details) COMPREPLY=($(compgen -W 'system_extensions plugins' -- "$cur")) ;;
+    --product) COMPREPLY=($(compgen -W 'linux macos' -- "$cur")) ;;
     --socket | --to | --path | --record | --rules | --events) COMPREPLY=($(compgen -f -- "$cur")) ;;
     --field | --limit | --filter | --count | --wait) ;;
     *)
