@@ -388,6 +388,39 @@ static void table_is_bounded_by_bytes(void **state)
     end_table(processes);
 }
 
+static void below_are_those_who_run_and_descend_from_that_very_process(void **state)
+{
+    /* A child, its child, one of another start, one of nobody's, one that has ended. */
+    static const struct who child[] = {{40, 400, NULL, NULL, 0},
+                                       {30, 300, NULL, NULL, 0}};
+    static const struct who grandchild[] = {
+        {50, 500, NULL, NULL, 0}, {40, 400, NULL, NULL, 0}, {30, 300, NULL, NULL, 0}};
+    static const struct who other[] = {{60, 600, NULL, NULL, 0},
+                                       {30, 299, NULL, NULL, 0}};
+    static const struct who ended[] = {{70, 700, NULL, NULL, 0},
+                                       {30, 300, NULL, NULL, 0}};
+    struct tc_edr_processes *processes = new_table();
+    struct tc_edr_id below[4];
+
+    (void)state;
+    take(processes, STARTED, child, 2, 1);
+    take(processes, STARTED, grandchild, 3, 2);
+    take(processes, STARTED, other, 2, 1);
+    take(processes, STARTED, ended, 2, 1);
+    take(processes, EXITED, ended, 2, 1);
+    assert_int_equal(
+        tc_edr_processes_below(processes, (struct tc_edr_id){30, 300}, below, 4), 2);
+    assert_int_equal(below[0].pid + below[1].pid, 40 + 50);
+    assert_int_equal(below[0].start + below[1].start, 400 + 500);
+    assert_int_equal(
+        tc_edr_processes_below(processes, (struct tc_edr_id){30, 0}, below, 4), 3);
+    assert_int_equal(
+        tc_edr_processes_below(processes, (struct tc_edr_id){30, 300}, below, 1), 1);
+    assert_int_equal(
+        tc_edr_processes_below(processes, (struct tc_edr_id){50, 500}, below, 4), 0);
+    end_table(processes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -400,6 +433,7 @@ int main(void)
         cmocka_unit_test(table_forgets_who_has_ended_first),
         cmocka_unit_test(table_remembers_only_so_many_that_have_ended),
         cmocka_unit_test(table_is_bounded_by_bytes),
+        cmocka_unit_test(below_are_those_who_run_and_descend_from_that_very_process),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,8 @@ struct victim {
     int pid;
     uint64_t start;
     const char *executable, *exec_path, *folder, *hash;
+    const char *command_line; /* NULL: one that the rule matches */
+    const struct victim *parent;
 };
 
 static double seconds(void)
@@ -171,7 +173,16 @@ static void tell(struct tc_harness *h, const struct victim *victim)
     tocsin_put_int(&w, "pid", victim->pid);
     tocsin_put_uint(&w, "start", victim->start);
     tocsin_put_str(&w, "executable", victim->executable);
-    tocsin_put_str(&w, "command_line", "odd");
+    tocsin_put_str(&w, "command_line",
+                   victim->command_line ? victim->command_line : "odd");
+    tocsin_begin_array(&w, "ancestors");
+    if (victim->parent) {
+        tocsin_begin_map(&w, NULL);
+        tocsin_put_int(&w, "pid", victim->parent->pid);
+        tocsin_put_uint(&w, "start", victim->parent->start);
+        tocsin_end(&w);
+    }
+    tocsin_end(&w);
     if (victim->exec_path)
         tocsin_put_str(&w, "exec_path", victim->exec_path);
     if (victim->folder)
@@ -258,7 +269,7 @@ static int child_of(int pid)
     return (int)strtol(text, NULL, 10);
 }
 
-static void edr_suspends_a_process_with_all_below_it(void **state)
+static void edr_suspends_a_process_with_all_below_it_and_resumes_it(void **state)
 {
     struct tc_harness *h = start(*state, RULE_ID "=suspend");
     struct victim victim = run("/bin/sh", "sleep 100 & echo; wait");
@@ -268,9 +279,52 @@ static void edr_suspends_a_process_with_all_below_it(void **state)
     assert_int_equal(tocsin_event_int(event, "response.processes", 0), 2);
     await_state(victim.pid, 'T');
     await_state(child, 'T');
+    assert_int_equal(
+        tocsin_event_int(ask_edr(h, "rpc.edr.resume", "pid", (uint64_t)victim.pid),
+                         "processes", 0),
+        2);
+    await_state(victim.pid, 'S'); /* it waits for its child again */
     assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(reap_all(), 1); /* now it has ended by itself */
+    event = ask_edr(h, "rpc.edr.resume", "pid", (uint64_t)victim.pid);
+    assert_string_equal(tc_harness_text(h, event, "code"), "not_found");
+    event = ask_edr(h, "rpc.edr.resume", "pid", 1);
+    assert_string_equal(tc_harness_text(h, event, "code"), "refused");
+    event = ask_edr(h, "rpc.edr.resume", NULL, 0);
+    assert_string_equal(tc_harness_text(h, event, "code"), "usage");
+}
+
+/* Who has left its parent behind is known by what was told when it was started. */
+static void edr_kills_those_whose_parents_have_ended(void **state)
+{
+    struct tc_harness *h = start(*state, RULE_ID "=kill");
+    struct victim victim = run("/bin/sh", "(sleep 100 &); echo; exec sleep 100");
+    struct victim orphan = {.executable = "/usr/bin/sleep", .command_line = "sleep 100"};
+    struct victim other = run("/bin/sh", "echo; exec sleep 100");
+    const struct tocsin_event *event;
+    uint64_t started;
+    char text[64], *at = text;
+
+    orphan.parent = other.parent = &victim;
+    other.command_line = "sleep 100";
+    assert_true(tc_sensor_proc_read(text, sizeof(text), "/proc/self/task/%d/children",
+                                    getpid()) > 0);
+    while ((orphan.pid = (int)strtol(at, &at, 10)) != 0)
+        if (orphan.pid != victim.pid && orphan.pid != other.pid)
+            break;
+    assert_true(state_of(orphan.pid, &orphan.start) != 0);
+    tell(h, &orphan);
+    victim.start += 1; /* of another process of the same number */
+    tell(h, &other);
+    victim.start -= 1;
     assert_int_equal(kill(victim.pid, SIGKILL), 0);
-    assert_int_equal(reap_all(), 2);
+    await_state(victim.pid, 'Z');
+    event = respond(h, &victim, "kill", "done", "it had ended; these descend from it");
+    assert_int_equal(tocsin_event_int(event, "response.processes", 0), 1);
+    await_state(orphan.pid, 'Z');
+    assert_true(strchr("SR", state_of(other.pid, &started)) != NULL);
+    assert_int_equal(kill(other.pid, SIGKILL), 0);
+    assert_int_equal(reap_all(), 3);
 }
 
 static void edr_touches_nobody_who_has_a_pid_but_another_start(void **state)
@@ -580,7 +634,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(edr_kills_a_process_with_all_below_it),
         TEST(edr_kills_who_forks_all_the_time),
-        TEST(edr_suspends_a_process_with_all_below_it),
+        TEST(edr_suspends_a_process_with_all_below_it_and_resumes_it),
+        TEST(edr_kills_those_whose_parents_have_ended),
         TEST(edr_touches_nobody_who_has_a_pid_but_another_start),
         TEST(edr_says_so_when_it_had_ended),
         TEST(edr_never_touches_the_agent_or_init),

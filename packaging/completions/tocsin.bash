@@ -16,7 +16,7 @@ _tocsin_words() {
     profile) echo 'list check' ;;
     definitions) echo 'list reload check' ;;
     rule) echo 'test' ;;
-    edr) echo 'selftest' ;;
+    edr) echo 'selftest resume' ;;
     config) echo 'validate show reload' ;;
     diagnostic) echo 'stats' ;;
     tap) echo 'file.* verdict.* threat.* alert.* approval.* sensor.* plugin.* config.* agent.* bus.* rpc.*' ;;

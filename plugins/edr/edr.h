@@ -9,9 +9,11 @@
  *   edr_judge.c    an event against the rules: records, evaluation, matches
  *   edr_tell.c     a match as alert.raised: which alert it is one of, and when it is told
  *   edr_respond.c  what is done about a match, where the operator asked for it
+ *   edr_resume.c   rpc.edr.resume: what was suspended goes on
  *   edr_rpc.c      requests
  *
- * Below them, and without it: edr_alerts (which matches are one alert), edr_process (who
+ * Below them, and without it: edr_responses (what is wanted), edr_act and edr_program
+ * (doing it), edr_alerts (which matches are one alert), edr_process (who
  * descends from whom), edr_write (the wording of alert.raised; edr_attack, edr_copy and
  * edr_machine serve it); the engine itself is sigma/.
  */
@@ -174,6 +176,10 @@ void tc_edr_respond(struct tc_edr *edr, const char *alert_id,
 
 /* quarantine.done */
 void tc_edr_respond_answer(struct tc_edr *edr, const struct tocsin_event *answer);
+
+/* ---- edr_resume.c ---- */
+
+void tc_edr_resume(struct tc_edr *edr, const struct tocsin_event *request);
 
 /* ---- edr_rpc.c ---- */
 

@@ -28,10 +28,12 @@ static bool is_ours(void *arg, pid_t pid)
     return act->host->is_agent(act->host, pid);
 }
 
-static struct tc_sensor_who since_boot(const struct tc_edr_who *who, uint64_t boot_ns)
+static struct tc_sensor_who since_boot(const struct tc_edr_id *id, uint64_t boot_ns)
 {
-    return (struct tc_sensor_who){
-        .pid = who->pid, .start_ns = who->start > boot_ns ? who->start - boot_ns : 0};
+    uint64_t start = (uint64_t)id->start;
+
+    return (struct tc_sensor_who){.pid = (pid_t)id->pid,
+                                  .start_ns = start > boot_ns ? start - boot_ns : 0};
 }
 
 /*
@@ -70,7 +72,7 @@ static void signal_tree(struct tc_edr_act *act, enum tc_edr_action action, int n
     if (err == -EPERM) {
         tc_edr_outcome_set(outcome, "refused",
                            "process %d is the agent's, the kernel's, or process 1",
-                           act->who.pid);
+                           (int)act->who.pid);
     } else if (err || !signalled.count) {
         tc_edr_outcome_set(outcome, "failed", "it had ended");
     } else {
@@ -95,4 +97,14 @@ void tc_edr_act_run(struct tc_edr_act *act)
         signal_tree(act, TC_EDR_KILL, SIGKILL, pidfd >= 0);
     if (pidfd >= 0)
         close(pidfd);
+}
+
+void tc_edr_act_resume(struct tc_edr_act *act)
+{
+    struct tc_sensor_who who = {.start_ns = 0};
+
+    act->boot_ns = tc_sensor_proc_boot_ns();
+    (void)tc_sensor_who_is((pid_t)act->who.pid, &who); /* or else it had ended */
+    act->who.start = (int64_t)(act->boot_ns + who.start_ns);
+    signal_tree(act, TC_EDR_SUSPEND, SIGCONT, true);
 }

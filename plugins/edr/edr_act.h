@@ -8,9 +8,9 @@
 #define TC_EDR_ACT_H
 
 #include <limits.h>
-#include <sys/types.h>
 #include <tocsin/plugin.h>
 
+#include "edr_process.h"
 #include "edr_responses.h"
 
 #define TC_EDR_REASON 512    /* bytes of a reason for people */
@@ -22,17 +22,11 @@ struct tc_edr_outcome {
     size_t processes; /* that got the signal */
 };
 
-/* (pid, start): start in nanoseconds since the epoch, as events have it. */
-struct tc_edr_who {
-    pid_t pid;
-    uint64_t start;
-};
-
 struct tc_edr_act {
     const struct tocsin_host *host; /* lends is_agent */
     unsigned actions;               /* bits: SUSPEND, KILL, QUARANTINE */
-    struct tc_edr_who who;
-    struct tc_edr_who below[TC_EDR_BELOW_MAX]; /* whoever is their parent by now */
+    struct tc_edr_id who;
+    struct tc_edr_id below[TC_EDR_BELOW_MAX]; /* whoever is their parent by now */
     size_t below_n;
     uint64_t boot_ns;                /* when the machine was started, as once read */
     const struct tocsin_event *exec; /* that told of its last exec, or else anything */
@@ -45,6 +39,9 @@ struct tc_edr_act {
 };
 
 void tc_edr_act_run(struct tc_edr_act *act);
+
+/* SIGCONT to whoever has the pid now and all below; the outcome is that of SUSPEND. */
+void tc_edr_act_resume(struct tc_edr_act *act);
 
 void tc_edr_outcome_set(struct tc_edr_outcome *outcome, const char *status,
                         const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -306,6 +306,34 @@ size_t tc_edr_processes_chain(struct tc_edr_processes *processes,
     }
 }
 
+static bool descends(const struct entry *entry, struct tc_edr_id above)
+{
+    struct ancestors from;
+    struct tc_edr_link link;
+
+    ancestors_init(&from, entry->event, false);
+    while (ancestors_next(&from, &link))
+        if (link.pid == above.pid && (!above.start || link.start == above.start))
+            return true;
+    return false;
+}
+
+size_t tc_edr_processes_below(const struct tc_edr_processes *processes,
+                              struct tc_edr_id above, struct tc_edr_id *ret, size_t max)
+{
+    const struct entry *entry;
+    size_t n = 0;
+
+    TAILQ_FOREACH(entry, &processes->running, in_order)
+    {
+        if (n == max)
+            break;
+        if (!entry->as_parent && descends(entry, above))
+            ret[n++] = (struct tc_edr_id){entry->pid, entry->start};
+    }
+    return n;
+}
+
 void tc_edr_processes_counters(const struct tc_edr_processes *processes,
                                struct tc_edr_process_counters *ret)
 {

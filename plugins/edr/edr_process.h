@@ -52,6 +52,18 @@ size_t tc_edr_processes_chain(struct tc_edr_processes *processes,
                               const struct tocsin_event *event,
                               struct tc_edr_link ret[1 + TC_EDR_CHAIN_MAX]);
 
+struct tc_edr_id {
+    int64_t pid, start; /* start: ns since the epoch */
+};
+
+/*
+ * Fills in who runs and is known to descend from a process (start 0: whoever has that
+ * pid), also where those in between have ended and another is the parent by now. How
+ * many, at most `max`; in no order.
+ */
+size_t tc_edr_processes_below(const struct tc_edr_processes *processes,
+                              struct tc_edr_id above, struct tc_edr_id *ret, size_t max);
+
 struct tc_edr_process_counters {
     uint64_t held, bytes, evicted;
 };

@@ -151,7 +151,7 @@ static bool find_script(struct tc_edr_act *act, int pidfd)
     }
     take_path(act, fd, path);
     changed_ns = (uint64_t)st.st_ctim.tv_sec * NS_PER_S + (uint64_t)st.st_ctim.tv_nsec;
-    if (changed_ns <= act->exec->time_ns && sees_our_files(act->who.pid, pidfd)) {
+    if (changed_ns <= act->exec->time_ns && sees_our_files((pid_t)act->who.pid, pidfd)) {
         act->fd = fd;
         return true;
     }
@@ -185,7 +185,7 @@ static void find_program(struct tc_edr_act *act, int pidfd)
         tc_edr_outcome_set(outcome, "failed", "%.300s: %s", path, strerror(-fd));
         return;
     }
-    act->hash_counts = !runs_file(act->who.pid, pidfd, &st);
+    act->hash_counts = !runs_file((pid_t)act->who.pid, pidfd, &st);
     if (act->hash_counts && !tocsin_event_str(act->exec, "process.hash.sha256").ptr) {
         close(fd);
         tc_edr_outcome_set(outcome, "failed",
@@ -214,8 +214,9 @@ void tc_edr_program_find(struct tc_edr_act *act, int pidfd)
     struct tc_edr_outcome *outcome = &act->outcomes[TC_EDR_QUARANTINE];
 
     act->fd = -1;
-    if (act->host->is_agent(act->host, act->who.pid)) {
-        tc_edr_outcome_set(outcome, "refused", "process %d is the agent's", act->who.pid);
+    if (act->host->is_agent(act->host, (pid_t)act->who.pid)) {
+        tc_edr_outcome_set(outcome, "refused", "process %d is the agent's",
+                           (int)act->who.pid);
         return;
     }
     if (!find_script(act, pidfd))

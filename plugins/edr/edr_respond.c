@@ -35,7 +35,7 @@ struct job {
 /* For whom something was done, or tried. */
 struct done_for {
     char alert_id[TC_EDR_ALERT_ID_BYTES];
-    int64_t pid, start;
+    struct tc_edr_id who;
 };
 
 struct tc_edr_responder {
@@ -184,7 +184,7 @@ static void put_common(struct tocsin_writer *w, const struct job *job)
         return;
     tocsin_begin_map(w, "process");
     tocsin_put_int(w, "pid", job->act.who.pid);
-    tocsin_put_uint(w, "start", job->act.who.start);
+    tocsin_put_int(w, "start", job->act.who.start);
     put_text(w, "name", text_of(job, TOCSIN_FIELD_PROCESS_NAME));
     put_text(w, "executable", text_of(job, TOCSIN_FIELD_PROCESS_EXECUTABLE));
     put_text(w, "command_line", text_of(job, TOCSIN_FIELD_PROCESS_COMMAND_LINE));
@@ -298,8 +298,8 @@ static struct job *job_new(struct tc_edr *edr, const char *alert_id,
     job->rule_name = strdup(rule->title);
     job->act.host = edr->host;
     job->act.boot_ns = edr->responder->boot_ns;
-    job->act.who.pid = (pid_t)tocsin_event_int(event, TOCSIN_FIELD_PROCESS_PID, 0);
-    job->act.who.start = (uint64_t)tocsin_event_int(event, TOCSIN_FIELD_PROCESS_START, 0);
+    job->act.who.pid = tocsin_event_int(event, TOCSIN_FIELD_PROCESS_PID, 0);
+    job->act.who.start = tocsin_event_int(event, TOCSIN_FIELD_PROCESS_START, 0);
     if (job->rule_id && job->rule_name)
         return job;
     job_free(job);
@@ -418,7 +418,7 @@ static void tell_impossible(struct job *job)
     tc_edr_outcome_set(&job->act.outcomes[TC_EDR_ISOLATE], "failed",
                        "not possible: plugin netfilter is not installed");
     tell_known(job);
-    if (job->act.who.pid <= 0 || !job->act.who.start)
+    if (job->act.who.pid <= 0 || job->act.who.start <= 0)
         tell_all(job, "failed", "the event does not say which process it was");
     if (job->edr->responder->jobs_n > RUNNING_MAX)
         tell_all(job, "failed", "too many responses at once");
@@ -428,14 +428,14 @@ static void tell_impossible(struct job *job)
 static bool is_repeated(struct tc_edr *edr, const struct job *job)
 {
     struct tc_edr_responder *responder = edr->responder;
-    bool passive = edr->host->passive(edr->host);
-    struct done_for done = {.pid = passive ? 0 : job->act.who.pid,
-                            .start = passive ? 0 : (int64_t)job->act.who.start};
+    struct done_for done = {.who = job->act.who};
     const struct done_for *before;
 
+    if (edr->host->passive(edr->host)) /* then once an alert is enough */
+        done.who = (struct tc_edr_id){0, 0};
     for (size_t i = 0; i < REMEMBERED; i++) {
         before = &responder->done[i];
-        if (before->pid == done.pid && before->start == done.start &&
+        if (before->who.pid == done.who.pid && before->who.start == done.who.start &&
             !strcmp(before->alert_id, job->alert_id)) {
             edr->counters.responses_repeated++;
             return true;
@@ -465,6 +465,8 @@ void tc_edr_respond(struct tc_edr *edr, const char *alert_id,
         tell_impossible(job);
     }
     if (job->act.actions) {
+        job->act.below_n = tc_edr_processes_below(edr->processes, job->act.who,
+                                                  job->act.below, TC_EDR_BELOW_MAX);
         r = tc_edr_work(edr, act, acted, job);
         job->acting = !r;
         if (r)

@@ -250,6 +250,7 @@ void tc_edr_rpc(struct tc_edr *edr, const struct tocsin_event *request)
     } methods[] = {
         {"definitions", definitions},
         {"reload", reload},
+        {"resume", tc_edr_resume},
         {"stats", stats},
     };
     const char *name = strrchr(request->topic, '.') + 1;

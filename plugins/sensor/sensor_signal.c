@@ -58,6 +58,17 @@ static bool has_ended(const struct stat_line *stat)
     return strchr("ZX", stat->state) && stat->threads <= 1;
 }
 
+int tc_sensor_who_is(pid_t pid, struct tc_sensor_who *ret_who)
+{
+    struct stat_line stat;
+
+    if (read_stat(pid, pid, &stat) || has_ended(&stat))
+        return -ESRCH;
+    ret_who->pid = pid;
+    ret_who->start_ns = stat.start_ticks * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+    return 0;
+}
+
 int tc_sensor_open_process(const struct tc_sensor_who *who)
 {
     uint64_t tick_ns = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);

@@ -32,6 +32,9 @@ struct tc_sensor_signalled {
     bool more;    /* there were more than TC_SENSOR_TREE_MAX, or they kept coming */
 };
 
+/* Who has this number now; -ESRCH: nobody. */
+int tc_sensor_who_is(pid_t pid, struct tc_sensor_who *ret_who);
+
 /* A pidfd of that very process; -ESRCH: it has ended, or another has its number. */
 int tc_sensor_open_process(const struct tc_sensor_who *who);
 
