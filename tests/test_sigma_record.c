@@ -445,6 +445,47 @@ static void an_event_that_is_cut_short_has_what_is_left(void **state)
     }
 }
 
+static void lists_may_be_read_in_any_order(void **state)
+{
+    struct bench bench;
+    struct tc_sigma_value value;
+    char name[16], text[16];
+
+    (void)state;
+    tocsin_writer_init(&bench.w, bench.bytes, sizeof(bench.bytes));
+    tocsin_begin_map(&bench.w, NULL);
+    tocsin_begin_map(&bench.w, "process");
+    tocsin_begin_array(&bench.w, "args");
+    for (unsigned i = 0; i < 1000; i++) {
+        snprintf(text, sizeof(text), "v%u", i);
+        tocsin_put_str(&bench.w, NULL, text);
+    }
+    tocsin_end(&bench.w);
+    tocsin_begin_array(&bench.w, "name");
+    tocsin_put_str(&bench.w, NULL, "one");
+    tocsin_put_str(&bench.w, NULL, "two");
+    tocsin_end(&bench.w);
+    tocsin_end(&bench.w);
+    end(&bench);
+    find_record(&bench, "process.started", "auditd", "EXECVE");
+    assert_string_equal(field(&bench, "argc"), "1000 ");
+    for (unsigned i = 0; i < 1000; i++) {
+        unsigned n = i * 389 % 1001;
+
+        snprintf(name, sizeof(name), "a%u", n);
+        snprintf(text, sizeof(text), "v%u ", n);
+        assert_string_equal(field(&bench, name), n < 1000 ? text : "");
+        if (i % 3 == 0)
+            assert_string_equal(field(&bench, "process.name"), "one two ");
+    }
+    for (size_t i = 0; i < 1000; i++) {
+        assert_true(bench.record.sigma.field(&bench.record, "process.args", i, &value));
+        snprintf(text, sizeof(text), "v%zu", i);
+        assert_true(tocsin_str_is(value.text, text));
+    }
+    assert_false(bench.record.sigma.field(&bench.record, "process.args", 1000, &value));
+}
+
 /* ---- Keywords ---- */
 
 static void keywords_are_looked_for_in_the_words_of_the_record(void **state)
@@ -596,6 +637,90 @@ static void every_real_rule_of_a_category_for_linux_can_match(void **state)
     tc_sigma_set_free(set);
 }
 
+#define RULES_MAX 512
+
+static void note_match(void *arg, const struct tc_sigma_match *match)
+{
+    bool *matched = arg;
+
+    assert_true(match->rule < RULES_MAX);
+    matched[match->rule] = true;
+}
+
+/* What is known of a kind of record leaves out rules, and never one that matches. */
+static unsigned compare_matches(struct bench *bench, const char *topic,
+                                const struct tc_sigma_set *set,
+                                struct tc_sigma_scratch *scratch)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; record(bench, topic, i); i++) {
+        bool all[RULES_MAX] = {false}, some[RULES_MAX] = {false};
+
+        tc_sigma_evaluate(set, scratch, &bench->record.sigma, note_match, some);
+        assert_true(record(bench, topic, 0));
+        for (size_t k = 1; k <= i; k++)
+            assert_true(record(bench, topic, k));
+        bench->record.sigma.kind = NULL;
+        tc_sigma_evaluate(set, scratch, &bench->record.sigma, note_match, all);
+        assert_memory_equal(all, some, sizeof(all));
+        for (size_t k = 0; k < RULES_MAX; k++)
+            count += some[k];
+    }
+    return count;
+}
+
+static void leaving_out_rules_of_other_kinds_leaves_out_no_match(void **state)
+{
+    static const char yaml[] =
+        "title: 0\nlogsource: {service: auditd}\n"
+        "detection: {s: {type: EXECVE}, condition: s}\n---\n"
+        "title: 1\nlogsource: {service: auditd}\n"
+        "detection: {s: {type: EXECVE}, condition: not s}\n---\n"
+        "title: 2\nlogsource: {service: auditd}\n"
+        "detection: {s: {key: null}, condition: s}\n---\n"
+        "title: 3\nlogsource: {service: auditd}\n"
+        "detection: {s: {key|exists: true}, t: {nametype: DEL*}, condition: s or "
+        "t}\n---\n"
+        "title: 4\nlogsource: {service: auditd}\n"
+        "detection: {s: {SYSCALL|re: '^exec'}, condition: s}\n---\n"
+        "title: 5\nlogsource: {service: auditd}\n"
+        "detection: {s: {SYSCALL: [a, RENAMEAT]}, t: {success: 'no'},"
+        " condition: s and not t}\n---\n"
+        "title: 6\nlogsource: {service: auditd}\n"
+        "detection: {s: {type: path, name|contains: new}, condition: s}\n---\n"
+        "title: 7\nlogsource: {category: file_event}\n"
+        "detection: {s: {TargetFilename|endswith: new}, t: {Nothing: '*'},"
+        " condition: s and not t}\n---\n"
+        "title: 8\nlogsource: {service: auditd}\n"
+        "detection: {s: [sh, bash], condition: s}\n---\n"
+        "title: 9\nlogsource: {service: auditd}\n"
+        "detection: {s: {process.pid|gte: 4711, a1: '-c'}, condition: s}\n";
+    struct tc_sigma_loader *loader;
+    struct tc_sigma_scratch *scratch;
+    struct tc_sigma_set *set;
+    struct bench bench;
+    unsigned matches = 0;
+
+    (void)state;
+    assert_int_equal(tc_sigma_loader_new(&(struct tc_sigma_options){NULL}, &loader), 0);
+    assert_int_equal(tc_sigma_loader_add_text(loader, "t.yml", yaml, strlen(yaml)), 0);
+    if (access(DATA "linux", R_OK) == 0)
+        assert_int_equal(tc_sigma_loader_add(loader, DATA "linux"), 0);
+    assert_int_equal(tc_sigma_loader_finish(loader, &set), 0);
+    assert_int_equal(tc_sigma_scratch_new(set, &scratch), 0);
+    begin(&bench);
+    put_file(&bench, "/srv/new", "/srv/old");
+    put_flow(&bench, "egress");
+    end(&bench);
+    for (size_t i = 0; i < tc_record_kind_count; i++)
+        matches += compare_matches(&bench, tc_record_kinds[i].topic, set, scratch);
+    assert_true(matches > 100);
+    assert_int_equal(compare_matches(&bench, "vendor.thing", set, scratch), 0);
+    tc_sigma_scratch_free(scratch);
+    tc_sigma_set_free(set);
+}
+
 /* ---- The tables ---- */
 
 static void tables_are_in_the_order_that_they_are_looked_up_by(void **state)
@@ -639,10 +764,12 @@ int main(void)
         cmocka_unit_test(what_is_asked_for_twice_in_one_text_is_one_value),
         cmocka_unit_test(fields_may_be_asked_for_in_any_order),
         cmocka_unit_test(an_event_that_is_cut_short_has_what_is_left),
+        cmocka_unit_test(lists_may_be_read_in_any_order),
         cmocka_unit_test(keywords_are_looked_for_in_the_words_of_the_record),
         cmocka_unit_test(a_rule_that_no_event_can_match_is_told_why),
         cmocka_unit_test(a_correlation_lives_by_the_rules_it_needs),
         cmocka_unit_test(every_real_rule_of_a_category_for_linux_can_match),
+        cmocka_unit_test(leaving_out_rules_of_other_kinds_leaves_out_no_match),
         cmocka_unit_test(tables_are_in_the_order_that_they_are_looked_up_by),
     };
 
