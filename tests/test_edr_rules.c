@@ -150,6 +150,26 @@ static void edr_bounds_hostile_rule_files_and_runs_the_others(void **state)
     assert_string_equal(tc_harness_text(h, await_alert(h), "alert.title"), "Netcat");
 }
 
+static void edr_goes_on_judging_while_hostile_files_appear(void **state)
+{
+    struct edr *edr = *state;
+    struct tc_harness *h;
+    int n = 0;
+
+    put_rule(edr, "nc.yml", "Netcat", "{Image|endswith: /nc}");
+    h = run_edr(edr, "suppress=0s");
+    put_bulk(edr, "deep.yml", "title: ", '{', 1u << 20);
+    put_bulk(edr, "huge.yml", "title: ", 'x', 5u << 20);
+    put_bulk(edr, "bytes.yml", "title: ", '\1', 1000);
+    for (; stat_of(h, "rules_refused") < 3 && n < 1000; n++) {
+        publish_started(h, 100 + n, "/usr/bin/nc", "nc -l 1");
+        tc_harness_run(h, edr_never_, 5);
+    }
+    assert_int_equal(stat_of(h, "rules_refused"), 3);
+    assert_int_equal(stat_of(h, "matches"), n);
+    assert_int_equal(stat_of(h, "unjudged"), 0);
+}
+
 static void edr_shows_some_broken_files_in_health_and_counts_the_rest(void **state)
 {
     struct edr *edr = *state;
@@ -241,6 +261,7 @@ int main(void)
         TEST(edr_definitions_beyond_the_end_are_empty),
         TEST(edr_loses_no_event_while_rules_are_swapped),
         TEST(edr_bounds_hostile_rule_files_and_runs_the_others),
+        TEST(edr_goes_on_judging_while_hostile_files_appear),
         TEST(edr_shows_some_broken_files_in_health_and_counts_the_rest),
         TEST(edr_stops_while_rules_are_being_loaded),
         TEST(edr_stops_before_it_has_its_first_rules),

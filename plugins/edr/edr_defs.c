@@ -282,7 +282,7 @@ static void swap(struct tc_edr *edr, const char *reason)
     edr->reading->rules = NULL;
     edr->rules->version = ++edr->counters.reloads;
     report_facts(edr);
-    edr->host->log(edr->host, TOCSIN_LOG_INFO, "%zu rules of %zu files in force (%s)%s",
+    edr->host->log(edr->host, TOCSIN_LOG_INFO, "rules in force: %zu, of %zu files (%s)%s",
                    edr->rules->states[TC_EDR_RUNS], edr->rules->files, reason,
                    first ? "" : "; what correlations have counted begins anew");
 }
