@@ -552,9 +552,10 @@ static void trace_tells_of_no_act_when_it_is_told_not_to(void **state)
 
 static int setup(void **state)
 {
+    static const char *const options[] = {"acts=auto", NULL};
     static struct tc_trace_scratch scratch;
 
-    tc_trace_scratch_init(&scratch, NULL);
+    tc_trace_scratch_init(&scratch, options);
     *state = &scratch;
     return 0;
 }

@@ -395,9 +395,10 @@ static bool own_network(void)
 /* One for all: letting go of the hooks takes a kernel seconds in an emulator. */
 static int setup(void **state)
 {
+    static const char *const options[] = {"acts=auto", NULL};
     static struct tc_trace_scratch scratch;
 
-    tc_trace_scratch_init(&scratch, NULL);
+    tc_trace_scratch_init(&scratch, options);
     *state = &scratch;
     return 0;
 }

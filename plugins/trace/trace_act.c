@@ -52,7 +52,8 @@ void tc_trace_act_put_event(struct tocsin_writer *w,
 {
     static const char *const names[TC_TRACE_CALLS] = {
 #define NAME(name, function) [TC_TRACE_CALL_##name] = #name,
-        TC_TRACE_HOOKED_CALLS(NAME) TC_TRACE_NAMED_CALLS(NAME)
+        TC_TRACE_CREDENTIAL_CALLS(NAME) TC_TRACE_HOOKED_CALLS(NAME)
+            TC_TRACE_NAMED_CALLS(NAME)
 #undef NAME
     };
 
@@ -192,9 +193,14 @@ static void put_signalled(struct tocsin_writer *w, const struct tc_trace_act *ac
 
 static void put_module(struct tocsin_writer *w, const struct tc_trace_act *act)
 {
-    tocsin_begin_map(w, "module");
-    put_text(w, "name", act->record, TC_TRACE_ACT_NAME);
-    tocsin_end(w);
+    size_t len;
+
+    text_of(act->record, TC_TRACE_ACT_NAME, &len);
+    if (len) {
+        tocsin_begin_map(w, "module");
+        put_text(w, "name", act->record, TC_TRACE_ACT_NAME);
+        tocsin_end(w);
+    }
     put_path(w, act->record);
 }
 

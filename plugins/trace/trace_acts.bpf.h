@@ -125,7 +125,7 @@ static __always_inline void act_user_text(struct texts *s, enum tc_trace_act_tex
 static __always_inline void act_base(struct texts *s, const struct path *path)
 {
     if (path)
-        put_path(s, path);
+        put_path(s, (__u64)path);
     s->act.end[TC_TRACE_ACT_BASE] = s->at;
 }
 

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Owns: the system calls whose ends are told of, as one list for both sides. A line is
- * CALL(name of the call, name of its function in the kernel); the first part is hooked,
- * the second only named: what those do is seen elsewhere.
+ * Owns: the system calls whose ends are told of, as lists for both sides. A line is
+ * CALL(name of the call, name of its function in the kernel).
  */
 #ifndef TC_TRACE_CALLS_H
 #define TC_TRACE_CALLS_H
 
-#define TC_TRACE_HOOKED_CALLS(CALL)                                                      \
+/* All of these end in one function, commit_creds. */
+#define TC_TRACE_CREDENTIAL_CALLS(CALL)                                                  \
     CALL(setuid, setuid)                                                                 \
     CALL(setgid, setgid)                                                                 \
     CALL(setreuid, setreuid)                                                             \
     CALL(setregid, setregid)                                                             \
     CALL(setresuid, setresuid)                                                           \
-    CALL(setresgid, setresgid)                                                           \
+    CALL(setresgid, setresgid)
+
+/* Each is hooked by itself. */
+#define TC_TRACE_HOOKED_CALLS(CALL)                                                      \
     CALL(ptrace, ptrace)                                                                 \
     CALL(process_vm_writev, process_vm_writev)                                           \
     CALL(init_module, init_module)                                                       \
@@ -32,6 +35,7 @@
     CALL(sendmsg, sendmsg)                                                               \
     CALL(sendmmsg, sendmmsg)
 
+/* Only named: they send signals, which are seen where they are sent. */
 #define TC_TRACE_NAMED_CALLS(CALL)                                                       \
     CALL(kill, kill)                                                                     \
     CALL(tkill, tkill)                                                                   \
@@ -42,10 +46,11 @@
 
 #define TC_TRACE_CALL_NUMBERS 512 /* of the calls of a kernel; the rest is not ours */
 
-/* In the order of the lists; what is not in them is 0. */
+/* In the order of the lists, with a mark after each of the first two. */
 enum tc_trace_call {
     TC_TRACE_CALL_OTHER,
 #define TC_TRACE_CALL_NAME(name, function) TC_TRACE_CALL_##name,
+    TC_TRACE_CREDENTIAL_CALLS(TC_TRACE_CALL_NAME) TC_TRACE_CALLS_CREDENTIAL,
     TC_TRACE_HOOKED_CALLS(TC_TRACE_CALL_NAME) TC_TRACE_CALLS_HOOKED,
     TC_TRACE_NAMED_CALLS(TC_TRACE_CALL_NAME)
 #undef TC_TRACE_CALL_NAME

@@ -124,39 +124,39 @@ static __always_inline void fill_task(struct tc_trace_record *r,
                                       const struct task_struct *task)
 {
     const struct task_struct___audited *audited = (const void *)task;
-    const struct task_struct *leader = BPF_CORE_READ(task, group_leader);
-    const struct task_struct *parent = BPF_CORE_READ(leader, real_parent, group_leader);
-    const struct signal_struct *signal = BPF_CORE_READ(task, signal);
-    const struct cred *cred = BPF_CORE_READ(task, cred);
+    const struct task_struct *leader = task->group_leader;
+    const struct task_struct *parent = leader->real_parent->group_leader;
+    const struct signal_struct *signal = task->signal;
+    const struct cred *cred = task->cred;
 
     r->flags = 0;
     r->time_ns = bpf_ktime_get_ns();
     r->cpu = bpf_get_smp_processor_id();
-    r->pid = BPF_CORE_READ(task, tgid);
-    r->start_ns = BPF_CORE_READ(leader, start_boottime);
-    r->parent_pid = BPF_CORE_READ(parent, tgid);
-    r->parent_start_ns = BPF_CORE_READ(parent, start_boottime);
+    r->pid = task->tgid;
+    r->start_ns = leader->start_boottime;
+    r->parent_pid = parent->tgid;
+    r->parent_start_ns = parent->start_boottime;
     r->forker_pid = 0;
     r->forker_start_ns = 0;
-    r->session = BPF_CORE_READ(signal, pids[PIDTYPE_SID], numbers[0].nr);
-    r->uid = BPF_CORE_READ(cred, uid.val);
-    r->euid = BPF_CORE_READ(cred, euid.val);
-    r->suid = BPF_CORE_READ(cred, suid.val);
-    r->gid = BPF_CORE_READ(cred, gid.val);
-    r->egid = BPF_CORE_READ(cred, egid.val);
-    r->sgid = BPF_CORE_READ(cred, sgid.val);
+    r->session = signal->pids[PIDTYPE_SID]->numbers[0].nr;
+    r->uid = cred->uid.val;
+    r->euid = cred->euid.val;
+    r->suid = cred->suid.val;
+    r->gid = cred->gid.val;
+    r->egid = cred->egid.val;
+    r->sgid = cred->sgid.val;
     r->login_uid = TC_TRACE_NO_LOGIN;
     if (bpf_core_field_exists(audited->loginuid))
-        r->login_uid = BPF_CORE_READ(audited, loginuid.val);
-    r->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+        r->login_uid = audited->loginuid.val;
+    r->cgroup_id = task->cgroups->dfl_cgrp->kn->id;
     r->exit_status = 0;
     r->inode = r->size = r->ctime_s = 0;
     r->ctime_ns = r->device = 0;
     bpf_probe_read_kernel_str(r->comm, sizeof(r->comm), task->comm);
     r->tty[0] = '\0';
-    if (BPF_CORE_READ(signal, tty))
+    if (signal->tty)
         bpf_probe_read_kernel_str(r->tty, sizeof(r->tty),
-                                  BPF_CORE_READ(signal, tty) +
+                                  signal->tty +
                                       bpf_core_field_offset(struct tty_struct, name));
     __builtin_memset(r->end, 0, sizeof(r->end));
 }
@@ -200,13 +200,19 @@ static __always_inline const struct mount *mount_of(const struct vfsmount *mnt)
            __builtin_preserve_field_info(((struct mount *)0)->mnt, BPF_FIELD_BYTE_OFFSET);
 }
 
-/* The names from a file up to the root of its mount namespace. */
-static __noinline int put_path(struct texts *s, const struct path *path)
+/*
+ * The names from a file up to the root of its mount namespace. Not static, and the struct
+ * path by its address: so the verifier goes through it once, whoever calls it.
+ */
+__noinline int put_path(struct texts *s, __u64 address)
 {
+    const struct path *path = (const void *)address;
     const struct vfsmount *mnt = BPF_CORE_READ(path, mnt);
     const struct dentry *dentry = BPF_CORE_READ(path, dentry), *parent;
     const struct mount *mount = mount_of(mnt), *above;
 
+    if (!s)
+        return 0;
     for (int i = 0; i < TC_TRACE_DEPTH_MAX; i++) {
         parent = BPF_CORE_READ(dentry, d_parent);
         if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
@@ -233,17 +239,17 @@ static __always_inline const struct kernfs_node *above_of(const struct kernfs_no
     const struct kernfs_node___under *under = (const void *)node;
 
     if (bpf_core_field_exists(under->__parent))
-        return BPF_CORE_READ(under, __parent);
-    return BPF_CORE_READ(plain, parent);
+        return under->__parent;
+    return plain->parent;
 }
 
 static __always_inline void put_cgroup(struct texts *s, const struct task_struct *task)
 {
-    const struct kernfs_node *node = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn), *above;
+    const struct kernfs_node *node = task->cgroups->dfl_cgrp->kn, *above;
 
     for (int i = 0; i < TC_TRACE_CGROUP_MAX; i++) {
         above = above_of(node);
-        if (!above || !put_name(s, BPF_CORE_READ(node, name)))
+        if (!above || !put_name(s, node->name))
             return;
         node = above;
     }

@@ -28,6 +28,19 @@ static __always_inline int call_ended(__u32 call, const void *regs, long result)
     }
 TC_TRACE_HOOKED_CALLS(ENDED)
 
+/* Every exec comes here, too, and goes on at once: it is told of as what it is. */
+SEC("fexit/commit_creds")
+int trace_credentials(void *ctx)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct ended c = {.call = call_of((const void *)bpf_task_pt_regs((void *)task))};
+
+    if (c.call == TC_TRACE_CALL_OTHER || c.call >= TC_TRACE_CALLS_CREDENTIAL ||
+        is_compat())
+        return 0;
+    return act_credentials(&c);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(trace_sys_exit, const void *regs, long result)
 {

@@ -24,7 +24,8 @@ static const struct {
 #define HOOKED(name, function)                                                           \
     {"trace_end_" #name, CALL_PREFIX #function, SYS_##name, TC_TRACE_CALL_##name},
 #define NAMED(name, function) {NULL, NULL, SYS_##name, TC_TRACE_CALL_##name},
-    TC_TRACE_HOOKED_CALLS(HOOKED) TC_TRACE_NAMED_CALLS(NAMED)};
+    TC_TRACE_CREDENTIAL_CALLS(NAMED) TC_TRACE_HOOKED_CALLS(HOOKED)
+        TC_TRACE_NAMED_CALLS(NAMED)};
 
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 
@@ -65,10 +66,13 @@ static bool is_at_function(const struct bpf_program *program)
 }
 
 static bool is_wanted(const struct trace_bpf *skeleton, const struct bpf_program *program,
-                      enum tc_trace_hooks_by by)
+                      enum tc_trace_hooks_by by, bool acts)
 {
     if (tc_trace_hooks_required(program))
         return true;
+    if (program == skeleton->progs.trace_signal ||
+        program == skeleton->progs.trace_module_load)
+        return acts && by != TC_TRACE_HOOKS_REQUIRED;
     if (is_at_function(program))
         return by == TC_TRACE_HOOKS_BY_FUNCTION;
     if (program == skeleton->progs.trace_sys_exit)
@@ -85,7 +89,7 @@ void tc_trace_hooks_miss(struct tc_trace_hooks *hooks, const struct bpf_program 
 }
 
 void tc_trace_hooks_choose(struct tc_trace_hooks *hooks, struct trace_bpf *skeleton,
-                           enum tc_trace_hooks_by by)
+                           enum tc_trace_hooks_by by, bool acts)
 {
     struct bpf_program *program;
     bool wanted;
@@ -97,7 +101,7 @@ void tc_trace_hooks_choose(struct tc_trace_hooks *hooks, struct trace_bpf *skele
             skeleton->rodata->calls[calls[i].number] = (uint8_t)calls[i].call;
     bpf_object__for_each_program(program, skeleton->obj)
     {
-        wanted = is_wanted(skeleton, program, by);
+        wanted = is_wanted(skeleton, program, by, acts);
         /* It looks for the hook among the kernel's types, and fails when there is none.
          */
         if (wanted && bpf_program__set_attach_target(program, 0, target_of(program))) {

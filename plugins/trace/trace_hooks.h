@@ -30,9 +30,10 @@ struct tc_trace_hooks {
 
 const char *tc_trace_hooks_name(enum tc_trace_hooks_by by);
 
-/* Between open and load of the skeleton. Begins a new list of what is not seen. */
+/* Between open and load of the skeleton. acts: signals, too. Begins a new list of what is
+ * not seen. */
 void tc_trace_hooks_choose(struct tc_trace_hooks *hooks, struct trace_bpf *skeleton,
-                           enum tc_trace_hooks_by by);
+                           enum tc_trace_hooks_by by, bool acts);
 
 /* Whether the plugin cannot do without it. */
 bool tc_trace_hooks_required(const struct bpf_program *program);

@@ -27,8 +27,8 @@ static __always_inline void put_exec_path(struct texts *s, const char *path)
 /* The arguments as the kernel has just laid them out on the new stack. */
 static __always_inline void put_args(struct texts *s, const struct task_struct *task)
 {
-    unsigned long from = BPF_CORE_READ(task, mm, arg_start);
-    unsigned long n = BPF_CORE_READ(task, mm, arg_end) - from;
+    unsigned long from = task->mm->arg_start;
+    unsigned long n = task->mm->arg_end - from;
     __u32 at = s->at;
 
     if (at > TC_TRACE_NAMES_MAX)
@@ -45,25 +45,25 @@ static __always_inline void put_args(struct texts *s, const struct task_struct *
 
 static __always_inline void put_file(struct tc_trace_record *r, const struct file *file)
 {
-    const struct inode *inode = BPF_CORE_READ(file, f_inode);
+    const struct inode *inode = file->f_inode;
     const struct inode___split *split = (const void *)inode;
     const struct inode___under *under = (const void *)inode;
     const struct inode___plain *plain = (const void *)inode;
 
-    r->inode = BPF_CORE_READ(inode, i_ino);
-    r->device = BPF_CORE_READ(inode, i_sb, s_dev);
-    r->size = BPF_CORE_READ(inode, i_size);
-    if (!BPF_CORE_READ(inode, i_nlink))
+    r->inode = inode->i_ino;
+    r->device = inode->i_sb->s_dev;
+    r->size = inode->i_size;
+    if (!inode->i_nlink)
         r->flags |= TC_TRACE_FILE_GONE;
     if (bpf_core_field_exists(split->i_ctime_sec)) {
-        r->ctime_s = BPF_CORE_READ(split, i_ctime_sec);
-        r->ctime_ns = BPF_CORE_READ(split, i_ctime_nsec) & ~CTIME_QUERIED;
+        r->ctime_s = split->i_ctime_sec;
+        r->ctime_ns = split->i_ctime_nsec & ~CTIME_QUERIED;
     } else if (bpf_core_field_exists(under->__i_ctime)) {
-        r->ctime_s = BPF_CORE_READ(under, __i_ctime.tv_sec);
-        r->ctime_ns = BPF_CORE_READ(under, __i_ctime.tv_nsec);
+        r->ctime_s = under->__i_ctime.tv_sec;
+        r->ctime_ns = under->__i_ctime.tv_nsec;
     } else {
-        r->ctime_s = BPF_CORE_READ(plain, i_ctime.tv_sec);
-        r->ctime_ns = BPF_CORE_READ(plain, i_ctime.tv_nsec);
+        r->ctime_s = plain->i_ctime.tv_sec;
+        r->ctime_ns = plain->i_ctime.tv_nsec;
     }
 }
 
@@ -84,7 +84,7 @@ int BPF_PROG(trace_fork, struct task_struct *parent, struct task_struct *child)
     r->kind = TC_TRACE_FORK;
     fill_task(r, child);
     r->forker_pid = parent->tgid;
-    r->forker_start_ns = BPF_CORE_READ(parent, group_leader, start_boottime);
+    r->forker_start_ns = parent->group_leader->start_boottime;
     submit(r);
     return 0;
 }
@@ -96,10 +96,10 @@ int BPF_PROG(trace_fork, struct task_struct *parent, struct task_struct *child)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(trace_exit, struct task_struct *task)
 {
-    const struct signal_struct *signal = BPF_CORE_READ(task, signal);
+    const struct signal_struct *signal = task->signal;
     struct tc_trace_record *r;
 
-    if (BPF_CORE_READ(signal, live.counter))
+    if (signal->live.counter)
         return 0;
     r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
     if (!r) {
@@ -108,10 +108,10 @@ int BPF_PROG(trace_exit, struct task_struct *task)
     }
     r->kind = TC_TRACE_EXIT;
     fill_task(r, task);
-    if (BPF_CORE_READ(signal, flags) & SIGNAL_GROUP_EXIT)
-        r->exit_status = BPF_CORE_READ(signal, group_exit_code);
+    if (signal->flags & SIGNAL_GROUP_EXIT)
+        r->exit_status = signal->group_exit_code;
     else
-        r->exit_status = BPF_CORE_READ(task, group_leader, exit_code);
+        r->exit_status = task->group_leader->exit_code;
     submit(r);
     return 0;
 }
@@ -119,16 +119,17 @@ int BPF_PROG(trace_exit, struct task_struct *task)
 static __always_inline void put_texts(struct texts *s, const struct task_struct *task,
                                       const struct linux_binprm *bprm)
 {
-    const struct file *file = BPF_CORE_READ(bprm, file);
+    /* Read so, addresses are numbers to the verifier, as put_path takes them. */
+    __u64 file = (__u64)BPF_CORE_READ(bprm, file);
+    __u64 fs = (__u64)BPF_CORE_READ(task, fs);
     __u32 *end = s->record.end;
 
     s->at = s->cut = 0;
-    put_path(s, (const void *)file + bpf_core_field_offset(struct file, f_path));
+    put_path(s, file + bpf_core_field_offset(struct file, f_path));
     end[TC_TRACE_EXECUTABLE] = s->at;
-    put_exec_path(s, BPF_CORE_READ(bprm, filename));
+    put_exec_path(s, bprm->filename);
     end[TC_TRACE_EXEC_PATH] = s->at;
-    put_path(s, (const void *)BPF_CORE_READ(task, fs) +
-                    bpf_core_field_offset(struct fs_struct, pwd));
+    put_path(s, fs + bpf_core_field_offset(struct fs_struct, pwd));
     end[TC_TRACE_FOLDER] = s->at;
     put_cgroup(s, task);
     end[TC_TRACE_CGROUP] = s->at;
@@ -145,7 +146,7 @@ static __always_inline void report_exec(struct texts *s, const struct task_struc
 
     r->kind = TC_TRACE_EXEC;
     fill_task(r, task);
-    put_file(r, BPF_CORE_READ(bprm, file));
+    put_file(r, bprm->file);
     put_texts(s, task, bprm);
     at = s->at;
     if (at > TC_TRACE_NAMES_MAX + TC_TRACE_ARGS_MAX)

@@ -130,6 +130,23 @@ out:
     trace->open_status = err;
 }
 
+/* Of the upper rung, what this kernel has no way to see. */
+static void report_acts(struct tc_trace *trace)
+{
+    const struct tocsin_host *host = trace->host;
+
+    if (trace->acts == TC_TRACE_ACTS_NONE ||
+        trace->programs.hooks.by < TC_TRACE_HOOKS_BY_NOTHING)
+        return;
+    host->report(host, TOCSIN_REPORT_ISSUE, "trace_acts",
+                 "not seen: changed credentials, tracing, modules and BPF programs "
+                 "loaded, files in memory, mounts",
+                 trace->acts == TC_TRACE_ACTS_CHEAP
+                     ? "set plugins.trace.acts to auto; each system call costs more then"
+                     : "run on a kernel that lets BPF programs hook its functions or the "
+                       "end of its system calls");
+}
+
 static void report_rung(struct tc_trace *trace)
 {
     const struct tocsin_host *host = trace->host;
@@ -143,8 +160,10 @@ static void report_rung(struct tc_trace *trace)
         host->report(host, TOCSIN_REPORT_ISSUE, "trace_files", text,
                      "run on Linux 5.9 or later, with CAP_SYS_ADMIN");
     }
-    if (trace->ebpf)
+    if (trace->ebpf) {
+        report_acts(trace);
         return;
+    }
     snprintf(text, sizeof(text),
              "processes that end within milliseconds are told of without their command "
              "line: %s",

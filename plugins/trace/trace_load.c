@@ -15,7 +15,7 @@
 #include "trace_skeleton.h"
 
 static int load_as(struct tc_trace_programs *programs, uint32_t ring_bytes,
-                   enum tc_trace_hooks_by by)
+                   enum tc_trace_hooks_by by, bool acts)
 {
     struct trace_bpf *skeleton = trace_bpf__open();
     int err;
@@ -25,7 +25,7 @@ static int load_as(struct tc_trace_programs *programs, uint32_t ring_bytes,
     bpf_map__set_max_entries(skeleton->maps.ring, ring_bytes);
     bpf_map__set_max_entries(skeleton->maps.scratches, (uint32_t)programs->cpus);
     bpf_map__set_max_entries(skeleton->maps.act_scratches, (uint32_t)programs->cpus);
-    tc_trace_hooks_choose(&programs->hooks, skeleton, by);
+    tc_trace_hooks_choose(&programs->hooks, skeleton, by, acts);
     err = trace_bpf__load(skeleton);
     if (err)
         trace_bpf__destroy(skeleton);
@@ -47,7 +47,8 @@ static int load(struct tc_trace_programs *programs, uint32_t ring_bytes,
         if ((acts == TC_TRACE_ACTS_NONE && by < TC_TRACE_HOOKS_BY_NOTHING) ||
             (acts == TC_TRACE_ACTS_CHEAP && by == TC_TRACE_HOOKS_BY_EXIT))
             continue;
-        err = load_as(programs, ring_bytes, (enum tc_trace_hooks_by)by);
+        err = load_as(programs, ring_bytes, (enum tc_trace_hooks_by)by,
+                      acts != TC_TRACE_ACTS_NONE);
     }
     return err;
 }

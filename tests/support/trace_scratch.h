@@ -19,12 +19,13 @@ struct tc_trace_scratch {
 /* Once per program: alarm. False, the reason printed, without root. */
 bool tc_trace_scratch_possible(void);
 
-/* Loads trace (options NULL-terminated, or NULL) and starts it; `open` does not start. */
+/* Loads trace (options NULL-terminated, or NULL; without "acts=auto" no acts are told of)
+ * and starts it; `open` does not start. */
 void tc_trace_scratch_open(struct tc_trace_scratch *s, const char *const *options);
 void tc_trace_scratch_init(struct tc_trace_scratch *s, const char *const *options);
 void tc_trace_scratch_done(struct tc_trace_scratch *s);
 
-/* For cmocka: a scratch of its own for each test, without acts. */
+/* For cmocka: a scratch of its own for each test. */
 int tc_trace_scratch_setup(void **state);
 int tc_trace_scratch_teardown(void **state);
 
