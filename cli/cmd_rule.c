@@ -222,6 +222,10 @@ static void take_line(struct run *run, const char *text, size_t len)
     struct tc_json_event event;
     char why[128] = "out of memory";
 
+    if (run->line == 1 && len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
+        text += 3; /* a byte order mark, as Windows writes it */
+        len -= 3;
+    }
     while (len && strchr(" \t\r\n", text[len - 1]))
         len--;
     if (!len)

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "sigma/record.h"
+#include "sigma/scratch.h"
 
 #define TIME_NS UINT64_C(1795328960241562496)
 #define EVENT_MAX 8192
@@ -744,6 +745,8 @@ static void tables_are_in_the_order_that_they_are_looked_up_by(void **state)
         same = follows ? same + 1 : 1;
         assert_true(same <= TC_RECORDS_MAX);
     }
+    /* Each kind has a view of its own, and what is no kind has one. */
+    assert_true(tc_record_kind_count < TC_VIEWS_MAX);
     assert_string_equal(tc_sigma_path("ParentImage", 1), "process.parent.exec_path");
     assert_null(tc_sigma_path("ParentImage", 2));
     assert_null(tc_sigma_path("pid", 0));

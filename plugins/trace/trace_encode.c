@@ -164,8 +164,10 @@ static void put_ancestors(struct tocsin_writer *w, const struct tc_trace_event *
     tocsin_begin_map(w, "parent");
     if (event->ancestor_count) {
         put_identity(w, event->ancestors[0]);
-        if (event->ancestors[0]->image)
+        if (event->ancestors[0]->image) {
+            put_text(w, "exec_path", event->ancestors[0]->image->exec_path);
             put_command_line(w, event->ancestors[0]->image, SIZE_MAX);
+        }
     } else {
         tocsin_put_int(w, "pid", process->parent_pid);
         if (process->parent_start_ns)

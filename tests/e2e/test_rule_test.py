@@ -100,6 +100,10 @@ class RuleTest(unittest.TestCase):
         for line in (4, 5, 6):
             self.assertIn("events.jsonl:%d: this is not" % line, err)
 
+    def test_lines_may_end_and_begin_as_on_windows(self):
+        out, _ = self.run_lines(rule("{Image: b}"), ['\ufeff{"Image":"b"}\r', '{"Image":"b"}\r'])
+        self.assertEqual([len(json.loads(line)["matches"]) for line in out], [1, 1])
+
     def test_the_log_source_of_an_event_limits_the_rules(self):
         rules = rule("{a: b}", "linux") + "---" + rule("{a: b}", "windows", 1, "windows")
         source = lambda **parts: {"a": "b", "logsource": parts}
