@@ -24,12 +24,16 @@ SECONDS = 30  # to wait for what a busy machine may take its time with
 
 
 class Judge(Agent):
-    """An agent whose alerts about descendants of this test are collected as they are raised."""
+    """An agent whose alerts about descendants of this test are collected as they are raised.
+    `@dir@` in its options is its folder."""
 
     def __init__(self, rules=(OWN,), trace="", edr="", **more):
         plugins = "  trace: {%s}\n  edr: {rules: [%s]%s}\n" % (
             trace, ", ".join(rules), ", " + edr if edr else "")
         super().__init__(plugins=plugins, **more)
+        with open(self.config, encoding="utf-8") as f:
+            text = f.read().replace("@dir@", self.dir)
+        self.write_config(text)
         self.alerts = []
         self.tap = None
 
@@ -54,16 +58,18 @@ class Judge(Agent):
                 _, method, params = self.tap.notification(max(end - time.monotonic(), 0.01))
                 if method != "tap.event":
                     raise AssertionError("the tap lost alerts: %r" % params)
-                above = params[3].get("process", {}).get("ancestors", [])
-                if any(a["pid"] == os.getpid() for a in above):
-                    self.alerts.append(params[3])
+                alert = params[3]
+                above = alert.get("process", {}).get("ancestors", [])
+                again = any(a["alert"]["id"] == alert["alert"]["id"] for a in self.alerts)
+                if again or any(a["pid"] == os.getpid() for a in above):
+                    self.alerts.append(alert)
         return self.alerts
 
     def found(self, title, line):
         """The alerts of that title about a process with that very command line."""
         def those():
             return [a for a in self.alerts if a["alert"]["title"] == title
-                    and a["process"].get("command_line") == line]
+                    and a.get("process", {}).get("command_line") == line]
         return those() or (self.collect() and those())
 
     def wait_alert(self, title, line):
@@ -73,8 +79,14 @@ class Judge(Agent):
             raise AssertionError("no alert %r for %r; there are: %s" % (title, line, self.told()))
 
     def told(self):
-        return "\n".join("%s: %s" % (a["alert"]["title"], a["process"].get("command_line"))
+        return "\n".join("%s: %s" % (a["alert"]["title"], a.get("process", {}).get("command_line"))
                          for a in self.alerts)
+
+    def lost(self):
+        """How many programs' starts, of anybody's, did not come from the kernel to edr."""
+        dropped = [s["dropped"] for s in self.call("diagnostic.stats")["bus"]["subscribers"]
+                   if s["name"] == "edr"]
+        return self.call("trace.stats")["kernel"]["lost_execs"] + sum(dropped)
 
     def settle(self):
         """Returns when all that has happened until now has been judged."""
@@ -82,9 +94,12 @@ class Judge(Agent):
         rule = subprocess.Popen([os.path.join(self.tools, "xmrig"), line])
         rule.wait()
         self.wait_alert("Crypto-currency miner", " ".join(rule.args))
-        self.alerts = [a for a in self.alerts if line not in a["process"]["command_line"]]
+        self.alerts = [a for a in self.alerts
+                       if line not in a.get("process", {}).get("command_line", "")]
 
     def __enter__(self):
+        for name in ("etc/cron.d", "etc/systemd/system", "etc/sudoers.d", "root/.ssh"):
+            os.makedirs(os.path.join(self.dir, "root", name))
         self.tools = os.path.join(self.dir, "tools")
         os.mkdir(self.tools)
         self.tool("xmrig")
@@ -107,6 +122,40 @@ def run(*args, **more):
 
 def shell(command, **more):
     return run("bash", "-c", command, **more)
+
+
+def memory_program():
+    """As code: a program that has no file is executed, under a name of its choice."""
+    return ("import os\n"
+            "fd = os.memfd_create('scratch', 0)\n"
+            "os.write(fd, open(%r, 'rb').read())\n"
+            "os.execv('/proc/self/fd/%%d' %% fd, ['memory-program'])\n" % NOTHING)
+
+
+def take_over():
+    """A program attaches to another one, and lets it go."""
+    with subprocess.Popen(["sleep", "60"]) as target:
+        line = run(sys.executable, "-c",
+                   "import ctypes, os\n"
+                   "libc = ctypes.CDLL(None)\n"
+                   "if libc.ptrace(16, %d, 0, 0) == 0:  # PTRACE_ATTACH\n"
+                   "    os.waitpid(%d, 0)\n"
+                   "    libc.ptrace(17, %d, 0, 0)\n" % ((target.pid,) * 3))
+        target.kill()
+    return line
+
+
+def persist(root):
+    """Puts harmless things where they would be run again, had `root` been the real one."""
+    done = []
+    for title, name in (("Scheduled task written", "etc/cron.d/scratch"),
+                        ("Systemd unit written", "etc/systemd/system/scratch.service"),
+                        ("Rights to become root written", "etc/sudoers.d/scratch"),
+                        ("Library preloaded into every program", "etc/ld.so.preload"),
+                        ("Key added that may log in", "root/.ssh/authorized_keys"),
+                        ("Startup file of a shell changed by a program", "root/.bashrc")):
+        done.append((title, run("tee", os.path.join(root, name))))
+    return done
 
 
 def reenact(agent):
@@ -149,6 +198,11 @@ def reenact(agent):
 
     scratch = os.path.join(folder, "scratch")
     shutil.copy("/bin/true", scratch)
+    run(sys.executable, "-c", memory_program())
+    done.append(("Program run that has no file", "memory-program"))
+
+    done.append(("Process taken over by another", take_over()))
+
     done.append(("Program made to run with its owner's rights", run("chmod", "u+s", scratch)))
     if not os.stat(scratch).st_mode & 0o4000:
         raise AssertionError("chmod did nothing")
@@ -191,26 +245,30 @@ SIGMAHQ_TITLES = (
 
 @support.needs_root
 class Reenacted(unittest.TestCase):
+    FILES = "files: ['@dir@/root'], told_elsewhere: [/nowhere]"  # a scratch root
+
     def setUp(self):
         self.assertTrue(os.path.exists(NOTHING))
 
     def check(self, agent):
+        root = os.path.join(agent.dir, "root")
         if not agent.ebpf():
             self.skipTest("without eBPF, what lives so shortly is told without its arguments")
-        for title, line in reenact(agent):
+        for title, line in reenact(agent) + persist(root):
             with self.subTest(title):
                 alert = agent.wait_alert(title, line)
                 self.assertEqual(alert["rule"]["name"], title)
                 self.assertEqual(alert["alert"]["detected_from"], "edr")
 
     def test_each_technique_raises_its_alert_with_the_true_command_line(self):
-        with Judge(edr="suppress: 0s", sensor=False) as agent:
+        with Judge(trace=self.FILES, edr="suppress: 0s", sensor=False) as agent:
             self.check(agent)
 
     def test_with_the_rules_of_sigmahq_as_well_both_fire(self):
         if not os.path.isdir(SIGMAHQ):
             self.skipTest("there are no rules of SigmaHQ at " + SIGMAHQ)
-        with Judge(rules=(OWN, SIGMAHQ), edr="suppress: 0s", sensor=False) as agent:
+        with Judge(rules=(OWN, SIGMAHQ), trace=self.FILES, edr="suppress: 0s",
+                   sensor=False) as agent:
             self.check(agent)
             agent.settle()
             theirs = {a["alert"]["title"] for a in agent.alerts
@@ -328,6 +386,67 @@ class SelfTest(unittest.TestCase):
                               and agent.call("alert.list")["items"], SECONDS)
             self.assertEqual(sorted(a["title"] for a in alerts),
                              ["Malware found: EICAR-Test-File", "Tocsin EDR self-test"])
+
+
+def forks():
+    """How often anybody on this machine has forked since it was started (proc(5))."""
+    with open("/proc/stat", encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("processes "))
+
+
+@support.needs_root
+class Storm(unittest.TestCase):
+    """Processes as fast as the machine can: each is judged, or counted as lost."""
+
+    SECONDS = int(os.environ.get("TOCSIN_STORM_SECONDS", "3"))
+
+    def check(self, ring_size, during=lambda agent: None):
+        """Returns how many were lost; has checked that these, and those judged, are all."""
+        name = "tocsin-storm-%d" % os.getpid()
+        rules = tempfile.mkdtemp(prefix="tocsin-e2e-")
+        self.addCleanup(shutil.rmtree, rules)
+        with open(os.path.join(rules, "storm.yml"), "w", encoding="ascii") as f:
+            f.write("title: Storm\nid: 9f2c1c0e-5f0b-4c3a-9d54-0f6d6f0a7d11\n"
+                    "logsource: {category: process_creation, product: linux}\n"
+                    "detection:\n    storm: {CommandLine: %s}\n    condition: storm\n" % name)
+        with Judge(rules=(OWN, rules), trace="ring_size: " + ring_size, edr="repeat: 1s",
+                   sensor=False) as agent:
+            if not agent.ebpf():
+                self.skipTest("without eBPF, processes are told without their arguments")
+
+            def judged():
+                return max([a["alert"]["count"] for a in agent.collect(0.5)
+                            if a["alert"]["title"] == "Storm"], default=0)
+
+            forked = forks()
+            with subprocess.Popen([os.path.join(BUILD, "bin", "tocsin_storm"), NOTHING, name,
+                                   str(self.SECONDS)], stdout=subprocess.PIPE, text=True) as storm:
+                during(agent)
+                ran = int(storm.communicate(timeout=self.SECONDS + SECONDS)[0])
+                self.assertEqual(storm.returncode, 0)
+            agent.settle()
+            others = forks() - forked - ran
+            wait_for(lambda: judged() + agent.lost() >= ran, SECONDS)
+            lost, missing = agent.lost(), ran - judged()
+            print("%d processes in %d s, %d of others: %d not judged, %d lost" % (
+                ran, self.SECONDS, others, missing, lost), file=sys.stderr)
+            self.assertGreater(ran, 100)
+            self.assertGreaterEqual(missing, 0)
+            self.assertLessEqual(missing, lost)
+            # What was lost besides is of others, who execute twice at most for each fork.
+            self.assertLessEqual(lost - missing, 2 * others)
+            return lost
+
+    def test_every_process_is_judged_or_counted_as_lost(self):
+        self.check("8M")
+
+    def test_what_a_stuck_agent_has_no_room_for_is_counted(self):
+        def stand_still(agent):
+            os.kill(agent.core(), signal.SIGSTOP)
+            time.sleep(1)
+            os.kill(agent.core(), signal.SIGCONT)
+
+        self.assertGreater(self.check("64k", stand_still), 0)
 
 
 if __name__ == "__main__":
