@@ -28,6 +28,9 @@
 #include "edr_process.h"
 #include "sigma/sigma.h"
 
+#define TC_EDR_OWN_RULES                                                                 \
+    "/etc/tocsin/rules/sigma"    /* the operator's; need not be there                    \
+                                  */
 #define TC_EDR_PROBLEMS_MAX 1000 /* of one load, that are kept; the rest are counted */
 #define TC_EDR_DIGEST_BYTES 17   /* 16 hex digits and their NUL */
 
@@ -81,6 +84,7 @@ struct tc_edr_reading {
     size_t problems_n, left_out; /* left_out: those that are not kept */
     size_t refused;              /* files and rules that are not in the set */
     int inotify;                 /* watches the folders; -1: none */
+    int watch_error;             /* why not all of them are; 0: they are */
 };
 
 struct tc_edr {

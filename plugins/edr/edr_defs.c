@@ -78,19 +78,25 @@ static void problem_text(const struct tc_edr_problem *problem, char *ret, size_t
         snprintf(ret, cap, "%s: %s", problem->file, problem->text);
 }
 
+/* Those that are no issues of health, which the agent logs. */
 static void log_problems(struct tc_edr *edr)
 {
     const struct tc_edr_reading *reading = edr->reading;
-    size_t n = reading->problems_n < LOG_LINES_MAX ? reading->problems_n : LOG_LINES_MAX;
-    size_t more = reading->problems_n - n + reading->left_out;
+    size_t shown = 0, lines = 0, more = reading->left_out;
     char text[1024];
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < reading->problems_n; i++) {
+        bool refused = reading->problems[i].refused;
+
+        if (refused && shown++ < ISSUES_MAX - 1)
+            continue;
+        if (lines++ >= LOG_LINES_MAX) {
+            more++;
+            continue;
+        }
         problem_text(&reading->problems[i], text, sizeof(text));
-        edr->host->log(edr->host,
-                       reading->problems[i].refused ? TOCSIN_LOG_WARNING
-                                                    : TOCSIN_LOG_NOTICE,
-                       "%s", text);
+        edr->host->log(edr->host, refused ? TOCSIN_LOG_WARNING : TOCSIN_LOG_NOTICE, "%s",
+                       text);
     }
     if (more)
         edr->host->log(edr->host, TOCSIN_LOG_WARNING,
@@ -149,6 +155,21 @@ static void report_facts(struct tc_edr *edr)
              rules->states[TC_EDR_RUNS], rules->states[TC_EDR_CANNOT_RUN],
              rules->states[TC_EDR_NO_SOURCE], edr->reading->refused);
     host->report(host, TOCSIN_REPORT_FACT, "sigma_rules_status", text, NULL);
+}
+
+static void report_watch(struct tc_edr *edr)
+{
+    char text[160];
+
+    if (!edr->reading->watch_error) {
+        edr->host->report(edr->host, TOCSIN_REPORT_CLEAR, "rules_watch", NULL, NULL);
+        return;
+    }
+    snprintf(text, sizeof(text), "not all rule folders are watched: %s",
+             strerror(-edr->reading->watch_error));
+    edr->host->report(edr->host, TOCSIN_REPORT_ISSUE, "rules_watch", text,
+                      "raise fs.inotify.max_user_instances and max_user_watches; until "
+                      "then, tocsin definitions reload takes what has changed");
 }
 
 static void report_force(struct tc_edr *edr, bool kept)
@@ -295,6 +316,7 @@ static bool take(struct tc_edr *edr, struct tc_edr_load *load)
     take_reading(edr, load);
     log_problems(edr);
     report_refused(edr);
+    report_watch(edr);
     kept = must_keep(edr);
     if (kept)
         edr->counters.reloads_kept++;

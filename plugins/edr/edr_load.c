@@ -149,18 +149,19 @@ static bool is_rule_name(const char *name)
 /* ---- Folders ---- */
 
 /* Watches a folder or, while it is missing, the nearest one above it. */
-static void watch_folder(int inotify, const char *folder)
+static void watch_folder(struct tc_edr_reading *reading, const char *folder)
 {
     char path[PATH_MAX], *slash;
 
-    if (inotify < 0)
+    if (reading->inotify < 0)
         return;
     snprintf(path, sizeof(path), "%s", folder);
-    while (inotify_add_watch(inotify, path, WATCH_MASK) < 0 &&
-           (errno == ENOENT || errno == ENOTDIR)) {
+    while (inotify_add_watch(reading->inotify, path, WATCH_MASK) < 0) {
         slash = strrchr(path, '/');
-        if (!slash || !path[1])
+        if ((errno != ENOENT && errno != ENOTDIR) || !slash || !path[1]) {
+            reading->watch_error = -errno;
             return;
+        }
         slash[slash == path] = 0;
     }
 }
@@ -210,7 +211,7 @@ static int add_folder(struct walk *walk, const char *path, unsigned depth)
     int count, error = 0;
 
     /* First: what changes from here on is seen. */
-    watch_folder(walk->reading->inotify, path);
+    watch_folder(walk->reading, path);
     count = scandir(path, &entries, is_listed, by_name);
     if (count < 0)
         return -errno;
@@ -223,7 +224,7 @@ static int add_folder(struct walk *walk, const char *path, unsigned depth)
     return error;
 }
 
-static void watch_beside(int inotify, const char *file)
+static void watch_beside(struct tc_edr_reading *reading, const char *file)
 {
     char path[PATH_MAX], *slash;
 
@@ -232,7 +233,7 @@ static void watch_beside(int inotify, const char *file)
     if (!slash)
         return;
     slash[slash == path] = 0;
-    watch_folder(inotify, path);
+    watch_folder(reading, path);
 }
 
 /* An entry of the option `rules`: a folder, or a file of any name. */
@@ -243,15 +244,17 @@ static int add_path(struct walk *walk, const char *path)
 
     if (stat(path, &st) < 0) {
         error = -errno;
-        watch_folder(walk->reading->inotify, path);
+        watch_folder(walk->reading, path);
     } else if (S_ISDIR(st.st_mode)) {
         error = add_folder(walk, path, 0);
     } else {
-        watch_beside(walk->reading->inotify, path);
+        watch_beside(walk->reading, path);
         error = add_file(walk, path);
     }
     if (!error || error == -ENOMEM || error == -ECANCELED)
         return error;
+    if (error == -ENOENT && !strcmp(path, TC_EDR_OWN_RULES))
+        return 0;
     refuse(walk, path, "the rules there cannot be read", strerror(-error));
     return 0;
 }
@@ -364,6 +367,8 @@ int tc_edr_read(const struct tc_edr_options *options, const atomic_bool *cancell
     if (error)
         goto out;
     walk.reading->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (walk.reading->inotify < 0)
+        walk.reading->watch_error = -errno;
     walk.reading->rules = calloc(1, sizeof(*walk.reading->rules));
     if (!walk.reading->rules || !walk.digest ||
         !EVP_DigestInit_ex(walk.digest, EVP_sha256(), NULL))
