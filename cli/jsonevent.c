@@ -85,7 +85,8 @@ static bool take(json_object *object, size_t *index, struct tc_sigma_value *ret)
     return true;
 }
 
-static bool field(void *arg, const char *name, size_t index, struct tc_sigma_value *ret)
+static bool numbered(void *arg, uint32_t number, const char *name, size_t index,
+                     struct tc_sigma_value *ret)
 {
     const struct tc_json_event *event = arg;
     json_object *found;
@@ -95,10 +96,15 @@ static bool field(void *arg, const char *name, size_t index, struct tc_sigma_val
         return false;
     if (find(event->line, name, &found))
         return take(found, &index, ret);
-    for (size_t i = 0; (path = tc_sigma_path(name, i)) != NULL; i++)
+    for (size_t i = 0; (path = tc_sigma_path(number, i)) != NULL; i++)
         if (find(event->line, path, &found) && take(found, &index, ret))
             return true;
     return false;
+}
+
+static bool field(void *arg, const char *name, size_t index, struct tc_sigma_value *ret)
+{
+    return numbered(arg, tc_record_number(name), name, index, ret);
 }
 
 /* ---- Keywords ---- */
@@ -223,8 +229,11 @@ static void fill_event(struct tc_json_event *event)
     struct tc_sigma_event *sigma = &event->sigma;
     json_object *source;
 
-    *sigma = (struct tc_sigma_event){
-        .time_ns = event->time_ns, .field = field, .any = any, .arg = event};
+    *sigma = (struct tc_sigma_event){.time_ns = event->time_ns,
+                                     .field = field,
+                                     .numbered = numbered,
+                                     .any = any,
+                                     .arg = event};
     if (json_object_object_get_ex(event->line, "logsource", &source) &&
         json_object_is_type(source, json_type_object)) {
         sigma->category = source_part(source, "category");

@@ -343,16 +343,15 @@ static bool field(void *arg, const char *name, size_t index, struct tc_sigma_val
     return numbered(arg, tc_record_number(name), name, index, ret);
 }
 
-const char *tc_sigma_path(const char *name, size_t index)
+const char *tc_sigma_path(uint32_t number, size_t index)
 {
-    uint32_t number = tc_record_number(name);
-    const struct tc_record_field *found =
-        number >= TC_NAME_FIELD && number < TC_NAME_PLACE
-            ? &tc_record_fields[number - TC_NAME_FIELD]
-            : NULL;
+    const struct tc_record_field *found;
 
-    if (!found || !(found->of & TC_OF_CATEGORIES) || found->how == TC_HOW_HASHES ||
-        index >= TC_FIELD_PLACES_MAX || !found->places[index])
+    if (number < TC_NAME_FIELD || number >= TC_NAME_PLACE || index >= TC_FIELD_PLACES_MAX)
+        return NULL;
+    found = &tc_record_fields[number - TC_NAME_FIELD];
+    if (!(found->of & TC_OF_CATEGORIES) || found->how == TC_HOW_HASHES ||
+        !found->places[index])
         return NULL;
     return tc_places[found->places[index]].path;
 }

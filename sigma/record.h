@@ -48,10 +48,11 @@ bool tc_sigma_record(struct tc_sigma_record *record, size_t index, const char *t
                      const void *data, size_t len, uint64_t time_ns);
 
 /*
- * The dotted path of ours that is value `index`, from 0, of Sigma's field; NULL past the
- * last. Not of auditd's fields, whose names are too common.
+ * The dotted path of ours that is value `index`, from 0, of the field that
+ * tc_record_number has this number for; NULL past the last. Not of auditd's, whose names
+ * are too common.
  */
-const char *tc_sigma_path(const char *field, size_t index);
+const char *tc_sigma_path(uint32_t number, size_t index);
 
 /*
  * Why no event of ours can ever match the rule: no sensor tells what its log source has;

@@ -747,10 +747,11 @@ static void tables_are_in_the_order_that_they_are_looked_up_by(void **state)
     }
     /* Each kind has a view of its own, and what is no kind has one. */
     assert_true(tc_record_kind_count < TC_VIEWS_MAX);
-    assert_string_equal(tc_sigma_path("ParentImage", 1), "process.parent.exec_path");
-    assert_null(tc_sigma_path("ParentImage", 2));
-    assert_null(tc_sigma_path("pid", 0));
-    assert_null(tc_sigma_path("Other", 0));
+    assert_string_equal(tc_sigma_path(tc_record_number("ParentImage"), 1),
+                        "process.parent.exec_path");
+    assert_null(tc_sigma_path(tc_record_number("ParentImage"), 2));
+    assert_null(tc_sigma_path(tc_record_number("pid"), 0));
+    assert_null(tc_sigma_path(tc_record_number("Other"), 0));
 }
 
 int main(void)
