@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "ipc/event.h"
 #include "tests/support/skip.h"
 #include "tests/support/trace_scratch.h"
 
@@ -19,13 +20,16 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 /* One scratch file system: told of are in/ (all below), flat/ (not below) and late/,
- * which does not exist; told elsewhere is in/other. out/ is nobody's. */
+ * which does not exist; told elsewhere is in/other. out/ is nobody's, but for the
+ * attributes of out/more. */
 struct place {
     struct tc_trace_scratch s; /* first */
     char root[64];
+    size_t from; /* of what was told: the test's own */
     char paths[8][160];
     unsigned path;
 };
@@ -43,11 +47,11 @@ static void make_folder(struct place *p, const char *name)
     assert_int_equal(mkdir(at(p, name), 0755), 0);
 }
 
-static int setup(void **state)
+static int set_up(void **state, const char *acts)
 {
     static struct place place;
-    char files[256], elsewhere[128];
-    const char *options[] = {files, elsewhere, NULL};
+    char files[256], elsewhere[128], attributes[128];
+    const char *options[] = {files, elsewhere, attributes, acts, NULL};
 
     memset(&place, 0, sizeof(place));
     strcpy(place.root, "/tmp/tocsin-files-XXXXXX");
@@ -59,12 +63,25 @@ static int setup(void **state)
     make_folder(&place, "flat");
     make_folder(&place, "flat/sub");
     make_folder(&place, "out");
+    make_folder(&place, "out/more");
     snprintf(files, sizeof(files), "files=%s/in,%s/flat/*,%s/late/deep", place.root,
              place.root, place.root);
     snprintf(elsewhere, sizeof(elsewhere), "told_elsewhere=%s/in/other", place.root);
+    snprintf(attributes, sizeof(attributes), "attributes=%s/out/more", place.root);
     tc_trace_scratch_init(&place.s, options);
     *state = &place;
     return 0;
+}
+
+static int setup_files(void **state)
+{
+    return set_up(state, "acts=none");
+}
+
+/* Letting go of what acts hook takes a kernel seconds in an emulator: once for all. */
+static int setup_acts(void **state)
+{
+    return set_up(state, "acts=auto");
 }
 
 static int teardown(void **state)
@@ -96,7 +113,7 @@ static const struct tocsin_event *find(struct place *p, const char *topic,
     const struct tocsin_event *event, *found = NULL;
 
     *ret_count = 0;
-    for (size_t i = 0; (event = tc_trace_next(&p->s.h, topic, &i)) != NULL;) {
+    for (size_t i = p->from; (event = tc_trace_next(&p->s.h, topic, &i)) != NULL;) {
         if (strcmp(tc_harness_text(&p->s.h, event, TOCSIN_FIELD_FILE_PATH), path) != 0)
             continue;
         found = found ? found : event;
@@ -142,6 +159,19 @@ static void settle(struct place *p)
     snprintf(name, sizeof(name), "in/end%u", p->path);
     by_shell("> %s", at(p, name));
     told(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, name));
+}
+
+/* Each test finds the folders as they were made, and nothing in them. */
+static int start_anew(void **state)
+{
+    struct place *p = *state;
+
+    by_shell("cd %s && rm -rf late in/new in/a in/sub/b out/c; "
+             "rm -f in/* in/*/* flat/* flat/*/* out/* out/*/* f 2>/dev/null",
+             p->root);
+    settle(p);
+    p->from = p->s.h.count;
+    return 0;
 }
 
 static void not_told(struct place *p, const char *topic, const char *path)
@@ -247,13 +277,13 @@ static void trace_tells_of_a_replaced_file_in_the_order_of_what_is_there(void **
     assert_int_equal(unlink(at(p, "in/f")), 0);
     close(open(at(p, "in/f"), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
     settle(p);
-    for (size_t i = 0; i < p->s.h.count; i++) {
-        event = tc_trace_next(&p->s.h, TOCSIN_TOPIC_FILE_DELETED, &i);
-        if (!event)
-            break;
-        last = tc_harness_text(&p->s.h, event, TOCSIN_FIELD_FILE_PATH);
+    for (size_t i = p->from; i < p->s.h.count; i++) {
+        event = &p->s.h.events[i]->pub;
+        if (!strcmp(tc_harness_text(&p->s.h, event, TOCSIN_FIELD_FILE_PATH),
+                    at(p, "in/f")))
+            last = event->topic;
     }
-    assert_string_equal(last, at(p, "in/f"));
+    assert_string_equal(last, TOCSIN_TOPIC_FILE_WRITTEN);
 }
 
 static void trace_tells_of_no_file_elsewhere(void **state)
@@ -326,7 +356,113 @@ static void trace_tells_each_of_many_files_once(void **state)
     }
 }
 
-#define WITH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+/* ---- Attributes. ---- */
+
+static const struct tocsin_event *changed(struct place *p, const char *path,
+                                          const char *action)
+{
+    const struct tocsin_event *event = told(p, "file.attributes_changed", path);
+
+    assert_string_equal(tc_harness_text(&p->s.h, event, "event.action"), action);
+    assert_int_equal(tocsin_event_int(event, TOCSIN_FIELD_PROCESS_PID, -1), getpid());
+    return event;
+}
+
+static void trace_tells_of_modes_and_owners(void **state)
+{
+    struct place *p = *state;
+    const struct tocsin_event *event;
+    struct stat st;
+    int fd;
+
+    by_shell("> %s; > %s; > %s", at(p, "in/a"), at(p, "in/b"), at(p, "in/c"));
+    assert_int_equal(chmod(at(p, "in/a"), 0640), 0);
+    fd = open(at(p, "in/b"), O_RDONLY | O_CLOEXEC);
+    assert_int_equal(fchown(fd, 12, 34), 0);
+    close(fd);
+    fd = open(at(p, "in"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(fchmodat(fd, "../in/sub/../c", 04755, 0), 0);
+    close(fd);
+    event = told(p, "file.attributes_changed", at(p, "in/a"));
+    assert_int_equal(tocsin_event_int(event, "file.mode", 0), S_IFREG | 0640);
+    assert_int_equal(stat(at(p, "in/a"), &st), 0);
+    assert_int_equal(tocsin_event_int(event, "file.inode", 0), st.st_ino);
+    assert_string_equal(tc_harness_text(&p->s.h, event, "event.outcome"), "success");
+    event = changed(p, at(p, "in/b"), "fchown");
+    assert_int_equal(tocsin_event_int(event, "file.uid", 0), 12);
+    assert_int_equal(tocsin_event_int(event, "file.gid", 0), 34);
+    event = changed(p, at(p, "in/c"), "fchmodat");
+    assert_int_equal(tocsin_event_int(event, "file.mode", 0), S_IFREG | 04755);
+}
+
+static void trace_tells_of_extended_attributes(void **state)
+{
+    struct place *p = *state;
+    const struct tocsin_event *event;
+
+    by_shell("> %s", at(p, "in/x"));
+    assert_int_equal(setxattr(at(p, "in/x"), "trusted.tocsin", "x", 1, 0), 0);
+    event = changed(p, at(p, "in/x"), "setxattr");
+    assert_string_equal(tc_harness_text(&p->s.h, event, "file.xattr"), "trusted.tocsin");
+}
+
+/* The link is changed, or what it leads to, as it was asked for. */
+static void trace_tells_of_the_file_behind_a_link(void **state)
+{
+    struct place *p = *state;
+
+    by_shell("> %s; ln -s %s %s", at(p, "in/f"), at(p, "in/f"), at(p, "out/link"));
+    assert_int_equal(chown(at(p, "out/link"), 7, 7), 0);
+    assert_int_equal(tocsin_event_int(told(p, "file.attributes_changed", at(p, "in/f")),
+                                      "file.uid", 0),
+                     7);
+    assert_int_equal(symlink("f", at(p, "in/link")), 0);
+    assert_int_equal(lchown(at(p, "in/link"), 8, 8), 0);
+    assert_int_equal(
+        tocsin_event_int(changed(p, at(p, "in/link"), "lchown"), "file.uid", 0), 8);
+}
+
+static void trace_tells_of_attributes_where_others_tell_of_files(void **state)
+{
+    struct place *p = *state;
+
+    by_shell("> %s; > %s; > %s", at(p, "in/other/f"), at(p, "out/f"),
+             at(p, "out/more/f"));
+    assert_int_equal(chmod(at(p, "out/f"), 0640), 0);
+    assert_int_equal(chmod(at(p, "in/other/f"), 0640), 0);
+    assert_int_equal(chmod(at(p, "out/more/f"), 0640), 0);
+    told(p, "file.attributes_changed", at(p, "in/other/f"));
+    told(p, "file.attributes_changed", at(p, "out/more/f"));
+    not_told(p, "file.attributes_changed", at(p, "out/f"));
+}
+
+static void trace_tells_of_lent_rights_wherever_they_are(void **state)
+{
+    struct place *p = *state;
+
+    by_shell("> %s", at(p, "out/s"));
+    assert_int_equal(chmod(at(p, "out/s"), 04755), 0);
+    assert_int_equal(mkdir(at(p, "out/folder"), 0755), 0);
+    assert_int_equal(chmod(at(p, "out/folder"), 02755), 0); /* only names the group */
+    assert_int_equal(tocsin_event_int(told(p, "file.attributes_changed", at(p, "out/s")),
+                                      "file.mode", 0),
+                     S_IFREG | 04755);
+    settle(p);
+    not_told(p, "file.attributes_changed", at(p, "out/folder"));
+}
+
+static void trace_tells_of_no_attribute_that_was_refused(void **state)
+{
+    struct place *p = *state;
+
+    assert_int_equal(chmod(at(p, "in/none"), 0640), -1);
+    by_shell("> %s", at(p, "in/g"));
+    assert_int_equal(chmod(at(p, "in/g"), 0640), 0);
+    told(p, "file.attributes_changed", at(p, "in/g"));
+    not_told(p, "file.attributes_changed", at(p, "in/none"));
+}
+
+#define WITH(test) cmocka_unit_test_setup(test, start_anew)
 
 int main(void)
 {
@@ -343,6 +479,14 @@ int main(void)
         WITH(trace_finds_places_that_appear_later_or_again),
         WITH(trace_tells_each_of_many_files_once),
     };
+    const struct CMUnitTest attributes[] = {
+        WITH(trace_tells_of_modes_and_owners),
+        WITH(trace_tells_of_extended_attributes),
+        WITH(trace_tells_of_the_file_behind_a_link),
+        WITH(trace_tells_of_attributes_where_others_tell_of_files),
+        WITH(trace_tells_of_lent_rights_wherever_they_are),
+        WITH(trace_tells_of_no_attribute_that_was_refused),
+    };
     int group;
 
     if (!tc_trace_scratch_possible())
@@ -353,5 +497,6 @@ int main(void)
         return test_skipped();
     }
     close(group);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup_files, teardown) +
+           cmocka_run_group_tests(attributes, setup_acts, teardown);
 }

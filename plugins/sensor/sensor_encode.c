@@ -16,6 +16,7 @@ void tc_sensor_file_set(struct tc_sensor_file *file, const struct statx *stx)
     file->mtime_ns = (uint64_t)stx->stx_mtime.tv_sec * NS_PER_S + stx->stx_mtime.tv_nsec;
     file->ctime_ns = (uint64_t)stx->stx_ctime.tv_sec * NS_PER_S + stx->stx_ctime.tv_nsec;
     file->uid = stx->stx_uid;
+    file->gid = stx->stx_gid;
     file->mode = stx->stx_mode;
 }
 
@@ -71,6 +72,7 @@ void tc_sensor_put_file(struct tocsin_writer *w, const struct tc_sensor_file *fi
     tocsin_put_str(w, "path", file->path);
     tocsin_put_str(w, "name", slash ? slash + 1 : file->path);
     put_text(w, "old_path", file->old_path);
+    put_text(w, "xattr", file->xattr);
     if (file->known) {
         tocsin_put_uint(w, "inode", file->inode);
         tocsin_put_uint(w, "device", file->device);
@@ -78,6 +80,7 @@ void tc_sensor_put_file(struct tocsin_writer *w, const struct tc_sensor_file *fi
         tocsin_put_uint(w, "mtime", file->mtime_ns);
         tocsin_put_uint(w, "ctime", file->ctime_ns);
         tocsin_put_uint(w, "uid", file->uid);
+        tocsin_put_uint(w, "gid", file->gid);
         tocsin_put_uint(w, "mode", file->mode);
     }
     tocsin_end(w);

@@ -7,6 +7,7 @@
  *   trace_flow.bpf.h    TCP connections that are made, and who listens
  *   trace_socket.bpf.h  what else is done with sockets
  *   trace_acts.bpf.h    what processes do to themselves, others and the machine
+ *   trace_attributes.bpf.h  what they do to files' attributes
  *   trace_call.bpf.h    which system call it is; trace_ended.bpf.h: that it has ended
  * Must not: wait, decide anything, or leave anything out.
  */

@@ -66,6 +66,12 @@ static const struct tocsin_option options[] = {
      .fallback = "/home,/tmp,/srv",
      .help = "folders whose files are not told of, as another sensor does; unless set, "
              "what the primary sensor watches"},
+    {.name = "attributes",
+     .type = TOCSIN_OPTION_LIST,
+     .flags = TOCSIN_OPTION_RESTART,
+     .fallback = "/usr",
+     .help = "folders below which changed modes, owners and extended attributes are told "
+             "of, beside those of files and told_elsewhere"},
     {.name = "acts",
      .type = TOCSIN_OPTION_CHOICE,
      .flags = TOCSIN_OPTION_RESTART,
@@ -97,6 +103,8 @@ static int read_options(struct tc_trace *trace)
     err = tc_sensor_list_read(host, "files", true, trace->file_places);
     if (!err)
         err = tc_sensor_list_read(host, "told_elsewhere", true, trace->told_elsewhere);
+    if (!err)
+        err = tc_sensor_list_read(host, "attributes", true, trace->attribute_places);
     return err;
 }
 

@@ -57,6 +57,7 @@ struct tc_trace {
     uint64_t hash_max_bytes;
     const char *file_places[TC_SENSOR_WATCH_MAX + 1];
     const char *told_elsewhere[TC_SENSOR_WATCH_MAX + 1];
+    const char *attribute_places[TC_SENSOR_WATCH_MAX + 1];
 
     bool ready; /* reader, tracker and hashes are there */
     bool ebpf;  /* the rung it stands on */

@@ -15,6 +15,7 @@
 #define TC_TRACE_NAMES_MAX 16384 /* bytes of all texts of a record but the arguments */
 #define TC_TRACE_ARGS_MAX 65536  /* bytes of arguments; what is longer is cut */
 #define TC_TRACE_PATH_MAX 4096   /* PATH_MAX of the kernel */
+#define TC_TRACE_XATTR_MAX 256   /* XATTR_NAME_MAX of the kernel, and a NUL */
 #define TC_TRACE_MODULE_MAX 56   /* MODULE_NAME_LEN of the kernel */
 #define TC_TRACE_NO_LOGIN 0xffffffffu /* loginuid of who has not logged in */
 
@@ -32,6 +33,7 @@ enum tc_trace_flags {
     TC_TRACE_ARGS_MISSING = 2, /* their memory was not at hand */
     TC_TRACE_PATH_CUT = 4,     /* one of the paths is not whole: too deep or too long */
     TC_TRACE_FILE_GONE = 8,    /* the executable has no name any more, or never had */
+    TC_TRACE_NO_FOLLOW = 16,   /* of an act: on the symbolic link itself */
 };
 
 /* The texts of a record, in this order. */
@@ -91,6 +93,8 @@ enum tc_trace_act_what {
     TC_TRACE_MEMFD = 7,           /* NAME; value: the flags */
     TC_TRACE_MOUNTED = 8,   /* NAME: what; TYPE; BASE and PATH: where; value: flags */
     TC_TRACE_UNMOUNTED = 9, /* BASE and PATH; value: flags */
+    /* BASE and PATH; NAME: of the extended one. value: the mode, or user | group << 32 */
+    TC_TRACE_ATTRIBUTES = 10,
 };
 
 /* The texts of an act, in this order; NUL-terminated, or empty when there is none. */

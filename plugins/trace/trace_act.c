@@ -22,6 +22,7 @@ const char *tc_trace_act_topic(const struct tc_trace_act_record *record, size_t 
         [TC_TRACE_MEMFD] = "process.memfd_created",
         [TC_TRACE_MOUNTED] = "filesystem.mounted",
         [TC_TRACE_UNMOUNTED] = "filesystem.unmounted",
+        [TC_TRACE_ATTRIBUTES] = "file.attributes_changed",
     };
     uint32_t end = 0;
 
@@ -53,7 +54,8 @@ void tc_trace_act_put_event(struct tocsin_writer *w,
     static const char *const names[TC_TRACE_CALLS] = {
 #define NAME(name, function) [TC_TRACE_CALL_##name] = #name,
         TC_TRACE_CREDENTIAL_CALLS(NAME) TC_TRACE_HOOKED_CALLS(NAME)
-            TC_TRACE_NAMED_CALLS(NAME)
+            TC_TRACE_MODE_CALLS(NAME) TC_TRACE_OWNER_CALLS(NAME)
+                TC_TRACE_NAMED_CALLS(NAME)
 #undef NAME
     };
 
@@ -64,8 +66,8 @@ void tc_trace_act_put_event(struct tocsin_writer *w,
 
 /* ---- Texts. ---- */
 
-static const char *text_of(const struct tc_trace_act_record *record,
-                           enum tc_trace_act_text which, size_t *ret_len)
+const char *tc_trace_act_text(const struct tc_trace_act_record *record,
+                              enum tc_trace_act_text which, size_t *ret_len)
 {
     uint32_t from = which ? record->end[which - 1] : 0;
 
@@ -78,7 +80,7 @@ static void put_text(struct tocsin_writer *w, const char *key,
                      enum tc_trace_act_text which)
 {
     size_t len;
-    const char *text = text_of(record, which, &len);
+    const char *text = tc_trace_act_text(record, which, &len);
 
     len = strnlen(text, len);
     if (len)
@@ -110,12 +112,11 @@ static void tidy(char *path)
     *to = '\0';
 }
 
-/* BASE with PATH from there on. From malloc; NULL: there is none, or no memory. */
-static char *path_of(const struct tc_trace_act_record *record)
+char *tc_trace_act_path(const struct tc_trace_act_record *record)
 {
     size_t base_len, len, at = 0;
-    const char *base = text_of(record, TC_TRACE_ACT_BASE, &base_len);
-    const char *path = text_of(record, TC_TRACE_ACT_PATH, &len);
+    const char *base = tc_trace_act_text(record, TC_TRACE_ACT_BASE, &base_len);
+    const char *path = tc_trace_act_text(record, TC_TRACE_ACT_PATH, &len);
     char *from, *whole;
 
     len = strnlen(path, len);
@@ -139,7 +140,7 @@ static char *path_of(const struct tc_trace_act_record *record)
 
 static void put_path(struct tocsin_writer *w, const struct tc_trace_act_record *record)
 {
-    char *path = path_of(record);
+    char *path = tc_trace_act_path(record);
 
     if (!path)
         return;
@@ -195,7 +196,7 @@ static void put_module(struct tocsin_writer *w, const struct tc_trace_act *act)
 {
     size_t len;
 
-    text_of(act->record, TC_TRACE_ACT_NAME, &len);
+    tc_trace_act_text(act->record, TC_TRACE_ACT_NAME, &len);
     if (len) {
         tocsin_begin_map(w, "module");
         put_text(w, "name", act->record, TC_TRACE_ACT_NAME);
@@ -312,6 +313,7 @@ void tc_trace_act_put(struct tocsin_writer *w, const struct tc_trace_act *act)
         [TC_TRACE_MEMFD] = put_memfd,
         [TC_TRACE_MOUNTED] = put_mount,
         [TC_TRACE_UNMOUNTED] = put_mount,
+        [TC_TRACE_ATTRIBUTES] = NULL, /* the file is the event's own */
     };
     const char *error = NULL;
 
@@ -322,5 +324,6 @@ void tc_trace_act_put(struct tocsin_writer *w, const struct tc_trace_act *act)
         tocsin_put_str(w, "code", error);
         tocsin_end(w);
     }
-    put[act->record->what](w, act);
+    if (put[act->record->what])
+        put[act->record->what](w, act);
 }

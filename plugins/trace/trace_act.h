@@ -22,6 +22,13 @@ const char *tc_trace_act_topic(const struct tc_trace_act_record *record, size_t 
 
 struct tc_trace_users tc_trace_act_users(const struct tc_trace_act_record *record);
 
+/* One of its texts, which may end before its length does. */
+const char *tc_trace_act_text(const struct tc_trace_act_record *record,
+                              enum tc_trace_act_text which, size_t *ret_len);
+
+/* BASE with PATH from there on. From malloc; NULL: there is none, or no memory. */
+char *tc_trace_act_path(const struct tc_trace_act_record *record);
+
 /* action, outcome: fields of the open map `event`. */
 void tc_trace_act_put_event(struct tocsin_writer *w,
                             const struct tc_trace_act_record *record);

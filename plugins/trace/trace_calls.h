@@ -33,7 +33,23 @@
     CALL(connect, connect)                                                               \
     CALL(sendto, sendto)                                                                 \
     CALL(sendmsg, sendmsg)                                                               \
-    CALL(sendmmsg, sendmmsg)
+    CALL(sendmmsg, sendmmsg)                                                             \
+    CALL(setxattr, setxattr) /* the first of attributes' */                              \
+    CALL(fsetxattr, fsetxattr)                                                           \
+    CALL(lsetxattr, lsetxattr)
+
+/* All of these end in one function: chmod_common, and chown_common. */
+#define TC_TRACE_MODE_CALLS(CALL)                                                        \
+    CALL(chmod, chmod)                                                                   \
+    CALL(fchmod, fchmod)                                                                 \
+    CALL(fchmodat, fchmodat)                                                             \
+    CALL(fchmodat2, fchmodat2)
+
+#define TC_TRACE_OWNER_CALLS(CALL)                                                       \
+    CALL(chown, chown)                                                                   \
+    CALL(fchown, fchown)                                                                 \
+    CALL(lchown, lchown)                                                                 \
+    CALL(fchownat, fchownat)
 
 /* Only named: they send signals, which are seen where they are sent. */
 #define TC_TRACE_NAMED_CALLS(CALL)                                                       \
@@ -46,12 +62,13 @@
 
 #define TC_TRACE_CALL_NUMBERS 512 /* of the calls of a kernel; the rest is not ours */
 
-/* In the order of the lists, with a mark after each of the first two. */
+/* In the order of the lists, with marks: for those of commit_creds, and of all hooked. */
 enum tc_trace_call {
     TC_TRACE_CALL_OTHER,
 #define TC_TRACE_CALL_NAME(name, function) TC_TRACE_CALL_##name,
     TC_TRACE_CREDENTIAL_CALLS(TC_TRACE_CALL_NAME) TC_TRACE_CALLS_CREDENTIAL,
-    TC_TRACE_HOOKED_CALLS(TC_TRACE_CALL_NAME) TC_TRACE_CALLS_HOOKED,
+    TC_TRACE_HOOKED_CALLS(TC_TRACE_CALL_NAME) TC_TRACE_MODE_CALLS(TC_TRACE_CALL_NAME)
+        TC_TRACE_OWNER_CALLS(TC_TRACE_CALL_NAME) TC_TRACE_CALLS_HOOKED,
     TC_TRACE_NAMED_CALLS(TC_TRACE_CALL_NAME)
 #undef TC_TRACE_CALL_NAME
         TC_TRACE_CALLS,

@@ -15,31 +15,35 @@
 
 #define READ_BYTES 8192
 
-int tc_trace_files_open(struct tc_trace_files *files, const char *const *watch,
-                        const char *const *elsewhere)
+int tc_trace_files_open(struct tc_trace_files *files,
+                        const struct tc_trace_places *places)
 {
-    int err = -ENOMEM;
+    int err;
 
     memset(files, 0, sizeof(*files));
+    files->group = -1;
     STAILQ_INIT(&files->found);
     files->renames = FAN_RENAME;
+    err = tc_trace_files_set(files, places);
+    if (err || !files->root_count)
+        return err;
+    files->buf = malloc(READ_BYTES);
+    files->folders = tc_sensor_folders_new(TC_TRACE_FOLDERS_MAX);
+    if (!files->buf || !files->folders)
+        return -ENOMEM;
     files->group = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK |
                                      FAN_UNLIMITED_MARKS | FAN_REPORT_DFID_NAME,
                                  O_RDONLY | O_CLOEXEC);
-    if (files->group < 0) {
-        err = -errno;
-        goto out;
-    }
-    files->buf = malloc(READ_BYTES);
-    files->folders = tc_sensor_folders_new(TC_TRACE_FOLDERS_MAX);
-    if (files->buf && files->folders)
-        err = tc_trace_files_set(files, watch, elsewhere);
-out:
-    if (err)
-        tc_trace_files_close(files);
-    else
-        tc_trace_files_mark_all(files);
-    return err;
+    if (files->group < 0)
+        return -errno;
+    tc_trace_files_mark_all(files);
+    return 0;
+}
+
+static void free_all(char **paths, size_t *count)
+{
+    while (*count)
+        free(paths[--*count]);
 }
 
 static void drop_found(struct tc_trace_files *files, struct tc_trace_found *found)
@@ -55,13 +59,13 @@ void tc_trace_files_close(struct tc_trace_files *files)
     if (files->group >= 0)
         close(files->group);
     files->group = -1;
-    while (!STAILQ_EMPTY(&files->found))
+    while (files->found_count)
         drop_found(files, STAILQ_FIRST(&files->found));
     for (size_t i = 0; i < files->root_count; i++)
         free(files->roots[i].path);
-    for (size_t i = 0; i < files->elsewhere_count; i++)
-        free(files->elsewhere[i]);
-    files->root_count = files->elsewhere_count = 0;
+    files->root_count = 0;
+    free_all(files->elsewhere, &files->elsewhere_count);
+    free_all(files->attributes, &files->attribute_count);
     tc_sensor_folders_free(files->folders);
     files->folders = NULL;
     free(files->buf);

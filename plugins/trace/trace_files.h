@@ -39,7 +39,8 @@ struct tc_trace_files {
     int group; /* -1: not open */
     struct tc_trace_root roots[TC_TRACE_ROOTS_MAX];
     char *elsewhere[TC_TRACE_ROOTS_MAX]; /* told by others: not here */
-    size_t root_count, elsewhere_count;
+    char *attributes[TC_TRACE_ROOTS_MAX];
+    size_t root_count, elsewhere_count, attribute_count;
     uint64_t renames; /* FAN_RENAME, or what there was before Linux 5.17 */
     struct tc_sensor_folders *folders;
     STAILQ_HEAD(, tc_trace_found) found;
@@ -60,14 +61,21 @@ struct tc_trace_file_event {
 
 typedef void (*tc_trace_file_fn)(void *arg, const struct tc_trace_file_event *event);
 
+/* Lists of absolute paths, ended by NULL. */
+struct tc_trace_places {
+    const char *const *watch;     /* told of */
+    const char *const *elsewhere; /* by others: left out */
+    const char *const *attributes;
+};
+
 /*
- * Opens the group and marks what is there of `watch`; both lists of absolute paths end
- * with NULL and are copied. Errors: those of fanotify_init(2); -ENOMEM. Then nothing is
- * owed.
+ * Keeps the places, opens the group and marks what is there to be watched; no group when
+ * that is nothing. Errors: those of fanotify_init(2); -ENOMEM; -E2BIG. Closed in any
+ * case.
  */
-int tc_trace_files_open(struct tc_trace_files *files, const char *const *watch,
-                        const char *const *elsewhere);
-void tc_trace_files_close(struct tc_trace_files *files); /* takes one that is not open */
+int tc_trace_files_open(struct tc_trace_files *files,
+                        const struct tc_trace_places *places);
+void tc_trace_files_close(struct tc_trace_files *files); /* takes one never opened */
 
 /*
  * Reads once, and nothing more until it was told: so the caller can see to what the
@@ -85,11 +93,15 @@ void tc_trace_files_tell_found(struct tc_trace_files *files, tc_trace_file_fn te
 /* Whether a file of that path is one to be told of. */
 bool tc_trace_files_wanted(const struct tc_trace_files *files, const char *path);
 
+/* Whether changes of that file's attributes are: there, elsewhere, or where listed. */
+bool tc_trace_files_attributes_wanted(const struct tc_trace_files *files,
+                                      const char *path);
+
 /* ---- trace_files_marks.c, for trace_files.c ---- */
 
 /* Keeps the lists. -ENOMEM; -E2BIG: too many. */
-int tc_trace_files_set(struct tc_trace_files *files, const char *const *watch,
-                       const char *const *elsewhere);
+int tc_trace_files_set(struct tc_trace_files *files,
+                       const struct tc_trace_places *places);
 
 /* Marks all places, and the folders above them, by which they are found again. */
 void tc_trace_files_mark_all(struct tc_trace_files *files);

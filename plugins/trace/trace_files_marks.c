@@ -61,33 +61,47 @@ static int set_root(struct tc_trace_root *root, const char *text)
     return root->path ? 0 : -ENOMEM;
 }
 
-int tc_trace_files_set(struct tc_trace_files *files, const char *const *watch,
-                       const char *const *elsewhere)
+static int keep(char **paths, size_t *count, const char *const *list)
+{
+    for (; *list; list++) {
+        if (*count == TC_TRACE_ROOTS_MAX)
+            return -E2BIG;
+        paths[*count] = canonical(*list);
+        if (!paths[*count])
+            return -ENOMEM;
+        ++*count;
+    }
+    return 0;
+}
+
+int tc_trace_files_set(struct tc_trace_files *files, const struct tc_trace_places *places)
 {
     int err = 0;
 
-    for (; *watch && !err; watch++) {
+    for (const char *const *watch = places->watch; *watch && !err; watch++) {
         if (files->root_count == TC_TRACE_ROOTS_MAX)
             return -E2BIG;
         err = set_root(&files->roots[files->root_count], *watch);
         files->root_count += !err;
     }
-    for (; *elsewhere && !err; elsewhere++) {
-        if (files->elsewhere_count == TC_TRACE_ROOTS_MAX)
-            return -E2BIG;
-        files->elsewhere[files->elsewhere_count] = canonical(*elsewhere);
-        err = files->elsewhere[files->elsewhere_count] ? 0 : -ENOMEM;
-        files->elsewhere_count += !err;
-    }
+    if (!err)
+        err = keep(files->elsewhere, &files->elsewhere_count, places->elsewhere);
+    if (!err)
+        err = keep(files->attributes, &files->attribute_count, places->attributes);
     return err;
+}
+
+static bool is_under(char *const *paths, size_t count, const char *path)
+{
+    for (size_t i = 0; i < count; i++)
+        if (tc_sensor_path_under(path, paths[i]))
+            return true;
+    return false;
 }
 
 static bool told_elsewhere(const struct tc_trace_files *files, const char *path)
 {
-    for (size_t i = 0; i < files->elsewhere_count; i++)
-        if (tc_sensor_path_under(path, files->elsewhere[i]))
-            return true;
-    return false;
+    return is_under(files->elsewhere, files->elsewhere_count, path);
 }
 
 static enum extent extent_of(const struct tc_trace_files *files, const char *path)
@@ -124,6 +138,15 @@ bool tc_trace_files_wanted(const struct tc_trace_files *files, const char *path)
     extent = folder ? extent_of(files, folder) : NOTHING;
     free(folder);
     return extent >= FILES;
+}
+
+/* Of a place itself, too, though it is none of the files in it. */
+bool tc_trace_files_attributes_wanted(const struct tc_trace_files *files,
+                                      const char *path)
+{
+    return told_elsewhere(files, path) || extent_of(files, path) >= FILES ||
+           tc_trace_files_wanted(files, path) ||
+           is_under(files->attributes, files->attribute_count, path);
 }
 
 /* ---- Marks. ---- */

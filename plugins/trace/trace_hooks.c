@@ -16,6 +16,16 @@
 #define CALL_PREFIX "__arm64_sys_"
 #endif
 
+/* Calls that this machine has not, or that its headers do not know yet. */
+#ifndef SYS_chmod
+#define SYS_chmod TC_TRACE_CALL_NUMBERS
+#define SYS_chown TC_TRACE_CALL_NUMBERS
+#define SYS_lchown TC_TRACE_CALL_NUMBERS
+#endif
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2 452 /* since Linux 6.6, the same on all machines */
+#endif
+
 static const struct {
     const char *program, *function;
     uint32_t number;
@@ -25,7 +35,8 @@ static const struct {
     {"trace_end_" #name, CALL_PREFIX #function, SYS_##name, TC_TRACE_CALL_##name},
 #define NAMED(name, function) {NULL, NULL, SYS_##name, TC_TRACE_CALL_##name},
     TC_TRACE_CREDENTIAL_CALLS(NAMED) TC_TRACE_HOOKED_CALLS(HOOKED)
-        TC_TRACE_NAMED_CALLS(NAMED)};
+        TC_TRACE_MODE_CALLS(NAMED) TC_TRACE_OWNER_CALLS(NAMED)
+            TC_TRACE_NAMED_CALLS(NAMED)};
 
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 

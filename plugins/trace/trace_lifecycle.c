@@ -84,10 +84,12 @@ static int climb(struct tc_trace *trace)
 /* Its own thing: without it, processes are told of all the same. */
 static void open_files(struct tc_trace *trace)
 {
-    trace->files_status = 0;
-    if (trace->file_places[0])
-        trace->files_status =
-            tc_trace_files_open(&trace->files, trace->file_places, trace->told_elsewhere);
+    const struct tc_trace_places places = {.watch = trace->file_places,
+                                           .elsewhere = trace->told_elsewhere,
+                                           .attributes = trace->attribute_places};
+
+    trace->files_status = tc_trace_files_open(&trace->files, &places);
+    trace->tracker.places = &trace->files;
 }
 
 static bool is_agent(void *arg, int32_t pid)

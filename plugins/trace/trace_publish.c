@@ -87,6 +87,7 @@ static void put_tracker(const struct tc_trace *trace, struct tocsin_writer *w)
         {"folders_unresolved", trace->files.unresolved},
         {"file_overflows", trace->files.overflows},
         {"acts", t->acts},
+        {"attributes_left_out", t->attributes_left_out},
         {"exited_twice", t->exited_twice},
         {"args_truncated", t->args_cut},
         {"args_missing", t->args_missing},

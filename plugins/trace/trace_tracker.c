@@ -8,6 +8,7 @@
 
 #include "sensor_process.h"
 #include "trace_act.h"
+#include "trace_attributes.h"
 #include "trace_encode.h"
 #include "trace_files.h"
 #include "trace_flow.h"
@@ -311,6 +312,35 @@ static bool has_changed(struct tc_trace_process *process, struct tc_trace_act *a
     return memcmp(&act->before, &now, sizeof(now)) != 0;
 }
 
+/* Where other sensors look, and in some more places; and what is dangerous anywhere. */
+static bool is_left_out(const struct tc_trace_tracker *tracker,
+                        const struct tc_trace_act_record *record,
+                        const struct tc_trace_attributes *attributes)
+{
+    return !tc_trace_attributes_lend(record, attributes) &&
+           !tc_trace_files_attributes_wanted(tracker->places, attributes->path);
+}
+
+static void tell_attributes(struct tc_trace_tracker *tracker,
+                            struct tc_trace_process *process,
+                            struct tc_trace_event *event)
+{
+    const struct tc_trace_act_record *record = event->act->record;
+    bool here = !process->image || !*process->image->container;
+    struct tc_trace_attributes attributes;
+
+    if (!tc_trace_attributes_resolve(record, here, &attributes))
+        return;
+    if (is_left_out(tracker, record, &attributes)) {
+        tracker->attributes_left_out++;
+        return;
+    }
+    event->file = &attributes.file;
+    tracker->acts++;
+    tell(tracker, event);
+    event->file = NULL; /* it was ours */
+}
+
 static void tell_act(struct tc_trace_tracker *tracker,
                      const struct tc_trace_act_record *record, const char *topic)
 {
@@ -331,6 +361,10 @@ static void tell_act(struct tc_trace_tracker *tracker,
     if (!process || (record->what == TC_TRACE_CREDENTIALS && !has_changed(process, &act)))
         return;
     event.process = process;
+    if (record->what == TC_TRACE_ATTRIBUTES) {
+        tell_attributes(tracker, process, &event);
+        return;
+    }
     tracker->acts++;
     tell(tracker, &event);
 }

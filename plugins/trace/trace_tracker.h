@@ -17,6 +17,7 @@
 struct tc_sensor_processes;
 struct tc_trace_event;
 struct tc_trace_file_event;
+struct tc_trace_files;
 struct tc_trace_hashes;
 
 struct tc_trace_tracker {
@@ -27,9 +28,11 @@ struct tc_trace_tracker {
     uint64_t sequence, epoch;
     bool (*is_agent)(void *arg, int32_t pid); /* part of the agent; may be NULL */
     void *arg;
+    const struct tc_trace_files *places; /* where attributes are told of */
     uint64_t realtime_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC, see set_clock */
 
     atomic_ullong forked, started, exited, flows, acts, files; /* told of */
+    atomic_ullong attributes_left_out;
     atomic_ullong exited_twice; /* reports of an end already told of */
     atomic_ullong args_cut, args_missing, path_cut;
     atomic_ullong proc_reads, proc_gone; /* gone: had ended before /proc was read */
