@@ -50,21 +50,14 @@ static bool read_whole(const char *text, long long *ret)
     return !errno;
 }
 
-static bool read_number(const char *text, double *ret)
+static bool read_number(const char *text, struct tc_number *ret)
 {
-    size_t len = strlen(text);
     long long whole;
-    char *end;
 
-    if (read_whole(text, &whole)) {
-        *ret = (double)whole;
-        return true;
-    }
-    if (!len || len >= NUMBER_TEXT_MAX || text[strspn(text, "0123456789+-.eE")] ||
-        !strpbrk(text, "0123456789"))
-        return false;
-    *ret = strtod(text, &end);
-    return !*end && isfinite(*ret);
+    if (!read_whole(text, &whole))
+        return tc_number_read(text, strlen(text), ret);
+    *ret = tc_number_whole(whole < 0, whole < 0 ? -(uint64_t)whole : (uint64_t)whole);
+    return true;
 }
 
 static bool read_truth(const char *text, bool *ret)

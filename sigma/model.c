@@ -112,11 +112,6 @@ int tc_set_field(struct tc_sigma_set *set, const char *name, uint32_t *ret_field
     return 0;
 }
 
-static int compare_numbers(double a, double b)
-{
-    return (a > b) - (a < b);
-}
-
 #define DIFFER(member)                                                                   \
     do {                                                                                 \
         if (left->member != right->member)                                               \
@@ -142,7 +137,7 @@ static int compare_atoms(const void *a, const void *b)
     DIFFER(pattern.len);
     order = memcmp(left->address, right->address, sizeof(left->address));
     if (!order)
-        order = compare_numbers(left->number, right->number);
+        order = tc_number_compare(&left->number, &right->number);
     if (!order && left->pattern.len)
         order = memcmp(left->pattern.units, right->pattern.units,
                        left->pattern.len * sizeof(*left->pattern.units));

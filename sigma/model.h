@@ -13,6 +13,7 @@
 #include <hs.h>
 #include <pcre2.h>
 
+#include "sigma/number.h"
 #include "sigma/pool.h"
 #include "sigma/sigma.h"
 #include "sigma/text.h"
@@ -63,7 +64,7 @@ struct tc_atom {
     enum tc_compare compare;
     enum tc_time_part part;
     uint32_t field, other;
-    double number;
+    struct tc_number number;
     struct tc_pattern pattern; /* TEXT: in lower case unless cased. REGEX: its text */
     uint32_t regex_options;
     pcre2_code *code;

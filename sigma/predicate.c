@@ -77,38 +77,36 @@ static bool cidr_matches(const struct tc_atom *atom, struct tocsin_str text)
     return !rest || (address[bytes] & (0xff00u >> rest & 0xff)) == atom->address[bytes];
 }
 
-static bool compares(enum tc_compare compare, double a, double b)
+static bool compares(enum tc_compare compare, const struct tc_number *a,
+                     const struct tc_number *b)
 {
+    int order = tc_number_compare(a, b);
+
     switch (compare) {
     case TC_COMPARE_EQ:
-        return !(a < b) && !(a > b);
+        return order == 0;
     case TC_COMPARE_NEQ:
-        return a < b || a > b;
+        return order != 0;
     case TC_COMPARE_LT:
-        return a < b;
+        return order < 0;
     case TC_COMPARE_LTE:
-        return a <= b;
+        return order <= 0;
     case TC_COMPARE_GT:
-        return a > b;
+        return order > 0;
     case TC_COMPARE_GTE:
-        return a >= b;
+        return order >= 0;
     }
     return false;
 }
 
-static bool number_of(const struct tc_sigma_value *value, double *ret)
+static bool number_of(const struct tc_sigma_value *value, struct tc_number *ret)
 {
-    char copy[SHORT_TEXT_MAX], *end;
-
-    if (value->type == TC_SIGMA_NUMBER) {
-        *ret = value->number;
-        return true;
-    }
-    if (value->type != TC_SIGMA_TEXT || !short_text(value->text, copy) || !*copy ||
-        copy[strspn(copy, "0123456789+-.eE")])
+    if (value->type != TC_SIGMA_TEXT && value->type != TC_SIGMA_NUMBER)
         return false;
-    *ret = strtod(copy, &end);
-    return !*end && isfinite(*ret);
+    if (tc_number_read(value->text.ptr, value->text.len, ret))
+        return true;
+    *ret = tc_number_of(value->number);
+    return value->type == TC_SIGMA_NUMBER;
 }
 
 /* Of 2026-03-01T14:03:07 or 2026-03-01 14:03, and whatever stands behind; no zones. */
@@ -154,7 +152,8 @@ static bool part_of(enum tc_time_part part, struct tocsin_str text, double *ret)
 bool tc_value_matches(const struct tc_atom *atom, const struct tc_value *value,
                       struct tc_work *work)
 {
-    double number = 0;
+    struct tc_number number;
+    double part = 0;
 
     if (value->is.type == TC_SIGMA_NULL)
         return false;
@@ -167,11 +166,13 @@ bool tc_value_matches(const struct tc_atom *atom, const struct tc_value *value,
         return cidr_matches(atom, value->is.text);
     case TC_ATOM_NUMBER:
         return number_of(&value->is, &number) &&
-               compares(atom->compare, number, atom->number);
+               compares(atom->compare, &number, &atom->number);
     case TC_ATOM_TIME:
-        return value->is.type == TC_SIGMA_TEXT &&
-               part_of(atom->part, value->is.text, &number) &&
-               compares(atom->compare, number, atom->number);
+        if (value->is.type != TC_SIGMA_TEXT ||
+            !part_of(atom->part, value->is.text, &part))
+            return false;
+        number = tc_number_of(part);
+        return compares(atom->compare, &number, &atom->number);
     case TC_ATOM_EXISTS:
     case TC_ATOM_NULL:
     case TC_ATOM_FIELD:

@@ -110,6 +110,12 @@ static void each_modifier_means_what_the_specification_says(void **state)
         {S("a|lt: 5"), "{\"a\":4.5}", true},
         {S("a|lt: 5"), "{\"a\":\"x\"}", false},
         {S("a|lte: 5"), "{\"a\":5.1}", false},
+        /* A double does not tell these from each other. */
+        {S("a|gt: 9007199254740992"), "{\"a\":9007199254740993}", true},
+        {S("a|gt: 9007199254740993"), "{\"a\":\"9007199254740993\"}", false},
+        {S("a|lt: -9007199254740992"), "{\"a\":-9007199254740993}", true},
+        {S("a|lt: 18446744073709551615"), "{\"a\":18446744073709551614}", true},
+        {S("a|gt: 9007199254740991.5"), "{\"a\":9007199254740992}", true},
         {S("a|neq: 5"), "{\"a\":6}", true},
         {S("a|neq: 5"), "{\"a\":\"5\"}", false},
         {S("a|neq: [x, y]"), "{\"a\":\"Y\"}", false},

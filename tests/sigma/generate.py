@@ -127,7 +127,7 @@ def network(rng):
 
 def number(rng):
     return rng.choice([0, 1, 5, 7, 22, 80, 443, 4624, 65535, -1, 1.5, -0.5,
-                       2 ** 31, 2 ** 52, 2 ** 53 - 2])
+                       2 ** 31, 2 ** 53, 2 ** 53 + 1, 2 ** 53 + 2, -2 ** 53 - 1, 2 ** 63 - 1])
 
 
 def value(rng, kind, modifiers):
