@@ -27,6 +27,7 @@ struct listing {
 };
 
 static const char *const detectors[] = {"edr", "av"};
+#define DETECTORS (sizeof(detectors) / sizeof(detectors[0]))
 
 static const struct tc_column rule_columns[] = {
     {"ID", "id"},       {"LEVEL", "level"}, {"STATE", "state"}, {"LOG SOURCE", "source"},
@@ -132,6 +133,29 @@ static int ask(struct tc_cli *cli, const char *method, uint64_t offset,
         tocsin_put_uint(&w, "offset", offset);
     tocsin_end(&w);
     return tc_call(cli, method, &w, NULL, NULL, ret_answer);
+}
+
+/* Which of the detectors run; what does not has no definitions in force. */
+static int find_running(struct tc_cli *cli, bool ret_running[DETECTORS])
+{
+    struct tocsin_value items, item;
+    struct tc_answer answer;
+    struct tocsin_iter it;
+    int r = tc_call(cli, "plugin.list", NULL, NULL, NULL, &answer);
+
+    memset(ret_running, 0, DETECTORS * sizeof(*ret_running));
+    if (r || !tocsin_find(answer.result, answer.len, "items", &items))
+        return r;
+    tocsin_iter_init(&it, &items);
+    while (tocsin_iter_next(&it, NULL, &item)) {
+        size_t len = tocsin_value_size(&item);
+
+        for (size_t i = 0; i < DETECTORS; i++)
+            ret_running[i] |=
+                tocsin_str_is(tocsin_find_str(item.start, len, "name"), detectors[i]) &&
+                tocsin_str_is(tocsin_find_str(item.start, len, "state"), "running");
+    }
+    return TC_EXIT_DONE;
 }
 
 /* All that a detector says of its definitions, as one map under its name. */
@@ -268,7 +292,8 @@ static void print_detector(const char *name, const struct tocsin_value *detector
     }
 }
 
-static int print(const struct tc_cli *cli, const struct tocsin_writer *w)
+static int print(const struct tc_cli *cli, const struct tocsin_writer *w,
+                 const bool running[DETECTORS])
 {
     struct tocsin_value all, detector;
     bool more = false;
@@ -278,12 +303,17 @@ static int print(const struct tc_cli *cli, const struct tocsin_writer *w)
                               strerror(w->error ? -w->error : EPROTO));
     if (cli->json)
         return tc_general_json(&all);
-    for (size_t i = 0; i < sizeof(detectors) / sizeof(detectors[0]); i++) {
-        if (!tocsin_find(w->buf, w->len, detectors[i], &detector))
-            continue;
+    for (size_t i = 0; i < DETECTORS; i++) {
+        bool known = tocsin_find(w->buf, w->len, detectors[i], &detector);
+
+        if (!known && running[i])
+            continue; /* it has not answered, which was said */
         fputs(more ? "\n" : "", stdout);
-        print_detector(detectors[i], &detector);
         more = true;
+        if (known)
+            print_detector(detectors[i], &detector);
+        else
+            printf("%s: not running\n", detectors[i]);
     }
     return TC_EXIT_DONE;
 }
@@ -292,13 +322,18 @@ int tc_run_definitions_list(struct tc_cli *cli)
 {
     struct listing l = {.cli = cli};
     struct tocsin_writer w;
-    int r = TC_EXIT_DONE, one;
+    bool running[DETECTORS];
+    int r = find_running(cli, running), one;
 
+    if (r)
+        return r;
     if (tc_sources_init(&l.sources))
         return tc_call_failed("%s", strerror(ENOMEM));
     tocsin_writer_init_growing(&w);
     tocsin_begin_map(&w, NULL);
-    for (size_t i = 0; i < sizeof(detectors) / sizeof(detectors[0]); i++) {
+    for (size_t i = 0; i < DETECTORS; i++) {
+        if (!running[i])
+            continue;
         one = put_detector(&l, detectors[i], &w);
         r = r ? r : one;
         if (one == TC_EXIT_NO_AGENT)
@@ -306,7 +341,7 @@ int tc_run_definitions_list(struct tc_cli *cli)
     }
     tocsin_end(&w);
     if (r != TC_EXIT_NO_AGENT) {
-        one = print(cli, &w);
+        one = print(cli, &w, running);
         r = r ? r : one;
     }
     tocsin_writer_done(&w);
@@ -321,11 +356,16 @@ int tc_run_definitions_reload(struct tc_cli *cli)
     struct tocsin_writer w;
     struct tc_answer answer;
     char method[KEY_MAX];
-    int r = TC_EXIT_DONE, one;
+    bool running[DETECTORS];
+    int r = find_running(cli, running), one;
 
+    if (r)
+        return r;
     tocsin_writer_init_growing(&w);
     tocsin_begin_map(&w, NULL);
-    for (size_t i = 0; i < sizeof(detectors) / sizeof(detectors[0]); i++) {
+    for (size_t i = 0; i < DETECTORS; i++) {
+        if (!running[i])
+            continue;
         snprintf(method, sizeof(method), "%s.reload", detectors[i]);
         one = ask(cli, method, 0, &answer);
         r = r ? r : one;
@@ -336,7 +376,7 @@ int tc_run_definitions_reload(struct tc_cli *cli)
     }
     tocsin_end(&w);
     if (r != TC_EXIT_NO_AGENT) {
-        one = print(cli, &w);
+        one = print(cli, &w, running);
         r = r ? r : one;
     }
     tocsin_writer_done(&w);

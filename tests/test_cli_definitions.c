@@ -150,7 +150,14 @@ static void check_is_json_where_asked_for(void **state)
         .result = "{'version':'f10e','files':2,'rules':6,'refused':0,'items':[]}"        \
     }
 
+#define BOTH_RUN                                                                         \
+    {                                                                                    \
+        .method = "plugin.list", .result = "{'items':[{'name':'av','state':'running'},"  \
+                                           "{'name':'edr','state':'running'}]}"          \
+    }
+
 static const struct scripted_answer answers[] = {
+    BOTH_RUN,
     {.method = "edr.definitions",
      .result = "{'generation':1,'version':'145e','files':4,'rules':3,'runs':1,"
                "'cannot_run':1,'no_source':1,'refused':1,'items':["
@@ -197,6 +204,7 @@ static void list_says_what_runs_why_not_and_what_can_fire(void **state)
 static void list_does_not_follow_pages_that_lead_nowhere(void **state)
 {
     static const struct scripted_answer circle[] = {
+        BOTH_RUN,
         {.method = "edr.definitions",
          .result = "{'generation':1,'version':'145e','rules':1,'next':1,'items':[]}"},
         AV,
@@ -208,9 +216,28 @@ static void list_does_not_follow_pages_that_lead_nowhere(void **state)
                      "tocsin: the list of edr: Protocol error\n");
 }
 
-static void list_goes_on_without_a_detector_that_does_not_run(void **state)
+static void list_tells_of_a_detector_that_does_not_run(void **state)
 {
     static const struct scripted_answer without[] = {
+        {.method = "plugin.list",
+         .result = "{'items':[{'name':'av','state':'running'},"
+                   "{'name':'edr','state':'failed'}]}"},
+        AV,
+        {.method = NULL},
+    };
+
+    (void)state;
+    cli_run_answered(without, "definitions list", 0,
+                     "edr: not running\n"
+                     "\n"
+                     "av: 6 rules of 2 files, version f10e\n",
+                     "");
+}
+
+static void list_goes_on_without_a_detector_that_does_not_answer(void **state)
+{
+    static const struct scripted_answer without[] = {
+        BOTH_RUN,
         {.method = "edr.definitions",
          .result = "plugin edr does not run",
          .code = "refused"},
@@ -244,7 +271,8 @@ int main(void)
         cmocka_unit_test(check_is_json_where_asked_for),
         cmocka_unit_test(list_says_what_runs_why_not_and_what_can_fire),
         cmocka_unit_test(list_does_not_follow_pages_that_lead_nowhere),
-        cmocka_unit_test(list_goes_on_without_a_detector_that_does_not_run),
+        cmocka_unit_test(list_tells_of_a_detector_that_does_not_run),
+        cmocka_unit_test(list_goes_on_without_a_detector_that_does_not_answer),
         cmocka_unit_test(reload_says_what_each_detector_has_now),
     };
 
