@@ -141,7 +141,9 @@ static __noinline int socket_sent(__u64 fd, const void *address)
         !read_address(address, &key.to))
         return 0;
     key.to.family = 0; /* the same place may be written in both */
-    if (!bpf_map_update_elem(&sent, &key, &yes, BPF_NOEXIST))
+    /* Looking comes first, as an update takes a free entry before it looks. */
+    if (!bpf_map_lookup_elem(&sent, &key) &&
+        !bpf_map_update_elem(&sent, &key, &yes, BPF_NOEXIST))
         report_socket(sk, TC_TRACE_CONNECTED, &key.to);
     return 0;
 }

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who tells of which file: the sensor that protects of its own places, trace of the others; and
+only what the sensor tells of is acted on."""
+
+import os
+import unittest
+
+import support
+from support import EICAR, Agent, wait_for
+
+
+@support.needs_root
+class Places(unittest.TestCase):
+    def setUp(self):
+        self.agent = Agent(plugins="  trace: {acts: none, files: [@places@]}\n")
+        self.addCleanup(self.agent.__exit__, None, None, None)
+        self.places = os.path.join(self.agent.dir, "places")
+        os.mkdir(self.places)
+        with open(self.agent.config, encoding="utf-8") as f:
+            text = f.read()
+        # What es watches is told to trace, too, and must come to nothing.
+        self.agent.write_config(
+            text.replace("@places@", "%s, %s" % (self.places, self.agent.protected)))
+        self.agent.start()
+        self.tap = self.agent.rpc()
+        self.addCleanup(self.tap.close)
+        self.tap.call("tap.open", {"topics": ["file.created", "file.written"]})
+
+    def told(self, path):
+        """(topic, sensor) of what is told of a path, until it was written."""
+        told = []
+        while not told or told[-1][0] != "file.written":
+            _, method, params = self.tap.notification()
+            self.assertEqual(method, "tap.event")
+            topic, event = params[0], params[3]
+            if event["file"]["path"] == path:
+                told.append((topic, event["sensor"]))
+        return told
+
+    def write(self, path, data):
+        with open(path, "wb") as f:
+            f.write(data)
+        return self.told(path)
+
+    def test_each_file_is_told_of_by_one_of_them(self):
+        self.assertEqual(self.write(os.path.join(self.places, "f"), b"x"),
+                         [("file.created", "trace"), ("file.written", "trace")])
+        told = self.write(self.agent.path("f"), b"x")
+        self.assertEqual({sensor for _, sensor in told}, {"es"})
+
+    def test_what_trace_tells_of_is_left_alone(self):
+        outside = os.path.join(self.places, "outside")
+        inside = self.agent.path("inside")
+        self.write(outside, EICAR)
+        self.write(inside, EICAR)
+        wait_for(self.agent.threats, 20)
+        self.assertEqual([threat["path"] for threat in self.agent.threats()], [inside])
+        self.assertTrue(os.path.exists(outside))
+
+
+if __name__ == "__main__":
+    support.main()
