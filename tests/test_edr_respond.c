@@ -232,7 +232,7 @@ static void edr_kills_a_process_with_all_below_it(void **state)
 {
     struct tc_harness *h = start(*state, RULE_ID "=kill");
     struct victim victim =
-        run("/bin/sh", "(sleep 100 & sleep 100 & wait) & sleep 0.2; echo; wait");
+        run("/bin/sh", "(sleep 100 & sleep 100 & echo; wait) & wait");
     const struct tocsin_event *event = respond(h, &victim, "kill", "done", ""), *alert;
 
     alert = tc_harness_event(h, TOCSIN_TOPIC_ALERT_RAISED, 0);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -249,6 +250,37 @@ static void signal_leaves_init_and_the_kernel_alone(void **state)
     assert_int_equal(tc_sensor_signal_tree(&who, 1, &go_on, &signalled), -EPERM);
 }
 
+/* Of another user's process, where the right to signal anybody is given up. */
+static void signal_says_so_when_it_may_not(void **state)
+{
+    const cap_value_t right = CAP_KILL;
+    struct tc_sensor_signalled signalled;
+    double until = seconds() + DEADLINE_S;
+    struct tc_sensor_who root;
+    cap_t caps;
+    int err;
+
+    (void)state;
+    if (geteuid()) {
+        print_message("needs root\n");
+        skip();
+    }
+    root = run("echo; exec setpriv --reuid 65534 --clear-groups sleep 100", 1);
+    caps = cap_get_proc();
+    cap_set_flag(caps, CAP_EFFECTIVE, 1, &right, CAP_CLEAR);
+    assert_int_equal(cap_set_proc(caps), 0);
+    do { /* until it is another user's */
+        err = tc_sensor_signal(&root, 0);
+    } while (!err && seconds() < until);
+    assert_int_equal(err, -EPERM);
+    assert_int_equal(tc_sensor_signal_tree(&root, 1, &kill_all, &signalled), -EACCES);
+    cap_set_flag(caps, CAP_EFFECTIVE, 1, &right, CAP_SET);
+    assert_int_equal(cap_set_proc(caps), 0);
+    cap_free(caps);
+    assert_int_equal(tc_sensor_signal(&root, SIGKILL), 0);
+    assert_int_equal(reap_all(), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +290,7 @@ int main(void)
         cmocka_unit_test(signal_stops_a_tree_and_lets_it_go_on),
         cmocka_unit_test(signal_takes_what_waits_to_be_reaped_for_ended),
         cmocka_unit_test(signal_spares_whom_it_is_told_to_with_their_children),
+        cmocka_unit_test(signal_says_so_when_it_may_not),
         cmocka_unit_test(signal_leaves_init_and_the_kernel_alone),
     };
 

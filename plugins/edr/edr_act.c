@@ -73,7 +73,9 @@ static void signal_tree(struct tc_edr_act *act, enum tc_edr_action action, int n
         tc_edr_outcome_set(outcome, "refused",
                            "process %d is the agent's, the kernel's, or process 1",
                            (int)act->who.pid);
-    } else if (err || !signalled.count) {
+    } else if (err == -EACCES) {
+        tc_edr_outcome_set(outcome, "failed", "the agent lacks the right: CAP_KILL");
+    } else if (err) {
         tc_edr_outcome_set(outcome, "failed", "it had ended");
     } else {
         outcome->processes = signalled.count;

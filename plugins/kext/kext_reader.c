@@ -60,7 +60,7 @@ static void carry_out(struct tc_kext_reader *reader, const struct tc_kext_order 
 
     if (order->what == TC_KEXT_ORDER_LET_GO)
         tc_sensor_signal(&who, SIGCONT);
-    else if (!tc_sensor_signal_tree(&who, 1, &kill_all, &killed) && killed.count)
+    else if (!tc_sensor_signal_tree(&who, 1, &kill_all, &killed))
         reader->killed += killed.count;
     else
         reader->not_killed++;

@@ -241,15 +241,20 @@ int tc_sensor_signal_tree(const struct tc_sensor_who *roots, size_t count,
 {
     struct tc_sensor_signalled signalled = {.count = 0};
     struct tree tree = {.what = what};
-    int err = add_roots(&tree, roots, count);
+    int err = add_roots(&tree, roots, count), sent;
 
     if (err)
         return err;
     signalled.more = add_descendants(&tree) || tree.full;
     for (size_t i = tree.count; i-- > 0;) {
-        signalled.count += !send_signal(tree.pidfds[i], what->signal);
+        sent = send_signal(tree.pidfds[i], what->signal);
+        signalled.count += !sent;
+        if (sent == -EPERM)
+            err = -EACCES;
         close(tree.pidfds[i]);
     }
+    if (!signalled.count)
+        return err ? err : -ESRCH;
     *ret_signalled = signalled;
     return 0;
 }

@@ -45,8 +45,9 @@ int tc_sensor_signal(const struct tc_sensor_who *who, int signal);
  * Sends a signal to processes and all their descendants; those of the `count` roots that
  * have ended are left out. For SIGKILL and SIGSTOP each is stopped before its children
  * are looked up, until nothing is left that could fork. SIGCONT goes to the youngest
- * first. Errors, and nobody got a signal: -ESRCH: no root is there; -EPERM: those that
- * are, are process 1, the kernel's or to be spared.
+ * first. Errors, and nobody got a signal: -ESRCH: no root is there (any more); -EPERM:
+ * those that are, are process 1, the kernel's or to be spared; -EACCES: this process may
+ * not (CAP_KILL).
  */
 int tc_sensor_signal_tree(const struct tc_sensor_who *roots, size_t count,
                           const struct tc_sensor_signalling *what,
