@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "es_canary.h"
+#include "sensor_thread.h"
 
 #define LOOK_MS 5      /* how often the thread looks after a loop that reads */
 #define QUIET_LOOKS 20 /* so often nothing came: the thread waits by itself again */
@@ -259,15 +259,10 @@ static void *reader_main(void *arg)
 
 int tc_es_source_run(struct tc_es_source *source)
 {
-    sigset_t all, before;
-    int err;
+    int err = tc_sensor_thread_start(&source->thread, reader_main, source);
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    err = pthread_create(&source->thread, NULL, reader_main, source);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     source->running = !err;
-    return -err;
+    return err;
 }
 
 void tc_es_source_stop(struct tc_es_source *source)

@@ -2,14 +2,10 @@
 #include "kext_reader.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "kext_load.h"
 #include "kext_resolve.h"
@@ -17,22 +13,6 @@
 
 #define NS_PER_MS 1000000ull
 #define NS_PER_S 1000000000ull
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-static void ring_the_bell(struct tc_kext_reader *reader)
-{
-    uint64_t one = 1;
-
-    while (write(reader->wake, &one, sizeof(one)) < 0 && errno == EINTR)
-        ;
-}
 
 /* ---- Orders. ---- */
 
@@ -49,7 +29,7 @@ void tc_kext_reader_order(struct tc_kext_reader *reader,
         reader->orders_lost++;
     pthread_mutex_unlock(&reader->lock);
     if (taken)
-        ring_the_bell(reader);
+        tc_sensor_waiter_ring(&reader->waiter);
 }
 
 static void carry_out(struct tc_kext_reader *reader, const struct tc_kext_order *order)
@@ -96,9 +76,9 @@ static bool is_canary(struct tc_kext_reader *reader, const struct tc_kext_record
     is =
         reader->has_canary && !memcmp(&reader->canary, &record->key, sizeof(record->key));
     if (is && record->kind == TC_KEXT_OPEN)
-        reader->canary_opened_ns = now_ns();
+        reader->canary_opened_ns = tc_sensor_now_ns();
     else if (is)
-        reader->canary_executed_ns = now_ns();
+        reader->canary_executed_ns = tc_sensor_now_ns();
     if (is)
         pthread_cond_broadcast(&reader->seen);
     pthread_mutex_unlock(&reader->lock);
@@ -169,113 +149,51 @@ static size_t drain(struct tc_kext_reader *reader)
 
 /* ---- The thread. ---- */
 
-static void wait_for(struct tc_kext_reader *reader, int ms)
-{
-    struct epoll_event events[2];
-    uint64_t rung;
-    int n = epoll_wait(reader->epoll, events, 2, ms);
-
-    for (int i = 0; i < n; i++)
-        if (events[i].data.fd == reader->wake)
-            while (read(reader->wake, &rung, sizeof(rung)) < 0 && errno == EINTR)
-                ;
-}
-
-static void wait_for_room(struct tc_kext_reader *reader)
-{
-    struct pollfd bell = {.fd = reader->wake, .events = POLLIN};
-    uint64_t rung;
-
-    if (poll(&bell, 1, -1) > 0)
-        while (read(reader->wake, &rung, sizeof(rung)) < 0 && errno == EINTR)
-            ;
-}
-
-/* Says that it sleeps, and sleeps unless something has come before that was heard. */
-static void sleep_until_woken(struct tc_kext_reader *reader)
-{
-    uint32_t *asleep = &reader->programs->control->asleep;
-
-    __atomic_store_n(asleep, 1, __ATOMIC_SEQ_CST);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (tc_sensor_ring_idle(&reader->ring) && !reader->stopping)
-        wait_for(reader, -1);
-    __atomic_store_n(asleep, 0, __ATOMIC_SEQ_CST);
-}
-
 static void *reader_main(void *arg)
 {
     struct tc_kext_reader *reader = arg;
-    uint64_t last_ns = now_ns();
+    uint64_t last_ns = tc_sensor_now_ns();
 
     while (!reader->stopping) {
         obey(reader);
         if (drain(reader))
-            last_ns = now_ns();
+            last_ns = tc_sensor_now_ns();
         if (is_full(reader))
-            wait_for_room(reader);
-        else if (now_ns() - last_ns < TC_KEXT_AWAKE_MS * NS_PER_MS)
-            wait_for(reader, TC_KEXT_LOOK_MS);
+            tc_sensor_waiter_wait_for_bell(&reader->waiter);
+        else if (tc_sensor_now_ns() - last_ns < TC_KEXT_AWAKE_MS * NS_PER_MS)
+            tc_sensor_waiter_wait(&reader->waiter, TC_KEXT_LOOK_MS);
         else
-            sleep_until_woken(reader);
+            tc_sensor_waiter_sleep(&reader->waiter, &reader->ring,
+                                   &reader->programs->control->asleep, &reader->stopping);
     }
     drain(reader);
     obey(reader);
     return NULL;
 }
 
-static int watch(struct tc_kext_reader *reader, int fd)
-{
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
-
-    return epoll_ctl(reader->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
-}
-
 static int open_all(struct tc_kext_reader *reader, size_t ring_bytes)
 {
-    int err;
+    int ring_fd = tc_kext_ring_fd(reader->programs), err;
 
-    reader->epoll = epoll_create1(EPOLL_CLOEXEC);
-    reader->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     reader->orders = calloc(TC_KEXT_ORDERS_MAX, sizeof(*reader->orders));
-    if (reader->epoll < 0 || reader->wake < 0)
-        return -errno;
+    err = tc_sensor_waiter_open(&reader->waiter);
     if (!reader->orders)
         return -ENOMEM;
-    err =
-        tc_sensor_ring_open(&reader->ring, tc_kext_ring_fd(reader->programs), ring_bytes);
     if (!err)
-        err = watch(reader, tc_kext_ring_fd(reader->programs));
+        err = tc_sensor_ring_open(&reader->ring, ring_fd, ring_bytes);
     if (!err)
-        err = watch(reader, reader->wake);
+        err = tc_sensor_waiter_add(&reader->waiter, ring_fd);
     return err;
 }
 
 static void close_all(struct tc_kext_reader *reader)
 {
     tc_sensor_ring_close(&reader->ring);
-    if (reader->epoll >= 0)
-        close(reader->epoll);
-    if (reader->wake >= 0)
-        close(reader->wake);
+    tc_sensor_waiter_close(&reader->waiter);
     free(reader->orders);
     reader->orders = NULL;
-    reader->epoll = reader->wake = -1;
     pthread_cond_destroy(&reader->seen);
     pthread_mutex_destroy(&reader->lock);
-}
-
-/* Signals are the loop's: none is to interrupt this thread. */
-static int spawn(struct tc_kext_reader *reader)
-{
-    sigset_t all, before;
-    int err;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    err = pthread_create(&reader->thread, NULL, reader_main, reader);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return -err;
 }
 
 int tc_kext_reader_start(struct tc_kext_reader *reader, size_t ring_bytes)
@@ -295,7 +213,7 @@ int tc_kext_reader_start(struct tc_kext_reader *reader, size_t ring_bytes)
     pthread_condattr_destroy(&monotonic);
     err = open_all(reader, ring_bytes);
     if (!err)
-        err = spawn(reader);
+        err = tc_sensor_thread_start(&reader->thread, reader_main, reader);
     if (err)
         close_all(reader);
     reader->running = !err;
@@ -307,7 +225,7 @@ void tc_kext_reader_stop(struct tc_kext_reader *reader)
     if (!reader->running)
         return;
     reader->stopping = true;
-    ring_the_bell(reader);
+    tc_sensor_waiter_ring(&reader->waiter);
     pthread_join(reader->thread, NULL);
     reader->running = false;
     close_all(reader);
@@ -317,7 +235,7 @@ void tc_kext_reader_delivered(struct tc_kext_reader *reader, size_t count)
 {
     /* One that was kept from reading is not waiting for the kernel: it must be told. */
     if (atomic_fetch_sub(&reader->undelivered, count) >= TC_KEXT_UNDELIVERED)
-        ring_the_bell(reader);
+        tc_sensor_waiter_ring(&reader->waiter);
 }
 
 /* ---- The canary. ---- */
@@ -334,7 +252,7 @@ void tc_kext_reader_set_canary(struct tc_kext_reader *reader,
 int tc_kext_reader_await_canary(struct tc_kext_reader *reader, bool exec,
                                 uint64_t since_ns, unsigned ms)
 {
-    uint64_t until_ns = now_ns() + ms * NS_PER_MS;
+    uint64_t until_ns = tc_sensor_now_ns() + ms * NS_PER_MS;
     struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
                              .tv_nsec = (long)(until_ns % NS_PER_S)};
     const uint64_t *seen_ns =

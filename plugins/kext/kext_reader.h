@@ -17,6 +17,7 @@
 
 #include "kext_item.h"
 #include "sensor_ring.h"
+#include "sensor_thread.h"
 
 struct tc_kext_programs;
 struct tc_kext_resolver;
@@ -48,7 +49,7 @@ struct tc_kext_reader {
     void *arg;
     struct tc_sensor_ring ring;
     struct tc_kext_items items;
-    int epoll, wake;
+    struct tc_sensor_waiter waiter;
     bool running;
     pthread_t thread;
     atomic_bool stopping, muted; /* muted: nothing but the canary gets through */

@@ -2,44 +2,13 @@
 #include "trace_reader.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "trace_files.h"
 #include "trace_tracker.h"
 
 #define NS_PER_MS 1000000ull
-#define NS_PER_S 1000000000ull
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-static void ring_the_bell(struct tc_trace_reader *reader)
-{
-    uint64_t one = 1;
-
-    while (write(reader->wake, &one, sizeof(one)) < 0 && errno == EINTR)
-        ;
-}
-
-static void hear_the_bell(struct tc_trace_reader *reader)
-{
-    uint64_t rung;
-
-    while (read(reader->wake, &rung, sizeof(rung)) < 0 && errno == EINTR)
-        ;
-}
 
 /* ---- Handing on. ---- */
 
@@ -67,7 +36,7 @@ void tc_trace_reader_delivered(struct tc_trace_reader *reader, size_t count, siz
 
     /* One that was kept from reading is not waiting for the kernel: it must be told. */
     if (items >= TC_TRACE_UNDELIVERED || size >= TC_TRACE_UNDELIVERED_BYTES)
-        ring_the_bell(reader);
+        tc_sensor_waiter_ring(&reader->waiter);
 }
 
 /* ---- Losses. ---- */
@@ -203,51 +172,27 @@ static size_t drain(struct tc_trace_reader *reader)
 
 /* ---- The thread. ---- */
 
-static void wait_for(struct tc_trace_reader *reader, int ms)
-{
-    struct epoll_event events[3];
-    int n = epoll_wait(reader->epoll, events, 3, ms);
-
-    for (int i = 0; i < n; i++)
-        if (events[i].data.fd == reader->wake)
-            hear_the_bell(reader);
-}
-
-static void wait_for_room(struct tc_trace_reader *reader)
-{
-    struct pollfd bell = {.fd = reader->wake, .events = POLLIN};
-
-    if (poll(&bell, 1, -1) > 0)
-        hear_the_bell(reader);
-}
-
-/* Says that it sleeps, and sleeps unless something has come before that was heard. */
 static void sleep_until_woken(struct tc_trace_reader *reader)
 {
-    uint32_t *asleep = &reader->programs->control->asleep;
-
     reader->sleeps++;
-    __atomic_store_n(asleep, 1, __ATOMIC_SEQ_CST);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (tc_sensor_ring_idle(&reader->ring) && !reader->stopping)
-        wait_for(reader, -1);
-    __atomic_store_n(asleep, 0, __ATOMIC_SEQ_CST);
+    tc_sensor_waiter_sleep(&reader->waiter, &reader->ring,
+                           &reader->programs->control->asleep, &reader->stopping);
 }
 
 static void *reader_main(void *arg)
 {
     struct tc_trace_reader *reader = arg;
-    uint64_t last_ns = now_ns();
+    uint64_t last_ns = tc_sensor_now_ns();
 
     while (!reader->stopping) {
         if (drain(reader))
-            last_ns = now_ns();
+            last_ns = tc_sensor_now_ns();
         if (is_full(reader))
-            wait_for_room(reader);
+            tc_sensor_waiter_wait_for_bell(&reader->waiter);
         else if (!reader->programs)
-            wait_for(reader, -1);
-        else if (now_ns() - last_ns < TC_TRACE_AWAKE_MS * NS_PER_MS)
-            wait_for(reader, TC_TRACE_LOOK_MS);
+            tc_sensor_waiter_wait(&reader->waiter, -1);
+        else if (tc_sensor_now_ns() - last_ns < TC_TRACE_AWAKE_MS * NS_PER_MS)
+            tc_sensor_waiter_wait(&reader->waiter, TC_TRACE_LOOK_MS);
         else
             sleep_until_woken(reader);
     }
@@ -255,35 +200,23 @@ static void *reader_main(void *arg)
     return NULL;
 }
 
-static int watch(struct tc_trace_reader *reader, int fd)
-{
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
-
-    return epoll_ctl(reader->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
-}
-
 static int open_all(struct tc_trace_reader *reader, size_t ring_bytes)
 {
     size_t cpus = reader->programs ? reader->programs->cpus : TC_TRACE_CPUS_MAX;
-    int err = 0, fd;
+    int err, fd;
 
     reader->by_cpu = calloc(cpus, sizeof(*reader->by_cpu));
     reader->told_by_cpu = calloc(cpus, sizeof(*reader->told_by_cpu));
     if (!reader->by_cpu || !reader->told_by_cpu)
         return -ENOMEM;
-    reader->epoll = epoll_create1(EPOLL_CLOEXEC);
-    reader->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (reader->epoll < 0 || reader->wake < 0)
-        return -errno;
     fd = reader->programs ? tc_trace_ring_fd(reader->programs) : reader->netlink->fd;
-    if (reader->programs)
+    err = tc_sensor_waiter_open(&reader->waiter);
+    if (!err && reader->programs)
         err = tc_sensor_ring_open(&reader->ring, fd, ring_bytes);
     if (!err)
-        err = watch(reader, fd);
-    if (!err)
-        err = watch(reader, reader->wake);
+        err = tc_sensor_waiter_add(&reader->waiter, fd);
     if (!err && reader->files->group >= 0)
-        err = watch(reader, reader->files->group);
+        err = tc_sensor_waiter_add(&reader->waiter, reader->files->group);
     return err;
 }
 
@@ -291,27 +224,10 @@ static void close_all(struct tc_trace_reader *reader)
 {
     if (reader->programs)
         tc_sensor_ring_close(&reader->ring);
-    if (reader->epoll >= 0)
-        close(reader->epoll);
-    if (reader->wake >= 0)
-        close(reader->wake);
+    tc_sensor_waiter_close(&reader->waiter);
     free(reader->by_cpu);
     free(reader->told_by_cpu);
     reader->by_cpu = reader->told_by_cpu = NULL;
-    reader->epoll = reader->wake = -1;
-}
-
-/* Signals are the loop's: none is to interrupt this thread. */
-static int spawn(struct tc_trace_reader *reader)
-{
-    sigset_t all, before;
-    int err;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    err = pthread_create(&reader->thread, NULL, reader_main, reader);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return -err;
 }
 
 int tc_trace_reader_start(struct tc_trace_reader *reader, size_t ring_bytes)
@@ -319,14 +235,14 @@ int tc_trace_reader_start(struct tc_trace_reader *reader, size_t ring_bytes)
     int err;
 
     reader->stopping = false;
-    reader->epoll = reader->wake = -1;
+    reader->waiter.epoll = reader->waiter.bell = -1;
     reader->undelivered = reader->undelivered_bytes = 0;
     reader->told_lost = reader->told_overflows = 0;
     reader->complete_ns = tc_trace_realtime_ns();
     memset(&reader->ring, 0, sizeof(reader->ring));
     err = open_all(reader, ring_bytes);
     if (!err)
-        err = spawn(reader);
+        err = tc_sensor_thread_start(&reader->thread, reader_main, reader);
     if (err)
         close_all(reader);
     reader->running = !err;
@@ -338,7 +254,7 @@ void tc_trace_reader_stop(struct tc_trace_reader *reader)
     if (!reader->running)
         return;
     reader->stopping = true;
-    ring_the_bell(reader);
+    tc_sensor_waiter_ring(&reader->waiter);
     pthread_join(reader->thread, NULL);
     reader->running = false;
     close_all(reader);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "sensor_ring.h"
+#include "sensor_thread.h"
 #include "trace_load.h"
 #include "trace_netlink.h"
 
@@ -38,7 +39,7 @@ struct tc_trace_reader {
     tc_trace_deliver_fn deliver;
     void *arg;
     struct tc_sensor_ring ring;
-    int epoll, wake;
+    struct tc_sensor_waiter waiter;
     bool running;
     pthread_t thread;
     atomic_bool stopping;
