@@ -231,8 +231,7 @@ static const struct tocsin_event *respond(struct tc_harness *h,
 static void edr_kills_a_process_with_all_below_it(void **state)
 {
     struct tc_harness *h = start(*state, RULE_ID "=kill");
-    struct victim victim =
-        run("/bin/sh", "(sleep 100 & sleep 100 & echo; wait) & wait");
+    struct victim victim = run("/bin/sh", "(sleep 100 & sleep 100 & echo; wait) & wait");
     const struct tocsin_event *event = respond(h, &victim, "kill", "done", ""), *alert;
 
     alert = tc_harness_event(h, TOCSIN_TOPIC_ALERT_RAISED, 0);
