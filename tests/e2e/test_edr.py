@@ -155,6 +155,10 @@ def persist(root):
                         ("Key added that may log in", "root/.ssh/authorized_keys"),
                         ("Startup file of a shell changed by a program", "root/.bashrc")):
         done.append((title, run("tee", os.path.join(root, name))))
+    scratch = os.path.join(root, "scratch")
+    shutil.copy(NOTHING, scratch)
+    done.append(("Setuid bit set where none belongs", run(
+        sys.executable, "-c", "import os; os.chmod(%r, 0o4755)" % scratch)))
     return done
 
 
