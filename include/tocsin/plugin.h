@@ -443,6 +443,28 @@ static inline int tocsin_reply(const struct tocsin_host *host,
     return tocsin_publish(host, TOCSIN_TOPIC_RPC_REPLY, request->id, w);
 }
 
+/*
+ * Refuses a request: `text` is one sentence for whoever asked; `code`, one word for
+ * programs, may be NULL. As tocsin_reply.
+ */
+static inline int tocsin_refuse(const struct tocsin_host *host,
+                                const struct tocsin_event *request, const char *code,
+                                const char *text)
+{
+    struct tocsin_writer w;
+    int r;
+
+    tocsin_writer_init_growing(&w);
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_str(&w, "error", text);
+    if (code)
+        tocsin_put_str(&w, "code", code);
+    tocsin_end(&w);
+    r = tocsin_reply(host, request, &w);
+    tocsin_writer_done(&w);
+    return r;
+}
+
 #ifdef __cplusplus
 }
 #endif

@@ -37,20 +37,13 @@ struct call {
 void tc_av_refuse(struct tc_av *av, const struct tocsin_event *request, const char *code,
                   const char *format, ...)
 {
-    struct tocsin_writer w;
     char text[PATH_MAX];
     va_list args;
 
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    tocsin_writer_init_growing(&w);
-    tocsin_begin_map(&w, NULL);
-    tocsin_put_str(&w, "error", text);
-    tocsin_put_str(&w, "code", code);
-    tocsin_end(&w);
-    tocsin_reply(av->host, request, &w);
-    tocsin_writer_done(&w);
+    tocsin_refuse(av->host, request, code, text);
 }
 
 static void reply_record(struct call *call, const char *status)

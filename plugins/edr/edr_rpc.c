@@ -14,20 +14,13 @@
 void tc_edr_refuse(struct tc_edr *edr, const struct tocsin_event *request,
                    const char *code, const char *format, ...)
 {
-    struct tocsin_writer w;
     char text[512];
     va_list args;
 
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    tocsin_writer_init_growing(&w);
-    tocsin_begin_map(&w, NULL);
-    tocsin_put_str(&w, "error", text);
-    tocsin_put_str(&w, "code", code);
-    tocsin_end(&w);
-    tocsin_reply(edr->host, request, &w);
-    tocsin_writer_done(&w);
+    tocsin_refuse(edr->host, request, code, text);
 }
 
 /* ---- definitions ---- */

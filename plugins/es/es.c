@@ -100,15 +100,8 @@ static int es_stop(void *state)
 
 static void refuse(struct tc_es *es, const struct tocsin_event *request)
 {
-    struct tocsin_writer w;
-    uint8_t buf[128];
-
-    tocsin_writer_init(&w, buf, sizeof(buf));
-    tocsin_begin_map(&w, NULL);
-    tocsin_put_str(&w, "error",
-                   "no such method; there are rpc.es.stats and rpc.es.catch_up");
-    tocsin_end(&w);
-    if (tocsin_reply(es->host, request, &w))
+    if (tocsin_refuse(es->host, request, "unknown_method",
+                      "no such method; there are rpc.es.stats and rpc.es.catch_up"))
         es->counters.publish_errors++;
 }
 

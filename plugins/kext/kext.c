@@ -119,19 +119,12 @@ static int kext_stop(void *state)
 
 static void asked(struct tc_kext *kext, const struct tocsin_event *request)
 {
-    struct tocsin_writer w;
-    uint8_t buf[128];
-
     if (!strcmp(request->topic, "rpc.kext.stats")) {
         tc_kext_publish_stats(kext, request);
         return;
     }
-    tocsin_writer_init(&w, buf, sizeof(buf));
-    tocsin_begin_map(&w, NULL);
-    tocsin_put_str(&w, "error",
-                   "no such method; there are rpc.kext.stats and rpc.kext.catch_up");
-    tocsin_end(&w);
-    if (tocsin_reply(kext->host, request, &w))
+    if (tocsin_refuse(kext->host, request, "unknown_method",
+                      "no such method; there are rpc.kext.stats and rpc.kext.catch_up"))
         kext->counts.publish_errors++;
 }
 

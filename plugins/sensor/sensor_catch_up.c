@@ -18,14 +18,16 @@ static void reply(struct tc_sensor_catch_up *catch_up, const struct tocsin_event
                   int64_t from_ns)
 {
     struct tocsin_writer w;
-    uint8_t buf[128];
+    uint8_t buf[32];
 
+    if (from_ns <= 0) {
+        (void)tocsin_refuse(catch_up->config.host, request, "failed",
+                            "from: a time in nanoseconds since 1970 is wanted");
+        return;
+    }
     tocsin_writer_init(&w, buf, sizeof(buf));
     tocsin_begin_map(&w, NULL);
-    if (from_ns > 0)
-        tocsin_put_int(&w, "from", from_ns);
-    else
-        tocsin_put_str(&w, "error", "from: a time in nanoseconds since 1970 is wanted");
+    tocsin_put_int(&w, "from", from_ns);
     tocsin_end(&w);
     (void)tocsin_reply(catch_up->config.host, request, &w);
 }

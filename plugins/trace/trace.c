@@ -141,8 +141,6 @@ static int trace_stop(void *state)
 static void trace_event(void *state, const struct tocsin_event *event)
 {
     struct tc_trace *trace = state;
-    struct tocsin_writer w;
-    uint8_t buf[128];
 
     if (trace->closing || !trace->started)
         return;
@@ -150,11 +148,8 @@ static void trace_event(void *state, const struct tocsin_event *event)
         tc_trace_publish_stats(trace, event);
         return;
     }
-    tocsin_writer_init(&w, buf, sizeof(buf));
-    tocsin_begin_map(&w, NULL);
-    tocsin_put_str(&w, "error", "no such method; there is rpc.trace.stats");
-    tocsin_end(&w);
-    if (tocsin_reply(trace->host, event, &w))
+    if (tocsin_refuse(trace->host, event, "unknown_method",
+                      "no such method; there is rpc.trace.stats"))
         trace->publish_errors++;
 }
 
