@@ -26,6 +26,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -89,6 +90,7 @@ static int wait_as(const char *argument)
 {
     if (setresuid((uid_t)atoi(argument), (uid_t)atoi(argument), (uid_t)atoi(argument)))
         return 1;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody behind */
     pause();
     return 0;
 }
@@ -114,6 +116,7 @@ static int write_memory(const char *argument)
 
     (void)argument;
     if (!pid) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         pause();
         _exit(0);
     }

@@ -134,7 +134,8 @@ int tc_trace_scratch_setup(void **state)
 
 int tc_trace_scratch_teardown(void **state)
 {
-    tc_trace_scratch_done(*state);
+    if (*state) /* it was set up */
+        tc_trace_scratch_done(*state);
     return 0;
 }
 
@@ -172,26 +173,22 @@ const struct tocsin_event *tc_trace_next(const struct tc_harness *h, const char 
     return NULL;
 }
 
-static const struct tocsin_event *find(struct tc_harness *h, const char *topic, int pid)
-{
-    const struct tocsin_event *event;
-
-    for (size_t at = 0; (event = tc_trace_next(h, topic, &at)) != NULL;)
-        if (tocsin_event_int(event, TOCSIN_FIELD_PROCESS_PID, -1) == pid)
-            return event;
-    return NULL;
-}
-
 struct wait {
     const char *name;
     int pid;
+    size_t at; /* what was looked at already */
+    const struct tocsin_event *event;
 };
 
 static bool was_told(struct tc_harness *h)
 {
-    const struct wait *wait = h->arg;
+    struct wait *wait = h->arg;
+    const struct tocsin_event *event;
 
-    return find(h, wait->name, wait->pid) != NULL;
+    while (!wait->event && (event = tc_trace_next(h, wait->name, &wait->at)) != NULL)
+        if (tocsin_event_int(event, TOCSIN_FIELD_PROCESS_PID, -1) == wait->pid)
+            wait->event = event;
+    return wait->event != NULL;
 }
 
 const struct tocsin_event *tc_trace_await_for(struct tc_trace_scratch *s,
@@ -201,7 +198,7 @@ const struct tocsin_event *tc_trace_await_for(struct tc_trace_scratch *s,
 
     s->h.arg = &wait;
     tc_harness_run(&s->h, was_told, ms);
-    return find(&s->h, topic, pid);
+    return wait.event;
 }
 
 const struct tocsin_event *tc_trace_await(struct tc_trace_scratch *s, const char *topic,
