@@ -155,18 +155,20 @@ int tc_selftest_run(const struct tc_selftest *selftest, const sigset_t *signals,
     char path[TC_SELFTEST_PATH_BYTES + sizeof("/" SCRIPT)];
     char copy[TC_SELFTEST_PATH_BYTES + sizeof("/" SHELL_COPY)];
     pid_t pid = -1;
-    int r;
+    int r, shared = 0;
 
     snprintf(path, sizeof(path), "%s/" SCRIPT, selftest->folder);
     snprintf(copy, sizeof(copy), "%s/" SHELL_COPY, selftest->folder);
     r = spawn(copy, path, signals, &pid);
-    if (r == -EACCES || r == -EPERM) /* mounted noexec, or a policy */
+    if (r == -EACCES || r == -EPERM) { /* mounted noexec, or a policy */
         r = spawn(SHELL, path, signals, &pid);
+        shared = 1;
+    }
     if (r)
         return say(why, SHELL, r);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
-    return 0;
+    return shared;
 }
 
 int tc_selftest_close(const struct tc_selftest *selftest, char why[TC_SELFTEST_WHY_BYTES])

@@ -28,7 +28,10 @@ struct tc_selftest {
  */
 int tc_selftest_open(struct tc_selftest *selftest, char why[TC_SELFTEST_WHY_BYTES]);
 
-/* Runs the script to its end; it has `signals` blocked. What it says goes nowhere. */
+/*
+ * Runs the script to its end; it has `signals` blocked. What it says goes nowhere. 1: by
+ * the system's own shell, since nothing may be executed in the folder.
+ */
 int tc_selftest_run(const struct tc_selftest *selftest, const sigset_t *signals,
                     char why[TC_SELFTEST_WHY_BYTES]);
 

@@ -4,6 +4,7 @@ processes under a real agent with trace, edr and our own rules; and the work of 
 must raise nothing."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -358,6 +359,25 @@ class SelfTest(unittest.TestCase):
             agent.settle()
             self.assertEqual(len(agent.alerts), 2, agent.told())
             self.assertEqual(self.folders(), before)
+
+    def test_where_no_program_may_be_run_the_alert_is_told_again(self):
+        with Judge(edr="repeat: 1s", sensor=False) as agent:
+            folder = os.path.join(agent.dir, "noexec")
+            os.mkdir(folder)
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "noexec", "tocsin-e2e", folder],
+                           check=True)
+            ids = set()
+            try:
+                for _ in range(2):
+                    done = subprocess.run([TOCSIN, "--socket", agent.socket, "--output", "json",
+                                           "edr", "selftest"], capture_output=True, text=True,
+                                          check=True, env={**os.environ, "TMPDIR": folder})
+                    self.assertIn("programs may not be run in " + folder, done.stderr)
+                    ids.add(json.loads(done.stdout)["id"])
+                self.assertEqual(os.listdir(folder), [])
+            finally:
+                subprocess.run(["umount", "-l", folder], check=False)
+            self.assertEqual(len(ids), 1)
 
     def test_it_says_what_is_missing(self):
         with Judge(rules=("/nonexistent",), sensor=False) as agent:
