@@ -27,6 +27,7 @@ struct group {
     char *key;
     size_t key_len;
     uint64_t newest_ns;
+    uint64_t event; /* number of the last one that was counted */
     size_t bytes;
 
     struct entry *entries; /* in order of time, from `first` on */
@@ -339,15 +340,15 @@ static double sum_of(const struct group *group)
 }
 
 /* The value that is counted; false: the event has none. */
-static bool value_of(const struct tc_correlation *c, tc_field_text_fn field, void *arg,
-                     struct entry *entry)
+static bool value_of(const struct tc_correlation *c, uint32_t position,
+                     const struct tc_correlated *event, struct entry *entry)
 {
     char copy[64], *end;
     struct tocsin_str text;
 
     entry->hash = HASH_START;
     for (size_t i = 0; i < c->value_count; i++) {
-        text = field(arg, c->values[i]);
+        text = event->field(event->arg, c->values[position * c->value_count + i]);
         if (!text.ptr)
             return false;
         entry->hash = hash_bytes(entry->hash, &text.len, sizeof(text.len));
@@ -365,50 +366,64 @@ static bool value_of(const struct tc_correlation *c, tc_field_text_fn field, voi
     return !*end;
 }
 
+/* An event that several rules match counts once, unless it is by different values. */
+static bool counts_again(const struct group *group, uint64_t number)
+{
+    return group->event != number ||
+           group->correlation->type == TC_CORRELATION_VALUE_COUNT;
+}
+
+static double number_of(const struct group *group)
+{
+    if (group->correlation->type == TC_CORRELATION_VALUE_SUM)
+        return sum_of(group);
+    if (group->correlation->type == TC_CORRELATION_VALUE_AVG && group->count)
+        return sum_of(group) / (double)group->count;
+    return (double)group->count;
+}
+
 static bool feed_group(struct tc_correlation_state *state, struct group *group,
-                       uint32_t position, struct entry entry, uint64_t *ret_count)
+                       uint32_t position, struct entry entry, uint64_t number,
+                       uint64_t *ret_count)
 {
     const struct tc_correlation *c = group->correlation;
-    double n;
 
     if (entry.time_ns > group->newest_ns)
         group->newest_ns = entry.time_ns;
-    if (c->type == TC_CORRELATION_TEMPORAL) {
-        n = (double)count_rules(group, position, entry.time_ns);
-    } else if (c->type == TC_CORRELATION_TEMPORAL_ORDERED) {
-        n = (double)count_sequence(group, position, entry.time_ns);
-    } else {
-        if (c->type == TC_CORRELATION_VALUE_COUNT)
-            remove_hash(group, entry.hash);
-        if (insert(state, group, entry) < 0)
-            return false;
-        expire(group, c->timespan_ns);
-        n = (double)group->count;
+    if (tc_correlation_is_temporal(c)) {
+        *ret_count = c->type == TC_CORRELATION_TEMPORAL
+                         ? count_rules(group, position, entry.time_ns)
+                         : count_sequence(group, position, entry.time_ns);
+        return all_hold(c, (double)*ret_count);
     }
-    *ret_count = (uint64_t)n;
-    if (c->type == TC_CORRELATION_VALUE_SUM)
-        n = sum_of(group);
-    else if (c->type == TC_CORRELATION_VALUE_AVG && group->count)
-        n = sum_of(group) / (double)group->count;
-    return all_hold(c, n);
+    if (!counts_again(group, number))
+        return false;
+    group->event = number;
+    if (c->type == TC_CORRELATION_VALUE_COUNT)
+        remove_hash(group, entry.hash);
+    if (insert(state, group, entry) < 0)
+        return false;
+    expire(group, c->timespan_ns);
+    *ret_count = group->count;
+    return all_hold(c, number_of(group));
 }
 
 /* The group's values, each behind its length; for free(). NULL: the event lacks one. */
 static char *key_of(const struct tc_correlation *c, uint32_t position,
-                    tc_field_text_fn field, void *arg, size_t *ret_len)
+                    const struct tc_correlated *event, size_t *ret_len)
 {
     const uint32_t *fields = c->groups + position * c->group_count;
     size_t len = 0;
     char *key, *to;
 
     for (size_t i = 0; i < c->group_count; i++) {
-        if (!field(arg, fields[i]).ptr)
+        if (!event->field(event->arg, fields[i]).ptr)
             return NULL;
-        len += sizeof(size_t) + field(arg, fields[i]).len;
+        len += sizeof(size_t) + event->field(event->arg, fields[i]).len;
     }
     key = to = malloc(len + 1);
     for (size_t i = 0; key && i < c->group_count; i++) {
-        struct tocsin_str text = field(arg, fields[i]);
+        struct tocsin_str text = event->field(event->arg, fields[i]);
 
         memcpy(to, &text.len, sizeof(text.len));
         memcpy(to + sizeof(text.len), text.ptr, text.len);
@@ -420,22 +435,20 @@ static char *key_of(const struct tc_correlation *c, uint32_t position,
 
 bool tc_correlation_feed(struct tc_correlation_state *state,
                          const struct tc_correlation *c, uint32_t position,
-                         uint64_t time_ns, tc_field_text_fn field, void *arg,
-                         uint64_t *ret_count)
+                         const struct tc_correlated *event, uint64_t *ret_count)
 {
-    struct entry entry = {.time_ns = time_ns};
+    struct entry entry = {.time_ns = event->time_ns};
     struct group *group;
     bool matches = false;
     size_t len;
     char *key;
 
-    if (c->value_count && !value_of(c, field, arg, &entry))
+    if (c->value_count && !value_of(c, position, event, &entry))
         return false;
-    entry.time_ns = time_ns;
-    key = key_of(c, position, field, arg, &len);
+    key = key_of(c, position, event, &len);
     group = key ? find_group(state, c, key, len) : NULL;
     if (group)
-        matches = feed_group(state, group, position, entry, ret_count);
+        matches = feed_group(state, group, position, entry, event->number, ret_count);
     free(key);
     return matches;
 }

@@ -39,17 +39,16 @@ struct tc_correlation {
     bool generate;
     uint64_t timespan_ns;
 
-    /* Fields that make an event's group, as they are named in the events of each rule:
-     * groups[position * group_count + i]. Set when rules are linked, from the names. */
-    const char **group_names;
-    size_t group_count;
-    uint32_t *groups;
+    /* Fields that make an event's group, and those that are counted, as they are named in
+     * the events of each rule: groups[position * group_count + i]. Set when rules are
+     * linked, from the names. */
+    const char **group_names, **value_names;
+    size_t group_count, value_count;
+    uint32_t *groups, *values;
     struct tc_alias {
         const char *alias, *rule, *field;
     } * aliases;
     size_t alias_count;
-    uint32_t values[TC_CORRELATION_FIELDS_MAX]; /* fields that are counted */
-    size_t value_count;
 
     struct tc_bound {
         enum tc_compare compare;
@@ -73,14 +72,21 @@ void tc_correlation_state_free(struct tc_correlation_state *state); /* takes NUL
 /* Gives the text of a field's first value; {NULL, 0}: there is none. */
 typedef struct tocsin_str (*tc_field_text_fn)(void *arg, uint32_t field);
 
+/* What a correlation is fed with. */
+struct tc_correlated {
+    uint64_t number; /* of the event, from 1: in one group it counts once */
+    uint64_t time_ns;
+    tc_field_text_fn field;
+    void *arg;
+};
+
 /*
  * The event has matched the correlation's rule at `position`. Whether the correlation
  * matches now, and what it has counted.
  */
 bool tc_correlation_feed(struct tc_correlation_state *state,
                          const struct tc_correlation *correlation, uint32_t position,
-                         uint64_t time_ns, tc_field_text_fn field, void *arg,
-                         uint64_t *ret_count);
+                         const struct tc_correlated *event, uint64_t *ret_count);
 
 uint64_t tc_correlation_evicted(const struct tc_correlation_state *state);
 

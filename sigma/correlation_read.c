@@ -100,16 +100,22 @@ static int read_value_fields(struct tc_reading *r, const struct tc_node *node,
                              struct tc_correlation *c)
 {
     const struct tc_node *at = node->kind == TC_TREE_LIST ? node->first : node;
-    int error = 0;
+    struct tc_pool *pool = &r->set->pool;
 
-    for (; error == 0 && at; at = node->kind == TC_TREE_LIST ? at->next : NULL) {
+    c->value_names =
+        tc_pool_take(pool, TC_CORRELATION_FIELDS_MAX * sizeof(*c->value_names));
+    if (!c->value_names)
+        return -ENOMEM;
+    for (; at; at = node->kind == TC_TREE_LIST ? at->next : NULL) {
         if (at->kind != TC_TREE_TEXT || c->value_count == TC_CORRELATION_FIELDS_MAX)
             return tc_refuse(r->mistake, at->place,
                              "field needs to be the name of a field, or up to %d",
                              TC_CORRELATION_FIELDS_MAX);
-        error = tc_set_field(r->set, at->text, &c->values[c->value_count++]);
+        c->value_names[c->value_count] = tc_pool_text(pool, at->text, strlen(at->text));
+        if (!c->value_names[c->value_count++])
+            return -ENOMEM;
     }
-    return error;
+    return 0;
 }
 
 static int read_bound(struct tc_reading *r, const struct tc_node *node,

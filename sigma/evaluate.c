@@ -35,7 +35,7 @@ int tc_sigma_scratch_new(const struct tc_sigma_set *set,
     s->truth = new_bits(s->atom_words);
     s->candidates = new_bits(s->rule_words);
     s->matched = new_bits(s->rule_words);
-    s->counts = new_bits(set->rule_count + 1);
+    s->counts = calloc(set->rule_count + 1, sizeof(*s->counts));
     s->found = calloc(FOUND_MAX, sizeof(*s->found));
     error = tc_correlation_state_new(set, &s->correlations);
     if (!s->fields || !s->hits || !s->known || !s->truth || !s->candidates ||
@@ -125,15 +125,12 @@ static void add_field(struct tc_sigma_scratch *s, uint32_t field)
 }
 
 /* Of a correlation: whom it has counted for, by the names of the event at hand. */
-static void find_group(struct tc_sigma_scratch *s, const struct tc_correlation *c)
+static void find_group(struct tc_sigma_scratch *s, size_t index)
 {
-    for (size_t i = 0; i < c->rule_count; i++) {
-        if (!tc_bit(s->matched, c->rules[i]))
-            continue;
-        for (size_t g = 0; g < c->group_count; g++)
-            add_field(s, c->groups[i * c->group_count + g]);
-        return;
-    }
+    const struct tc_correlation *c = s->set->rules[index].correlation;
+
+    for (size_t g = 0; g < c->group_count; g++)
+        add_field(s, c->groups[s->counts[index].position * c->group_count + g]);
 }
 
 static void tell(struct tc_sigma_scratch *s, tc_sigma_match_fn match, void *arg)
@@ -151,13 +148,14 @@ static void tell(struct tc_sigma_scratch *s, tc_sigma_match_fn match, void *arg)
             continue;
         s->found_count = 0;
         if (rule->correlation)
-            find_group(s, rule->correlation);
+            find_group(s, i);
         else
             find_values(s, rule->expr);
-        told = (struct tc_sigma_match){.rule = i,
-                                       .fields = s->found,
-                                       .field_count = s->found_count,
-                                       .count = rule->correlation ? s->counts[i] : 1};
+        told =
+            (struct tc_sigma_match){.rule = i,
+                                    .fields = s->found,
+                                    .field_count = s->found_count,
+                                    .count = rule->correlation ? s->counts[i].count : 1};
         s->counters.matched++;
         match(arg, &told);
     }
@@ -176,27 +174,20 @@ static struct tocsin_str first_text(void *arg, uint32_t field)
     return value->is.text;
 }
 
-/*
- * An event counts once, as the first of the rules that it matches; of a temporal
- * correlation it may be several, in an ordered one not one after another: so backwards.
- */
+/* Of a temporal correlation an event may be several of the rules, in an ordered one not
+ * one after another: so backwards. */
 static void feed(struct tc_sigma_scratch *s, uint32_t index)
 {
     const struct tc_correlation *c = s->set->rules[index].correlation;
-    uint64_t time_ns = s->event->time_ns;
-    bool temporal = tc_correlation_is_temporal(c);
+    const struct tc_correlated event = {s->number, s->event->time_ns, first_text, s};
+    uint64_t count = 0;
 
-    for (uint32_t n = 0; n < c->rule_count; n++) {
-        uint32_t i = temporal ? (uint32_t)c->rule_count - 1 - n : n;
-
-        if (!tc_bit(s->matched, c->rules[i]))
-            continue;
-        if (tc_correlation_feed(s->correlations, c, i, time_ns, first_text, s,
-                                &s->counts[index]))
+    for (uint32_t i = (uint32_t)c->rule_count; i-- > 0;)
+        if (tc_bit(s->matched, c->rules[i]) &&
+            tc_correlation_feed(s->correlations, c, i, &event, &count)) {
             tc_set_bit(s->matched, index);
-        if (!temporal)
-            return;
-    }
+            s->counts[index] = (struct tc_counted){count, i};
+        }
 }
 
 /* ---- The event ---- */

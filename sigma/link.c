@@ -75,16 +75,33 @@ static int set_why_not(const struct linker *l, struct tc_rule *rule, const char 
 
 /* ---- Correlations ---- */
 
-/* The field that a name of group-by means in the events of this rule. */
-static const char *alias_of(const struct tc_correlation *c, const char *group,
+/* The field that a name means in the events of this rule. */
+static const char *alias_of(const struct tc_correlation *c, const char *name,
                             const struct tc_rule *rule)
 {
     for (size_t i = 0; i < c->alias_count; i++)
-        if (!strcmp(c->aliases[i].alias, group) &&
+        if (!strcmp(c->aliases[i].alias, name) &&
             ((rule->name && !strcmp(c->aliases[i].rule, rule->name)) ||
              (rule->info.id && !strcmp(c->aliases[i].rule, rule->info.id))))
             return c->aliases[i].field;
-    return group;
+    return name;
+}
+
+/* The fields that names mean in the events of each rule. */
+static int find_fields(const struct linker *l, const struct tc_correlation *c,
+                       const char *const *names, size_t count, uint32_t **ret_fields)
+{
+    uint32_t *fields =
+        tc_pool_take(&l->set->pool, (c->rule_count * count + 1) * sizeof(*fields));
+    int error = fields ? 0 : -ENOMEM;
+
+    for (size_t i = 0; error == 0 && i < c->rule_count; i++)
+        for (size_t k = 0; error == 0 && k < count; k++)
+            error =
+                tc_set_field(l->set, alias_of(c, names[k], &l->set->rules[c->rules[i]]),
+                             &fields[i * count + k]);
+    *ret_fields = fields;
+    return error;
 }
 
 static int add_feed(struct tc_sigma_set *set, struct tc_rule *rule, uint32_t correlation,
@@ -106,25 +123,20 @@ static int find_rules(const struct linker *l, struct tc_rule *rule)
 {
     struct tc_correlation *c = rule->correlation;
     char why[256];
-    int error = 0;
+    int error;
 
     c->rules = tc_pool_take(&l->set->pool, c->rule_count * sizeof(*c->rules));
-    c->groups = tc_pool_take(&l->set->pool,
-                             (c->rule_count * c->group_count + 1) * sizeof(*c->groups));
-    if (!c->rules || !c->groups)
+    if (!c->rules)
         return -ENOMEM;
-    for (size_t i = 0; error == 0 && i < c->rule_count; i++) {
+    for (size_t i = 0; i < c->rule_count; i++)
         if (!find_rule(l, c->names[i], &c->rules[i])) {
             snprintf(why, sizeof(why), "there is no rule \"%.64s\" for this correlation",
                      c->names[i]);
             return set_why_not(l, rule, why);
         }
-        for (size_t g = 0; error == 0 && g < c->group_count; g++)
-            error = tc_set_field(
-                l->set, alias_of(c, c->group_names[g], &l->set->rules[c->rules[i]]),
-                &c->groups[i * c->group_count + g]);
-    }
-    return error;
+    error = find_fields(l, c, c->group_names, c->group_count, &c->groups);
+    return error == 0 ? find_fields(l, c, c->value_names, c->value_count, &c->values)
+                      : error;
 }
 
 /* What it refers to serves it alone, unless it says otherwise. */

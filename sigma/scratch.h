@@ -67,7 +67,11 @@ struct tc_sigma_scratch {
     uint64_t *hits;                 /* atoms that a pass has found */
     uint64_t *known, *truth;        /* atoms that were looked at, and their answers */
     uint64_t *candidates, *matched; /* rules */
-    uint64_t *counts;               /* of correlations, by rule */
+
+    struct tc_counted {
+        uint64_t count;
+        uint32_t position; /* of the rule that the event has fed it as */
+    } * counts;            /* of correlations that match, by rule */
 
     struct tc_view views[TC_VIEWS_MAX];
     size_t view_count;

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <tocsin/event.h>
 
+#include "sigma/quoted.h"
+
 struct anchor {
     const char *name;
     const struct tc_node *node;
@@ -110,15 +112,30 @@ static int out_of_memory(struct reader *r)
     return -ENOMEM;
 }
 
+/* The token's text; NULL: no memory. */
+static const char *read_token(struct reader *r, struct fy_token *token, size_t *ret_len)
+{
+    const struct fy_mark *start = fy_token_start_mark(token);
+    const struct fy_mark *end = fy_token_end_mark(token);
+
+    if (start && end && start->input_pos <= end->input_pos && end->input_pos <= r->len &&
+        fy_token_scalar_style(token) == FYSS_SINGLE_QUOTED &&
+        tc_quoted_is_misread(r->text + start->input_pos,
+                             end->input_pos - start->input_pos))
+        return tc_quoted_text(&r->tree->pool, r->text + start->input_pos,
+                              end->input_pos - start->input_pos, ret_len);
+    return fy_token_get_text(token, ret_len);
+}
+
 static int token_text(struct reader *r, struct fy_token *token, const char **ret_text)
 {
     struct tc_place place = event_place(r, (struct tc_place){1, 1});
     const char *text, *copy;
     size_t len = 0;
 
-    text = token ? fy_token_get_text(token, &len) : "";
+    text = token ? read_token(r, token, &len) : "";
     if (!text)
-        return -ENOMEM;
+        return out_of_memory(r);
     if (memchr(text, '\0', len))
         return tc_refuse(r->mistake, place, "a text cannot have a NUL in it");
     copy = tc_pool_text(&r->tree->pool, text, len);

@@ -174,6 +174,21 @@ static void wildcards_and_backslashes_are_as_in_the_specifications_table(void **
     CHECK(rows);
 }
 
+static void quotes_in_single_quotes_are_read_as_yaml_has_them(void **state)
+{
+    static const struct row rows[] = {
+        {S("a: 'x''y'"), "{\"a\":\"x'y\"}", true},
+        {S("a: 'x''''y'"), "{\"a\":\"x''y\"}", true},
+        {S("a: '''''&'"), "{\"a\":\"''&\"}", true},
+        {S("a: 'x''''''y''z'"), "{\"a\":\"x'''y'z\"}", true},
+        {S("a: 'x''''\n          y  \n\n          z'"), "{\"a\":\"x'' y\\nz\"}", true},
+        {S("'a''''b': c"), "{\"a''b\":\"c\"}", true},
+    };
+
+    (void)state;
+    CHECK(rows);
+}
+
 static void selections_are_maps_lists_and_keywords(void **state)
 {
     static const struct row rows[] = {
@@ -395,6 +410,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_modifier_means_what_the_specification_says),
         cmocka_unit_test(wildcards_and_backslashes_are_as_in_the_specifications_table),
+        cmocka_unit_test(quotes_in_single_quotes_are_read_as_yaml_has_them),
         cmocka_unit_test(selections_are_maps_lists_and_keywords),
         cmocka_unit_test(conditions_bind_as_the_specification_says),
         cmocka_unit_test(match_tells_the_values_that_matched),

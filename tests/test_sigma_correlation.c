@@ -180,6 +180,47 @@ static void aliases_name_the_groups_field_of_each_rule(void **state)
           steps);
 }
 
+static void event_counts_in_the_group_of_each_rule_that_it_matches(void **state)
+{
+    /* By rule a it is of `user`, by rule b of `other`; where these are one, it counts
+     * once. */
+    static const struct step steps[] = {
+        {0, "a", "u", "", ",\"y\":\"b\",\"other\":\"v\""},
+        {1, "a", "w", "", NULL},
+        {2, "a", "v", "c ", NULL},
+        {20, "a", "u", "", ",\"y\":\"b\",\"other\":\"u\""},
+        {21, "a", "u", "c ", NULL},
+    };
+
+    (void)state;
+    CHECK(
+        RULE("a",
+             "a") "title: b\nname: b\nlogsource:\n    product: linux\n"
+                  "detection:\n    s:\n        y: b\n    condition: s\n---\n" CORRELATION(
+                      "event_count", "a, b",
+                      "    group-by: [who]\n    aliases:\n        who:\n"
+                      "            a: user\n            b: other\n"
+                      "    condition:\n        gte: 2\n"),
+        steps);
+}
+
+static void value_that_is_counted_may_have_aliases(void **state)
+{
+    static const struct step steps[] = {
+        {0, "a", "u", "", NULL},
+        {1, "b", "x", "", ",\"other\":\"u\""},
+        {2, "b", "x", "c ", ",\"other\":\"v\""},
+    };
+
+    (void)state;
+    CHECK(RULE("a", "a") RULE("b", "b")
+              CORRELATION("value_count", "a, b",
+                          "    aliases:\n        who:\n            a: user\n"
+                          "            b: other\n    condition:\n        field: who\n"
+                          "        gte: 2\n"),
+          steps);
+}
+
 static void correlations_feed_each_other_in_whatever_order_they_stand(void **state)
 {
     static const struct step steps[] = {
@@ -322,6 +363,8 @@ int main(void)
         cmocka_unit_test(temporal_needs_all_rules_in_any_order),
         cmocka_unit_test(temporal_ordered_needs_them_in_order),
         cmocka_unit_test(aliases_name_the_groups_field_of_each_rule),
+        cmocka_unit_test(event_counts_in_the_group_of_each_rule_that_it_matches),
+        cmocka_unit_test(value_that_is_counted_may_have_aliases),
         cmocka_unit_test(correlations_feed_each_other_in_whatever_order_they_stand),
         cmocka_unit_test(correlation_that_cannot_run_says_why),
         cmocka_unit_test(memory_of_groups_is_bounded_and_evictions_are_counted),

@@ -262,16 +262,14 @@ def correlation(rng, names, number_):
     section = {"type": kind, "rules": chosen, "timespan": rng.choice(["5s", "10s", "1m", "1h"]),
                "group-by": rng.choice([["User"], ["User"], ["User", "Host"], ["who"]])}
     if section["group-by"] == ["who"]:
-        # Counting, an event that two rules match would stand in two groups.
-        fields = [rng.choice(["User", "Owner"])] if "count" in kind else ["User", "Owner"]
-        section["aliases"] = {"who": {name: rng.choice(fields) for name in names}}
+        section["aliases"] = {"who": {name: rng.choice(["User", "Owner"]) for name in names}}
     operator = rng.choice(["gte", "gte", "gte", "gt", "eq", "lt", "lte", "neq"])
     if "count" in kind:
         section["condition"] = {operator: rng.randint(1, 4)}
         if operator == "gte" and rng.random() < 0.3:
             section["condition"]["lte"] = section["condition"]["gte"] + 1
     if kind == "value_count":
-        section["condition"]["field"] = rng.choice(["Port", "Port", "Owner"])
+        section["condition"]["field"] = rng.choice(["Port", "Port", "Owner", "who"])
     if kind == "temporal" and rng.random() < 0.3:
         section["condition"] = {"gte": rng.randint(1, len(chosen))}
     if rng.random() < 0.3:

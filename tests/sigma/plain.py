@@ -46,7 +46,8 @@ Where the specification leaves a choice, this is the reading taken:
     event where its condition holds; nothing is reset by a match.
 19. An event without a group-by field belongs to no group; one without the counted field does not
     count. Groups and counted values are compared as texts, without case.
-20. An event that several of the rules match is one event to event_count, and satisfies all of them
+20. An event that several of the rules match is one event to event_count, in each group that one of
+    them (by its aliases) puts it in, and satisfies all of them
     in temporal. temporal_ordered takes a different, later event for each rule (later in the input,
     not earlier in time) and matches at the one that completes the sequence.
 21. A correlation's match is itself an event, with the time and the fields of the event that
