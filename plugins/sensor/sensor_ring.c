@@ -86,6 +86,16 @@ void tc_sensor_ring_release(struct tc_sensor_ring *ring, const void *record)
     advance(ring, whole(*(const uint32_t *)(const void *)at & LEN_BITS));
 }
 
+unsigned long tc_sensor_ring_head(const struct tc_sensor_ring *ring)
+{
+    return position(ring->producer);
+}
+
+bool tc_sensor_ring_has_read(const struct tc_sensor_ring *ring, unsigned long head)
+{
+    return position(ring->consumer) >= head;
+}
+
 bool tc_sensor_ring_idle(const struct tc_sensor_ring *ring)
 {
     return position(ring->consumer) >= position(ring->producer);

@@ -25,6 +25,10 @@ void tc_sensor_ring_close(struct tc_sensor_ring *ring);
 const void *tc_sensor_ring_next(struct tc_sensor_ring *ring, size_t *ret_len);
 void tc_sensor_ring_release(struct tc_sensor_ring *ring, const void *record);
 
+/* Where the next record will begin, and whether all before there was read. */
+unsigned long tc_sensor_ring_head(const struct tc_sensor_ring *ring);
+bool tc_sensor_ring_has_read(const struct tc_sensor_ring *ring, unsigned long head);
+
 /* Nothing is there, and no program has taken a place for what it is going to write. */
 bool tc_sensor_ring_idle(const struct tc_sensor_ring *ring);
 

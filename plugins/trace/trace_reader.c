@@ -2,6 +2,7 @@
 #include "trace_reader.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,6 +125,23 @@ static size_t drain_processes(struct tc_trace_reader *reader)
     return reader->programs ? drain_ring(reader) : drain_socket(reader);
 }
 
+/*
+ * Everything that had happened by now. A record that its program has not finished hides
+ * those behind it, for as long as that program is kept from running.
+ */
+static void catch_up(struct tc_trace_reader *reader)
+{
+    unsigned long head = reader->programs ? tc_sensor_ring_head(&reader->ring) : 0;
+
+    for (int i = 0; i < TC_TRACE_CATCH_UP_MS; i++) {
+        drain_processes(reader);
+        if (!reader->programs || is_full(reader) ||
+            tc_sensor_ring_has_read(&reader->ring, head))
+            return;
+        poll(NULL, 0, 1);
+    }
+}
+
 static void tell_file(void *arg, const struct tc_trace_file_event *event)
 {
     struct tc_trace_reader *reader = arg;
@@ -149,7 +167,7 @@ static size_t drain_files(struct tc_trace_reader *reader)
             tc_trace_files_tell_found(files, tell_file, reader);
             break;
         }
-        drain_processes(reader);
+        catch_up(reader);
         if (tc_trace_files_tell(files, tell_file, reader))
             tell_files_lost(reader);
         hand_on(reader);
@@ -163,7 +181,6 @@ static size_t drain(struct tc_trace_reader *reader)
     size_t n = drain_processes(reader);
 
     n += drain_files(reader);
-
     if (n)
         tell_losses(reader);
     hand_on(reader);
