@@ -16,8 +16,9 @@ RULE = """title: Odd program
 id: %s
 logsource: {category: process_creation, product: linux}
 detection:
-  selection: {Image|endswith: /odd-program}
-  condition: selection
+  program: {Image|endswith: /odd-program}
+  script: {CommandLine|endswith: odd-script}
+  condition: program or script
 level: high
 """ % RULE_ID
 
@@ -48,8 +49,8 @@ class Responding(Agent):
 
 @needs_root
 class Response(unittest.TestCase):
-    def start(self, *args):
-        process = subprocess.Popen(args)
+    def start(self, *args, **more):
+        process = subprocess.Popen(args, **more)
 
         def end():
             process.kill()
@@ -76,6 +77,21 @@ class Response(unittest.TestCase):
             agent.tocsin("threat", "quarantine", "restore", listed[0]["id"])
             with open(agent.program, "rb") as f:
                 self.assertEqual(f.read(), content)
+
+    def test_of_a_script_the_script_is_put_away(self):
+        with Responding(["quarantine", "kill"]) as agent:
+            script = agent.path("odd-script")
+            with open(script, "w", encoding="utf-8") as f:
+                f.write("#!/bin/sh\nsleep 100\nexit\n")
+            os.chmod(script, 0o755)
+            process = self.start("./odd-script", cwd=agent.protected)
+            self.assertEqual(process.wait(20), -signal.SIGKILL)
+            alert = agent.responses(2)
+            self.assertEqual({r["action"]: r["status"] for r in alert["responses"]},
+                             {"kill": "done", "quarantine": "done"}, alert["responses"])
+            listed = agent.json("threat", "quarantine", "list")
+            self.assertEqual([t["path"] for t in listed], [script])
+            self.assertTrue(os.path.exists("/bin/sh"))
 
     def test_a_match_is_suspended_until_it_is_let_go(self):
         with Responding(["suspend"]) as agent:
