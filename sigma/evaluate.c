@@ -195,6 +195,7 @@ static void feed(struct tc_sigma_scratch *s, uint32_t index)
 static void begin(struct tc_sigma_scratch *s, const struct tc_sigma_event *event)
 {
     tc_pool_reset(&s->pool);
+    tc_work_begin(&s->work);
     s->number++;
     s->counters.events++;
     s->event = event;

@@ -354,9 +354,9 @@ static bool jit_is_right(const char *text)
 
 static int regex_atom(const struct item *item, struct tc_exprs *list)
 {
-    struct tc_atom atom = {.regex_options = item->plan->regex_options | PCRE2_UTF |
-                                            PCRE2_MATCH_INVALID_UTF |
-                                            PCRE2_NEVER_BACKSLASH_C};
+    struct tc_atom atom = {
+        .regex_options = item->plan->regex_options | PCRE2_UTF | PCRE2_MATCH_INVALID_UTF |
+                         PCRE2_USE_OFFSET_LIMIT | PCRE2_NEVER_BACKSLASH_C};
     pcre2_compile_context *context;
     unsigned char message[128];
     const char *text = item->node->text;

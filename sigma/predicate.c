@@ -10,6 +10,8 @@
 #include <time.h>
 
 #define SHORT_TEXT_MAX 64 /* bytes of an address, a number, a date */
+#define REGEX_STARTS                                                                     \
+    1024 /* places that a match may begin at, between looks at the clock */
 
 int tc_work_init(struct tc_work *work)
 {
@@ -22,6 +24,12 @@ int tc_work_init(struct tc_work *work)
     pcre2_set_match_limit(work->context, TC_REGEX_MATCH_LIMIT);
     pcre2_set_heap_limit(work->context, TC_REGEX_HEAP_KIB);
     return 0;
+}
+
+void tc_work_begin(struct tc_work *work)
+{
+    work->regex_bytes = 0;
+    work->regex_ns = 0;
 }
 
 void tc_work_done(struct tc_work *work)
@@ -42,15 +50,57 @@ static bool text_matches(const struct tc_atom *atom, const struct tc_value *valu
     return matches;
 }
 
+static uint64_t thread_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static int match_from(const struct tc_atom *atom, const char *text, size_t len,
+                      size_t from, struct tc_work *work)
+{
+    return pcre2_match(atom->code, (PCRE2_SPTR)text, len, from, 0, work->match,
+                       work->context);
+}
+
+/* By some places at a time, until the event's time is spent. */
+static int match_in_time(const struct tc_atom *atom, const char *text, size_t len,
+                         struct tc_work *work)
+{
+    uint64_t start = thread_ns(), before = work->regex_ns;
+    int found = PCRE2_ERROR_NOMATCH;
+
+    for (size_t from = 0; from <= len && found == PCRE2_ERROR_NOMATCH;) {
+        if (work->regex_ns > TC_REGEX_EVENT_NS) {
+            found = PCRE2_ERROR_MATCHLIMIT;
+            break;
+        }
+        pcre2_set_offset_limit(work->context, from + REGEX_STARTS - 1);
+        found = match_from(atom, text, len, from, work);
+        from += REGEX_STARTS;
+        /* No match begins in the middle of a character. */
+        while (from < len && ((unsigned char)text[from] & 0xc0) == 0x80)
+            from++;
+        work->regex_ns = before + (thread_ns() - start);
+    }
+    pcre2_set_offset_limit(work->context, PCRE2_UNSET);
+    return found;
+}
+
 static bool regex_matches(const struct tc_atom *atom, struct tocsin_str text,
                           struct tc_work *work)
 {
     size_t len = text.len < TC_REGEX_TEXT_MAX ? text.len : TC_REGEX_TEXT_MAX;
-    int found = pcre2_match(atom->code, (PCRE2_SPTR)text.ptr, len, 0, 0, work->match,
-                            work->context);
+    int found;
 
+    work->regex_bytes += len;
+    found = work->regex_bytes <= TC_REGEX_FREE_BYTES
+                ? match_from(atom, text.ptr, len, 0, work)
+                : match_in_time(atom, text.ptr, len, work);
     work->limits += found < 0 && found != PCRE2_ERROR_NOMATCH;
-    work->limits += found < 0 && len < text.len;
+    work->limits += found == PCRE2_ERROR_NOMATCH && len < text.len;
     return found >= 0;
 }
 

@@ -256,6 +256,61 @@ static void a_regex_that_explodes_is_no_match_and_counted(void **state)
     bench_done(&bench);
 }
 
+/* An event whose field `a` is `len` times the letter a, then `end`; for free(). */
+static char *long_event(size_t len, const char *end)
+{
+    char *event = calloc(1, len + strlen(end) + 16);
+
+    assert_non_null(event);
+    strcpy(event, "{\"a\":\"");
+    memset(event + 6, 'a', len);
+    strcpy(event + 6 + len, end);
+    strcat(event, "\"}");
+    return event;
+}
+
+static void a_regex_that_is_slow_at_every_place_is_bounded_by_time(void **state)
+{
+    char *event = long_event(1 << 20, "!");
+    struct tc_sigma_counters counters;
+    struct bench bench;
+    double start;
+
+    (void)state;
+    bench_load(&bench,
+               HEAD "    s:\n        a|re: '(?:a?){14}b'\n    condition: s\n" GOOD);
+    start = now_s();
+    assert_string_equal(bench_event(&bench, event), "");
+    assert_true(now_s() - start < 5); /* without the bound it is a minute */
+    tc_sigma_counters(bench.scratch, &counters);
+    assert_int_equal(counters.regex_limits, 1);
+    /* The next event has time of its own. */
+    assert_string_equal(bench_event(&bench, "{\"a\":\"aab\"}"), "r ");
+    free(event);
+    bench_done(&bench);
+}
+
+static void a_regex_finds_what_stands_far_back_in_a_long_value(void **state)
+{
+    struct bench bench;
+    char *event;
+
+    (void)state;
+    bench_load(&bench,
+               HEAD "    s:\n        a|re: '(?<=a)\u00e4+b$'\n    condition: s\n");
+    for (size_t len = 8190; len < 8194; len++) { /* around a boundary of its steps */
+        event = long_event(len, "\u00e4\u00e4\u00e4b");
+        assert_string_equal(bench_event(&bench, event), "r ");
+        free(event);
+    }
+    bench_done(&bench);
+    bench_load(&bench, HEAD "    s:\n        a|re: '^\\z|^a.*b$'\n    condition: s\n");
+    event = long_event(20000, "b");
+    assert_string_equal(bench_event(&bench, event), "r ");
+    free(event);
+    bench_done(&bench);
+}
+
 static void a_pattern_of_many_stars_is_bounded(void **state)
 {
     char *event = calloc(1, 1 << 21), *yaml = NULL;
@@ -312,6 +367,8 @@ int main(void)
         cmocka_unit_test(condition_that_asks_the_same_without_end_is_refused),
         cmocka_unit_test(windash_of_many_dashes_is_one_pattern),
         cmocka_unit_test(a_regex_that_explodes_is_no_match_and_counted),
+        cmocka_unit_test(a_regex_that_is_slow_at_every_place_is_bounded_by_time),
+        cmocka_unit_test(a_regex_finds_what_stands_far_back_in_a_long_value),
         cmocka_unit_test(a_pattern_of_many_stars_is_bounded),
         cmocka_unit_test(a_rule_that_cannot_run_is_listed_with_the_reason),
     };
