@@ -308,6 +308,61 @@ static void trace_tells_users_session_and_folder(void **state)
     assert_true(tocsin_event_int(event, TOCSIN_FIELD_PROCESS_START, 0) > 0);
 }
 
+/* Runs the short program as that user. */
+static const struct tocsin_event *started_as(struct tc_trace_scratch *s, uid_t uid)
+{
+    int status, pid = fork();
+
+    if (!pid) {
+        if (setresuid(uid, uid, uid))
+            _exit(1);
+        execl(s->program, s->program, (char *)NULL);
+        _exit(2);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    return tc_trace_await(s, "process.started", pid);
+}
+
+static void trace_tells_a_local_users_name_from_the_first_event_on(void **state)
+{
+    struct tc_trace_scratch *s = *state;
+    const struct tocsin_event *event;
+
+    assert_int_equal(chmod(s->h.dir, 0755), 0);
+    event = started_as(s, 65534);
+    assert_non_null(event);
+    assert_int_equal(tocsin_event_int(event, "process.user.id", -1), 65534);
+    assert_string_equal(tc_harness_text(&s->h, event, "process.user.name"), "nobody");
+    assert_int_equal(tocsin_event_int(event, "process.parent.user.id", -1), 0);
+    assert_string_equal(tc_harness_text(&s->h, event, "process.parent.user.name"),
+                        "root");
+    event = tc_trace_await(s, "process.exited",
+                           (int)tocsin_event_int(event, TOCSIN_FIELD_PROCESS_PID, -1));
+    assert_non_null(event);
+    assert_string_equal(tc_harness_text(&s->h, event, "process.user.name"), "nobody");
+    event = started_as(s, 0);
+    assert_non_null(event);
+    assert_string_equal(tc_harness_text(&s->h, event, "process.user.name"), "root");
+}
+
+static void trace_tells_no_name_of_a_user_that_has_none(void **state)
+{
+    struct tc_trace_scratch *s = *state;
+    int64_t known = tc_trace_stat(s, "user_names");
+    const struct tocsin_event *event;
+    struct tocsin_value value;
+
+    assert_int_equal(chmod(s->h.dir, 0755), 0);
+    for (int i = 0; i < 2; i++) { /* before it was looked up, and after */
+        event = started_as(s, 65531);
+        assert_non_null(event);
+        assert_int_equal(tocsin_event_int(event, "process.user.id", -1), 65531);
+        assert_false(tocsin_find(event->data, event->len, "process.user.name", &value));
+        assert_true(tc_trace_await_stat(s, "user_names", known + 1));
+    }
+}
+
 static void trace_tells_the_script_and_its_interpreter(void **state)
 {
     struct tc_trace_scratch *s = *state;
@@ -608,6 +663,8 @@ int main(int argc, char **argv)
         WITH(trace_marks_arguments_that_are_cut),
         WITH(trace_bears_thousands_of_empty_arguments),
         WITH(trace_tells_users_session_and_folder),
+        WITH(trace_tells_a_local_users_name_from_the_first_event_on),
+        WITH(trace_tells_no_name_of_a_user_that_has_none),
         WITH(trace_tells_the_script_and_its_interpreter),
         WITH(trace_tells_eight_ancestors_nearest_first),
         WITH(trace_tells_the_command_line_of_an_old_ancestor),

@@ -6,8 +6,8 @@
  *   trace_publish.c    everything that is published
  * Below them, and without it: trace_files, trace_load, trace_hooks, trace_netlink,
  * trace_reader, trace_tracker, trace_table, trace_process, trace_proc, trace_record,
- * trace_encode, trace_hash, trace_items; in the kernel: trace.bpf.c, with trace_abi.h
- * between the two.
+ * trace_encode, trace_hash, trace_user_names, trace_items; in the kernel: trace.bpf.c,
+ * with trace_abi.h between the two.
  */
 #ifndef TC_TRACE_H
 #define TC_TRACE_H
@@ -24,6 +24,7 @@
 #include "trace_netlink.h"
 #include "trace_reader.h"
 #include "trace_tracker.h"
+#include "trace_user_names.h"
 
 enum tc_trace_mechanism {
     TC_TRACE_AUTO,
@@ -44,6 +45,7 @@ struct tc_trace_job {
 enum tc_trace_job_name {
     TC_TRACE_JOB_OPEN,
     TC_TRACE_JOB_HASH,
+    TC_TRACE_JOB_USERS,
     TC_TRACE_JOB_CLOSE,
     TC_TRACE_JOBS,
 };
@@ -59,7 +61,7 @@ struct tc_trace {
     const char *told_elsewhere[TC_SENSOR_WATCH_MAX + 1];
     const char *attribute_places[TC_SENSOR_WATCH_MAX + 1];
 
-    bool ready; /* reader, tracker and hashes are there */
+    bool ready; /* reader, tracker, hashes and names are there */
     bool ebpf;  /* the rung it stands on */
     bool started, closing, closed;
     int open_status, files_status;
@@ -70,6 +72,7 @@ struct tc_trace {
     struct tc_trace_netlink netlink;
     struct tc_trace_files files;
     struct tc_trace_hashes hashes;
+    struct tc_trace_user_names user_names;
     struct tc_trace_tracker tracker;
     struct tc_trace_reader reader;
 

@@ -296,7 +296,7 @@ static void put_mount(struct tocsin_writer *w, const struct tc_trace_act *act)
 static void put_before(struct tocsin_writer *w, const struct tc_trace_act *act)
 {
     tocsin_begin_map(w, "previous");
-    tc_trace_encode_users(w, &act->before);
+    tc_trace_encode_users(w, &act->before, NULL);
     tocsin_end(w);
 }
 

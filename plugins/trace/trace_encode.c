@@ -74,25 +74,29 @@ static void put_args(struct tocsin_writer *w, const struct tc_trace_image *image
         tocsin_put_bool(w, "args_truncated", true);
 }
 
-static void put_user(struct tocsin_writer *w, const char *key, uint32_t real,
-                     uint32_t effective, uint32_t saved)
+static void put_user(struct tocsin_writer *w, const char *key, const char *name,
+                     uint32_t real, uint32_t effective, uint32_t saved)
 {
     tocsin_begin_map(w, key);
     tocsin_put_uint(w, "id", real);
+    put_text(w, "name", name);
     put_number(w, "effective", "id", effective);
     put_number(w, "saved", "id", saved);
     tocsin_end(w);
 }
 
-void tc_trace_encode_users(struct tocsin_writer *w, const struct tc_trace_users *users)
+void tc_trace_encode_users(struct tocsin_writer *w, const struct tc_trace_users *users,
+                           const char *name)
 {
-    put_user(w, "user", users->uid, users->euid, users->suid);
-    put_user(w, "group", users->gid, users->egid, users->sgid);
+    put_user(w, "user", name, users->uid, users->euid, users->suid);
+    put_user(w, "group", NULL, users->gid, users->egid, users->sgid);
 }
 
-static void put_users(struct tocsin_writer *w, const struct tc_trace_process *process)
+static void put_users(struct tocsin_writer *w, const struct tc_trace_event *event)
 {
-    tc_trace_encode_users(w, &process->users);
+    const struct tc_trace_process *process = event->process;
+
+    tc_trace_encode_users(w, &process->users, event->user);
     if (process->session > 0)
         tocsin_put_int(w, "session", process->session);
     put_text(w, "tty", process->tty);
@@ -105,7 +109,7 @@ void tc_trace_encode_other(struct tocsin_writer *w,
 {
     put_identity(w, process);
     if (process->identified)
-        tc_trace_encode_users(w, &process->users);
+        tc_trace_encode_users(w, &process->users, NULL);
     if (process->image)
         put_command_line(w, process->image, SIZE_MAX);
 }
@@ -157,17 +161,29 @@ static void put_old_command_line(struct tocsin_writer *w,
         put_command_line(w, image, ANCESTOR_LINE_MAX);
 }
 
+static void put_parent(struct tocsin_writer *w, const struct tc_trace_process *parent,
+                       const char *user)
+{
+    put_identity(w, parent);
+    if (parent->identified) {
+        tocsin_begin_map(w, "user");
+        tocsin_put_uint(w, "id", parent->users.uid);
+        put_text(w, "name", user);
+        tocsin_end(w);
+    }
+    if (parent->image) {
+        put_text(w, "exec_path", parent->image->exec_path);
+        put_command_line(w, parent->image, SIZE_MAX);
+    }
+}
+
 static void put_ancestors(struct tocsin_writer *w, const struct tc_trace_event *event)
 {
     const struct tc_trace_process *process = event->process;
 
     tocsin_begin_map(w, "parent");
     if (event->ancestor_count) {
-        put_identity(w, event->ancestors[0]);
-        if (event->ancestors[0]->image) {
-            put_text(w, "exec_path", event->ancestors[0]->image->exec_path);
-            put_command_line(w, event->ancestors[0]->image, SIZE_MAX);
-        }
+        put_parent(w, event->ancestors[0], event->parent_user);
     } else {
         tocsin_put_int(w, "pid", process->parent_pid);
         if (process->parent_start_ns)
@@ -208,7 +224,7 @@ static void put_process(struct tocsin_writer *w, const struct tc_trace_event *ev
     tocsin_begin_map(w, "process");
     put_identity(w, event->process);
     if (event->process->identified)
-        put_users(w, event->process);
+        put_users(w, event);
     if (event->process->image)
         put_image(w, event);
     if (event->ended)

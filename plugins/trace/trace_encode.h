@@ -28,13 +28,18 @@ struct tc_trace_event {
     const struct tc_trace_flow_record *flow; /* NULL: it is of no connection */
     const struct tc_sensor_file *file;       /* NULL: it is of no file */
     const struct tc_trace_act *act;          /* NULL: it is none */
-    const char *sha256; /* of the executable, hex; NULL: not known yet */
+    const char *sha256;             /* of the executable, hex; NULL: not known yet */
+    const char *user, *parent_user; /* the real users' names; NULL: not known */
 };
 
 void tc_trace_encode(struct tocsin_writer *w, const struct tc_trace_event *event);
 
-/* Fields of an open map: user.*, group.*; and of a process that something is done to. */
-void tc_trace_encode_users(struct tocsin_writer *w, const struct tc_trace_users *users);
+/*
+ * Fields of an open map: user.*, group.*, name being the real user's or NULL; and of a
+ * process that something is done to.
+ */
+void tc_trace_encode_users(struct tocsin_writer *w, const struct tc_trace_users *users,
+                           const char *name);
 void tc_trace_encode_other(struct tocsin_writer *w,
                            const struct tc_trace_process *process);
 

@@ -58,6 +58,19 @@ static void hash_done(struct tc_trace *trace, int status)
         tc_trace_job_start(trace, TC_TRACE_JOB_HASH);
 }
 
+/* ---- Names of users. ---- */
+
+static void users_run(struct tc_trace *trace)
+{
+    tc_trace_user_names_work(&trace->user_names, tc_trace_monotonic_ns());
+}
+
+static void users_done(struct tc_trace *trace, int status)
+{
+    if (!status && !trace->closing && tc_trace_user_names_wanted(&trace->user_names))
+        tc_trace_job_start(trace, TC_TRACE_JOB_USERS);
+}
+
 /* ---- Start. ---- */
 
 static int climb(struct tc_trace *trace)
@@ -103,16 +116,20 @@ static void open_run(struct tc_trace *trace)
 {
     int err = tc_trace_hashes_init(&trace->hashes, trace->hash_max_bytes);
 
+    tc_trace_user_names_init(&trace->user_names, TC_TRACE_ACCOUNTS);
     if (!err)
-        err =
-            tc_trace_tracker_init(&trace->tracker, trace->max_processes, &trace->hashes);
+        err = tc_trace_tracker_init(&trace->tracker, trace->max_processes, &trace->hashes,
+                                    &trace->user_names);
     if (err) {
+        tc_trace_user_names_done(&trace->user_names);
+        tc_trace_hashes_done(&trace->hashes);
         snprintf(trace->why, sizeof(trace->why), "%s", strerror(-err));
         goto out;
     }
     trace->ready = true;
     trace->tracker.is_agent = is_agent;
     trace->tracker.arg = trace;
+    users_run(trace); /* nobody is asked for yet: it reads the local accounts */
     err = climb(trace);
     if (err)
         goto out;
@@ -217,6 +234,7 @@ int tc_trace_start(struct tc_trace *trace)
     } table[TC_TRACE_JOBS] = {
         [TC_TRACE_JOB_OPEN] = {open_run, open_done},
         [TC_TRACE_JOB_HASH] = {hash_run, hash_done},
+        [TC_TRACE_JOB_USERS] = {users_run, users_done},
         [TC_TRACE_JOB_CLOSE] = {close_run, close_done},
     };
     int err;
@@ -260,6 +278,7 @@ void tc_trace_release(struct tc_trace *trace)
     tc_trace_publish_items(trace, &trace->left);
     if (trace->ready) {
         tc_trace_tracker_done(&trace->tracker);
+        tc_trace_user_names_done(&trace->user_names);
         tc_trace_hashes_done(&trace->hashes);
     }
     trace->ready = false;

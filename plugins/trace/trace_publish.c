@@ -46,6 +46,8 @@ static void delivered(void *arg)
     free(delivery);
     if (tc_trace_hashes_wanted(&trace->hashes))
         tc_trace_job_start(trace, TC_TRACE_JOB_HASH);
+    if (tc_trace_user_names_wanted(&trace->user_names))
+        tc_trace_job_start(trace, TC_TRACE_JOB_USERS);
 }
 
 /* What can no longer be posted is kept for the end of the stop, which publishes it. */
@@ -103,6 +105,10 @@ static void put_tracker(const struct tc_trace *trace, struct tocsin_writer *w)
         {"hash_hits", trace->hashes.hits},
         {"hash_failed", trace->hashes.failed},
         {"hash_put_off", trace->hashes.put_off},
+        {"user_names", trace->user_names.count},
+        {"user_names_evicted", trace->user_names.evicted},
+        {"user_names_failed", trace->user_names.failed},
+        {"user_names_put_off", trace->user_names.put_off},
         {"lost", trace->reader.lost},
         {"gaps", trace->reader.gaps},
         {"overflows", trace->reader.overflows},

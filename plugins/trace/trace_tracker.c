@@ -15,6 +15,7 @@
 #include "trace_hash.h"
 #include "trace_proc.h"
 #include "trace_record.h"
+#include "trace_user_names.h"
 
 #define NS_PER_S 1000000000ull
 
@@ -31,21 +32,29 @@ uint64_t tc_trace_realtime_ns(void)
     return now_ns(CLOCK_REALTIME);
 }
 
+uint64_t tc_trace_monotonic_ns(void)
+{
+    return now_ns(CLOCK_MONOTONIC);
+}
+
 void tc_trace_tracker_set_clock(struct tc_trace_tracker *tracker)
 {
-    tracker->realtime_ns = now_ns(CLOCK_REALTIME) - now_ns(CLOCK_MONOTONIC);
+    tracker->now_ns = now_ns(CLOCK_MONOTONIC);
+    tracker->realtime_ns = now_ns(CLOCK_REALTIME) - tracker->now_ns;
     tracker->known = tracker->table.alive_count + tracker->table.gone_count;
     tracker->aged = tracker->table.aged;
     tracker->evicted = tracker->table.evicted;
 }
 
 int tc_trace_tracker_init(struct tc_trace_tracker *tracker, size_t capacity,
-                          struct tc_trace_hashes *hashes)
+                          struct tc_trace_hashes *hashes,
+                          struct tc_trace_user_names *names)
 {
     int err;
 
     memset(tracker, 0, sizeof(*tracker));
     tracker->hashes = hashes;
+    tracker->names = names;
     tracker->epoch = tc_trace_realtime_ns() / 1000000;
     tc_trace_items_init(&tracker->items);
     err = tc_trace_table_init(&tracker->table, capacity);
@@ -157,11 +166,23 @@ static void write_event(struct tc_trace_tracker *tracker, struct tc_trace_event 
     }
 }
 
+static const char *user_of(struct tc_trace_tracker *tracker,
+                           const struct tc_trace_process *process,
+                           char ret_name[TC_TRACE_USER_NAME_MAX])
+{
+    if (!process->identified ||
+        !tc_trace_user_names_find(tracker->names, process->users.uid, tracker->now_ns,
+                                  ret_name))
+        return NULL;
+    return ret_name;
+}
+
 static void tell(struct tc_trace_tracker *tracker, struct tc_trace_event *event)
 {
     const struct tc_trace_process *process = event->process, *above;
     const struct tc_trace_image *image = process->image;
-    char hex[TC_TRACE_HEX];
+    char hex[TC_TRACE_HEX], user[TC_TRACE_USER_NAME_MAX],
+        parent_user[TC_TRACE_USER_NAME_MAX];
 
     /* Reading the parent may make others be forgotten, so it comes first. */
     if (process->parent_pid > 0)
@@ -178,8 +199,11 @@ static void tell(struct tc_trace_tracker *tracker, struct tc_trace_event *event)
     if (image &&
         tc_trace_hashes_find(tracker->hashes, &image->file, image->executable, hex))
         event->sha256 = hex;
+    event->user = user_of(tracker, process, user);
+    if (event->ancestor_count)
+        event->parent_user = user_of(tracker, event->ancestors[0], parent_user);
     write_event(tracker, event);
-    event->sha256 = NULL; /* it was ours */
+    event->sha256 = event->user = event->parent_user = NULL; /* they were ours */
 }
 
 static void tell_started(struct tc_trace_tracker *tracker,

@@ -19,17 +19,20 @@ struct tc_trace_event;
 struct tc_trace_file_event;
 struct tc_trace_files;
 struct tc_trace_hashes;
+struct tc_trace_user_names;
 
 struct tc_trace_tracker {
     struct tc_trace_table table;
     struct tc_sensor_processes *clock; /* for start times only */
     struct tc_trace_hashes *hashes;
+    struct tc_trace_user_names *names;
     struct tc_trace_items items; /* written, not handed on yet */
     uint64_t sequence, epoch;
     bool (*is_agent)(void *arg, int32_t pid); /* part of the agent; may be NULL */
     void *arg;
     const struct tc_trace_files *places; /* where attributes are told of */
-    uint64_t realtime_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC, see set_clock */
+    uint64_t now_ns;                     /* CLOCK_MONOTONIC, see set_clock */
+    uint64_t realtime_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC, at that time */
 
     atomic_ullong forked, started, exited, flows, acts, files; /* told of */
     atomic_ullong attributes_left_out;
@@ -43,7 +46,8 @@ struct tc_trace_tracker {
 
 /* Errors: -ENOMEM; that of /proc/stat. */
 int tc_trace_tracker_init(struct tc_trace_tracker *tracker, size_t capacity,
-                          struct tc_trace_hashes *hashes);
+                          struct tc_trace_hashes *hashes,
+                          struct tc_trace_user_names *names);
 void tc_trace_tracker_done(struct tc_trace_tracker *tracker);
 
 /* Who is there already; nothing is told of them. */
@@ -74,5 +78,6 @@ void tc_trace_tracker_gap(struct tc_trace_tracker *tracker, const char *reason,
                           size_t cpus);
 
 uint64_t tc_trace_realtime_ns(void);
+uint64_t tc_trace_monotonic_ns(void);
 
 #endif
