@@ -210,19 +210,21 @@ __noinline int put_path(struct texts *s, __u64 address)
     const struct vfsmount *mnt = BPF_CORE_READ(path, mnt);
     const struct dentry *dentry = BPF_CORE_READ(path, dentry), *parent;
     const struct mount *mount = mount_of(mnt), *above;
+    const struct dentry *root = BPF_CORE_READ(mnt, mnt_root);
 
     if (!s)
         return 0;
     for (int i = 0; i < TC_TRACE_DEPTH_MAX; i++) {
-        parent = BPF_CORE_READ(dentry, d_parent);
-        if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
+        if (dentry == root) {
             above = BPF_CORE_READ(mount, mnt_parent);
             if (above == mount)
                 return 0;
             dentry = BPF_CORE_READ(mount, mnt_mountpoint);
             mount = above;
+            root = BPF_CORE_READ(mount, mnt.mnt_root);
             continue;
         }
+        parent = BPF_CORE_READ(dentry, d_parent);
         if (!put_name(s, BPF_CORE_READ(dentry, d_name.name)))
             break;
         if (dentry == parent) /* in no folder, as what memfd_create has made */

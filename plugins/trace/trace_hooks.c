@@ -69,7 +69,7 @@ static const char *target_of(const struct bpf_program *program)
     return slash ? slash + 1 : "";
 }
 
-static bool is_at_function(const struct bpf_program *program)
+bool tc_trace_hooks_at_function(const struct bpf_program *program)
 {
     enum bpf_attach_type type = bpf_program__expected_attach_type(program);
 
@@ -84,7 +84,7 @@ static bool is_wanted(const struct trace_bpf *skeleton, const struct bpf_program
     if (program == skeleton->progs.trace_signal ||
         program == skeleton->progs.trace_module_load)
         return acts && by != TC_TRACE_HOOKS_REQUIRED;
-    if (is_at_function(program))
+    if (tc_trace_hooks_at_function(program))
         return by == TC_TRACE_HOOKS_BY_FUNCTION;
     if (program == skeleton->progs.trace_sys_exit)
         return by == TC_TRACE_HOOKS_BY_EXIT;

@@ -38,6 +38,9 @@ void tc_trace_hooks_choose(struct tc_trace_hooks *hooks, struct trace_bpf *skele
 /* Whether the plugin cannot do without it. */
 bool tc_trace_hooks_required(const struct bpf_program *program);
 
+/* Whether it is at the beginning or end of a function. */
+bool tc_trace_hooks_at_function(const struct bpf_program *program);
+
 /* Notes that this program's hook was not to be had. */
 void tc_trace_hooks_miss(struct tc_trace_hooks *hooks, const struct bpf_program *program);
 

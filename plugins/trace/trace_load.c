@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "sensor_bpf.h"
+#include "trace_leave.h"
 #include "trace_skeleton.h"
 
 static int load_as(struct tc_trace_programs *programs, uint32_t ring_bytes,
@@ -78,12 +79,14 @@ static int attach(struct tc_trace_programs *programs)
         if (programs->link_count == TC_TRACE_LINKS_MAX)
             return -E2BIG;
         link = bpf_program__attach(program);
-        if (link)
+        if (link) {
+            programs->slow[programs->link_count] = tc_trace_hooks_at_function(program);
             programs->links[programs->link_count++] = link;
-        else if (tc_trace_hooks_required(program))
+        } else if (tc_trace_hooks_required(program)) {
             return -errno;
-        else
+        } else {
             tc_trace_hooks_miss(&programs->hooks, program);
+        }
     }
     return 0;
 }
@@ -111,10 +114,29 @@ int tc_trace_load(struct tc_trace_programs *programs, uint32_t ring_bytes,
     return err;
 }
 
+/* The links at functions: the kernel takes its time to let go of them. */
+static size_t slow_links(const struct tc_trace_programs *programs,
+                         int fds[TC_TRACE_LINKS_MAX])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < programs->link_count; i++)
+        if (programs->slow[i])
+            fds[n++] = bpf_link__fd(programs->links[i]);
+    return n;
+}
+
 void tc_trace_detach(struct tc_trace_programs *programs)
 {
+    int fds[TC_TRACE_LINKS_MAX], gate = -1;
+    size_t slow = slow_links(programs, fds);
+
+    if (slow)
+        tc_trace_leave_begin(fds, slow, &gate); /* without it, it lasts longer */
     while (programs->link_count)
         bpf_link__destroy(programs->links[--programs->link_count]);
+    if (gate >= 0)
+        tc_trace_leave_end(gate);
 }
 
 void tc_trace_unload(struct tc_trace_programs *programs)

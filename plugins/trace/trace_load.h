@@ -8,6 +8,7 @@
 #ifndef TC_TRACE_LOAD_H
 #define TC_TRACE_LOAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ enum tc_trace_acts {
 struct tc_trace_programs {
     struct trace_bpf *skeleton; /* NULL: not loaded */
     struct bpf_link *links[TC_TRACE_LINKS_MAX];
+    bool slow[TC_TRACE_LINKS_MAX]; /* to let go of */
     size_t link_count, cpus;
     struct tc_trace_hooks hooks;
     struct tc_trace_control *control; /* shared with the kernel */
@@ -42,7 +44,8 @@ struct tc_trace_programs {
 int tc_trace_load(struct tc_trace_programs *programs, uint32_t ring_bytes,
                   enum tc_trace_acts acts, const struct tocsin_host *host, char why[256]);
 
-/* Returns when none of the programs runs any more; the ring can still be read. */
+/* Fork, exec and exit are not heard of any more; the ring can still be read. Acts that
+ * come after it has been read are nobody's: the kernel lets go of those later. */
 void tc_trace_detach(struct tc_trace_programs *programs);
 void tc_trace_unload(struct tc_trace_programs *programs); /* detaches, too */
 
