@@ -616,10 +616,10 @@ static void trace_counts_exactly_what_is_lost(void **state)
     print_message("told %lld, lost %lld\n", (long long)told, (long long)lost);
     assert_true(exact);
     assert_int_equal(tc_trace_stat(s, "lost"), gaps(s));
-    assert_int_equal(tc_trace_stat(s, "kernel.lost_forks") +
-                         tc_trace_stat(s, "kernel.lost_execs") +
-                         tc_trace_stat(s, "kernel.lost_exits"),
-                     gaps(s));
+    assert_int_equal(
+        tc_trace_stat(s, "kernel.lost_forks") + tc_trace_stat(s, "kernel.lost_execs") +
+            tc_trace_stat(s, "kernel.lost_exits") + tc_trace_stat(s, "kernel.lost_flows"),
+        gaps(s));
     tc_trace_scratch_done(s);
 }
 

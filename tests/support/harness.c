@@ -303,8 +303,8 @@ int tc_harness_start(struct tc_harness *h)
         tc_why(h->why, "cannot be started now: %s", strerror(-rc));
         return rc;
     }
-    if (!tc_harness_run(h, start_over, TC_HARNESS_WAIT_MS)) {
-        tc_why(h->why, "not started within %d ms", TC_HARNESS_WAIT_MS);
+    if (!tc_harness_run(h, start_over, TC_PLUGIN_START_MS)) {
+        tc_why(h->why, "not started within %d ms", TC_PLUGIN_START_MS);
         return -ETIMEDOUT;
     }
     if (tc_plugin_state(h->plugin) == TC_PLUGIN_FAILED) {

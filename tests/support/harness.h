@@ -17,7 +17,8 @@
  *     assert_string_equal(tc_harness_text(&h, event, "decision"), "deny");
  *     tc_harness_done(&h);                      (stops, unloads; uv_loop_close must be 0)
  *
- * One thread, as the loop. Functions that wait give up after TC_HARNESS_WAIT_MS.
+ * One thread, as the loop. Functions that wait give up after TC_HARNESS_WAIT_MS; a start
+ * has the time that the agent gives it.
  */
 #ifndef TC_TESTS_SUPPORT_HARNESS_H
 #define TC_TESTS_SUPPORT_HARNESS_H
