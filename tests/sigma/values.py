@@ -117,9 +117,18 @@ class Null:
         return value is None
 
 
+def pcre(text, flags):
+    """With m, PCRE's ^ does not match behind a line's end that ends the text."""
+    if not flags & re.MULTILINE:
+        return text
+    return re.sub(r"\\.|\[\^?\]?(?:\\.|[^]\\])*\]|\^", lambda token: (
+        r"(?:\A|(?<=\n)(?!\Z))" if token[0] == "^" else token[0]), text, flags=re.DOTALL)
+
+
 class Regex:
     def __init__(self, text, flags):
         try:
+            text = pcre(text, flags)
             # \s, \d and \w are ASCII, as in PCRE.
             self.compiled = re.compile(text, flags | re.ASCII)
         except re.error as e:
