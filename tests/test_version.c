@@ -15,7 +15,7 @@ static void versions_compare_by_number(void **state)
     } pairs[] = {
         {"101.03.73", "101.10.1"},
         {"5.9.16", "5.10"},
-        {"6.1.0-18-cloud-amd64", "6.18.44-fc-v657"},
+        {"6.1.0-18-cloud-amd64", "6.18.44-custom-v7"},
         {"6.18.43-zz", "6.18.44-aa"},
         {"1.2", "1.2.1"},
         {"9", "10"},
@@ -59,7 +59,7 @@ static void versions_are_equal_whatever_they_are_padded_with(void **state)
 static void version_begins_with_a_number(void **state)
 {
     (void)state;
-    assert_true(tc_version_valid("6.18.44-fc-v657"));
+    assert_true(tc_version_valid("6.18.44-custom-v7"));
     assert_true(tc_version_valid("0"));
     assert_false(tc_version_valid(""));
     assert_false(tc_version_valid("v6.1"));
