@@ -254,15 +254,15 @@ static int insert(struct tc_correlation_state *state, struct group *group,
 /* A value that is there already counts by its last time. */
 static void remove_hash(struct group *group, uint64_t hash)
 {
-    struct entry *end = group->entries + group->first + group->count;
+    size_t i = group->first, end = group->first + group->count;
 
-    for (struct entry *at = end - group->count; at < end; at++) {
-        if (at->hash != hash)
-            continue;
-        memmove(at, at + 1, (size_t)(end - at - 1) * sizeof(*at));
-        group->count--;
+    while (i < end && group->entries[i].hash != hash)
+        i++;
+    if (i == end)
         return;
-    }
+    memmove(&group->entries[i], &group->entries[i + 1],
+            (end - i - 1) * sizeof(*group->entries));
+    group->count--;
 }
 
 /* ---- What is counted ---- */
