@@ -356,6 +356,21 @@ static void trace_tells_each_of_many_files_once(void **state)
     }
 }
 
+/* Their folders get their marks before, while and after they are created and written. */
+static void trace_tells_once_of_each_file_in_folders_that_are_just_made(void **state)
+{
+    enum { FOLDERS = 60 };
+    struct place *p = *state;
+    char name[32];
+
+    by_shell("i=0; while [ $i -lt %d ]; do mkdir %s$i; > %s$i/f; i=$((i+1)); done",
+             FOLDERS, at(p, "in/m"), at(p, "in/m"));
+    for (int i = 0; i < FOLDERS; i++) {
+        snprintf(name, sizeof(name), "in/m%d/f", i);
+        told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, name));
+    }
+}
+
 /* ---- Attributes. ---- */
 
 static const struct tocsin_event *changed(struct place *p, const char *path,
@@ -478,6 +493,7 @@ int main(void)
         WITH(trace_follows_folders_that_are_renamed),
         WITH(trace_finds_places_that_appear_later_or_again),
         WITH(trace_tells_each_of_many_files_once),
+        WITH(trace_tells_once_of_each_file_in_folders_that_are_just_made),
     };
     const struct CMUnitTest attributes[] = {
         WITH(trace_tells_of_modes_and_owners),

@@ -94,16 +94,20 @@ struct paths {
     char *path, *old_path;
 };
 
-/* One that is told of was not only found. */
-static void forget_found(struct tc_trace_files *files, const char *path)
+/* Whether it was found, and nobody told of. Then it is not any more: an event does. */
+static bool take_found(struct tc_trace_files *files, const char *path)
 {
     struct tc_trace_found *found = STAILQ_FIRST(&files->found), *next;
+    bool was_found = false;
 
     for (; found; found = next) {
         next = STAILQ_NEXT(found, next);
-        if (!strcmp(found->path, path))
-            drop_found(files, found);
+        if (strcmp(found->path, path) != 0)
+            continue;
+        drop_found(files, found);
+        was_found = true;
     }
+    return was_found;
 }
 
 static bool look_at(const char *path, struct tc_sensor_file *file)
@@ -126,7 +130,6 @@ static void tell_one(const struct telling *t, const char *topic, const char *pat
         event.file = *known;
     event.file.path = path;
     event.file.old_path = old_path;
-    forget_found(t->files, path);
     t->tell(t->arg, &event);
 }
 
@@ -137,6 +140,8 @@ static void tell_renamed(const struct telling *t, const struct paths *at)
     struct tc_sensor_file file;
 
     memset(&file, 0, sizeof(file));
+    if (to)
+        take_found(t->files, at->path);
     if (to || (from && at->path))
         tell_one(t, TOCSIN_TOPIC_FILE_RENAMED, at->path, at->old_path,
                  look_at(at->path, &file) ? &file : NULL);
@@ -146,12 +151,13 @@ static void tell_renamed(const struct telling *t, const struct paths *at)
 
 /*
  * What the same process does to one name while nobody reads comes as one event. One that
- * is there was deleted first and then made anew.
+ * is there was deleted first and then made anew. One that was only found had been made
+ * before its folder had a mark, and no event will say so.
  */
 static void tell_file(const struct telling *t, uint64_t mask, const struct paths *at)
 {
     struct tc_sensor_file file;
-    bool there;
+    bool there, made;
 
     if (mask & t->files->renames)
         tell_renamed(t, at);
@@ -160,9 +166,10 @@ static void tell_file(const struct telling *t, uint64_t mask, const struct paths
         return;
     memset(&file, 0, sizeof(file));
     there = look_at(at->path, &file);
+    made = take_found(t->files, at->path) || mask & FAN_CREATE;
     if (mask & FAN_DELETE && there)
         tell_one(t, TOCSIN_TOPIC_FILE_DELETED, at->path, NULL, NULL);
-    if (mask & FAN_CREATE)
+    if (made)
         tell_one(t, TOCSIN_TOPIC_FILE_CREATED, at->path, NULL, there ? &file : NULL);
     if (mask & FAN_CLOSE_WRITE)
         tell_one(t, TOCSIN_TOPIC_FILE_WRITTEN, at->path, NULL, there ? &file : NULL);
