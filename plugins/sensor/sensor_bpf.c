@@ -3,6 +3,7 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,6 +55,8 @@ void tc_sensor_bpf_begin(const struct tocsin_host *host)
 
 void tc_sensor_bpf_end(void)
 {
+    /* The kernel's types were read for it: some 10 MB that nobody needs any more. */
+    malloc_trim(0);
     libbpf_set_print(NULL);
     loading = NULL;
 }

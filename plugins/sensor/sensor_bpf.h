@@ -15,6 +15,7 @@ int tc_sensor_bpf_possible(char why[256]);
 /*
  * libbpf's messages on this thread go to the host's log at debug level, until end: then
  * it is silent, since what it had before could be a function of a plugin that is gone.
+ * The end also gives the memory that loading took back to the system.
  */
 void tc_sensor_bpf_begin(const struct tocsin_host *host);
 void tc_sensor_bpf_end(void);
