@@ -5,6 +5,7 @@
 PRESET ?= dev
 BUILD = build
 DESTDIR ?=
+TEST_FLAGS ?=
 
 all: build
 
@@ -20,7 +21,7 @@ run: packages build
 
 # The guests last and side by side: nothing in them measures time, as tests on the host do.
 test: packages build
-	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -LE vm
+	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error $(TEST_FLAGS) -LE vm
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -L vm -j 2
 
 # The chosen tests on other kernels, in emulated machines; part of `make test` when CI=true.
