@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 #include "sensor_scope.h"
 
@@ -35,6 +36,22 @@ void tc_sensor_handle_set(struct tc_sensor_handle *handle, const void *fsid,
     memcpy(handle->bytes + FSID_LEN + sizeof(file_handle->handle_type),
            file_handle->f_handle, n);
     handle->len = FSID_LEN + sizeof(file_handle->handle_type) + n;
+}
+
+int tc_sensor_handle_of(const char *path, struct tc_sensor_handle *ret_handle)
+{
+    union {
+        struct file_handle handle;
+        char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+    } u;
+    struct statfs fs;
+    int mount_id;
+
+    u.handle.handle_bytes = MAX_HANDLE_SZ;
+    if (name_to_handle_at(AT_FDCWD, path, &u.handle, &mount_id, 0) || statfs(path, &fs))
+        return -errno;
+    tc_sensor_handle_set(ret_handle, &fs.f_fsid, &u.handle);
+    return 0;
 }
 
 struct tc_sensor_folders *tc_sensor_folders_new(size_t capacity)

@@ -23,6 +23,9 @@ struct tc_sensor_folders;
 void tc_sensor_handle_set(struct tc_sensor_handle *handle, const void *fsid,
                           const struct file_handle *file_handle);
 
+/* The same of what is at a path. Errors: those of name_to_handle_at(2), statfs(2). */
+int tc_sensor_handle_of(const char *path, struct tc_sensor_handle *ret_handle);
+
 struct tc_sensor_folders *tc_sensor_folders_new(size_t capacity);
 void tc_sensor_folders_free(struct tc_sensor_folders *folders);
 

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fanotify.h>
-#include <sys/vfs.h>
 
 #include "sensor_folders.h"
 #include "sensor_scope.h"
@@ -166,18 +165,11 @@ static int mark(struct tc_trace_files *files, const char *path, uint64_t what)
 /* Marks one folder and keeps what its events will call it. */
 static int mark_folder(struct tc_trace_files *files, const char *path, enum extent extent)
 {
-    union {
-        struct file_handle handle;
-        char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
-    } u;
     struct tc_sensor_handle handle;
-    struct statfs fs;
-    int mount_id, err;
+    int err = tc_sensor_handle_of(path, &handle);
 
-    u.handle.handle_bytes = MAX_HANDLE_SZ;
-    if (name_to_handle_at(AT_FDCWD, path, &u.handle, &mount_id, 0) || statfs(path, &fs))
-        return -errno;
-    tc_sensor_handle_set(&handle, &fs.f_fsid, &u.handle);
+    if (err)
+        return err;
     err = mark(files, path, extent == NAMES ? WHAT : WHAT | WITHIN);
     if (!err)
         err = tc_sensor_folders_put(files->folders, &handle, path);
