@@ -17,6 +17,7 @@
 
 #define FOLDER_DEPTH_MAX 32
 #define FILTERS_MAX 4096
+#define NS_PER_S UINT64_C(1000000000)
 
 struct tc_sigma_loader {
     struct tc_sigma_options options;
@@ -246,6 +247,19 @@ static int read_file(int fd, char **ret_text, size_t *ret_len)
     return 0;
 }
 
+static int tell_file(struct tc_sigma_loader *loader, const char *path,
+                     const struct stat *st, const char *text, size_t len)
+{
+    const struct tc_sigma_file file = {.path = path,
+                                       .text = text,
+                                       .len = len,
+                                       .changed_ns =
+                                           (uint64_t)st->st_mtim.tv_sec * NS_PER_S +
+                                           (uint64_t)st->st_mtim.tv_nsec};
+
+    return loader->options.file ? loader->options.file(loader->options.arg, &file) : 0;
+}
+
 static int add_file(struct tc_sigma_loader *loader, const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), error;
@@ -259,6 +273,8 @@ static int add_file(struct tc_sigma_loader *loader, const char *path)
     if (error == 0)
         error = read_file(fd, &text, &len);
     close(fd);
+    if (error == 0)
+        error = tell_file(loader, path, &st, text, len);
     if (error == 0)
         error = tc_sigma_loader_add_text(loader, path, text, len);
     free(text);
@@ -284,7 +300,7 @@ static bool is_rule_name(const char *name)
 
 static int add_folder(struct tc_sigma_loader *loader, const char *path, unsigned depth);
 
-/* What is wrong with an entry is told; only -ENOMEM ends the walk. */
+/* What is wrong with an entry is told; -ENOMEM and -ECANCELED end the walk. */
 static int add_entry(struct tc_sigma_loader *loader, const char *folder, const char *name,
                      unsigned depth)
 {
@@ -300,8 +316,9 @@ static int add_entry(struct tc_sigma_loader *loader, const char *folder, const c
         error = depth < FOLDER_DEPTH_MAX ? add_folder(loader, path, depth + 1) : -ELOOP;
     else if (is_rule_name(name))
         error = add_file(loader, path);
-    if (error < 0 && error != -ENOMEM) {
-        snprintf(why, sizeof(why), "this cannot be read: %s", strerror(-error));
+    if (error < 0 && error != -ENOMEM && error != -ECANCELED) {
+        snprintf(why, sizeof(why), "this cannot be read: %s",
+                 error == -EINVAL ? "it is no file" : strerror(-error));
         report(loader, path, (struct tc_place){0, 0}, NULL, true, why);
         error = 0;
     }
@@ -311,9 +328,13 @@ static int add_entry(struct tc_sigma_loader *loader, const char *folder, const c
 
 static int add_folder(struct tc_sigma_loader *loader, const char *path, unsigned depth)
 {
+    const struct tc_sigma_options *options = &loader->options;
     struct dirent **entries;
-    int count = scandir(path, &entries, is_listed, by_name), error = 0;
+    int count, error = options->folder ? options->folder(options->arg, path) : 0;
 
+    if (error < 0)
+        return error;
+    count = scandir(path, &entries, is_listed, by_name);
     if (count < 0)
         return -errno;
     for (int i = 0; i < count; i++) {

@@ -40,18 +40,29 @@ struct tc_sigma_problem {
 
 /* ---- Loading: any thread, blocks. ---- */
 
+/* A file that was read. Valid inside the call. */
+struct tc_sigma_file {
+    const char *path, *text; /* len bytes */
+    size_t len;
+    uint64_t changed_ns; /* since the epoch */
+};
+
 struct tc_sigma_options {
     void (*problem)(void *arg, const struct tc_sigma_problem *problem);
     void *arg;
     /* Placeholders for `expand`: the i-th value of %name%, or NULL past the end. */
     const char *(*placeholder)(void *arg, const char *name, size_t i);
+    /* For who must know what tc_sigma_loader_add comes by; each may be NULL. A folder
+     * before it is read, a file's text before it is looked at. -ECANCELED ends it. */
+    int (*folder)(void *arg, const char *path);
+    int (*file)(void *arg, const struct tc_sigma_file *file);
 };
 
 int tc_sigma_loader_new(const struct tc_sigma_options *options,
                         struct tc_sigma_loader **ret_loader);
 
 /* Adds a file, or a folder's *.yml and *.yaml with those below it, in name order. Errors:
- * those of opening `path` itself; what is wrong inside goes to `problem`. */
+ * those of opening `path` itself, -ECANCELED; what is wrong inside goes to `problem`. */
 int tc_sigma_loader_add(struct tc_sigma_loader *loader, const char *path);
 
 /* The same of text, named `name` in problems. */

@@ -54,7 +54,8 @@ static inline const char *bench_placeholder(void *arg, const char *name, size_t 
 
 static inline void bench_open(struct bench *bench)
 {
-    const struct tc_sigma_options options = {bench_problem, bench, bench_placeholder};
+    const struct tc_sigma_options options = {
+        .problem = bench_problem, .arg = bench, .placeholder = bench_placeholder};
 
     memset(bench, 0, sizeof(*bench));
     assert_int_equal(tc_sigma_loader_new(&options, &bench->loader), 0);

@@ -4,9 +4,7 @@
  * digest, what is wrong with them, and the watches on their folders. Runs in the pool.
  * Must not: touch the plugin's state, log, or know what rules mean.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -17,7 +15,6 @@
 #include "edr.h"
 #include "sigma/record.h"
 
-#define FOLDER_DEPTH_MAX 32
 #define WATCH_MASK                                                                       \
     (IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |              \
      IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
@@ -76,74 +73,21 @@ static void refuse(struct walk *walk, const char *path, const char *what, const 
 
 /* ---- Files ---- */
 
-/* The whole of a regular file and one byte more than may be, in memory for free(). */
-static int read_file(int fd, const struct stat *st, char **ret_text, size_t *ret_len)
+static int take_file(void *arg, const struct tc_sigma_file *file)
 {
-    size_t room = (size_t)st->st_size + 1, len = 0;
-    char *text;
-    ssize_t n = 1;
-
-    if (st->st_size > TC_SIGMA_FILE_MAX)
-        room = TC_SIGMA_FILE_MAX + 1;
-    text = malloc(room);
-    if (!text)
-        return -ENOMEM;
-    while (n > 0 && len < room) {
-        n = read(fd, text + len, room - len);
-        len += n > 0 ? (size_t)n : 0;
-    }
-    if (n < 0) {
-        free(text);
-        return -EIO;
-    }
-    *ret_text = text;
-    *ret_len = len;
-    return 0;
-}
-
-static void take_in(struct walk *walk, const char *path, const struct stat *st,
-                    const char *text, size_t len)
-{
+    const struct walk *walk = arg;
     struct tc_edr_rules *rules = walk->reading->rules;
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    uint64_t changed = (uint64_t)st->st_mtim.tv_sec * UINT64_C(1000000000) +
-                       (uint64_t)st->st_mtim.tv_nsec;
+    const char *slash = strrchr(file->path, '/'), *name = slash ? slash + 1 : file->path;
 
+    if (atomic_load_explicit(walk->cancelled, memory_order_relaxed))
+        return -ECANCELED;
     rules->files++;
-    if (changed > rules->updated_ns)
-        rules->updated_ns = changed;
+    if (file->changed_ns > rules->updated_ns)
+        rules->updated_ns = file->changed_ns;
     EVP_DigestUpdate(walk->digest, name, strlen(name) + 1);
-    EVP_DigestUpdate(walk->digest, &len, sizeof(len));
-    EVP_DigestUpdate(walk->digest, text, len);
-}
-
-/* Errors but -ENOMEM are of this file alone. */
-static int add_file(struct walk *walk, const char *path)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), error;
-    struct stat st;
-    char *text = NULL;
-    size_t len = 0;
-
-    if (fd < 0)
-        return -errno;
-    error = fstat(fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EINVAL;
-    if (!error)
-        error = read_file(fd, &st, &text, &len);
-    close(fd);
-    if (!error) {
-        take_in(walk, path, &st, text, len);
-        error = tc_sigma_loader_add_text(walk->loader, path, text, len);
-    }
-    free(text);
-    return error;
-}
-
-static bool is_rule_name(const char *name)
-{
-    const char *dot = strrchr(name, '.');
-
-    return dot && (!strcmp(dot, ".yml") || !strcmp(dot, ".yaml"));
+    EVP_DigestUpdate(walk->digest, &file->len, sizeof(file->len));
+    EVP_DigestUpdate(walk->digest, file->text, file->len);
+    return 0;
 }
 
 /* ---- Folders ---- */
@@ -166,62 +110,13 @@ static void watch_folder(struct tc_edr_reading *reading, const char *folder)
     }
 }
 
-static int is_listed(const struct dirent *entry)
+/* Before it is read: what changes from then on is seen. */
+static int take_folder(void *arg, const char *path)
 {
-    return entry->d_name[0] != '.';
-}
+    const struct walk *walk = arg;
 
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int add_folder(struct walk *walk, const char *path, unsigned depth);
-
-/* What is wrong with an entry is told; -ENOMEM and -ECANCELED end the walk. */
-static int add_entry(struct walk *walk, const char *folder, const char *name,
-                     unsigned depth)
-{
-    struct stat st;
-    char *path;
-    int error = 0;
-
-    if (atomic_load_explicit(walk->cancelled, memory_order_relaxed))
-        return -ECANCELED;
-    if (asprintf(&path, "%s/%s", folder, name) < 0)
-        return -ENOMEM;
-    if (lstat(path, &st) < 0)
-        error = -errno;
-    else if (S_ISDIR(st.st_mode))
-        error = depth < FOLDER_DEPTH_MAX ? add_folder(walk, path, depth + 1) : -ELOOP;
-    else if (is_rule_name(name))
-        error = add_file(walk, path);
-    if (error && error != -ENOMEM && error != -ECANCELED) {
-        refuse(walk, path, "this cannot be read",
-               error == -EINVAL ? "it is no file" : strerror(-error));
-        error = 0;
-    }
-    free(path);
-    return error;
-}
-
-static int add_folder(struct walk *walk, const char *path, unsigned depth)
-{
-    struct dirent **entries;
-    int count, error = 0;
-
-    /* First: what changes from here on is seen. */
     watch_folder(walk->reading, path);
-    count = scandir(path, &entries, is_listed, by_name);
-    if (count < 0)
-        return -errno;
-    for (int i = 0; i < count; i++) {
-        if (!error)
-            error = add_entry(walk, path, entries[i]->d_name, depth);
-        free(entries[i]);
-    }
-    free(entries);
-    return error;
+    return 0;
 }
 
 static void watch_beside(struct tc_edr_reading *reading, const char *file)
@@ -242,15 +137,11 @@ static int add_path(struct walk *walk, const char *path)
     struct stat st;
     int error;
 
-    if (stat(path, &st) < 0) {
-        error = -errno;
+    if (stat(path, &st) < 0)
         watch_folder(walk->reading, path);
-    } else if (S_ISDIR(st.st_mode)) {
-        error = add_folder(walk, path, 0);
-    } else {
+    else if (!S_ISDIR(st.st_mode))
         watch_beside(walk->reading, path);
-        error = add_file(walk, path);
-    }
+    error = tc_sigma_loader_add(walk->loader, path);
     if (!error || error == -ENOMEM || error == -ECANCELED)
         return error;
     if (error == -ENOENT && !strcmp(path, TC_EDR_OWN_RULES))
@@ -320,8 +211,11 @@ static int make_set(struct walk *walk)
 
 static int read_all(struct walk *walk)
 {
-    const struct tc_sigma_options options = {
-        .problem = take_problem, .arg = walk, .placeholder = placeholder};
+    const struct tc_sigma_options options = {.problem = take_problem,
+                                             .arg = walk,
+                                             .placeholder = placeholder,
+                                             .folder = take_folder,
+                                             .file = take_file};
     int error = tc_sigma_loader_new(&options, &walk->loader);
 
     for (size_t i = 0; !error && i < walk->options->rules_n; i++)

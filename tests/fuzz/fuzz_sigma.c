@@ -63,7 +63,8 @@ static void on_match(void *arg, const struct tc_sigma_match *match)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct tc_sigma_options options = {on_problem, NULL, placeholder};
+    const struct tc_sigma_options options = {.problem = on_problem,
+                                             .placeholder = placeholder};
     struct tc_sigma_event event = {.field = field, .any = any};
     struct tc_sigma_scratch *scratch;
     struct tc_sigma_loader *loader;
