@@ -2,7 +2,7 @@
 /*
  * Owns: the table of subcommands of `tocsin`, and the run of the one that was asked for.
  * A new subcommand is a line here, its section in tocsin(1), and its words in the
- * completions; tests/test_cli.c sees that none is forgotten.
+ * completions; tests/cli/test_cli.c sees that none is forgotten.
  */
 #include <poll.h>
 #include <signal.h>

@@ -20,7 +20,7 @@ NOTHING = os.path.join(BUILD, "bin", "tocsin_nothing")
 WITNESS = os.path.join(BUILD, "lib/tocsin/test-plugins/tocsin_witness.so")
 OPEN_FILES = 3
 
-# tests/plugins/witness.c
+# tests/vendor_plugins/witness.c
 Record = collections.namedtuple(
     "Record", "id inode device epoch sequence time_ns pid kind sensor denied")
 _HEADER = struct.Struct("=QQ")
