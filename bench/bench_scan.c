@@ -19,8 +19,8 @@
 #include <unistd.h>
 #include <yara.h>
 
-#include "av_content.h"
-#include "av_engine.h"
+#include "engine/av_content.h"
+#include "engine/av_engine.h"
 
 #define FILES 300
 #define FILE_BYTES_MAX (512 * 1024)

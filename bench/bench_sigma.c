@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sigma/record.h"
+#include "sigma/match/record.h"
 
 #define DATA BENCH_SOURCE_DIR "/../shared/data/sigma/"
 #define EVENTS 512 /* different ones */

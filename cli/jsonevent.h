@@ -3,14 +3,14 @@
  * Owns: a recorded event, as one JSON object, as Sigma rules see it: its fields by their
  * own names, by dotted names within it, and by Sigma's names for ours; its log source and
  * time. What `tocsin tap --output json` has written becomes what the bus had, and its
- * records (sigma/record.h) say the rest. Must not: know rules.
+ * records (sigma/match/record.h) say the rest. Must not: know rules.
  */
 #ifndef TC_CLI_JSONEVENT_H
 #define TC_CLI_JSONEVENT_H
 
 #include <json-c/json.h>
 
-#include "sigma/record.h"
+#include "sigma/match/record.h"
 
 #define TC_JSON_EVENT_DEPTH_MAX 32 /* objects and lists within each other */
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Owns: how everything here is compiled, and the kinds of target that are made often:
 #   tocsin_plugin(NAME SOURCES... [LIBS ...])   a plugin, plugins/<name>/
-#   tocsin_sources(VAR)                         every .c of this folder
-#   tocsin_bpf(NAME HEADERS...)                 <name>.bpf.c, compiled for the kernel, in tocsin_<name>
+#   tocsin_sources(VAR [FOLDERS...])            every .c of this folder and of the named ones in it
+#   tocsin_bpf(NAME)                            bpf/<name>.bpf.c, compiled for the kernel, in tocsin_<name>
 
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)
@@ -43,7 +43,8 @@ if(TOCSIN_COVERAGE)
 endif()
 
 function(tocsin_sources var)
-    file(GLOB found CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
+    list(TRANSFORM ARGN REPLACE "(.+)" "${CMAKE_CURRENT_SOURCE_DIR}/\\1/*.c")
+    file(GLOB found CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c ${ARGN})
     set(${var} ${found} PARENT_SCOPE)
 endfunction()
 
@@ -70,6 +71,7 @@ function(tocsin_bpf name)
         message(FATAL_ERROR "plugins/${name} needs clang, to compile for the kernel, and "
             "bpftool: run scripts/packages, or set TOCSIN_CLANG and TOCSIN_BPFTOOL")
     endif()
+    file(GLOB headers RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} CONFIGURE_DEPENDS bpf/*.h)
     set(compiled ${CMAKE_CURRENT_BINARY_DIR}/${name}.bpf.compiled.o)
     set(object ${CMAKE_CURRENT_BINARY_DIR}/${name}.bpf.o)
     set(skeleton ${CMAKE_CURRENT_BINARY_DIR}/${name}.skel.h)
@@ -79,11 +81,11 @@ function(tocsin_bpf name)
         list(APPEND flags -I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE})
     endif()
     add_custom_command(OUTPUT ${skeleton}
-        COMMAND ${TOCSIN_CLANG} ${flags} -c ${CMAKE_CURRENT_SOURCE_DIR}/${name}.bpf.c
+        COMMAND ${TOCSIN_CLANG} ${flags} -c ${CMAKE_CURRENT_SOURCE_DIR}/bpf/${name}.bpf.c
             -o ${compiled}
         COMMAND ${TOCSIN_BPFTOOL} gen object ${object} ${compiled}
         COMMAND ${TOCSIN_BPFTOOL} gen skeleton ${object} name ${name}_bpf > ${skeleton}
-        DEPENDS ${name}.bpf.c ${ARGN}
+        DEPENDS bpf/${name}.bpf.c ${headers}
         COMMENT "Compiling ${name}.bpf.c for the kernel" VERBATIM)
     add_custom_target(tocsin_${name}_skeleton DEPENDS ${skeleton})
     target_include_directories(tocsin_${name} SYSTEM PRIVATE ${CMAKE_CURRENT_BINARY_DIR})

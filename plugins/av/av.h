@@ -17,9 +17,9 @@
 
 #include <tocsin/plugin.h>
 
-#include "av_cache.h"
-#include "av_content.h"
-#include "av_vault.h"
+#include "base/av_cache.h"
+#include "engine/av_content.h"
+#include "vault/av_vault.h"
 
 #define TC_AV_OWN_LIST "allowed" /* in <state>/av */
 #define TC_AV_JOB_BUCKETS 256

@@ -13,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "av_engine.h"
-#include "av_engine_priv.h"
+#include "engine/av_engine.h"
+#include "engine/av_engine_priv.h"
 
 struct source {
     char *path;

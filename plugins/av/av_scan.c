@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "av.h"
-#include "av_walk.h"
+#include "engine/av_walk.h"
 
 #define SLICES 2                      /* in the pool at once */
 #define SLICE_NS 50000000u            /* a slice begins no file after that */

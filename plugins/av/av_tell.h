@@ -8,8 +8,8 @@
 
 #include <tocsin/plugin.h>
 
-#include "av_engine.h"
-#include "av_record.h"
+#include "engine/av_engine.h"
+#include "vault/av_record.h"
 
 /* One sighting of a threat; record->id is the threat's. Borrowed. */
 struct tc_av_news {

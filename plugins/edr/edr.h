@@ -26,7 +26,7 @@
 #include "edr_alerts.h"
 #include "edr_machine.h"
 #include "edr_process.h"
-#include "sigma/sigma.h"
+#include "sigma/base/sigma.h"
 
 #define TC_EDR_OWN_RULES                                                                 \
     "/etc/tocsin/rules/sigma"    /* the operator's; need not be there                    \

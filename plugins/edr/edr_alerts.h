@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sigma/sigma.h"
+#include "sigma/base/sigma.h"
 
 #define TC_EDR_ALERT_ID_BYTES 37 /* a UUID and its NUL */
 #define TC_EDR_ALERTS_MAX 4096   /* open at a time */

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "edr.h"
-#include "sigma/record.h"
+#include "sigma/match/record.h"
 
 #define RULES_MAX 256 /* of one event, that are kept from matching it twice */
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "edr.h"
-#include "sigma/record.h"
+#include "sigma/match/record.h"
 
 #define WATCH_MASK                                                                       \
     (IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |              \

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "kext_abi.h"
+#include "bpf/kext_abi.h"
 
 struct tc_kext_canary {
     char *path; /* NULL: there is none */

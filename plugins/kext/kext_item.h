@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "kext_abi.h"
+#include "bpf/kext_abi.h"
 #include "sensor_encode.h"
 #include "sensor_process.h"
 

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#include "kext_abi.h"
+#include "bpf/kext_abi.h"
 
 struct bpf_link;
 struct kext_bpf;

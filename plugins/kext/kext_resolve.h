@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#include "kext_abi.h"
+#include "bpf/kext_abi.h"
 
 struct tc_kext_item;
 struct tc_kext_programs;

@@ -3,7 +3,7 @@
 #ifndef TC_KEXT_SKELETON_H
 #define TC_KEXT_SKELETON_H
 
-#include "kext_abi.h"
+#include "bpf/kext_abi.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wcast-qual"

@@ -6,7 +6,7 @@
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 
-#include "trace_calls.h"
+#include "bpf/trace_calls.h"
 #include "trace_encode.h"
 #include "trace_record.h"
 

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <tocsin/event.h>
 
-#include "trace_abi.h"
+#include "bpf/trace_abi.h"
 #include "trace_process.h"
 
 /* An act, with what the record does not know. */

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bpf/trace_calls.h"
 #include "trace_act.h"
-#include "trace_calls.h"
 
 #define MODE_BITS 07777
 #define UNCHANGED UINT32_MAX /* chown(2): -1 leaves it as it is */

@@ -9,8 +9,8 @@
 #include <limits.h>
 #include <stdbool.h>
 
+#include "bpf/trace_abi.h"
 #include "sensor_encode.h"
-#include "trace_abi.h"
 
 struct tc_trace_attributes {
     struct tc_sensor_file file; /* its path, and its attribute's name, are these */

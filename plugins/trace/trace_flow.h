@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <tocsin/event.h>
 
-#include "trace_abi.h"
+#include "bpf/trace_abi.h"
 
 /* The topic; NULL when the record is none of a flow. */
 const char *tc_trace_flow_topic(const struct tc_trace_flow_record *record, size_t len);

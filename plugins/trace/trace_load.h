@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "trace_abi.h"
+#include "bpf/trace_abi.h"
 #include "trace_hooks.h"
 
 struct bpf_link;

@@ -12,9 +12,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "bpf/trace_abi.h"
 #include "sensor_proc.h"
 #include "sensor_process.h"
-#include "trace_abi.h"
 
 #define TEXT_MAX 4096
 #define NS_PER_S 1000000000ull

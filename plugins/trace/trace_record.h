@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "trace_abi.h"
+#include "bpf/trace_abi.h"
 #include "trace_process.h"
 
 /* False when its lengths do not fit what there is. */

@@ -3,8 +3,8 @@
 #ifndef TC_TRACE_SKELETON_H
 #define TC_TRACE_SKELETON_H
 
-#include "trace_abi.h"
-#include "trace_calls.h"
+#include "bpf/trace_abi.h"
+#include "bpf/trace_calls.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wcast-qual"

@@ -10,7 +10,7 @@
 
 #include <stdatomic.h>
 
-#include "trace_abi.h"
+#include "bpf/trace_abi.h"
 #include "trace_items.h"
 #include "trace_table.h"
 

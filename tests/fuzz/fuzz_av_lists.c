@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "av_lists.h"
+#include "base/av_lists.h"
 
 #define OWN "own"
 

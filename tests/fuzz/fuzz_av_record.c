@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "av_record.h"
+#include "vault/av_record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

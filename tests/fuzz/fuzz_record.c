@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sigma/record.h"
+#include "sigma/match/record.h"
 
 #define VALUES_MAX 70000 /* a byte is at least one value; an array may have that many */
 

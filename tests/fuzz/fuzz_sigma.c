@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sigma/sigma.h"
+#include "sigma/base/sigma.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

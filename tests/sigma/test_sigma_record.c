@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "sigma/record.h"
-#include "sigma/scratch.h"
+#include "sigma/match/record.h"
+#include "sigma/match/scratch.h"
 
 #define TIME_NS UINT64_C(1795328960241562496)
 #define EVENT_MAX 8192

@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "cli/jsonevent.h"
-#include "sigma/sigma.h"
+#include "sigma/base/sigma.h"
 
 #define UTIL_TEXT_MAX 65536
 

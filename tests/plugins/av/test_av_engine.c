@@ -8,8 +8,8 @@
 #include <stdatomic.h>
 #include <yara.h>
 
-#include "av_content.h"
-#include "av_engine.h"
+#include "engine/av_content.h"
+#include "engine/av_engine.h"
 #include "tests/support/skip.h"
 
 #define BUILT_IN TEST_SOURCE_DIR "/config/rules/yara"

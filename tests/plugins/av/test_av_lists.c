@@ -2,8 +2,8 @@
 /* The verdict cache and the hash lists. */
 #include "test_av_util.h"
 
-#include "av_cache.h"
-#include "av_lists.h"
+#include "base/av_cache.h"
+#include "base/av_lists.h"
 
 #define HASH_A "2CF24DBA5FB0A30E26E83B2AC5B9E29E1B161E5C1FA7425E73043362938B9824"
 #define HASH_B "486ea46224d1bb4fb680f34f7c9ad96a8f24ec88be73ea8e5a6c65260e9cb8a7"

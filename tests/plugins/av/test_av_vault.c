@@ -14,8 +14,8 @@
 #include <sys/xattr.h>
 #include <time.h>
 
-#include "av_vault.h"
 #include "tests/support/skip.h"
+#include "vault/av_vault.h"
 
 #define KILLS 50
 #define KILL_FILES 40

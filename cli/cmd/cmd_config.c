@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns: `tocsin config` and `tocsin plugin check`: files that the agent judges. */
+#include <stdio.h>
+
+#include "cli/call.h"
+#include "cli/cli.h"
+#include "cli/cmd/commands.h"
+#include "cli/cmd/general.h"
+#include "cli/print.h"
+#include "ipc/text.h"
+
+/* Has the agent judge the file that is the argument, if there is one: its {ok, why}. */
+static int judge(struct tc_cli *cli, struct tc_answer *ret_answer,
+                 struct tocsin_value *ret)
+{
+    struct tocsin_writer w;
+    char *path = NULL;
+    int r;
+
+    r = cli->arg_count ? tc_general_path(cli->args[0], &path) : TC_EXIT_DONE;
+    if (r)
+        return r;
+    tocsin_writer_init_growing(&w);
+    tocsin_begin_map(&w, NULL);
+    if (path)
+        tocsin_put_str(&w, "path", path);
+    tocsin_end(&w);
+    r = tc_call(cli, cli->command->method, &w, NULL, NULL, ret_answer);
+    tocsin_writer_done(&w);
+    free(path);
+    return r ? r : tc_call_value(ret_answer, ret);
+}
+
+/* The outcome of a file that was judged; what is wrong goes to stderr as every failure.
+ */
+static int outcome(const struct tc_cli *cli, const struct tc_answer *answer,
+                   const struct tocsin_value *result)
+{
+    struct tocsin_str why = tocsin_find_str(answer->result, answer->len, "why");
+    int r;
+
+    if (tocsin_find_bool(answer->result, answer->len, "ok", false))
+        return cli->json ? tc_general_json(result) : TC_EXIT_DONE;
+    if (cli->json) {
+        r = tc_general_json(result);
+        return r ? r : TC_EXIT_FAILED;
+    }
+    if (!why.ptr)
+        return tc_call_failed("it is not valid, and the agent does not say why");
+    return tc_call_failed("%.*s", (int)why.len, why.ptr);
+}
+
+int tc_run_config_validate(struct tc_cli *cli)
+{
+    struct tocsin_value result;
+    struct tc_answer answer;
+    int r;
+
+    r = judge(cli, &answer, &result);
+    if (!r)
+        r = outcome(cli, &answer, &result);
+    if (!r && !cli->json)
+        puts("the configuration is valid");
+    return r;
+}
+
+int tc_run_plugin_check(struct tc_cli *cli)
+{
+    struct tocsin_value result;
+    struct tc_answer answer;
+    int r;
+
+    r = judge(cli, &answer, &result);
+    if (!r)
+        r = outcome(cli, &answer, &result);
+    if (!r && !cli->json)
+        tc_print_record(stdout, NULL, &result);
+    return r;
+}
+
+int tc_run_config_show(struct tc_cli *cli)
+{
+    struct tocsin_value result;
+    struct tc_answer answer;
+    struct tocsin_str yaml;
+    int r;
+
+    r = tc_call(cli, "config.show", NULL, NULL, NULL, &answer);
+    if (!r)
+        r = tc_call_value(&answer, &result);
+    if (r)
+        return r;
+    if (cli->json)
+        return tc_general_json(&result);
+    yaml = tocsin_find_str(answer.result, answer.len, "yaml");
+    if (!yaml.ptr)
+        return tc_call_failed("the agent's answer has no text");
+    tc_text_escape(stdout, yaml.ptr, yaml.len, TC_TEXT_LINES);
+    if (!yaml.len || yaml.ptr[yaml.len - 1] != '\n')
+        fputc('\n', stdout);
+    return TC_EXIT_DONE;
+}
+
+/* "what: a, b", when there is any. Returns whether there was. */
+static bool print_keys(const struct tc_answer *answer, const char *field,
+                       const char *what)
+{
+    struct tocsin_value keys;
+
+    if (!tocsin_find(answer->result, answer->len, field, &keys) ||
+        keys.type != TOCSIN_ARRAY || !keys.count)
+        return false;
+    printf("%s: ", what);
+    tc_print_value(stdout, &keys);
+    fputc('\n', stdout);
+    return true;
+}
+
+int tc_run_config_reload(struct tc_cli *cli)
+{
+    struct tocsin_value result;
+    struct tc_answer answer;
+    bool any;
+    int r;
+
+    r = tc_call(cli, "config.reload", NULL, NULL, NULL, &answer);
+    if (!r)
+        r = tc_call_value(&answer, &result);
+    if (r)
+        return r;
+    if (cli->json)
+        return tc_general_json(&result);
+    any = print_keys(&answer, "changed", "changed");
+    any =
+        print_keys(&answer, "restart", "takes effect when the agent starts again") || any;
+    if (!any)
+        puts("nothing has changed");
+    return TC_EXIT_DONE;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns: the run functions that serve many subcommands, and the helpers of general.h. */
+#include <limits.h>
+#include <stdio.h>
+
+#include "cli/args.h"
+#include "cli/call.h"
+#include "cli/cli.h"
+#include "cli/cmd/commands.h"
+#include "cli/cmd/general.h"
+#include "cli/print.h"
+#include "ipc/json.h"
+
+int tc_general_json(const struct tocsin_value *v)
+{
+    int r = tc_json_write(stdout, v->start, tocsin_value_size(v));
+
+    fputc('\n', stdout);
+    if (r == -EIO)
+        return TC_EXIT_DONE; /* main says why stdout failed */
+    if (r)
+        return tc_call_failed("the agent's answer cannot be said in JSON: %s",
+                              strerror(-r));
+    return TC_EXIT_DONE;
+}
+
+int tc_general_path(const char *path, char **ret_path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char *folder, *real, *whole = NULL;
+    int n;
+
+    if (!*name || !strcmp(name, ".") || !strcmp(name, "..")) {
+        whole = realpath(path, NULL);
+        if (!whole)
+            return tc_call_failed("%s: %s", path, strerror(errno));
+        *ret_path = whole;
+        return TC_EXIT_DONE;
+    }
+    folder = slash ? strndup(path, (size_t)(name - path)) : strdup(".");
+    real = folder ? realpath(folder, NULL) : NULL;
+    if (!real) {
+        tc_call_failed("%s: %s", folder ? folder : path, strerror(errno));
+        free(folder);
+        return TC_EXIT_FAILED;
+    }
+    n = asprintf(&whole, "%s/%s", strcmp(real, "/") != 0 ? real : "", name);
+    free(folder);
+    free(real);
+    if (n < 0)
+        return tc_call_failed("%s: %s", path, strerror(ENOMEM));
+    *ret_path = whole;
+    return TC_EXIT_DONE;
+}
+
+int tc_general_call(struct tc_cli *cli, struct tc_answer *ret_answer,
+                    struct tocsin_value *ret)
+{
+    struct tocsin_writer w;
+    uint64_t limit;
+    int r;
+
+    r = tc_args_number(cli, "limit", 0, &limit);
+    if (r)
+        return r;
+    tocsin_writer_init_growing(&w);
+    tocsin_begin_map(&w, NULL);
+    if (cli->command->param && cli->arg_count)
+        tocsin_put_str(&w, cli->command->param, cli->args[0]);
+    if (limit)
+        tocsin_put_uint(&w, "limit", limit);
+    tocsin_end(&w);
+    r = tc_call(cli, cli->command->method, &w, NULL, NULL, ret_answer);
+    tocsin_writer_done(&w);
+    return r ? r : tc_call_value(ret_answer, ret);
+}
+
+int tc_run_list(struct tc_cli *cli)
+{
+    struct tocsin_value result, items;
+    struct tc_answer answer;
+    int r;
+
+    r = tc_general_call(cli, &answer, &result);
+    if (r)
+        return r;
+    if (!tocsin_find(answer.result, answer.len, "items", &items) ||
+        items.type != TOCSIN_ARRAY)
+        return tc_call_failed("the agent's answer has no list");
+    if (tocsin_find_bool(answer.result, answer.len, "truncated", false))
+        fputs("tocsin: the agent has cut the list short; --limit asks for less\n",
+              stderr);
+    if (cli->json)
+        return tc_general_json(&items);
+    if (items.count)
+        tc_print_table(stdout, cli->command->columns, &items);
+    else
+        puts(cli->command->said);
+    return TC_EXIT_DONE;
+}
+
+int tc_run_record(struct tc_cli *cli)
+{
+    struct tocsin_value result;
+    struct tc_answer answer;
+    int r;
+
+    r = tc_general_call(cli, &answer, &result);
+    if (r)
+        return r;
+    if (cli->json)
+        return tc_general_json(&result);
+    tc_print_record(stdout, NULL, &result);
+    return TC_EXIT_DONE;
+}
+
+int tc_run_action(struct tc_cli *cli)
+{
+    struct tocsin_value result;
+    struct tc_answer answer;
+    int r;
+
+    r = tc_general_call(cli, &answer, &result);
+    if (r)
+        return r;
+    if (cli->json)
+        return tc_general_json(&result);
+    if (cli->arg_count) {
+        tc_print_str(stdout, (struct tocsin_str){cli->args[0], strlen(cli->args[0])});
+        fputs(": ", stdout);
+    }
+    puts(cli->command->said);
+    return TC_EXIT_DONE;
+}

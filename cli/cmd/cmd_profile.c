@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: `tocsin profile`. What profiles mean the agent knows; files that it is to judge
+ * are read here and sent, so that it opens nothing for a caller.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/call.h"
+#include "cli/cli.h"
+#include "cli/cmd/commands.h"
+#include "cli/cmd/general.h"
+#include "cli/print.h"
+#include "ipc/rpc.h"
+
+/* Of all files together: a message holds no more, and the rest of it takes some. */
+#define SENT_BYTES_MAX (TC_RPC_MAX_BYTES - 64 * 1024)
+
+static size_t size_of(const struct tocsin_value *v)
+{
+    return (size_t)(v->end - v->start);
+}
+
+/* Reads a file whole, up to `max` bytes and one more. In memory for free(). */
+static int read_file(const char *path, size_t max, uint8_t **ret_data, size_t *ret_len)
+{
+    uint8_t *data = malloc(max + 1);
+    struct stat st;
+    size_t len = 0;
+    ssize_t n = -1;
+    int fd;
+
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (!data || fd < 0 || fstat(fd, &st) < 0)
+        goto out;
+    if (S_ISDIR(st.st_mode)) {
+        errno = EISDIR;
+        goto out;
+    }
+    do {
+        n = read(fd, data + len, max + 1 - len);
+        len += n > 0 ? (size_t)n : 0;
+    } while (n > 0 && len <= max);
+
+out:
+    if (n < 0) {
+        tc_call_failed("%s: %s", path, strerror(errno));
+        free(data);
+        data = NULL;
+    }
+    if (fd >= 0)
+        close(fd);
+    *ret_data = data;
+    *ret_len = len;
+    return data ? TC_EXIT_DONE : TC_EXIT_FAILED;
+}
+
+/* Writes the files of the command line, if there are any, as `files`. */
+static int put_files(const struct tc_cli *cli, struct tocsin_writer *w)
+{
+    size_t left = SENT_BYTES_MAX, len;
+    uint8_t *data;
+    int r;
+
+    if (!cli->arg_count)
+        return TC_EXIT_DONE;
+    tocsin_begin_array(w, "files");
+    for (size_t i = 0; i < cli->arg_count; i++) {
+        r = read_file(cli->args[i], left, &data, &len);
+        if (r)
+            return r;
+        if (len > left) {
+            free(data);
+            return tc_call_failed("%s: the profiles are larger than %d KiB together: "
+                                  "check fewer at once",
+                                  cli->args[i], SENT_BYTES_MAX / 1024);
+        }
+        left -= len;
+        tocsin_begin_map(w, NULL);
+        tocsin_put_str(w, "name", cli->args[i]);
+        tocsin_put_bin(w, "data", data, len);
+        tocsin_end(w);
+        free(data);
+    }
+    tocsin_end(w);
+    return TC_EXIT_DONE;
+}
+
+static int call(struct tc_cli *cli, struct tc_answer *ret_answer,
+                struct tocsin_value *ret)
+{
+    struct tocsin_writer w;
+    int r;
+
+    tocsin_writer_init_growing(&w);
+    tocsin_begin_map(&w, NULL);
+    r = put_files(cli, &w);
+    tocsin_end(&w);
+    if (!r)
+        r = tc_call(cli, cli->command->method, &w, NULL, NULL, ret_answer);
+    tocsin_writer_done(&w);
+    return r ? r : tc_call_value(ret_answer, ret);
+}
+
+/* One line for each profile that has the field, which is a sentence. How many have. */
+static unsigned print_sentences(const struct tocsin_value *items, const char *field,
+                                const char *title)
+{
+    struct tocsin_value item, v;
+    struct tocsin_iter it;
+    unsigned n = 0;
+
+    tocsin_iter_init(&it, items);
+    while (tocsin_iter_next(&it, NULL, &item)) {
+        if (!tocsin_find(item.start, size_of(&item), field, &v))
+            continue;
+        if (title) {
+            fputs(n ? "" : "\n", stdout);
+            printf("%s: ", title);
+            tc_print_value(stdout, &v);
+            fputc('\n', stdout);
+        }
+        n++;
+    }
+    return n;
+}
+
+static int find_array(const struct tc_answer *answer, const char *field,
+                      struct tocsin_value *ret)
+{
+    if (!tocsin_find(answer->result, answer->len, field, ret) ||
+        ret->type != TOCSIN_ARRAY)
+        return tc_call_failed("the agent's answer has no list of %s", field);
+    return TC_EXIT_DONE;
+}
+
+int tc_run_profile_list(struct tc_cli *cli)
+{
+    static const struct tc_column columns[] = {
+        {"FILE", "file"},         {"NAME", "name"}, {"IDENTIFIER", "identifier"},
+        {"RING", "release_ring"}, {"SAYS", "says"}, {NULL, NULL},
+    };
+    struct tocsin_value result, items = {.type = TOCSIN_NIL};
+    struct tc_answer answer;
+    int r;
+
+    r = call(cli, &answer, &result);
+    if (!r)
+        r = find_array(&answer, "items", &items);
+    if (r)
+        return r;
+    if (cli->json)
+        return tc_general_json(&items);
+    if (!items.count) {
+        puts("no managed profiles");
+        return TC_EXIT_DONE;
+    }
+    tc_print_table(stdout, columns, &items);
+    print_sentences(&items, "error", "refused");
+    print_sentences(&items, "warning", "warning");
+    return TC_EXIT_DONE;
+}
+
+/* What the profiles say of the release ring, where they do. */
+static void print_ring(const struct tc_answer *answer)
+{
+    struct tocsin_str declared, effective, why;
+
+    declared = tocsin_find_str(answer->result, answer->len, "release_ring.declared");
+    effective = tocsin_find_str(answer->result, answer->len, "release_ring.effective");
+    why = tocsin_find_str(answer->result, answer->len, "release_ring.why");
+    if (!declared.ptr)
+        return;
+    fputs("\nrelease ring: ", stdout);
+    tc_print_str(stdout, declared);
+    fputs(" by ", stdout);
+    tc_print_str(stdout,
+                 tocsin_find_str(answer->result, answer->len, "release_ring.profile"));
+    if (why.ptr) {
+        fputs(", in effect ", stdout);
+        tc_print_str(stdout, effective);
+        fputs(": ", stdout);
+        tc_print_str(stdout, why);
+    }
+    fputc('\n', stdout);
+}
+
+int tc_run_profile_check(struct tc_cli *cli)
+{
+    static const struct tc_column columns[] = {
+        {"GATE", "gate"},           {"DECLARED", "declared"}, {"PROFILE", "profile"},
+        {"EFFECTIVE", "effective"}, {"WHY", "why"},           {NULL, NULL},
+    };
+    struct tocsin_value result, gates, items = {.type = TOCSIN_NIL};
+    struct tc_answer answer;
+    unsigned refused;
+    int r;
+
+    r = call(cli, &answer, &result);
+    if (!r)
+        r = find_array(&answer, "gates", &gates);
+    if (!r)
+        r = find_array(&answer, "items", &items);
+    if (r)
+        return r;
+    if (cli->json) {
+        r = tc_general_json(&result);
+        refused = print_sentences(&items, "error", NULL);
+    } else {
+        tc_print_table(stdout, columns, &gates);
+        print_ring(&answer);
+        refused = print_sentences(&items, "error", "refused");
+        print_sentences(&items, "warning", "warning");
+    }
+    return r || !refused ? r : TC_EXIT_FAILED;
+}

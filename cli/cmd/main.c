@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the table of subcommands of `tocsin`, and the run of the one that was asked for.
+ * A new subcommand is a line here, its section in tocsin(1), and its words in the
+ * completions; tests/cli/test_cli.c sees that none is forgotten.
+ */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/args.h"
+#include "cli/call.h"
+#include "cli/cli.h"
+#include "cli/cmd/commands.h"
+#include "cli/help.h"
+#include "cli/print.h"
+
+static const struct tc_option health_options[] = {
+    {"field", "NAME", "print the value of this field alone", false},
+    {"details", "TOPIC", "print more about system_extensions or plugins", false},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct tc_option list_options[] = {
+    {"limit", "N", "print at most the N newest", false},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct tc_option restore_options[] = {
+    {"to", "PATH", "write it there instead of where it was found", false},
+    {"overwrite", NULL, "replace a file that stands there", false},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct tc_option scan_options[] = {
+    {"path", "PATH", "the file or folder to scan", false},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct tc_option rule_test_options[] = {
+    {"rules", "PATH", "a Sigma rule file, or a folder of them", true},
+    {"events", "FILE", "events, a JSON object a line, or a recording; - is stdin", false},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct tc_option selftest_options[] = {
+    {"wait", "SECONDS", "how long to wait for the alert; 20 without it", false},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct tc_option check_options[] = {
+    {"product", "NAME", "for machines of this kind, linux or macos, not for this one",
+     false},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct tc_option tap_options[] = {
+    {"filter", "FIELD=VALUE", "only events with this value; all must hold", true},
+    {"count", "N", "end after N events", false},
+    {"record", "FILE", "write the events to FILE as msgpack; - is stdout", false},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct tc_column threat_columns[] = {
+    {"ID", "id"},         {"LAST SEEN", "last_seen_ns"},
+    {"NAME", "name"},     {"SEVERITY", "severity"},
+    {"STATUS", "status"}, {"PATH", "path"},
+    {NULL, NULL},
+};
+
+static const struct tc_column quarantine_columns[] = {
+    {"ID", "id"},     {"TIME", "time_ns"}, {"NAME", "name"},
+    {"SIZE", "size"}, {"PATH", "path"},    {NULL, NULL},
+};
+
+static const struct tc_column alert_columns[] = {
+    {"LAST SEEN", "last_seen_ns"},
+    {"SEVERITY", "severity"},
+    {"COUNT", "count"},
+    {"TITLE", "title"},
+    {"PROCESS", "process"},
+    {"ID", "id"},
+    {NULL, NULL},
+};
+
+static const struct tc_column plugin_columns[] = {
+    {"NAME", "name"},       {"VERSION", "version"}, {"KIND", "kind"},
+    {"STATE", "state"},     {"VOTER", "voter"},     {"DELIVERED", "delivered"},
+    {"DROPPED", "dropped"}, {"WHY", "why"},         {NULL, NULL},
+};
+
+static const struct tc_command commands[] = {
+    {.path = "health",
+     .help = "Say whether the machine is protected, by what, and what is wrong",
+     .options = health_options,
+     .run = tc_run_health},
+    {.path = "approval list",
+     .help = "List the gates: what is granted, by whom, and what is waited for",
+     .run = tc_run_approval_list,
+     .method = "approval.list"},
+    {.path = "approval grant",
+     .usage = "GATE",
+     .help = "Say yes: the sensor may do what the gate stands for",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_action,
+     .method = "approval.grant",
+     .param = "gate",
+     .said = "granted"},
+    {.path = "approval deny",
+     .usage = "GATE",
+     .help = "Say no; nobody is asked again until it is granted or retried",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_action,
+     .method = "approval.deny",
+     .param = "gate",
+     .said = "denied"},
+    {.path = "approval revoke",
+     .usage = "GATE",
+     .help = "Take back what was granted",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_action,
+     .method = "approval.revoke",
+     .param = "gate",
+     .said = "revoked"},
+    {.path = "approval retry",
+     .help = "Ask again for all that is not granted, with the full time",
+     .run = tc_run_action,
+     .method = "approval.retry",
+     .said = "asking again"},
+    {.path = "threat list",
+     .help = "List the threats that were found, newest first",
+     .options = list_options,
+     .run = tc_run_list,
+     .method = "threat.list",
+     .columns = threat_columns,
+     .said = "no threats"},
+    {.path = "threat get",
+     .usage = "ID",
+     .help = "Print all that is known of one threat",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_record,
+     .method = "threat.get",
+     .param = "id"},
+    {.path = "threat allow",
+     .usage = "ID|SHA256",
+     .help = "Never again report this content",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_threat_allow},
+    {.path = "threat quarantine list",
+     .help = "List the files in quarantine",
+     .run = tc_run_list,
+     .method = "av.quarantine_list",
+     .columns = quarantine_columns,
+     .said = "quarantine is empty"},
+    {.path = "threat quarantine restore",
+     .usage = "ID",
+     .help = "Put a file back, with its owner, mode and times",
+     .options = restore_options,
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_quarantine_restore},
+    {.path = "threat quarantine remove",
+     .usage = "ID",
+     .help = "Delete a file in quarantine for good",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_action,
+     .method = "av.remove",
+     .param = "id",
+     .said = "removed for good"},
+    {.path = "alert list",
+     .help = "List the alerts that were raised, newest first",
+     .options = list_options,
+     .run = tc_run_list,
+     .method = "alert.list",
+     .columns = alert_columns,
+     .said = "no alerts"},
+    {.path = "alert get",
+     .usage = "ID",
+     .help = "Print all that is known of one alert",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_alert_get,
+     .method = "alert.get",
+     .param = "id"},
+    {.path = "scan custom",
+     .usage = "--path PATH",
+     .help = "Scan a file, or a folder and all below it",
+     .options = scan_options,
+     .run = tc_run_scan_custom},
+    {.path = "scan cancel",
+     .help = "End the scan that runs",
+     .run = tc_run_action,
+     .method = "av.cancel",
+     .said = "cancelled"},
+    {.path = "plugin list",
+     .help = "List the plugins, and why one does not run",
+     .run = tc_run_list,
+     .method = "plugin.list",
+     .columns = plugin_columns,
+     .said = "no plugins"},
+    {.path = "plugin info",
+     .usage = "NAME",
+     .help = "Print a plugin's state, topics and options",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_record,
+     .method = "plugin.info",
+     .param = "name"},
+    {.path = "plugin enable",
+     .usage = "NAME",
+     .help = "Load a plugin and start it",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_action,
+     .method = "plugin.enable",
+     .param = "name",
+     .said = "enabled"},
+    {.path = "plugin disable",
+     .usage = "NAME",
+     .help = "Stop a plugin and unload it",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_action,
+     .method = "plugin.disable",
+     .param = "name",
+     .said = "disabled"},
+    {.path = "plugin reload",
+     .usage = "NAME",
+     .help = "Replace a plugin by what its file is now",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_action,
+     .method = "plugin.reload",
+     .param = "name",
+     .said = "reloaded"},
+    {.path = "plugin check",
+     .usage = "FILE",
+     .help = "Say whether the agent would take this plugin",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_plugin_check,
+     .method = "plugin.check"},
+    {.path = "profile list",
+     .help = "List the managed profiles, and what each says of the gates",
+     .run = tc_run_profile_list,
+     .method = "profile.list"},
+    {.path = "profile check",
+     .usage = "[FILE...]",
+     .help = "Say what the managed profiles, or these, declare and what is in effect",
+     .args_max = TC_CLI_WORDS_MAX,
+     .run = tc_run_profile_check,
+     .method = "profile.check"},
+    {.path = "definitions list",
+     .help = "List what the detectors judge by, and why a rule does not run",
+     .run = tc_run_definitions_list},
+    {.path = "definitions reload",
+     .help = "Read all rules again and use them",
+     .run = tc_run_definitions_reload},
+    {.path = "definitions check",
+     .usage = "PATH...",
+     .help = "Check files or folders of Sigma rules, without the agent",
+     .options = check_options,
+     .args_min = 1,
+     .args_max = TC_CLI_WORDS_MAX,
+     .run = tc_run_definitions_check},
+    {.path = "edr selftest",
+     .help = "Imitate an attack, harmlessly, and show the alert that it raises",
+     .options = selftest_options,
+     .run = tc_run_edr_selftest},
+    {.path = "edr resume",
+     .usage = "PID",
+     .help = "Let a suspended process, and all below it, go on",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_action,
+     .method = "edr.resume",
+     .param = "pid",
+     .said = "goes on"},
+    {.path = "rule test",
+     .usage = "--rules PATH --events FILE",
+     .help = "Say which Sigma rules match recorded events, without the agent",
+     .options = rule_test_options,
+     .run = tc_run_rule_test},
+    {.path = "config validate",
+     .usage = "[FILE]",
+     .help = "Check a configuration without using it",
+     .args_max = 1,
+     .run = tc_run_config_validate,
+     .method = "config.validate"},
+    {.path = "config show",
+     .help = "Print the configuration in force, defaults included",
+     .run = tc_run_config_show},
+    {.path = "config reload",
+     .help = "Read the configuration again and use it",
+     .run = tc_run_config_reload},
+    {.path = "tap",
+     .usage = "[TOPIC...]",
+     .help = "Print what goes over the bus, live",
+     .options = tap_options,
+     .args_max = TC_CLI_WORDS_MAX,
+     .run = tc_run_tap},
+    {.path = "diagnostic stats",
+     .help = "Print the counters of the agent and its plugins",
+     .run = tc_run_stats},
+    {.path = "version",
+     .help = "Print the versions of this command and of the agent",
+     .run = tc_run_version},
+    {.path = NULL},
+};
+
+/* Whether whoever read our output has gone, as `head` does: it has had enough. */
+static bool reader_gone(void)
+{
+    struct pollfd poller = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+    return poll(&poller, 1, 0) == 1 && (poller.revents & POLLERR) != 0;
+}
+
+/* What was printed must have arrived. */
+static int finish(int r)
+{
+    bool failed = fflush(stdout) != 0;
+
+    if ((!failed && !ferror(stdout)) || r != TC_EXIT_DONE || reader_gone())
+        return r;
+    return tc_call_failed("not all of the output could be written");
+}
+
+int main(int argc, char **argv)
+{
+    struct tc_cli cli = {.commands = commands};
+    int r;
+
+    signal(SIGPIPE, SIG_IGN);
+    r = tc_args_parse(&cli, argc, argv);
+    if (!r)
+        r = cli.help ? tc_help_print(&cli, stdout) : cli.command->run(&cli);
+    tc_client_close(cli.client);
+    return finish(r);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/av_content.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+/*
+ * A write within the clock tick of the last one leaves the change time as it was, so a
+ * file changed this recently may change again unseen (the kernel's coarse clock ticks
+ * every 1 to 10 ms).
+ */
+#define SETTLED_NS 20000000
+#define CACHED_TIMEOUT_S 1 /* libyara counts whole seconds */
+
+static bool settled(int fd, const struct tc_av_result *result)
+{
+    struct timespec now;
+    struct tc_av_key key;
+    struct stat st;
+
+    if (fstat(fd, &st))
+        return false;
+    key = tc_av_key_of(&st);
+    clock_gettime(CLOCK_REALTIME, &now);
+    return tc_av_key_same(&key, &result->key) &&
+           tc_av_ns(now) - key.ctime_ns > SETTLED_NS;
+}
+
+static void block_hit(struct tc_av_hit *hit)
+{
+    *hit = (struct tc_av_hit){.rule = "block_list",
+                              .id = "block_list",
+                              .name = "Blocked.Hash",
+                              .severity = "high",
+                              .description = "its SHA-256 is on the block list"};
+}
+
+/* Judges the first len bytes in `data`; false when the scan took too long. */
+static bool judge(int fd, const struct tc_av_judges *judges, const void *data, size_t len,
+                  unsigned timeout_s, struct tc_av_result *ret)
+{
+    bool whole = len == ret->key.size, listed = false;
+    int r = 0;
+
+    ret->bytes = len;
+    if (whole && !tc_av_lists_empty(judges->lists)) {
+        r = tc_av_hash_mem(data, len, ret->hash);
+        if (r)
+            goto out;
+        listed = true;
+        switch (tc_av_lists_find(judges->lists, ret->hash)) {
+        case TC_AV_ALLOWED:
+            goto out;
+        case TC_AV_BLOCKED:
+            block_hit(&ret->hit);
+            r = 1;
+            goto out;
+        case TC_AV_UNLISTED:
+            break;
+        }
+    }
+    r = tc_av_rules_scan(judges->rules, data, len, ret->key.size, timeout_s, &ret->hit);
+    if (r == 1 && !listed) {
+        int e = whole ? tc_av_hash_mem(data, len, ret->hash)
+                      : tc_av_hash_fd(fd, 0, ret->key.size, ret->hash);
+
+        r = e ? e : 1;
+    }
+out:
+    ret->found = r < 0 ? TC_AV_UNKNOWN : r ? TC_AV_INFECTED : TC_AV_CLEAN;
+    ret->error = r < 0 ? r : 0;
+    ret->settled = r >= 0 && settled(fd, ret);
+    return r != -ETIMEDOUT;
+}
+
+static int start(int fd, struct tc_av_result *ret)
+{
+    struct stat st;
+
+    memset(ret, 0, sizeof(*ret));
+    if (fstat(fd, &st))
+        return -errno;
+    ret->key = tc_av_key_of(&st);
+    return S_ISREG(st.st_mode) ? 0 : -EINVAL;
+}
+
+void tc_av_content_scan(int fd, const struct tc_av_judges *judges,
+                        struct tc_av_result *ret)
+{
+    int r = start(fd, ret);
+    size_t len;
+    void *buf;
+
+    if (r == -EINVAL) {
+        ret->settled = true;
+        return;
+    }
+    if (!r && !ret->key.size) {
+        ret->settled = settled(fd, ret);
+        return;
+    }
+    ret->truncated = ret->key.size > judges->max_file_size;
+    len = (size_t)(ret->truncated ? judges->max_file_size : ret->key.size);
+    buf = r ? NULL : malloc(len);
+    if (!r && !buf)
+        r = -ENOMEM;
+    if (!r)
+        r = tc_av_pread_all(fd, buf, len, 0);
+    if (!r)
+        judge(fd, judges, buf, len, judges->timeout_s, ret);
+    free(buf);
+    if (r) {
+        ret->found = TC_AV_UNKNOWN;
+        ret->error = r;
+    }
+}
+
+/* tmpfs has no RWF_NOWAIT, but what it holds is in memory, if nothing was swapped out. */
+static bool in_memory(int fd)
+{
+    struct statfs fs;
+
+    return !fstatfs(fd, &fs) && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
+bool tc_av_content_cached(int fd, const struct tc_av_judges *judges, void *buf,
+                          size_t max, struct tc_av_result *ret)
+{
+    struct iovec iov = {.iov_base = buf, .iov_len = max + 1};
+    ssize_t got;
+
+    if (start(fd, ret) || !ret->key.size || ret->key.size > max ||
+        ret->key.size > judges->max_file_size)
+        return false;
+    got = preadv2(fd, &iov, 1, 0, RWF_NOWAIT);
+    if (got < 0 && errno == EOPNOTSUPP && in_memory(fd))
+        got = pread(fd, buf, max + 1, 0);
+    if (got < 0 || (uint64_t)got != ret->key.size)
+        return false;
+    return judge(fd, judges, buf, (size_t)got, CACHED_TIMEOUT_S, ret);
+}
+
+int tc_av_content_open(const char *path, const struct tc_av_key *key, int *ret_fd)
+{
+    int fd = tc_av_open_quiet(AT_FDCWD, path);
+    struct stat st;
+    int r = 0;
+
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &st))
+        r = -errno;
+    else if (!S_ISREG(st.st_mode))
+        r = -EINVAL;
+    else if (key && (st.st_ino != key->ino || st.st_dev != key->dev))
+        r = -ESTALE;
+    if (r)
+        close(fd);
+    else
+        *ret_fd = fd;
+    return r;
+}

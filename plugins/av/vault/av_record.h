@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: what is known of a quarantined file, and how it stands in a vault file:
+ *
+ *     "TOCSINQ1"  u32 big-endian length  record (one msgpack map)  the file's bytes,
+ * masked
+ *
+ * Each byte of the file is XORed with a mask made of the id. That hides nothing from
+ * people; it makes the vault file inert: nothing runs it, no scanner trips over it.
+ * Any thread. Must not: know folders or names; av_vault.c does.
+ */
+#ifndef TC_AV_RECORD_H
+#define TC_AV_RECORD_H
+
+#include <sys/types.h>
+
+#include "base/av_file.h"
+
+#define TC_AV_RECORD_BYTES_MAX (1024 * 1024) /* encoded; extended attributes included */
+#define TC_AV_XATTRS_MAX 64
+#define TC_AV_LINKS_MAX 256 /* further paths of one inode */
+
+struct tc_av_xattr {
+    char *name;
+    void *value;
+    size_t len;
+};
+
+/* Strings from malloc belong to the record. Zero-initialised is empty. */
+struct tc_av_record {
+    char id[TC_AV_ID_TEXT];
+    char *path;
+    char **links; /* further paths of the same inode */
+    size_t links_n;
+    uint32_t uid, gid, mode;
+    int64_t atime_ns, mtime_ns, time_ns; /* time: of the quarantine */
+    uint64_t dev, ino, size;
+    uint8_t hash[TC_AV_HASH_BYTES];
+    char rule[128], name[128], severity[12];
+    struct tc_av_xattr *xattrs;
+    size_t xattrs_n;
+};
+
+void tc_av_record_done(struct tc_av_record *record);
+
+/* Takes owner, mode, times, size and extended attributes from an open file. */
+int tc_av_record_read_file(struct tc_av_record *record, int fd);
+
+/* Gives an open file owner, mode, extended attributes and times, in the order in which
+ * the kernel lets all of them stand. */
+int tc_av_record_apply(const struct tc_av_record *record, int fd);
+
+/* Writes the head of a vault file; *ret_payload is where the file's bytes go. */
+int tc_av_record_write(const struct tc_av_record *record, int fd, uint64_t *ret_payload);
+
+/* Reads the head. -EBADMSG: it is none, or the file ends before its payload does. */
+int tc_av_record_load(int fd, struct tc_av_record *ret_record, uint64_t *ret_payload);
+
+/* Masks or unmasks `size` bytes from one file to another, hashing the unmasked ones. */
+enum tc_av_mask {
+    TC_AV_MASK,
+    TC_AV_UNMASK,
+};
+int tc_av_record_copy(const struct tc_av_record *record, enum tc_av_mask direction,
+                      int from, uint64_t from_offset, int to, uint64_t to_offset,
+                      uint8_t ret_hash[TC_AV_HASH_BYTES]);
+
+/* As tc_av_record_copy with UNMASK, writing nothing: the hash alone. */
+int tc_av_record_verify(const struct tc_av_record *record, int fd, uint64_t payload);
+
+int tc_av_record_add_link(struct tc_av_record *record, const char *path, size_t len);
+
+#endif

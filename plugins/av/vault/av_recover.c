@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns: setting the vault right after a crash, once, before it is used. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vault/av_vault.h"
+#include "vault/av_vault_priv.h"
+
+bool tc_av_vault_is_there(const char *path, uint64_t ino,
+                          const uint8_t hash[TC_AV_HASH_BYTES])
+{
+    uint8_t now[TC_AV_HASH_BYTES];
+    bool there = false;
+    const char *name;
+    struct stat st;
+    int parent, fd;
+
+    if (tc_av_open_parent(path, &parent, &name))
+        return false;
+    fd = tc_av_open_quiet(parent, name);
+    close(parent);
+    if (fd < 0)
+        return false;
+    /* By inode and content: device numbers may change with a reboot, and a freed inode
+     * number may have been given to another file. */
+    if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_ino == ino &&
+        !tc_av_hash_fd(fd, 0, (uint64_t)st.st_size, now))
+        there = !memcmp(now, hash, sizeof(now));
+    close(fd);
+    return there;
+}
+
+static int keep_record(struct tc_av_record **list, size_t *count,
+                       struct tc_av_record *record)
+{
+    struct tc_av_record *grown = realloc(*list, (*count + 1) * sizeof(*grown));
+
+    if (!grown)
+        return -ENOMEM;
+    *list = grown;
+    grown[(*count)++] = *record;
+    memset(record, 0, sizeof(*record));
+    return 0;
+}
+
+static int keep_path(struct tc_av_recovery *recovery, char **path)
+{
+    char **grown = realloc(recovery->rescan, (recovery->rescan_n + 1) * sizeof(*grown));
+
+    if (!grown)
+        return -ENOMEM;
+    recovery->rescan = grown;
+    grown[recovery->rescan_n++] = *path;
+    *path = NULL;
+    return 0;
+}
+
+/*
+ * The original is unlinked only when the copy is whole and on the disk. So a copy that is
+ * not, or whose original stands, is thrown away; one whose original is gone is the file.
+ */
+static int recover_partial(const struct tc_av_vault *vault, const char *name,
+                           const char *id, struct tc_av_recovery *recovery)
+{
+    struct tc_av_record record = {.id = ""};
+    char whole[TC_AV_NAME_TEXT];
+    uint64_t payload;
+    int fd, r;
+
+    r = tc_av_vault_open_file(vault, name, &record, &payload, &fd);
+    if (r)
+        return r == -ENOMEM ? r : unlinkat(vault->dirfd, name, 0) ? -errno : 0;
+    r = tc_av_record_verify(&record, fd, payload);
+    close(fd);
+    if (r == -ENOMEM)
+        goto out;
+    if (r || tc_av_vault_is_there(record.path, record.ino, record.hash)) {
+        r = unlinkat(vault->dirfd, name, 0) ? -errno : keep_path(recovery, &record.path);
+        goto out;
+    }
+    tc_av_vault_name(whole, id, TC_AV_WHOLE);
+    r = renameat(vault->dirfd, name, vault->dirfd, whole) ? -errno : 0;
+    if (!r)
+        r = keep_record(&recovery->taken, &recovery->taken_n, &record);
+out:
+    tc_av_record_done(&record);
+    return r;
+}
+
+static int recover_restoring(const struct tc_av_vault *vault, const char *id,
+                             struct tc_av_recovery *recovery)
+{
+    struct tc_av_record record = {.id = ""};
+    bool restored = false;
+    int r = tc_av_vault_settle_restore(vault, id, &restored, &record);
+
+    if (!r && restored)
+        r = keep_record(&recovery->restored, &recovery->restored_n, &record);
+    tc_av_record_done(&record);
+    return r;
+}
+
+static int recover_name(const struct tc_av_vault *vault, const char *name,
+                        struct tc_av_recovery *recovery)
+{
+    char id[TC_AV_ID_TEXT], whole[TC_AV_NAME_TEXT];
+    const char *suffix;
+
+    if (strlen(name) < TC_AV_ID_TEXT || !tc_av_id_valid(name, TC_AV_ID_TEXT - 1))
+        return 0;
+    memcpy(id, name, TC_AV_ID_TEXT - 1);
+    id[TC_AV_ID_TEXT - 1] = 0;
+    suffix = name + TC_AV_ID_TEXT - 1;
+    if (!strcmp(suffix, TC_AV_PARTIAL))
+        return recover_partial(vault, name, id, recovery);
+    if (!strcmp(suffix, TC_AV_RESTORING))
+        return recover_restoring(vault, id, recovery);
+    tc_av_vault_name(whole, id, TC_AV_WHOLE);
+    /* What tc_av_write_durable had not yet renamed, and notes about what is gone. */
+    if (strstr(suffix, ".new") ||
+        (!strcmp(suffix, TC_AV_LINKS) && faccessat(vault->dirfd, whole, F_OK, 0)))
+        return unlinkat(vault->dirfd, name, 0) && errno != ENOENT ? -errno : 0;
+    return 0;
+}
+
+int tc_av_vault_recover(const struct tc_av_vault *vault, struct tc_av_recovery *ret)
+{
+    struct tc_av_recovery recovery = {.taken = NULL};
+    struct dirent **entries;
+    int n = scandirat(vault->dirfd, ".", &entries, NULL, alphasort), r = 0;
+
+    if (n < 0)
+        return -errno;
+    for (int i = 0; i < n; i++) {
+        /* One file that cannot be set right does not keep the others from it. */
+        int e = recover_name(vault, entries[i]->d_name, &recovery);
+
+        if (e && !r)
+            r = e;
+        free(entries[i]);
+    }
+    free(entries);
+    if (fsync(vault->dirfd) && !r)
+        r = -errno;
+    *ret = recovery;
+    return r;
+}
+
+void tc_av_recovery_done(struct tc_av_recovery *recovery)
+{
+    tc_av_vault_list_free(recovery->taken, recovery->taken_n);
+    tc_av_vault_list_free(recovery->restored, recovery->restored_n);
+    for (size_t i = 0; i < recovery->rescan_n; i++)
+        free(recovery->rescan[i]);
+    free(recovery->rescan);
+    memset(recovery, 0, sizeof(*recovery));
+}

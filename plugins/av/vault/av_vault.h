@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the quarantine folder: moving files in, listing, removing, giving back, and
+ * setting right after a crash. Any thread; blocks; each call works on one file and the
+ * calls share nothing but the folder. Must not: publish, or decide what is a threat.
+ *
+ * Names in the folder:
+ *   <id>.partial    being moved in: its original still stands, or this holds all of it
+ *   <id>.tq         quarantined; the original is gone
+ *   <id>.links      further paths of the same inode that were removed too
+ *   <id>.restoring  being given back: to which path, as which inode
+ *
+ * In: copy to .partial and fsync, compare, unlink the original, fsync its folder, rename
+ * to .tq. Out: .restoring, copy to a temporary beside the target, fsync, note its inode
+ * in .restoring, rename it to the target, fsync, unlink .tq, unlink .restoring. So a
+ * crash leaves the file either where it was or where it goes, and tc_av_vault_recover
+ * takes away what is half done.
+ *
+ * Between the last comparison and the unlink somebody may put another file in the place.
+ * They need write access to that folder for it and lose but a name they could have
+ * removed themselves; the bytes in the vault are the compared ones in any case.
+ */
+#ifndef TC_AV_VAULT_H
+#define TC_AV_VAULT_H
+
+#include "vault/av_record.h"
+
+#define TC_AV_VAULT_FILE_MAX (4ull * 1024 * 1024 * 1024) /* larger ones stay, denied */
+#define TC_AV_VAULT_ITEMS_MAX 4096 /* quarantined at once; more stay, denied */
+
+struct tc_av_vault {
+    int dirfd;         /* -1: not open */
+    uint64_t dev, ino; /* of the folder, so that a scan can stay out of it */
+};
+
+/* Makes and opens <state>/quarantine, mode 0700. */
+int tc_av_vault_open(struct tc_av_vault *vault, const char *state_dir);
+void tc_av_vault_close(struct tc_av_vault *vault);
+
+/*
+ * Moves the file behind `fd` in. The record has id, hash, rule, name, severity and time;
+ * path too if it is known better than the descriptor does. The rest is filled in.
+ * *ret_links: how many names the inode has left. Errors, with a sentence in `why`:
+ * -ESTALE the file or its name has changed; -ENOENT it has no name any more; -EFBIG;
+ * -ENOSPC; -EPERM and all that file systems return. The original then stands as it was.
+ */
+int tc_av_vault_take(const struct tc_av_vault *vault, int fd, struct tc_av_record *record,
+                     uint64_t *ret_links, char why[TC_AV_WHY]);
+
+/* Removes another name of a quarantined inode and notes it. Errors as above; -ENOENT: the
+ * inode is not in the vault (any more). */
+int tc_av_vault_take_link(const struct tc_av_vault *vault, const char *id,
+                          const char *path, uint64_t dev, uint64_t ino,
+                          char why[TC_AV_WHY]);
+
+/* The record of one; -ENOENT. */
+int tc_av_vault_find(const struct tc_av_vault *vault, const char *id,
+                     struct tc_av_record *ret_record);
+
+/* All records, unreadable files left out (*ret_bad counts them). Free with list_free. */
+int tc_av_vault_list(const struct tc_av_vault *vault, struct tc_av_record **ret_records,
+                     size_t *ret_count, size_t *ret_bad);
+void tc_av_vault_list_free(struct tc_av_record *records, size_t count);
+
+/* Deletes for good. */
+int tc_av_vault_remove(const struct tc_av_vault *vault, const char *id);
+
+struct tc_av_restore {
+    const char *id;
+    const char *to; /* absolute; NULL: where it was */
+    bool overwrite;
+    int own_dirfd;   /* where the agent's own allow list is, and its name: */
+    const char *own; /* the hash is added to it before the file appears */
+};
+
+/*
+ * Gives a file back, byte for byte, with owner, mode, times and attributes. -EEXIST: the
+ * target is there; -EBADMSG: the vault file is damaged; -ELOOP: a symbolic link on the
+ * way. *ret_record (of which path is the target) belongs to the caller on success.
+ */
+int tc_av_vault_restore(const struct tc_av_vault *vault,
+                        const struct tc_av_restore *restore,
+                        struct tc_av_record *ret_record, char why[TC_AV_WHY]);
+
+/* What a crash had left behind; free with tc_av_recovery_done. */
+struct tc_av_recovery {
+    struct tc_av_record *taken; /* now in the vault */
+    size_t taken_n;
+    struct tc_av_record *restored; /* now given back */
+    size_t restored_n;
+    char **rescan; /* still where they were, to be scanned again */
+    size_t rescan_n;
+};
+int tc_av_vault_recover(const struct tc_av_vault *vault, struct tc_av_recovery *ret);
+void tc_av_recovery_done(struct tc_av_recovery *recovery);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns: what av_vault.c, av_restore.c and av_recover.c share: the names in the folder. */
+#ifndef TC_AV_VAULT_PRIV_H
+#define TC_AV_VAULT_PRIV_H
+
+#include "vault/av_vault.h"
+
+#define TC_AV_NAME_TEXT (TC_AV_ID_TEXT + 16)
+
+#define TC_AV_PARTIAL ".partial"
+#define TC_AV_WHOLE ".tq"
+#define TC_AV_LINKS ".links"
+#define TC_AV_RESTORING ".restoring"
+#define TC_AV_TEMP_PREFIX ".tocsin-restore-" /* beside the target, then the id */
+
+void tc_av_vault_name(char ret[TC_AV_NAME_TEXT], const char *id, const char *suffix);
+
+/* Opens a vault file and reads its head; the descriptor is the caller's on success. */
+int tc_av_vault_open_file(const struct tc_av_vault *vault, const char *name,
+                          struct tc_av_record *ret_record, uint64_t *ret_payload,
+                          int *ret_fd);
+
+/* True when `path` is still that inode with that content, no link on the way. */
+bool tc_av_vault_is_there(const char *path, uint64_t ino,
+                          const uint8_t hash[TC_AV_HASH_BYTES]);
+
+/* Finishes what is in .restoring: the file is at its target for good, or it is not. */
+int tc_av_vault_settle_restore(const struct tc_av_vault *vault, const char *id,
+                               bool *ret_restored, struct tc_av_record *ret_record);
+
+#endif

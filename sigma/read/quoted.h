@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: YAML's texts in single quotes, where libfyaml 0.7.12 reads them wrongly: of two
+ * quotes in a row that are written as four it takes what follows for a third. Pure.
+ */
+#ifndef TC_SIGMA_QUOTED_H
+#define TC_SIGMA_QUOTED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "sigma/base/pool.h"
+
+/* Whether what stands between the quotes is such a text. */
+bool tc_quoted_is_misread(const char *raw, size_t len);
+
+/* The text, with lines folded as YAML 1.2 has it. NULL: no memory. */
+char *tc_quoted_text(struct tc_pool *pool, const char *raw, size_t len, size_t *ret_len);
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns: see rule.h: what rules have besides their selections. */
+#include "sigma/read/rule.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LIST_MAX 1024 /* tags, references */
+
+/* The text of a key that may be missing, in the set's memory. */
+static int read_text(struct tc_reading *r, const struct tc_node *map, const char *key,
+                     const char **ret_text)
+{
+    const struct tc_node *node = tc_tree_get(map, key);
+
+    if (!node || node->kind == TC_TREE_NULL)
+        return 0;
+    if (node->kind != TC_TREE_TEXT)
+        return tc_refuse(r->mistake, node->place, "%s needs to be a text", key);
+    *ret_text = tc_pool_text(&r->set->pool, node->text, strlen(node->text));
+    return *ret_text ? 0 : -ENOMEM;
+}
+
+/* A list of texts, or one, which may be missing; NULL behind the last. */
+static int read_texts(struct tc_reading *r, const struct tc_node *map, const char *key,
+                      const char *const **ret_texts)
+{
+    const struct tc_node *node = tc_tree_get(map, key), *at;
+    size_t count = !node ? 0 : node->kind == TC_TREE_LIST ? node->count : 1, n = 0;
+    const char **texts;
+
+    if (count > LIST_MAX)
+        return tc_refuse(r->mistake, node->place, "%s has more than %d entries", key,
+                         LIST_MAX);
+    texts = tc_pool_take(&r->set->pool, (count + 1) * sizeof(*texts));
+    if (!texts)
+        return -ENOMEM;
+    *ret_texts = texts;
+    at = node && node->kind == TC_TREE_LIST ? node->first : node;
+    for (; at && n < count; at = at->next) {
+        if (at->kind == TC_TREE_NULL)
+            continue;
+        if (at->kind != TC_TREE_TEXT)
+            return tc_refuse(r->mistake, at->place, "%s needs to be a list of texts",
+                             key);
+        texts[n] = tc_pool_text(&r->set->pool, at->text, strlen(at->text));
+        if (!texts[n++])
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int read_level(struct tc_reading *r, const struct tc_node *document,
+                      enum tc_sigma_level *ret_level)
+{
+    static const char *const names[] = {"informational", "low", "medium", "high",
+                                        "critical"};
+    const struct tc_node *node = tc_tree_get(document, "level");
+
+    *ret_level = TC_SIGMA_MEDIUM;
+    if (!node || node->kind == TC_TREE_NULL)
+        return 0;
+    for (size_t i = 0; node->kind == TC_TREE_TEXT && i < sizeof(names) / sizeof(*names);
+         i++)
+        if (!strcmp(node->text, names[i])) {
+            *ret_level = (enum tc_sigma_level)i;
+            return 0;
+        }
+    return tc_refuse(r->mistake, node->place,
+                     "level is informational, low, medium, high or critical");
+}
+
+int tc_rule_read_head(struct tc_reading *r, const struct tc_node *document,
+                      const char *file, struct tc_rule *rule)
+{
+    struct tc_sigma_rule *info = &rule->info;
+    const struct {
+        const char *key;
+        const char **text;
+    } texts[] = {
+        {"title", &info->title},
+        {"id", &info->id},
+        {"name", &rule->name},
+        {"author", &info->author},
+        {"license", &info->license},
+        {"status", &info->status},
+        {"description", &info->description},
+    };
+    int error = 0;
+
+    *rule = (struct tc_rule){.info.file = file,
+                             .line = document->place.line,
+                             .column = document->place.column};
+    for (size_t i = 0; error == 0 && i < sizeof(texts) / sizeof(*texts); i++)
+        error = read_text(r, document, texts[i].key, texts[i].text);
+    if (error == 0 && (!info->title || !*info->title))
+        error = tc_refuse(r->mistake, document->place, "the rule has no title");
+    if (error == 0)
+        error = read_texts(r, document, "tags", &info->tags);
+    if (error == 0)
+        error = read_texts(r, document, "references", &info->references);
+    return error == 0 ? read_level(r, document, &info->level) : error;
+}
+
+static int read_source(struct tc_reading *r, const struct tc_node *document,
+                       const char **category, const char **product, const char **service)
+{
+    const struct tc_node *source = tc_tree_get(document, "logsource");
+    int error;
+
+    if (!source || source->kind != TC_TREE_MAP)
+        return tc_refuse(r->mistake, source ? source->place : document->place,
+                         "the rule has no logsource: say category, product or service");
+    error = read_text(r, source, "category", category);
+    if (error == 0)
+        error = read_text(r, source, "product", product);
+    return error == 0 ? read_text(r, source, "service", service) : error;
+}
+
+/* Keeps why it cannot run, if that has been found. */
+static int take_why_not(struct tc_reading *r, struct tc_rule *rule)
+{
+    if (!r->why_not[0])
+        return 0;
+    rule->expr = NULL;
+    rule->info.why_not = tc_pool_text(&r->set->pool, r->why_not, strlen(r->why_not));
+    return rule->info.why_not ? 0 : -ENOMEM;
+}
+
+int tc_rule_read(struct tc_reading *r, const struct tc_node *document, const char *file,
+                 struct tc_rule *ret_rule)
+{
+    struct tc_rule rule;
+    int error = tc_rule_read_head(r, document, file, &rule);
+
+    if (error == 0)
+        error = read_source(r, document, &rule.info.category, &rule.info.product,
+                            &rule.info.service);
+    if (error == 0)
+        error =
+            tc_detection_read(r, tc_tree_get(document, "detection"), NULL, &rule.expr);
+    if (error == 0)
+        error = take_why_not(r, &rule);
+    if (error == 0)
+        *ret_rule = rule;
+    return error;
+}
+
+int tc_names_read(struct tc_reading *r, const struct tc_node *parent, const char *key,
+                  size_t max, const char ***ret_names, size_t *ret_count)
+{
+    const struct tc_node *list = tc_tree_get(parent, key);
+    const char **names;
+    size_t n = 0;
+
+    if (!list || list->kind != TC_TREE_LIST || !list->count)
+        return tc_refuse(r->mistake, list ? list->place : parent->key_place,
+                         "%s needs to be a list of names", key);
+    if (list->count > max)
+        return tc_refuse(r->mistake, list->place, "%s has more than %zu entries", key,
+                         max);
+    names = tc_pool_take(&r->set->pool, list->count * sizeof(*names));
+    if (!names)
+        return -ENOMEM;
+    for (const struct tc_node *at = list->first; at; at = at->next) {
+        if (at->kind != TC_TREE_TEXT || !*at->text)
+            return tc_refuse(r->mistake, at->place, "%s needs to be a list of names",
+                             key);
+        for (size_t i = 0; i < n; i++)
+            if (!strcmp(names[i], at->text))
+                return tc_refuse(r->mistake, at->place, "\"%.64s\" stands here twice",
+                                 at->text);
+        names[n] = tc_pool_text(&r->set->pool, at->text, strlen(at->text));
+        if (!names[n++])
+            return -ENOMEM;
+    }
+    *ret_names = names;
+    *ret_count = n;
+    return 0;
+}
+
+int tc_filter_read(struct tc_reading *r, const struct tc_node *document, const char *file,
+                   struct tc_filter *ret_filter)
+{
+    const struct tc_node *body = tc_tree_get(document, "filter");
+    struct tc_filter filter = {.file = file, .place = document->place};
+    struct tc_rule head;
+    int error = tc_rule_read_head(r, document, file, &head);
+
+    if (error == 0)
+        error =
+            read_source(r, document, &filter.category, &filter.product, &filter.service);
+    if (error == 0)
+        error = tc_names_read(r, body, "rules", TC_FILTER_RULES_MAX, &filter.names,
+                              &filter.name_count);
+    if (error == 0)
+        error = tc_detection_read(r, body, "rules", &filter.expr);
+    snprintf(filter.why_not, sizeof(filter.why_not), "%s", r->why_not);
+    if (error == 0)
+        *ret_filter = filter;
+    return error;
+}
