@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/agent.h"
+#include "core/agent_priv.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -11,15 +11,14 @@
 
 #include "core/blame.h"
 #include "core/config.h"
-#include "core/control.h"
 #include "core/health.h"
 #include "core/journal.h"
 #include "core/judge.h"
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/protection.h"
+#include "core/pulse.h"
 #include "core/registry.h"
-#include "core/supervisor.h"
 #include "core/why.h"
 #include "ipc/bus.h"
 #include "ipc/event.h"
@@ -35,7 +34,7 @@ static void on_drop_timer(uv_timer_t *timer)
 {
     struct tc_agent *agent = timer->data;
 
-    if (tc_bus_report_drops(agent->bus))
+    if (tc_bus_report_drops(agent->services.notice.bus))
         uv_timer_start(timer, on_drop_timer, DROPS_EVERY_MS, 0);
 }
 
@@ -43,12 +42,13 @@ static void on_turn(uv_check_t *check)
 {
     struct tc_agent *agent = check->data;
 
-    if (!tc_bus_turn(agent->bus, TURN_MAX)) {
+    if (!tc_bus_turn(agent->services.notice.bus, TURN_MAX)) {
         uv_idle_stop(&agent->turn_due);
         uv_check_stop(check);
     }
     /* The first loss is told at once; while the timer runs, the next ones wait for it. */
-    if (tc_bus_has_drops(agent->bus) && !uv_is_active((uv_handle_t *)&agent->drop_timer))
+    if (tc_bus_has_drops(agent->services.notice.bus) &&
+        !uv_is_active((uv_handle_t *)&agent->drop_timer))
         on_drop_timer(&agent->drop_timer);
 }
 
@@ -69,42 +69,15 @@ static void on_pulse(uv_timer_t *timer)
 {
     struct tc_agent *agent = timer->data;
 
-    atomic_store(&agent->pulse->turned_ns, uv_hrtime());
-}
-
-void tc_agent_publish(struct tc_agent *agent, const char *topic,
-                      const struct tocsin_writer *w)
-{
-    struct tocsin_event event = {.size = sizeof(event), .fd = -1, .topic = topic};
-
-    if (w->error)
-        return;
-    event.data = w->buf;
-    event.len = w->len;
-    (void)tc_judge_publish(agent->judge, &event, "core", NULL);
-}
-
-void tc_agent_note(struct tc_agent *agent, const char *topic, const char *name,
-                   const char *reason)
-{
-    struct tocsin_writer w;
-    uint8_t buf[1024];
-
-    tocsin_writer_init(&w, buf, sizeof(buf));
-    tocsin_begin_map(&w, NULL);
-    if (name)
-        tocsin_put_str(&w, "name", name);
-    tocsin_put_str(&w, TOCSIN_FIELD_REASON, reason);
-    tocsin_end(&w);
-    tc_agent_publish(agent, topic, &w);
+    atomic_store(&agent->services.pulse->turned_ns, uv_hrtime());
 }
 
 static void on_keep(void *arg, struct tc_event *event)
 {
     struct tc_agent *agent = arg;
 
-    if (agent->journal)
-        tc_journal_store(agent->journal, event);
+    if (agent->services.journal)
+        tc_journal_store(agent->services.journal, event);
 }
 
 static int keep_what_matters(struct tc_agent *agent)
@@ -115,7 +88,7 @@ static int keep_what_matters(struct tc_agent *agent)
     const struct tc_subscription what = {
         .name = "journal", .patterns = patterns, .deliver = on_keep, .arg = agent};
 
-    return tc_bus_subscribe(agent->bus, &what, &agent->keeper);
+    return tc_bus_subscribe(agent->services.notice.bus, &what, &agent->keeper);
 }
 
 /* ---- journal and health ---- */
@@ -124,29 +97,33 @@ static void on_journal_health(void *arg, const char *why, const char *fix)
 {
     struct tc_agent *agent = arg;
 
-    tc_agent_report(agent, "core", why ? TOCSIN_REPORT_ISSUE : TOCSIN_REPORT_CLEAR,
-                    "journal", why, fix);
+    tc_notice_report(&agent->services.notice, "core",
+                     why ? TOCSIN_REPORT_ISSUE : TOCSIN_REPORT_CLEAR, "journal", why,
+                     fix);
 }
 
-void tc_agent_numbers(const struct tc_agent *agent, struct tc_health_numbers *ret)
+/* What health shows beside what was reported. */
+static void put_numbers(void *arg, struct tc_health_numbers *ret)
 {
-    const struct tc_options *core = tc_config_core(agent->config);
+    const struct tc_agent *agent = arg;
+    const struct tc_options *core = tc_config_core(agent->services.config);
     struct tc_plugin_settings settings;
     struct tc_bus_counters bus;
 
     memset(ret, 0, sizeof(*ret));
-    tc_bus_counters(agent->bus, &bus);
+    tc_bus_counters(agent->services.notice.bus, &bus);
     ret->events_dropped = bus.dropped;
     ret->sensor = tc_options_text(core, "sensor.primary");
-    ret->real_time_enabled = tc_registry_wants(agent->registry, ret->sensor);
+    ret->real_time_enabled = tc_registry_wants(agent->services.registry, ret->sensor);
     if (agent->protection)
         tc_protection_numbers(agent->protection, ret);
     ret->real_time_configured =
-        !tc_config_plugin_settings(agent->config, ret->sensor, &settings) &&
+        !tc_config_plugin_settings(agent->services.config, ret->sensor, &settings) &&
         settings.enabled;
     ret->passive = tc_agent_passive(agent);
     ret->now_ns = uv_hrtime();
-    tc_registry_count(agent->registry, &ret->plugins_loaded, &ret->plugins_failed);
+    tc_registry_count(agent->services.registry, &ret->plugins_loaded,
+                      &ret->plugins_failed);
 }
 
 static void report_facts(struct tc_agent *agent)
@@ -160,33 +137,33 @@ static void report_facts(struct tc_agent *agent)
     };
 
     for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
-        tc_health_report(agent->health, "core", TOCSIN_REPORT_FACT, facts[i].key,
-                         facts[i].text, NULL);
+        tc_health_report(agent->services.notice.health, "core", TOCSIN_REPORT_FACT,
+                         facts[i].key, facts[i].text, NULL);
 }
 
 /* ---- how the core before this one ended ---- */
 
 static void blame_plugin(struct tc_agent *agent, const char *name)
 {
-    uint64_t now = agent->pulse->end_to_ns;
+    uint64_t now = agent->services.pulse->end_to_ns;
     unsigned crashes = 0;
     char why[TC_WHY_MAX];
 
-    if (!agent->journal)
+    if (!agent->services.journal)
         return;
-    tc_journal_add_crash(agent->journal, name, now);
-    if (tc_journal_count_crashes(agent->journal, name, now - CRASHES_WITHIN_NS,
+    tc_journal_add_crash(agent->services.journal, name, now);
+    if (tc_journal_count_crashes(agent->services.journal, name, now - CRASHES_WITHIN_NS,
                                  &crashes) ||
         crashes < CRASHES_MAX)
         return;
     tc_why(why, "plugin %s took the agent down %u times in 10 minutes and is left out",
            name, crashes);
-    tc_registry_bar(agent->registry, name, why);
+    tc_registry_bar(agent->services.registry, name, why);
 }
 
 static void tell_last_end(struct tc_agent *agent)
 {
-    const struct tc_pulse *pulse = agent->pulse;
+    const struct tc_pulse *pulse = agent->services.pulse;
     const char *how = pulse->end == TC_END_HUNG
                           ? "the agent's loop stood still and it was killed"
                           : "the agent crashed";
@@ -204,56 +181,22 @@ static void tell_last_end(struct tc_agent *agent)
     tocsin_put_str(&w, "plugin", pulse->end_plugin);
     tocsin_put_uint(&w, "starts", pulse->starts);
     tocsin_end(&w);
-    tc_agent_publish(agent, "agent.ended", &w);
+    tc_notice_publish(&agent->services.notice, "agent.ended", &w);
     if (pulse->end_plugin[0])
         blame_plugin(agent, pulse->end_plugin);
 }
 
 /* ---- configuration ---- */
 
-static void configure_judge(struct tc_agent *agent)
-{
-    const struct tc_options *core = tc_config_core(agent->config);
-
-    tc_judge_configure(agent->judge,
-                       !strcmp(tc_options_text(core, "verdict.on_timeout"), "allow"),
-                       (uint64_t)tc_options_int(core, "verdict.budget"));
-}
-
-static void set_log_level(const struct tc_agent *agent)
-{
-    static const struct {
-        const char *name;
-        int level;
-    } levels[] = {{"error", TOCSIN_LOG_ERROR},
-                  {"warning", TOCSIN_LOG_WARNING},
-                  {"notice", TOCSIN_LOG_NOTICE},
-                  {"info", TOCSIN_LOG_INFO},
-                  {"debug", TOCSIN_LOG_DEBUG}};
-    const char *want = tc_options_text(tc_config_core(agent->config), "log.level");
-
-    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
-        if (!strcmp(levels[i].name, want))
-            tc_log_set_level(levels[i].level);
-}
-
-void tc_agent_configured(struct tc_agent *agent)
-{
-    configure_judge(agent);
-    set_log_level(agent);
-    if (agent->protection)
-        tc_protection_configured(agent->protection);
-}
-
 static void on_hangup_done(void *arg, int status, const char *why,
-                           const struct tc_agent_changes *changes)
+                           const struct tc_config_changes *changes)
 {
     struct tc_agent *agent = arg;
 
     if (status) {
         tc_log(TOCSIN_LOG_ERROR, "agent",
                "configuration not taken, the old one stands: %s", why);
-        tc_agent_note(agent, "config.refused", NULL, why);
+        tc_notice_note(&agent->services.notice, "config.refused", NULL, why);
         return;
     }
     tc_log(TOCSIN_LOG_NOTICE, "agent", "configuration reloaded%s%s",
@@ -275,7 +218,7 @@ static void on_journal_closed(void *arg)
 {
     struct tc_agent *agent = arg;
 
-    agent->journal = NULL;
+    agent->services.journal = NULL;
     uv_close((uv_handle_t *)&agent->turn, NULL);
     uv_close((uv_handle_t *)&agent->turn_due, NULL);
     uv_close((uv_handle_t *)&agent->pulse_timer, NULL);
@@ -291,18 +234,18 @@ static void on_plugins_stopped(void *arg, int status, const char *why)
 
     (void)status;
     (void)why;
-    tc_agent_note(agent, "agent.stopped", NULL, "told to stop");
+    tc_notice_note(&agent->services.notice, "agent.stopped", NULL, "told to stop");
     /* The last word of every plugin reaches the journal before it closes. */
-    while (tc_bus_turn(agent->bus, TURN_MAX))
+    while (tc_bus_turn(agent->services.notice.bus, TURN_MAX))
         ;
-    tc_judge_free(agent->judge);
-    agent->judge = NULL;
+    tc_judge_free(agent->services.judge);
+    agent->services.judge = NULL;
     tc_protection_free(agent->protection);
     agent->protection = NULL;
     tc_bus_unsubscribe(agent->keeper);
     agent->keeper = NULL;
-    if (agent->journal)
-        tc_journal_close(agent->journal, on_journal_closed, agent);
+    if (agent->services.journal)
+        tc_journal_close(agent->services.journal, on_journal_closed, agent);
     else
         on_journal_closed(agent);
 }
@@ -311,7 +254,7 @@ static void on_control_stopped(void *arg)
 {
     struct tc_agent *agent = arg;
 
-    tc_registry_stop(agent->registry, on_plugins_stopped, agent);
+    tc_registry_stop(agent->services.registry, on_plugins_stopped, agent);
 }
 
 static void stop(struct tc_agent *agent)
@@ -344,7 +287,7 @@ static void on_settled(void *arg)
 {
     struct tc_agent *agent = arg;
 
-    atomic_store(&agent->pulse->ready, true);
+    atomic_store(&agent->services.pulse->ready, true);
     tc_log(TOCSIN_LOG_NOTICE, "agent", "ready");
 }
 
@@ -354,18 +297,19 @@ static void on_booted(void *arg, int status, const char *why)
 
     (void)status;
     (void)why;
-    tc_agent_note(agent, "agent.started", NULL, TOCSIN_VERSION);
+    tc_notice_note(&agent->services.notice, "agent.started", NULL, TOCSIN_VERSION);
     if (!agent->stopping)
         tc_protection_start(agent->protection, on_settled, agent);
 }
 
 static int make_dirs(struct tc_agent *agent, char why[TC_WHY_MAX])
 {
-    const char *runtime = tc_options_text(tc_config_core(agent->config), "paths.runtime");
+    const char *runtime =
+        tc_options_text(tc_config_core(agent->services.config), "paths.runtime");
     int err;
 
     snprintf(agent->state_dir, sizeof(agent->state_dir), "%s",
-             tc_options_text(tc_config_core(agent->config), "paths.state"));
+             tc_options_text(tc_config_core(agent->services.config), "paths.state"));
     snprintf(agent->private_dir, sizeof(agent->private_dir), "%s/plugins",
              agent->state_dir);
     err = tc_machine_make_dir(agent->state_dir, 0700, why);
@@ -403,9 +347,9 @@ static int make_parts(struct tc_agent *agent)
 {
     int err;
 
-    agent->health = tc_health_new();
-    agent->bus = tc_bus_new(on_wake, agent);
-    if (!agent->health || !agent->bus)
+    agent->services.notice.health = tc_health_new();
+    agent->services.notice.bus = tc_bus_new(on_wake, agent);
+    if (!agent->services.notice.health || !agent->services.notice.bus)
         return -ENOMEM;
     err = tc_agent_make_plugins(agent);
     if (!err)
@@ -416,6 +360,10 @@ static int make_parts(struct tc_agent *agent)
 /* What may refuse to work. After a failure, stop() takes down what there is. */
 static int start(struct tc_agent *agent, char why[TC_WHY_MAX])
 {
+    struct tc_control_options control = {.services = &agent->services,
+                                         .reload = tc_agent_reload,
+                                         .numbers = put_numbers,
+                                         .arg = agent};
     int err = make_dirs(agent, why);
 
     if (err)
@@ -423,42 +371,38 @@ static int start(struct tc_agent *agent, char why[TC_WHY_MAX])
     /* Without a journal the agent protects all the same; health says that nothing is
      * kept. */
     if (tc_journal_open(&agent->loop, agent->state_dir, on_journal_health, agent,
-                        &agent->journal, why))
+                        &agent->services.journal, why))
         on_journal_health(agent, why,
                           "make paths.state writable, then restart the agent");
-    configure_judge(agent);
+    tc_agent_configure(agent);
     report_facts(agent);
     tell_last_end(agent);
-    err = tc_protection_new(agent, &agent->protection);
+    err = tc_protection_new(&agent->services, &agent->protection);
     if (err) {
         tc_why(why, "%s", strerror(-err));
         return err;
     }
-    err = tc_control_start(agent, &agent->control, why);
+    control.protection = agent->protection;
+    err = tc_control_start(&control, &agent->control, why);
     if (!err)
-        err = tc_registry_boot(agent->registry, agent->config, on_booted, agent, why);
+        err = tc_registry_boot(agent->services.registry, agent->services.config,
+                               on_booted, agent, why);
     return err;
-}
-
-static int read_config(struct tc_agent *agent, char why[TC_WHY_MAX])
-{
-    const struct tc_agent_options *options = agent->options;
-
-    if (options->config_path)
-        return tc_config_read(options->config_path, &agent->config, why);
-    return tc_config_read_text("(built in)", options->config_text, &agent->config, why);
 }
 
 int tc_agent_run(struct tc_pulse *pulse, const struct tc_agent_options *options)
 {
-    struct tc_agent agent = {.options = options, .pulse = pulse};
+    struct tc_agent agent = {.options = options};
     char why[TC_WHY_MAX];
 
-    if (read_config(&agent, why)) {
+    agent.services.loop = &agent.loop;
+    agent.services.pulse = pulse;
+    agent.services.state_dir = agent.state_dir;
+    agent.services.private_dir = agent.private_dir;
+    if (tc_agent_read_config(&agent, why)) {
         tc_log(TOCSIN_LOG_ERROR, "agent", "%s", why);
         return 1;
     }
-    set_log_level(&agent);
     tc_machine_prepare();
     tc_blame_start(pulse);
     uv_loop_init(&agent.loop);
@@ -474,11 +418,11 @@ int tc_agent_run(struct tc_pulse *pulse, const struct tc_agent_options *options)
         stop(&agent);
     }
     uv_run(&agent.loop, UV_RUN_DEFAULT);
-    tc_registry_free(agent.registry);
+    tc_registry_free(agent.services.registry);
     uv_run(&agent.loop, UV_RUN_DEFAULT);
-    tc_bus_free(agent.bus);
-    tc_health_free(agent.health);
-    tc_config_free(agent.config);
+    tc_bus_free(agent.services.notice.bus);
+    tc_health_free(agent.services.notice.health);
+    tc_config_free(agent.services.config);
     if (uv_loop_close(&agent.loop))
         tc_log(TOCSIN_LOG_WARNING, "agent", "a handle was left open at the end");
     return agent.exit_status;

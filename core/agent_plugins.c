@@ -7,17 +7,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/agent.h"
+#include "core/agent_priv.h"
 #include "core/blame.h"
 #include "core/config.h"
-#include "core/control.h"
 #include "core/health.h"
 #include "core/judge.h"
 #include "core/loader.h"
 #include "core/log.h"
 #include "core/protection.h"
+#include "core/pulse.h"
 #include "core/registry.h"
-#include "core/supervisor.h"
 
 static int on_publish(void *arg, const struct tocsin_event *draft, const char *source,
                       const struct tocsin_event **ret_event)
@@ -27,24 +26,12 @@ static int on_publish(void *arg, const struct tocsin_event *draft, const char *s
     return tc_protection_publish(agent->protection, draft, source, ret_event);
 }
 
-void tc_agent_report(struct tc_agent *agent, const char *owner, uint32_t what,
-                     const char *key, const char *text, const char *fix)
-{
-    if (!tc_health_report(agent->health, owner, what, key, text, fix))
-        return;
-    if (what == TOCSIN_REPORT_ISSUE)
-        tc_log(TOCSIN_LOG_WARNING, owner, "%s%s%s", text, fix ? "; fix: " : "",
-               fix ? fix : "");
-    else if (what == TOCSIN_REPORT_CLEAR)
-        tc_log(TOCSIN_LOG_NOTICE, owner, "issue %s is over", key);
-}
-
 static void on_report(void *arg, const char *plugin, uint32_t what, const char *key,
                       const char *text, const char *fix)
 {
     struct tc_agent *agent = arg;
 
-    tc_agent_report(agent, plugin, what, key, text, fix);
+    tc_notice_report(&agent->services.notice, plugin, what, key, text, fix);
     if (what == TOCSIN_REPORT_FACT && !strcmp(key, "canary_ns"))
         tc_protection_canary(agent->protection, plugin);
 }
@@ -54,12 +41,7 @@ static int on_excluded(void *arg, const char *plugin, const char *path,
 {
     struct tc_agent *agent = arg;
 
-    return tc_config_excluded(agent->config, plugin, path, executable);
-}
-
-bool tc_agent_passive(const struct tc_agent *agent)
-{
-    return !strcmp(tc_options_text(tc_config_core(agent->config), "mode"), "passive");
+    return tc_config_excluded(agent->services.config, plugin, path, executable);
 }
 
 static bool on_passive(void *arg)
@@ -71,7 +53,7 @@ static bool on_is_agent(void *arg, int32_t pid)
 {
     struct tc_agent *agent = arg;
 
-    return pid == getpid() || pid == agent->pulse->supervisor;
+    return pid == getpid() || pid == agent->services.pulse->supervisor;
 }
 
 static void on_changed(void *arg, struct tc_plugin *plugin)
@@ -79,7 +61,7 @@ static void on_changed(void *arg, struct tc_plugin *plugin)
     struct tc_agent *agent = arg;
 
     (void)plugin; /* the registry looks at all of them */
-    tc_registry_changed(agent->registry);
+    tc_registry_changed(agent->services.registry);
 }
 
 static void on_entering(void *arg, const char *plugin)
@@ -92,21 +74,21 @@ static uint64_t on_voter_bit(void *arg, const char *source)
 {
     struct tc_agent *agent = arg;
 
-    return tc_registry_voter(agent->registry, source);
+    return tc_registry_voter(agent->services.registry, source);
 }
 
 static void on_voter_names(void *arg, uint64_t set, char *buf, size_t cap)
 {
     struct tc_agent *agent = arg;
 
-    tc_registry_voter_names(agent->registry, set, buf, cap);
+    tc_registry_voter_names(agent->services.registry, set, buf, cap);
 }
 
 static void on_voters(void *arg, uint64_t set)
 {
     struct tc_agent *agent = arg;
 
-    tc_judge_voter_gone(agent->judge, ~set);
+    tc_judge_voter_gone(agent->services.judge, ~set);
 }
 
 /* A plugin has started, stopped, failed or was refused. */
@@ -121,22 +103,24 @@ static void on_plugin_event(void *arg, const char *what, const char *name,
     snprintf(topic, sizeof(topic), "plugin.%s", what);
     tc_log(bad ? TOCSIN_LOG_ERROR : TOCSIN_LOG_NOTICE, "agent", "plugin %s %s%s%s", name,
            what, *why ? ": " : "", why);
-    tc_agent_note(agent, topic, name, why);
+    tc_notice_note(&agent->services.notice, topic, name, why);
     tc_protection_plugin(agent->protection, what, name, why);
     if (bad) {
         snprintf(fix, sizeof(fix), "tocsin plugin enable %s", name);
-        tc_health_report(agent->health, "core", TOCSIN_REPORT_ISSUE, key, why, fix);
+        tc_health_report(agent->services.notice.health, "core", TOCSIN_REPORT_ISSUE, key,
+                         why, fix);
     } else {
-        tc_health_report(agent->health, "core", TOCSIN_REPORT_CLEAR, key, NULL, NULL);
+        tc_health_report(agent->services.notice.health, "core", TOCSIN_REPORT_CLEAR, key,
+                         NULL, NULL);
     }
     if (strcmp(what, "started")) {
-        tc_health_forget(agent->health, name);
+        tc_health_forget(agent->services.notice.health, name);
         if (agent->control)
             tc_control_plugin_gone(agent->control, name);
     }
     /* Another set of judges: what was allowed and remembered has to be asked again. */
     if (plugin && tc_plugin_module(plugin)->plugin->kind == TOCSIN_KIND_DETECTOR)
-        tc_agent_note(agent, TOCSIN_TOPIC_VERDICT_RESET, name, what);
+        tc_notice_note(&agent->services.notice, TOCSIN_TOPIC_VERDICT_RESET, name, what);
 }
 
 static void on_unwanted(void *arg, const char *name)
@@ -149,10 +133,10 @@ static void on_unwanted(void *arg, const char *name)
 int tc_agent_make_plugins(struct tc_agent *agent)
 {
     const struct tc_judge_voters voters = {on_voter_bit, on_voter_names, agent};
-    const struct tc_options *core = tc_config_core(agent->config);
+    const struct tc_options *core = tc_config_core(agent->services.config);
     struct tc_registry_options options = {
         .env = {.loop = &agent->loop,
-                .bus = agent->bus,
+                .bus = agent->services.notice.bus,
                 .state_dir = agent->state_dir,
                 .arg = agent,
                 .publish = on_publish,
@@ -176,6 +160,8 @@ int tc_agent_make_plugins(struct tc_agent *agent)
            (dir = tc_options_item(core, "paths.plugins", n)))
         options.dirs[n++] = dir;
     options.dirs[n] = agent->options->plugin_dir;
-    err = tc_registry_new(&options, &agent->registry);
-    return err ? err : tc_judge_new(&agent->loop, agent->bus, &voters, &agent->judge);
+    err = tc_registry_new(&options, &agent->services.registry);
+    return err ? err
+               : tc_judge_new(&agent->loop, agent->services.notice.bus, &voters,
+                              &agent->services.judge);
 }

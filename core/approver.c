@@ -8,7 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/agent.h"
 #include "core/approver_priv.h"
 #include "core/config.h"
 #include "core/loader.h"
@@ -66,7 +65,7 @@ static void probe_run(uv_work_t *work)
 {
     struct probe *p = work->data;
 
-    tc_probe_run(p->gate, p->approver->agent->state_dir, &p->result, &p->error);
+    tc_probe_run(p->gate, p->approver->services->state_dir, &p->result, &p->error);
 }
 
 static void probe_done(uv_work_t *work, int status)
@@ -99,7 +98,7 @@ static void on_probe(void *arg, enum tc_gate gate, unsigned ticket)
     p->gate = gate;
     p->ticket = ticket;
     p->work.data = p;
-    if (uv_queue_work(&a->agent->loop, &p->work, probe_run, probe_done))
+    if (uv_queue_work(a->services->loop, &p->work, probe_run, probe_done))
         free(p);
     else
         a->work++;
@@ -107,9 +106,9 @@ static void on_probe(void *arg, enum tc_gate gate, unsigned ticket)
 
 /* ---- what the machine and the configuration say ---- */
 
-static struct tc_approval_config config_of(const struct tc_agent *agent)
+static struct tc_approval_config config_of(const struct tc_services *services)
 {
-    const struct tc_options *core = tc_config_core(agent->config);
+    const struct tc_options *core = tc_config_core(services->config);
 
     return (struct tc_approval_config){
         .required = tc_options_bool(core, "approval.required"),
@@ -121,13 +120,13 @@ static struct tc_approval_config config_of(const struct tc_agent *agent)
 
 static const char *primary(const struct tc_approver *a)
 {
-    return tc_options_text(tc_config_core(a->agent->config), "sensor.primary");
+    return tc_options_text(tc_config_core(a->services->config), "sensor.primary");
 }
 
 /* The plugin that consent to a gate is given for, or NULL when it is not there. */
 static const struct tc_plugin *plugin_of(const struct tc_approver *a, enum tc_gate gate)
 {
-    const struct tc_registry *registry = a->agent->registry;
+    const struct tc_registry *registry = a->services->registry;
     bool network = gate == TC_GATE_NETWORK_EXTENSION || gate == TC_GATE_NETWORK_FILTER;
     const char *name = network
                            ? tc_registry_of_kind(registry, TOCSIN_KIND_NETWORK_EXTENSION)
@@ -208,8 +207,8 @@ static void answer_store(uv_work_t *work)
 {
     struct answer *answer = work->data;
 
-    answer->err =
-        tc_consent_write(answer->approver->agent->state_dir, &answer->next, answer->why);
+    answer->err = tc_consent_write(answer->approver->services->state_dir, &answer->next,
+                                   answer->why);
 }
 
 static void answer_stored(uv_work_t *work, int status)
@@ -280,7 +279,7 @@ void tc_approver_answer(struct tc_approver *a, enum tc_gate gate,
     answer->work.data = answer;
     memcpy(answer->who, who, sizeof(who));
     write_down(answer, uid, pid);
-    err = uv_queue_work(&a->agent->loop, &answer->work, answer_store, answer_stored);
+    err = uv_queue_work(a->services->loop, &answer->work, answer_store, answer_stored);
     if (err) {
         free(answer);
         done(arg, err, "no thread to store the answer");
@@ -314,10 +313,10 @@ void tc_approver_release(struct tc_approver *a)
         uv_close((uv_handle_t *)&a->timer, on_closed);
 }
 
-int tc_approver_new(struct tc_agent *agent, void (*changed)(void *arg), void *arg,
-                    struct tc_approver **ret_approver)
+int tc_approver_new(const struct tc_services *services, void (*changed)(void *arg),
+                    void *arg, struct tc_approver **ret_approver)
 {
-    const struct tc_approval_config config = config_of(agent);
+    const struct tc_approval_config config = config_of(services);
     struct tc_approver *a = calloc(1, sizeof(*a));
     struct tc_approval_callbacks callbacks = {
         .arg = a, .event = tc_approver_tell, .probe = on_probe};
@@ -325,7 +324,7 @@ int tc_approver_new(struct tc_agent *agent, void (*changed)(void *arg), void *ar
 
     if (!a)
         return -ENOMEM;
-    a->agent = agent;
+    a->services = services;
     a->changed = changed;
     a->arg = arg;
     a->work = 1; /* the approver itself, until it is freed */
@@ -334,11 +333,11 @@ int tc_approver_new(struct tc_agent *agent, void (*changed)(void *arg), void *ar
         gone(a);
         return -ENOMEM;
     }
-    uv_timer_init(&agent->loop, &a->timer);
+    uv_timer_init(services->loop, &a->timer);
     a->timer.data = a;
-    if (tc_consent_read(agent->state_dir, &a->consent, why))
-        tc_agent_report(agent, "core", TOCSIN_REPORT_ISSUE, "consent", why,
-                        "tocsin approval list");
+    if (tc_consent_read(services->state_dir, &a->consent, why))
+        tc_notice_report(&services->notice, "core", TOCSIN_REPORT_ISSUE, "consent", why,
+                         "tocsin approval list");
     tc_approver_profiles_start(a);
     tc_approver_facts_read(a);
     *ret_approver = a;
@@ -376,7 +375,7 @@ void tc_approver_begin(struct tc_approver *a)
 
 void tc_approver_configured(struct tc_approver *a)
 {
-    const struct tc_approval_config config = config_of(a->agent);
+    const struct tc_approval_config config = config_of(a->services);
 
     tc_approval_configure(a->approval, &config, uv_hrtime());
     apply_gates(a);

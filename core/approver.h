@@ -14,7 +14,7 @@
 
 #include "core/approval.h"
 
-struct tc_agent;
+struct tc_services;
 struct tc_approver;
 struct tc_profiles;
 
@@ -25,8 +25,8 @@ typedef void (*tc_approver_done_fn)(void *arg, int status, const char *why);
  * Reads consents and profiles and settles the release ring. Blocks: before the loop runs.
  * `changed` is called whenever what tc_approver_look says may have changed.
  */
-int tc_approver_new(struct tc_agent *agent, void (*changed)(void *arg), void *arg,
-                    struct tc_approver **ret_approver);
+int tc_approver_new(const struct tc_services *services, void (*changed)(void *arg),
+                    void *arg, struct tc_approver **ret_approver);
 
 /* Frees itself on the loop, after work that is under way. Takes NULL. */
 void tc_approver_free(struct tc_approver *approver);

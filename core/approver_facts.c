@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/agent.h"
 #include "core/approver_priv.h"
 #include "core/config.h"
 #include "core/options.h"
@@ -14,7 +13,7 @@
 
 void tc_approver_facts_read(struct tc_approver *a)
 {
-    const struct tc_options *core = tc_config_core(a->agent->config);
+    const struct tc_options *core = tc_config_core(a->services->config);
     enum tc_profile_ring ring = tc_profiles_ring(a->profiles, NULL);
 
     a->ring_managed = ring != TC_PROFILE_RING_NONE;
@@ -27,7 +26,7 @@ void tc_approver_facts_read(struct tc_approver *a)
 /* The rings that may run, and whether ours is one of them. */
 static bool ring_allowed(struct tc_approver *a)
 {
-    const struct tc_options *core = tc_config_core(a->agent->config);
+    const struct tc_options *core = tc_config_core(a->services->config);
     const char *ring;
     bool found = false;
     size_t used = 0;
@@ -45,7 +44,7 @@ static bool ring_allowed(struct tc_approver *a)
 
 void tc_approver_facts_apply(struct tc_approver *a)
 {
-    const struct tc_options *core = tc_config_core(a->agent->config);
+    const struct tc_options *core = tc_config_core(a->services->config);
     struct tc_prerequisite *p = a->prerequisites;
 
     snprintf(a->os_need, sizeof(a->os_need), "%s",

@@ -10,19 +10,19 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/agent.h"
 #include "core/approver_priv.h"
 #include "core/health.h"
 #include "core/registry.h"
 
 static const char *network(const struct tc_approver *a)
 {
-    return tc_registry_of_kind(a->agent->registry, TOCSIN_KIND_NETWORK_EXTENSION);
+    return tc_registry_of_kind(a->services->registry, TOCSIN_KIND_NETWORK_EXTENSION);
 }
 
 static bool filters(const struct tc_approver *a)
 {
-    const char *fact = tc_health_fact(a->agent->health, "network_events_subsystem");
+    const char *fact =
+        tc_health_fact(a->services->notice.health, "network_events_subsystem");
 
     return fact && !strcmp(fact, "network_filter_extension");
 }
@@ -97,7 +97,7 @@ bool tc_approver_network_settle(struct tc_approver *a)
     if (run)
         snprintf(a->network_name, sizeof(a->network_name), "%s", name);
     /* One that is disabled has its name here only, and still waits to be called off. */
-    err = tc_registry_call(a->agent->registry, a->network_name, run);
+    err = tc_registry_call(a->services->registry, a->network_name, run);
     if (err == -EBUSY)
         return false;
     a->network_called = run;

@@ -9,6 +9,7 @@
 #include "core/approver.h"
 #include "core/consent.h"
 #include "core/profiles.h"
+#include "core/services.h"
 
 #define TC_APPROVER_TEXTS 6
 
@@ -19,7 +20,7 @@ struct tc_network_probe {
 };
 
 struct tc_approver {
-    struct tc_agent *agent;
+    const struct tc_services *services;
     struct tc_approval *approval;
     void (*changed)(void *arg);
     void *arg;

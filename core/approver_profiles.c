@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/agent.h"
 #include "core/approver_priv.h"
 #include "core/config.h"
 #include "core/log.h"
@@ -40,7 +39,7 @@ int tc_approver_profiles_init(struct tc_approver *a)
     static const char *const keys[TC_APPROVER_TEXTS] = {
         "identity.team",      "identity.agent", "identity.es",
         "identity.netfilter", "identity.kext",  "paths.managed"};
-    const struct tc_options *core = tc_config_core(a->agent->config);
+    const struct tc_options *core = tc_config_core(a->services->config);
 
     for (size_t i = 0; i < TC_APPROVER_TEXTS; i++) {
         a->texts[i] = strdup(tc_options_text(core, keys[i]));
@@ -69,9 +68,9 @@ static void tell_errors(struct tc_approver *a, int err, const char *why)
         tc_log(TOCSIN_LOG_WARNING, "approval", "%s", item->error);
     }
     tc_why(text, "%u managed profile%s cannot be used", refused, refused == 1 ? "" : "s");
-    tc_agent_report(a->agent, "core",
-                    err || refused ? TOCSIN_REPORT_ISSUE : TOCSIN_REPORT_CLEAR,
-                    "profiles", err ? why : text, "tocsin profile list");
+    tc_notice_report(&a->services->notice, "core",
+                     err || refused ? TOCSIN_REPORT_ISSUE : TOCSIN_REPORT_CLEAR,
+                     "profiles", err ? why : text, "tocsin profile list");
 }
 
 void tc_approver_profiles_apply(struct tc_approver *a)
@@ -131,7 +130,7 @@ static void on_changed(void *arg)
         return;
     r->approver = a;
     r->work.data = r;
-    if (uv_queue_work(&a->agent->loop, &r->work, read_run, read_done)) {
+    if (uv_queue_work(a->services->loop, &r->work, read_run, read_done)) {
         free(r);
         return;
     }
@@ -145,7 +144,8 @@ void tc_approver_profiles_start(struct tc_approver *a)
     int err = tc_profiles_read(a->managed, &a->identity, &a->profiles, why);
 
     tell_errors(a, err, why);
-    err = tc_profiles_watch_start(&a->agent->loop, a->managed, on_changed, a, &a->watch);
+    err =
+        tc_profiles_watch_start(a->services->loop, a->managed, on_changed, a, &a->watch);
     if (err)
         tc_log(TOCSIN_LOG_WARNING, "approval",
                "changes of managed profiles are seen at the next start only: %s",
@@ -193,7 +193,7 @@ void tc_approver_check(struct tc_approver *a, const void *params, size_t len,
         r->len = len;
         memcpy(r->params, params, len);
     }
-    if (!r || uv_queue_work(&a->agent->loop, &r->work, check_run, check_done)) {
+    if (!r || uv_queue_work(a->services->loop, &r->work, check_run, check_done)) {
         free(r);
         checked(arg, -ENOMEM, "out of memory", NULL);
         return;

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/agent.h"
 #include "core/approver_priv.h"
 #include "core/log.h"
 
@@ -120,6 +119,6 @@ void tc_approver_tell(void *arg, const struct tc_approval_event *event)
     tocsin_begin_map(&w, NULL);
     put_event(&w, event);
     tocsin_end(&w);
-    tc_agent_publish(a->agent, tc_approval_topic(event->what), &w);
+    tc_notice_publish(&a->services->notice, tc_approval_topic(event->what), &w);
     log_event(event);
 }

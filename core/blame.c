@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "core/supervisor.h"
+#include "core/pulse.h"
 
 /* A signal handler has no argument: these are the exception to "no globals". */
 static struct tc_pulse *volatile page;

@@ -75,6 +75,12 @@ size_t tc_config_changed_keys(const struct tc_config *old_config,
 size_t tc_config_restart_keys(const struct tc_config *old_config,
                               const struct tc_config *new_config, char *buf, size_t cap);
 
+/* What a new configuration changes, as these two name it. */
+struct tc_config_changes {
+    char changed[4096];
+    char restart[512]; /* those that wait for the next start of the agent */
+};
+
 /* The effective configuration as YAML text, malloc'ed; NULL when out of memory. */
 char *tc_config_show(const struct tc_config *config);
 

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/agent.h"
 #include "core/config.h"
 #include "core/control_priv.h"
 #include "core/judge.h"
@@ -117,7 +116,7 @@ static int ask_plugin(struct tc_control *control, const char *method, const void
 
     snprintf(topic, sizeof(topic), "rpc.%s", method);
     draft.topic = topic;
-    err = tc_judge_publish(control->agent->judge, &draft, "core", &event);
+    err = tc_judge_publish(control->services->judge, &draft, "core", &event);
     if (err)
         return err;
     *ret_id = event->id;
@@ -148,7 +147,7 @@ static void forward(struct tc_control *control, struct tc_rpc_call *call,
     int err;
 
     snprintf(name, sizeof(name), "%.*s", (int)(dot - method), method);
-    plugin = tc_registry_plugin(control->agent->registry, name);
+    plugin = tc_registry_plugin(control->services->registry, name);
     if (!plugin || tc_plugin_state(plugin) != TC_PLUGIN_RUNNING) {
         tc_rpc_fail(call, plugin ? "refused" : "unknown_method",
                     plugin ? "plugin %s does not run: tocsin plugin enable %s"
@@ -250,7 +249,7 @@ static void tell_command(struct tc_control *control, const struct tc_rpc_call *c
     if (len < 4096)
         tocsin_put_encoded(&w, "params", params, len);
     tocsin_end(&w);
-    tc_agent_publish(control->agent, "agent.command", &w);
+    tc_notice_publish(&control->services->notice, "agent.command", &w);
     tocsin_writer_done(&w);
 }
 
@@ -278,42 +277,46 @@ static void on_call(void *arg, struct tc_rpc_call *call, const char *method,
         }
     }
     if (m)
-        m->run(control->agent, call, params, len);
+        m->run(control, call, params, len);
     else
         forward(control, call, method, params, len);
 }
 
 /* ---- start and stop ---- */
 
-int tc_control_start(struct tc_agent *agent, struct tc_control **ret_control,
-                     char why[256])
+int tc_control_start(const struct tc_control_options *options,
+                     struct tc_control **ret_control, char why[256])
 {
     static const char *const patterns[] = {TOCSIN_TOPIC_RPC_REPLY,
                                            TOCSIN_TOPIC_RPC_PROGRESS, NULL};
-    const char *runtime = tc_options_text(tc_config_core(agent->config), "paths.runtime");
+    const struct tc_services *services = options->services;
+    const char *runtime =
+        tc_options_text(tc_config_core(services->config), "paths.runtime");
     struct tc_control *control = calloc(1, sizeof(*control));
     const struct tc_subscription what = {.name = "control",
                                          .patterns = patterns,
                                          .deliver = on_plugin_answer,
                                          .arg = control};
     char path[4096];
-    const struct tc_rpc_options options = {.path = path,
-                                           .mode = 0660,
-                                           .group = TC_CONTROL_GROUP,
-                                           .bus = agent->bus,
-                                           .call = on_call,
-                                           .gone = on_gone,
-                                           .arg = control};
+    const struct tc_rpc_options rpc = {.path = path,
+                                       .mode = 0660,
+                                       .group = TC_CONTROL_GROUP,
+                                       .bus = services->notice.bus,
+                                       .call = on_call,
+                                       .gone = on_gone,
+                                       .arg = control};
     int err = -ENOMEM;
 
     tc_why(why, "out of memory");
     if (!control)
         goto out;
-    control->agent = agent;
+    control->options = *options;
+    control->services = services;
+    control->protection = options->protection;
     snprintf(path, sizeof(path), "%s/" TC_CONTROL_SOCKET, runtime);
-    err = tc_bus_subscribe(agent->bus, &what, &control->subscriber);
+    err = tc_bus_subscribe(services->notice.bus, &what, &control->subscriber);
     if (!err)
-        err = tc_rpc_start(&agent->loop, &options, &control->rpc, why);
+        err = tc_rpc_start(services->loop, &rpc, &control->rpc, why);
     if (err)
         goto out;
     *ret_control = control;

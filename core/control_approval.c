@@ -2,18 +2,17 @@
 /* Owns: the methods approval.* and profile.* of the control socket. */
 #include <stdio.h>
 
-#include "core/agent.h"
 #include "core/approver.h"
 #include "core/control_priv.h"
 #include "core/profiles.h"
 #include "core/protection.h"
 
-static struct tc_approver *approver_of(const struct tc_agent *agent)
+static struct tc_approver *approver_of(const struct tc_control *control)
 {
-    return tc_protection_approver(agent->protection);
+    return tc_protection_approver(control->protection);
 }
 
-void tc_control_approval_list(struct tc_agent *agent, struct tc_rpc_call *call,
+void tc_control_approval_list(struct tc_control *control, struct tc_rpc_call *call,
                               const void *params, size_t len)
 {
     struct tocsin_writer w;
@@ -21,7 +20,7 @@ void tc_control_approval_list(struct tc_agent *agent, struct tc_rpc_call *call,
     (void)params;
     (void)len;
     tc_call_begin(&w);
-    tc_approval_put(tc_approver_approval(approver_of(agent)), uv_hrtime(), &w);
+    tc_approval_put(tc_approver_approval(approver_of(control)), uv_hrtime(), &w);
     tc_call_end(call, &w);
 }
 
@@ -30,8 +29,8 @@ static void on_answered(void *arg, int status, const char *why)
     tc_call_end_status(arg, status, why);
 }
 
-static void answer(struct tc_agent *agent, struct tc_rpc_call *call, const void *params,
-                   size_t len, enum tc_approval_answer what)
+static void answer(struct tc_control *control, struct tc_rpc_call *call,
+                   const void *params, size_t len, enum tc_approval_answer what)
 {
     const struct tc_rpc_peer *peer = tc_rpc_call_peer(call);
     char name[64] = "";
@@ -45,40 +44,40 @@ static void answer(struct tc_agent *agent, struct tc_rpc_call *call, const void 
                     name);
         return;
     }
-    tc_approver_answer(approver_of(agent), gate, what, peer->uid, peer->pid, on_answered,
-                       call);
+    tc_approver_answer(approver_of(control), gate, what, peer->uid, peer->pid,
+                       on_answered, call);
 }
 
-void tc_control_approval_grant(struct tc_agent *agent, struct tc_rpc_call *call,
+void tc_control_approval_grant(struct tc_control *control, struct tc_rpc_call *call,
                                const void *params, size_t len)
 {
-    answer(agent, call, params, len, TC_ANSWER_GRANT);
+    answer(control, call, params, len, TC_ANSWER_GRANT);
 }
 
-void tc_control_approval_deny(struct tc_agent *agent, struct tc_rpc_call *call,
+void tc_control_approval_deny(struct tc_control *control, struct tc_rpc_call *call,
                               const void *params, size_t len)
 {
-    answer(agent, call, params, len, TC_ANSWER_DENY);
+    answer(control, call, params, len, TC_ANSWER_DENY);
 }
 
-void tc_control_approval_revoke(struct tc_agent *agent, struct tc_rpc_call *call,
+void tc_control_approval_revoke(struct tc_control *control, struct tc_rpc_call *call,
                                 const void *params, size_t len)
 {
-    answer(agent, call, params, len, TC_ANSWER_REVOKE);
+    answer(control, call, params, len, TC_ANSWER_REVOKE);
 }
 
-void tc_control_approval_retry(struct tc_agent *agent, struct tc_rpc_call *call,
+void tc_control_approval_retry(struct tc_control *control, struct tc_rpc_call *call,
                                const void *params, size_t len)
 {
     (void)params;
     (void)len;
-    tc_protection_retry(agent->protection);
+    tc_protection_retry(control->protection);
     tc_call_end_status(call, 0, "");
 }
 
 /* ---- profiles ---- */
 
-void tc_control_profile_list(struct tc_agent *agent, struct tc_rpc_call *call,
+void tc_control_profile_list(struct tc_control *control, struct tc_rpc_call *call,
                              const void *params, size_t len)
 {
     struct tocsin_writer w;
@@ -86,18 +85,18 @@ void tc_control_profile_list(struct tc_agent *agent, struct tc_rpc_call *call,
     (void)params;
     (void)len;
     tc_call_begin(&w);
-    tocsin_put_str(&w, "folder", tc_approver_managed(approver_of(agent)));
-    tc_profiles_put(tc_approver_profiles(approver_of(agent)), &w);
+    tocsin_put_str(&w, "folder", tc_approver_managed(approver_of(control)));
+    tc_profiles_put(tc_approver_profiles(approver_of(control)), &w);
     tc_call_end(call, &w);
 }
 
-static void put_check(struct tc_agent *agent, struct tocsin_writer *w)
+static void put_check(struct tc_control *control, struct tocsin_writer *w)
 {
     struct tc_profiles_effect effects[TC_PROFILE_GATES] = {{.state = NULL}};
     struct tc_gate_view gates[TC_GATES];
     struct tc_approval_view view;
 
-    tc_approver_look(approver_of(agent), &view, gates);
+    tc_approver_look(approver_of(control), &view, gates);
     for (int g = 0; g < TC_GATES; g++) {
         effects[g].state = gates[g].asked ? tc_gate_state_name(gates[g].state) : NULL;
         effects[g].granted = gates[g].state == TC_GATE_GRANTED;
@@ -105,8 +104,8 @@ static void put_check(struct tc_agent *agent, struct tocsin_writer *w)
         if (gates[g].state == TC_GATE_ERROR)
             effects[g].reason = tc_probe_result_name(gates[g].result);
     }
-    tc_profiles_put_check(tc_approver_profiles(approver_of(agent)), effects,
-                          tc_approver_ring(approver_of(agent), NULL), w);
+    tc_profiles_put_check(tc_approver_profiles(approver_of(control)), effects,
+                          tc_approver_ring(approver_of(control), NULL), w);
 }
 
 static void on_checked(void *arg, int status, const char *why,
@@ -123,17 +122,17 @@ static void on_checked(void *arg, int status, const char *why,
     tc_call_end(arg, &w);
 }
 
-void tc_control_profile_check(struct tc_agent *agent, struct tc_rpc_call *call,
+void tc_control_profile_check(struct tc_control *control, struct tc_rpc_call *call,
                               const void *params, size_t len)
 {
     struct tocsin_value files;
     struct tocsin_writer w;
 
     if (tocsin_find(params, len, "files", &files)) {
-        tc_approver_check(approver_of(agent), params, len, on_checked, call);
+        tc_approver_check(approver_of(control), params, len, on_checked, call);
         return;
     }
     tc_call_begin(&w);
-    put_check(agent, &w);
+    put_check(control, &w);
     tc_call_end(call, &w);
 }

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/agent.h"
 #include "core/approver.h"
 #include "core/config.h"
 #include "core/control_priv.h"
@@ -15,38 +14,40 @@
 #include "core/loader.h"
 #include "core/log.h"
 #include "core/protection.h"
+#include "core/pulse.h"
 #include "core/registry.h"
-#include "core/supervisor.h"
 #include "core/why.h"
 #include "ipc/bus.h"
 
 /* ---- health and version ---- */
 
-static void put_extensions(struct tc_agent *agent, struct tocsin_writer *w)
+static void put_extensions(struct tc_control *control, struct tocsin_writer *w)
 {
     const char *network =
-        tc_registry_of_kind(agent->registry, TOCSIN_KIND_NETWORK_EXTENSION);
-    struct tc_plugin *net = network ? tc_registry_plugin(agent->registry, network) : NULL;
+        tc_registry_of_kind(control->services->registry, TOCSIN_KIND_NETWORK_EXTENSION);
+    struct tc_plugin *net =
+        network ? tc_registry_plugin(control->services->registry, network) : NULL;
     struct tc_protection_view view;
     bool ready;
 
-    tc_protection_look(agent->protection, &view);
+    tc_protection_look(control->protection, &view);
     ready = view.subsystem && !strcmp(view.subsystem, "endpoint_security_extension");
     tocsin_begin_map(w, "details");
     tocsin_put_bool(w, "network_extension_installed", net != NULL);
     tocsin_put_bool(w, "network_extension_enabled",
                     net && tc_plugin_state(net) == TC_PLUGIN_RUNNING);
     tocsin_put_bool(w, "endpoint_security_extension_installed",
-                    tc_registry_of_kind(agent->registry, TOCSIN_KIND_SYSTEM_EXTENSION) !=
-                        NULL);
+                    tc_registry_of_kind(control->services->registry,
+                                        TOCSIN_KIND_SYSTEM_EXTENSION) != NULL);
     tocsin_put_bool(w, "endpoint_security_extension_ready", ready);
-    tc_approval_put_gates(tc_approver_approval(tc_protection_approver(agent->protection)),
-                          uv_hrtime(), w);
+    tc_approval_put_gates(
+        tc_approver_approval(tc_protection_approver(control->protection)), uv_hrtime(),
+        w);
     tocsin_end(w);
 }
 
-static void health(struct tc_agent *agent, struct tc_rpc_call *call, const void *params,
-                   size_t len)
+static void health(struct tc_control *control, struct tc_rpc_call *call,
+                   const void *params, size_t len)
 {
     struct tc_health_numbers numbers;
     struct tocsin_writer w;
@@ -54,13 +55,13 @@ static void health(struct tc_agent *agent, struct tc_rpc_call *call, const void 
 
     tc_call_begin(&w);
     if (!tc_call_text(params, len, "details", details, sizeof(details))) {
-        tc_agent_numbers(agent, &numbers);
-        tc_health_put(agent->health, &numbers, &w);
+        control->options.numbers(control->options.arg, &numbers);
+        tc_health_put(control->services->notice.health, &numbers, &w);
     } else if (!strcmp(details, "system_extensions")) {
-        put_extensions(agent, &w);
+        put_extensions(control, &w);
     } else if (!strcmp(details, "plugins")) {
         tocsin_begin_array(&w, "details");
-        tc_registry_put_all(agent->registry, &w);
+        tc_registry_put_all(control->services->registry, &w);
         tocsin_end(&w);
     } else {
         tocsin_writer_done(&w);
@@ -71,10 +72,11 @@ static void health(struct tc_agent *agent, struct tc_rpc_call *call, const void 
     tc_call_end(call, &w);
 }
 
-static void version(struct tc_agent *agent, struct tc_rpc_call *call, const void *params,
-                    size_t len)
+static void version(struct tc_control *control, struct tc_rpc_call *call,
+                    const void *params, size_t len)
 {
-    const char *engine = tc_health_fact(agent->health, "engine_version");
+    const char *engine =
+        tc_health_fact(control->services->notice.health, "engine_version");
     struct tocsin_writer w;
     char abi[16];
 
@@ -90,7 +92,7 @@ static void version(struct tc_agent *agent, struct tc_rpc_call *call, const void
 
 /* ---- plugins ---- */
 
-static void plugin_list(struct tc_agent *agent, struct tc_rpc_call *call,
+static void plugin_list(struct tc_control *control, struct tc_rpc_call *call,
                         const void *params, size_t len)
 {
     struct tocsin_writer w;
@@ -99,7 +101,7 @@ static void plugin_list(struct tc_agent *agent, struct tc_rpc_call *call,
     (void)len;
     tc_call_begin(&w);
     tocsin_begin_array(&w, "items");
-    tc_registry_put_all(agent->registry, &w);
+    tc_registry_put_all(control->services->registry, &w);
     tocsin_end(&w);
     tc_call_end(call, &w);
 }
@@ -114,7 +116,7 @@ static bool plugin_name(struct tc_rpc_call *call, const void *params, size_t len
     return false;
 }
 
-static void plugin_info(struct tc_agent *agent, struct tc_rpc_call *call,
+static void plugin_info(struct tc_control *control, struct tc_rpc_call *call,
                         const void *params, size_t len)
 {
     struct tocsin_writer w;
@@ -123,7 +125,7 @@ static void plugin_info(struct tc_agent *agent, struct tc_rpc_call *call,
     if (!plugin_name(call, params, len, name))
         return;
     tc_call_begin(&w);
-    if (tc_registry_put(agent->registry, name, &w)) {
+    if (tc_registry_put(control->services->registry, name, &w)) {
         tocsin_writer_done(&w);
         tc_rpc_fail(call, "not_found", "no plugin %s: tocsin plugin list names them",
                     name);
@@ -137,31 +139,31 @@ static void on_status(void *arg, int status, const char *why)
     tc_call_end_status(arg, status, why);
 }
 
-static void plugin_enable(struct tc_agent *agent, struct tc_rpc_call *call,
+static void plugin_enable(struct tc_control *control, struct tc_rpc_call *call,
                           const void *params, size_t len)
 {
     char name[64];
 
     if (plugin_name(call, params, len, name))
-        tc_registry_enable(agent->registry, name, on_status, call);
+        tc_registry_enable(control->services->registry, name, on_status, call);
 }
 
-static void plugin_disable(struct tc_agent *agent, struct tc_rpc_call *call,
+static void plugin_disable(struct tc_control *control, struct tc_rpc_call *call,
                            const void *params, size_t len)
 {
     char name[64];
 
     if (plugin_name(call, params, len, name))
-        tc_registry_disable(agent->registry, name, on_status, call);
+        tc_registry_disable(control->services->registry, name, on_status, call);
 }
 
-static void plugin_reload(struct tc_agent *agent, struct tc_rpc_call *call,
+static void plugin_reload(struct tc_control *control, struct tc_rpc_call *call,
                           const void *params, size_t len)
 {
     char name[64];
 
     if (plugin_name(call, params, len, name))
-        tc_registry_reload(agent->registry, name, on_status, call);
+        tc_registry_reload(control->services->registry, name, on_status, call);
 }
 
 /* A file that the loader looks at, on a pool thread. */
@@ -206,7 +208,7 @@ static void check_done(uv_work_t *work, int status)
     free(c);
 }
 
-static void plugin_check(struct tc_agent *agent, struct tc_rpc_call *call,
+static void plugin_check(struct tc_control *control, struct tc_rpc_call *call,
                          const void *params, size_t len)
 {
     struct check *c = calloc(1, sizeof(*c));
@@ -217,14 +219,14 @@ static void plugin_check(struct tc_agent *agent, struct tc_rpc_call *call,
     }
     c->work.data = c;
     c->call = call;
-    c->private_dir = agent->private_dir;
+    c->private_dir = control->services->private_dir;
     if (!tc_call_text(params, len, "path", c->path, sizeof(c->path)) ||
         c->path[0] != '/') {
         tc_rpc_fail(call, "usage", "which file? Give its absolute path");
         free(c);
         return;
     }
-    if (uv_queue_work(&agent->loop, &c->work, check_run, check_done)) {
+    if (uv_queue_work(control->services->loop, &c->work, check_run, check_done)) {
         tc_rpc_fail(call, "failed", "no thread to look at the file");
         free(c);
     }
@@ -233,7 +235,7 @@ static void plugin_check(struct tc_agent *agent, struct tc_rpc_call *call,
 /* ---- configuration ---- */
 
 static void on_validated(void *arg, int status, const char *why,
-                         const struct tc_agent_changes *changes)
+                         const struct tc_config_changes *changes)
 {
     struct tocsin_writer w;
 
@@ -244,14 +246,15 @@ static void on_validated(void *arg, int status, const char *why,
     tc_call_end(arg, &w);
 }
 
-static void config_validate(struct tc_agent *agent, struct tc_rpc_call *call,
+static void config_validate(struct tc_control *control, struct tc_rpc_call *call,
                             const void *params, size_t len)
 {
     char path[4096];
 
-    tc_agent_reload(agent,
-                    tc_call_text(params, len, "path", path, sizeof(path)) ? path : NULL,
-                    true, on_validated, call);
+    control->options.reload(control->options.arg,
+                            tc_call_text(params, len, "path", path, sizeof(path)) ? path
+                                                                                  : NULL,
+                            true, on_validated, call);
 }
 
 /* An array of the names in "a, b". */
@@ -269,7 +272,7 @@ static void put_names(struct tocsin_writer *w, const char *key, const char *name
 }
 
 static void on_reloaded(void *arg, int status, const char *why,
-                        const struct tc_agent_changes *changes)
+                        const struct tc_config_changes *changes)
 {
     struct tocsin_writer w;
 
@@ -283,18 +286,18 @@ static void on_reloaded(void *arg, int status, const char *why,
     tc_call_end(arg, &w);
 }
 
-static void config_reload(struct tc_agent *agent, struct tc_rpc_call *call,
+static void config_reload(struct tc_control *control, struct tc_rpc_call *call,
                           const void *params, size_t len)
 {
     (void)params;
     (void)len;
-    tc_agent_reload(agent, NULL, false, on_reloaded, call);
+    control->options.reload(control->options.arg, NULL, false, on_reloaded, call);
 }
 
-static void config_show(struct tc_agent *agent, struct tc_rpc_call *call,
+static void config_show(struct tc_control *control, struct tc_rpc_call *call,
                         const void *params, size_t len)
 {
-    char *yaml = tc_config_show(agent->config);
+    char *yaml = tc_config_show(control->services->config);
     struct tocsin_writer w;
 
     (void)params;
@@ -321,56 +324,58 @@ static void on_answer(void *arg, int status, const void *result, size_t len)
         tc_rpc_reply(arg, result, len);
 }
 
-static void query(struct tc_agent *agent, struct tc_rpc_call *call, const char *kind,
+static void query(struct tc_control *control, struct tc_rpc_call *call, const char *kind,
                   const void *params, size_t len)
 {
-    int err = agent->journal
-                  ? tc_journal_query(agent->journal, kind, params, len, on_answer, call)
+    int err = control->services->journal
+                  ? tc_journal_query(control->services->journal, kind, params, len,
+                                     on_answer, call)
                   : -EIO;
 
     if (err)
         on_answer(call, err, NULL, 0);
 }
 
-static void threat_list(struct tc_agent *agent, struct tc_rpc_call *call,
+static void threat_list(struct tc_control *control, struct tc_rpc_call *call,
                         const void *params, size_t len)
 {
-    query(agent, call, "threats", params, len);
+    query(control, call, "threats", params, len);
 }
 
-static void threat_get(struct tc_agent *agent, struct tc_rpc_call *call,
+static void threat_get(struct tc_control *control, struct tc_rpc_call *call,
                        const void *params, size_t len)
 {
-    query(agent, call, "threat", params, len);
+    query(control, call, "threat", params, len);
 }
 
-static void alert_list(struct tc_agent *agent, struct tc_rpc_call *call,
+static void alert_list(struct tc_control *control, struct tc_rpc_call *call,
                        const void *params, size_t len)
 {
-    query(agent, call, "alerts", params, len);
+    query(control, call, "alerts", params, len);
 }
 
-static void alert_get(struct tc_agent *agent, struct tc_rpc_call *call,
+static void alert_get(struct tc_control *control, struct tc_rpc_call *call,
                       const void *params, size_t len)
 {
-    query(agent, call, "alert", params, len);
+    query(control, call, "alert", params, len);
 }
 
-static void event_list(struct tc_agent *agent, struct tc_rpc_call *call,
+static void event_list(struct tc_control *control, struct tc_rpc_call *call,
                        const void *params, size_t len)
 {
-    query(agent, call, "events", params, len);
+    query(control, call, "events", params, len);
 }
 
 /* ---- statistics ---- */
 
-static void put_bus(const struct tc_agent *agent, struct tocsin_writer *w)
+static void put_bus(const struct tc_control *control, struct tocsin_writer *w)
 {
     struct tc_subscriber_stats subscribers[TC_BUS_SUBSCRIBERS_MAX];
-    size_t n = tc_bus_stats(agent->bus, subscribers, TC_BUS_SUBSCRIBERS_MAX);
+    size_t n =
+        tc_bus_stats(control->services->notice.bus, subscribers, TC_BUS_SUBSCRIBERS_MAX);
     struct tc_bus_counters bus;
 
-    tc_bus_counters(agent->bus, &bus);
+    tc_bus_counters(control->services->notice.bus, &bus);
     tocsin_begin_map(w, "bus");
     tocsin_put_uint(w, "published", bus.published);
     tocsin_put_uint(w, "delivered", bus.delivered);
@@ -388,11 +393,11 @@ static void put_bus(const struct tc_agent *agent, struct tocsin_writer *w)
     tocsin_end(w);
 }
 
-static void put_verdicts(const struct tc_agent *agent, struct tocsin_writer *w)
+static void put_verdicts(const struct tc_control *control, struct tocsin_writer *w)
 {
     struct tc_verdict_counters c;
 
-    tc_judge_counters(agent->judge, &c);
+    tc_judge_counters(control->services->judge, &c);
     tocsin_begin_map(w, "verdict");
     tocsin_put_uint(w, "asked", c.opened);
     tocsin_put_uint(w, "allowed", c.closed[TC_VERDICT_ALL_ALLOWED]);
@@ -406,12 +411,12 @@ static void put_verdicts(const struct tc_agent *agent, struct tocsin_writer *w)
     tocsin_end(w);
 }
 
-static void put_journal(const struct tc_agent *agent, struct tocsin_writer *w)
+static void put_journal(const struct tc_control *control, struct tocsin_writer *w)
 {
     struct tc_journal_counters c = {0};
 
-    if (agent->journal)
-        tc_journal_counters(agent->journal, &c);
+    if (control->services->journal)
+        tc_journal_counters(control->services->journal, &c);
     tocsin_begin_map(w, "journal");
     tocsin_put_uint(w, "stored", c.stored);
     tocsin_put_uint(w, "pending", c.pending);
@@ -420,7 +425,7 @@ static void put_journal(const struct tc_agent *agent, struct tocsin_writer *w)
     tocsin_end(w);
 }
 
-static void diagnostic_stats(struct tc_agent *agent, struct tc_rpc_call *call,
+static void diagnostic_stats(struct tc_control *control, struct tc_rpc_call *call,
                              const void *params, size_t len)
 {
     struct tocsin_writer w;
@@ -428,16 +433,16 @@ static void diagnostic_stats(struct tc_agent *agent, struct tc_rpc_call *call,
     (void)params;
     (void)len;
     tc_call_begin(&w);
-    tocsin_put_uint(&w, "starts", agent->pulse->starts);
+    tocsin_put_uint(&w, "starts", control->services->pulse->starts);
     tocsin_put_uint(&w, "log_lines_lost", tc_log_lost());
-    put_bus(agent, &w);
-    put_verdicts(agent, &w);
-    put_journal(agent, &w);
+    put_bus(control, &w);
+    put_verdicts(control, &w);
+    put_journal(control, &w);
     tocsin_begin_array(&w, "clients");
-    tc_rpc_stats(agent->control->rpc, &w);
+    tc_rpc_stats(control->rpc, &w);
     tocsin_end(&w);
     tocsin_begin_array(&w, "plugins");
-    tc_registry_put_all(agent->registry, &w);
+    tc_registry_put_all(control->services->registry, &w);
     tocsin_end(&w);
     tc_call_end(call, &w);
 }

@@ -10,6 +10,7 @@
 #include <tocsin/event.h>
 
 #include "core/control.h"
+#include "core/services.h"
 #include "ipc/rpc.h"
 
 /* A call that waits for a plugin's rpc.reply; free when `call` is NULL. */
@@ -20,7 +21,9 @@ struct tc_forwarded {
 };
 
 struct tc_control {
-    struct tc_agent *agent;
+    struct tc_control_options options;
+    const struct tc_services *services; /* options.services */
+    struct tc_protection *protection;   /* options.protection */
     struct tc_rpc *rpc;
     struct tc_subscriber *subscriber; /* to the plugins' answers */
     struct tc_forwarded forwarded[TC_CONTROL_FORWARDED_MAX];
@@ -31,7 +34,7 @@ struct tc_control {
 struct tc_control_method {
     const char *name;
     bool changes; /* something: takes root, and is journalled */
-    void (*run)(struct tc_agent *agent, struct tc_rpc_call *call, const void *params,
+    void (*run)(struct tc_control *control, struct tc_rpc_call *call, const void *params,
                 size_t len);
 };
 
@@ -39,19 +42,19 @@ struct tc_control_method {
 const struct tc_control_method *tc_control_method(const char *name);
 
 /* core/control_approval.c */
-void tc_control_approval_list(struct tc_agent *agent, struct tc_rpc_call *call,
+void tc_control_approval_list(struct tc_control *control, struct tc_rpc_call *call,
                               const void *params, size_t len);
-void tc_control_approval_grant(struct tc_agent *agent, struct tc_rpc_call *call,
+void tc_control_approval_grant(struct tc_control *control, struct tc_rpc_call *call,
                                const void *params, size_t len);
-void tc_control_approval_deny(struct tc_agent *agent, struct tc_rpc_call *call,
+void tc_control_approval_deny(struct tc_control *control, struct tc_rpc_call *call,
                               const void *params, size_t len);
-void tc_control_approval_revoke(struct tc_agent *agent, struct tc_rpc_call *call,
+void tc_control_approval_revoke(struct tc_control *control, struct tc_rpc_call *call,
                                 const void *params, size_t len);
-void tc_control_approval_retry(struct tc_agent *agent, struct tc_rpc_call *call,
+void tc_control_approval_retry(struct tc_control *control, struct tc_rpc_call *call,
                                const void *params, size_t len);
-void tc_control_profile_list(struct tc_agent *agent, struct tc_rpc_call *call,
+void tc_control_profile_list(struct tc_control *control, struct tc_rpc_call *call,
                              const void *params, size_t len);
-void tc_control_profile_check(struct tc_agent *agent, struct tc_rpc_call *call,
+void tc_control_profile_check(struct tc_control *control, struct tc_rpc_call *call,
                               const void *params, size_t len);
 
 /* Begin an answer's map, and end map and call. */

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/agent.h"
 #include "core/approver.h"
 #include "core/config.h"
 #include "core/health.h"
@@ -17,8 +16,8 @@
 #include "core/machine.h"
 #include "core/options.h"
 #include "core/protection_priv.h"
+#include "core/pulse.h"
 #include "core/registry.h"
-#include "core/supervisor.h"
 #include "ipc/event.h"
 
 #define MS UINT64_C(1000000)
@@ -52,7 +51,8 @@ static void on_slot_event(void *arg, const struct tc_slot_event *event)
     switch (event->what) {
     case TC_SLOT_OVERLAP_BEGIN:
         /* From here on both see everything: nothing may pass on an old verdict. */
-        tc_agent_note(p->agent, TOCSIN_TOPIC_VERDICT_RESET, NULL, "handover");
+        tc_notice_note(&p->services->notice, TOCSIN_TOPIC_VERDICT_RESET, NULL,
+                       "handover");
         break;
     case TC_SLOT_SWAPPED:
         tc_protection_ledger_close(p, &statistics);
@@ -96,7 +96,7 @@ static bool carry_out(struct tc_protection *p, enum tc_slot_sensor sensor)
     } else if (p->ledger) {
         tc_overlap_commit(p->overlap, tc_protection_role_of(p, sensor));
     }
-    err = tc_registry_call(p->agent->registry, s->name, start);
+    err = tc_registry_call(p->services->registry, s->name, start);
     if (err == -EBUSY)
         return false;
     s->order = TC_ORDER_NONE;
@@ -182,7 +182,7 @@ static void settle(struct tc_protection *p)
 /* For whoever has to say one day what ended when the core did. */
 static void note_holder(const struct tc_protection *p)
 {
-    struct tc_pulse *pulse = p->agent->pulse;
+    struct tc_pulse *pulse = p->services->pulse;
     enum tc_slot_sensor holder = tc_protection_holder(p);
 
     snprintf(pulse->holder, sizeof(pulse->holder), "%s",
@@ -247,7 +247,7 @@ static bool fallback_now(const struct tc_protection *p,
                    view->phase == TC_APPROVAL_PROBING;
 
     return !awaited ||
-           tc_options_bool(tc_config_core(p->agent->config), "approval.bridge");
+           tc_options_bool(tc_config_core(p->services->config), "approval.bridge");
 }
 
 /* The first prompt shows once the fallback holds the slot, or never will. */
@@ -326,7 +326,8 @@ void tc_protection_configured(struct tc_protection *p)
 
 void tc_protection_retry(struct tc_protection *p)
 {
-    memset(p->agent->pulse->sensor_ends_ns, 0, sizeof(p->agent->pulse->sensor_ends_ns));
+    memset(p->services->pulse->sensor_ends_ns, 0,
+           sizeof(p->services->pulse->sensor_ends_ns));
     tc_slot_retry(p->slot, uv_hrtime());
     tc_approver_retry(p->approver);
     tc_protection_soon(p);
@@ -341,7 +342,7 @@ void tc_protection_retry(struct tc_protection *p)
  */
 static void remember_end(struct tc_protection *p)
 {
-    struct tc_pulse *pulse = p->agent->pulse;
+    struct tc_pulse *pulse = p->services->pulse;
     uint64_t now = tc_wall_ns(), mono = uv_hrtime(), *ends = pulse->sensor_ends_ns;
 
     if (pulse->end == TC_END_NONE || !pulse->end_holder[0])
@@ -359,7 +360,8 @@ static void remember_end(struct tc_protection *p)
             tc_slot_remember_crash(p->slot, TC_SLOT_PRIMARY, mono - (now - ends[i]));
 }
 
-int tc_protection_new(struct tc_agent *agent, struct tc_protection **ret_protection)
+int tc_protection_new(const struct tc_services *services,
+                      struct tc_protection **ret_protection)
 {
     struct tc_protection *p = calloc(1, sizeof(*p));
     const struct tc_slot_callbacks callbacks = {
@@ -368,18 +370,18 @@ int tc_protection_new(struct tc_agent *agent, struct tc_protection **ret_protect
 
     if (!p)
         return err;
-    p->agent = agent;
+    p->services = services;
     p->slot = tc_slot_new(&callbacks);
     p->overlap = tc_overlap_new();
     if (p->slot && p->overlap)
-        err = tc_approver_new(agent, on_approval_changed, p, &p->approver);
+        err = tc_approver_new(services, on_approval_changed, p, &p->approver);
     if (err) {
         tc_slot_free(p->slot);
         tc_overlap_free(p->overlap);
         free(p);
         return err;
     }
-    uv_timer_init(&agent->loop, &p->timer);
+    uv_timer_init(services->loop, &p->timer);
     p->timer.data = p;
     *ret_protection = p;
     return 0;

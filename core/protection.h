@@ -14,15 +14,16 @@
 #include "core/approval.h"
 #include "core/slot.h"
 
-struct tc_agent;
+struct tc_services;
 struct tc_approver;
 struct tc_health_numbers;
 struct tc_protection;
 struct tocsin_event;
 struct tocsin_writer;
 
-/* The agent's journal, bus and health must be there. Blocks: before the loop runs. */
-int tc_protection_new(struct tc_agent *agent, struct tc_protection **ret_protection);
+/* Borrows the services, all but the journal whole. Blocks: before the loop runs. */
+int tc_protection_new(const struct tc_services *services,
+                      struct tc_protection **ret_protection);
 
 /* The plugins are loaded. `settled(arg)` once somebody protects, or nobody can. */
 void tc_protection_start(struct tc_protection *protection, void (*settled)(void *arg),

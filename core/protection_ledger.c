@@ -5,7 +5,6 @@
  */
 #include <string.h>
 
-#include "core/agent.h"
 #include "core/judge.h"
 #include "core/machine.h"
 #include "core/protection_priv.h"
@@ -36,7 +35,7 @@ void tc_protection_ledger_close(struct tc_protection *p,
     if (!p->ledger)
         return;
     tc_overlap_end(p->overlap, ret);
-    tc_judge_handover(p->agent->judge, NULL, NULL);
+    tc_judge_handover(p->services->judge, NULL, NULL);
     p->ledger = false;
 }
 
@@ -115,10 +114,10 @@ static void on_open_question(void *arg, const struct tocsin_event *question)
 void tc_protection_ledger_open(struct tc_protection *p, enum tc_slot_sensor coming)
 {
     tc_overlap_begin(p->overlap, tc_protection_role_of(p, coming), uv_hrtime());
-    tc_judge_handover(p->agent->judge, on_answered, p);
+    tc_judge_handover(p->services->judge, on_answered, p);
     p->ledger = true;
     if (tc_protection_role_of(p, coming) == TC_OVERLAP_SECOND)
-        tc_judge_each_open(p->agent->judge, on_open_question, p);
+        tc_judge_each_open(p->services->judge, on_open_question, p);
 }
 
 static int publish_by_ledger(struct tc_protection *p, const struct tocsin_event *draft,
@@ -132,9 +131,9 @@ static int publish_by_ledger(struct tc_protection *p, const struct tocsin_event 
     int err;
 
     if (tc_overlap_admit(p->overlap, &report, uv_hrtime(), &match) == TC_OVERLAP_SUPPRESS)
-        return tc_judge_withhold(p->agent->judge, draft, source, match.event_id,
+        return tc_judge_withhold(p->services->judge, draft, source, match.event_id,
                                  ret_event);
-    err = tc_judge_publish(p->agent->judge, draft, source, &event);
+    err = tc_judge_publish(p->services->judge, draft, source, &event);
     if (err)
         return err;
     tc_overlap_published(p->overlap, event->id);
@@ -154,5 +153,5 @@ int tc_protection_publish(struct tc_protection *p, const struct tocsin_event *dr
 
     if (sensor != TC_SLOT_NOBODY && !strncmp(draft->topic, "file.", 5))
         return publish_by_ledger(p, draft, source, sensor, ret_event);
-    return tc_judge_publish(p->agent->judge, draft, source, ret_event);
+    return tc_judge_publish(p->services->judge, draft, source, ret_event);
 }

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <tocsin/event.h>
 
-#include "core/agent.h"
 #include "core/approver.h"
 #include "core/machine.h"
 #include "core/protection_priv.h"
@@ -39,7 +38,7 @@ void tc_protection_catch_up(struct tc_protection *p, enum tc_slot_sensor sensor)
     tocsin_begin_map(&w, NULL);
     tocsin_put_uint(&w, "from", p->walk_from_ns);
     tocsin_end(&w);
-    tc_agent_publish(p->agent, topic, &w);
+    tc_notice_publish(&p->services->notice, topic, &w);
 }
 
 /* The holder takes a new file or new options: a gap, which the slot knows nothing of. */

@@ -7,6 +7,7 @@
 
 #include "core/overlap.h"
 #include "core/protection.h"
+#include "core/services.h"
 
 /* What the slot wants of a sensor and the registry has not been told yet. */
 enum tc_order {
@@ -25,7 +26,7 @@ struct tc_protection_sensor {
 };
 
 struct tc_protection {
-    struct tc_agent *agent;
+    const struct tc_services *services;
     struct tc_slot *slot;
     struct tc_overlap *overlap;
     struct tc_approver *approver;

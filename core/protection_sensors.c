@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/agent.h"
 #include "core/config.h"
 #include "core/loader.h"
 #include "core/options.h"
@@ -13,7 +12,7 @@
 
 static bool installed(const struct tc_protection *p, const char *name)
 {
-    const struct tc_registry *registry = p->agent->registry;
+    const struct tc_registry *registry = p->services->registry;
 
     return tc_registry_wants(registry, name) && tc_registry_plugin(registry, name);
 }
@@ -21,7 +20,7 @@ static bool installed(const struct tc_protection *p, const char *name)
 /* One that is up keeps its name, whatever else is installed by now. */
 void tc_protection_name_sensors(struct tc_protection *p)
 {
-    const struct tc_options *core = tc_config_core(p->agent->config);
+    const struct tc_options *core = tc_config_core(p->services->config);
     const char *name = tc_options_text(core, "sensor.primary");
 
     if (!p->sensors[TC_SLOT_PRIMARY].up)
@@ -61,7 +60,7 @@ enum tc_slot_sensor tc_protection_sensor_of(const struct tc_protection *p,
 uint32_t tc_protection_kind_of(const struct tc_protection *p, enum tc_slot_sensor sensor)
 {
     const struct tc_plugin *plugin =
-        tc_registry_plugin(p->agent->registry, p->sensors[sensor].name);
+        tc_registry_plugin(p->services->registry, p->sensors[sensor].name);
 
     return plugin ? tc_plugin_module(plugin)->plugin->kind : 0;
 }

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/agent.h"
 #include "core/approver.h"
 #include "core/config.h"
 #include "core/health.h"
@@ -94,8 +93,8 @@ static void remember_swap(struct tc_protection *p, const struct tc_slot_event *e
     strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
     snprintf(text, sizeof(text), "%s %s to %s (%.160s)", when, swapped_from(p, event),
              name_of(p, event->to), event->reason ? event->reason : "");
-    tc_health_report(p->agent->health, "core", TOCSIN_REPORT_FACT, "last_swap", text,
-                     NULL);
+    tc_health_report(p->services->notice.health, "core", TOCSIN_REPORT_FACT, "last_swap",
+                     text, NULL);
     tc_log(TOCSIN_LOG_NOTICE, "agent", "sensor swapped from %s to %s: %s",
            swapped_from(p, event), name_of(p, event->to),
            event->reason ? event->reason : "");
@@ -111,7 +110,7 @@ void tc_protection_tell(struct tc_protection *p, const struct tc_slot_event *eve
     tocsin_begin_map(&w, NULL);
     put_event(p, &w, event, statistics);
     tocsin_end(&w);
-    tc_agent_publish(p->agent, tc_slot_topic(event->what), &w);
+    tc_notice_publish(&p->services->notice, tc_slot_topic(event->what), &w);
     if (event->what == TC_SLOT_SWAPPED)
         remember_swap(p, event);
 }
@@ -185,8 +184,9 @@ static void add_switched_off(const struct tc_protection *p,
     struct tc_plugin_settings settings;
     struct tc_health_issue *issue;
 
-    if (slot->holder != TC_SLOT_FALLBACK || tc_registry_wants(p->agent->registry, name) ||
-        tc_config_plugin_settings(p->agent->config, name, &settings))
+    if (slot->holder != TC_SLOT_FALLBACK ||
+        tc_registry_wants(p->services->registry, name) ||
+        tc_config_plugin_settings(p->services->config, name, &settings))
         return;
     issue = add(issues, max, count);
     if (!issue)
