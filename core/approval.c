@@ -144,15 +144,6 @@ void tc_approval_tick(struct tc_approval *approval, uint64_t now_ns)
     tc_approval_settle(approval, now_ns);
 }
 
-uint64_t tc_approval_next_ns(const struct tc_approval *approval)
-{
-    uint64_t end = approval->timer_started_ns + approval->config.timeout_ns;
-
-    if (approval->timer != TC_TIMER_RUNS || end < approval->timer_started_ns)
-        return UINT64_MAX;
-    return end;
-}
-
 static bool all_passed(const struct tc_approval *approval)
 {
     enum tc_gate_state states[TC_GATES];

@@ -168,6 +168,15 @@ static bool due_to_profile(const struct tc_gate_facts *gate)
 
 /* ---- Telling. ---- */
 
+uint64_t tc_approval_next_ns(const struct tc_approval *approval)
+{
+    uint64_t end = approval->timer_started_ns + approval->config.timeout_ns;
+
+    if (approval->timer != TC_TIMER_RUNS || end < approval->timer_started_ns)
+        return UINT64_MAX;
+    return end;
+}
+
 uint64_t tc_approval_left_ns(const struct tc_approval *approval, uint64_t now_ns)
 {
     uint64_t end = tc_approval_next_ns(approval);

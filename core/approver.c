@@ -19,36 +19,6 @@
 #include "core/why.h"
 
 #define MS UINT64_C(1000000)
-#define BUSY_MS 5 /* until the registry is asked again */
-
-static void on_timer(uv_timer_t *timer);
-
-/* After everything that may have moved a gate. */
-void tc_approver_moved(struct tc_approver *a)
-{
-    uint64_t now = uv_hrtime(), next;
-
-    if (a->closing)
-        return;
-    next = tc_approver_network_settle(a) ? tc_approval_next_ns(a->approval)
-                                         : now + BUSY_MS * MS;
-    if (next == UINT64_MAX) {
-        uv_timer_stop(&a->timer);
-    } else {
-        uv_update_time(a->timer.loop);
-        uv_timer_start(&a->timer, on_timer, next > now ? (next - now + MS - 1) / MS : 0,
-                       0);
-    }
-    a->changed(a->arg);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-    struct tc_approver *a = timer->data;
-
-    tc_approval_tick(a->approval, uv_hrtime());
-    tc_approver_moved(a);
-}
 
 /* ---- probes ---- */
 
@@ -291,28 +261,6 @@ void tc_approver_answer(struct tc_approver *a, enum tc_gate gate,
 
 /* ---- life ---- */
 
-static void gone(struct tc_approver *a)
-{
-    tc_approval_free(a->approval);
-    for (size_t i = 0; i < TC_APPROVER_TEXTS; i++)
-        free(a->texts[i]);
-    free(a);
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-    struct tc_approver *a = handle->data;
-
-    gone(a);
-}
-
-/* One piece of work less; the last one of a closing approver closes it. */
-void tc_approver_release(struct tc_approver *a)
-{
-    if (--a->work == 0 && a->closing)
-        uv_close((uv_handle_t *)&a->timer, on_closed);
-}
-
 int tc_approver_new(const struct tc_services *services, void (*changed)(void *arg),
                     void *arg, struct tc_approver **ret_approver)
 {
@@ -330,7 +278,7 @@ int tc_approver_new(const struct tc_services *services, void (*changed)(void *ar
     a->work = 1; /* the approver itself, until it is freed */
     a->approval = tc_approval_new(&config, &callbacks);
     if (!a->approval || tc_approver_profiles_init(a)) {
-        gone(a);
+        tc_approver_destroy(a);
         return -ENOMEM;
     }
     uv_timer_init(services->loop, &a->timer);

@@ -52,11 +52,14 @@ struct tc_approver {
     bool network_called, network_runs;
 };
 
-/* Gives back one piece of work (`work`); the last one of a closing approver ends it. */
-void tc_approver_release(struct tc_approver *approver);
-
-/* After everything that may have moved a gate: the timer, and who is to be told. */
+/*
+ * approver_loop.c. moved: after everything that may have moved a gate: the timer, and who
+ * is to be told. release: gives back one piece of work (`work`); the last one of a
+ * closing approver ends it. destroy: at once, where no handle is open yet.
+ */
 void tc_approver_moved(struct tc_approver *approver);
+void tc_approver_release(struct tc_approver *approver);
+void tc_approver_destroy(struct tc_approver *approver);
 
 /* approver_tell.c: struct tc_approval_callbacks.event; arg is the approver. */
 void tc_approver_tell(void *arg, const struct tc_approval_event *event);

@@ -57,7 +57,7 @@ void tc_control_profile_list(struct tc_control *control, struct tc_rpc_call *cal
 void tc_control_profile_check(struct tc_control *control, struct tc_rpc_call *call,
                               const void *params, size_t len);
 
-/* Begin an answer's map, and end map and call. */
+/* control_call.c: begin an answer's map, and end map and call. */
 void tc_call_begin(struct tocsin_writer *w);
 void tc_call_end(struct tc_rpc_call *call, struct tocsin_writer *w);
 

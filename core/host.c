@@ -274,7 +274,6 @@ static void fill_in(struct tocsin_host *pub)
     pub->event_ref = event_ref;
     pub->event_unref = event_unref;
     pub->complete = complete;
-    tc_ledger_bind(pub);
 }
 
 int tc_host_init(struct tc_host *host, const struct tc_plugin_env *env,
@@ -312,7 +311,7 @@ int tc_host_init(struct tc_host *host, const struct tc_plugin_env *env,
 
 void tc_host_done(struct tc_host *host)
 {
-    assert(!host->depth && !tc_ledger_busy(host));
+    assert(!host->depth);
     (void)tc_held_release_all(&host->held);
     tc_held_done(&host->held);
     (void)pthread_mutex_destroy(&host->post_lock);

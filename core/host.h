@@ -79,7 +79,7 @@ int tc_host_init(struct tc_host *host, const struct tc_plugin_env *env,
                  const struct tocsin_plugin *plugin, const struct tc_options *options,
                  void (*settle)(void *arg), void *arg);
 
-/* Nothing may be held and no handle open: after init, or once tc_host_busy is false. */
+/* Nothing may be held and no handle open: after init, or once tc_ledger_busy is false. */
 void tc_host_done(struct tc_host *host);
 
 /* Bracket every call into the plugin. They nest; the last leave calls settle. */
@@ -91,7 +91,8 @@ bool tc_host_may_publish(const struct tc_host *host, const char *topic);
 
 /* ---- ledger.c ---- */
 
-/* Sets the calls that ledger.c implements. */
+/* Sets the calls that ledger.c implements: after tc_host_init, before the plugin has any.
+ */
 void tc_ledger_bind(struct tocsin_host *pub);
 
 /* From here the plugin may make timers, watches, work and posts. */

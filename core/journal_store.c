@@ -179,42 +179,6 @@ static const struct row_kind {
      TC_STORE_PUT_RESPONSE, false},
 };
 
-int tc_store_errno(sqlite3 *db, int rc)
-{
-    int err = sqlite3_system_errno(db);
-
-    switch (rc & 0xff) {
-    case SQLITE_OK:
-    case SQLITE_ROW:
-    case SQLITE_DONE:
-        return 0;
-    case SQLITE_FULL:
-        return -ENOSPC;
-    case SQLITE_READONLY:
-        return -EROFS;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return -EBUSY;
-    case SQLITE_NOMEM:
-        return -ENOMEM;
-    case SQLITE_PERM:
-    case SQLITE_AUTH:
-        return -EACCES;
-    case SQLITE_CONSTRAINT:
-    case SQLITE_TOOBIG:
-    case SQLITE_MISMATCH:
-    case SQLITE_RANGE:
-        return -EINVAL;
-    case SQLITE_IOERR:
-    case SQLITE_CANTOPEN:
-        return err > 0 ? -err : -EIO;
-    default:
-        /* CORRUPT and NOTADB; and ERROR: our fixed statements fail so only when the
-         * tables are not those that the schema made. */
-        return -EUCLEAN;
-    }
-}
-
 const char *tc_store_why(const struct tc_store *store)
 {
     return sqlite3_errmsg(store->db);

@@ -97,16 +97,6 @@ static void deliver(void *arg, struct tc_event *event)
 
 /* ---- Subscription ---- */
 
-static bool subscribes(const struct tc_plugin *plugin)
-{
-    return plugin->calls->subscribes && *plugin->calls->subscribes;
-}
-
-bool tc_plugin_votes(const struct tc_plugin *plugin)
-{
-    return subscribes(plugin) && tc_host_may_publish(&plugin->host, TOCSIN_TOPIC_VERDICT);
-}
-
 static int subscribe(struct tc_plugin *plugin)
 {
     struct tc_subscription what = {.name = plugin->host.name,
@@ -116,7 +106,7 @@ static int subscribe(struct tc_plugin *plugin)
                                    .arg = plugin};
     int rc;
 
-    if (plugin->subscriber || !subscribes(plugin))
+    if (plugin->subscriber || !tc_plugin_subscribes(plugin))
         return 0;
     rc = tc_bus_subscribe(plugin->env->bus, &what, &plugin->subscriber);
     if (rc)
@@ -472,8 +462,10 @@ int tc_plugin_new(const struct tc_plugin_env *env, struct tc_module *module,
         tc_why(why, "plugin %s: %s", module->plugin->name, strerror(-rc));
         goto out;
     }
+    tc_ledger_bind(&plugin->host.pub);
     rc = call_init(plugin, why);
     if (rc) {
+        assert(!tc_ledger_busy(&plugin->host));
         tc_host_done(&plugin->host);
         goto out;
     }

@@ -8,6 +8,17 @@
 #include "core/plugin_state.h"
 #include "ipc/bus.h"
 
+bool tc_plugin_subscribes(const struct tc_plugin *plugin)
+{
+    return plugin->calls->subscribes && *plugin->calls->subscribes;
+}
+
+bool tc_plugin_votes(const struct tc_plugin *plugin)
+{
+    return tc_plugin_subscribes(plugin) &&
+           tc_host_may_publish(&plugin->host, TOCSIN_TOPIC_VERDICT);
+}
+
 enum tc_plugin_state tc_plugin_state(const struct tc_plugin *plugin)
 {
     return plugin->state;

@@ -45,6 +45,9 @@ struct tc_plugin {
     char why[TC_WHY_MAX];
 };
 
+/* plugin_facts.c: whether it wants any events. */
+bool tc_plugin_subscribes(const struct tc_plugin *plugin);
+
 /* Whether it is asked about AUTH events: it subscribes, and may publish `verdict`. */
 bool tc_plugin_votes(const struct tc_plugin *plugin);
 

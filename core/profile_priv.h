@@ -58,6 +58,9 @@ int tc_profile_refuse_at(const struct tc_profile_source *source, plist_t node,
                          char why[256], const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* How many elements the tree has, keys included. */
+size_t tc_profile_count(plist_t root);
+
 /* Checks the keys that we know of one payload; `type` is its PayloadType. */
 int tc_profile_payload_check(const struct tc_profile_source *source, plist_t payload,
                              const char *type, char why[256]);

@@ -51,7 +51,7 @@ struct tc_protection {
 void tc_protection_soon(struct tc_protection *protection);
 enum tc_slot_sensor tc_protection_holder(const struct tc_protection *protection);
 
-/* protection_plugins.c: has the sensor, which holds, look at what was written since
+/* protection_catch_up.c: has the sensor, which holds, look at what was written since
  * gap_from_ns; or once more, if the holder before it may not have come to the end. */
 void tc_protection_catch_up(struct tc_protection *protection, enum tc_slot_sensor sensor);
 
@@ -76,7 +76,11 @@ void tc_protection_ledger_open(struct tc_protection *protection,
 void tc_protection_ledger_close(struct tc_protection *protection,
                                 struct tc_overlap_statistics *ret);
 
-/* protection_tell.c */
+/* The plugin's name; "none" of TC_SLOT_NOBODY. */
+const char *tc_protection_name_of(const struct tc_protection *protection,
+                                  enum tc_slot_sensor sensor);
+
+/* protection_events.c */
 void tc_protection_tell(struct tc_protection *protection,
                         const struct tc_slot_event *event,
                         const struct tc_overlap_statistics *statistics);

@@ -64,3 +64,9 @@ uint32_t tc_protection_kind_of(const struct tc_protection *p, enum tc_slot_senso
 
     return plugin ? tc_plugin_module(plugin)->plugin->kind : 0;
 }
+
+const char *tc_protection_name_of(const struct tc_protection *p,
+                                  enum tc_slot_sensor sensor)
+{
+    return sensor == TC_SLOT_NOBODY ? "none" : p->sensors[sensor].name;
+}

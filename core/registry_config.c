@@ -251,7 +251,7 @@ static void ignore_outcome(void *arg, int status, const char *why)
     (void)why; /* the registry's event has told it */
 }
 
-void tc_plan_settled(struct tc_registry *registry)
+static void plan_settled(struct tc_registry *registry)
 {
     struct tc_plan *plan = registry->plan;
 
@@ -314,6 +314,7 @@ void tc_registry_apply(struct tc_registry *registry, const struct tc_config *con
     plan->arg = arg;
     plan->work.data = plan;
     registry->plan = plan;
+    registry->plan_settled = plan_settled;
     plan->err = plan_items(plan);
     if (!plan->err)
         err = uv_queue_work(registry->env.loop, &plan->work, plan_load, plan_loaded);

@@ -49,6 +49,9 @@ struct tc_registry {
     tc_registry_done_fn done; /* of boot or stop; when all entries are idle */
     void *arg;
     struct tc_plan *plan; /* a configuration being applied, or NULL */
+    /* Set by registry_config.c with its first plan; called whenever all entries are idle.
+     */
+    void (*plan_settled)(struct tc_registry *registry);
 };
 
 struct tc_entry *tc_entry_find(const struct tc_registry *registry, const char *name);
@@ -78,8 +81,5 @@ void tc_entry_unwanted(struct tc_entry *entry);
 /* Looks at everything soon. */
 void tc_registry_step_soon(struct tc_registry *registry, uint64_t ms);
 bool tc_registry_idle(const struct tc_registry *registry);
-
-/* Called by each step once all entries are idle. */
-void tc_plan_settled(struct tc_registry *registry);
 
 #endif

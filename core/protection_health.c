@@ -1,121 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: what is told of the slot: its events on the bus and in the log, its issues in
- * health, and the facts that go with them. */
-#include <inttypes.h>
+/* Owns: what health says of protection: who holds the slot, and its issues. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/approver.h"
 #include "core/config.h"
 #include "core/health.h"
-#include "core/log.h"
 #include "core/machine.h"
 #include "core/protection_priv.h"
 #include "core/registry.h"
-
-#define US UINT64_C(1000)
-
-static const char *name_of(const struct tc_protection *p, enum tc_slot_sensor sensor)
-{
-    return sensor == TC_SLOT_NOBODY ? "none" : p->sensors[sensor].name;
-}
-
-/* The slot's clock is CLOCK_MONOTONIC; what people read is since the epoch. */
-static uint64_t since_epoch(uint64_t mono_ns)
-{
-    return tc_wall_ns() - (uv_hrtime() - mono_ns);
-}
-
-static void put_statistics(struct tocsin_writer *w, const struct tc_slot_event *event,
-                           const struct tc_overlap_statistics *statistics)
-{
-    bool es_comes = event->to == TC_SLOT_PRIMARY;
-
-    tocsin_put_uint(w, "matched", statistics->matched);
-    tocsin_put_uint(w, "only_from",
-                    es_comes ? statistics->only_second : statistics->only_first);
-    tocsin_put_uint(w, "only_to",
-                    es_comes ? statistics->only_first : statistics->only_second);
-    tocsin_put_uint(w, "suppressed", statistics->suppressed);
-    tocsin_put_uint(w, "microseconds", (event->to_ns - event->from_ns) / US);
-}
-
-/* A slot that nobody has held so far was kept for the primary. */
-static const char *swapped_from(const struct tc_protection *p,
-                                const struct tc_slot_event *event)
-{
-    bool kept = event->what == TC_SLOT_SWAPPED && event->from == TC_SLOT_NOBODY &&
-                event->to == TC_SLOT_FALLBACK;
-
-    return name_of(p, kept ? TC_SLOT_PRIMARY : event->from);
-}
-
-static void put_event(struct tc_protection *p, struct tocsin_writer *w,
-                      const struct tc_slot_event *event,
-                      const struct tc_overlap_statistics *statistics)
-{
-    switch (event->what) {
-    case TC_SLOT_OVERLAP_BEGIN:
-    case TC_SLOT_OVERLAP_END:
-    case TC_SLOT_ABORTED:
-    case TC_SLOT_SWAPPED:
-        tocsin_put_str(w, "from", swapped_from(p, event));
-        tocsin_put_str(w, "to", name_of(p, event->to));
-        break;
-    case TC_SLOT_GAP_CLOSED:
-        tocsin_put_str(w, "sensor", name_of(p, event->sensor));
-        tocsin_put_uint(w, "from", p->gap_told_ns); /* the same number twice */
-        tocsin_put_uint(w, "to", since_epoch(event->to_ns));
-        break;
-    case TC_SLOT_GAP_OPENED:
-        p->gap_told_ns = since_epoch(event->from_ns);
-        tocsin_put_uint(w, "from", p->gap_told_ns);
-        break;
-    default:
-        tocsin_put_str(w, "sensor", name_of(p, event->sensor));
-    }
-    if (event->what == TC_SLOT_SWAPPED)
-        put_statistics(w, event, statistics);
-    if (event->n)
-        tocsin_put_uint(w, "n", event->n);
-    if (event->reason && *event->reason)
-        tocsin_put_str(w, TOCSIN_FIELD_REASON, event->reason);
-}
-
-static void remember_swap(struct tc_protection *p, const struct tc_slot_event *event)
-{
-    char text[256], when[32];
-    time_t now = time(NULL);
-    struct tm tm;
-
-    gmtime_r(&now, &tm);
-    strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    snprintf(text, sizeof(text), "%s %s to %s (%.160s)", when, swapped_from(p, event),
-             name_of(p, event->to), event->reason ? event->reason : "");
-    tc_health_report(p->services->notice.health, "core", TOCSIN_REPORT_FACT, "last_swap",
-                     text, NULL);
-    tc_log(TOCSIN_LOG_NOTICE, "agent", "sensor swapped from %s to %s: %s",
-           swapped_from(p, event), name_of(p, event->to),
-           event->reason ? event->reason : "");
-}
-
-void tc_protection_tell(struct tc_protection *p, const struct tc_slot_event *event,
-                        const struct tc_overlap_statistics *statistics)
-{
-    struct tocsin_writer w;
-    uint8_t buf[1024];
-
-    tocsin_writer_init(&w, buf, sizeof(buf));
-    tocsin_begin_map(&w, NULL);
-    put_event(p, &w, event, statistics);
-    tocsin_end(&w);
-    tc_notice_publish(&p->services->notice, tc_slot_topic(event->what), &w);
-    if (event->what == TC_SLOT_SWAPPED)
-        remember_swap(p, event);
-}
-
-/* ---- health ---- */
 
 static struct tc_health_issue *add(struct tc_health_issue *issues, size_t max,
                                    size_t *count)
@@ -193,7 +86,7 @@ static void add_switched_off(const struct tc_protection *p,
         return;
     snprintf(issue->id, sizeof(issue->id), "sensor.%.50s", name);
     snprintf(issue->text, sizeof(issue->text), "sensor %s is switched off, %s protects",
-             name, name_of(p, slot->holder));
+             name, tc_protection_name_of(p, slot->holder));
     snprintf(issue->fix, sizeof(issue->fix), "tocsin plugin enable %.60s", name);
 }
 
@@ -210,7 +103,7 @@ static void add_switching(const struct tc_protection *p, const struct tc_slot_vi
     issue->note = true;
     snprintf(issue->id, sizeof(issue->id), "core.switching");
     snprintf(issue->text, sizeof(issue->text), "switching sensor to %s",
-             name_of(p, slot->coming));
+             tc_protection_name_of(p, slot->coming));
     snprintf(issue->fix, sizeof(issue->fix), "wait a moment");
 }
 
