@@ -13,9 +13,9 @@
 #include <tocsin/plugin.h>
 #include <uv.h>
 
-#include "core/journal.h"
-#include "core/journal_store.h"
-#include "core/journal_thread.h"
+#include "core/journal/journal.h"
+#include "core/journal/journal_store.h"
+#include "core/journal/journal_thread.h"
 #include "ipc/event.h"
 #include "ipc/topic.h"
 

@@ -16,7 +16,7 @@
 #include <uv.h>
 #include <yara.h>
 
-#include "core/supervisor.h"
+#include "core/daemon/supervisor.h"
 
 #define LOOK_S ((TC_PULSE_STALE_MS - TC_PULSE_EVERY_MS) / 1000)
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Owns: how everything here is compiled, and the kinds of target that are made often:
 #   tocsin_plugin(NAME SOURCES... [LIBS ...])   a plugin, plugins/<name>/
+#   tocsin_room(FOLDER [EXCEPT FILES...] [LIBS ...])
+#                                               the library of one folder, see below
 #   tocsin_sources(VAR [FOLDERS...])            every .c of this folder and of the named ones in it
 #   tocsin_bpf(NAME)                            bpf/<name>.bpf.c, compiled for the kernel, in tocsin_<name>
 
@@ -46,6 +48,27 @@ function(tocsin_sources var)
     list(TRANSFORM ARGN REPLACE "(.+)" "${CMAKE_CURRENT_SOURCE_DIR}/\\1/*.c")
     file(GLOB found CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c ${ARGN})
     set(${var} ${found} PARENT_SCOPE)
+endfunction()
+
+# The library of one folder: core/slot is tocsin_core_slot. Its headers are included from the top,
+# "core/slot/slot.h", which finds them through a link in the build folder that only those who link
+# the room have in their include path: who may include what is what the LIBS say, and no more.
+function(tocsin_room folder)
+    cmake_parse_arguments(arg "" "" "EXCEPT;LIBS" ${ARGN})
+    cmake_path(ABSOLUTE_PATH folder NORMALIZE OUTPUT_VARIABLE source)
+    string(REGEX REPLACE "/$" "" source ${source})
+    cmake_path(RELATIVE_PATH source BASE_DIRECTORY ${PROJECT_SOURCE_DIR} OUTPUT_VARIABLE path)
+    string(REPLACE / _ name ${path})
+    file(GLOB files CONFIGURE_DEPENDS ${source}/*.c)
+    list(TRANSFORM arg_EXCEPT PREPEND ${source}/)
+    list(REMOVE_ITEM files ${arg_EXCEPT})
+    set(link ${PROJECT_BINARY_DIR}/rooms/${name}/${path})
+    cmake_path(GET link PARENT_PATH parent)
+    file(MAKE_DIRECTORY ${parent})
+    file(CREATE_LINK ${source} ${link} SYMBOLIC)
+    add_library(tocsin_${name} STATIC ${files})
+    target_include_directories(tocsin_${name} PUBLIC ${PROJECT_BINARY_DIR}/rooms/${name})
+    target_link_libraries(tocsin_${name} PUBLIC ${arg_LIBS})
 endfunction()
 
 function(tocsin_plugin name)

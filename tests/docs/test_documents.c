@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/approval.h"
-#include "core/health.h"
-#include "core/slot.h"
+#include "core/approval/approval.h"
+#include "core/base/health.h"
+#include "core/slot/slot.h"
 
 #define TEXT_MAX (1 << 18)
 

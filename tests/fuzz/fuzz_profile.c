@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/profile.h"
+#include "core/profile/profile.h"
 #include "ipc/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

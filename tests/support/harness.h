@@ -29,7 +29,7 @@
 #include <tocsin/plugin.h>
 #include <uv.h>
 
-#include "core/plugin.h"
+#include "core/host/plugin.h"
 
 struct tc_bus;
 struct tc_subscriber;

@@ -23,7 +23,7 @@
 #include <tocsin/plugin.h>
 #include <uv.h>
 
-#include "core/journal.h"
+#include "core/journal/journal.h"
 #include "ipc/event.h"
 #include "ipc/topic.h"
 

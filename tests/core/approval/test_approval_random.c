@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "core/approval.h"
+#include "core/approval/approval.h"
 
 #define SEQUENCES 100000
 #define CALLS_MAX 40

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/approval.h"
+#include "core/approval/approval.h"
 
 #define MS UINT64_C(1000000)
 #define SECOND (1000 * MS)

@@ -18,7 +18,7 @@
 #include <tocsin/event.h>
 #include <unistd.h>
 
-#include "core/consent.h"
+#include "core/approval/consent.h"
 
 #define KILLS 500
 

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/probe.h"
+#include "core/approval/probe.h"
 #include "tests/support/skip.h"
 
 #define NOBODY 65534

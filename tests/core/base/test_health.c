@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/health.h"
+#include "core/base/health.h"
 
 #define SECOND 1000000000ull
 

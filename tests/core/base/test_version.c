@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "core/version.h"
+#include "core/base/version.h"
 
 static void versions_compare_by_number(void **state)
 {

@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "core/config.h"
+#include "core/conf/config.h"
 
 #define SAMPLE TEST_SOURCE_DIR "/config/tocsin.yaml"
 #define MANUAL TEST_SOURCE_DIR "/docs/man/tocsin.yaml.5"

@@ -14,9 +14,9 @@
 
 #include <cmocka.h>
 
-#include "core/config.h"
-#include "core/nearest.h"
-#include "core/options.h"
+#include "core/conf/config.h"
+#include "core/base/nearest.h"
+#include "core/conf/options.h"
 
 #define TABLE(entries) ((struct tc_option_table){entries, sizeof((entries)[0])})
 

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/supervisor.h"
+#include "core/daemon/supervisor.h"
 
 /* What a core says of itself on its pipe when it starts. */
 struct hello {

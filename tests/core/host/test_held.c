@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "core/held.h"
+#include "core/host/held.h"
 
 #include <stdlib.h>
 

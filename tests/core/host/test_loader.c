@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "core/loader.h"
+#include "core/host/loader.h"
 
 #include "tests/support/skip.h"
 #include <elf.h>

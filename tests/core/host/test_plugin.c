@@ -18,8 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/loader.h"
-#include "core/options.h"
+#include "core/host/loader.h"
+#include "core/conf/options.h"
 #include "ipc/bus.h"
 
 #define FIXTURE(name) TEST_FIXTURES "/tocsin_" name ".so"

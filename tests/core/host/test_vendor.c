@@ -16,8 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/config.h"
-#include "core/loader.h"
+#include "core/conf/config.h"
+#include "core/host/loader.h"
 #include "tests/support/skip.h"
 
 /* The line of the guide, to the letter; the test says where pkg-config finds tocsin.pc.

@@ -2,7 +2,7 @@
 /* The journal's database alone: its limits and its schema. */
 #include "tests/support/journal_fixture.h"
 
-#include "core/journal_store.h"
+#include "core/journal/journal_store.h"
 
 static struct tc_store *open_store(const struct fixture *f, int64_t events, int64_t bytes)
 {

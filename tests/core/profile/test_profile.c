@@ -17,7 +17,7 @@
 #include <errno.h>
 #include <plist/plist.h>
 
-#include "core/profile.h"
+#include "core/profile/profile.h"
 #include "tests/support/profile_text.h"
 #include "tests/support/skip.h"
 

@@ -20,7 +20,7 @@
 #include <tocsin/event.h>
 #include <unistd.h>
 
-#include "core/profiles.h"
+#include "core/profile/profiles.h"
 #include "ipc/json.h"
 #include "tests/support/profile_text.h"
 #include "tests/support/skip.h"

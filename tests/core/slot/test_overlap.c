@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "core/overlap.h"
+#include "core/slot/overlap.h"
 
 #define US UINT64_C(1000)
 #define MS (1000 * US)

@@ -15,8 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/overlap.h"
-#include "core/slot.h"
+#include "core/slot/overlap.h"
+#include "core/slot/slot.h"
 
 #define US UINT64_C(1000)
 #define MS (1000 * US)

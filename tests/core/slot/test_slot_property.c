@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/slot.h"
+#include "core/slot/slot.h"
 
 #define SECOND UINT64_C(1000000000)
 #define LIVES 100000

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "core/verdict.h"
+#include "core/verdict/verdict.h"
 
 #define SECOND 1000000000ull
 #define AV 1u

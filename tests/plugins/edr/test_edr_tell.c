@@ -5,7 +5,7 @@
 
 #include "test_edr_util.h"
 
-#include "core/journal_store.h"
+#include "core/journal/journal_store.h"
 
 static const char rule_text[] =
     "title: Shell over a socket\n"

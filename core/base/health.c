@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/base/health.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A fact (no fix) or an issue, in the order in which they came. */
+struct entry {
+    struct entry *next;
+    char *owner, *key, *text, *fix;
+};
+
+struct tc_health {
+    struct entry *facts, *issues;
+    unsigned issue_count;
+    uint64_t issues_left_out;
+};
+
+struct tc_health *tc_health_new(void)
+{
+    return calloc(1, sizeof(struct tc_health));
+}
+
+static void entry_free(struct entry *e)
+{
+    free(e->owner);
+    free(e->key);
+    free(e->text);
+    free(e->fix);
+    free(e);
+}
+
+static struct entry *entry_new(const char *owner, const char *key, const char *text,
+                               const char *fix)
+{
+    struct entry *e = calloc(1, sizeof(*e));
+
+    if (!e)
+        return NULL;
+    e->owner = strdup(owner);
+    e->key = strdup(key);
+    e->text = strdup(text);
+    e->fix = fix ? strdup(fix) : NULL;
+    if (e->owner && e->key && e->text && (!fix || e->fix))
+        return e;
+    entry_free(e);
+    return NULL;
+}
+
+static struct entry **find(struct entry **list, const char *owner, const char *key)
+{
+    while (*list && (strcmp((*list)->owner, owner) || strcmp((*list)->key, key)))
+        list = &(*list)->next;
+    return list;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* Takes the entry at *slot out of its list. False when there is none. */
+static bool take_out(struct entry **slot)
+{
+    struct entry *e = *slot;
+
+    if (!e)
+        return false;
+    *slot = e->next;
+    entry_free(e);
+    return true;
+}
+
+/* Puts an entry where one of that key stood, or at the end. True when that changed
+ * anything. */
+static bool put_in(struct entry **slot, struct entry *fresh)
+{
+    struct entry *old = *slot;
+
+    if (!fresh)
+        return false;
+    if (old && same_text(old->text, fresh->text) && same_text(old->fix, fresh->fix)) {
+        entry_free(fresh);
+        return false;
+    }
+    fresh->next = old ? old->next : NULL;
+    *slot = fresh;
+    if (old)
+        entry_free(old);
+    return true;
+}
+
+static bool report_issue(struct tc_health *health, const char *owner, const char *key,
+                         const char *text, const char *fix)
+{
+    struct entry **slot = find(&health->issues, owner, key);
+    bool is_new = !*slot;
+
+    if (is_new && health->issue_count >= TC_HEALTH_ISSUES_MAX) {
+        health->issues_left_out++;
+        return false;
+    }
+    if (!put_in(slot, entry_new(owner, key, text, fix)))
+        return false;
+    health->issue_count += is_new;
+    return true;
+}
+
+bool tc_health_report(struct tc_health *health, const char *owner, uint32_t what,
+                      const char *key, const char *text, const char *fix)
+{
+    struct entry **slot;
+
+    if (!key)
+        return false;
+    switch (what) {
+    case TOCSIN_REPORT_FACT:
+        slot = find(&health->facts, owner, key);
+        return text ? put_in(slot, entry_new(owner, key, text, NULL)) : take_out(slot);
+    case TOCSIN_REPORT_ISSUE:
+        return text && report_issue(health, owner, key, text, fix);
+    case TOCSIN_REPORT_CLEAR:
+        if (!take_out(find(&health->issues, owner, key)))
+            return false;
+        health->issue_count--;
+        return true;
+    default:
+        return false;
+    }
+}
+
+void tc_health_forget(struct tc_health *health, const char *owner)
+{
+    struct entry **slot;
+
+    for (slot = &health->facts; *slot;) {
+        if (!strcmp((*slot)->owner, owner))
+            take_out(slot);
+        else
+            slot = &(*slot)->next;
+    }
+    for (slot = &health->issues; *slot;) {
+        if (strcmp((*slot)->owner, owner)) {
+            slot = &(*slot)->next;
+            continue;
+        }
+        take_out(slot);
+        health->issue_count--;
+    }
+}
+
+void tc_health_free(struct tc_health *health)
+{
+    if (!health)
+        return;
+    while (take_out(&health->facts))
+        ;
+    while (take_out(&health->issues))
+        ;
+    free(health);
+}
+
+const char *tc_health_fact(const struct tc_health *health, const char *key)
+{
+    for (const struct entry *e = health->facts; e; e = e->next)
+        if (!strcmp(e->key, key))
+            return e->text;
+    return NULL;
+}
+
+const char *tc_health_fact_of(const struct tc_health *health, const char *owner,
+                              const char *key)
+{
+    for (const struct entry *e = health->facts; e; e = e->next)
+        if (!strcmp(e->owner, owner) && !strcmp(e->key, key))
+            return e->text;
+    return NULL;
+}
+
+/* What protects now, or NULL: one that holds the slot and whose canary is fresh. */
+static const char *active_subsystem(const struct tc_health_numbers *numbers)
+{
+    if (!numbers->holder || !numbers->canary_ns ||
+        numbers->now_ns > numbers->canary_ns + TC_HEALTH_CANARY_NS)
+        return NULL;
+    return numbers->subsystem;
+}
+
+/* The issue that nobody reports: no sensor, or one that has gone silent. */
+static const char *sensor_issue(const struct tc_health_numbers *numbers)
+{
+    if (!numbers->real_time_enabled || active_subsystem(numbers))
+        return NULL;
+    if (numbers->holder)
+        return "the sensor's own test event has not come through for a minute";
+    return "no active event provider";
+}
+
+bool tc_health_good(const struct tc_health *health,
+                    const struct tc_health_numbers *numbers)
+{
+    for (size_t i = 0; i < numbers->issue_count; i++)
+        if (!numbers->issues[i].note)
+            return false;
+    return !health->issues && numbers->real_time_enabled && !sensor_issue(numbers);
+}
+
+static void put_issue(struct tocsin_writer *w, const char *id, const char *text,
+                      const char *fix)
+{
+    tocsin_begin_map(w, NULL);
+    tocsin_put_str(w, "id", id);
+    tocsin_put_str(w, "text", text);
+    tocsin_put_str(w, "fix", fix);
+    tocsin_end(w);
+}
+
+/* How to switch the sensor on again: where it was switched off. */
+static void put_disabled(const struct tc_health_numbers *numbers, struct tocsin_writer *w)
+{
+    char fix[256];
+
+    if (numbers->real_time_configured)
+        snprintf(fix, sizeof(fix), "tocsin plugin enable %s", numbers->sensor);
+    else
+        snprintf(fix, sizeof(fix),
+                 "set plugins.%s.enabled: true in the configuration and run tocsin "
+                 "config reload",
+                 numbers->sensor);
+    put_issue(w, "core.disabled", "real-time protection is switched off", fix);
+}
+
+static void put_issues(const struct tc_health *health,
+                       const struct tc_health_numbers *numbers, struct tocsin_writer *w)
+{
+    const char *text = sensor_issue(numbers);
+    char id[256];
+
+    tocsin_begin_array(w, "health_issues");
+    if (text)
+        put_issue(w, "core.sensor", text, "tocsin plugin list");
+    if (!numbers->real_time_enabled)
+        put_disabled(numbers, w);
+    for (size_t i = 0; i < numbers->issue_count; i++)
+        put_issue(w, numbers->issues[i].id, numbers->issues[i].text,
+                  numbers->issues[i].fix);
+    for (const struct entry *e = health->issues; e; e = e->next) {
+        snprintf(id, sizeof(id), "%s.%s", e->owner, e->key);
+        put_issue(w, id, e->text, e->fix);
+    }
+    if (health->issues_left_out) {
+        snprintf(id, sizeof(id), "%" PRIu64 " more issues were not kept",
+                 health->issues_left_out);
+        put_issue(w, "core.more_issues", id, NULL);
+    }
+    tocsin_end(w);
+}
+
+/* A filter that nobody has granted decides nothing, whatever it says. */
+static void put_network(const struct tc_health *health,
+                        const struct tc_health_numbers *numbers, struct tocsin_writer *w)
+{
+    const char *text = tc_health_fact(health, "network_events_subsystem");
+
+    tocsin_put_str(w, "network_events_subsystem",
+                   text && numbers->network_allowed ? text : "unavailable");
+}
+
+static void put_fact(const struct tc_health *health, const char *key,
+                     const char *fallback, struct tocsin_writer *w)
+{
+    const char *text = tc_health_fact(health, key);
+
+    tocsin_put_str(w, key, text ? text : fallback);
+}
+
+/* What only some agents have stands behind the fields that all have. */
+static void put_known(const struct tc_health *health, const char *key,
+                      struct tocsin_writer *w)
+{
+    const char *text = tc_health_fact(health, key);
+
+    if (text)
+        tocsin_put_str(w, key, text);
+}
+
+void tc_health_put(const struct tc_health *health,
+                   const struct tc_health_numbers *numbers, struct tocsin_writer *w)
+{
+    const char *sensor = active_subsystem(numbers);
+    const char *mechanism =
+        sensor ? tc_health_fact_of(health, numbers->holder, "sensor_mechanism") : NULL;
+
+    tocsin_put_bool(w, "healthy", tc_health_good(health, numbers));
+    put_issues(health, numbers, w);
+    put_fact(health, "app_version", "", w);
+    put_fact(health, "machine_id", "unknown", w);
+    tocsin_put_str(w, "release_ring", numbers->ring);
+    put_fact(health, "engine_version", "none", w);
+    put_fact(health, "engine_load_status", "not loaded", w);
+    tocsin_put_bool(w, "real_time_protection_enabled", numbers->real_time_enabled);
+    tocsin_put_bool(w, "real_time_protection_available", sensor != NULL);
+    tocsin_put_str(w, "real_time_protection_subsystem", sensor ? sensor : "unavailable");
+    tocsin_put_str(w, "sensor_mechanism", mechanism ? mechanism : "none");
+    put_network(health, numbers, w);
+    put_fact(health, "supplementary_events_subsystem", "unavailable", w);
+    tocsin_put_bool(w, "full_disk_access_enabled", numbers->full_disk_access);
+    tocsin_put_bool(w, "passive_mode_enabled", numbers->passive);
+    put_fact(health, "definitions_version", "none", w);
+    put_fact(health, "definitions_updated", "never", w);
+    put_fact(health, "definitions_status", "none", w);
+    put_fact(health, "tamper_protection", "unavailable", w);
+    put_fact(health, "conflicting_applications", "none", w);
+    tocsin_put_uint(w, "plugins_loaded", numbers->plugins_loaded);
+    tocsin_put_uint(w, "plugins_failed", numbers->plugins_failed);
+    tocsin_put_uint(w, "events_dropped", numbers->events_dropped);
+    put_fact(health, "last_swap", "never", w);
+    put_known(health, "sigma_rules_version", w);
+    put_known(health, "sigma_rules_updated", w);
+    put_known(health, "sigma_rules_status", w);
+    if (!numbers->managed[0])
+        return;
+    tocsin_begin_array(w, "managed");
+    for (size_t i = 0; i < 4 && numbers->managed[i]; i++)
+        tocsin_put_str(w, NULL, numbers->managed[i]);
+    tocsin_end(w);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: what the files of the configuration share: what one is made of, and the steps it
+ * is made in. For config*.c alone.
+ */
+#ifndef TC_CORE_CONFIG_PRIV_H
+#define TC_CORE_CONFIG_PRIV_H
+
+#include "core/conf/config.h"
+#include "core/conf/exclusions.h"
+#include "core/conf/yaml.h"
+
+#define TC_CONFIG_FILES_MAX 256               /* with those of conf.d */
+#define TC_CONFIG_PLUGINS_MAX 64              /* each may be a voter, one bit of 64 */
+#define TC_CONFIG_SETTINGS_MAX TC_OPTIONS_MAX /* in one plugin's section */
+#define TC_PLUGIN_NAME_BYTES_MAX 32
+
+/* One key and the file it is from; the last file that has it wins. */
+struct tc_config_setting {
+    const struct tc_yaml *yaml;
+    const struct tc_yaml_node *node;
+};
+
+struct tc_config_plugin {
+    const char *name;
+    char *place;               /* "file:line:column" of the section that came last */
+    struct tc_options *common; /* enabled, file, isolate */
+    struct tc_config_setting *settings;
+    size_t setting_count;
+};
+
+struct tc_config {
+    struct tc_options *core;
+    struct tc_exclusions *exclusions;
+    struct tc_config_setting exclusions_from; /* node is NULL when no file has any */
+    struct tc_config_plugin *plugins;
+    size_t plugin_count;
+    struct tc_yaml **files; /* everything above borrows from them */
+    size_t file_count;
+};
+
+/* config_keys.c */
+
+/* What every plugin's section may have, for a table of its own. */
+struct tc_option_table tc_config_common_table(void);
+
+/* The names of all sections, ended by NULL. */
+const char *const *tc_config_sections(void);
+
+/*
+ * What the agent asks of a text beyond its type: paths are absolute, versions are
+ * numbers. `key` is of the core table or the common one; for a list, of every item.
+ */
+int tc_config_check_text(const char *key, const char *text, char why[256]);
+bool tc_config_is_plugin_name(const char *name);
+
+/* config_apply.c */
+
+/* Adds one file to `config`, which takes it over on success. -EINVAL, -ENOMEM and why. */
+int tc_config_apply(struct tc_config *config, struct tc_yaml *yaml, char why[256]);
+
+/* What only shows once all files are in. */
+int tc_config_check_whole(const struct tc_config *config, char why[256]);
+
+/*
+ * Sets `key` of `options` from a node of `yaml`; the sentence begins with the place.
+ * -ENOENT: no such key in the table, `why` untouched.
+ */
+int tc_config_set(struct tc_options *options, const char *key, const struct tc_yaml *yaml,
+                  const struct tc_yaml_node *node, char why[256]);
+
+const struct tc_config_plugin *tc_config_find_plugin(const struct tc_config *config,
+                                                     const char *name);
+
+/* config_files.c */
+
+/* Adds `path` and the files of conf.d beside it. */
+int tc_config_apply_files(struct tc_config *config, const char *path, char why[256]);
+
+#endif

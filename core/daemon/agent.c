@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/daemon/agent_priv.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/health.h"
+#include "core/base/log.h"
+#include "core/base/machine.h"
+#include "core/base/pulse.h"
+#include "core/base/why.h"
+#include "core/conf/config.h"
+#include "core/daemon/blame.h"
+#include "core/host/registry.h"
+#include "core/journal/journal.h"
+#include "core/protect/protection.h"
+#include "core/verdict/judge.h"
+#include "ipc/bus.h"
+#include "ipc/event.h"
+
+#define TURN_MAX 512 /* events delivered before the loop polls again */
+#define DROPS_EVERY_MS 1000
+#define CRASHES_MAX 3                                  /* of one plugin within ... */
+#define CRASHES_WITHIN_NS (600 * UINT64_C(1000000000)) /* ... before it is left out */
+
+/* ---- bus and loop ---- */
+
+static void on_drop_timer(uv_timer_t *timer)
+{
+    struct tc_agent *agent = timer->data;
+
+    if (tc_bus_report_drops(agent->services.notice.bus))
+        uv_timer_start(timer, on_drop_timer, DROPS_EVERY_MS, 0);
+}
+
+static void on_turn(uv_check_t *check)
+{
+    struct tc_agent *agent = check->data;
+
+    if (!tc_bus_turn(agent->services.notice.bus, TURN_MAX)) {
+        uv_idle_stop(&agent->turn_due);
+        uv_check_stop(check);
+    }
+    /* The first loss is told at once; while the timer runs, the next ones wait for it. */
+    if (tc_bus_has_drops(agent->services.notice.bus) &&
+        !uv_is_active((uv_handle_t *)&agent->drop_timer))
+        on_drop_timer(&agent->drop_timer);
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    (void)idle; /* its being active is what keeps the loop from waiting */
+}
+
+static void on_wake(void *arg)
+{
+    struct tc_agent *agent = arg;
+
+    uv_idle_start(&agent->turn_due, on_idle);
+    uv_check_start(&agent->turn, on_turn);
+}
+
+static void on_pulse(uv_timer_t *timer)
+{
+    struct tc_agent *agent = timer->data;
+
+    atomic_store(&agent->services.pulse->turned_ns, uv_hrtime());
+}
+
+static void on_keep(void *arg, struct tc_event *event)
+{
+    struct tc_agent *agent = arg;
+
+    if (agent->services.journal)
+        tc_journal_store(agent->services.journal, event);
+}
+
+static int keep_what_matters(struct tc_agent *agent)
+{
+    static const char *const patterns[] = {
+        "threat.*", "alert.*", "approval.*",      "sensor.*",    "plugin.*",
+        "config.*", "agent.*", "verdict.timeout", "bus.dropped", NULL};
+    const struct tc_subscription what = {
+        .name = "journal", .patterns = patterns, .deliver = on_keep, .arg = agent};
+
+    return tc_bus_subscribe(agent->services.notice.bus, &what, &agent->keeper);
+}
+
+/* ---- journal and health ---- */
+
+static void on_journal_health(void *arg, const char *why, const char *fix)
+{
+    struct tc_agent *agent = arg;
+
+    tc_notice_report(&agent->services.notice, "core",
+                     why ? TOCSIN_REPORT_ISSUE : TOCSIN_REPORT_CLEAR, "journal", why,
+                     fix);
+}
+
+/* What health shows beside what was reported. */
+static void put_numbers(void *arg, struct tc_health_numbers *ret)
+{
+    const struct tc_agent *agent = arg;
+    const struct tc_options *core = tc_config_core(agent->services.config);
+    struct tc_plugin_settings settings;
+    struct tc_bus_counters bus;
+
+    memset(ret, 0, sizeof(*ret));
+    tc_bus_counters(agent->services.notice.bus, &bus);
+    ret->events_dropped = bus.dropped;
+    ret->sensor = tc_options_text(core, "sensor.primary");
+    ret->real_time_enabled = tc_registry_wants(agent->services.registry, ret->sensor);
+    if (agent->protection)
+        tc_protection_numbers(agent->protection, ret);
+    ret->real_time_configured =
+        !tc_config_plugin_settings(agent->services.config, ret->sensor, &settings) &&
+        settings.enabled;
+    ret->passive = tc_agent_passive(agent);
+    ret->now_ns = uv_hrtime();
+    tc_registry_count(agent->services.registry, &ret->plugins_loaded,
+                      &ret->plugins_failed);
+}
+
+static void report_facts(struct tc_agent *agent)
+{
+    char id[TC_MACHINE_ID_MAX];
+    const struct {
+        const char *key, *text;
+    } facts[] = {
+        {"app_version", TOCSIN_VERSION},
+        {"machine_id", tc_machine_id(id) ? "unknown" : id},
+    };
+
+    for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
+        tc_health_report(agent->services.notice.health, "core", TOCSIN_REPORT_FACT,
+                         facts[i].key, facts[i].text, NULL);
+}
+
+/* ---- how the core before this one ended ---- */
+
+static void blame_plugin(struct tc_agent *agent, const char *name)
+{
+    uint64_t now = agent->services.pulse->end_to_ns;
+    unsigned crashes = 0;
+    char why[TC_WHY_MAX];
+
+    if (!agent->services.journal)
+        return;
+    tc_journal_add_crash(agent->services.journal, name, now);
+    if (tc_journal_count_crashes(agent->services.journal, name, now - CRASHES_WITHIN_NS,
+                                 &crashes) ||
+        crashes < CRASHES_MAX)
+        return;
+    tc_why(why, "plugin %s took the agent down %u times in 10 minutes and is left out",
+           name, crashes);
+    tc_registry_bar(agent->services.registry, name, why);
+}
+
+static void tell_last_end(struct tc_agent *agent)
+{
+    const struct tc_pulse *pulse = agent->services.pulse;
+    const char *how = pulse->end == TC_END_HUNG
+                          ? "the agent's loop stood still and it was killed"
+                          : "the agent crashed";
+    struct tocsin_writer w;
+    uint8_t buf[1024];
+
+    if (pulse->end == TC_END_NONE)
+        return;
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_str(&w, TOCSIN_FIELD_REASON, how);
+    tocsin_put_uint(&w, "from", pulse->end_from_ns);
+    tocsin_put_uint(&w, "to", pulse->end_to_ns);
+    tocsin_put_int(&w, "signal", pulse->signal);
+    tocsin_put_str(&w, "plugin", pulse->end_plugin);
+    tocsin_put_uint(&w, "starts", pulse->starts);
+    tocsin_end(&w);
+    tc_notice_publish(&agent->services.notice, "agent.ended", &w);
+    if (pulse->end_plugin[0])
+        blame_plugin(agent, pulse->end_plugin);
+}
+
+/* ---- configuration ---- */
+
+static void on_hangup_done(void *arg, int status, const char *why,
+                           const struct tc_config_changes *changes)
+{
+    struct tc_agent *agent = arg;
+
+    if (status) {
+        tc_log(TOCSIN_LOG_ERROR, "agent",
+               "configuration not taken, the old one stands: %s", why);
+        tc_notice_note(&agent->services.notice, "config.refused", NULL, why);
+        return;
+    }
+    tc_log(TOCSIN_LOG_NOTICE, "agent", "configuration reloaded%s%s",
+           *changes->restart ? "; to take effect at the next start: " : "",
+           changes->restart);
+}
+
+static void on_hangup(uv_signal_t *handle, int signum)
+{
+    struct tc_agent *agent = handle->data;
+
+    (void)signum;
+    tc_agent_reload(agent, NULL, false, on_hangup_done, agent);
+}
+
+/* ---- stop ---- */
+
+static void on_journal_closed(void *arg)
+{
+    struct tc_agent *agent = arg;
+
+    agent->services.journal = NULL;
+    uv_close((uv_handle_t *)&agent->turn, NULL);
+    uv_close((uv_handle_t *)&agent->turn_due, NULL);
+    uv_close((uv_handle_t *)&agent->pulse_timer, NULL);
+    uv_close((uv_handle_t *)&agent->drop_timer, NULL);
+    uv_close((uv_handle_t *)&agent->term, NULL);
+    uv_close((uv_handle_t *)&agent->interrupt, NULL);
+    uv_close((uv_handle_t *)&agent->hangup, NULL);
+}
+
+static void on_plugins_stopped(void *arg, int status, const char *why)
+{
+    struct tc_agent *agent = arg;
+
+    (void)status;
+    (void)why;
+    tc_notice_note(&agent->services.notice, "agent.stopped", NULL, "told to stop");
+    /* The last word of every plugin reaches the journal before it closes. */
+    while (tc_bus_turn(agent->services.notice.bus, TURN_MAX))
+        ;
+    tc_judge_free(agent->services.judge);
+    agent->services.judge = NULL;
+    tc_protection_free(agent->protection);
+    agent->protection = NULL;
+    tc_bus_unsubscribe(agent->keeper);
+    agent->keeper = NULL;
+    if (agent->services.journal)
+        tc_journal_close(agent->services.journal, on_journal_closed, agent);
+    else
+        on_journal_closed(agent);
+}
+
+static void on_control_stopped(void *arg)
+{
+    struct tc_agent *agent = arg;
+
+    tc_registry_stop(agent->services.registry, on_plugins_stopped, agent);
+}
+
+static void stop(struct tc_agent *agent)
+{
+    struct tc_control *control;
+
+    if (agent->stopping)
+        return;
+    agent->stopping = true;
+    control = agent->control;
+    agent->control = NULL;
+    if (agent->protection)
+        tc_protection_stop(agent->protection);
+    if (control)
+        tc_control_stop(control, on_control_stopped, agent);
+    else
+        on_control_stopped(agent);
+}
+
+static void on_stop_signal(uv_signal_t *handle, int signum)
+{
+    (void)signum;
+    stop(handle->data);
+}
+
+/* ---- start ---- */
+
+/* A sensor protects, or none can until somebody says so. */
+static void on_settled(void *arg)
+{
+    struct tc_agent *agent = arg;
+
+    atomic_store(&agent->services.pulse->ready, true);
+    tc_log(TOCSIN_LOG_NOTICE, "agent", "ready");
+}
+
+static void on_booted(void *arg, int status, const char *why)
+{
+    struct tc_agent *agent = arg;
+
+    (void)status;
+    (void)why;
+    tc_notice_note(&agent->services.notice, "agent.started", NULL, TOCSIN_VERSION);
+    if (!agent->stopping)
+        tc_protection_start(agent->protection, on_settled, agent);
+}
+
+static int make_dirs(struct tc_agent *agent, char why[TC_WHY_MAX])
+{
+    const char *runtime =
+        tc_options_text(tc_config_core(agent->services.config), "paths.runtime");
+    int err;
+
+    snprintf(agent->state_dir, sizeof(agent->state_dir), "%s",
+             tc_options_text(tc_config_core(agent->services.config), "paths.state"));
+    snprintf(agent->private_dir, sizeof(agent->private_dir), "%s/plugins",
+             agent->state_dir);
+    err = tc_machine_make_dir(agent->state_dir, 0700, why);
+    if (!err)
+        err = tc_machine_make_dir(agent->private_dir, 0700, why);
+    if (!err)
+        err = tc_machine_make_dir(runtime, 0755, why);
+    return err;
+}
+
+static void init_handles(struct tc_agent *agent)
+{
+    uv_check_init(&agent->loop, &agent->turn);
+    uv_idle_init(&agent->loop, &agent->turn_due);
+    uv_timer_init(&agent->loop, &agent->pulse_timer);
+    uv_timer_init(&agent->loop, &agent->drop_timer);
+    uv_signal_init(&agent->loop, &agent->term);
+    uv_signal_init(&agent->loop, &agent->interrupt);
+    uv_signal_init(&agent->loop, &agent->hangup);
+    agent->turn.data = agent->turn_due.data = agent;
+    agent->pulse_timer.data = agent->drop_timer.data = agent;
+    agent->term.data = agent->interrupt.data = agent->hangup.data = agent;
+}
+
+static void start_handles(struct tc_agent *agent)
+{
+    uv_timer_start(&agent->pulse_timer, on_pulse, 0, TC_PULSE_EVERY_MS);
+    uv_signal_start(&agent->term, on_stop_signal, SIGTERM);
+    uv_signal_start(&agent->interrupt, on_stop_signal, SIGINT);
+    uv_signal_start(&agent->hangup, on_hangup, SIGHUP);
+}
+
+/* What only a lack of memory can refuse. */
+static int make_parts(struct tc_agent *agent)
+{
+    int err;
+
+    agent->services.notice.health = tc_health_new();
+    agent->services.notice.bus = tc_bus_new(on_wake, agent);
+    if (!agent->services.notice.health || !agent->services.notice.bus)
+        return -ENOMEM;
+    err = tc_agent_make_plugins(agent);
+    if (!err)
+        err = keep_what_matters(agent);
+    return err;
+}
+
+/* What may refuse to work. After a failure, stop() takes down what there is. */
+static int start(struct tc_agent *agent, char why[TC_WHY_MAX])
+{
+    struct tc_control_options control = {.services = &agent->services,
+                                         .reload = tc_agent_reload,
+                                         .numbers = put_numbers,
+                                         .arg = agent};
+    int err = make_dirs(agent, why);
+
+    if (err)
+        return err;
+    /* Without a journal the agent protects all the same; health says that nothing is
+     * kept. */
+    if (tc_journal_open(&agent->loop, agent->state_dir, on_journal_health, agent,
+                        &agent->services.journal, why))
+        on_journal_health(agent, why,
+                          "make paths.state writable, then restart the agent");
+    tc_agent_configure(agent);
+    report_facts(agent);
+    tell_last_end(agent);
+    err = tc_protection_new(&agent->services, &agent->protection);
+    if (err) {
+        tc_why(why, "%s", strerror(-err));
+        return err;
+    }
+    control.protection = agent->protection;
+    err = tc_control_start(&control, &agent->control, why);
+    if (!err)
+        err = tc_registry_boot(agent->services.registry, agent->services.config,
+                               on_booted, agent, why);
+    return err;
+}
+
+int tc_agent_run(struct tc_pulse *pulse, const struct tc_agent_options *options)
+{
+    struct tc_agent agent = {.options = options};
+    char why[TC_WHY_MAX];
+
+    agent.services.loop = &agent.loop;
+    agent.services.pulse = pulse;
+    agent.services.state_dir = agent.state_dir;
+    agent.services.private_dir = agent.private_dir;
+    if (tc_agent_read_config(&agent, why)) {
+        tc_log(TOCSIN_LOG_ERROR, "agent", "%s", why);
+        return 1;
+    }
+    tc_machine_prepare();
+    tc_blame_start(pulse);
+    uv_loop_init(&agent.loop);
+    init_handles(&agent);
+    if (make_parts(&agent)) {
+        tc_log(TOCSIN_LOG_ERROR, "agent", "cannot start: out of memory");
+        return 1;
+    }
+    start_handles(&agent);
+    if (start(&agent, why)) {
+        tc_log(TOCSIN_LOG_ERROR, "agent", "cannot start: %s", why);
+        agent.exit_status = 1;
+        stop(&agent);
+    }
+    uv_run(&agent.loop, UV_RUN_DEFAULT);
+    tc_registry_free(agent.services.registry);
+    uv_run(&agent.loop, UV_RUN_DEFAULT);
+    tc_bus_free(agent.services.notice.bus);
+    tc_health_free(agent.services.notice.health);
+    tc_config_free(agent.services.config);
+    if (uv_loop_close(&agent.loop))
+        tc_log(TOCSIN_LOG_WARNING, "agent", "a handle was left open at the end");
+    return agent.exit_status;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the configuration in force: the first one, and taking a new one: read on a pool
+ * thread, checked whole, put in force for the plugins (core/registry) and then for the
+ * core, or thrown away.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/log.h"
+#include "core/base/why.h"
+#include "core/conf/config.h"
+#include "core/daemon/agent_priv.h"
+#include "core/host/registry.h"
+#include "core/protect/protection.h"
+#include "core/verdict/judge.h"
+
+static int read_config(const struct tc_agent *agent, const char *path,
+                       struct tc_config **ret_config, char why[TC_WHY_MAX])
+{
+    if (path)
+        return tc_config_read(path, ret_config, why);
+    return tc_config_read_text("(built in)", agent->options->config_text, ret_config,
+                               why);
+}
+
+/* ---- in force ---- */
+
+static void configure_judge(struct tc_agent *agent)
+{
+    const struct tc_options *core = tc_config_core(agent->services.config);
+
+    tc_judge_configure(agent->services.judge,
+                       !strcmp(tc_options_text(core, "verdict.on_timeout"), "allow"),
+                       (uint64_t)tc_options_int(core, "verdict.budget"));
+}
+
+static void set_log_level(const struct tc_agent *agent)
+{
+    static const struct {
+        const char *name;
+        int level;
+    } levels[] = {{"error", TOCSIN_LOG_ERROR},
+                  {"warning", TOCSIN_LOG_WARNING},
+                  {"notice", TOCSIN_LOG_NOTICE},
+                  {"info", TOCSIN_LOG_INFO},
+                  {"debug", TOCSIN_LOG_DEBUG}};
+    const char *want =
+        tc_options_text(tc_config_core(agent->services.config), "log.level");
+
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+        if (!strcmp(levels[i].name, want))
+            tc_log_set_level(levels[i].level);
+}
+
+int tc_agent_read_config(struct tc_agent *agent, char why[TC_WHY_MAX])
+{
+    int err =
+        read_config(agent, agent->options->config_path, &agent->services.config, why);
+
+    if (!err)
+        set_log_level(agent);
+    return err;
+}
+
+void tc_agent_configure(struct tc_agent *agent)
+{
+    configure_judge(agent);
+    set_log_level(agent);
+    if (agent->protection)
+        tc_protection_configured(agent->protection);
+}
+
+bool tc_agent_passive(const struct tc_agent *agent)
+{
+    return !strcmp(tc_options_text(tc_config_core(agent->services.config), "mode"),
+                   "passive");
+}
+
+/* ---- another one ---- */
+
+struct reload {
+    uv_work_t work;
+    struct tc_agent *agent;
+    bool dry;
+    char path[4096]; /* "": the embedded text */
+    struct tc_config *config;
+    int err;
+    char why[TC_WHY_MAX];
+    tc_control_reloaded_fn done;
+    void *arg;
+};
+
+static void reload_read(uv_work_t *work)
+{
+    struct reload *r = work->data;
+
+    r->err = read_config(r->agent, r->path[0] ? r->path : NULL, &r->config, r->why);
+}
+
+static void find_changes(const struct tc_config *before, const struct tc_config *after,
+                         struct tc_config_changes *ret)
+{
+    tc_config_changed_keys(before, after, ret->changed, sizeof(ret->changed));
+    tc_config_restart_keys(before, after, ret->restart, sizeof(ret->restart));
+}
+
+static void reload_end(struct reload *r, int status, const char *why)
+{
+    struct tc_agent *agent = r->agent;
+    struct tc_config *old = agent->services.config;
+    struct tc_config_changes changes = {.changed = ""};
+
+    agent->reloading = false;
+    if (!status)
+        find_changes(old, r->config, &changes);
+    if (status || r->dry) {
+        r->done(r->arg, status, why, &changes);
+        tc_config_free(r->config);
+    } else {
+        agent->services.config = r->config;
+        tc_agent_configure(agent);
+        /* Exclusions or the mode may be others now. */
+        tc_notice_note(&agent->services.notice, TOCSIN_TOPIC_VERDICT_RESET, NULL,
+                       "configuration");
+        tc_notice_note(&agent->services.notice, "config.reloaded", NULL, changes.restart);
+        r->done(r->arg, 0, "", &changes);
+        tc_config_free(old);
+    }
+    free(r);
+}
+
+static void reload_applied(void *arg, int status, const char *why)
+{
+    reload_end(arg, status, why);
+}
+
+static void reload_done(uv_work_t *work, int status)
+{
+    struct reload *r = work->data;
+
+    if (status && !r->err)
+        r->err = status;
+    if (r->err)
+        reload_end(r, r->err, r->why);
+    else
+        tc_registry_apply(r->agent->services.registry, r->config, r->dry, reload_applied,
+                          r);
+}
+
+void tc_agent_reload(void *arg, const char *path, bool dry, tc_control_reloaded_fn done,
+                     void *done_arg)
+{
+    struct tc_agent *agent = arg;
+    struct reload *r;
+    int err;
+
+    if (agent->reloading || agent->stopping) {
+        done(done_arg, -EBUSY,
+             "the configuration is being read already: try again in a moment", NULL);
+        return;
+    }
+    r = calloc(1, sizeof(*r));
+    if (!r) {
+        done(done_arg, -ENOMEM, "out of memory", NULL);
+        return;
+    }
+    if (!path)
+        path = agent->options->config_path;
+    snprintf(r->path, sizeof(r->path), "%s", path ? path : "");
+    r->agent = agent;
+    r->dry = dry;
+    r->done = done;
+    r->arg = done_arg;
+    r->work.data = r;
+    agent->reloading = true;
+    err = uv_queue_work(&agent->loop, &r->work, reload_read, reload_done);
+    if (err)
+        reload_end(r, err, uv_strerror(err));
+}

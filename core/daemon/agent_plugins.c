@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: what plugins ask of the agent and what their lives mean to it: the environment
+ * that every plugin gets, and the judge that asks them.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/health.h"
+#include "core/base/log.h"
+#include "core/base/pulse.h"
+#include "core/conf/config.h"
+#include "core/daemon/agent_priv.h"
+#include "core/daemon/blame.h"
+#include "core/host/loader.h"
+#include "core/host/registry.h"
+#include "core/protect/protection.h"
+#include "core/verdict/judge.h"
+
+static int on_publish(void *arg, const struct tocsin_event *draft, const char *source,
+                      const struct tocsin_event **ret_event)
+{
+    struct tc_agent *agent = arg;
+
+    return tc_protection_publish(agent->protection, draft, source, ret_event);
+}
+
+static void on_report(void *arg, const char *plugin, uint32_t what, const char *key,
+                      const char *text, const char *fix)
+{
+    struct tc_agent *agent = arg;
+
+    tc_notice_report(&agent->services.notice, plugin, what, key, text, fix);
+    if (what == TOCSIN_REPORT_FACT && !strcmp(key, "canary_ns"))
+        tc_protection_canary(agent->protection, plugin);
+}
+
+static int on_excluded(void *arg, const char *plugin, const char *path,
+                       const char *executable)
+{
+    struct tc_agent *agent = arg;
+
+    return tc_config_excluded(agent->services.config, plugin, path, executable);
+}
+
+static bool on_passive(void *arg)
+{
+    return tc_agent_passive(arg);
+}
+
+static bool on_is_agent(void *arg, int32_t pid)
+{
+    struct tc_agent *agent = arg;
+
+    return pid == getpid() || pid == agent->services.pulse->supervisor;
+}
+
+static void on_changed(void *arg, struct tc_plugin *plugin)
+{
+    struct tc_agent *agent = arg;
+
+    (void)plugin; /* the registry looks at all of them */
+    tc_registry_changed(agent->services.registry);
+}
+
+static void on_entering(void *arg, const char *plugin)
+{
+    (void)arg;
+    tc_blame_enter(plugin);
+}
+
+static uint64_t on_voter_bit(void *arg, const char *source)
+{
+    struct tc_agent *agent = arg;
+
+    return tc_registry_voter(agent->services.registry, source);
+}
+
+static void on_voter_names(void *arg, uint64_t set, char *buf, size_t cap)
+{
+    struct tc_agent *agent = arg;
+
+    tc_registry_voter_names(agent->services.registry, set, buf, cap);
+}
+
+static void on_voters(void *arg, uint64_t set)
+{
+    struct tc_agent *agent = arg;
+
+    tc_judge_voter_gone(agent->services.judge, ~set);
+}
+
+/* A plugin has started, stopped, failed or was refused. */
+static void on_plugin_event(void *arg, const char *what, const char *name,
+                            const char *why, const struct tc_plugin *plugin)
+{
+    struct tc_agent *agent = arg;
+    bool bad = !strcmp(what, "failed") || !strcmp(what, "refused");
+    char key[96], fix[128], topic[32];
+
+    snprintf(key, sizeof(key), "plugin_%s", name);
+    snprintf(topic, sizeof(topic), "plugin.%s", what);
+    tc_log(bad ? TOCSIN_LOG_ERROR : TOCSIN_LOG_NOTICE, "agent", "plugin %s %s%s%s", name,
+           what, *why ? ": " : "", why);
+    tc_notice_note(&agent->services.notice, topic, name, why);
+    tc_protection_plugin(agent->protection, what, name, why);
+    if (bad) {
+        snprintf(fix, sizeof(fix), "tocsin plugin enable %s", name);
+        tc_health_report(agent->services.notice.health, "core", TOCSIN_REPORT_ISSUE, key,
+                         why, fix);
+    } else {
+        tc_health_report(agent->services.notice.health, "core", TOCSIN_REPORT_CLEAR, key,
+                         NULL, NULL);
+    }
+    if (strcmp(what, "started")) {
+        tc_health_forget(agent->services.notice.health, name);
+        if (agent->control)
+            tc_control_plugin_gone(agent->control, name);
+    }
+    /* Another set of judges: what was allowed and remembered has to be asked again. */
+    if (plugin && tc_plugin_module(plugin)->plugin->kind == TOCSIN_KIND_DETECTOR)
+        tc_notice_note(&agent->services.notice, TOCSIN_TOPIC_VERDICT_RESET, name, what);
+}
+
+static void on_unwanted(void *arg, const char *name)
+{
+    struct tc_agent *agent = arg;
+
+    tc_protection_unwanted(agent->protection, name);
+}
+
+int tc_agent_make_plugins(struct tc_agent *agent)
+{
+    const struct tc_judge_voters voters = {on_voter_bit, on_voter_names, agent};
+    const struct tc_options *core = tc_config_core(agent->services.config);
+    struct tc_registry_options options = {
+        .env = {.loop = &agent->loop,
+                .bus = agent->services.notice.bus,
+                .state_dir = agent->state_dir,
+                .arg = agent,
+                .publish = on_publish,
+                .report = on_report,
+                .excluded = on_excluded,
+                .passive = on_passive,
+                .is_agent = on_is_agent,
+                .changed = on_changed,
+                .entering = on_entering},
+        .private_dir = agent->private_dir,
+        .event = on_plugin_event,
+        .unwanted = on_unwanted,
+        .voters = on_voters,
+        .arg = agent,
+    };
+    const char *dir;
+    size_t n = 0;
+    int err;
+
+    while (n < TC_REGISTRY_DIRS_MAX - 2 &&
+           (dir = tc_options_item(core, "paths.plugins", n)))
+        options.dirs[n++] = dir;
+    options.dirs[n] = agent->options->plugin_dir;
+    err = tc_registry_new(&options, &agent->services.registry);
+    return err ? err
+               : tc_judge_new(&agent->loop, agent->services.notice.bus, &voters,
+                              &agent->services.judge);
+}

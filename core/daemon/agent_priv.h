@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the agent share, and nobody else sees: agent.c (start and stop), then
+ * agent_plugins.c and agent_config.c, which it calls. */
+#ifndef TC_CORE_AGENT_PRIV_H
+#define TC_CORE_AGENT_PRIV_H
+
+#include <uv.h>
+
+#include "core/control/control.h"
+#include "core/daemon/agent.h"
+#include "core/host/services.h"
+
+struct tc_protection;
+struct tc_subscriber;
+
+struct tc_agent {
+    const struct tc_agent_options *options;
+    struct tc_services services;
+    uv_loop_t loop;
+    struct tc_protection *protection; /* NULL until the registry is to boot */
+    struct tc_control *control;
+    struct tc_subscriber *keeper; /* what the journal keeps */
+    uv_check_t turn;              /* delivers after the loop has polled ... */
+    uv_idle_t turn_due;           /* ... without waiting, while events are queued */
+    uv_timer_t pulse_timer, drop_timer;
+    uv_signal_t term, interrupt, hangup;
+    char state_dir[4096], private_dir[4096 + 16];
+    bool stopping;
+    bool reloading;
+    int exit_status;
+};
+
+/* agent_plugins.c: makes the registry and the judge; the bus must be there. */
+int tc_agent_make_plugins(struct tc_agent *agent);
+
+/* agent_config.c: the configuration that the agent was started with. */
+int tc_agent_read_config(struct tc_agent *agent, char why[256]);
+
+/* Puts the configuration in force for the core itself: verdicts, the log, who protects.
+ */
+void tc_agent_configure(struct tc_agent *agent);
+
+/* `mode: passive` */
+bool tc_agent_passive(const struct tc_agent *agent);
+
+/* struct tc_control_options.reload; arg is the agent. */
+void tc_agent_reload(void *arg, const char *path, bool dry, tc_control_reloaded_fn done,
+                     void *done_arg);
+
+#endif

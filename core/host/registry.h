@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: which plugins there are and which should run: finds their files, loads them off
+ * the loop, starts detectors before the sensors whose events they judge, enables,
+ * disables, reloads and reconfigures them while the agent runs. Loop thread. Must not:
+ * log, publish, or know what any plugin does.
+ */
+#ifndef TC_CORE_REGISTRY_H
+#define TC_CORE_REGISTRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/host/plugin.h"
+
+struct tc_config;
+struct tc_registry;
+
+#define TC_REGISTRY_DIRS_MAX 16
+
+/* status 0, or a negative errno and one sentence. */
+typedef void (*tc_registry_done_fn)(void *arg, int status, const char *why);
+
+struct tc_registry_options {
+    struct tc_plugin_env env; /* copied; `changed` calls tc_registry_changed */
+    const char *private_dir;  /* for the loader's copies; made by the caller */
+    const char
+        *dirs[TC_REGISTRY_DIRS_MAX]; /* where tocsin_<name>.so is looked for, in order */
+    /*
+     * A plugin "started", "stopped", "failed", was "refused", or (one on call) is
+     * "loaded" to be called, or "restarting" for a new file or new options; `why` says so
+     * for people. `plugin` is NULL when there is none to look at.
+     */
+    void (*event)(void *arg, const char *what, const char *name, const char *why,
+                  const struct tc_plugin *plugin);
+    /*
+     * A plugin on call runs, and is no longer to: disabled by hand or by a new
+     * configuration. Whoever has called it sees to its successor and then to
+     * tc_registry_call.
+     */
+    void (*unwanted)(void *arg, const char *name);
+    /* The set of voters (tc_plugin_voter) has changed: no other is there to answer. */
+    void (*voters)(void *arg, uint64_t set);
+    void *arg;
+};
+
+int tc_registry_new(const struct tc_registry_options *options,
+                    struct tc_registry **ret_registry);
+
+/* All plugins must have been stopped (tc_registry_stop). */
+void tc_registry_free(struct tc_registry *registry);
+
+/* A plugin's state has changed: the registry looks at it soon. From
+ * tc_plugin_env.changed. */
+void tc_registry_changed(struct tc_registry *registry);
+
+/* Keeps `name` from being started until it is enabled by hand; `why` says what it did. */
+int tc_registry_bar(struct tc_registry *registry, const char *name, const char *why);
+
+/*
+ * Loads and starts what the configuration names, detectors first; `done` when each runs
+ * or has failed. Loading blocks: call it before any sensor runs. The configuration is
+ * borrowed until the next one is applied. -EINVAL, and nothing is started, when a section
+ * does not fit its plugin.
+ */
+int tc_registry_boot(struct tc_registry *registry, const struct tc_config *config,
+                     tc_registry_done_fn done, void *arg, char why[256]);
+
+/*
+ * System, kernel and network extensions are on call: they are loaded like any other, and
+ * started and stopped by this only, since who of them may run is not the registry's to
+ * say. The outcome comes as options.event. One that is called stays loaded when it is
+ * called off. -ENOENT: no such plugin or file, or it is not enabled; -EBUSY: it is being
+ * changed, call again after its next event.
+ */
+int tc_registry_call(struct tc_registry *registry, const char *name, bool run);
+
+/* The enabled plugin of that kind (enum tocsin_kind) that comes first, or NULL. */
+const char *tc_registry_of_kind(const struct tc_registry *registry, uint32_t kind);
+
+/*
+ * One at a time for each plugin: -EBUSY while another is under way; -ENOENT no such
+ * plugin. reload loads the file anew and takes the running one away only when the new one
+ * has been made.
+ */
+void tc_registry_enable(struct tc_registry *registry, const char *name,
+                        tc_registry_done_fn done, void *arg);
+void tc_registry_disable(struct tc_registry *registry, const char *name,
+                         tc_registry_done_fn done, void *arg);
+void tc_registry_reload(struct tc_registry *registry, const char *name,
+                        tc_registry_done_fn done, void *arg);
+
+/*
+ * Checks a configuration against all plugins that it names, those not yet loaded too,
+ * and, unless `dry`, puts it in force: whole, or not at all (status < 0: the old one
+ * stands). On success it is borrowed as in boot.
+ */
+void tc_registry_apply(struct tc_registry *registry, const struct tc_config *config,
+                       bool dry, tc_registry_done_fn done, void *arg);
+
+/* Stops sensors, then the rest, frees them all; `done` with status 0. */
+void tc_registry_stop(struct tc_registry *registry, tc_registry_done_fn done, void *arg);
+
+/* The running or failed plugin of that name, or NULL. */
+struct tc_plugin *tc_registry_plugin(const struct tc_registry *registry,
+                                     const char *name);
+
+/* True when the plugin of that name should run. */
+bool tc_registry_wants(const struct tc_registry *registry, const char *name);
+
+uint64_t tc_registry_voter(const struct tc_registry *registry, const char *name);
+void tc_registry_voter_names(const struct tc_registry *registry, uint64_t set, char *buf,
+                             size_t cap);
+void tc_registry_count(const struct tc_registry *registry, unsigned *ret_loaded,
+                       unsigned *ret_failed);
+
+/* Puts one map for each plugin into an open array, or the fields of one into an open map.
+ */
+void tc_registry_put_all(const struct tc_registry *registry, struct tocsin_writer *w);
+int tc_registry_put(const struct tc_registry *registry, const char *name,
+                    struct tocsin_writer *w);
+
+#endif

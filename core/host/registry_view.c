@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns: what the registry tells of its plugins. Changes nothing. */
+#include <errno.h>
+#include <string.h>
+
+#include "core/host/registry_priv.h"
+
+struct tc_plugin *tc_registry_plugin(const struct tc_registry *registry, const char *name)
+{
+    const struct tc_entry *e = tc_entry_find(registry, name);
+
+    return e ? e->plugin : NULL;
+}
+
+bool tc_registry_wants(const struct tc_registry *registry, const char *name)
+{
+    const struct tc_entry *e = tc_entry_find(registry, name);
+
+    return e && e->enabled;
+}
+
+const char *tc_registry_of_kind(const struct tc_registry *registry, uint32_t kind)
+{
+    for (const struct tc_entry *e = registry->entries; e; e = e->next)
+        if (e->enabled && e->plugin && tc_plugin_module(e->plugin)->plugin->kind == kind)
+            return e->name;
+    return NULL;
+}
+
+uint64_t tc_registry_voter(const struct tc_registry *registry, const char *name)
+{
+    const struct tc_entry *e = tc_entry_find(registry, name);
+
+    return e ? tc_entry_voter(e) : 0;
+}
+
+void tc_registry_voter_names(const struct tc_registry *registry, uint64_t set, char *buf,
+                             size_t cap)
+{
+    size_t used = 0;
+
+    buf[0] = '\0';
+    for (const struct tc_entry *e = registry->entries; e && used < cap; e = e->next)
+        if (tc_entry_voter(e) & set)
+            used += (size_t)snprintf(buf + used, cap - used, "%s%s", used ? ", " : "",
+                                     e->name);
+}
+
+static bool failed(const struct tc_entry *e)
+{
+    return e->plugin ? tc_plugin_state(e->plugin) == TC_PLUGIN_FAILED
+                     : e->enabled && e->why[0] != '\0';
+}
+
+void tc_registry_count(const struct tc_registry *registry, unsigned *ret_loaded,
+                       unsigned *ret_failed)
+{
+    *ret_loaded = *ret_failed = 0;
+    for (const struct tc_entry *e = registry->entries; e; e = e->next) {
+        if (failed(e))
+            (*ret_failed)++;
+        else if (e->plugin)
+            (*ret_loaded)++;
+    }
+}
+
+static const char *kind_name(uint32_t kind)
+{
+    switch (kind) {
+    case TOCSIN_KIND_SYSTEM_EXTENSION:
+        return "system_extension";
+    case TOCSIN_KIND_KERNEL_EXTENSION:
+        return "kernel_extension";
+    case TOCSIN_KIND_NETWORK_EXTENSION:
+        return "network_extension";
+    case TOCSIN_KIND_SUPPLEMENTARY:
+        return "supplementary";
+    case TOCSIN_KIND_DETECTOR:
+        return "detector";
+    default:
+        return "?";
+    }
+}
+
+static void put_entry(const struct tc_entry *e, struct tocsin_writer *w)
+{
+    tocsin_put_bool(w, "enabled", e->enabled);
+    if (e->plugin) {
+        tocsin_put_str(w, "kind", kind_name(tc_plugin_module(e->plugin)->plugin->kind));
+        tocsin_put_bool(w, "voter", tc_entry_voter(e) != 0);
+        tc_plugin_put(e->plugin, w);
+        return;
+    }
+    tocsin_put_str(w, "name", e->name);
+    tocsin_put_str(w, "state", failed(e) ? "failed" : "disabled");
+    tocsin_put_str(w, "why", e->why);
+}
+
+void tc_registry_put_all(const struct tc_registry *registry, struct tocsin_writer *w)
+{
+    for (const struct tc_entry *e = registry->entries; e; e = e->next) {
+        tocsin_begin_map(w, NULL);
+        put_entry(e, w);
+        tocsin_end(w);
+    }
+}
+
+static void put_topics(const char *key, const char *const *topics,
+                       struct tocsin_writer *w)
+{
+    tocsin_begin_array(w, key);
+    for (; topics && *topics; topics++)
+        tocsin_put_str(w, NULL, *topics);
+    tocsin_end(w);
+}
+
+static const char *type_name(uint32_t type)
+{
+    static const char *const names[] = {"?",      "bool",     "number", "text",
+                                        "choice", "duration", "size",   "list"};
+
+    return type < sizeof(names) / sizeof(names[0]) ? names[type] : names[0];
+}
+
+static void put_options(const struct tc_plugin *plugin, struct tocsin_writer *w)
+{
+    const struct tocsin_plugin *descriptor = tc_plugin_module(plugin)->plugin;
+    const char *at = (const char *)descriptor->options;
+    const struct tocsin_option *o;
+
+    tocsin_begin_array(w, "options");
+    for (; at; at += descriptor->option_size) {
+        o = (const struct tocsin_option *)(const void *)at;
+        if (!o->name)
+            break;
+        tocsin_begin_map(w, NULL);
+        tocsin_put_str(w, "name", o->name);
+        tocsin_put_str(w, "type", type_name(o->type));
+        tocsin_put_str(w, "choices", o->choices);
+        tocsin_put_str(w, "default", o->fallback);
+        tocsin_put_str(w, "help", o->help);
+        tocsin_put_bool(w, "restart", o->flags & TOCSIN_OPTION_RESTART);
+        tocsin_end(w);
+    }
+    tocsin_end(w);
+    tocsin_begin_map(w, "values");
+    tc_options_put(tc_plugin_options(plugin), w);
+    tocsin_end(w);
+}
+
+int tc_registry_put(const struct tc_registry *registry, const char *name,
+                    struct tocsin_writer *w)
+{
+    const struct tc_entry *e = tc_entry_find(registry, name);
+    const struct tocsin_plugin *descriptor;
+
+    if (!e)
+        return -ENOENT;
+    put_entry(e, w);
+    tocsin_put_str(w, "section", e->place);
+    if (!e->plugin)
+        return 0;
+    descriptor = tc_plugin_module(e->plugin)->plugin;
+    put_topics("publishes", descriptor->publishes, w);
+    put_topics("subscribes", descriptor->subscribes, w);
+    put_options(e->plugin, w);
+    return 0;
+}

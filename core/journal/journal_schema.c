@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the shape of journal.db, in steps that are only ever appended to: a database of
+ * any older Tocsin is brought up to date by the steps it lacks. docs/journal.md explains
+ * the tables to operators.
+ *
+ * Columns that hold names from the kernel have no type: text where it is valid UTF-8,
+ * else a blob of the same bytes.
+ */
+#include "core/journal/journal_store.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "core/base/why.h"
+
+const char *const tc_schema_steps[] = {
+    /* 0 -> 1 */
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+    "INSERT INTO meta VALUES ('program', 'tocsin');"
+
+    "CREATE TABLE events ("
+    " id INTEGER PRIMARY KEY,"
+    " time_ns INTEGER NOT NULL,"
+    " topic TEXT NOT NULL,"
+    " source TEXT,"
+    " data BLOB NOT NULL);"
+    "CREATE INDEX events_by_topic ON events (topic);"
+
+    "CREATE TABLE threats ("
+    " id TEXT PRIMARY KEY,"
+    " first_seen_ns INTEGER NOT NULL,"
+    " last_seen_ns INTEGER NOT NULL,"
+    " count INTEGER NOT NULL,"
+    " name, severity, action, status, reason, path, sha256, rule,"
+    " process_pid INTEGER, process_executable, process_command_line, process_user,"
+    " detected BLOB,"
+    " remediated BLOB,"
+    " remediated_ns INTEGER);"
+    "CREATE INDEX threats_by_time ON threats (last_seen_ns);"
+    "CREATE TABLE threat_paths ("
+    " threat_id TEXT NOT NULL REFERENCES threats (id) ON DELETE CASCADE,"
+    " path NOT NULL,"
+    " first_seen_ns INTEGER NOT NULL,"
+    " PRIMARY KEY (threat_id, path)) WITHOUT ROWID;"
+
+    "CREATE TABLE alerts ("
+    " id TEXT PRIMARY KEY,"
+    " time_ns INTEGER NOT NULL,"
+    " last_seen_ns INTEGER NOT NULL,"
+    " count INTEGER NOT NULL,"
+    " title, severity, category, detected_from, rule, path,"
+    " process_executable, process_pid INTEGER,"
+    " data BLOB);"
+    "CREATE INDEX alerts_by_time ON alerts (last_seen_ns);"
+
+    "CREATE TABLE crashes (plugin TEXT NOT NULL, time_ns INTEGER NOT NULL);"
+    "CREATE INDEX crashes_by_plugin ON crashes (plugin, time_ns);",
+
+    /* 1 -> 2 */
+    "ALTER TABLE alerts ADD COLUMN rule_id;"
+    "ALTER TABLE alerts ADD COLUMN rule_author;"
+    "ALTER TABLE alerts ADD COLUMN technique;"
+    "ALTER TABLE alerts ADD COLUMN process_command_line;"
+    "ALTER TABLE alerts ADD COLUMN process_user;"
+    "CREATE TABLE alert_responses ("
+    " id INTEGER PRIMARY KEY,"
+    " alert_id TEXT NOT NULL,"
+    " time_ns INTEGER NOT NULL,"
+    " action, status, reason, processes INTEGER, process_pid INTEGER, "
+    "process_executable, path);"
+    "CREATE INDEX alert_responses_by_alert ON alert_responses (alert_id);",
+};
+const size_t tc_schema_version = sizeof(tc_schema_steps) / sizeof(*tc_schema_steps);
+
+static int read_version(sqlite3 *db, int64_t *ret_version)
+{
+    sqlite3_stmt *statement;
+    int rc;
+
+    rc = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &statement, NULL);
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_step(statement);
+        if (rc == SQLITE_ROW)
+            *ret_version = sqlite3_column_int64(statement, 0);
+        sqlite3_finalize(statement);
+    }
+    return rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+static int apply_step(sqlite3 *db, const char *step, size_t version)
+{
+    char end[64];
+    int rc;
+
+    (void)snprintf(end, sizeof(end), "PRAGMA user_version = %zu; COMMIT", version);
+    rc = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(db, step, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(db, end, NULL, NULL, NULL);
+    return rc;
+}
+
+int tc_schema_check(sqlite3 *db, size_t count, char why[256])
+{
+    int64_t version = 0;
+    int rc = read_version(db, &version);
+
+    if (rc != SQLITE_OK) {
+        tc_why(why, "%s", sqlite3_errmsg(db));
+        return tc_store_errno(db, rc);
+    }
+    if (version < 0 || (uint64_t)version > count) {
+        tc_why(why,
+               "a newer Tocsin wrote it (schema %" PRId64 ", this one knows up to %zu)",
+               version, count);
+        return -EPROTONOSUPPORT;
+    }
+    return 0;
+}
+
+int tc_schema_apply(sqlite3 *db, const char *const *steps, size_t count, char why[256])
+{
+    int64_t version = 0;
+    int rc, err;
+
+    err = tc_schema_check(db, count, why);
+    if (err)
+        return err;
+    rc = read_version(db, &version);
+    for (size_t i = (size_t)version; i < count && rc == SQLITE_OK; i++)
+        rc = apply_step(db, steps[i], i + 1);
+    if (rc == SQLITE_OK)
+        return 0;
+    err = tc_store_errno(db, rc);
+    tc_why(why, "%s", sqlite3_errmsg(db));
+    if (!sqlite3_get_autocommit(db))
+        (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    return err;
+}

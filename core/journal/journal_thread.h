@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the state that the journal's loop side (journal.c) and its thread
+ * (journal_thread.c) share, and who may touch which part of it. Internal to
+ * core/journal*.c.
+ */
+#ifndef TC_CORE_JOURNAL_THREAD_H
+#define TC_CORE_JOURNAL_THREAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <tocsin/event.h>
+#include <uv.h>
+
+#include "core/journal/journal.h"
+#include "core/journal/journal_keeper.h"
+
+struct tc_event;
+struct tc_store;
+
+#define TC_JOURNAL_BATCH_MAX 1024 /* events in one transaction */
+
+/* An event that waits. */
+struct tc_journal_pending {
+    STAILQ_ENTRY(tc_journal_pending) next;
+    struct tc_event *event;
+    uint64_t number; /* handed over as the number-th, from 1 */
+};
+STAILQ_HEAD(tc_journal_pending_list, tc_journal_pending);
+
+/* Something to do on the thread once all events up to `after` are dealt with. */
+struct tc_journal_job {
+    STAILQ_ENTRY(tc_journal_job) next;
+    uint64_t after;
+    int (*run)(struct tc_journal_job *job, struct tc_store *store); /* NULL: a sync */
+    /* On the loop; NULL: the caller waits for `finished` and owns the job. */
+    void (*answer)(struct tc_journal_job *job);
+    bool finished;
+    int status;
+
+    /* Of a sync or a query: whom to tell. */
+    void (*stored)(void *arg, int status);
+    tc_journal_answer_fn answered;
+    void *arg;
+
+    /* Of a query. */
+    char kind[16]; /* longer than any that is known */
+    void *params;
+    size_t len;
+    struct tocsin_writer result;
+
+    /* About crashes. */
+    const char *plugin;
+    uint64_t time_ns;
+    unsigned count;
+};
+STAILQ_HEAD(tc_journal_job_list, tc_journal_job);
+
+struct tc_journal {
+    /* The loop's. */
+    uv_async_t async;
+    uv_thread_t thread;
+    tc_journal_health_fn health;
+    void *health_arg;
+    void (*closed)(void *arg);
+    void *closed_arg;
+    struct tc_keeper_issue shown;
+
+    /* Under the lock. */
+    uv_mutex_t lock;
+    uv_cond_t wake;     /* the thread: there is something to do */
+    uv_cond_t finished; /* whoever waits for a job: one has been done */
+    struct tc_journal_pending_list queue;
+    size_t queued, queued_bytes;
+    size_t in_flight; /* taken off the queue, not yet stored */
+    uint64_t handed;  /* events so far */
+    uint64_t stored, lost, failed_writes;
+    uint64_t lost_recorded; /* of `lost`, those that a journal.lost on disk counts */
+    bool lost_untold;       /* no sync has been told of a loss yet */
+    struct tc_journal_job_list jobs, done;
+    struct tc_keeper_issue issue;
+    bool stopping, stopped;
+    uint64_t stop_by_ns;
+
+    /* The thread's. */
+    struct tc_keeper keeper;
+    struct tc_event *batch[TC_JOURNAL_BATCH_MAX];
+    size_t batch_len;
+    int failure; /* of the last attempt to write; 0: it worked */
+    uint64_t retry_at_ns, retry_after_ns;
+};
+
+/* The thread: ends once `stopping` is set and what is pending has been tried. */
+void tc_journal_work(void *journal);
+
+/* Takes the oldest event off the queue, which has one, with its reference. Under the
+ * lock, or when the thread is gone. */
+struct tc_event *tc_journal_take_first(struct tc_journal *journal);
+
+/* Gives back the references that the batch holds. */
+void tc_journal_release_batch(struct tc_journal *journal);
+
+/* Passes finished jobs, and health if it has changed, to the loop. Under the lock. */
+void tc_journal_hand_back(struct tc_journal *journal, struct tc_journal_job_list *jobs);
+
+#endif

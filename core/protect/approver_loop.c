@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns: the approver's timer, and its end once no work is under way. */
+#include <stdlib.h>
+
+#include "core/protect/approver_priv.h"
+
+#define MS UINT64_C(1000000)
+#define BUSY_MS 5 /* until the registry is asked again */
+
+static void on_timer(uv_timer_t *timer);
+
+/* After everything that may have moved a gate. */
+void tc_approver_moved(struct tc_approver *a)
+{
+    uint64_t now = uv_hrtime(), next;
+
+    if (a->closing)
+        return;
+    next = tc_approver_network_settle(a) ? tc_approval_next_ns(a->approval)
+                                         : now + BUSY_MS * MS;
+    if (next == UINT64_MAX) {
+        uv_timer_stop(&a->timer);
+    } else {
+        uv_update_time(a->timer.loop);
+        uv_timer_start(&a->timer, on_timer, next > now ? (next - now + MS - 1) / MS : 0,
+                       0);
+    }
+    a->changed(a->arg);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct tc_approver *a = timer->data;
+
+    tc_approval_tick(a->approval, uv_hrtime());
+    tc_approver_moved(a);
+}
+
+void tc_approver_destroy(struct tc_approver *a)
+{
+    tc_approval_free(a->approval);
+    for (size_t i = 0; i < TC_APPROVER_TEXTS; i++)
+        free(a->texts[i]);
+    free(a);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct tc_approver *a = handle->data;
+
+    tc_approver_destroy(a);
+}
+
+/* One piece of work less; the last one of a closing approver closes it. */
+void tc_approver_release(struct tc_approver *a)
+{
+    if (--a->work == 0 && a->closing)
+        uv_close((uv_handle_t *)&a->timer, on_closed);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns: what health says of protection: who holds the slot, and its issues. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/health.h"
+#include "core/base/machine.h"
+#include "core/conf/config.h"
+#include "core/host/registry.h"
+#include "core/protect/approver.h"
+#include "core/protect/protection_priv.h"
+
+static struct tc_health_issue *add(struct tc_health_issue *issues, size_t max,
+                                   size_t *count)
+{
+    struct tc_health_issue *issue;
+
+    if (*count == max)
+        return NULL;
+    issue = &issues[(*count)++];
+    memset(issue, 0, sizeof(*issue));
+    return issue;
+}
+
+static void add_approval(const struct tc_protection *p, struct tc_health_issue *issues,
+                         size_t max, size_t *count)
+{
+    struct tc_gate_view gates[TC_GATES];
+    struct tc_health_issue *issue;
+    struct tc_approval_view view;
+    char text[256], fix[128];
+
+    if (!p->running)
+        return;
+    tc_approver_look(p->approver, &view, gates);
+    for (size_t i = 0; tc_approval_issue(&view, gates, i, text, fix); i++) {
+        issue = add(issues, max, count);
+        if (!issue)
+            return;
+        snprintf(issue->id, sizeof(issue->id), "approval.%s",
+                 tc_approval_phase_name(view.phase));
+        snprintf(issue->text, sizeof(issue->text), "%s", text);
+        snprintf(issue->fix, sizeof(issue->fix), "%s", fix);
+    }
+}
+
+static void add_sensor(const struct tc_protection *p, enum tc_slot_sensor sensor,
+                       const struct tc_slot_view *slot, struct tc_health_issue *issues,
+                       size_t max, size_t *count)
+{
+    const char *name = p->sensors[sensor].name;
+    struct tc_health_issue *issue;
+
+    if (!slot->failure[sensor][0] || slot->holder == sensor)
+        return;
+    issue = add(issues, max, count);
+    if (!issue)
+        return;
+    snprintf(issue->id, sizeof(issue->id), "sensor.%.50s", name);
+    if (slot->barred[sensor])
+        snprintf(issue->text, sizeof(issue->text),
+                 "sensor %s stopped unexpectedly (%u) and is left alone: %.150s", name,
+                 slot->crashes[sensor], slot->failure[sensor]);
+    else
+        snprintf(issue->text, sizeof(issue->text),
+                 "sensor %s stopped unexpectedly (%u): %.150s", name,
+                 slot->crashes[sensor], slot->failure[sensor]);
+    snprintf(issue->fix, sizeof(issue->fix), "tocsin approval retry");
+}
+
+/* Another protects, because the primary has been switched off. */
+static void add_switched_off(const struct tc_protection *p,
+                             const struct tc_slot_view *slot,
+                             struct tc_health_issue *issues, size_t max, size_t *count)
+{
+    const char *name = p->sensors[TC_SLOT_PRIMARY].name;
+    struct tc_plugin_settings settings;
+    struct tc_health_issue *issue;
+
+    if (slot->holder != TC_SLOT_FALLBACK ||
+        tc_registry_wants(p->services->registry, name) ||
+        tc_config_plugin_settings(p->services->config, name, &settings))
+        return;
+    issue = add(issues, max, count);
+    if (!issue)
+        return;
+    snprintf(issue->id, sizeof(issue->id), "sensor.%.50s", name);
+    snprintf(issue->text, sizeof(issue->text), "sensor %s is switched off, %s protects",
+             name, tc_protection_name_of(p, slot->holder));
+    snprintf(issue->fix, sizeof(issue->fix), "tocsin plugin enable %.60s", name);
+}
+
+static void add_switching(const struct tc_protection *p, const struct tc_slot_view *slot,
+                          struct tc_health_issue *issues, size_t max, size_t *count)
+{
+    struct tc_health_issue *issue;
+
+    if (slot->coming == TC_SLOT_NOBODY || slot->holder == TC_SLOT_NOBODY)
+        return;
+    issue = add(issues, max, count);
+    if (!issue)
+        return;
+    issue->note = true;
+    snprintf(issue->id, sizeof(issue->id), "core.switching");
+    snprintf(issue->text, sizeof(issue->text), "switching sensor to %s",
+             tc_protection_name_of(p, slot->coming));
+    snprintf(issue->fix, sizeof(issue->fix), "wait a moment");
+}
+
+static void add_issues(const struct tc_protection *p, const struct tc_slot_view *slot,
+                       struct tc_health_numbers *ret)
+{
+    size_t max = TC_HEALTH_DERIVED_MAX;
+
+    ret->issue_count = 0;
+    add_approval(p, ret->issues, max, &ret->issue_count);
+    add_switching(p, slot, ret->issues, max, &ret->issue_count);
+    add_switched_off(p, slot, ret->issues, max, &ret->issue_count);
+    for (int s = 0; s < TC_SLOT_SENSORS; s++)
+        add_sensor(p, (enum tc_slot_sensor)s, slot, ret->issues, max, &ret->issue_count);
+}
+
+static void add_managed(const struct tc_protection *p, const struct tc_gate_view *gates,
+                        struct tc_health_numbers *ret)
+{
+    static const struct {
+        enum tc_gate gate;
+        const char *field;
+    } fields[] = {
+        {TC_GATE_ES_EXTENSION, "real_time_protection_enabled"},
+        {TC_GATE_NETWORK_FILTER, "network_events_subsystem"},
+        {TC_GATE_FULL_DISK_ACCESS, "full_disk_access_enabled"},
+    };
+    bool ring;
+    size_t n = 0;
+
+    ret->ring = tc_approver_ring(p->approver, &ring);
+    if (ring)
+        ret->managed[n++] = "release_ring";
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        if (gates[fields[i].gate].source == TC_GATE_BY_PROFILE)
+            ret->managed[n++] = fields[i].field;
+}
+
+void tc_protection_numbers(const struct tc_protection *p, struct tc_health_numbers *ret)
+{
+    struct tc_gate_view gates[TC_GATES];
+    struct tc_protection_view view;
+    struct tc_approval_view approval;
+
+    tc_protection_look(p, &view);
+    tc_approver_look(p->approver, &approval, gates);
+    ret->holder =
+        view.slot.holder == TC_SLOT_NOBODY ? NULL : view.names[view.slot.holder];
+    ret->subsystem = view.subsystem;
+    ret->real_time_enabled = ret->real_time_enabled || ret->holder;
+    ret->canary_ns = view.canary_ns;
+    ret->full_disk_access = gates[TC_GATE_FULL_DISK_ACCESS].state == TC_GATE_GRANTED &&
+                            tc_machine_full_disk_access();
+    ret->network_allowed = approval.network_allowed;
+    add_managed(p, gates, ret);
+    add_issues(p, &view.slot, ret);
+}
