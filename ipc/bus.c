@@ -404,7 +404,7 @@ int tc_bus_publish(struct tc_bus *bus, const struct tocsin_event *draft,
     return 0;
 }
 
-int tc_bus_withhold(struct tc_bus *bus, const struct tocsin_event *draft,
+int tc_bus_suppress(struct tc_bus *bus, const struct tocsin_event *draft,
                     const char *source, struct tc_event **ret_event)
 {
     const struct tc_topic *topic;

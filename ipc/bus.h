@@ -90,7 +90,7 @@ int tc_bus_publish(struct tc_bus *bus, const struct tocsin_event *draft,
  * for an answer to it all the same. Errors and ownership as tc_bus_publish; the reference
  * is the caller's.
  */
-int tc_bus_withhold(struct tc_bus *bus, const struct tocsin_event *draft,
+int tc_bus_suppress(struct tc_bus *bus, const struct tocsin_event *draft,
                     const char *source, struct tc_event **ret_event);
 
 /* Delivers at most `max` events. True when some are left. Not from inside a delivery. */

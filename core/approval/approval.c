@@ -43,7 +43,7 @@ void tc_approval_configure(struct tc_approval *approval,
     approval->config = *config;
     for (enum tc_gate g = 0; config->late_swap && g < TC_GATES; g++)
         approval->gates[g].restart = false;
-    tc_approval_settle(approval, now_ns);
+    tc_approval_reconcile(approval, now_ns);
 }
 
 void tc_approval_set_gates(struct tc_approval *approval, unsigned gates, uint64_t now_ns)
@@ -51,18 +51,18 @@ void tc_approval_set_gates(struct tc_approval *approval, unsigned gates, uint64_
     tc_approval_tick(approval, now_ns);
     for (enum tc_gate g = 0; g < TC_GATES; g++)
         approval->gates[g].asked = (gates & 1u << g) != 0;
-    tc_approval_settle(approval, now_ns);
+    tc_approval_reconcile(approval, now_ns);
 }
 
 /* Whether that one, failing just as it does now, has been told. */
-static bool told_before(const struct tc_approval *approval,
-                        const struct tc_prerequisite *failed)
+static bool reported_before(const struct tc_approval *approval,
+                            const struct tc_prerequisite *failed)
 {
     const struct tc_prerequisite *old;
 
     for (size_t i = 0; i < approval->prerequisite_count; i++) {
         old = &approval->prerequisites[i];
-        if (approval->prerequisite_told[i] && !old->met &&
+        if (approval->prerequisite_reported[i] && !old->met &&
             !strcmp(old->name, failed->name) && !strcmp(old->have, failed->have) &&
             !strcmp(old->need, failed->need))
             return true;
@@ -74,17 +74,17 @@ void tc_approval_set_prerequisites(struct tc_approval *approval,
                                    const struct tc_prerequisite *list, size_t count,
                                    uint64_t now_ns)
 {
-    bool told[TC_PREREQUISITES_MAX] = {false};
+    bool reported[TC_PREREQUISITES_MAX] = {false};
 
     tc_approval_tick(approval, now_ns);
     count = count < TC_PREREQUISITES_MAX ? count : TC_PREREQUISITES_MAX;
     for (size_t i = 0; i < count; i++)
-        told[i] = !list[i].met && told_before(approval, &list[i]);
+        reported[i] = !list[i].met && reported_before(approval, &list[i]);
     if (count)
         memmove(approval->prerequisites, list, count * sizeof(*list));
-    memcpy(approval->prerequisite_told, told, sizeof(told));
+    memcpy(approval->prerequisite_reported, reported, sizeof(reported));
     approval->prerequisite_count = count;
-    tc_approval_settle(approval, now_ns);
+    tc_approval_reconcile(approval, now_ns);
 }
 
 void tc_approval_set_consent(struct tc_approval *approval, enum tc_gate gate,
@@ -99,7 +99,7 @@ void tc_approval_set_consent(struct tc_approval *approval, enum tc_gate gate,
         facts->refusal = TC_NOT_REFUSED;
     if (facts->refusal == TC_NOT_REFUSED)
         copy_text(facts->who, sizeof(facts->who), who);
-    tc_approval_settle(approval, now_ns);
+    tc_approval_reconcile(approval, now_ns);
 }
 
 void tc_approval_set_managed(struct tc_approval *approval, enum tc_gate gate,
@@ -121,7 +121,7 @@ void tc_approval_set_managed(struct tc_approval *approval, enum tc_gate gate,
         copy_text(facts->profile, sizeof(facts->profile),
                   managed == TC_GATE_UNMANAGED ? "" : profile);
     }
-    tc_approval_settle(approval, now_ns);
+    tc_approval_reconcile(approval, now_ns);
 }
 
 /* ---- Time and the flow. ---- */
@@ -129,19 +129,19 @@ void tc_approval_set_managed(struct tc_approval *approval, enum tc_gate gate,
 void tc_approval_prepare(struct tc_approval *approval, uint64_t now_ns)
 {
     approval->prepared = true;
-    tc_approval_settle(approval, now_ns);
+    tc_approval_reconcile(approval, now_ns);
 }
 
 void tc_approval_begin(struct tc_approval *approval, uint64_t now_ns)
 {
     approval->prepared = true;
     approval->begun = true;
-    tc_approval_settle(approval, now_ns);
+    tc_approval_reconcile(approval, now_ns);
 }
 
 void tc_approval_tick(struct tc_approval *approval, uint64_t now_ns)
 {
-    tc_approval_settle(approval, now_ns);
+    tc_approval_reconcile(approval, now_ns);
 }
 
 static bool all_passed(const struct tc_approval *approval)
@@ -174,7 +174,7 @@ void tc_approval_retry(struct tc_approval *approval, uint64_t now_ns)
         tc_approval_withdraw(approval, g, "retry");
     }
     approval->flow = false;
-    tc_approval_settle(approval, now_ns);
+    tc_approval_reconcile(approval, now_ns);
 }
 
 /* ---- The system's answers. ---- */
@@ -194,7 +194,7 @@ void tc_approval_probed(struct tc_approval *approval, enum tc_gate gate, unsigne
         facts->late = true;
     facts->restart =
         facts->probe == TC_PROBE_GOOD && facts->late && !approval->config.late_swap;
-    tc_approval_settle(approval, now_ns);
+    tc_approval_reconcile(approval, now_ns);
 }
 
 void tc_approval_failed(struct tc_approval *approval, enum tc_gate gate, int error,
@@ -208,7 +208,7 @@ void tc_approval_failed(struct tc_approval *approval, enum tc_gate gate, int err
     facts->probe = TC_PROBE_BAD;
     facts->result = TC_PROBE_INTERNAL;
     facts->error = error;
-    tc_approval_settle(approval, now_ns);
+    tc_approval_reconcile(approval, now_ns);
 }
 
 /* ---- People's answers. ---- */
@@ -359,7 +359,7 @@ int tc_approval_answer(struct tc_approval *approval, enum tc_gate gate,
         return r;
     }
     take_answer(&approval->gates[gate], answer, who);
-    tc_approval_settle(approval, now_ns);
+    tc_approval_reconcile(approval, now_ns);
     return 0;
 }
 
@@ -369,5 +369,5 @@ void tc_approval_refuse(struct tc_approval *approval, enum tc_gate gate, const c
     const struct tc_approval_event event = {
         .what = TC_APPROVAL_REFUSED, .gate = gate, .who = who, .reason = reason};
 
-    tc_approval_tell(approval, &event);
+    tc_approval_emit(approval, &event);
 }

@@ -107,7 +107,7 @@ struct tc_approval_config {
     bool all_gates; /* es needs every gate; else es_extension and full_disk_access only */
 };
 
-enum tc_approval_happening {
+enum tc_approval_event_type {
     TC_APPROVAL_FLOW_STARTED,        /* approval.flow_started {gates} */
     TC_APPROVAL_PREREQUISITE_FAILED, /* approval.prerequisite_failed, one each */
     TC_APPROVAL_PROMPT_SHOWN,        /* approval.prompt_shown {gate, n, of, deadline} */
@@ -127,7 +127,7 @@ enum tc_approval_happening {
 
 /* Valid inside the callback only. What does not apply is 0, NULL or "". */
 struct tc_approval_event {
-    enum tc_approval_happening what;
+    enum tc_approval_event_type what;
     enum tc_gate gate;
     unsigned gates;   /* set of 1 << gate: asked for, pending */
     unsigned n, of;   /* prompt n of all that will show */
@@ -243,8 +243,8 @@ void tc_approval_failed(struct tc_approval *approval, enum tc_gate gate, int err
 void tc_approval_tick(struct tc_approval *approval, uint64_t now_ns);
 uint64_t tc_approval_next_ns(const struct tc_approval *approval);
 
-void tc_approval_look(const struct tc_approval *approval, uint64_t now_ns,
-                      struct tc_approval_view *ret);
+void tc_approval_snapshot(const struct tc_approval *approval, uint64_t now_ns,
+                          struct tc_approval_view *ret);
 void tc_approval_gate(const struct tc_approval *approval, enum tc_gate gate,
                       struct tc_gate_view *ret);
 
@@ -262,7 +262,7 @@ const char *tc_gate_state_name(enum tc_gate_state state);
 const char *tc_gate_source_name(enum tc_gate_source source); /* "" for nobody */
 const char *tc_probe_result_name(enum tc_probe_result result);
 const char *tc_approval_phase_name(enum tc_approval_phase phase);
-const char *tc_approval_topic(enum tc_approval_happening what);
+const char *tc_approval_topic(enum tc_approval_event_type what);
 
 /*
  * approval_text.c: the health issue of a state: one sentence, and the one command that

@@ -19,7 +19,7 @@ static const enum tc_gate probe_needs[TC_GATES] = {
     [TC_GATE_FULL_DISK_ACCESS] = TC_GATE_ES_EXTENSION,
 };
 
-void tc_approval_tell(struct tc_approval *approval, const struct tc_approval_event *event)
+void tc_approval_emit(struct tc_approval *approval, const struct tc_approval_event *event)
 {
     approval->callbacks.event(approval->callbacks.arg, event);
 }
@@ -198,8 +198,8 @@ unsigned tc_approval_prompts(const struct tc_approval *approval)
 }
 
 /* The gate itself, and who or which profile its state is due to. */
-static void tell_gate(struct tc_approval *approval, enum tc_gate g,
-                      enum tc_approval_happening what)
+static void emit_gate(struct tc_approval *approval, enum tc_gate g,
+                      enum tc_approval_event_type what)
 {
     struct tc_gate_facts *gate = &approval->gates[g];
     struct tc_approval_event event = {.what = what, .gate = g};
@@ -219,7 +219,7 @@ static void tell_gate(struct tc_approval *approval, enum tc_gate g,
         if (tc_gate_is_extension(g))
             event.left_ns = tc_approval_left_ns(approval, approval->now_ns);
     }
-    tc_approval_tell(approval, &event);
+    tc_approval_emit(approval, &event);
 }
 
 void tc_approval_withdraw(struct tc_approval *approval, enum tc_gate gate,
@@ -228,7 +228,7 @@ void tc_approval_withdraw(struct tc_approval *approval, enum tc_gate gate,
     const struct tc_approval_event event = {
         .what = TC_APPROVAL_PROMPT_WITHDRAWN, .gate = gate, .reason = reason};
 
-    tc_approval_tell(approval, &event);
+    tc_approval_emit(approval, &event);
 }
 
 static const char *reason_to_withdraw(const struct tc_approval *approval, enum tc_gate g,
@@ -260,24 +260,24 @@ static void show_prompt(struct tc_approval *approval, enum tc_gate g)
         approval->timer = TC_TIMER_RUNS;
         approval->timer_started_ns = approval->now_ns;
     }
-    tell_gate(approval, g, TC_APPROVAL_PROMPT_SHOWN);
+    emit_gate(approval, g, TC_APPROVAL_PROMPT_SHOWN);
 }
 
-static void tell_granted(struct tc_approval *approval, enum tc_gate g)
+static void emit_granted(struct tc_approval *approval, enum tc_gate g)
 {
     struct tc_gate_facts *gate = &approval->gates[g];
     bool late = gate->late;
 
     gate->late = false;
     if (approval->config.required)
-        tell_gate(approval, g, late ? TC_APPROVAL_LATE_GRANTED : TC_APPROVAL_GRANTED);
+        emit_gate(approval, g, late ? TC_APPROVAL_LATE_GRANTED : TC_APPROVAL_GRANTED);
 }
 
-static void tell_refused(struct tc_approval *approval, enum tc_gate g,
-                         enum tc_approval_happening what)
+static void emit_refused(struct tc_approval *approval, enum tc_gate g,
+                         enum tc_approval_event_type what)
 {
     approval->gates[g].late = true;
-    tell_gate(approval, g, what);
+    emit_gate(approval, g, what);
 }
 
 /* Gives the gate its state, and tells what that means if it is new. */
@@ -302,23 +302,23 @@ static void enter(struct tc_approval *approval, enum tc_gate g, enum tc_gate_sta
         break;
     case TC_GATE_GRANTED:
         if (old != TC_GATE_REBOOT_REQUIRED)
-            tell_granted(approval, g);
+            emit_granted(approval, g);
         break;
     case TC_GATE_REBOOT_REQUIRED:
-        tell_granted(approval, g);
+        emit_granted(approval, g);
         break;
     case TC_GATE_DENIED:
-        tell_refused(approval, g, TC_APPROVAL_GATE_DENIED);
+        emit_refused(approval, g, TC_APPROVAL_GATE_DENIED);
         break;
     case TC_GATE_REVOKED:
-        tell_refused(approval, g, TC_APPROVAL_GATE_REVOKED);
+        emit_refused(approval, g, TC_APPROVAL_GATE_REVOKED);
         break;
     case TC_GATE_FORBIDDEN:
-        tell_refused(approval, g, TC_APPROVAL_GATE_FORBIDDEN);
+        emit_refused(approval, g, TC_APPROVAL_GATE_FORBIDDEN);
         break;
     case TC_GATE_ERROR:
         if (old != TC_GATE_ERROR)
-            tell_gate(approval, g, TC_APPROVAL_PROBE_FAILED);
+            emit_gate(approval, g, TC_APPROVAL_PROBE_FAILED);
         break;
     default:
         break;
@@ -361,16 +361,16 @@ static void forget_probes(struct tc_approval *approval)
     }
 }
 
-static void tell_prerequisites(struct tc_approval *approval)
+static void emit_prerequisites(struct tc_approval *approval)
 {
     struct tc_approval_event event = {.what = TC_APPROVAL_PREREQUISITE_FAILED};
 
     for (size_t i = 0; i < approval->prerequisite_count; i++) {
-        if (approval->prerequisites[i].met || approval->prerequisite_told[i])
+        if (approval->prerequisites[i].met || approval->prerequisite_reported[i])
             continue;
-        approval->prerequisite_told[i] = true;
+        approval->prerequisite_reported[i] = true;
         event.prerequisite = &approval->prerequisites[i];
-        tc_approval_tell(approval, &event);
+        tc_approval_emit(approval, &event);
     }
 }
 
@@ -409,7 +409,7 @@ static void open_flow(struct tc_approval *approval,
         approval->gates[g].n = 0;
     event.gates = lacking(states, ALL_GATES);
     if (event.gates)
-        tc_approval_tell(approval, &event);
+        tc_approval_emit(approval, &event);
     /* With a new minute the states may be others. */
     approval->changed = true;
 }
@@ -425,7 +425,7 @@ static void fire_timer(struct tc_approval *approval)
     approval->timer = TC_TIMER_FIRED;
     tc_approval_states(approval, states);
     event.gates = lacking(states, EXTENSIONS);
-    tc_approval_tell(approval, &event);
+    tc_approval_emit(approval, &event);
 }
 
 static void close_flow(struct tc_approval *approval,
@@ -443,7 +443,7 @@ static void close_flow(struct tc_approval *approval,
     for (enum tc_gate g = 0; g < TC_GATES; g++)
         complete = complete && states[g] == TC_GATE_GRANTED;
     if (complete && !approval->completed)
-        tc_approval_tell(approval, &event);
+        tc_approval_emit(approval, &event);
     approval->completed = complete;
 }
 
@@ -455,7 +455,7 @@ static void settle_once(struct tc_approval *approval)
 
     forget_probes(approval);
     if (approval->prepared)
-        tell_prerequisites(approval);
+        emit_prerequisites(approval);
     fire_timer(approval);
     make_states(approval, states);
     open_flow(approval, states);
@@ -474,7 +474,7 @@ static void settle_once(struct tc_approval *approval)
         close_flow(approval, states);
 }
 
-void tc_approval_settle(struct tc_approval *approval, uint64_t now_ns)
+void tc_approval_reconcile(struct tc_approval *approval, uint64_t now_ns)
 {
     approval->now_ns = now_ns;
     approval->changed = true;

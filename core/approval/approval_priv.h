@@ -59,7 +59,7 @@ struct tc_approval {
     struct tc_approval_callbacks callbacks;
     struct tc_gate_facts gates[TC_GATES];
     struct tc_prerequisite prerequisites[TC_PREREQUISITES_MAX];
-    bool prerequisite_told[TC_PREREQUISITES_MAX];
+    bool prerequisite_reported[TC_PREREQUISITES_MAX];
     size_t prerequisite_count;
     bool prepared, begun;
     bool flow;      /* one is under way, or has completed */
@@ -77,9 +77,9 @@ struct tc_approval {
  * due. Callbacks may call in again: what they change is settled before the outermost call
  * returns.
  */
-void tc_approval_settle(struct tc_approval *approval, uint64_t now_ns);
+void tc_approval_reconcile(struct tc_approval *approval, uint64_t now_ns);
 
-void tc_approval_tell(struct tc_approval *approval,
+void tc_approval_emit(struct tc_approval *approval,
                       const struct tc_approval_event *event);
 
 /* Tells that the gate's prompt is gone without having been answered. */

@@ -99,7 +99,7 @@ void tc_approval_put(const struct tc_approval *approval, uint64_t now_ns,
     struct tc_gate_view gates[TC_GATES];
     struct tc_approval_view view;
 
-    tc_approval_look(approval, now_ns, &view);
+    tc_approval_snapshot(approval, now_ns, &view);
     tocsin_put_str(w, "phase", tc_approval_phase_name(view.phase));
     if (has_gate(view.phase))
         tocsin_put_str(w, "gate", tc_gate_name(view.gate));

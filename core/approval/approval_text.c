@@ -102,7 +102,7 @@ const char *tc_approval_phase_name(enum tc_approval_phase phase)
     return NAME_OF(names, phase);
 }
 
-const char *tc_approval_topic(enum tc_approval_happening what)
+const char *tc_approval_topic(enum tc_approval_event_type what)
 {
     static const char *const names[] = {
         [TC_APPROVAL_FLOW_STARTED] = "approval.flow_started",

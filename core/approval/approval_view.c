@@ -81,8 +81,8 @@ static bool allowed(const struct tc_approval *approval,
     return true;
 }
 
-void tc_approval_look(const struct tc_approval *approval, uint64_t now_ns,
-                      struct tc_approval_view *ret)
+void tc_approval_snapshot(const struct tc_approval *approval, uint64_t now_ns,
+                          struct tc_approval_view *ret)
 {
     const unsigned network =
         1u << TC_GATE_NETWORK_EXTENSION | 1u << TC_GATE_NETWORK_FILTER;

@@ -191,8 +191,9 @@ static bool plugin_method_changes(const char *method)
 }
 
 /* Everything that changes something is journalled, with who asked; refusals too. */
-static void tell_command(struct tc_control *control, const struct tc_rpc_call *call,
-                         const char *method, const void *params, size_t len, bool allowed)
+static void record_command(struct tc_control *control, const struct tc_rpc_call *call,
+                           const char *method, const void *params, size_t len,
+                           bool allowed)
 {
     const struct tc_rpc_peer *peer = tc_rpc_call_peer(call);
     struct tocsin_writer w;
@@ -226,7 +227,7 @@ static void on_call(void *arg, struct tc_rpc_call *call, const char *method,
     if (changes) {
         bool allowed = may_change(tc_rpc_call_peer(call));
 
-        tell_command(control, call, method, params, len, allowed);
+        record_command(control, call, method, params, len, allowed);
         if (!allowed) {
             tc_rpc_fail(call, "refused",
                         "%s changes the agent: that takes root (try sudo)", method);

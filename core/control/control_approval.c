@@ -19,14 +19,14 @@ void tc_control_approval_list(struct tc_control *control, struct tc_rpc_call *ca
 
     (void)params;
     (void)len;
-    tc_call_begin(&w);
+    tc_control_call_begin(&w);
     tc_approval_put(tc_approver_approval(approver_of(control)), uv_hrtime(), &w);
-    tc_call_end(call, &w);
+    tc_control_call_end(call, &w);
 }
 
 static void on_answered(void *arg, int status, const char *why)
 {
-    tc_call_end_status(arg, status, why);
+    tc_control_call_end_status(arg, status, why);
 }
 
 static void answer(struct tc_control *control, struct tc_rpc_call *call,
@@ -36,7 +36,7 @@ static void answer(struct tc_control *control, struct tc_rpc_call *call,
     char name[64] = "";
     enum tc_gate gate;
 
-    if (!tc_call_text(params, len, "gate", name, sizeof(name)) ||
+    if (!tc_control_call_text(params, len, "gate", name, sizeof(name)) ||
         tc_gate_find(name, &gate)) {
         tc_rpc_fail(call, "usage",
                     "no gate \"%s\": there are es_extension, network_extension, "
@@ -72,7 +72,7 @@ void tc_control_approval_retry(struct tc_control *control, struct tc_rpc_call *c
     (void)params;
     (void)len;
     tc_protection_retry(control->protection);
-    tc_call_end_status(call, 0, "");
+    tc_control_call_end_status(call, 0, "");
 }
 
 /* ---- profiles ---- */
@@ -84,10 +84,10 @@ void tc_control_profile_list(struct tc_control *control, struct tc_rpc_call *cal
 
     (void)params;
     (void)len;
-    tc_call_begin(&w);
+    tc_control_call_begin(&w);
     tocsin_put_str(&w, "folder", tc_approver_managed(approver_of(control)));
     tc_profiles_put(tc_approver_profiles(approver_of(control)), &w);
-    tc_call_end(call, &w);
+    tc_control_call_end(call, &w);
 }
 
 static void put_check(struct tc_control *control, struct tocsin_writer *w)
@@ -96,7 +96,7 @@ static void put_check(struct tc_control *control, struct tocsin_writer *w)
     struct tc_gate_view gates[TC_GATES];
     struct tc_approval_view view;
 
-    tc_approver_look(approver_of(control), &view, gates);
+    tc_approver_snapshot(approver_of(control), &view, gates);
     for (int g = 0; g < TC_GATES; g++) {
         effects[g].state = gates[g].asked ? tc_gate_state_name(gates[g].state) : NULL;
         effects[g].granted = gates[g].state == TC_GATE_GRANTED;
@@ -117,9 +117,9 @@ static void on_checked(void *arg, int status, const char *why,
         tc_rpc_fail(arg, "usage", "%s", why);
         return;
     }
-    tc_call_begin(&w);
+    tc_control_call_begin(&w);
     tc_profiles_put_check(profiles, NULL, NULL, &w);
-    tc_call_end(arg, &w);
+    tc_control_call_end(arg, &w);
 }
 
 void tc_control_profile_check(struct tc_control *control, struct tc_rpc_call *call,
@@ -132,7 +132,7 @@ void tc_control_profile_check(struct tc_control *control, struct tc_rpc_call *ca
         tc_approver_check(approver_of(control), params, len, on_checked, call);
         return;
     }
-    tc_call_begin(&w);
+    tc_control_call_begin(&w);
     put_check(control, &w);
-    tc_call_end(call, &w);
+    tc_control_call_end(call, &w);
 }

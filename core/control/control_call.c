@@ -5,13 +5,13 @@
 
 #include "core/control/control_priv.h"
 
-void tc_call_begin(struct tocsin_writer *w)
+void tc_control_call_begin(struct tocsin_writer *w)
 {
     tocsin_writer_init_growing(w);
     tocsin_begin_map(w, NULL);
 }
 
-void tc_call_end(struct tc_rpc_call *call, struct tocsin_writer *w)
+void tc_control_call_end(struct tc_rpc_call *call, struct tocsin_writer *w)
 {
     tocsin_end(w);
     if (w->error)
@@ -22,7 +22,7 @@ void tc_call_end(struct tc_rpc_call *call, struct tocsin_writer *w)
     tocsin_writer_done(w);
 }
 
-void tc_call_end_status(struct tc_rpc_call *call, int status, const char *why)
+void tc_control_call_end_status(struct tc_rpc_call *call, int status, const char *why)
 {
     struct tocsin_writer w;
 
@@ -30,12 +30,13 @@ void tc_call_end_status(struct tc_rpc_call *call, int status, const char *why)
         tc_rpc_fail(call, status == -ENOENT ? "not_found" : "refused", "%s", why);
         return;
     }
-    tc_call_begin(&w);
+    tc_control_call_begin(&w);
     tocsin_put_bool(&w, "ok", true);
-    tc_call_end(call, &w);
+    tc_control_call_end(call, &w);
 }
 
-bool tc_call_text(const void *params, size_t len, const char *key, char *buf, size_t cap)
+bool tc_control_call_text(const void *params, size_t len, const char *key, char *buf,
+                          size_t cap)
 {
     struct tocsin_str s = tocsin_find_str(params, len, key);
 

@@ -30,7 +30,7 @@ static void put_extensions(struct tc_control *control, struct tocsin_writer *w)
     struct tc_protection_view view;
     bool ready;
 
-    tc_protection_look(control->protection, &view);
+    tc_protection_snapshot(control->protection, &view);
     ready = view.subsystem && !strcmp(view.subsystem, "endpoint_security_extension");
     tocsin_begin_map(w, "details");
     tocsin_put_bool(w, "network_extension_installed", net != NULL);
@@ -53,8 +53,8 @@ static void health(struct tc_control *control, struct tc_rpc_call *call,
     struct tocsin_writer w;
     char details[64];
 
-    tc_call_begin(&w);
-    if (!tc_call_text(params, len, "details", details, sizeof(details))) {
+    tc_control_call_begin(&w);
+    if (!tc_control_call_text(params, len, "details", details, sizeof(details))) {
         control->options.numbers(control->options.arg, &numbers);
         tc_health_put(control->services->notice.health, &numbers, &w);
     } else if (!strcmp(details, "system_extensions")) {
@@ -69,7 +69,7 @@ static void health(struct tc_control *control, struct tc_rpc_call *call,
                     "no details %s: there are system_extensions and plugins", details);
         return;
     }
-    tc_call_end(call, &w);
+    tc_control_call_end(call, &w);
 }
 
 static void version(struct tc_control *control, struct tc_rpc_call *call,
@@ -83,11 +83,11 @@ static void version(struct tc_control *control, struct tc_rpc_call *call,
     (void)params;
     (void)len;
     snprintf(abi, sizeof(abi), "%d.%d", TOCSIN_ABI_MAJOR, TOCSIN_ABI_MINOR);
-    tc_call_begin(&w);
+    tc_control_call_begin(&w);
     tocsin_put_str(&w, "version", TOCSIN_VERSION);
     tocsin_put_str(&w, "abi", abi);
     tocsin_put_str(&w, "engine", engine ? engine : "none");
-    tc_call_end(call, &w);
+    tc_control_call_end(call, &w);
 }
 
 /* ---- plugins ---- */
@@ -99,18 +99,18 @@ static void plugin_list(struct tc_control *control, struct tc_rpc_call *call,
 
     (void)params;
     (void)len;
-    tc_call_begin(&w);
+    tc_control_call_begin(&w);
     tocsin_begin_array(&w, "items");
     tc_registry_put_all(control->services->registry, &w);
     tocsin_end(&w);
-    tc_call_end(call, &w);
+    tc_control_call_end(call, &w);
 }
 
 /* The plugin named in the parameters; the call is refused when there is none. */
 static bool plugin_name(struct tc_rpc_call *call, const void *params, size_t len,
                         char name[64])
 {
-    if (tc_call_text(params, len, "name", name, 64))
+    if (tc_control_call_text(params, len, "name", name, 64))
         return true;
     tc_rpc_fail(call, "usage", "which plugin? Give its name");
     return false;
@@ -124,19 +124,19 @@ static void plugin_info(struct tc_control *control, struct tc_rpc_call *call,
 
     if (!plugin_name(call, params, len, name))
         return;
-    tc_call_begin(&w);
+    tc_control_call_begin(&w);
     if (tc_registry_put(control->services->registry, name, &w)) {
         tocsin_writer_done(&w);
         tc_rpc_fail(call, "not_found", "no plugin %s: tocsin plugin list names them",
                     name);
         return;
     }
-    tc_call_end(call, &w);
+    tc_control_call_end(call, &w);
 }
 
 static void on_status(void *arg, int status, const char *why)
 {
-    tc_call_end_status(arg, status, why);
+    tc_control_call_end_status(arg, status, why);
 }
 
 static void plugin_enable(struct tc_control *control, struct tc_rpc_call *call,
@@ -191,7 +191,7 @@ static void check_done(uv_work_t *work, int status)
     char abi[16];
 
     (void)status; /* nothing cancels it */
-    tc_call_begin(&w);
+    tc_control_call_begin(&w);
     tocsin_put_bool(&w, "ok", !c->err);
     tocsin_put_str(&w, "why", c->err ? c->why : "");
     if (!c->err) {
@@ -204,7 +204,7 @@ static void check_done(uv_work_t *work, int status)
         tocsin_put_str(&w, "sha256", c->module->sha256);
         tc_module_close(c->module);
     }
-    tc_call_end(c->call, &w);
+    tc_control_call_end(c->call, &w);
     free(c);
 }
 
@@ -220,7 +220,7 @@ static void plugin_check(struct tc_control *control, struct tc_rpc_call *call,
     c->work.data = c;
     c->call = call;
     c->private_dir = control->services->private_dir;
-    if (!tc_call_text(params, len, "path", c->path, sizeof(c->path)) ||
+    if (!tc_control_call_text(params, len, "path", c->path, sizeof(c->path)) ||
         c->path[0] != '/') {
         tc_rpc_fail(call, "usage", "which file? Give its absolute path");
         free(c);
@@ -240,10 +240,10 @@ static void on_validated(void *arg, int status, const char *why,
     struct tocsin_writer w;
 
     (void)changes;
-    tc_call_begin(&w);
+    tc_control_call_begin(&w);
     tocsin_put_bool(&w, "ok", !status);
     tocsin_put_str(&w, "why", status ? why : "");
-    tc_call_end(arg, &w);
+    tc_control_call_end(arg, &w);
 }
 
 static void config_validate(struct tc_control *control, struct tc_rpc_call *call,
@@ -251,10 +251,10 @@ static void config_validate(struct tc_control *control, struct tc_rpc_call *call
 {
     char path[4096];
 
-    control->options.reload(control->options.arg,
-                            tc_call_text(params, len, "path", path, sizeof(path)) ? path
-                                                                                  : NULL,
-                            true, on_validated, call);
+    control->options.reload(
+        control->options.arg,
+        tc_control_call_text(params, len, "path", path, sizeof(path)) ? path : NULL, true,
+        on_validated, call);
 }
 
 /* An array of the names in "a, b". */
@@ -277,13 +277,13 @@ static void on_reloaded(void *arg, int status, const char *why,
     struct tocsin_writer w;
 
     if (status) {
-        tc_call_end_status(arg, status, why);
+        tc_control_call_end_status(arg, status, why);
         return;
     }
-    tc_call_begin(&w);
+    tc_control_call_begin(&w);
     put_names(&w, "changed", changes->changed);
     put_names(&w, "restart", changes->restart);
-    tc_call_end(arg, &w);
+    tc_control_call_end(arg, &w);
 }
 
 static void config_reload(struct tc_control *control, struct tc_rpc_call *call,
@@ -306,9 +306,9 @@ static void config_show(struct tc_control *control, struct tc_rpc_call *call,
         tc_rpc_fail(call, "failed", "out of memory");
         return;
     }
-    tc_call_begin(&w);
+    tc_control_call_begin(&w);
     tocsin_put_str(&w, "yaml", yaml);
-    tc_call_end(call, &w);
+    tc_control_call_end(call, &w);
     free(yaml);
 }
 
@@ -432,7 +432,7 @@ static void diagnostic_stats(struct tc_control *control, struct tc_rpc_call *cal
 
     (void)params;
     (void)len;
-    tc_call_begin(&w);
+    tc_control_call_begin(&w);
     tocsin_put_uint(&w, "starts", control->services->pulse->starts);
     tocsin_put_uint(&w, "log_lines_lost", tc_log_lost());
     put_bus(control, &w);
@@ -444,7 +444,7 @@ static void diagnostic_stats(struct tc_control *control, struct tc_rpc_call *cal
     tocsin_begin_array(&w, "plugins");
     tc_registry_put_all(control->services->registry, &w);
     tocsin_end(&w);
-    tc_call_end(call, &w);
+    tc_control_call_end(call, &w);
 }
 
 static const struct tc_control_method methods[] = {

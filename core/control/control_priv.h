@@ -58,13 +58,14 @@ void tc_control_profile_check(struct tc_control *control, struct tc_rpc_call *ca
                               const void *params, size_t len);
 
 /* control_call.c: begin an answer's map, and end map and call. */
-void tc_call_begin(struct tocsin_writer *w);
-void tc_call_end(struct tc_rpc_call *call, struct tocsin_writer *w);
+void tc_control_call_begin(struct tocsin_writer *w);
+void tc_control_call_end(struct tc_rpc_call *call, struct tocsin_writer *w);
 
 /* Answers {ok: true}, or refuses with the sentence. */
-void tc_call_end_status(struct tc_rpc_call *call, int status, const char *why);
+void tc_control_call_end_status(struct tc_rpc_call *call, int status, const char *why);
 
 /* Copies a text parameter; false when there is none, or it is too long. */
-bool tc_call_text(const void *params, size_t len, const char *key, char *buf, size_t cap);
+bool tc_control_call_text(const void *params, size_t len, const char *key, char *buf,
+                          size_t cap);
 
 #endif

@@ -15,7 +15,7 @@
 #include "core/base/pulse.h"
 #include "core/base/why.h"
 #include "core/conf/config.h"
-#include "core/daemon/blame.h"
+#include "core/daemon/crash_context.h"
 #include "core/host/registry.h"
 #include "core/journal/journal.h"
 #include "core/protect/protection.h"
@@ -88,7 +88,8 @@ static int keep_what_matters(struct tc_agent *agent)
     const struct tc_subscription what = {
         .name = "journal", .patterns = patterns, .deliver = on_keep, .arg = agent};
 
-    return tc_bus_subscribe(agent->services.notice.bus, &what, &agent->keeper);
+    return tc_bus_subscribe(agent->services.notice.bus, &what,
+                            &agent->journal_subscriber);
 }
 
 /* ---- journal and health ---- */
@@ -143,7 +144,7 @@ static void report_facts(struct tc_agent *agent)
 
 /* ---- how the core before this one ended ---- */
 
-static void blame_plugin(struct tc_agent *agent, const char *name)
+static void count_crash(struct tc_agent *agent, const char *name)
 {
     uint64_t now = agent->services.pulse->end_to_ns;
     unsigned crashes = 0;
@@ -158,10 +159,10 @@ static void blame_plugin(struct tc_agent *agent, const char *name)
         return;
     tc_why(why, "plugin %s took the agent down %u times in 10 minutes and is left out",
            name, crashes);
-    tc_registry_bar(agent->services.registry, name, why);
+    tc_registry_disable_crashed(agent->services.registry, name, why);
 }
 
-static void tell_last_end(struct tc_agent *agent)
+static void report_last_end(struct tc_agent *agent)
 {
     const struct tc_pulse *pulse = agent->services.pulse;
     const char *how = pulse->end == TC_END_HUNG
@@ -183,7 +184,7 @@ static void tell_last_end(struct tc_agent *agent)
     tocsin_end(&w);
     tc_notice_publish(&agent->services.notice, "agent.ended", &w);
     if (pulse->end_plugin[0])
-        blame_plugin(agent, pulse->end_plugin);
+        count_crash(agent, pulse->end_plugin);
 }
 
 /* ---- configuration ---- */
@@ -242,8 +243,8 @@ static void on_plugins_stopped(void *arg, int status, const char *why)
     agent->services.judge = NULL;
     tc_protection_free(agent->protection);
     agent->protection = NULL;
-    tc_bus_unsubscribe(agent->keeper);
-    agent->keeper = NULL;
+    tc_bus_unsubscribe(agent->journal_subscriber);
+    agent->journal_subscriber = NULL;
     if (agent->services.journal)
         tc_journal_close(agent->services.journal, on_journal_closed, agent);
     else
@@ -376,7 +377,7 @@ static int start(struct tc_agent *agent, char why[TC_WHY_MAX])
                           "make paths.state writable, then restart the agent");
     tc_agent_configure(agent);
     report_facts(agent);
-    tell_last_end(agent);
+    report_last_end(agent);
     err = tc_protection_new(&agent->services, &agent->protection);
     if (err) {
         tc_why(why, "%s", strerror(-err));
@@ -404,7 +405,7 @@ int tc_agent_run(struct tc_pulse *pulse, const struct tc_agent_options *options)
         return 1;
     }
     tc_machine_prepare();
-    tc_blame_start(pulse);
+    tc_crash_context_start(pulse);
     uv_loop_init(&agent.loop);
     init_handles(&agent);
     if (make_parts(&agent)) {

@@ -12,7 +12,7 @@
 #include "core/base/pulse.h"
 #include "core/conf/config.h"
 #include "core/daemon/agent_priv.h"
-#include "core/daemon/blame.h"
+#include "core/daemon/crash_context.h"
 #include "core/host/loader.h"
 #include "core/host/registry.h"
 #include "core/protect/protection.h"
@@ -67,7 +67,7 @@ static void on_changed(void *arg, struct tc_plugin *plugin)
 static void on_entering(void *arg, const char *plugin)
 {
     (void)arg;
-    tc_blame_enter(plugin);
+    tc_crash_context_enter(plugin);
 }
 
 static uint64_t on_voter_bit(void *arg, const char *source)
@@ -123,11 +123,11 @@ static void on_plugin_event(void *arg, const char *what, const char *name,
         tc_notice_note(&agent->services.notice, TOCSIN_TOPIC_VERDICT_RESET, name, what);
 }
 
-static void on_unwanted(void *arg, const char *name)
+static void on_disabled(void *arg, const char *name)
 {
     struct tc_agent *agent = arg;
 
-    tc_protection_unwanted(agent->protection, name);
+    tc_protection_disabled(agent->protection, name);
 }
 
 int tc_agent_make_plugins(struct tc_agent *agent)
@@ -148,7 +148,7 @@ int tc_agent_make_plugins(struct tc_agent *agent)
                 .entering = on_entering},
         .private_dir = agent->private_dir,
         .event = on_plugin_event,
-        .unwanted = on_unwanted,
+        .disabled = on_disabled,
         .voters = on_voters,
         .arg = agent,
     };

@@ -19,9 +19,9 @@ struct tc_agent {
     uv_loop_t loop;
     struct tc_protection *protection; /* NULL until the registry is to boot */
     struct tc_control *control;
-    struct tc_subscriber *keeper; /* what the journal keeps */
-    uv_check_t turn;              /* delivers after the loop has polled ... */
-    uv_idle_t turn_due;           /* ... without waiting, while events are queued */
+    struct tc_subscriber *journal_subscriber; /* what the journal keeps */
+    uv_check_t turn;                          /* delivers after the loop has polled ... */
+    uv_idle_t turn_due; /* ... without waiting, while events are queued */
     uv_timer_t pulse_timer, drop_timer;
     uv_signal_t term, interrupt, hangup;
     char state_dir[4096], private_dir[4096 + 16];

@@ -162,7 +162,7 @@ static void kill_if_hung(struct supervisor *s)
            s->pulse->end_plugin[0] ? " in plugin " : "", s->pulse->end_plugin);
 }
 
-static void tell_systemd(struct supervisor *s)
+static void notify_systemd(struct supervisor *s)
 {
     if (!atomic_load(&s->pulse->ready))
         return;
@@ -249,7 +249,7 @@ static bool watch_core(struct supervisor *s, int *ret_exit)
         sig = wait_signal(s, look_after_ms(s));
         /* A core that was ready may have died since: look before the signal is dealt
          * with. */
-        tell_systemd(s);
+        notify_systemd(s);
         if (reap(s, &status))
             return wants_restart(s, status, ret_exit);
         if (sig == SIGTERM || sig == SIGINT) {

@@ -233,7 +233,7 @@ static void event_unref(const struct tocsin_host *pub, const struct tocsin_event
 
     if (!event || tc_held_unref(&host->held, tc_event_of(event)))
         return;
-    if (!atomic_exchange(&host->scolded_unref, true))
+    if (!atomic_exchange(&host->warned_unref, true))
         tc_log(TOCSIN_LOG_WARNING, host->name,
                "gives back an event that it does not hold: ignored");
 }

@@ -70,7 +70,7 @@ struct tc_host {
 
     struct tc_held held;
     size_t events_left; /* references, as tc_holding_count.left */
-    atomic_bool scolded_unref;
+    atomic_bool warned_unref;
     uint64_t complaints[TC_HOST_COMPLAINTS_MAX]; /* hashes of what was said already */
     size_t complaints_count;
 };

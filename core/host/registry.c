@@ -146,7 +146,7 @@ static bool runs(const struct tc_entry *e)
     return e->plugin && tc_plugin_state(e->plugin) == TC_PLUGIN_RUNNING;
 }
 
-static bool on_call(const struct tc_plugin *plugin)
+static bool on_demand(const struct tc_plugin *plugin)
 {
     uint32_t kind = tc_plugin_module(plugin)->plugin->kind;
 
@@ -166,7 +166,7 @@ static void park(struct tc_entry *e)
 
 void tc_entry_start(struct tc_entry *e)
 {
-    if (e->fresh && on_call(e->fresh) && !e->called) {
+    if (e->fresh && on_demand(e->fresh) && !e->demanded) {
         park(e);
         return;
     }
@@ -174,7 +174,7 @@ void tc_entry_start(struct tc_entry *e)
         start_now(e);
         return;
     }
-    if (on_call(e->plugin))
+    if (on_demand(e->plugin))
         tell(e, "restarting", "");
     e->doing = TC_ENTRY_STOPPING;
     tc_plugin_stop(e->plugin);
@@ -189,10 +189,10 @@ void tc_entry_stop(struct tc_entry *e)
     tc_registry_step_soon(e->registry, 0);
 }
 
-void tc_entry_unwanted(struct tc_entry *e)
+void tc_entry_disabled(struct tc_entry *e)
 {
-    if (runs(e) && e->called)
-        e->registry->options.unwanted(e->registry->options.arg, e->name);
+    if (runs(e) && e->demanded)
+        e->registry->options.disabled(e->registry->options.arg, e->name);
     else
         tc_entry_stop(e);
 }
@@ -205,7 +205,7 @@ static void after_stop(struct tc_entry *e)
         return;
     }
     tell(e, "stopped", "");
-    if (!e->enabled || !on_call(e->plugin) || e->registry->stopping) {
+    if (!e->enabled || !on_demand(e->plugin) || e->registry->stopping) {
         retire(e->registry, e->plugin);
         e->plugin = NULL;
     }
@@ -466,7 +466,7 @@ void tc_registry_enable(struct tc_registry *registry, const char *name,
 
     if (!e)
         return;
-    e->barred = false;
+    e->crash_disabled = false;
     if (e->plugin && tc_plugin_state(e->plugin) == TC_PLUGIN_RUNNING)
         finish(e, 0, "");
     else
@@ -482,12 +482,12 @@ void tc_registry_disable(struct tc_registry *registry, const char *name,
         return;
     e->enabled = false;
     if (e->plugin)
-        tc_entry_unwanted(e);
+        tc_entry_disabled(e);
     else
         finish(e, 0, "");
 }
 
-int tc_registry_call(struct tc_registry *registry, const char *name, bool run)
+int tc_registry_demand(struct tc_registry *registry, const char *name, bool run)
 {
     struct tc_entry *e = tc_entry_find(registry, name);
 
@@ -497,7 +497,7 @@ int tc_registry_call(struct tc_registry *registry, const char *name, bool run)
         return -EBUSY;
     if (run && tc_plugin_busy(e->plugin))
         return -EBUSY; /* of its last life, which had to be ended */
-    e->called = run;
+    e->demanded = run;
     if (!run)
         tc_entry_stop(e);
     else if (tc_plugin_state(e->plugin) == TC_PLUGIN_FAILED)
@@ -516,14 +516,15 @@ void tc_registry_reload(struct tc_registry *registry, const char *name,
         begin_load(e);
 }
 
-int tc_registry_bar(struct tc_registry *registry, const char *name, const char *why)
+int tc_registry_disable_crashed(struct tc_registry *registry, const char *name,
+                                const char *why)
 {
     struct tc_entry *e;
     int err = tc_entry_add(registry, name, &e);
 
     if (err)
         return err;
-    e->barred = true;
+    e->crash_disabled = true;
     snprintf(e->why, sizeof(e->why), "%s", why);
     return 0;
 }
@@ -577,7 +578,7 @@ int tc_registry_boot(struct tc_registry *registry, const struct tc_config *confi
         e->enabled = settings.enabled;
         if (!e->enabled)
             continue;
-        if (e->barred)
+        if (e->crash_disabled)
             tell(e, "refused", e->why);
         else
             err = boot_one(e, why);

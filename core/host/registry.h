@@ -37,9 +37,9 @@ struct tc_registry_options {
     /*
      * A plugin on call runs, and is no longer to: disabled by hand or by a new
      * configuration. Whoever has called it sees to its successor and then to
-     * tc_registry_call.
+     * tc_registry_demand.
      */
-    void (*unwanted)(void *arg, const char *name);
+    void (*disabled)(void *arg, const char *name);
     /* The set of voters (tc_plugin_voter) has changed: no other is there to answer. */
     void (*voters)(void *arg, uint64_t set);
     void *arg;
@@ -56,7 +56,8 @@ void tc_registry_free(struct tc_registry *registry);
 void tc_registry_changed(struct tc_registry *registry);
 
 /* Keeps `name` from being started until it is enabled by hand; `why` says what it did. */
-int tc_registry_bar(struct tc_registry *registry, const char *name, const char *why);
+int tc_registry_disable_crashed(struct tc_registry *registry, const char *name,
+                                const char *why);
 
 /*
  * Loads and starts what the configuration names, detectors first; `done` when each runs
@@ -74,7 +75,7 @@ int tc_registry_boot(struct tc_registry *registry, const struct tc_config *confi
  * called off. -ENOENT: no such plugin or file, or it is not enabled; -EBUSY: it is being
  * changed, call again after its next event.
  */
-int tc_registry_call(struct tc_registry *registry, const char *name, bool run);
+int tc_registry_demand(struct tc_registry *registry, const char *name, bool run);
 
 /* The enabled plugin of that kind (enum tocsin_kind) that comes first, or NULL. */
 const char *tc_registry_of_kind(const struct tc_registry *registry, uint32_t kind);

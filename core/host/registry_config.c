@@ -231,10 +231,10 @@ static void start_and_stop(struct tc_plan *plan)
 
         e->enabled = item->wanted;
         if (item->change == STOP) {
-            tc_entry_unwanted(e);
+            tc_entry_disabled(e);
             continue;
         }
-        if (item->change != START || e->barred)
+        if (item->change != START || e->crash_disabled)
             continue;
         err = tc_entry_make(e, item->module, item->options, e->why);
         item->module = NULL;

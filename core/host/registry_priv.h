@@ -23,8 +23,8 @@ struct tc_entry {
     char place[512];      /* of its section in the configuration */
     char why[TC_WHY_MAX]; /* it does not run because of this; "" */
     bool enabled;
-    bool barred; /* crashed too often: only `enable` by hand starts it */
-    bool called; /* one on call (tc_registry_call) is to run */
+    bool crash_disabled; /* crashed too often: only `enable` by hand starts it */
+    bool demanded;       /* one on call (tc_registry_demand) is to run */
     enum tc_entry_doing doing;
     struct tc_plugin *plugin; /* the one that runs, or did; NULL */
     struct tc_plugin *fresh;  /* made to take its place */
@@ -76,7 +76,7 @@ void tc_entry_start(struct tc_entry *entry);
 void tc_entry_stop(struct tc_entry *entry);
 
 /* Stops one that is not enabled any more; one that was called, by way of its caller. */
-void tc_entry_unwanted(struct tc_entry *entry);
+void tc_entry_disabled(struct tc_entry *entry);
 
 /* Looks at everything soon. */
 void tc_registry_step_soon(struct tc_registry *registry, uint64_t ms);

@@ -52,7 +52,8 @@ static void finish(struct tc_journal *journal)
     uv_close((uv_handle_t *)&journal->async, on_async_closed);
 }
 
-static void show_health(struct tc_journal *journal, const struct tc_keeper_issue *issue)
+static void show_health(struct tc_journal *journal,
+                        const struct tc_journal_writer_issue *issue)
 {
     if (!strcmp(issue->why, journal->shown.why))
         return;
@@ -70,7 +71,7 @@ static void on_async(uv_async_t *async)
 {
     struct tc_journal *journal = async->data;
     struct tc_journal_job_list done = STAILQ_HEAD_INITIALIZER(done);
-    struct tc_keeper_issue issue;
+    struct tc_journal_writer_issue issue;
     struct tc_journal_job *job;
     bool stopped;
 
@@ -141,7 +142,7 @@ int tc_journal_open(uv_loop_t *loop, const char *state_dir, tc_journal_health_fn
     if (err)
         return err;
     journal = calloc(1, sizeof(*journal));
-    err = journal ? tc_keeper_init(&journal->keeper, state_dir) : -ENOMEM;
+    err = journal ? tc_journal_writer_init(&journal->writer, state_dir) : -ENOMEM;
     if (!err)
         err = init_locks(journal);
     if (err) {
@@ -160,11 +161,11 @@ int tc_journal_open(uv_loop_t *loop, const char *state_dir, tc_journal_health_fn
     }
     journal->async.data = journal;
     /* A database that cannot be opened is health's business, not a reason to fail. */
-    (void)tc_keeper_ready(&journal->keeper);
+    (void)tc_journal_writer_ready(&journal->writer);
     tc_journal_hand_back(journal, &none);
     err = uv_thread_create(&journal->thread, tc_journal_work, journal);
     if (err) {
-        tc_keeper_done(&journal->keeper);
+        tc_journal_writer_done(&journal->writer);
         uv_close((uv_handle_t *)&journal->async, on_async_closed);
         goto failed;
     }
@@ -224,11 +225,11 @@ void tc_journal_store(struct tc_journal *journal, struct tc_event *event)
            journal->queued_bytes > TC_JOURNAL_PENDING_BYTES) {
         tc_event_unref(tc_journal_take_first(journal));
         journal->lost++;
-        journal->lost_untold = true;
+        journal->lost_unreported = true;
     }
     if (lost) {
         journal->lost++;
-        journal->lost_untold = true;
+        journal->lost_unreported = true;
     }
     uv_cond_signal(&journal->wake);
     uv_mutex_unlock(&journal->lock);

@@ -262,12 +262,12 @@ void tc_store_close(struct tc_store *store)
     free(store);
 }
 
-bool tc_store_moved(const struct tc_store *store)
+bool tc_store_renamed(const struct tc_store *store)
 {
-    int moved = 0;
+    int renamed = 0;
 
-    (void)sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
-    return moved != 0;
+    (void)sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &renamed);
+    return renamed != 0;
 }
 
 static int rename_suffixed(const char *path, const char *name, const char *suffix)

@@ -69,7 +69,7 @@ int tc_store_open(const char *path, struct tc_store_limits keep,
 void tc_store_close(struct tc_store *store);
 
 /* True when the file has been deleted, or another put in its place. */
-bool tc_store_moved(const struct tc_store *store);
+bool tc_store_renamed(const struct tc_store *store);
 
 /* What went wrong last, in SQLite's words. */
 const char *tc_store_why(const struct tc_store *store);

@@ -108,7 +108,7 @@ static void write_batch(struct tc_journal *journal, uint64_t lost)
     size_t refused = 0, n = journal->batch_len;
 
     journal->failure =
-        tc_keeper_write(&journal->keeper, journal->batch, n, lost, &refused);
+        tc_journal_writer_write(&journal->writer, journal->batch, n, lost, &refused);
     if (journal->failure) {
         back_off(journal);
     } else {
@@ -123,7 +123,7 @@ static void write_batch(struct tc_journal *journal, uint64_t lost)
         journal->stored += n - refused;
         journal->lost_recorded += lost;
         journal->lost += refused;
-        journal->lost_untold |= refused > 0;
+        journal->lost_unreported |= refused > 0;
     }
     uv_mutex_unlock(&journal->lock);
 }
@@ -147,10 +147,10 @@ static int sync_status(struct tc_journal *journal)
 {
     if (journal->failure)
         return journal->failure;
-    if (journal->keeper.memory)
+    if (journal->writer.memory)
         return -EPROTONOSUPPORT;
-    if (journal->lost_untold) {
-        journal->lost_untold = false;
+    if (journal->lost_unreported) {
+        journal->lost_unreported = false;
         return -ENOBUFS;
     }
     return 0;
@@ -166,10 +166,10 @@ static void run_job(struct tc_journal *journal, struct tc_journal_job *job)
         uv_mutex_unlock(&journal->lock);
         return;
     }
-    err = tc_keeper_ready(&journal->keeper);
+    err = tc_journal_writer_ready(&journal->writer);
     if (!err) {
-        err = job->run(job, journal->keeper.store);
-        tc_keeper_failed(&journal->keeper, err);
+        err = job->run(job, journal->writer.store);
+        tc_journal_writer_failed(&journal->writer, err);
     } else if (err == -ENOENT) {
         err = -EIO; /* no state folder; to who asks, ENOENT is an unknown id */
     }
@@ -179,7 +179,8 @@ static void run_job(struct tc_journal *journal, struct tc_journal_job *job)
 /* Hands back what the thread has found out; under the lock. */
 void tc_journal_hand_back(struct tc_journal *journal, struct tc_journal_job_list *jobs)
 {
-    const struct tc_keeper_issue *issue = tc_keeper_issue(&journal->keeper);
+    const struct tc_journal_writer_issue *issue =
+        tc_journal_writer_issue(&journal->writer);
     struct tc_journal_job *job;
     bool changed;
 
@@ -233,7 +234,7 @@ void tc_journal_work(void *arg)
     } while (!may_stop(journal));
     uv_mutex_unlock(&journal->lock);
 
-    tc_keeper_done(&journal->keeper);
+    tc_journal_writer_done(&journal->writer);
     uv_mutex_lock(&journal->lock);
     journal->stopped = true;
     (void)uv_async_send(&journal->async);

@@ -16,7 +16,7 @@
 #include <uv.h>
 
 #include "core/journal/journal.h"
-#include "core/journal/journal_keeper.h"
+#include "core/journal/journal_writer.h"
 
 struct tc_event;
 struct tc_store;
@@ -67,7 +67,7 @@ struct tc_journal {
     void *health_arg;
     void (*closed)(void *arg);
     void *closed_arg;
-    struct tc_keeper_issue shown;
+    struct tc_journal_writer_issue shown;
 
     /* Under the lock. */
     uv_mutex_t lock;
@@ -79,14 +79,14 @@ struct tc_journal {
     uint64_t handed;  /* events so far */
     uint64_t stored, lost, failed_writes;
     uint64_t lost_recorded; /* of `lost`, those that a journal.lost on disk counts */
-    bool lost_untold;       /* no sync has been told of a loss yet */
+    bool lost_unreported;   /* no sync has been told of a loss yet */
     struct tc_journal_job_list jobs, done;
-    struct tc_keeper_issue issue;
+    struct tc_journal_writer_issue issue;
     bool stopping, stopped;
     uint64_t stop_by_ns;
 
     /* The thread's. */
-    struct tc_keeper keeper;
+    struct tc_journal_writer writer;
     struct tc_event *batch[TC_JOURNAL_BATCH_MAX];
     size_t batch_len;
     int failure; /* of the last attempt to write; 0: it worked */

@@ -46,7 +46,7 @@ static void probe_done(uv_work_t *work, int status)
     if (!status && !a->closing) {
         tc_approval_probed(a->approval, p->gate, p->ticket, p->result, p->error,
                            uv_hrtime());
-        tc_approver_moved(a);
+        tc_approver_changed(a);
     }
     free(p);
     tc_approver_release(a);
@@ -195,7 +195,7 @@ static void answer_stored(uv_work_t *work, int status)
                                          answer->who, uv_hrtime(), answer->why);
     }
     answer->done(answer->arg, answer->err, answer->why);
-    tc_approver_moved(a);
+    tc_approver_changed(a);
     free(answer);
     tc_approver_release(a);
 }
@@ -267,7 +267,7 @@ int tc_approver_new(const struct tc_services *services, void (*changed)(void *ar
     const struct tc_approval_config config = config_of(services);
     struct tc_approver *a = calloc(1, sizeof(*a));
     struct tc_approval_callbacks callbacks = {
-        .arg = a, .event = tc_approver_tell, .probe = on_probe};
+        .arg = a, .event = tc_approver_emit, .probe = on_probe};
     char why[TC_WHY_MAX];
 
     if (!a)
@@ -309,7 +309,7 @@ void tc_approver_prepare(struct tc_approver *a)
     tc_approver_facts_apply(a);
     tc_approver_profiles_apply(a);
     tc_approval_prepare(a->approval, uv_hrtime());
-    tc_approver_moved(a);
+    tc_approver_changed(a);
 }
 
 void tc_approver_begin(struct tc_approver *a)
@@ -318,7 +318,7 @@ void tc_approver_begin(struct tc_approver *a)
         return;
     a->begun = true;
     tc_approval_begin(a->approval, uv_hrtime());
-    tc_approver_moved(a);
+    tc_approver_changed(a);
 }
 
 void tc_approver_configured(struct tc_approver *a)
@@ -328,27 +328,27 @@ void tc_approver_configured(struct tc_approver *a)
     tc_approval_configure(a->approval, &config, uv_hrtime());
     apply_gates(a);
     tc_approver_facts_apply(a);
-    tc_approver_moved(a);
+    tc_approver_changed(a);
 }
 
 void tc_approver_plugin(struct tc_approver *a, const char *name, const char *what)
 {
-    tc_approver_network_told(a, name, what);
+    tc_approver_network_plugin(a, name, what);
     apply_gates(a);
     apply_consents(a);
-    tc_approver_moved(a);
+    tc_approver_changed(a);
 }
 
 void tc_approver_failed(struct tc_approver *a, enum tc_gate gate, int error)
 {
     tc_approval_failed(a->approval, gate, error, uv_hrtime());
-    tc_approver_moved(a);
+    tc_approver_changed(a);
 }
 
 void tc_approver_retry(struct tc_approver *a)
 {
     tc_approval_retry(a->approval, uv_hrtime());
-    tc_approver_moved(a);
+    tc_approver_changed(a);
 }
 
 const struct tc_approval *tc_approver_approval(const struct tc_approver *a)
@@ -356,10 +356,10 @@ const struct tc_approval *tc_approver_approval(const struct tc_approver *a)
     return a->approval;
 }
 
-void tc_approver_look(const struct tc_approver *a, struct tc_approval_view *ret,
-                      struct tc_gate_view ret_gates[TC_GATES])
+void tc_approver_snapshot(const struct tc_approver *a, struct tc_approval_view *ret,
+                          struct tc_gate_view ret_gates[TC_GATES])
 {
-    tc_approval_look(a->approval, uv_hrtime(), ret);
+    tc_approval_snapshot(a->approval, uv_hrtime(), ret);
     for (int g = 0; ret_gates && g < TC_GATES; g++)
         tc_approval_gate(a->approval, (enum tc_gate)g, &ret_gates[g]);
 }

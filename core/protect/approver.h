@@ -23,7 +23,7 @@ typedef void (*tc_approver_done_fn)(void *arg, int status, const char *why);
 
 /*
  * Reads consents and profiles and settles the release ring. Blocks: before the loop runs.
- * `changed` is called whenever what tc_approver_look says may have changed.
+ * `changed` is called whenever what tc_approver_snapshot says may have changed.
  */
 int tc_approver_new(const struct tc_services *services, void (*changed)(void *arg),
                     void *arg, struct tc_approver **ret_approver);
@@ -54,8 +54,9 @@ void tc_approver_answer(struct tc_approver *approver, enum tc_gate gate,
 void tc_approver_retry(struct tc_approver *approver);
 
 const struct tc_approval *tc_approver_approval(const struct tc_approver *approver);
-void tc_approver_look(const struct tc_approver *approver, struct tc_approval_view *ret,
-                      struct tc_gate_view ret_gates[TC_GATES]);
+void tc_approver_snapshot(const struct tc_approver *approver,
+                          struct tc_approval_view *ret,
+                          struct tc_gate_view ret_gates[TC_GATES]);
 const char *tc_approver_ring(const struct tc_approver *approver, bool *ret_managed);
 const struct tc_profiles *tc_approver_profiles(const struct tc_approver *approver);
 const char *tc_approver_managed(const struct tc_approver *approver); /* their folder */

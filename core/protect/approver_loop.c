@@ -10,14 +10,14 @@
 static void on_timer(uv_timer_t *timer);
 
 /* After everything that may have moved a gate. */
-void tc_approver_moved(struct tc_approver *a)
+void tc_approver_changed(struct tc_approver *a)
 {
     uint64_t now = uv_hrtime(), next;
 
     if (a->closing)
         return;
-    next = tc_approver_network_settle(a) ? tc_approval_next_ns(a->approval)
-                                         : now + BUSY_MS * MS;
+    next = tc_approver_network_apply(a) ? tc_approval_next_ns(a->approval)
+                                        : now + BUSY_MS * MS;
     if (next == UINT64_MAX) {
         uv_timer_stop(&a->timer);
     } else {
@@ -33,7 +33,7 @@ static void on_timer(uv_timer_t *timer)
     struct tc_approver *a = timer->data;
 
     tc_approval_tick(a->approval, uv_hrtime());
-    tc_approver_moved(a);
+    tc_approver_changed(a);
 }
 
 void tc_approver_destroy(struct tc_approver *a)

@@ -46,17 +46,18 @@ void tc_approver_network_probe(struct tc_approver *a, enum tc_gate gate, unsigne
                filters(a) ? 0 : ENOTCONN);
     else if (a->network_runs)
         answer(a, gate, TC_PROBE_OK, 0);
-    /* Else by tc_approver_network_told, once tc_approver_network_settle has called it. */
+    /* Else by tc_approver_network_plugin, once tc_approver_network_apply has called it.
+     */
 }
 
 /* It does not run: for whoever asks now, and for whoever had been told that it does. */
 static void gone(struct tc_approver *a)
 {
-    a->network_runs = a->network_called = false;
+    a->network_runs = a->network_started = false;
     answer(a, TC_GATE_NETWORK_EXTENSION, TC_PROBE_NOT_PERMITTED, EIO);
 }
 
-void tc_approver_network_told(struct tc_approver *a, const char *name, const char *what)
+void tc_approver_network_plugin(struct tc_approver *a, const char *name, const char *what)
 {
     if (strcmp(name, a->network_name) != 0)
         return;
@@ -78,7 +79,7 @@ static bool wanted(struct tc_approver *a, const char *name)
 
     if (!name)
         a->network[TC_GATE_NETWORK_EXTENSION].waits = false;
-    if (!name || (a->network_called && strcmp(name, a->network_name) != 0))
+    if (!name || (a->network_started && strcmp(name, a->network_name) != 0))
         return false;
     tc_approval_gate(a->approval, TC_GATE_NETWORK_EXTENSION, &gate);
     /* Where it takes effect at the next start, the filter behind it is probed now. */
@@ -86,21 +87,21 @@ static bool wanted(struct tc_approver *a, const char *name)
            a->network[TC_GATE_NETWORK_EXTENSION].waits;
 }
 
-bool tc_approver_network_settle(struct tc_approver *a)
+bool tc_approver_network_apply(struct tc_approver *a)
 {
     const char *name = network(a);
     bool run = wanted(a, name);
     int err;
 
-    if (run == a->network_called)
+    if (run == a->network_started)
         return true;
     if (run)
         snprintf(a->network_name, sizeof(a->network_name), "%s", name);
     /* One that is disabled has its name here only, and still waits to be called off. */
-    err = tc_registry_call(a->services->registry, a->network_name, run);
+    err = tc_registry_demand(a->services->registry, a->network_name, run);
     if (err == -EBUSY)
         return false;
-    a->network_called = run;
+    a->network_started = run;
     if (err)
         gone(a);
     return true;

@@ -49,7 +49,7 @@ struct tc_approver {
     /* approver_network.c */
     struct tc_network_probe network[TC_GATES];
     char network_name[64]; /* that was last called */
-    bool network_called, network_runs;
+    bool network_started, network_runs;
 };
 
 /*
@@ -57,12 +57,12 @@ struct tc_approver {
  * is to be told. release: gives back one piece of work (`work`); the last one of a
  * closing approver ends it. destroy: at once, where no handle is open yet.
  */
-void tc_approver_moved(struct tc_approver *approver);
+void tc_approver_changed(struct tc_approver *approver);
 void tc_approver_release(struct tc_approver *approver);
 void tc_approver_destroy(struct tc_approver *approver);
 
-/* approver_tell.c: struct tc_approval_callbacks.event; arg is the approver. */
-void tc_approver_tell(void *arg, const struct tc_approval_event *event);
+/* approver_events.c: struct tc_approval_callbacks.event; arg is the approver. */
+void tc_approver_emit(void *arg, const struct tc_approval_event *event);
 
 /* approver_facts.c: the release ring, once; prerequisites, whenever configured. */
 void tc_approver_facts_read(struct tc_approver *approver);
@@ -79,9 +79,9 @@ void tc_approver_profiles_apply(struct tc_approver *approver);
  * it then reports of itself that of the filter's. */
 void tc_approver_network_probe(struct tc_approver *approver, enum tc_gate gate,
                                unsigned ticket);
-void tc_approver_network_told(struct tc_approver *approver, const char *name,
-                              const char *what);
+void tc_approver_network_plugin(struct tc_approver *approver, const char *name,
+                                const char *what);
 /* Calls it, or calls it off, as its gate stands. False: not yet, the registry is busy. */
-bool tc_approver_network_settle(struct tc_approver *approver);
+bool tc_approver_network_apply(struct tc_approver *approver);
 
 #endif

@@ -109,7 +109,7 @@ static void read_done(uv_work_t *work, int status)
         a->profiles = r->profiles;
         tell_errors(a, r->err, r->why);
         tc_approver_profiles_apply(a);
-        tc_approver_moved(a);
+        tc_approver_changed(a);
         if (a->read_again)
             on_changed(a);
     }

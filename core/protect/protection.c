@@ -68,7 +68,7 @@ static void on_slot_event(void *arg, const struct tc_slot_event *event)
     default:
         break;
     }
-    tc_protection_tell(p, event, &statistics);
+    tc_protection_emit(p, event, &statistics);
     if (event->what == TC_SLOT_GAP_CLOSED)
         tc_protection_catch_up(p, event->sensor);
     else if (event->what == TC_SLOT_SWAPPED && !p->gap_from_ns)
@@ -81,7 +81,7 @@ static bool other_up(const struct tc_protection *p, enum tc_slot_sensor sensor)
 }
 
 /* Tells the registry one order. False when it has to wait. */
-static bool carry_out(struct tc_protection *p, enum tc_slot_sensor sensor)
+static bool execute_order(struct tc_protection *p, enum tc_slot_sensor sensor)
 {
     struct tc_protection_sensor *s = &p->sensors[sensor];
     bool start = s->order == TC_ORDER_START;
@@ -96,7 +96,7 @@ static bool carry_out(struct tc_protection *p, enum tc_slot_sensor sensor)
     } else if (p->ledger) {
         tc_overlap_commit(p->overlap, tc_protection_role_of(p, sensor));
     }
-    err = tc_registry_call(p->services->registry, s->name, start);
+    err = tc_registry_demand(p->services->registry, s->name, start);
     if (err == -EBUSY)
         return false;
     s->order = TC_ORDER_NONE;
@@ -122,7 +122,7 @@ enum tc_slot_sensor tc_protection_holder(const struct tc_protection *p)
 {
     struct tc_slot_view slot;
 
-    tc_slot_look(p->slot, uv_hrtime(), &slot);
+    tc_slot_snapshot(p->slot, uv_hrtime(), &slot);
     return slot.holder;
 }
 
@@ -171,8 +171,8 @@ static void settle(struct tc_protection *p)
     struct tc_approval_view approval;
     struct tc_slot_view slot;
 
-    tc_slot_look(p->slot, uv_hrtime(), &slot);
-    tc_approver_look(p->approver, &approval, NULL);
+    tc_slot_snapshot(p->slot, uv_hrtime(), &slot);
+    tc_approver_snapshot(p->approver, &approval, NULL);
     if (!settled || !approval.settled || slot.coming != TC_SLOT_NOBODY)
         return;
     p->settled = NULL;
@@ -202,7 +202,7 @@ static void on_timer(uv_timer_t *timer)
         for (int s = 0; s < TC_SLOT_SENSORS; s++) {
             if (p->sensors[s].order == TC_ORDER_NONE)
                 continue;
-            if (carry_out(p, (enum tc_slot_sensor)s))
+            if (execute_order(p, (enum tc_slot_sensor)s))
                 again = true;
             else
                 busy = true;
@@ -257,7 +257,7 @@ static void bridge(struct tc_protection *p, bool fallback)
 
     if (p->bridged)
         return;
-    tc_slot_look(p->slot, uv_hrtime(), &slot);
+    tc_slot_snapshot(p->slot, uv_hrtime(), &slot);
     if (fallback && slot.holder == TC_SLOT_NOBODY && slot.coming != TC_SLOT_NOBODY)
         return;
     if (fallback && p->sensors[TC_SLOT_FALLBACK].order == TC_ORDER_START)
@@ -270,8 +270,8 @@ static void bridge(struct tc_protection *p, bool fallback)
  * The minute has ended: the slot, kept for the primary until then, is the fallback's. One
  * that has bridged the minute goes on, and is told of like one that starts now.
  */
-static void hand_it_over(struct tc_protection *p, const struct tc_approval_view *view,
-                         uint64_t now)
+static void report_fallback(struct tc_protection *p, const struct tc_approval_view *view,
+                            uint64_t now)
 {
     const struct tc_slot_event swapped = {.what = TC_SLOT_SWAPPED,
                                           .sensor = TC_SLOT_FALLBACK,
@@ -284,7 +284,7 @@ static void hand_it_over(struct tc_protection *p, const struct tc_approval_view 
     bool timed_out = view->phase == TC_APPROVAL_TIMED_OUT;
 
     if (timed_out && !p->timed_out && tc_protection_holder(p) == TC_SLOT_FALLBACK)
-        tc_protection_tell(p, &swapped, &none);
+        tc_protection_emit(p, &swapped, &none);
     p->timed_out = timed_out;
 }
 
@@ -293,10 +293,10 @@ static void review(struct tc_protection *p)
     struct tc_approval_view view;
     uint64_t now = uv_hrtime();
 
-    tc_approver_look(p->approver, &view, NULL);
+    tc_approver_snapshot(p->approver, &view, NULL);
     tc_protection_name_sensors(p);
     tc_slot_set_installed(p->slot, tc_protection_installed(p), now);
-    hand_it_over(p, &view, now);
+    report_fallback(p, &view, now);
     if (!view.settled && !p->bridged)
         return; /* what has consent from before may be all that is needed */
     if (view.primary_allowed)
@@ -427,10 +427,10 @@ struct tc_approver *tc_protection_approver(const struct tc_protection *p)
     return p->approver;
 }
 
-void tc_protection_look(const struct tc_protection *p, struct tc_protection_view *ret)
+void tc_protection_snapshot(const struct tc_protection *p, struct tc_protection_view *ret)
 {
     memset(ret, 0, sizeof(*ret));
-    tc_slot_look(p->slot, uv_hrtime(), &ret->slot);
+    tc_slot_snapshot(p->slot, uv_hrtime(), &ret->slot);
     for (int s = 0; s < TC_SLOT_SENSORS; s++)
         ret->names[s] = p->sensors[s].name[0] ? p->sensors[s].name : NULL;
     if (ret->slot.holder == TC_SLOT_NOBODY)

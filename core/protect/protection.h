@@ -39,7 +39,7 @@ void tc_protection_free(struct tc_protection *protection);
  * the canary of the plugin `name`. */
 void tc_protection_plugin(struct tc_protection *protection, const char *what,
                           const char *name, const char *why);
-void tc_protection_unwanted(struct tc_protection *protection, const char *name);
+void tc_protection_disabled(struct tc_protection *protection, const char *name);
 void tc_protection_canary(struct tc_protection *protection, const char *name);
 
 void tc_protection_configured(struct tc_protection *protection);
@@ -65,7 +65,7 @@ struct tc_protection_view {
 void tc_protection_numbers(const struct tc_protection *protection,
                            struct tc_health_numbers *ret);
 
-void tc_protection_look(const struct tc_protection *protection,
-                        struct tc_protection_view *ret);
+void tc_protection_snapshot(const struct tc_protection *protection,
+                            struct tc_protection_view *ret);
 
 #endif

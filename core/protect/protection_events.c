@@ -56,12 +56,12 @@ static void put_event(struct tc_protection *p, struct tocsin_writer *w,
         break;
     case TC_SLOT_GAP_CLOSED:
         tocsin_put_str(w, "sensor", tc_protection_name_of(p, event->sensor));
-        tocsin_put_uint(w, "from", p->gap_told_ns); /* the same number twice */
+        tocsin_put_uint(w, "from", p->gap_reported_ns); /* the same number twice */
         tocsin_put_uint(w, "to", since_epoch(event->to_ns));
         break;
     case TC_SLOT_GAP_OPENED:
-        p->gap_told_ns = since_epoch(event->from_ns);
-        tocsin_put_uint(w, "from", p->gap_told_ns);
+        p->gap_reported_ns = since_epoch(event->from_ns);
+        tocsin_put_uint(w, "from", p->gap_reported_ns);
         break;
     default:
         tocsin_put_str(w, "sensor", tc_protection_name_of(p, event->sensor));
@@ -91,7 +91,7 @@ static void remember_swap(struct tc_protection *p, const struct tc_slot_event *e
            event->reason ? event->reason : "");
 }
 
-void tc_protection_tell(struct tc_protection *p, const struct tc_slot_event *event,
+void tc_protection_emit(struct tc_protection *p, const struct tc_slot_event *event,
                         const struct tc_overlap_statistics *statistics)
 {
     struct tocsin_writer w;

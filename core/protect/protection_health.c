@@ -32,7 +32,7 @@ static void add_approval(const struct tc_protection *p, struct tc_health_issue *
 
     if (!p->running)
         return;
-    tc_approver_look(p->approver, &view, gates);
+    tc_approver_snapshot(p->approver, &view, gates);
     for (size_t i = 0; tc_approval_issue(&view, gates, i, text, fix); i++) {
         issue = add(issues, max, count);
         if (!issue)
@@ -57,7 +57,7 @@ static void add_sensor(const struct tc_protection *p, enum tc_slot_sensor sensor
     if (!issue)
         return;
     snprintf(issue->id, sizeof(issue->id), "sensor.%.50s", name);
-    if (slot->barred[sensor])
+    if (slot->disabled[sensor])
         snprintf(issue->text, sizeof(issue->text),
                  "sensor %s stopped unexpectedly (%u) and is left alone: %.150s", name,
                  slot->crashes[sensor], slot->failure[sensor]);
@@ -148,8 +148,8 @@ void tc_protection_numbers(const struct tc_protection *p, struct tc_health_numbe
     struct tc_protection_view view;
     struct tc_approval_view approval;
 
-    tc_protection_look(p, &view);
-    tc_approver_look(p->approver, &approval, gates);
+    tc_protection_snapshot(p, &view);
+    tc_approver_snapshot(p->approver, &approval, gates);
     ret->holder =
         view.slot.holder == TC_SLOT_NOBODY ? NULL : view.names[view.slot.holder];
     ret->subsystem = view.subsystem;

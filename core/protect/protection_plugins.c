@@ -22,7 +22,7 @@ static void restarting(struct tc_protection *p, enum tc_slot_sensor sensor)
     p->sensors[sensor].restart_ns = opened.from_ns;
     p->sensors[sensor].canary_ns = 0;
     p->gap_from_ns = tc_wall_ns();
-    tc_protection_tell(p, &opened, NULL);
+    tc_protection_emit(p, &opened, NULL);
 }
 
 static void restarted(struct tc_protection *p, enum tc_slot_sensor sensor)
@@ -35,7 +35,7 @@ static void restarted(struct tc_protection *p, enum tc_slot_sensor sensor)
     if (!closed.from_ns)
         return;
     p->sensors[sensor].restart_ns = 0;
-    tc_protection_tell(p, &closed, NULL);
+    tc_protection_emit(p, &closed, NULL);
     tc_protection_catch_up(p, sensor);
 }
 
@@ -74,7 +74,7 @@ void tc_protection_plugin(struct tc_protection *p, const char *what, const char 
     tc_protection_soon(p);
 }
 
-void tc_protection_unwanted(struct tc_protection *p, const char *name)
+void tc_protection_disabled(struct tc_protection *p, const char *name)
 {
     tc_approver_plugin(p->approver, name, "unwanted");
     tc_protection_soon(p);

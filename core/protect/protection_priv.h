@@ -36,8 +36,8 @@ struct tc_protection {
     bool ledger;    /* two sensors may report: what they publish goes by the overlap */
     bool bridged;   /* the first prompt may show */
     bool timed_out; /* told that the slot is the fallback's now */
-    uint64_t gap_told_ns; /* when the gap began that was told of, CLOCK_REALTIME */
-    uint64_t gap_from_ns; /* CLOCK_REALTIME: nothing was seen since then; 0: none */
+    uint64_t gap_reported_ns; /* when the gap began that was told of, CLOCK_REALTIME */
+    uint64_t gap_from_ns;     /* CLOCK_REALTIME: nothing was seen since then; 0: none */
     /* Who looks for what was written in the last gap, from when on (0: nobody) and since
      * when. */
     enum tc_slot_sensor walker;
@@ -69,7 +69,7 @@ uint32_t tc_protection_kind_of(const struct tc_protection *protection,
 enum tc_overlap_role tc_protection_role_of(const struct tc_protection *protection,
                                            enum tc_slot_sensor sensor);
 
-/* protection_ledger.c: before the coming sensor is started, and when one of the two has
+/* protection_overlap.c: before the coming sensor is started, and when one of the two has
  * stopped. ret may be NULL; it is left alone when no ledger is open. */
 void tc_protection_ledger_open(struct tc_protection *protection,
                                enum tc_slot_sensor coming);
@@ -81,7 +81,7 @@ const char *tc_protection_name_of(const struct tc_protection *protection,
                                   enum tc_slot_sensor sensor);
 
 /* protection_events.c */
-void tc_protection_tell(struct tc_protection *protection,
+void tc_protection_emit(struct tc_protection *protection,
                         const struct tc_slot_event *event,
                         const struct tc_overlap_statistics *statistics);
 #endif

@@ -36,7 +36,7 @@ static enum tc_slot_sensor other_than(enum tc_slot_sensor sensor)
 /* Whether it may be started, once it is down. */
 static bool ready(const struct tc_slot *slot, enum tc_slot_sensor sensor)
 {
-    return tc_slot_permitted(slot, sensor) && !slot->sensors[sensor].barred &&
+    return tc_slot_permitted(slot, sensor) && !slot->sensors[sensor].disabled &&
            slot->sensors[sensor].retry_ns <= slot->now_ns;
 }
 
@@ -50,7 +50,7 @@ static bool startable(const struct tc_slot *slot, enum tc_slot_sensor sensor)
 static void stop(struct tc_slot *slot, enum tc_slot_sensor sensor)
 {
     slot->sensors[sensor].life = TC_SLOT_STOPPING;
-    tc_slot_order(slot, TC_SLOT_TELL_STOP, sensor);
+    tc_slot_order(slot, TC_SLOT_NOTICE_STOP, sensor);
 }
 
 /* Nothing of this sensor runs any more. */
@@ -63,7 +63,7 @@ static void ended(struct tc_slot *slot, enum tc_slot_sensor sensor)
     if (!slot->overlapping)
         return;
     slot->overlapping = false;
-    tc_slot_tell(slot, &(struct tc_slot_event){.what = TC_SLOT_OVERLAP_END,
+    tc_slot_emit(slot, &(struct tc_slot_event){.what = TC_SLOT_OVERLAP_END,
                                                .sensor = sensor,
                                                .from = slot->overlap_from,
                                                .to = slot->overlap_to});
@@ -98,18 +98,18 @@ static void begin(struct tc_slot *slot, enum tc_slot_sensor sensor)
     s->life = TC_SLOT_UP;
     s->canary = s->started = false;
     s->retry_ns = 0;
-    tc_slot_tell(slot, &(struct tc_slot_event){.what = TC_SLOT_STARTING,
+    tc_slot_emit(slot, &(struct tc_slot_event){.what = TC_SLOT_STARTING,
                                                .sensor = sensor,
                                                .from = slot->holder,
                                                .to = sensor,
                                                .reason = slot->handover_reason});
-    tc_slot_order(slot, TC_SLOT_TELL_START, sensor);
+    tc_slot_order(slot, TC_SLOT_NOTICE_START, sensor);
 }
 
 static void tell_aborted(struct tc_slot *slot, enum tc_slot_sensor from,
                          enum tc_slot_sensor to, const char *reason)
 {
-    tc_slot_tell(slot, &(struct tc_slot_event){.what = TC_SLOT_ABORTED,
+    tc_slot_emit(slot, &(struct tc_slot_event){.what = TC_SLOT_ABORTED,
                                                .sensor = to,
                                                .from = from,
                                                .to = to,
@@ -132,14 +132,14 @@ static void turn_away(struct tc_slot *slot, const char *reason)
 
 static void turn_away_for_fault(struct tc_slot *slot, const char *reason)
 {
-    tc_slot_blame(slot, slot->coming, reason);
+    tc_slot_count_crash(slot, slot->coming, reason);
     turn_away(slot, reason);
 }
 
 static void tell_swapped(struct tc_slot *slot, enum tc_slot_sensor from)
 {
     slot->swaps++;
-    tc_slot_tell(slot, &(struct tc_slot_event){.what = TC_SLOT_SWAPPED,
+    tc_slot_emit(slot, &(struct tc_slot_event){.what = TC_SLOT_SWAPPED,
                                                .sensor = slot->holder,
                                                .from = from,
                                                .to = slot->holder,
@@ -164,7 +164,7 @@ static void arrive(struct tc_slot *slot)
 
     slot->holder = slot->coming;
     if (slot->gap_open)
-        tc_slot_tell(slot, &(struct tc_slot_event){.what = TC_SLOT_GAP_CLOSED,
+        tc_slot_emit(slot, &(struct tc_slot_event){.what = TC_SLOT_GAP_CLOSED,
                                                    .sensor = slot->holder,
                                                    .from = from,
                                                    .to = slot->holder,
@@ -200,7 +200,7 @@ static void begin_overlap(struct tc_slot *slot)
     slot->overlapping = true;
     slot->overlap_from = slot->holder;
     slot->overlap_to = slot->coming;
-    tc_slot_tell(slot, &(struct tc_slot_event){.what = TC_SLOT_OVERLAP_BEGIN,
+    tc_slot_emit(slot, &(struct tc_slot_event){.what = TC_SLOT_OVERLAP_BEGIN,
                                                .sensor = slot->coming,
                                                .from = slot->holder,
                                                .to = slot->coming});
@@ -246,8 +246,8 @@ static void lose_holder(struct tc_slot *slot, const char *reason, bool still_run
 static void fail(struct tc_slot *slot, enum tc_slot_sensor sensor, const char *reason,
                  bool still_runs)
 {
-    tc_slot_blame(slot, sensor, reason);
-    tc_slot_tell(slot, &(struct tc_slot_event){.what = TC_SLOT_CRASHED,
+    tc_slot_count_crash(slot, sensor, reason);
+    tc_slot_emit(slot, &(struct tc_slot_event){.what = TC_SLOT_CRASHED,
                                                .sensor = sensor,
                                                .n = tc_slot_crashes(slot, sensor),
                                                .reason = reason});
@@ -271,7 +271,7 @@ static void open_gap_if_due(struct tc_slot *slot)
     slot->gap_open = true;
     slot->gap_from_ns = slot->gap_before_ns ? slot->gap_before_ns : slot->now_ns;
     slot->gap_before_ns = 0;
-    tc_slot_tell(slot, &(struct tc_slot_event){.what = TC_SLOT_GAP_OPENED,
+    tc_slot_emit(slot, &(struct tc_slot_event){.what = TC_SLOT_GAP_OPENED,
                                                .sensor = slot->before,
                                                .from = slot->before,
                                                .to = TC_SLOT_NOBODY,
@@ -345,13 +345,13 @@ static void settle(struct tc_slot *slot)
     for (int i = 0; i < TC_SLOT_SENSORS; i++) {
         struct tc_slot_run *s = &slot->sensors[i];
 
-        if (s->barred && !s->barred_told)
-            tc_slot_tell(slot, &(struct tc_slot_event){
-                                   .what = TC_SLOT_BARRED,
+        if (s->disabled && !s->disabled_reported)
+            tc_slot_emit(slot, &(struct tc_slot_event){
+                                   .what = TC_SLOT_DISABLED,
                                    .sensor = (enum tc_slot_sensor)i,
                                    .n = tc_slot_crashes(slot, (enum tc_slot_sensor)i),
                                    .reason = s->failure});
-        s->barred_told = s->barred;
+        s->disabled_reported = s->disabled;
     }
     tc_slot_deliver(slot);
 }
@@ -399,7 +399,7 @@ void tc_slot_canary(struct tc_slot *slot, enum tc_slot_sensor sensor, uint64_t n
     if (s->life == TC_SLOT_UP && !s->canary) {
         s->canary = true;
         s->failure[0] = '\0';
-        tc_slot_tell(
+        tc_slot_emit(
             slot, &(struct tc_slot_event){.what = TC_SLOT_CANARY_OK, .sensor = sensor});
         if (slot->holder != TC_SLOT_NOBODY)
             begin_overlap(slot);
@@ -470,7 +470,7 @@ void tc_slot_retry(struct tc_slot *slot, uint64_t now_ns)
 
         s->crashed = s->streak = 0;
         s->retry_ns = 0;
-        s->barred = s->barred_told = false;
+        s->disabled = s->disabled_reported = false;
     }
     settle(slot);
 }

@@ -51,7 +51,7 @@ enum tc_slot_state {
     TC_SLOT_STEADY,  /* the holder alone */
 };
 
-enum tc_slot_happening {
+enum tc_slot_event_type {
     TC_SLOT_STARTING,  /* sensor.starting {sensor} */
     TC_SLOT_CANARY_OK, /* sensor.canary_ok {sensor} */
     /* sensor.overlap_begin, sensor.overlap_end {from, to}: an end for each begin, once
@@ -66,14 +66,14 @@ enum tc_slot_happening {
      * from is NOBODY where it came alone. */
     TC_SLOT_ABORTED,
     TC_SLOT_CRASHED,    /* sensor.crashed {sensor, reason, n} */
-    TC_SLOT_BARRED,     /* sensor.barred {sensor, n}: no further start before retry */
+    TC_SLOT_DISABLED,   /* sensor.barred {sensor, n}: no further start before retry */
     TC_SLOT_GAP_OPENED, /* sensor.gap {from}: nobody protects */
     TC_SLOT_GAP_CLOSED, /* sensor.gap {from, to, sensor} */
 };
 
 /* Valid inside the callback only. */
 struct tc_slot_event {
-    enum tc_slot_happening what;
+    enum tc_slot_event_type what;
     enum tc_slot_sensor sensor;   /* that it is about */
     enum tc_slot_sensor from, to; /* of a handover */
     unsigned n;                   /* crashes and failed trials within ten minutes */
@@ -149,15 +149,16 @@ struct tc_slot_view {
     bool gap_open;
     uint64_t gap_from_ns;
     unsigned crashes[TC_SLOT_SENSORS]; /* within ten minutes */
-    bool barred[TC_SLOT_SENSORS];
+    bool disabled[TC_SLOT_SENSORS];
     uint64_t retry_ns[TC_SLOT_SENSORS]; /* when it is tried again; 0: not waiting */
     char failure[TC_SLOT_SENSORS][256]; /* why it did not start or ended; "" */
     unsigned swaps;
-    unsigned untold; /* events lost: the callbacks called back without end */
+    unsigned unreported; /* events lost: the callbacks called back without end */
 };
-void tc_slot_look(const struct tc_slot *slot, uint64_t now_ns, struct tc_slot_view *ret);
+void tc_slot_snapshot(const struct tc_slot *slot, uint64_t now_ns,
+                      struct tc_slot_view *ret);
 
 const char *tc_slot_state_name(enum tc_slot_state state);
-const char *tc_slot_topic(enum tc_slot_happening what);
+const char *tc_slot_topic(enum tc_slot_event_type what);
 
 #endif

@@ -40,10 +40,11 @@ void tc_slot_bar_if_due(struct tc_slot *slot, enum tc_slot_sensor sensor)
 {
     if (tc_slot_crashes(slot, sensor) >= TC_SLOT_CRASHES_MAX &&
         (slot->installed & ~(1u << sensor)))
-        slot->sensors[sensor].barred = true;
+        slot->sensors[sensor].disabled = true;
 }
 
-void tc_slot_blame(struct tc_slot *slot, enum tc_slot_sensor sensor, const char *reason)
+void tc_slot_count_crash(struct tc_slot *slot, enum tc_slot_sensor sensor,
+                         const char *reason)
 {
     struct tc_slot_run *s = &slot->sensors[sensor];
 
@@ -74,7 +75,7 @@ static bool waits(const struct tc_slot *slot, enum tc_slot_sensor sensor)
     if (slot->state != TC_SLOT_EMPTY &&
         (slot->state != TC_SLOT_STEADY || sensor != slot->wanted))
         return false;
-    return sensor != slot->holder && tc_slot_permitted(slot, sensor) && !s->barred &&
+    return sensor != slot->holder && tc_slot_permitted(slot, sensor) && !s->disabled &&
            s->retry_ns > slot->now_ns;
 }
 
@@ -92,7 +93,8 @@ uint64_t tc_slot_next_ns(const struct tc_slot *slot)
     return next_ns;
 }
 
-void tc_slot_look(const struct tc_slot *slot, uint64_t now_ns, struct tc_slot_view *ret)
+void tc_slot_snapshot(const struct tc_slot *slot, uint64_t now_ns,
+                      struct tc_slot_view *ret)
 {
     *ret = (struct tc_slot_view){
         .state = slot->state,
@@ -103,14 +105,14 @@ void tc_slot_look(const struct tc_slot *slot, uint64_t now_ns, struct tc_slot_vi
         .gap_open = slot->gap_open,
         .gap_from_ns = slot->gap_open ? slot->gap_from_ns : 0,
         .swaps = slot->swaps,
-        .untold = slot->untold,
+        .unreported = slot->unreported,
     };
     for (int i = 0; i < TC_SLOT_SENSORS; i++) {
         const struct tc_slot_run *s = &slot->sensors[i];
 
         ret->crashes[i] = crashes_within(s, now_ns);
-        ret->barred[i] = s->barred;
-        ret->retry_ns[i] = s->barred || s->retry_ns <= now_ns ? 0 : s->retry_ns;
+        ret->disabled[i] = s->disabled;
+        ret->retry_ns[i] = s->disabled || s->retry_ns <= now_ns ? 0 : s->retry_ns;
         memcpy(ret->failure[i], s->failure, sizeof(ret->failure[i]));
     }
 }

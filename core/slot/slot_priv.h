@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: the slot's inside, shared by slot.c (the machine), slot_tell.c (what is told) and
- * slot_crashes.c (crashes, backoff, the view). Nobody else includes it. */
+/* Owns: the slot's inside, shared by slot.c (the machine), slot_events.c (what is told)
+ * and slot_crashes.c (crashes, backoff, the view). Nobody else includes it. */
 #ifndef TC_CORE_SLOT_PRIV_H
 #define TC_CORE_SLOT_PRIV_H
 
 #include "core/slot/slot.h"
 
 #define TC_SLOT_REASON_MAX 256
-#define TC_SLOT_TOLD_MAX                                                                 \
+#define TC_SLOT_NOTICES_MAX                                                              \
     64 /* waiting to be told; more only if callbacks call back without end */
 
 enum tc_slot_life {
@@ -22,19 +22,19 @@ struct tc_slot_run {
     uint64_t crashes[TC_SLOT_CRASHES_MAX]; /* the last ones, a ring */
     unsigned crashed;                      /* in all */
     unsigned streak; /* crashes, each within ten minutes of the one before */
-    bool barred, barred_told;
+    bool disabled, disabled_reported;
     uint64_t retry_ns; /* not before */
     char failure[TC_SLOT_REASON_MAX];
 };
 
-enum tc_slot_telling {
-    TC_SLOT_TELL_START,
-    TC_SLOT_TELL_STOP,
-    TC_SLOT_TELL_EVENT,
+enum tc_slot_notice_kind {
+    TC_SLOT_NOTICE_START,
+    TC_SLOT_NOTICE_STOP,
+    TC_SLOT_NOTICE_EVENT,
 };
 
-struct tc_slot_told {
-    enum tc_slot_telling what;
+struct tc_slot_notice {
+    enum tc_slot_notice_kind what;
     struct tc_slot_event event; /* of a start or stop, the sensor alone */
     char reason[TC_SLOT_REASON_MAX];
 };
@@ -59,18 +59,18 @@ struct tc_slot {
     enum tc_slot_sensor overlap_from, overlap_to;
     bool gap_open;
     uint64_t gap_from_ns, gap_before_ns; /* gap_before: remembered; 0: none */
-    unsigned swaps, untold;
+    unsigned swaps, unreported;
 
-    struct tc_slot_told queue[TC_SLOT_TOLD_MAX];
+    struct tc_slot_notice queue[TC_SLOT_NOTICES_MAX];
     unsigned head, queued;
     bool delivering;
 };
 
-/* ---- slot_tell.c ---- */
+/* ---- slot_events.c ---- */
 
 /* Puts an event, or an order to start or stop, into the queue. */
-void tc_slot_tell(struct tc_slot *slot, const struct tc_slot_event *event);
-void tc_slot_order(struct tc_slot *slot, enum tc_slot_telling what,
+void tc_slot_emit(struct tc_slot *slot, const struct tc_slot_event *event);
+void tc_slot_order(struct tc_slot *slot, enum tc_slot_notice_kind what,
                    enum tc_slot_sensor sensor);
 
 /* Calls back for all that is queued, unless a callback is what called. */
@@ -83,7 +83,8 @@ void tc_slot_copy(char to[TC_SLOT_REASON_MAX], const char *from);
 unsigned tc_slot_crashes(const struct tc_slot *slot, enum tc_slot_sensor sensor);
 
 /* Counts a crash or a failed trial, now. */
-void tc_slot_blame(struct tc_slot *slot, enum tc_slot_sensor sensor, const char *reason);
+void tc_slot_count_crash(struct tc_slot *slot, enum tc_slot_sensor sensor,
+                         const char *reason);
 void tc_slot_bar_if_due(struct tc_slot *slot, enum tc_slot_sensor sensor);
 
 /* Whether it may hold the slot if it can. */

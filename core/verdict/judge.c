@@ -24,7 +24,7 @@ struct tc_judge {
     struct tc_verdict *verdict;
     struct tc_judge_voters voters;
     /* Default answers not told of yet, and by whom they were missed. */
-    uint64_t untold, untold_missing, told_ns;
+    uint64_t unreported, unreported_missing, told_ns;
     uint64_t budget_ns;
     uint64_t armed_ns; /* when the timer fires; UINT64_MAX: it does not run */
     uv_timer_t timer;
@@ -60,21 +60,22 @@ static void on_timer(uv_timer_t *timer)
 }
 
 /* One event a second at most; those between are counted in the next. */
-static void tell_timeout(struct tc_judge *judge, const struct tc_verdict_final *final)
+static void report_timeouts(struct tc_judge *judge, const struct tc_verdict_final *final)
 {
     struct tocsin_event event = {.size = sizeof(event), .fd = -1};
     struct tocsin_writer w;
     char names[256] = "";
     uint8_t buf[512];
 
-    judge->untold++;
-    judge->untold_missing |= final->missing;
+    judge->unreported++;
+    judge->unreported_missing |= final->missing;
     if (judge->told_ns && final->closed_ns - judge->told_ns < 1000 * MS)
         return;
-    judge->voters.names(judge->voters.arg, judge->untold_missing, names, sizeof(names));
+    judge->voters.names(judge->voters.arg, judge->unreported_missing, names,
+                        sizeof(names));
     tocsin_writer_init(&w, buf, sizeof(buf));
     tocsin_begin_map(&w, NULL);
-    tocsin_put_uint(&w, "count", judge->untold);
+    tocsin_put_uint(&w, "count", judge->unreported);
     tocsin_put_str(&w, "missing", names);
     tocsin_put_str(&w, "answer", final->allow ? "allow" : "deny");
     tocsin_end(&w);
@@ -84,7 +85,7 @@ static void tell_timeout(struct tc_judge *judge, const struct tc_verdict_final *
     if (tc_judge_publish(judge, &event, "core", NULL))
         return;
     judge->told_ns = final->closed_ns;
-    judge->untold = judge->untold_missing = 0;
+    judge->unreported = judge->unreported_missing = 0;
 }
 
 /* What the sensor is told that asked `id`. A failure here is out of memory; the sensor's
@@ -140,7 +141,7 @@ static void on_closed(void *arg, const struct tc_verdict_final *final)
         answer_shared(judge, final);
     tc_event_unref(final->subject);
     if (final->why == TC_VERDICT_TIMEOUT || final->why == TC_VERDICT_OVERFLOW)
-        tell_timeout(judge, final);
+        report_timeouts(judge, final);
 }
 
 static void on_vote(void *arg, struct tc_event *event)
@@ -284,7 +285,7 @@ void tc_judge_each_open(const struct tc_judge *judge,
     tc_verdict_each(judge->verdict, on_each, &each);
 }
 
-int tc_judge_withhold(struct tc_judge *judge, const struct tocsin_event *draft,
+int tc_judge_suppress(struct tc_judge *judge, const struct tocsin_event *draft,
                       const char *source, uint64_t same,
                       const struct tocsin_event **ret_event)
 {
@@ -304,7 +305,7 @@ int tc_judge_withhold(struct tc_judge *judge, const struct tocsin_event *draft,
         if (!s)
             return -ENOMEM;
     }
-    err = tc_bus_withhold(judge->bus, &complete, source, &event);
+    err = tc_bus_suppress(judge->bus, &complete, source, &event);
     if (err) {
         free(s);
         return err;

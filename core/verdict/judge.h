@@ -67,7 +67,7 @@ void tc_judge_each_open(const struct tc_judge *judge,
  * but shown to nobody. One with AUTH gets the answer of the other's question `same`, as
  * soon as that one has its own; a question that has been answered by now was allowed.
  */
-int tc_judge_withhold(struct tc_judge *judge, const struct tocsin_event *draft,
+int tc_judge_suppress(struct tc_judge *judge, const struct tocsin_event *draft,
                       const char *source, uint64_t same,
                       const struct tocsin_event **ret_event);
 

@@ -46,10 +46,10 @@ static void events_are_all_listed(void **state)
     (void)state;
     for (int i = 0; i <= TC_APPROVAL_FLOW_COMPLETED; i++)
         assert_says(events, "events.md",
-                    tc_approval_topic((enum tc_approval_happening)i));
+                    tc_approval_topic((enum tc_approval_event_type)i));
     for (int i = 0; i <= TC_SLOT_GAP_CLOSED; i++) {
         snprintf(wanted, sizeof(wanted), "`%s`",
-                 tc_slot_topic((enum tc_slot_happening)i));
+                 tc_slot_topic((enum tc_slot_event_type)i));
         assert_says(events, "events.md", wanted);
     }
     free(events);

@@ -235,7 +235,7 @@ static void check_view(struct run *run, const struct tc_gate_view gates[TC_GATES
     char text[256], fix[128];
     bool all = true, es = true;
 
-    tc_approval_look(run->approval, run->now_ns, &view);
+    tc_approval_snapshot(run->approval, run->now_ns, &view);
     for (enum tc_gate g = 0; g < TC_GATES; g++) {
         if (!gates[g].asked || gates[g].state == TC_GATE_GRANTED)
             continue;
@@ -272,7 +272,7 @@ static void check(struct run *run)
     struct tc_gate_view gates[TC_GATES];
     struct tc_approval_view view;
 
-    tc_approval_look(run->approval, run->now_ns, &view);
+    tc_approval_snapshot(run->approval, run->now_ns, &view);
     for (enum tc_gate g = 0; g < TC_GATES; g++)
         tc_approval_gate(run->approval, g, &gates[g]);
     check_gates(run, gates);

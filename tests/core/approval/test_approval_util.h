@@ -244,7 +244,7 @@ static inline struct tc_approval_view look(struct world *w)
 {
     struct tc_approval_view view;
 
-    tc_approval_look(w->approval, w->now_ns, &view);
+    tc_approval_snapshot(w->approval, w->now_ns, &view);
     return view;
 }
 

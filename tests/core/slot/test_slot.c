@@ -64,7 +64,7 @@ static void on_event(void *arg, const struct tc_slot_event *event)
         [TC_SLOT_STARTING] = "starting",   [TC_SLOT_CANARY_OK] = "canary",
         [TC_SLOT_OVERLAP_BEGIN] = "begin", [TC_SLOT_OVERLAP_END] = "end",
         [TC_SLOT_SWAPPED] = "swapped",     [TC_SLOT_ABORTED] = "aborted",
-        [TC_SLOT_CRASHED] = "crashed",     [TC_SLOT_BARRED] = "barred",
+        [TC_SLOT_CRASHED] = "crashed",     [TC_SLOT_DISABLED] = "barred",
         [TC_SLOT_GAP_OPENED] = "gap",      [TC_SLOT_GAP_CLOSED] = "closed",
     };
     struct bench *b = arg;
@@ -126,7 +126,7 @@ static struct tc_slot_view look(struct bench *b)
 {
     struct tc_slot_view view;
 
-    tc_slot_look(b->slot, b->now, &view);
+    tc_slot_snapshot(b->slot, b->now, &view);
     return view;
 }
 
@@ -548,7 +548,7 @@ static void slot_three_crashes_in_ten_minutes_bar_until_retry(void **state)
     expect_told(b, "+P");
     tc_slot_failed(b->slot, P, "boom", b->now);
     expect_told(b, "crashed:P3 aborted:F>P barred");
-    assert_true(look(b).barred[P]);
+    assert_true(look(b).disabled[P]);
     assert_int_equal(tc_slot_next_ns(b->slot), UINT64_MAX);
     tick(b, 24 * 3600);
     want(b, P, BOTH, "granted");
@@ -556,7 +556,7 @@ static void slot_three_crashes_in_ten_minutes_bar_until_retry(void **state)
     expect(b, TC_SLOT_STEADY, F, false);
     tc_slot_retry(b->slot, b->now);
     expect_told(b, "+P");
-    assert_false(look(b).barred[P]);
+    assert_false(look(b).disabled[P]);
     assert_int_equal(look(b).crashes[P], 0);
 }
 
@@ -594,7 +594,7 @@ static void slot_crashes_of_the_run_before_count(void **state)
         tc_slot_remember_crash(b->slot, P, b->now);
     want(b, P, BOTH, "granted");
     expect_told(b, "gap +F barred");
-    assert_true(look(b).barred[P]);
+    assert_true(look(b).disabled[P]);
     passes(b, F);
     expect(b, TC_SLOT_STEADY, F, false);
 }
@@ -756,7 +756,7 @@ static void slot_names_every_state_and_topic(void **state)
     for (int s = TC_SLOT_EMPTY; s <= TC_SLOT_STEADY; s++)
         assert_non_null(tc_slot_state_name((enum tc_slot_state)s));
     for (int e = TC_SLOT_STARTING; e <= TC_SLOT_GAP_CLOSED; e++)
-        assert_non_null(strstr(tc_slot_topic((enum tc_slot_happening)e), "sensor."));
+        assert_non_null(strstr(tc_slot_topic((enum tc_slot_event_type)e), "sensor."));
 }
 
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

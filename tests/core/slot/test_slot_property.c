@@ -35,7 +35,7 @@ struct life {
     unsigned allowed, installed;
     bool obedient; /* nothing fails, everything at once */
     bool gap, overlap;
-    bool barred[TC_SLOT_SENSORS];
+    bool disabled[TC_SLOT_SENSORS];
     unsigned gaps_opened, gaps_closed, swaps, handovers, aborts, bars;
 };
 
@@ -60,7 +60,7 @@ static void on_start(void *arg, enum tc_slot_sensor sensor)
 
     /* One start at a time, and none of a sensor that still stops, is barred or gone. */
     assert_int_equal(l->runs[sensor], DOWN);
-    assert_false(l->barred[sensor]);
+    assert_false(l->disabled[sensor]);
     assert_true(l->installed & 1u << sensor);
     assert_true(sensor == l->wanted || (l->allowed & 1u << sensor));
     l->runs[sensor] = STARTED;
@@ -116,9 +116,9 @@ static void on_event(void *arg, const struct tc_slot_event *event)
         assert_int_not_equal(event->from, event->to);
         l->aborts++;
         break;
-    case TC_SLOT_BARRED:
-        assert_false(l->barred[event->sensor]);
-        l->barred[event->sensor] = true;
+    case TC_SLOT_DISABLED:
+        assert_false(l->disabled[event->sensor]);
+        l->disabled[event->sensor] = true;
         l->bars++;
         break;
     case TC_SLOT_CRASHED:
@@ -132,7 +132,7 @@ static void on_event(void *arg, const struct tc_slot_event *event)
 
 static void expect_whole(struct life *l, const struct tc_slot_view *v)
 {
-    assert_int_equal(v->untold, 0);
+    assert_int_equal(v->unreported, 0);
     assert_int_equal(v->gap_open, l->gap);
     /* Somebody protects, or a gap is open. */
     if (v->holder == TC_SLOT_NOBODY)
@@ -145,7 +145,7 @@ static void expect_whole(struct life *l, const struct tc_slot_view *v)
     assert_int_equal(v->swaps, l->swaps);
     assert_true(tc_slot_next_ns(l->slot) > l->now);
     for (int s = 0; s < TC_SLOT_SENSORS; s++)
-        assert_int_equal(v->barred[s], l->barred[s]);
+        assert_int_equal(v->disabled[s], l->disabled[s]);
 }
 
 static void expect_state(struct life *l, const struct tc_slot_view *v)
@@ -188,7 +188,7 @@ static void expect_invariants(struct life *l)
 {
     struct tc_slot_view view;
 
-    tc_slot_look(l->slot, l->now, &view);
+    tc_slot_snapshot(l->slot, l->now, &view);
     expect_whole(l, &view);
     expect_state(l, &view);
 }
@@ -229,7 +229,7 @@ static void want_something(struct life *l)
 
 static void retry(struct life *l)
 {
-    memset(l->barred, 0, sizeof(l->barred));
+    memset(l->disabled, 0, sizeof(l->disabled));
     tc_slot_retry(l->slot, l->now);
 }
 
@@ -292,7 +292,7 @@ static void expect_it_settles(struct life *l)
             expect_invariants(l);
         }
     }
-    tc_slot_look(l->slot, l->now, &view);
+    tc_slot_snapshot(l->slot, l->now, &view);
     assert_int_equal(view.state, TC_SLOT_STEADY);
     assert_int_equal(view.holder, wanted);
     assert_false(l->overlap);

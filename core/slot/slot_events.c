@@ -10,13 +10,13 @@
 /* No more starts and stops than these wait at once: there is always room for them. */
 #define ORDERS_MAX (2 * TC_SLOT_SENSORS)
 
-static struct tc_slot_told *queue_take(struct tc_slot *slot, unsigned keep_free)
+static struct tc_slot_notice *queue_take(struct tc_slot *slot, unsigned keep_free)
 {
-    if (slot->queued + keep_free >= TC_SLOT_TOLD_MAX) {
-        slot->untold++;
+    if (slot->queued + keep_free >= TC_SLOT_NOTICES_MAX) {
+        slot->unreported++;
         return NULL;
     }
-    return &slot->queue[(slot->head + slot->queued++) % TC_SLOT_TOLD_MAX];
+    return &slot->queue[(slot->head + slot->queued++) % TC_SLOT_NOTICES_MAX];
 }
 
 void tc_slot_copy(char to[TC_SLOT_REASON_MAX], const char *from)
@@ -24,47 +24,47 @@ void tc_slot_copy(char to[TC_SLOT_REASON_MAX], const char *from)
     snprintf(to, TC_SLOT_REASON_MAX, "%s", from ? from : "");
 }
 
-void tc_slot_tell(struct tc_slot *slot, const struct tc_slot_event *event)
+void tc_slot_emit(struct tc_slot *slot, const struct tc_slot_event *event)
 {
-    struct tc_slot_told *told = queue_take(slot, ORDERS_MAX);
+    struct tc_slot_notice *notice = queue_take(slot, ORDERS_MAX);
 
-    if (!told)
+    if (!notice)
         return;
-    told->what = TC_SLOT_TELL_EVENT;
-    told->event = *event;
-    tc_slot_copy(told->reason, event->reason);
+    notice->what = TC_SLOT_NOTICE_EVENT;
+    notice->event = *event;
+    tc_slot_copy(notice->reason, event->reason);
 }
 
-void tc_slot_order(struct tc_slot *slot, enum tc_slot_telling what,
+void tc_slot_order(struct tc_slot *slot, enum tc_slot_notice_kind what,
                    enum tc_slot_sensor sensor)
 {
-    struct tc_slot_told *told = queue_take(slot, 0);
+    struct tc_slot_notice *notice = queue_take(slot, 0);
 
-    if (!told)
+    if (!notice)
         return;
-    told->what = what;
-    told->event = (struct tc_slot_event){.sensor = sensor};
+    notice->what = what;
+    notice->event = (struct tc_slot_event){.sensor = sensor};
 }
 
 void tc_slot_deliver(struct tc_slot *slot)
 {
     const struct tc_slot_callbacks *call = &slot->callbacks;
-    struct tc_slot_told told;
+    struct tc_slot_notice notice;
 
     if (slot->delivering)
         return;
     slot->delivering = true;
     while (slot->queued) {
-        told = slot->queue[slot->head];
-        slot->head = (slot->head + 1) % TC_SLOT_TOLD_MAX;
+        notice = slot->queue[slot->head];
+        slot->head = (slot->head + 1) % TC_SLOT_NOTICES_MAX;
         slot->queued--;
-        told.event.reason = told.reason;
-        if (told.what == TC_SLOT_TELL_START)
-            call->start(call->arg, told.event.sensor);
-        else if (told.what == TC_SLOT_TELL_STOP)
-            call->stop(call->arg, told.event.sensor);
+        notice.event.reason = notice.reason;
+        if (notice.what == TC_SLOT_NOTICE_START)
+            call->start(call->arg, notice.event.sensor);
+        else if (notice.what == TC_SLOT_NOTICE_STOP)
+            call->stop(call->arg, notice.event.sensor);
         else
-            call->event(call->arg, &told.event);
+            call->event(call->arg, &notice.event);
     }
     slot->delivering = false;
 }
@@ -80,7 +80,7 @@ const char *tc_slot_state_name(enum tc_slot_state state)
     return names[state];
 }
 
-const char *tc_slot_topic(enum tc_slot_happening what)
+const char *tc_slot_topic(enum tc_slot_event_type what)
 {
     static const char *const topics[] = {
         [TC_SLOT_STARTING] = "sensor.starting",
@@ -90,7 +90,7 @@ const char *tc_slot_topic(enum tc_slot_happening what)
         [TC_SLOT_SWAPPED] = "sensor.swapped",
         [TC_SLOT_ABORTED] = "sensor.handover_aborted",
         [TC_SLOT_CRASHED] = "sensor.crashed",
-        [TC_SLOT_BARRED] = "sensor.barred",
+        [TC_SLOT_DISABLED] = "sensor.barred",
         [TC_SLOT_GAP_OPENED] = "sensor.gap",
         [TC_SLOT_GAP_CLOSED] = "sensor.gap",
     };

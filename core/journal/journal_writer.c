@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns: see the header. The failure policy is the table below. */
-#include "core/journal/journal_keeper.h"
+#include "core/journal/journal_writer.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -31,9 +31,9 @@ static const struct reason {
     {ENOMEM, "memory is short", "free memory"},
 };
 
-static void set_trouble(struct tc_keeper *keeper, int err, const char *detail)
+static void set_trouble(struct tc_journal_writer *writer, int err, const char *detail)
 {
-    struct tc_keeper_issue *issue = &keeper->trouble;
+    struct tc_journal_writer_issue *issue = &writer->trouble;
     const char *cause = strerror(-err), *fix = "check the disk of the state folder";
 
     for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++) {
@@ -44,39 +44,39 @@ static void set_trouble(struct tc_keeper *keeper, int err, const char *detail)
     }
     (void)snprintf(issue->why, sizeof(issue->why),
                    "%.200s cannot be written: %s (%.120s); events wait in memory",
-                   keeper->path, cause, detail);
+                   writer->path, cause, detail);
     (void)snprintf(issue->fix, sizeof(issue->fix), "%s", fix);
 }
 
-int tc_keeper_init(struct tc_keeper *keeper, const char *state_dir)
+int tc_journal_writer_init(struct tc_journal_writer *writer, const char *state_dir)
 {
-    memset(keeper, 0, sizeof(*keeper));
-    if (snprintf(keeper->path, sizeof(keeper->path), "%s/journal.db", state_dir) >=
-        (int)sizeof(keeper->path))
+    memset(writer, 0, sizeof(*writer));
+    if (snprintf(writer->path, sizeof(writer->path), "%s/journal.db", state_dir) >=
+        (int)sizeof(writer->path))
         return -ENAMETOOLONG;
     return 0;
 }
 
-void tc_keeper_done(struct tc_keeper *keeper)
+void tc_journal_writer_done(struct tc_journal_writer *writer)
 {
-    tc_store_close(keeper->store);
-    keeper->store = NULL;
+    tc_store_close(writer->store);
+    writer->store = NULL;
 }
 
 /* Puts the corrupt database out of the way. On success a new one can be begun. */
-static int set_aside(struct tc_keeper *keeper)
+static int set_aside(struct tc_journal_writer *writer)
 {
-    struct tc_keeper_issue *notice = &keeper->notice;
+    struct tc_journal_writer_issue *notice = &writer->notice;
     char name[4096];
     int err;
 
-    if (keeper->asides == TC_KEEPER_ASIDES_MAX)
+    if (writer->asides == TC_JOURNAL_WRITER_ASIDES_MAX)
         return -EUCLEAN;
-    tc_keeper_done(keeper);
-    err = tc_store_set_aside(keeper->path, name, sizeof(name));
+    tc_journal_writer_done(writer);
+    err = tc_store_set_aside(writer->path, name, sizeof(name));
     if (err)
         return err;
-    keeper->asides++;
+    writer->asides++;
     (void)snprintf(notice->why, sizeof(notice->why),
                    "the journal was corrupt: it was set aside as %.300s and a new one "
                    "begun, without the earlier record",
@@ -87,72 +87,73 @@ static int set_aside(struct tc_keeper *keeper)
 }
 
 /* The file is a newer Tocsin's: leaves it alone and works without one. */
-static int use_memory(struct tc_keeper *keeper, const char *detail, char why[256])
+static int use_memory(struct tc_journal_writer *writer, const char *detail, char why[256])
 {
-    const struct tc_store_limits keep = {TC_KEEPER_MEMORY_EVENTS, TC_KEEPER_MEMORY_BYTES};
-    struct tc_keeper_issue *notice = &keeper->notice;
+    const struct tc_store_limits keep = {TC_JOURNAL_WRITER_MEMORY_EVENTS,
+                                         TC_JOURNAL_WRITER_MEMORY_BYTES};
+    struct tc_journal_writer_issue *notice = &writer->notice;
     int err;
 
-    err = tc_store_open(NULL, keep, &keeper->store, why);
+    err = tc_store_open(NULL, keep, &writer->store, why);
     if (err)
         return err;
-    keeper->memory = true;
+    writer->memory = true;
     (void)snprintf(notice->why, sizeof(notice->why),
                    "%.200s is left untouched: %.120s; what happens now is kept in memory "
                    "only and lost when the agent ends",
-                   keeper->path, detail);
+                   writer->path, detail);
     (void)snprintf(notice->fix, sizeof(notice->fix),
                    "install the newer Tocsin again, or move %.200s away, then restart "
                    "the agent",
-                   keeper->path);
+                   writer->path);
     return 0;
 }
 
-static int open_file(struct tc_keeper *keeper, char why[256])
+static int open_file(struct tc_journal_writer *writer, char why[256])
 {
     const struct tc_store_limits keep = {TC_JOURNAL_KEEP_EVENTS, TC_JOURNAL_KEEP_BYTES};
 
-    return tc_store_open(keeper->path, keep, &keeper->store, why);
+    return tc_store_open(writer->path, keep, &writer->store, why);
 }
 
-int tc_keeper_ready(struct tc_keeper *keeper)
+int tc_journal_writer_ready(struct tc_journal_writer *writer)
 {
     char why[256], detail[256];
     int err;
 
-    if (keeper->store && !tc_store_moved(keeper->store))
+    if (writer->store && !tc_store_renamed(writer->store))
         return 0;
-    if (keeper->store) {
-        tc_keeper_done(keeper);
+    if (writer->store) {
+        tc_journal_writer_done(writer);
         (void)snprintf(
-            keeper->notice.why, sizeof(keeper->notice.why),
+            writer->notice.why, sizeof(writer->notice.why),
             "%.200s was deleted or replaced while in use; what it held is gone "
             "and recording goes on in a new file",
-            keeper->path);
-        (void)snprintf(keeper->notice.fix, sizeof(keeper->notice.fix),
+            writer->path);
+        (void)snprintf(writer->notice.fix, sizeof(writer->notice.fix),
                        "stop the agent before touching its state folder");
     }
-    err = open_file(keeper, why);
+    err = open_file(writer, why);
     if (err == -EUCLEAN) {
-        err = set_aside(keeper);
+        err = set_aside(writer);
         if (!err)
-            err = open_file(keeper, why);
+            err = open_file(writer, why);
     }
     if (err == -EPROTONOSUPPORT) {
         memcpy(detail, why, sizeof(detail));
-        err = use_memory(keeper, detail, why);
+        err = use_memory(writer, detail, why);
     }
     if (err)
-        set_trouble(keeper, err, why);
+        set_trouble(writer, err, why);
     else
-        keeper->trouble.why[0] = '\0';
+        writer->trouble.why[0] = '\0';
     return err;
 }
 
-static int write_once(struct tc_keeper *keeper, struct tc_event *const *events, size_t n,
-                      uint64_t lost, size_t *ret_refused)
+static int write_once(struct tc_journal_writer *writer, struct tc_event *const *events,
+                      size_t n, uint64_t lost, size_t *ret_refused)
 {
-    struct tc_store *store = keeper->store;
+    struct tc_store *store = writer->store;
     size_t refused = 0;
     int err;
 
@@ -171,7 +172,7 @@ static int write_once(struct tc_keeper *keeper, struct tc_event *const *events, 
     if (!err)
         err = tc_store_commit(store);
     if (err) {
-        set_trouble(keeper, err, tc_store_why(store));
+        set_trouble(writer, err, tc_store_why(store));
         tc_store_rollback(store);
         return err;
     }
@@ -179,37 +180,39 @@ static int write_once(struct tc_keeper *keeper, struct tc_event *const *events, 
     return 0;
 }
 
-int tc_keeper_write(struct tc_keeper *keeper, struct tc_event *const *events, size_t n,
-                    uint64_t lost, size_t *ret_refused)
+int tc_journal_writer_write(struct tc_journal_writer *writer,
+                            struct tc_event *const *events, size_t n, uint64_t lost,
+                            size_t *ret_refused)
 {
     int err;
 
-    err = tc_keeper_ready(keeper);
+    err = tc_journal_writer_ready(writer);
     if (!err)
-        err = write_once(keeper, events, n, lost, ret_refused);
-    if (err == -EUCLEAN && keeper->store) {
-        tc_keeper_failed(keeper, err);
-        err = tc_keeper_ready(keeper);
+        err = write_once(writer, events, n, lost, ret_refused);
+    if (err == -EUCLEAN && writer->store) {
+        tc_journal_writer_failed(writer, err);
+        err = tc_journal_writer_ready(writer);
         if (!err)
-            err = write_once(keeper, events, n, lost, ret_refused);
+            err = write_once(writer, events, n, lost, ret_refused);
     }
     if (!err)
-        keeper->trouble.why[0] = '\0';
+        writer->trouble.why[0] = '\0';
     return err;
 }
 
-void tc_keeper_failed(struct tc_keeper *keeper, int err)
+void tc_journal_writer_failed(struct tc_journal_writer *writer, int err)
 {
-    if (err != -EUCLEAN || keeper->memory)
+    if (err != -EUCLEAN || writer->memory)
         return;
-    err = set_aside(keeper);
+    err = set_aside(writer);
     if (err)
-        set_trouble(keeper, err, "while setting it aside");
+        set_trouble(writer, err, "while setting it aside");
 }
 
-const struct tc_keeper_issue *tc_keeper_issue(const struct tc_keeper *keeper)
+const struct tc_journal_writer_issue *
+tc_journal_writer_issue(const struct tc_journal_writer *writer)
 {
-    if (keeper->trouble.why[0])
-        return &keeper->trouble;
-    return keeper->notice.why[0] ? &keeper->notice : NULL;
+    if (writer->trouble.why[0])
+        return &writer->trouble;
+    return writer->notice.why[0] ? &writer->notice : NULL;
 }

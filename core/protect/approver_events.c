@@ -109,7 +109,7 @@ static void log_event(const struct tc_approval_event *event)
     }
 }
 
-void tc_approver_tell(void *arg, const struct tc_approval_event *event)
+void tc_approver_emit(void *arg, const struct tc_approval_event *event)
 {
     struct tc_approver *a = arg;
     struct tocsin_writer w;

@@ -131,7 +131,7 @@ static int publish_by_ledger(struct tc_protection *p, const struct tocsin_event 
     int err;
 
     if (tc_overlap_admit(p->overlap, &report, uv_hrtime(), &match) == TC_OVERLAP_SUPPRESS)
-        return tc_judge_withhold(p->services->judge, draft, source, match.event_id,
+        return tc_judge_suppress(p->services->judge, draft, source, match.event_id,
                                  ret_event);
     err = tc_judge_publish(p->services->judge, draft, source, &event);
     if (err)

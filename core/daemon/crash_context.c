@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/daemon/blame.h"
+#include "core/daemon/crash_context.h"
 
 #include <signal.h>
 #include <stdatomic.h>
@@ -34,7 +34,7 @@ static void on_fatal(int sig)
     raise(sig);
 }
 
-void tc_blame_start(struct tc_pulse *pulse)
+void tc_crash_context_start(struct tc_pulse *pulse)
 {
     static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
     struct sigaction action = {.sa_handler = on_fatal, .sa_flags = SA_RESETHAND};
@@ -45,7 +45,7 @@ void tc_blame_start(struct tc_pulse *pulse)
         sigaction(fatal[i], &action, NULL);
 }
 
-void tc_blame_enter(const char *plugin)
+void tc_crash_context_enter(const char *plugin)
 {
     running = plugin;
     /* The loop goes on for a moment while another thread dies. */

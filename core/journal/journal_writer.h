@@ -5,60 +5,64 @@
  * wrote, and the sentences that health shows meanwhile. Internal to core/journal*.c. Must
  * not: know threads, loops or clocks: when to try again is core/journal/journal.c's.
  */
-#ifndef TC_CORE_JOURNAL_KEEPER_H
-#define TC_CORE_JOURNAL_KEEPER_H
+#ifndef TC_CORE_JOURNAL_WRITER_H
+#define TC_CORE_JOURNAL_WRITER_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define TC_KEEPER_ASIDES_MAX                                                             \
+#define TC_JOURNAL_WRITER_ASIDES_MAX                                                     \
     4 /* corrupt files one run sets aside; then it only reports */
-#define TC_KEEPER_MEMORY_EVENTS 4096 /* rows kept when there is no file */
-#define TC_KEEPER_MEMORY_BYTES (16 * 1024 * 1024)
+#define TC_JOURNAL_WRITER_MEMORY_EVENTS 4096 /* rows kept when there is no file */
+#define TC_JOURNAL_WRITER_MEMORY_BYTES (16 * 1024 * 1024)
 
 struct tc_event;
 struct tc_store;
 
 /* What health is told. An empty `why`: nothing. */
-struct tc_keeper_issue {
+struct tc_journal_writer_issue {
     char why[512];
     char fix[512];
 };
 
-struct tc_keeper {
+struct tc_journal_writer {
     char path[4096];
-    struct tc_store *store;         /* NULL until a file could be opened */
-    struct tc_keeper_issue trouble; /* of the last attempt; empty when it worked */
-    struct tc_keeper_issue notice;  /* what stays true until the agent starts anew */
+    struct tc_store *store; /* NULL until a file could be opened */
+    struct tc_journal_writer_issue
+        trouble; /* of the last attempt; empty when it worked */
+    struct tc_journal_writer_issue
+        notice; /* what stays true until the agent starts anew */
     unsigned asides;
     bool memory; /* nothing is kept beyond the agent's life */
 };
 
 /* -ENAMETOOLONG. Opens nothing yet. */
-int tc_keeper_init(struct tc_keeper *keeper, const char *state_dir);
+int tc_journal_writer_init(struct tc_journal_writer *writer, const char *state_dir);
 
 /* Closes the database. */
-void tc_keeper_done(struct tc_keeper *keeper);
+void tc_journal_writer_done(struct tc_journal_writer *writer);
 
 /*
  * Makes keeper->store usable: opens it, or opens it again when the file is gone. A
  * negative errno, and keeper->trouble says why, when it cannot be.
  */
-int tc_keeper_ready(struct tc_keeper *keeper);
+int tc_journal_writer_ready(struct tc_journal_writer *writer);
 
 /*
  * Stores the events in one transaction, all or none, but for those that are themselves
  * impossible to store: ret_refused counts them. `lost`: events lost before these, not yet
  * on record; 0: none.
  */
-int tc_keeper_write(struct tc_keeper *keeper, struct tc_event *const *events, size_t n,
-                    uint64_t lost, size_t *ret_refused);
+int tc_journal_writer_write(struct tc_journal_writer *writer,
+                            struct tc_event *const *events, size_t n, uint64_t lost,
+                            size_t *ret_refused);
 
 /* To be told of the failure of any other call of the store: sets a corrupt file aside. */
-void tc_keeper_failed(struct tc_keeper *keeper, int err);
+void tc_journal_writer_failed(struct tc_journal_writer *writer, int err);
 
 /* What to show: trouble, else the notice, else NULL. */
-const struct tc_keeper_issue *tc_keeper_issue(const struct tc_keeper *keeper);
+const struct tc_journal_writer_issue *
+tc_journal_writer_issue(const struct tc_journal_writer *writer);
 
 #endif
