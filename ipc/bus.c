@@ -38,7 +38,7 @@ struct tc_subscriber {
     size_t queue_max;
     unsigned index; /* of its bit */
     uint64_t delivered, dropped;
-    uint64_t unreported;   /* drops that no bus.dropped has told of */
+    uint64_t unreported;   /* drops that no bus.dropped has reported */
     uint64_t lost_time_ns; /* when the last event that it lost happened */
     char *name;
     char **patterns; /* NULL-terminated */

@@ -5,7 +5,7 @@
  * publication. Must not: know plugins or sockets, look at the clock, log, or own a loop.
  * One thread.
  *
- * Publishing only queues; tc_bus_turn delivers. `wake` tells the owner that a turn is
+ * Publishing only queues; tc_bus_turn delivers. `wake` lets the owner know that a turn is
  * due.
  */
 #ifndef TC_IPC_BUS_H
@@ -103,7 +103,8 @@ bool tc_bus_turn(struct tc_bus *bus, size_t max);
  */
 bool tc_bus_report_drops(struct tc_bus *bus);
 
-/* True when a subscriber has lost events that tc_bus_report_drops has not told of yet. */
+/* True when a subscriber has lost events that tc_bus_report_drops has not reported yet.
+ */
 bool tc_bus_has_drops(const struct tc_bus *bus);
 
 void tc_bus_counters(const struct tc_bus *bus, struct tc_bus_counters *ret);

@@ -40,7 +40,7 @@ static const struct shape shapes[32] = {
 };
 
 /*
- * Bytes of a value that its tag alone tells, 0 for all others: the quick way through the
+ * Bytes of a value that follow from its tag alone, 0 for all others: the quick way through the
  * many small ones, a tenth off the whole check.
  */
 static const uint8_t known[256] = {

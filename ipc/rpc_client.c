@@ -224,7 +224,7 @@ static void handle_message(struct tc_rpc_client *client, const uint8_t *data, si
         refuse_bytes(client, "not a MessagePack-RPC request");
     else if (message.type == MESSAGE_REQUEST)
         handle_request(client, &message);
-    /* There is no notification that the agent listens to, and nobody to tell so. */
+    /* There is no notification that the agent listens to, and nobody to say so to. */
 }
 
 static const char *frame_error(int r)

@@ -91,7 +91,7 @@ void tc_rpc_client_close(struct tc_rpc_client *client);
 struct tc_rpc_call *tc_rpc_call_new(struct tc_rpc_client *client, uint32_t id,
                                     const char *method, size_t method_len);
 
-/* Takes a connection's calls from it, and tells who works on them. */
+/* Takes a connection's calls from it, and says who works on them. */
 void tc_rpc_calls_abandon(struct tc_rpc_client *client);
 
 /* Writes an error response into `w`, which has room for TC_RPC_ERROR_BYTES; `id` NULL:

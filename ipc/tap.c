@@ -50,7 +50,7 @@ struct tc_tap {
     struct tc_filter *filter;
     uint64_t sent;
     uint64_t missed;        /* in all */
-    uint64_t told;          /* of these, what the reader has been told of */
+    uint64_t reported;      /* of these, what the reader knows of */
     uint64_t missed_latest; /* missed since the newest entry of the ring */
     uint64_t bus_dropped; /* the part of `missed` that the bus's queue had no room for */
     size_t bytes;         /* held */
@@ -105,11 +105,11 @@ static void end_notification(struct tocsin_writer *w)
 
 static void put_missed(struct tc_tap *tap, struct tocsin_writer *w, uint64_t count)
 {
-    tap->told += count;
+    tap->reported += count;
     begin_notification(w, "tap.missed");
     tocsin_put_uint(w, NULL, tap->options.id);
     tocsin_put_uint(w, NULL, count);
-    tocsin_put_uint(w, NULL, tap->told);
+    tocsin_put_uint(w, NULL, tap->reported);
     end_notification(w);
 }
 

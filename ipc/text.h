@@ -29,7 +29,7 @@ size_t tc_text_next(const char *s, size_t n, uint32_t *ret_character);
 bool tc_text_shows(uint32_t character);
 
 /*
- * Writes the n bytes to `out`. Escaped, so that the bytes can be told from the result:
+ * Writes the n bytes to `out`. Escaped, so that the bytes follow from the result:
  * \\ \n \r \t, other ASCII controls and bytes that are no UTF-8 as \xNN, other characters
  * that do not show as \u{N}. `flags`: TC_TEXT_LINES or 0. Returns the columns taken,
  * counting one a character.

@@ -54,7 +54,7 @@ void tc_approval_set_gates(struct tc_approval *approval, unsigned gates, uint64_
     tc_approval_reconcile(approval, now_ns);
 }
 
-/* Whether that one, failing just as it does now, has been told. */
+/* Whether that one, failing just as it does now, has been reported. */
 static bool reported_before(const struct tc_approval *approval,
                             const struct tc_prerequisite *failed)
 {
@@ -248,7 +248,7 @@ static int is_so(const struct tc_approval *approval, enum tc_gate gate, char why
     switch (approval->gates[gate].state) {
     case TC_GATE_ERROR:
         tc_why(why,
-               "%s is granted, but the system refuses it; once that is mended: "
+               "%s is granted, but the system refuses it; once that is fixed:  "
                "tocsin approval retry",
                name);
         break;

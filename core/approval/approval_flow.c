@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: what follows from the facts of an approval: the state of every gate, the flow and
- * its minute, the prompts, and the telling of every change. Must not: change what
+ * its minute, the prompts, and an event of every change. Must not: change what
  * somebody has said (approval.c does).
  */
 #include <string.h>
@@ -166,7 +166,7 @@ static bool due_to_profile(const struct tc_gate_facts *gate)
            (gate->refusal != TC_NOT_REFUSED && gate->refused_by_profile);
 }
 
-/* ---- Telling. ---- */
+/* ---- events ---- */
 
 uint64_t tc_approval_next_ns(const struct tc_approval *approval)
 {
@@ -280,7 +280,7 @@ static void emit_refused(struct tc_approval *approval, enum tc_gate g,
     emit_gate(approval, g, what);
 }
 
-/* Gives the gate its state, and tells what that means if it is new. */
+/* Gives the gate its state, and emits what that means if it is new. */
 static void enter(struct tc_approval *approval, enum tc_gate g, enum tc_gate_state state)
 {
     struct tc_gate_facts *gate = &approval->gates[g];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: what the files of the approval share. approval.c takes what is new and keeps it
- * as facts; approval_flow.c makes the gates' states of the facts and tells what changed;
+ * as facts; approval_flow.c makes the gates' states of the facts and emits what changed;
  * approval_text.c says it in words. Nobody else includes this.
  */
 #ifndef TC_CORE_APPROVAL_PRIV_H
@@ -40,7 +40,7 @@ struct tc_gate_facts {
     char who[TC_APPROVAL_WHO_MAX]; /* of the consent or the refusal */
     char profile[TC_APPROVAL_PROFILE_MAX];
 
-    /* Made of the above by approval_flow.c, and told already. */
+    /* Made of the above by approval_flow.c, and emitted already. */
     enum tc_gate_state state;
     bool by_profile;
     uint64_t since_ns;
@@ -63,7 +63,7 @@ struct tc_approval {
     size_t prerequisite_count;
     bool prepared, begun;
     bool flow;      /* one is under way, or has completed */
-    bool completed; /* told */
+    bool completed; /* emitted */
     enum tc_approval_timer timer;
     uint64_t timer_started_ns;
     unsigned prompts; /* shown in this flow */
@@ -73,7 +73,7 @@ struct tc_approval {
 };
 
 /*
- * Makes the states of the facts, tells every change, and asks for the probes that are
+ * Makes the states of the facts, emits every change, and asks for the probes that are
  * due. Callbacks may call in again: what they change is settled before the outermost call
  * returns.
  */
@@ -82,7 +82,7 @@ void tc_approval_reconcile(struct tc_approval *approval, uint64_t now_ns);
 void tc_approval_emit(struct tc_approval *approval,
                       const struct tc_approval_event *event);
 
-/* Tells that the gate's prompt is gone without having been answered. */
+/* Emits that the gate's prompt is gone without having been answered. */
 void tc_approval_withdraw(struct tc_approval *approval, enum tc_gate gate,
                           const char *reason);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: an approval as the control socket tells it: the map that approval.list answers
+/* Owns: an approval as the control socket shows it: the map that approval.list answers
  * with. Changes nothing. */
 #include <tocsin/event.h>
 

@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#define TC_NEAREST_BYTES_MAX 64 /* longer words are nobody's typing mistake */
+#define TC_NEAREST_BYTES_MAX 64 /* longer words are nobody's typing error */
 
 struct tc_nearest {
     const char *wanted;

@@ -156,7 +156,7 @@ static bool is_fallback(const struct tc_config *config, const char *name)
 
 /*
  * What others take over from the primary sensor, unless their own section says otherwise:
- * a fallback watches what it watches, and who tells of what it does not see leaves that
+ * a fallback watches what it watches, and who reports what it does not see leaves that
  * out.
  */
 static const struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: see exclusions.h. A pattern is kept as the literal text it begins with and what
- * is left for the matcher, so that most names are told apart by one memcmp.
+ * is left for the matcher, so that one memcmp decides for most names.
  */
 #include "core/conf/exclusions.h"
 

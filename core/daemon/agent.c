@@ -46,7 +46,8 @@ static void on_turn(uv_check_t *check)
         uv_idle_stop(&agent->turn_due);
         uv_check_stop(check);
     }
-    /* The first loss is told at once; while the timer runs, the next ones wait for it. */
+    /* The first loss is reported at once; while the timer runs, the next ones wait for
+     * it. */
     if (tc_bus_has_drops(agent->services.notice.bus) &&
         !uv_is_active((uv_handle_t *)&agent->drop_timer))
         on_drop_timer(&agent->drop_timer);

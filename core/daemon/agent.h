@@ -16,7 +16,7 @@ struct tc_agent_options {
         *plugin_dir; /* where plugins are looked for after paths.plugins; may be NULL */
 };
 
-/* Runs the core until it is told to stop. The exit status of the process. */
+/* Runs the core until it is asked to stop. The exit status of the process. */
 int tc_agent_run(struct tc_pulse *pulse, const struct tc_agent_options *options);
 
 #endif

@@ -87,7 +87,7 @@ int tc_trial_init(struct tc_trial *trial, const char *dir, const char *prefix,
              "  es: {watch: [\"%s/protected\"]}\n"
              "  av: {rules: [\"%s/share/tocsin/rules/yara\"]}\n"
              "  edr: {rules: [\"%s/share/tocsin/rules/sigma\"]}\n"
-             "%s", /* what processes do is told to root alone */
+             "%s", /* only root sees what processes do */
              trial->dir, trial->dir, prefix, trial->dir, prefix, prefix,
              geteuid() == 0 ? "  trace: {}\n" : "");
     return 0;
@@ -110,7 +110,7 @@ void tc_trial_explain(const struct tc_trial *trial, const char *prefix)
            "  tocsin threat quarantine restore ID   # gives it back, and lets it pass\n"
            "%s"
            "  tocsin alert list  # what was found, in files and in what programs do\n"
-           "  tocsin health      # what protects, what is wrong, and how to mend it\n"
+           "  tocsin health      # what protects, what is wrong, and how to fix it\n"
            "  tocsin tap         # what the agent sees and says, live; Ctrl-C ends it\n\n"
            "What was restored is allowed in the next run, too; delete the folder %s to\n"
            "begin anew.\n\n",

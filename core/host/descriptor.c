@@ -2,7 +2,7 @@
 /*
  * Owns: the check of a plugin's descriptor: which ABI it was built for, whether it holds
  * together, and that it claims nothing that is the agent's to say. Pure. A vendor's
- * mistake ends here, in one sentence, before any of the plugin's code is called.
+ * error ends here, in one sentence, before any of the plugin's code is called.
  */
 #include "core/host/loader.h"
 

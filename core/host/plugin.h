@@ -79,7 +79,7 @@ int tc_plugin_new(const struct tc_plugin_env *env, struct tc_module *module,
 
 /*
  * Subscribes (a voter: once it is RUNNING, so that nobody waits for one that is not
- * ready) and calls start; `changed` tells the outcome: RUNNING, or FAILED once all is
+ * ready) and calls start; `changed` has the outcome: RUNNING, or FAILED once all is
  * taken back. From STOPPED, destroy and init come first. One that is not ready in time is
  * stopped and FAILED. Errors: -EALREADY, not LOADED or STOPPED; -EBUSY, tc_plugin_busy.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns: what struct tc_plugin is, for plugin.c, which leads its life, and plugin_facts.c,
- * which tells of it. */
+ * which describes it. */
 #ifndef TC_CORE_PLUGIN_STATE_H
 #define TC_CORE_PLUGIN_STATE_H
 

@@ -52,14 +52,14 @@ uint64_t tc_entry_voter(const struct tc_entry *e)
     return 0;
 }
 
-static void tell(struct tc_entry *e, const char *what, const char *why)
+static void emit(struct tc_entry *e, const char *what, const char *why)
 {
     struct tc_registry *registry = e->registry;
 
     registry->options.event(registry->options.arg, what, e->name, why, e->plugin);
 }
 
-/* Ends the operation under way: its caller is told. */
+/* Ends the operation under way: its caller hears of it. */
 static void finish(struct tc_entry *e, int status, const char *why)
 {
     tc_registry_done_fn done = e->done;
@@ -160,7 +160,7 @@ static void park(struct tc_entry *e)
     retire(e->registry, e->plugin);
     e->plugin = e->fresh;
     e->fresh = NULL;
-    tell(e, "loaded", "");
+    emit(e, "loaded", "");
     finish(e, 0, "");
 }
 
@@ -175,7 +175,7 @@ void tc_entry_start(struct tc_entry *e)
         return;
     }
     if (on_demand(e->plugin))
-        tell(e, "restarting", "");
+        emit(e, "restarting", "");
     e->doing = TC_ENTRY_STOPPING;
     tc_plugin_stop(e->plugin);
     tc_registry_step_soon(e->registry, 0);
@@ -204,7 +204,7 @@ static void after_stop(struct tc_entry *e)
         start_now(e);
         return;
     }
-    tell(e, "stopped", "");
+    emit(e, "stopped", "");
     if (!e->enabled || !on_demand(e->plugin) || e->registry->stopping) {
         retire(e->registry, e->plugin);
         e->plugin = NULL;
@@ -223,7 +223,7 @@ static void after_start(struct tc_entry *e)
             e->plugin = e->fresh;
             e->fresh = NULL;
         }
-        tell(e, "started", "");
+        emit(e, "started", "");
         finish(e, 0, "");
         return;
     }
@@ -232,7 +232,7 @@ static void after_start(struct tc_entry *e)
         /* The one that worked goes on. */
         retire(e->registry, e->fresh);
         e->fresh = NULL;
-        tell(e, "failed", why);
+        emit(e, "failed", why);
         tc_plugin_start(e->plugin);
         finish(e, -EIO, why);
         return;
@@ -242,7 +242,7 @@ static void after_start(struct tc_entry *e)
         e->plugin = e->fresh;
         e->fresh = NULL;
     }
-    tell(e, "failed", why);
+    emit(e, "failed", why);
     finish(e, -EIO, why);
 }
 
@@ -400,7 +400,7 @@ static void load_done(uv_work_t *work, int status)
     if (!load->err)
         load->err = tc_entry_make(e, load->module, options, load->why);
     if (load->err) {
-        tell(e, "refused", load->why);
+        emit(e, "refused", load->why);
         finish(e, load->err, load->why);
     } else {
         e->enabled = true;
@@ -545,7 +545,7 @@ static int boot_one(struct tc_entry *e, char why[256])
     if (!err)
         err = tc_module_open(path, registry->options.private_dir, &module, e->why);
     if (err) {
-        tell(e, "refused", e->why);
+        emit(e, "refused", e->why);
         return 0;
     }
     table.first = module->plugin->options;
@@ -556,7 +556,7 @@ static int boot_one(struct tc_entry *e, char why[256])
         return err;
     }
     if (tc_entry_make(e, module, options, e->why))
-        tell(e, "refused", e->why);
+        emit(e, "refused", e->why);
     return 0;
 }
 
@@ -579,7 +579,7 @@ int tc_registry_boot(struct tc_registry *registry, const struct tc_config *confi
         if (!e->enabled)
             continue;
         if (e->crash_disabled)
-            tell(e, "refused", e->why);
+            emit(e, "refused", e->why);
         else
             err = boot_one(e, why);
     }

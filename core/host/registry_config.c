@@ -248,7 +248,7 @@ static void ignore_outcome(void *arg, int status, const char *why)
 {
     (void)arg;
     (void)status;
-    (void)why; /* the registry's event has told it */
+    (void)why; /* it was the registry's event */
 }
 
 static void plan_settled(struct tc_registry *registry)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: what the registry tells of its plugins. Changes nothing. */
+/* Owns: how the registry describes its plugins. Changes nothing. */
 #include <errno.h>
 #include <string.h>
 

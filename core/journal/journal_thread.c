@@ -2,7 +2,7 @@
 /*
  * Owns: the journal's thread: what it does in which order, and when it tries again. It
  * sleeps on a condition, and wakes by itself only for what could not be written. Must
- * not: know SQL (journal_store, journal_query) or how to mend a database
+ * not: know SQL (journal_store, journal_query) or how to repair a database
  * (journal_keeper).
  */
 #include "core/journal/journal_thread.h"
@@ -102,7 +102,7 @@ static void back_off(struct tc_journal *journal)
     journal->retry_at_ns = uv_hrtime() + after;
 }
 
-/* `lost`: how many events were lost that no record tells of. */
+/* `lost`: how many events were lost that no record mentions. */
 static void write_batch(struct tc_journal *journal, uint64_t lost)
 {
     size_t refused = 0, n = journal->batch_len;
@@ -142,7 +142,7 @@ static void take_jobs(struct tc_journal *journal, struct tc_journal_job_list *re
     }
 }
 
-/* What a sync is told; under the lock. */
+/* The outcome of a sync; under the lock. */
 static int sync_status(struct tc_journal *journal)
 {
     if (journal->failure)

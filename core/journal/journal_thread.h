@@ -41,7 +41,7 @@ struct tc_journal_job {
     bool finished;
     int status;
 
-    /* Of a sync or a query: whom to tell. */
+    /* Of a sync or a query: who waits for it. */
     void (*stored)(void *arg, int status);
     tc_journal_answer_fn answered;
     void *arg;
@@ -79,7 +79,7 @@ struct tc_journal {
     uint64_t handed;  /* events so far */
     uint64_t stored, lost, failed_writes;
     uint64_t lost_recorded; /* of `lost`, those that a journal.lost on disk counts */
-    bool lost_unreported;   /* no sync has been told of a loss yet */
+    bool lost_unreported;   /* no sync has returned the loss yet */
     struct tc_journal_job_list jobs, done;
     struct tc_journal_writer_issue issue;
     bool stopping, stopped;

@@ -20,7 +20,7 @@
 struct tc_event;
 struct tc_store;
 
-/* What health is told. An empty `why`: nothing. */
+/* What health shows. An empty `why`: nothing. */
 struct tc_journal_writer_issue {
     char why[512];
     char fix[512];
@@ -44,8 +44,8 @@ int tc_journal_writer_init(struct tc_journal_writer *writer, const char *state_d
 void tc_journal_writer_done(struct tc_journal_writer *writer);
 
 /*
- * Makes keeper->store usable: opens it, or opens it again when the file is gone. A
- * negative errno, and keeper->trouble says why, when it cannot be.
+ * Makes writer->store usable: opens it, or opens it again when the file is gone. A
+ * negative errno, and writer->trouble says why, when it cannot be.
  */
 int tc_journal_writer_ready(struct tc_journal_writer *writer);
 
@@ -58,7 +58,8 @@ int tc_journal_writer_write(struct tc_journal_writer *writer,
                             struct tc_event *const *events, size_t n, uint64_t lost,
                             size_t *ret_refused);
 
-/* To be told of the failure of any other call of the store: sets a corrupt file aside. */
+/* To be called on the failure of any other call of the store: sets a corrupt file aside.
+ */
 void tc_journal_writer_failed(struct tc_journal_writer *writer, int err);
 
 /* What to show: trouble, else the notice, else NULL. */

@@ -62,7 +62,7 @@ enum tc_profile_statement {
     TC_PROFILE_PINNED = 1 << 5,       /* NonRemovableSystemExtensions lists it */
     TC_PROFILE_OTHER_TEAM = 1 << 6,   /* our extension, listed for another team */
     TC_PROFILE_OTHER_PLUGIN = 1 << 7, /* our filter, PluginBundleID of another agent */
-    TC_PROFILE_FILTER_OFF = 1 << 8,   /* our filter, told to filter nothing */
+    TC_PROFILE_FILTER_OFF = 1 << 8,   /* our filter, set to filter nothing */
 };
 
 enum tc_profile_says {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: how profiles are told over the control socket, and the words for a gate that does
+ * Owns: how the control socket shows profiles, and the words for a gate that does
  * not stand as declared.
  */
 #include <string.h>

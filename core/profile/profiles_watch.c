@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: the watch over the folder of profiles. It is set anew after every burst of
- * changes and before anybody is told, so that it follows a folder that is moved, deleted
- * or made, and nothing can happen unseen between the reading and the next change.
+ * changes and before anybody hears of it, so that it follows a folder that is moved,
+ * deleted or made, and nothing can happen unseen between the reading and the next change.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ struct tc_profiles_watch {
 };
 
 static void note_change(uv_fs_event_t *event, const char *file, int events, int status);
-static void tell(uv_timer_t *timer);
+static void on_quiet(uv_timer_t *timer);
 
 /* How long the path of the folder that holds the first n bytes' file is; 0: none does. */
 static size_t parent_len(const char *path, size_t n)
@@ -76,18 +76,18 @@ static int watch_nearest(struct tc_profiles_watch *watch)
         return UV_ENOENT;
     /* What was missing may have come before the watch over its parent was set. */
     if (!r && missing && prefix_exists(watch, missing))
-        uv_timer_start(&watch->timer, tell, TC_PROFILES_QUIET_MS, 0);
+        uv_timer_start(&watch->timer, on_quiet, TC_PROFILES_QUIET_MS, 0);
     return r;
 }
 
-static void tell(uv_timer_t *timer)
+static void on_quiet(uv_timer_t *timer)
 {
     struct tc_profiles_watch *self = timer->data;
     bool was_there = self->there;
 
     self->pending = false;
     if (watch_nearest(self))
-        uv_timer_start(timer, tell, TC_PROFILES_RETRY_MS, 0);
+        uv_timer_start(timer, on_quiet, TC_PROFILES_RETRY_MS, 0);
     /* Where only a parent has changed, there was and is nothing to read. */
     if (was_there || self->there)
         self->changed(self->arg);
@@ -105,7 +105,7 @@ static void note_change(uv_fs_event_t *event, const char *file, int events, int 
         self->since_ms = now;
     self->pending = true;
     if (now - self->since_ms < TC_PROFILES_PATIENCE_MS - TC_PROFILES_QUIET_MS)
-        uv_timer_start(&self->timer, tell, TC_PROFILES_QUIET_MS, 0);
+        uv_timer_start(&self->timer, on_quiet, TC_PROFILES_QUIET_MS, 0);
 }
 
 static void closed(uv_handle_t *handle)

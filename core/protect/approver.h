@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: the loop around the gates (core/approval): its timer, the probes, the file of
- * consents, managed profiles, prerequisites, and telling everybody what happens: events,
+ * consents, managed profiles, prerequisites, and reporting what happens: events,
  * the log, health. Loop thread. Must not: start or stop a sensor (core/protection does),
  * but for the network extension, whose start is its own probe.
  */
@@ -36,7 +36,7 @@ void tc_approver_free(struct tc_approver *approver);
 void tc_approver_prepare(struct tc_approver *approver);
 void tc_approver_begin(struct tc_approver *approver);
 
-/* What the registry tells of a plugin (struct tc_registry_options.event), or that it is
+/* The registry's event about a plugin (struct tc_registry_options.event), or that it is
  * "unwanted"; the configuration has changed. */
 void tc_approver_plugin(struct tc_approver *approver, const char *name, const char *what);
 void tc_approver_configured(struct tc_approver *approver);

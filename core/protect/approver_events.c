@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: what is told of the gates: an event of each change, and a line in the log of
+/* Owns: what is reported of the gates: an event of each change, and a line in the log of
  * those that somebody has to see. */
 #include <stdio.h>
 #include <string.h>

@@ -50,7 +50,7 @@ void tc_approver_network_probe(struct tc_approver *a, enum tc_gate gate, unsigne
      */
 }
 
-/* It does not run: for whoever asks now, and for whoever had been told that it does. */
+/* It does not run: for whoever asks now, and for whoever had heard that it does. */
 static void gone(struct tc_approver *a)
 {
     a->network_runs = a->network_started = false;

@@ -54,7 +54,7 @@ struct tc_approver {
 
 /*
  * approver_loop.c. moved: after everything that may have moved a gate: the timer, and who
- * is to be told. release: gives back one piece of work (`work`); the last one of a
+ * has to hear of it. release: gives back one piece of work (`work`); the last one of a
  * closing approver ends it. destroy: at once, where no handle is open yet.
  */
 void tc_approver_changed(struct tc_approver *approver);

@@ -80,7 +80,7 @@ static bool other_up(const struct tc_protection *p, enum tc_slot_sensor sensor)
     return p->sensors[TC_SLOT_SENSORS - 1 - sensor].up;
 }
 
-/* Tells the registry one order. False when it has to wait. */
+/* Passes one order to the registry. False when it has to wait. */
 static bool execute_order(struct tc_protection *p, enum tc_slot_sensor sensor)
 {
     struct tc_protection_sensor *s = &p->sensors[sensor];
@@ -268,7 +268,7 @@ static void bridge(struct tc_protection *p, bool fallback)
 
 /*
  * The minute has ended: the slot, kept for the primary until then, is the fallback's. One
- * that has bridged the minute goes on, and is told of like one that starts now.
+ * that has bridged the minute goes on, and is reported like one that starts now.
  */
 static void report_fallback(struct tc_protection *p, const struct tc_approval_view *view,
                             uint64_t now)

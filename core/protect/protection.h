@@ -2,7 +2,7 @@
 /*
  * Owns: who protects: the loop around the slot (core/slot), the overlap's ledger
  * (core/overlap) and the gates (core/approver). It starts and stops sensors through the
- * registry, lets their events through or withholds them in a handover, and derives what
+ * registry, lets their events through or suppresses them in a handover, and derives what
  * health says of protection. Loop thread.
  */
 #ifndef TC_CORE_PROTECTION_H
@@ -35,7 +35,7 @@ void tc_protection_stop(struct tc_protection *protection);
 /* Frees itself on the loop; takes NULL. */
 void tc_protection_free(struct tc_protection *protection);
 
-/* What the registry tells of plugins (struct tc_registry_options.event, unwanted), and
+/* The registry's events about plugins (struct tc_registry_options.event, disabled), and
  * the canary of the plugin `name`. */
 void tc_protection_plugin(struct tc_protection *protection, const char *what,
                           const char *name, const char *why);
@@ -45,7 +45,7 @@ void tc_protection_canary(struct tc_protection *protection, const char *name);
 void tc_protection_configured(struct tc_protection *protection);
 
 /* As tc_judge_publish, for events of plugins: in a handover what the other sensor has
- * published already is withheld. */
+ * published already is suppressed. */
 int tc_protection_publish(struct tc_protection *protection,
                           const struct tocsin_event *draft, const char *source,
                           const struct tocsin_event **ret_event);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: what sensors publish while a handover is under way: by the overlap's ledger it
- * goes out, or is withheld because the other sensor has published it.
+ * goes out, or is suppressed because the other sensor has published it.
  */
 #include <string.h>
 

@@ -9,7 +9,7 @@
 #include "core/protect/protection.h"
 #include "core/slot/overlap.h"
 
-/* What the slot wants of a sensor and the registry has not been told yet. */
+/* What the slot wants of a sensor and the registry has not been asked for yet. */
 enum tc_order {
     TC_ORDER_NONE,
     TC_ORDER_START,
@@ -19,7 +19,7 @@ enum tc_order {
 struct tc_protection_sensor {
     char name[64]; /* ""; of no plugin that is installed */
     enum tc_order order;
-    bool ordered;        /* told, and no outcome yet */
+    bool ordered;        /* passed on, and no outcome yet */
     bool up;             /* from its start to its stop */
     uint64_t canary_ns;  /* the last, CLOCK_MONOTONIC; 0: none since it was started */
     uint64_t restart_ns; /* it has been restarting since then, CLOCK_MONOTONIC; 0: not */
@@ -35,8 +35,8 @@ struct tc_protection {
     bool running;   /* between start and free */
     bool ledger;    /* two sensors may report: what they publish goes by the overlap */
     bool bridged;   /* the first prompt may show */
-    bool timed_out; /* told that the slot is the fallback's now */
-    uint64_t gap_reported_ns; /* when the gap began that was told of, CLOCK_REALTIME */
+    bool timed_out; /* reported: the slot is the fallback's now */
+    uint64_t gap_reported_ns; /* when the reported gap began, CLOCK_REALTIME */
     uint64_t gap_from_ns;     /* CLOCK_REALTIME: nothing was seen since then; 0: none */
     /* Who looks for what was written in the last gap, from when on (0: nobody) and since
      * when. */

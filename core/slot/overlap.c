@@ -21,7 +21,7 @@
  * Why records outlive the end: when FIRST goes, its last calls are still to be reported
  * by SECOND.
  *
- * Why the newest: threads of one process that do the same to the same file cannot be told
+ * Why the newest: threads of one process that do the same to the same file cannot be kept
  * apart, nor need they be: what must come out right is how many reports are suppressed.
  * Reports come late and out of order, and a report of time s may take any record answered
  * before s. Taking the newest of them leaves the older to the reports that can take

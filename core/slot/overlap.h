@@ -93,7 +93,7 @@ void tc_overlap_free(struct tc_overlap *overlap); /* takes NULL */
  * From here on the sensor that comes may report; to be called before it is started. What
  * it reports of events that do not block is suppressed until `live` says that all its
  * marks are set: the holder sees it too. `coming`: the role of the sensor that comes. If
- * it is SECOND, questions of FIRST that are open now are to be told at once with
+ * it is SECOND, questions of FIRST that are open now are to be given at once with
  * tc_overlap_open: SECOND may yet be asked the same.
  */
 void tc_overlap_begin(struct tc_overlap *overlap, enum tc_overlap_role coming,
@@ -111,13 +111,13 @@ enum tc_overlap_admission tc_overlap_admit(struct tc_overlap *overlap,
 /* The event that FIRST's published report became; to be called right after admit. */
 void tc_overlap_published(struct tc_overlap *overlap, uint64_t event_id);
 
-/* That event's answer, to be told before the sensor is. Only after `allowed` can a report
- * of SECOND match. Ids that are not known are ignored. */
+/* That event's answer, to be given before the sensor has it. Only after `allowed` can a
+ * report of SECOND match. Ids that are not known are ignored. */
 void tc_overlap_allowed(struct tc_overlap *overlap, uint64_t event_id, uint64_t now_ns);
 void tc_overlap_denied(struct tc_overlap *overlap, uint64_t event_id);
 
-/* To be told before `going` (the old one, or a new one that was turned away) is told to
- * stop: nothing that does not block is suppressed any more, but what was not live yet
+/* To be called before `going` (the old one, or a new one that was turned away) is asked
+ * to stop: nothing that does not block is suppressed any more, but what was not live yet
  * stays so. Two TC_OVERLAP_CROSSING_NS after live at the earliest. */
 void tc_overlap_commit(struct tc_overlap *overlap, enum tc_overlap_role going);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The machine. Every input changes it in one step, then settle() looks at what follows
- * from that until nothing does, then all that has happened is told.
+ * from that until nothing does, then all that has happened is emitted.
  */
 #include "core/slot/slot.h"
 

@@ -59,7 +59,7 @@ enum tc_slot_event_type {
     TC_SLOT_OVERLAP_BEGIN,
     TC_SLOT_OVERLAP_END,
     /* sensor.swapped {from, to, reason, microseconds}: another sensor holds than before,
-     * also across a gap. After a handover told once the old one has stopped. The first
+     * also across a gap. After a handover emitted once the old one has stopped. The first
      * holder is a swap, from NOBODY, only if nobody had been wanted before. */
     TC_SLOT_SWAPPED,
     /* sensor.handover_aborted {from, to, reason, n}: the one that comes was turned away;
@@ -81,7 +81,8 @@ struct tc_slot_event {
     const char *reason;           /* "" where there is none */
 };
 
-/* All may call back into the slot; what follows from that is told after they return. */
+/* All may call back into the slot; what follows from that is emitted after they return.
+ */
 struct tc_slot_callbacks {
     void *arg;
     /* Ends in tc_slot_started or tc_slot_failed; tc_slot_canary comes between. */
@@ -101,7 +102,7 @@ void tc_slot_free(struct tc_slot *slot); /* takes NULL */
  * Who is to hold the slot, and who at all could: NOBODY empties it, and that is a gap if
  * `allowed` names anybody (no bridge while the answer is awaited) and none if not
  * (protection is switched off). When the one who is
- * wanted cannot (not installed, barred, its start fails), the other holds it if
+ * wanted cannot (not installed, disabled, its start fails), the other holds it if
  * `allowed` names it too (set of 1 << sensor); the wanted one is tried again after its
  * backoff. `reason` says why, for sensor.swapped.
  */

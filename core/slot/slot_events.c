@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the slot tells waits in a queue, so that a callback which calls back in finds a
- * machine that is whole, and its own consequences are told after.
+ * What the slot emits waits in a queue, so that a callback which calls back in finds a
+ * machine that is whole, and its own consequences are emitted after.
  */
 #include "core/slot/slot_priv.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: the slot's inside, shared by slot.c (the machine), slot_events.c (what is told)
- * and slot_crashes.c (crashes, backoff, the view). Nobody else includes it. */
+/* Owns: the slot's inside, shared by slot.c (the machine), slot_events.c (what is
+ * emitted) and slot_crashes.c (crashes, backoff, the view). Nobody else includes it. */
 #ifndef TC_CORE_SLOT_PRIV_H
 #define TC_CORE_SLOT_PRIV_H
 
@@ -8,7 +8,7 @@
 
 #define TC_SLOT_REASON_MAX 256
 #define TC_SLOT_NOTICES_MAX                                                              \
-    64 /* waiting to be told; more only if callbacks call back without end */
+    64 /* waiting to be emitted; more only if callbacks call back without end */
 
 enum tc_slot_life {
     TC_SLOT_DOWN,
@@ -55,7 +55,7 @@ struct tc_slot {
     char handover_reason[TC_SLOT_REASON_MAX];
     enum tc_slot_sensor before; /* who held the slot last */
     bool emptied;               /* nobody was wanted: whoever comes next is a swap */
-    bool overlapping;           /* overlap_begin has been told, overlap_end has not */
+    bool overlapping;           /* overlap_begin was emitted, overlap_end was not */
     enum tc_slot_sensor overlap_from, overlap_to;
     bool gap_open;
     uint64_t gap_from_ns, gap_before_ns; /* gap_before: remembered; 0: none */

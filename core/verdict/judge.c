@@ -23,7 +23,7 @@ struct tc_judge {
     struct tc_subscriber *subscriber;
     struct tc_verdict *verdict;
     struct tc_judge_voters voters;
-    /* Default answers not told of yet, and by whom they were missed. */
+    /* Default answers not reported yet, and by whom they were missed. */
     uint64_t unreported, unreported_missing, told_ns;
     uint64_t budget_ns;
     uint64_t armed_ns; /* when the timer fires; UINT64_MAX: it does not run */
@@ -88,7 +88,7 @@ static void report_timeouts(struct tc_judge *judge, const struct tc_verdict_fina
     judge->unreported = judge->unreported_missing = 0;
 }
 
-/* What the sensor is told that asked `id`. A failure here is out of memory; the sensor's
+/* What the sensor hears that asked `id`. A failure here is out of memory; the sensor's
  * own deadline then answers. */
 static void answer(struct tc_judge *judge, uint64_t id,
                    const struct tc_verdict_final *final)

@@ -29,7 +29,7 @@ struct tc_judge_voters {
 };
 
 /*
- * Cases that get the default answer are told of by a `verdict.timeout` event {count,
+ * Cases that get the default answer are reported by a `verdict.timeout` event {count,
  * missing, answer}, at most one a second.
  */
 int tc_judge_new(uv_loop_t *loop, struct tc_bus *bus,

@@ -90,8 +90,8 @@ static void list_remove(struct tc_verdict *v, struct open_case *c)
     *(c->later ? &c->later->earlier : &v->last) = c->earlier;
 }
 
-/* Tells the outcome. The case is out of the table already, so the callback may do as it
- * likes. */
+/* Announces the outcome. The case is out of the table already, so the callback may do as
+ * it likes. */
 static void announce(struct tc_verdict *v, const struct tc_verdict_final *final)
 {
     uint64_t took =
