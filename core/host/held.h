@@ -13,19 +13,13 @@
 
 struct tc_event;
 
-/* How often one event is held; an entry without an event is free. */
-struct tc_held_entry {
-    struct tc_event *event;
-    size_t refs;
-};
+struct tc_held_entry;
 
-/* An open-addressed table, in the caller's memory. */
+/* In the caller's memory. */
 struct tc_held {
     pthread_mutex_t lock;
-    struct tc_held_entry *entries;
-    size_t cap;  /* 0 or a power of two */
-    size_t used; /* entries with an event */
-    size_t refs; /* references in all */
+    struct tc_held_entry *entries; /* uthash's, one for each event */
+    size_t refs;                   /* references in all */
     size_t refs_max;
 };
 
