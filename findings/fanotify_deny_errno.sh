@@ -3,8 +3,8 @@
 #
 # Linux 6.18: a listener may choose the error of a refusal, but not EACCES.
 #
-# In new kernels a group of class FAN_CLASS_PRE_CONTENT may put an errno into its
-# its answer (FAN_DENY_ERRNO), and the caller of open(2) sees that one. The kernel has a list of
+# In new kernels a group of class FAN_CLASS_PRE_CONTENT may put an errno into its answer
+# (FAN_DENY_ERRNO), and the caller of open(2) sees that one. The kernel has a list of
 # what it takes, and the error that the manual page of open(2) has for a file that one may
 # not read, EACCES, is not on it: the answer is refused with EINVAL and the caller waits on.
 # A group of class FAN_CLASS_CONTENT may not choose at all.

@@ -3,8 +3,8 @@
 #
 # Linux 6.18: a file opened through an overlay is reported below it too, by another path.
 #
-# When a file is opened on overlayfs, the kernel opens the one in the layer. Since some
-# version after 6.1 whoever listens for opens on the layer's file system (fanotify,
+# When a file is opened on overlayfs, the kernel opens the one in the layer. 6.1 tells nobody;
+# on 6.12 and later whoever listens for opens on the layer's file system (fanotify,
 # FAN_MARK_FILESYSTEM) has an event of that as well. Its descriptor is of a private mount that
 # begins at the layer, so its path begins there: for a container's /bin/tool the event says
 # /bin/tool, which may be another file of the host.
