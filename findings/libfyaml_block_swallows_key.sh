@@ -11,6 +11,7 @@
 # is gone, and no error is raised. At the top of a document the same is read rightly.
 # Seen:     top :k | :b :1   inner :a :k |b: 1\n
 # Expected: top :k | :b :1   inner :a :k | :b :1
+# 0.8 (Debian 13) does the same.
 
 set -eu
 dir=$(mktemp -d)

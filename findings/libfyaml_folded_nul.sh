@@ -9,6 +9,7 @@
 # the right length and a NUL at its end. With two blanks more it is right.
 # Seen, in bytes: 6f 6e 65 0a 20 2d 20 78 0a 00 ("one", line feed, " - x", line feed, NUL)
 # Expected:       6f 6e 65 0a 0a 20 2d 20 78 0a
+# 0.8 (Debian 13) does the same.
 
 set -eu
 dir=$(mktemp -d)

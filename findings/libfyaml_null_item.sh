@@ -12,6 +12,7 @@
 # Seen:     indented :k :a : :b   level :k :a   stdin:4:1: error: did not find expected
 #           node content
 # Expected: :k :a : :b for both, and no error
+# 0.8 (Debian 13) does the same.
 
 set -eu
 dir=$(mktemp -d)

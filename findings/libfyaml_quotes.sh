@@ -8,7 +8,8 @@
 # program that asks fy_token_get_text() gets it cut to the right length: the y is lost.
 # Seen:     'x''y' =VAL 'x'y   'x''''y' =VAL 'x'''y
 # Expected: 'x''y' =VAL 'x'y   'x''''y' =VAL 'x''y
-# (fy-tool puts one quote before a text that was quoted.) 0.8, in Debian 13: the same.
+# (fy-tool puts one quote before a text that was quoted.) In 0.8 (Debian 13) the text is as
+# wrong; its fy-tool shows it cut.
 
 set -eu
 dir=$(mktemp -d)

@@ -9,6 +9,7 @@
 # are usual where a template fills in a field of fixed width, such as a port.
 # Seen:     10 -> 10   010 -> 8   0800 -> 0   0x10 -> 16
 # Expected: 10, 10, 800, 16, or an error
+# 2.6.0 (Debian 13) does the same.
 
 set -eu
 dir=$(mktemp -d)

@@ -25,6 +25,8 @@ for file in ./*.deb; do dpkg -x "$file" root; done
 lib=$(dirname "$dir"/root/usr/lib/*/libuv.so.1)
 
 command -v cc >/dev/null || { echo "skip: no C compiler"; exit 77; }
+[ "$(cat /proc/sys/kernel/io_uring_disabled 2>/dev/null)" = 0 ] ||
+    { echo "skip: no io_uring for everybody here"; exit 77; }
 cat >try.c <<'C'
 #include <errno.h>
 #include <pthread.h>
@@ -71,14 +73,6 @@ C
 cc -Iroot/usr/include try.c -o try -L"$lib" -luv -pthread -Wl,-rpath,"$lib"
 seen=$(./try)
 echo "$seen"
-case $seen in
-'here: EINTR, another thread: EAGAIN')
-    echo "holds: a recv() after uv_loop_close() is interrupted without a signal"
-    ;;
-*)
-    [ "$(cat /proc/sys/kernel/io_uring_disabled 2>/dev/null)" != 2 ] ||
-        { echo "skip: io_uring is switched off"; exit 77; }
-    echo "changed: closing a loop has another effect"
-    exit 1
-    ;;
-esac
+[ "$seen" = 'here: EINTR, another thread: EAGAIN' ] ||
+    { echo "changed: closing a loop has another effect"; exit 1; }
+echo "holds: a recv() after uv_loop_close() is interrupted without a signal"

@@ -9,6 +9,7 @@
 # any depth, so it makes messages that it cannot read.
 # Seen:     depth 32: 2   depth 33: -2   (2 is MSGPACK_UNPACK_SUCCESS)
 # Expected: 2 for both, or an error that says what is wrong
+# 6.0.1 (Debian 13) does the same.
 
 set -eu
 dir=$(mktemp -d)

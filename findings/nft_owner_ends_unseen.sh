@@ -54,4 +54,4 @@ seen=$(grep table events | uniq | tail -n 2 | paste -sd ',')
 echo "$seen$left"
 [ "$seen$left" = 'delete table inet before,add table inet after' ] ||
     { echo "changed: the end of an owned table is reported in another way"; exit 1; }
-echo "holds: the owned table has gone and nobody was told"
+echo "holds: the owned table has gone without a notification"

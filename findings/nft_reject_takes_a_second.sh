@@ -27,8 +27,9 @@ for file in ./*.deb; do dpkg -x "$file" root; done
 lib=$(dirname "$dir"/root/usr/lib/*/libnftables.so.1)
 
 [ "$(id -u)" = 0 ] || { echo "skip: this needs root"; exit 77; }
-command -v cc >/dev/null || { echo "skip: no C compiler"; exit 77; }
-command -v ip >/dev/null || { echo "skip: no ip command"; exit 77; }
+for tool in cc ip; do
+    command -v $tool >/dev/null || { echo "skip: no $tool"; exit 77; }
+done
 cat >try.c <<'C'
 #include <arpa/inet.h>
 #include <errno.h>
@@ -66,13 +67,10 @@ int main(void)
 C
 cc try.c -o try
 cat >rules <<'R'
-table inet t {
-    chain out {
-        type filter hook output priority 0;
-        tcp dport 1 reject
-        tcp dport 2 reject with tcp reset
-    }
-}
+add table inet t
+add chain inet t out { type filter hook output priority 0; }
+add rule inet t out tcp dport 1 reject
+add rule inet t out tcp dport 2 reject with tcp reset
 R
 export LD_LIBRARY_PATH="$lib"
 unshare -n sh -ec 'ip link set lo up; root/usr/sbin/nft -f rules; ./try' >seen 2>/dev/null ||
