@@ -6,8 +6,8 @@
 # bind(2) and sendto(2) of an IPv4 socket want sin_family to be AF_INET, and refuse AF_INET6
 # and nonsense with EAFNOSUPPORT. But 0, AF_UNSPEC, passes for AF_INET: bind takes it with the
 # address 0.0.0.0 only, sendto of a datagram with any address. For connect(2) the same 0 means
-# to undo the connection. So who looks at system calls and asks the address for its family
-# first does not see these.
+# to undo the connection. A reader of system calls has to take 0 for the socket's own family
+# in the first two, and not in the third.
 # Seen:     family 0: bound, sent   family 10: bind refused, send refused
 # Expected: refused, all four
 

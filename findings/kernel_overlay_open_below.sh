@@ -3,7 +3,7 @@
 #
 # Linux 6.18: a file opened through an overlay is reported below it too, by another path.
 #
-# When a file is opened on overlayfs, the kernel opens the one in the layer. 6.1 tells nobody;
+# When a file is opened on overlayfs, the kernel opens the one in the layer. 6.1 reports nothing;
 # on 6.12 and later whoever listens for opens on the layer's file system (fanotify,
 # FAN_MARK_FILESYSTEM) has an event of that as well. Its descriptor is of a private mount that
 # begins at the layer, so its path begins there: for a container's /bin/tool the event says

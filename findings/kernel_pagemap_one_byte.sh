@@ -6,7 +6,7 @@
 # pagemap hands out eight bytes a page, so a read of one byte is EINVAL (fs/proc/task_mmu.c
 # looks at the size). But first it looks whether the memory that was opened is still in use:
 # when the process has executed something else, or has ended, the same read gives 0, the end
-# of the file. So a descriptor that is kept open tells reliably, without a race and
+# of the file. So a descriptor that is kept open says reliably, without a race and
 # without /proc being read again, that a process number still means the same program.
 # Seen:     running EINVAL   after execve 0   ended 0
 # Expected: EINVAL each time, or ESRCH
@@ -71,4 +71,4 @@ seen=$(./try) || { echo "skip: no /proc/PID/pagemap to be had"; exit 77; }
 echo "$seen"
 [ "$seen" = 'running EINVAL   after execve 0   ended 0' ] ||
     { echo "changed: pagemap answers a read of one byte in another way"; exit 1; }
-echo "holds: pagemap tells whether the program that was opened still runs"
+echo "holds: pagemap says whether the program that was opened still runs"

@@ -5,9 +5,8 @@
 #
 # The unpacker is made for data that comes in pieces. When the head of an array says how
 # many elements there will be, msgpack-c takes 24 bytes for each at once, though none has
-# come: a peer that has sent 5 of 100,005 bytes holds 2.4 MB here. So the bytes that a
-# connection may have sent are no bound of what it costs; the number in the head must be
-# looked at first.
+# come: after 5 of 100,005 bytes 2.4 MB are taken. So what a connection has sent is no bound
+# of what it costs; the number in the head must be looked at first.
 # Seen:     5 bytes of 100005: at least 24 bytes an element taken
 # Expected: room that grows with what has come
 # 6.0.1 (Debian 13) does the same.
