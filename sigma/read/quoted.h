@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: YAML's texts in single quotes, where libfyaml 0.7.12 reads them wrongly: of two
- * quotes in a row that are written as four it takes what follows for a third. Pure.
+ * Owns: YAML's texts in single quotes, where libfyaml reads them wrongly
+ * (findings/libfyaml_quotes.sh). Pure.
  */
 #ifndef TC_SIGMA_QUOTED_H
 #define TC_SIGMA_QUOTED_H

@@ -151,10 +151,7 @@ static bool is_null(const char *text)
            !strcmp(text, "Null") || !strcmp(text, "NULL");
 }
 
-/*
- * libfyaml 0.7.12 takes lines that are not indented below a block's key for part of it,
- * and would so swallow the keys that follow: such a block is refused.
- */
+/* Refuses a block that swallows a key: findings/libfyaml_block_swallows_key.sh */
 static int check_block(struct reader *r, struct tc_place place, unsigned indent)
 {
     const struct fy_mark *end = fy_event_end_mark(r->event);
