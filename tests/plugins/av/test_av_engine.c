@@ -18,13 +18,13 @@
     "rule other { meta: severity = \"critical\" id = \"x-1\" threat_name = \"Oth.Er\" "  \
     "strings: $a = \"marker-two\" condition: $a }\n"
 
-static int start(void **state)
+static int setup(void **state)
 {
     *state = scratch_new();
     return tc_av_engine_start();
 }
 
-static int stop(void **state)
+static int teardown(void **state)
 {
     scratch_free(*state);
     tc_av_engine_stop();
@@ -421,7 +421,7 @@ static void content_opens_no_link_no_fifo_and_no_other_inode(void **state)
 
 int main(void)
 {
-#define TEST(name_) cmocka_unit_test_setup_teardown(name_, start, stop)
+#define TEST(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(engine_finds_eicar_only_as_published),
         TEST(engine_built_in_linux_rules_find_their_kind),
