@@ -158,6 +158,7 @@ static void engine_leaves_out_a_broken_file_and_names_line_and_file(void **state
     assert_int_equal(tc_av_rules_count(rules), 2);
     assert_int_equal(tc_av_rules_failed(rules), 1);
     assert_non_null(strstr(tc_av_rules_issue(rules, 0), "/b.yar:2: "));
+    assert_non_null(strstr(tc_av_rules_issue(rules, 0), "(YARA " YR_VERSION ")"));
     assert_null(tc_av_rules_issue(rules, 1));
     assert_int_equal(scan(rules, "marker-one", 10, &hit), 1);
     assert_string_equal(hit.id, "good");
