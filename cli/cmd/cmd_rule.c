@@ -316,7 +316,8 @@ static bool is_recording(int first)
 
 static int take_events(struct run *run)
 {
-    FILE *file = strcmp(run->events, "-") ? fopen(run->events, "re") : stdin;
+    bool opens = strcmp(run->events, "-") != 0;
+    FILE *file = opens ? fopen(run->events, "re") : stdin;
     int first, error;
 
     if (!file)
@@ -325,7 +326,7 @@ static int take_events(struct run *run)
     if (first != EOF)
         ungetc(first, file);
     error = is_recording(first) ? take_recording(run, file) : take_lines(run, file);
-    if (file != stdin)
+    if (opens)
         fclose(file);
     return error ? tc_call_failed("%s: %s", run->events, strerror(-error)) : TC_EXIT_DONE;
 }
