@@ -323,9 +323,12 @@ static int take_events(struct run *run)
     if (!file)
         return tc_call_failed("%s: %s", run->events, strerror(errno));
     first = getc(file);
-    if (first != EOF)
+    if (first == EOF) {
+        error = ferror(file) ? -EIO : 0;
+    } else {
         ungetc(first, file);
-    error = is_recording(first) ? take_recording(run, file) : take_lines(run, file);
+        error = is_recording(first) ? take_recording(run, file) : take_lines(run, file);
+    }
     if (opens)
         fclose(file);
     return error ? tc_call_failed("%s: %s", run->events, strerror(-error)) : TC_EXIT_DONE;
