@@ -1,41 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
 # Thin wrappers; CMake does the work. `make run` and `make test` install what is missing (apt).
-.PHONY: all build run test test-vm bench lint packages clean install
+# There are two set-ups of one build folder: what runs (preset `run`), and that with its tests
+# (`dev`). A folder that has the tests keeps them; only `make test` and its kind build them.
+.PHONY: all help build run test test-vm bench lint packages install uninstall clean \
+	configured packages-run with-tests
+.NOTPARALLEL:
 
-PRESET ?= dev
 BUILD = build
 DESTDIR ?=
 TEST_FLAGS ?=
 
 all: build
 
-packages:
-	@scripts/packages
+help: ## List these
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
-build:
-	@[ -f $(BUILD)/build.ninja ] || cmake --preset $(PRESET) >/dev/null
-	@cmake --build $(BUILD)
+configured:
+	@[ -f $(BUILD)/build.ninja ] || cmake --preset run >/dev/null
 
-run: packages build
+build: configured ## Build what runs
+	@cmake --build --preset run
+
+packages-run:
+	@scripts/packages run
+
+run: packages-run build ## Install packages, build, and protect a scratch folder in the foreground
 	@exec $(BUILD)/bin/tocsind --try $(BUILD)/run
 
+packages: ## Install the packages for all of this
+	@scripts/packages test
+
+with-tests: packages
+	@grep -qs '^BUILD_TESTING:[A-Z]*=ON' $(BUILD)/CMakeCache.txt || cmake --preset dev >/dev/null
+	@cmake --build --preset dev
+
 # The guests last and side by side: nothing in them measures time, as tests on the host do.
-test: packages build
+test: with-tests ## Install packages, build, and run every test (as root: the sensors', too)
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error $(TEST_FLAGS) -LE vm
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -L vm -j 2
 
-# The chosen tests on other kernels, in emulated machines; part of `make test` when CI=true.
-test-vm: packages build
+# Part of `make test` when CI=true.
+test-vm: with-tests ## Run chosen tests on other kernels, in emulated machines
 	@CI=true ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -L vm -j 2
 
-bench: packages build
+bench: with-tests ## Measure, each figure beside its floor from the same run
 	@scripts/bench $(BUILD)
 
-lint: packages
+lint: packages ## Check format, warnings, clang-tidy and the house rules
 	@scripts/lint
 
-install: build
+install: build ## Install below /usr and /etc (DESTDIR=...); keep a configuration that is there
 	@DESTDIR=$(DESTDIR) cmake --install $(BUILD)
 
-clean:
+uninstall: configured ## Remove what was installed; keep state and what was changed (DESTDIR=...)
+	@DESTDIR=$(DESTDIR) cmake -P $(BUILD)/uninstall.cmake
+
+clean: ## Remove every build folder
 	rm -rf build build-*

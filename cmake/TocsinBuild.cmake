@@ -82,6 +82,7 @@ function(tocsin_plugin name)
         target_link_options(tocsin_${name} PRIVATE -Wl,-z,defs)
     endif()
     install(TARGETS tocsin_${name} LIBRARY DESTINATION lib/tocsin/plugins)
+    add_dependencies(tocsin_all tocsin_${name})
 endfunction()
 
 # The programs are compiled for the kernel and embedded as a skeleton, <name>.skel.h: at run time

@@ -316,16 +316,20 @@ static bool is_recording(int first)
 
 static int take_events(struct run *run)
 {
-    FILE *file = strcmp(run->events, "-") ? fopen(run->events, "re") : stdin;
+    bool opens = strcmp(run->events, "-") != 0;
+    FILE *file = opens ? fopen(run->events, "re") : stdin;
     int first, error;
 
     if (!file)
         return tc_call_failed("%s: %s", run->events, strerror(errno));
     first = getc(file);
-    if (first != EOF)
+    if (first == EOF) {
+        error = ferror(file) ? -EIO : 0;
+    } else {
         ungetc(first, file);
-    error = is_recording(first) ? take_recording(run, file) : take_lines(run, file);
-    if (file != stdin)
+        error = is_recording(first) ? take_recording(run, file) : take_lines(run, file);
+    }
+    if (opens)
         fclose(file);
     return error ? tc_call_failed("%s: %s", run->events, strerror(-error)) : TC_EXIT_DONE;
 }

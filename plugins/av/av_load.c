@@ -161,7 +161,9 @@ static void on_compile(int level, const char *file, int line, const YR_RULE *rul
     (void)file;
     (void)rule;
     if (level == YARA_ERROR_LEVEL_ERROR && !note->text[0])
-        snprintf(note->text, sizeof(note->text), "%s:%d: %s", note->path, line, message);
+        /* Versions differ in what they take: only 4.5 refuses negative offsets. */
+        snprintf(note->text, sizeof(note->text), "%s:%d: %s (YARA %s)", note->path, line,
+                 message, YR_VERSION);
 }
 
 static YR_COMPILER *compiler_new(struct note *note)

@@ -63,13 +63,23 @@ static bool opens_with_sign(const struct fy_event *event)
     return style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
 }
 
+/* A value that is not there; from libfyaml 0.8 on it has a mark, and a token of "". */
+static bool is_absent(const struct fy_event *event)
+{
+    size_t len;
+
+    return event->type == FYET_SCALAR && event->scalar.value &&
+           fy_token_scalar_style(event->scalar.value) == FYSS_PLAIN &&
+           fy_token_get_text(event->scalar.value, &len) && len == 0;
+}
+
 /* Where the event at hand begins; `other` when it has nothing in the text. */
 static struct tc_place event_place(const struct reader *r, struct tc_place other)
 {
     const struct fy_mark *mark = fy_event_start_mark(r->event);
     struct tc_place place;
 
-    if (!mark)
+    if (!mark || is_absent(r->event))
         return other;
     place.line = (unsigned)mark->line + 1;
     place.column = (unsigned)mark->column + 1;

@@ -373,9 +373,9 @@ class Sensor(Slot):
         with agent:
             self.assertEqual(agent.subsystem(), FALLBACK)
             path = agent.path("sleep")
-            shutil.copy(program, path)
             begin = time.monotonic()
             try:
+                shutil.copy(program, path)
                 status = subprocess.run([path, "5"], check=False).returncode
                 self.assertEqual(status, -signal.SIGKILL)
             except (FileNotFoundError, PermissionError):

@@ -4,6 +4,7 @@ promises, and that the folders and the configuration are there."""
 
 import hashlib
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -17,6 +18,7 @@ from support import BUILD, SOURCE, main, needs_root, wait_for
 from guarded import APPROVED, FALLBACK, Guarded
 
 UNIT = os.path.join(SOURCE, "packaging", "tocsind.service.in")
+MANIFEST = os.path.join(BUILD, "install_manifest.txt")
 NOBODY = 65534
 BAD = b"#!/bin/sh\nsleep 15\n"
 
@@ -90,11 +92,20 @@ class Installed(unittest.TestCase):
     def setUp(self):
         self.root = os.path.join(BUILD, "installed")
         shutil.rmtree(self.root, ignore_errors=True)
+        self.addCleanup(self.put_back, pathlib.Path(MANIFEST).read_bytes()
+                        if os.path.exists(MANIFEST) else None)
+        self.install()
+
+    def put_back(self, manifest):
+        """What of this build is installed on the machine is not for a test to forget."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        os.unlink(MANIFEST)
+        if manifest is not None:
+            pathlib.Path(MANIFEST).write_bytes(manifest)
+
+    def install(self):
         subprocess.run(["cmake", "--install", BUILD, "--prefix", "/usr"], check=True,
                        env=dict(os.environ, DESTDIR=self.root), stdout=subprocess.DEVNULL)
-
-    def tearDown(self):
-        shutil.rmtree(self.root, ignore_errors=True)
 
     def test_all_that_the_guide_names_is_there(self):
         for name in ("usr/sbin/tocsind", "usr/bin/tocsin", "etc/tocsin/tocsin.yaml",
@@ -111,6 +122,37 @@ class Installed(unittest.TestCase):
         self.assertEqual(stat.S_IMODE(found.st_mode), 0o755)
         if os.geteuid() == 0:
             self.assertEqual((found.st_uid, found.st_gid), (0, 0))
+
+    def uninstall(self):
+        done = subprocess.run(["cmake", "-P", os.path.join(BUILD, "uninstall.cmake")], check=True,
+                              env=dict(os.environ, DESTDIR=self.root), capture_output=True, text=True)
+        return [line.split(": ", 1)[1] for line in done.stdout.splitlines() if "Kept: " in line]
+
+    def left(self):
+        """Files, and folders of ours: that a system has /usr/bin is none of our business."""
+        return [os.path.join(folder, name) for folder, folders, files in os.walk(self.root)
+                for name in files + [f for f in folders if f == "tocsin"]]
+
+    def test_uninstalling_leaves_nothing_when_nothing_was_changed(self):
+        self.install()  # a second time: the configuration that is there is kept
+        self.assertEqual(self.uninstall(), [])
+        self.assertEqual(self.left(), [])
+
+    def test_uninstalling_keeps_and_names_what_the_operator_changed_and_the_state(self):
+        changed = [os.path.join(self.root, name) for name in
+                   ("etc/tocsin/conf.d/10.yaml", "etc/tocsin/managed.d/a.mobileconfig",
+                    "etc/tocsin/rules/sigma/own.yml", "etc/tocsin/tocsin.yaml")]
+        for name in changed:
+            with open(name, "a", encoding="ascii") as f:
+                f.write("# changed\n")
+        state = os.path.join(self.root, "var/lib/tocsin")
+        os.makedirs(state)
+        with open(os.path.join(state, "consent"), "wb"):
+            pass
+        self.assertEqual(sorted(self.uninstall()), changed + [state])
+        for name in changed + [state]:
+            self.assertTrue(os.path.exists(name), name)
+        self.assertEqual([name for name in self.left() if "/usr/" in name], [])
 
 
 if __name__ == "__main__":

@@ -477,7 +477,7 @@ static void event_growing_writer_refuses_an_absurd_length(void **state)
 static void event_fields_are_found_by_dotted_path(void **state)
 {
     struct tocsin_writer w;
-    struct tocsin_value v;
+    struct tocsin_value v = {0};
     uint8_t buf[256];
 
     (void)state;

@@ -23,14 +23,14 @@
 #include "tests/support/rpc_server.h"
 #include "tests/support/skip.h"
 
-static int start(void **state)
+static int setup(void **state)
 {
     *state = calloc(1, sizeof(struct rpc_server));
     rpc_server_start(*state);
     return 0;
 }
 
-static int stop(void **state)
+static int teardown(void **state)
 {
     rpc_server_stop(*state);
     free(*state);
@@ -686,7 +686,7 @@ static void another_msgpack_library_can_call_and_tap(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-#define SERVER_TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define SERVER_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

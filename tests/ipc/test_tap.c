@@ -17,14 +17,14 @@
 #include "ipc/tap.h"
 #include "tests/support/rpc_server.h"
 
-static int start(void **state)
+static int setup(void **state)
 {
     *state = calloc(1, sizeof(struct rpc_server));
     rpc_server_start(*state);
     return 0;
 }
 
-static int stop(void **state)
+static int teardown(void **state)
 {
     rpc_server_stop(*state);
     free(*state);
@@ -732,7 +732,7 @@ static void filter_refuses_more_terms_than_it_holds(void **state)
     assert_null(filter);
 }
 
-#define SERVER_TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define SERVER_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

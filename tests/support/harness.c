@@ -125,13 +125,23 @@ static void turn(uv_async_t *async)
         (void)uv_async_send(&h->turn);
 }
 
+/*
+ * What is too much is left out, and the test misses it. An assertion here would jump out
+ * of libuv, which then writes through pointers into the part of the stack that was left.
+ */
 static void hear(void *arg, struct tc_event *event)
 {
     struct tc_harness *h = arg;
 
+    if (h->count == TC_HARNESS_EVENTS_MAX) {
+        if (!h->full)
+            print_message("more than %d events: what follows is not heard\n",
+                          TC_HARNESS_EVENTS_MAX);
+        h->full = true;
+        return;
+    }
     if (h->count == h->size) {
         h->size = h->size ? 2 * h->size : 64;
-        assert_true(h->size <= TC_HARNESS_EVENTS_MAX);
         h->events = realloc(h->events, h->size * sizeof(struct tc_event *));
         h->taken = realloc(h->taken, h->size * sizeof(*h->taken));
         assert_non_null(h->events);
@@ -156,6 +166,17 @@ bool tc_harness_run(struct tc_harness *h, bool (*until)(struct tc_harness *h),
         (void)uv_run(&h->loop, UV_RUN_ONCE);
     (void)uv_timer_stop(&h->deadline);
     return !h->late || until(h);
+}
+
+static bool never(struct tc_harness *h)
+{
+    (void)h;
+    return false;
+}
+
+void tc_harness_run_for(struct tc_harness *h, uint64_t ms)
+{
+    (void)tc_harness_run(h, never, ms);
 }
 
 void tc_harness_settle(struct tc_harness *h)

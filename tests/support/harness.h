@@ -68,7 +68,7 @@ struct tc_harness {
     struct tc_plugin_env env; /* start_ms and stop_ms may be set before load */
     uv_async_t turn;
     uv_timer_t deadline;
-    bool late;
+    bool late, full;
     struct tc_subscriber *ear;
     struct tc_event **events; /* all that were published, in order; a reference each */
     bool *taken;              /* by tc_harness_await */
@@ -145,6 +145,9 @@ const struct tocsin_event *tc_harness_event(const struct tc_harness *h, const ch
 /* Runs the loop until the condition holds. False at the deadline of `ms`. */
 bool tc_harness_run(struct tc_harness *h, bool (*until)(struct tc_harness *h),
                     uint64_t ms);
+
+/* Runs the loop for `ms`: between two questions, of which each is an event more. */
+void tc_harness_run_for(struct tc_harness *h, uint64_t ms);
 
 /* Delivers all that is queued and runs what is ready now, without waiting. */
 void tc_harness_settle(struct tc_harness *h);

@@ -223,12 +223,13 @@ static bool count_reached(struct tc_harness *h)
 bool tc_kext_await_stat(struct tc_kext_scratch *s, const char *name, int64_t least)
 {
     uint64_t until_ns = uv_hrtime() + TC_HARNESS_WAIT_MS * 1000000ull;
-    bool reached;
 
-    do
-        reached = tc_kext_stat(s, name) >= least;
-    while (!reached && uv_hrtime() < until_ns);
-    return reached;
+    while (tc_kext_stat(s, name) < least) {
+        if (uv_hrtime() >= until_ns)
+            return false;
+        tc_harness_run_for(&s->h, 1);
+    }
+    return true;
 }
 
 bool tc_kext_await_count(struct tc_kext_scratch *s, const char *topic, size_t least)

@@ -231,10 +231,11 @@ int64_t tc_trace_stat(struct tc_trace_scratch *s, const char *name)
 bool tc_trace_await_stat(struct tc_trace_scratch *s, const char *name, int64_t least)
 {
     uint64_t until_ns = uv_hrtime() + TC_HARNESS_WAIT_MS * 1000000ull;
-    bool reached;
 
-    do
-        reached = tc_trace_stat(s, name) >= least;
-    while (!reached && uv_hrtime() < until_ns);
-    return reached;
+    while (tc_trace_stat(s, name) < least) {
+        if (uv_hrtime() >= until_ns)
+            return false;
+        tc_harness_run_for(&s->h, 1);
+    }
+    return true;
 }

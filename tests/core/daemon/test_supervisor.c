@@ -140,7 +140,7 @@ static void hear(const struct run *run, struct hello *hello, int within_ms)
     assert_int_equal(read(run->pipe[0], hello, sizeof(*hello)), sizeof(*hello));
 }
 
-static int stop(const struct run *run, int sig)
+static int stop_with(const struct run *run, int sig)
 {
     int status;
 
@@ -162,7 +162,7 @@ static void supervisor_passes_sigterm_on_and_ends_well(void **state)
     hear(&run, &hello, 5000);
     assert_int_equal(hello.starts, 1);
     assert_int_equal(hello.end, TC_END_NONE);
-    assert_int_equal(stop(&run, SIGTERM), 0);
+    assert_int_equal(stop_with(&run, SIGTERM), 0);
     assert_int_equal(kill(hello.pid, 0), -1);
 }
 
@@ -181,7 +181,7 @@ static void supervisor_restarts_a_crashed_core_and_names_the_plugin(void **state
     assert_int_equal(second.signal, SIGSEGV);
     assert_string_equal(second.plugin, "acme");
     assert_true(second.from_ns && second.from_ns <= second.to_ns);
-    assert_int_equal(stop(&run, SIGTERM), 0);
+    assert_int_equal(stop_with(&run, SIGTERM), 0);
 }
 
 static void supervisor_kills_a_core_that_stands_still_within_ten_seconds(void **state)
@@ -196,7 +196,7 @@ static void supervisor_kills_a_core_that_stands_still_within_ten_seconds(void **
     assert_int_equal(second.end, TC_END_HUNG);
     assert_int_equal(second.signal, SIGKILL);
     assert_true(second.to_ns - second.from_ns >= TC_PULSE_STALE_MS * 1000000ull);
-    assert_int_equal(stop(&run, SIGTERM), 0);
+    assert_int_equal(stop_with(&run, SIGTERM), 0);
 }
 
 static void supervisor_gives_up_when_the_first_core_refuses_to_start(void **state)
@@ -207,7 +207,7 @@ static void supervisor_gives_up_when_the_first_core_refuses_to_start(void **stat
     (void)state;
     start(&run, core_that_refuses);
     hear(&run, &hello, 5000);
-    assert_int_equal(stop(&run, 0), 3);
+    assert_int_equal(stop_with(&run, 0), 3);
 }
 
 static void supervisor_kills_a_core_that_does_not_stop_in_five_seconds(void **state)
@@ -220,7 +220,7 @@ static void supervisor_kills_a_core_that_does_not_stop_in_five_seconds(void **st
     start(&run, core_that_ignores_sigterm);
     hear(&run, &hello, 5000);
     began = monotonic();
-    assert_int_equal(stop(&run, SIGTERM), 0);
+    assert_int_equal(stop_with(&run, SIGTERM), 0);
     assert_true(monotonic() - began < 8000000000u);
     assert_int_equal(kill(hello.pid, 0), -1);
 }
@@ -271,7 +271,7 @@ static void supervisor_tells_systemd_when_the_core_is_ready(void **state)
         ready = ready || !strncmp(said, "READY=1", 7);
         watchdog = watchdog || !strcmp(said, "WATCHDOG=1");
     }
-    assert_int_equal(stop(&run, SIGTERM), 0);
+    assert_int_equal(stop_with(&run, SIGTERM), 0);
     close(fd);
     unlink(at.sun_path);
 }

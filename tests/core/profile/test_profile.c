@@ -582,7 +582,7 @@ static void binary_form_says_the_same(void **state)
                          TC_PROFILE_LISTED);
     tc_profile_free(xml);
     tc_profile_free(binary);
-    plist_to_bin_free(data);
+    free(data); /* libplist has renamed its own for it, which does this */
     free(text);
 }
 
@@ -598,7 +598,7 @@ static void binary_is_refused_with_the_path_of_the_value(void **state)
     assert_refused_bytes(data, bytes,
                          "p: PayloadContent[0].AllowUserOverrides: AllowUserOverrides is "
                          "<true/> or <false/>");
-    plist_to_bin_free(data);
+    free(data); /* libplist has renamed its own for it, which does this */
 }
 
 /* A binary property list with one-byte offsets and references. */

@@ -14,7 +14,7 @@ struct fixture {
     char *dir;
 };
 
-static int start(void **state)
+static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
 
@@ -24,7 +24,7 @@ static int start(void **state)
     return 0;
 }
 
-static int stop(void **state)
+static int teardown(void **state)
 {
     struct fixture *f = *state;
 
@@ -696,7 +696,7 @@ static void av_what_a_crash_left_half_done_is_set_right_and_told(void **state)
 
 int main(void)
 {
-#define TEST(name_) cmocka_unit_test_setup_teardown(name_, start, stop)
+#define TEST(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(av_denies_tells_once_and_quarantines),
         TEST(av_open_exec_and_write_of_one_file_are_one_threat),

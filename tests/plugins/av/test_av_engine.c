@@ -18,13 +18,13 @@
     "rule other { meta: severity = \"critical\" id = \"x-1\" threat_name = \"Oth.Er\" "  \
     "strings: $a = \"marker-two\" condition: $a }\n"
 
-static int start(void **state)
+static int setup(void **state)
 {
     *state = scratch_new();
     return tc_av_engine_start();
 }
 
-static int stop(void **state)
+static int teardown(void **state)
 {
     scratch_free(*state);
     tc_av_engine_stop();
@@ -158,6 +158,7 @@ static void engine_leaves_out_a_broken_file_and_names_line_and_file(void **state
     assert_int_equal(tc_av_rules_count(rules), 2);
     assert_int_equal(tc_av_rules_failed(rules), 1);
     assert_non_null(strstr(tc_av_rules_issue(rules, 0), "/b.yar:2: "));
+    assert_non_null(strstr(tc_av_rules_issue(rules, 0), "(YARA " YR_VERSION ")"));
     assert_null(tc_av_rules_issue(rules, 1));
     assert_int_equal(scan(rules, "marker-one", 10, &hit), 1);
     assert_string_equal(hit.id, "good");
@@ -421,7 +422,7 @@ static void content_opens_no_link_no_fifo_and_no_other_inode(void **state)
 
 int main(void)
 {
-#define TEST(name_) cmocka_unit_test_setup_teardown(name_, start, stop)
+#define TEST(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(engine_finds_eicar_only_as_published),
         TEST(engine_built_in_linux_rules_find_their_kind),

@@ -84,13 +84,13 @@ static void cache_drops_the_longest_unused_when_full(void **state)
     tc_av_cache_free(cache);
 }
 
-static int start(void **state)
+static int setup(void **state)
 {
     *state = scratch_new();
     return 0;
 }
 
-static int stop(void **state)
+static int teardown(void **state)
 {
     scratch_free(*state);
     return 0;
@@ -188,13 +188,14 @@ int main(void)
         cmocka_unit_test(cache_forgets_all_when_the_rules_change),
         cmocka_unit_test(cache_drops_the_longest_unused_when_full),
         cmocka_unit_test_setup_teardown(lists_take_sha256sum_output_and_name_bad_lines,
-                                        start, stop),
-        cmocka_unit_test_setup_teardown(lists_allow_wins_over_block, start, stop),
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(lists_allow_wins_over_block, setup, teardown),
         cmocka_unit_test_setup_teardown(
-            lists_missing_file_is_an_issue_and_missing_own_list_is_not, start, stop),
-        cmocka_unit_test_setup_teardown(lists_append_keeps_what_is_there, start, stop),
+            lists_missing_file_is_an_issue_and_missing_own_list_is_not, setup, teardown),
+        cmocka_unit_test_setup_teardown(lists_append_keeps_what_is_there, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(lists_append_gives_a_hash_a_line_of_its_own,
-                                        start, stop),
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ struct fixture {
     char *dir, path[PATH_MAX];
 };
 
-static int start(void **state)
+static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
 
@@ -27,7 +27,7 @@ static int start(void **state)
     return 0;
 }
 
-static int stop(void **state)
+static int teardown(void **state)
 {
     struct fixture *f = *state;
 
@@ -185,7 +185,7 @@ static void av_takes_no_folder_and_nothing_without_a_descriptor(void **state)
     assert_refused(f, request(&f->h, -1, NULL), "failed", "descriptor");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

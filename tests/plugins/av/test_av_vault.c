@@ -27,7 +27,7 @@ struct fixture {
     char why[TC_AV_WHY];
 };
 
-static int start(void **state)
+static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
 
@@ -38,7 +38,7 @@ static int start(void **state)
     return 0;
 }
 
-static int stop(void **state)
+static int teardown(void **state)
 {
     struct fixture *f = *state;
 
@@ -616,7 +616,7 @@ static void vault_killed_at_any_moment_leaves_each_file_in_one_place(void **stat
 
 int main(void)
 {
-#define TEST(name_) cmocka_unit_test_setup_teardown(name_, start, stop)
+#define TEST(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(vault_round_trip_keeps_bytes_and_metadata),
         TEST(vault_keeps_capabilities_of_a_program),

@@ -177,12 +177,6 @@ static inline uint64_t stat_of(struct tc_harness *h, const char *name)
     return (uint64_t)n;
 }
 
-static inline bool edr_never_(struct tc_harness *h)
-{
-    (void)h;
-    return false;
-}
-
 /* Waits until a counter of rpc.edr.stats is from `least` to `most`. */
 static inline void await_stat_in(struct tc_harness *h, const char *name, uint64_t least,
                                  uint64_t most)
@@ -192,7 +186,7 @@ static inline void await_stat_in(struct tc_harness *h, const char *name, uint64_
     for (n = stat_of(h, name); n < least || n > most; n = stat_of(h, name)) {
         if (uv_hrtime() > end)
             fail_msg("%s stays %llu", name, (unsigned long long)n);
-        tc_harness_run(h, edr_never_, 5);
+        tc_harness_run_for(h, 5);
     }
 }
 
