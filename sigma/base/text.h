@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sigma/base/pool.h"
+#include "yaml/arena.h"
 
 /* What a unit of a pattern may be besides a byte. */
 enum {

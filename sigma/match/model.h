@@ -14,9 +14,9 @@
 #include <pcre2.h>
 
 #include "sigma/base/number.h"
-#include "sigma/base/pool.h"
 #include "sigma/base/sigma.h"
 #include "sigma/base/text.h"
+#include "yaml/arena.h"
 
 #define TC_SET_BYTES_MAX (256u << 20) /* of memory for one set's rules */
 #define TC_SET_ATOMS_MAX 1000000

@@ -7,7 +7,7 @@
 #define TC_SIGMA_MODIFIER_H
 
 #include "sigma/match/model.h"
-#include "sigma/read/tree.h"
+#include "yaml/yaml.h"
 
 #define TC_MODIFIERS_MAX 16 /* behind one field */
 

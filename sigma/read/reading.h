@@ -9,7 +9,7 @@
 #define TC_SIGMA_READING_H
 
 #include "sigma/match/model.h"
-#include "sigma/read/tree.h"
+#include "yaml/yaml.h"
 
 #define TC_READING_VALUES_MAX 20000  /* atoms of one rule */
 #define TC_READING_WEIGHT_MAX 100000 /* the same, as often as the condition has them */

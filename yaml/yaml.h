@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "sigma/base/pool.h"
+#include "yaml/arena.h"
 
 #define TC_TREE_DEPTH_MAX 24         /* maps and lists within each other */
 #define TC_TREE_KEYS_MAX 1024        /* in one map */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns: see quoted.h. */
-#include "sigma/read/quoted.h"
+#include "yaml/quoted.h"
 
 #include <string.h>
 

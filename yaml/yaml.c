@@ -4,7 +4,7 @@
  * by descent. Its own documents are not used: they resolve aliases without bound, and let
  * a repeated key pass.
  */
-#include "sigma/read/tree.h"
+#include "yaml/yaml.h"
 
 #include <errno.h>
 #include <libfyaml.h>
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <tocsin/event.h>
 
-#include "sigma/read/quoted.h"
+#include "yaml/quoted.h"
 
 struct anchor {
     const char *name;

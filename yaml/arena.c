@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns: see pool.h. */
-#include "sigma/base/pool.h"
+#include "yaml/arena.h"
 
 #include <stdalign.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "sigma/base/pool.h"
+#include "yaml/arena.h"
 
 /* Whether what stands between the quotes is such a text. */
 bool tc_quoted_is_misread(const char *raw, size_t len);
