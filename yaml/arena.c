@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: see pool.h. */
+/* Owns: see arena.h. */
 #include "yaml/arena.h"
 
 #include <stdalign.h>
@@ -8,19 +8,19 @@
 
 #define BLOCK_BYTES 32768 /* what is larger gets a block of its own */
 
-struct tc_pool_block {
-    struct tc_pool_block *next;
+struct tc_arena_block {
+    struct tc_arena_block *next;
     size_t used, size;
     max_align_t bytes[];
 };
 
-void *tc_pool_take_raw(struct tc_pool *pool, size_t size)
+void *tc_arena_take_raw(struct tc_arena *arena, size_t size)
 {
-    struct tc_pool_block *block = pool->blocks;
+    struct tc_arena_block *block = arena->blocks;
     size_t align = alignof(max_align_t), room;
     void *memory;
 
-    if (size > pool->limit - pool->used)
+    if (size > arena->limit - arena->used)
         return NULL;
     size = (size + align - 1) / align * align;
     if (!block || block->size - block->used < size) {
@@ -28,51 +28,51 @@ void *tc_pool_take_raw(struct tc_pool *pool, size_t size)
         block = malloc(sizeof(*block) + room);
         if (!block)
             return NULL;
-        *block = (struct tc_pool_block){.next = pool->blocks, .size = room};
-        pool->blocks = block;
+        *block = (struct tc_arena_block){.next = arena->blocks, .size = room};
+        arena->blocks = block;
     }
     memory = (char *)block->bytes + block->used;
     block->used += size;
-    pool->used += size < pool->limit - pool->used ? size : pool->limit - pool->used;
+    arena->used += size < arena->limit - arena->used ? size : arena->limit - arena->used;
     return memory;
 }
 
-void *tc_pool_take(struct tc_pool *pool, size_t size)
+void *tc_arena_take(struct tc_arena *arena, size_t size)
 {
-    void *memory = tc_pool_take_raw(pool, size);
+    void *memory = tc_arena_take_raw(arena, size);
 
     return memory ? memset(memory, 0, size) : NULL;
 }
 
-char *tc_pool_text(struct tc_pool *pool, const char *text, size_t len)
+char *tc_arena_text(struct tc_arena *arena, const char *text, size_t len)
 {
-    char *copy = tc_pool_take(pool, len + 1);
+    char *copy = tc_arena_take(arena, len + 1);
 
     if (copy && len)
         memcpy(copy, text, len);
     return copy;
 }
 
-void tc_pool_reset(struct tc_pool *pool)
+void tc_arena_reset(struct tc_arena *arena)
 {
-    struct tc_pool_block *block = pool->blocks;
+    struct tc_arena_block *block = arena->blocks;
 
-    pool->used = 0;
+    arena->used = 0;
     if (!block)
         return;
     if (block->next) {
-        tc_pool_done(pool);
+        tc_arena_done(arena);
         return;
     }
     block->used = 0;
 }
 
-void tc_pool_done(struct tc_pool *pool)
+void tc_arena_done(struct tc_arena *arena)
 {
-    for (struct tc_pool_block *block = pool->blocks, *next; block; block = next) {
+    for (struct tc_arena_block *block = arena->blocks, *next; block; block = next) {
         next = block->next;
         free(block);
     }
-    pool->blocks = NULL;
-    pool->used = 0;
+    arena->blocks = NULL;
+    arena->used = 0;
 }

@@ -36,9 +36,9 @@ static size_t skip_ends(const char *raw, size_t len, size_t *i)
     return ends;
 }
 
-char *tc_quoted_text(struct tc_pool *pool, const char *raw, size_t len, size_t *ret_len)
+char *tc_quoted_text(struct tc_arena *arena, const char *raw, size_t len, size_t *ret_len)
 {
-    char *text = tc_pool_take(pool, len + 1);
+    char *text = tc_arena_take(arena, len + 1);
     size_t out = 0, ends;
 
     for (size_t i = 0; text && i < len;) {

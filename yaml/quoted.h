@@ -15,6 +15,7 @@
 bool tc_quoted_is_misread(const char *raw, size_t len);
 
 /* The text, with lines folded as YAML 1.2 has it. NULL: no memory. */
-char *tc_quoted_text(struct tc_pool *pool, const char *raw, size_t len, size_t *ret_len);
+char *tc_quoted_text(struct tc_arena *arena, const char *raw, size_t len,
+                     size_t *ret_len);
 
 #endif

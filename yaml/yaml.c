@@ -105,7 +105,7 @@ static int out_of_memory(struct reader *r)
 {
     struct tc_place place = event_place(r, (struct tc_place){1, 1});
 
-    if (r->tree->pool.limit - r->tree->pool.used < TC_TREE_BYTES_MAX / 2)
+    if (r->tree->arena.limit - r->tree->arena.used < TC_TREE_BYTES_MAX / 2)
         return tc_refuse(r->mistake, place,
                          "reading the file needs more than %d MiB: shorten it",
                          TC_TREE_BYTES_MAX >> 20);
@@ -122,7 +122,7 @@ static const char *read_token(struct reader *r, struct fy_token *token, size_t *
         fy_token_scalar_style(token) == FYSS_SINGLE_QUOTED &&
         tc_quoted_is_misread(r->text + start->input_pos,
                              end->input_pos - start->input_pos))
-        return tc_quoted_text(&r->tree->pool, r->text + start->input_pos,
+        return tc_quoted_text(&r->tree->arena, r->text + start->input_pos,
                               end->input_pos - start->input_pos, ret_len);
     return fy_token_get_text(token, ret_len);
 }
@@ -138,7 +138,7 @@ static int token_text(struct reader *r, struct fy_token *token, const char **ret
         return out_of_memory(r);
     if (memchr(text, '\0', len))
         return tc_refuse(r->mistake, place, "a text cannot have a NUL in it");
-    copy = tc_pool_text(&r->tree->pool, text, len);
+    copy = tc_arena_text(&r->tree->arena, text, len);
     if (!copy)
         return out_of_memory(r);
     *ret_text = copy;
@@ -214,7 +214,7 @@ static int new_child(struct reader *r, struct tc_node *parent, struct tc_node **
 
     if (error < 0)
         return error;
-    child = tc_pool_take(&r->tree->pool, sizeof(*child));
+    child = tc_arena_take(&r->tree->arena, sizeof(*child));
     if (!child)
         return out_of_memory(r);
     child->weight = 1;
@@ -377,7 +377,7 @@ static int read_document(struct reader *r)
     if (r->tree->count == TC_TREE_DOCUMENTS_MAX)
         return tc_refuse(r->mistake, event_place(r, (struct tc_place){1, 1}),
                          "the file has more than %d documents", TC_TREE_DOCUMENTS_MAX);
-    root = tc_pool_take(&r->tree->pool, sizeof(*root));
+    root = tc_arena_take(&r->tree->arena, sizeof(*root));
     if (!root)
         return out_of_memory(r);
     root->weight = 1;
@@ -463,7 +463,7 @@ out:
 int tc_tree_parse(const char *text, size_t len, struct tc_tree *ret_tree,
                   struct tc_mistake *mistake)
 {
-    struct tc_tree tree = {.pool = {.limit = TC_TREE_BYTES_MAX}};
+    struct tc_tree tree = {.arena = {.limit = TC_TREE_BYTES_MAX}};
     struct reader reader = {.tree = &tree, .len = len, .mistake = mistake};
     int error = check_bytes(text, len, mistake);
 
@@ -471,9 +471,9 @@ int tc_tree_parse(const char *text, size_t len, struct tc_tree *ret_tree,
         return error;
     error = -ENOMEM;
     /* A NUL behind it, for the functions of string.h. */
-    reader.text = tc_pool_text(&tree.pool, text, len);
+    reader.text = tc_arena_text(&tree.arena, text, len);
     tree.documents =
-        tc_pool_take(&tree.pool, TC_TREE_DOCUMENTS_MAX * sizeof(*tree.documents));
+        tc_arena_take(&tree.arena, TC_TREE_DOCUMENTS_MAX * sizeof(*tree.documents));
     if (reader.text && tree.documents)
         error = len ? parse(&reader) : 0;
     if (error < 0)
@@ -485,7 +485,7 @@ int tc_tree_parse(const char *text, size_t len, struct tc_tree *ret_tree,
 
 void tc_tree_done(struct tc_tree *tree)
 {
-    tc_pool_done(&tree->pool);
+    tc_arena_done(&tree->arena);
     tree->count = 0;
 }
 
@@ -500,7 +500,7 @@ const struct tc_node *tc_tree_get(const struct tc_node *map, const char *key)
 static struct tc_node *append_copy(struct tc_tree *tree, struct tc_node *map,
                                    struct tc_node *last, const struct tc_node *from)
 {
-    struct tc_node *copy = tc_pool_take(&tree->pool, sizeof(*copy));
+    struct tc_node *copy = tc_arena_take(&tree->arena, sizeof(*copy));
 
     if (!copy)
         return NULL;
@@ -517,7 +517,7 @@ static struct tc_node *append_copy(struct tc_tree *tree, struct tc_node *map,
 const struct tc_node *tc_tree_merge(struct tc_tree *tree, const struct tc_node *under,
                                     const struct tc_node *over)
 {
-    struct tc_node *map = tc_pool_take(&tree->pool, sizeof(*map)), *last = NULL;
+    struct tc_node *map = tc_arena_take(&tree->arena, sizeof(*map)), *last = NULL;
     const struct tc_node *other, *both;
 
     if (!map)

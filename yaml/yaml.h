@@ -44,7 +44,7 @@ struct tc_node {
 };
 
 struct tc_tree {
-    struct tc_pool pool; /* all of it */
+    struct tc_arena arena; /* all of it */
     const struct tc_node **documents;
     size_t count;
 };

@@ -139,7 +139,7 @@ struct tc_rule {
 };
 
 struct tc_sigma_set {
-    struct tc_pool pool;
+    struct tc_arena arena;
     locale_t locale;
     struct tc_field *fields;
     size_t field_count, field_room;

@@ -81,7 +81,7 @@ static bool meant(const char *pattern, const char *name)
 /* fnmatch(3) knows more signs than *: what is before them is taken as it is. */
 static char *glob_of(struct parser *p)
 {
-    char *pattern = tc_pool_take(p->r->pool, 2 * p->len + 1), *to = pattern;
+    char *pattern = tc_arena_take(p->r->arena, 2 * p->len + 1), *to = pattern;
 
     for (size_t i = 0; pattern && i < p->len; i++) {
         if (strchr("?[]\\", p->word[i]))

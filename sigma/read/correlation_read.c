@@ -70,14 +70,14 @@ static int read_aliases(struct tc_reading *r, const struct tc_node *body,
                         struct tc_correlation *c)
 {
     const struct tc_node *aliases = tc_tree_get(body, "aliases");
-    struct tc_pool *pool = &r->set->pool;
+    struct tc_arena *arena = &r->set->arena;
     size_t room = 0;
 
     if (!aliases || aliases->kind == TC_TREE_NULL)
         return 0;
     for (const struct tc_node *at = aliases->first; at; at = at->next)
         room += at->count;
-    c->aliases = tc_pool_take(pool, (room + 1) * sizeof(*c->aliases));
+    c->aliases = tc_arena_take(arena, (room + 1) * sizeof(*c->aliases));
     if (!c->aliases)
         return -ENOMEM;
     for (const struct tc_node *at = aliases->first; at; at = at->next)
@@ -87,9 +87,9 @@ static int read_aliases(struct tc_reading *r, const struct tc_node *body,
             if (!at->key || !rule->key || rule->kind != TC_TREE_TEXT)
                 return tc_refuse(r->mistake, rule->place,
                                  "aliases are maps of a rule's name to a field's");
-            alias->alias = tc_pool_text(pool, at->key, strlen(at->key));
-            alias->rule = tc_pool_text(pool, rule->key, strlen(rule->key));
-            alias->field = tc_pool_text(pool, rule->text, strlen(rule->text));
+            alias->alias = tc_arena_text(arena, at->key, strlen(at->key));
+            alias->rule = tc_arena_text(arena, rule->key, strlen(rule->key));
+            alias->field = tc_arena_text(arena, rule->text, strlen(rule->text));
             if (!alias->alias || !alias->rule || !alias->field)
                 return -ENOMEM;
         }
@@ -100,10 +100,10 @@ static int read_value_fields(struct tc_reading *r, const struct tc_node *node,
                              struct tc_correlation *c)
 {
     const struct tc_node *at = node->kind == TC_TREE_LIST ? node->first : node;
-    struct tc_pool *pool = &r->set->pool;
+    struct tc_arena *arena = &r->set->arena;
 
     c->value_names =
-        tc_pool_take(pool, TC_CORRELATION_FIELDS_MAX * sizeof(*c->value_names));
+        tc_arena_take(arena, TC_CORRELATION_FIELDS_MAX * sizeof(*c->value_names));
     if (!c->value_names)
         return -ENOMEM;
     for (; at; at = node->kind == TC_TREE_LIST ? at->next : NULL) {
@@ -111,7 +111,7 @@ static int read_value_fields(struct tc_reading *r, const struct tc_node *node,
             return tc_refuse(r->mistake, at->place,
                              "field needs to be the name of a field, or up to %d",
                              TC_CORRELATION_FIELDS_MAX);
-        c->value_names[c->value_count] = tc_pool_text(pool, at->text, strlen(at->text));
+        c->value_names[c->value_count] = tc_arena_text(arena, at->text, strlen(at->text));
         if (!c->value_names[c->value_count++])
             return -ENOMEM;
     }
@@ -199,8 +199,8 @@ int tc_correlation_read(struct tc_reading *r, const struct tc_node *document,
 {
     const struct tc_node *body = tc_tree_get(document, "correlation");
     const struct tc_node *generate = tc_tree_get(body, "generate");
-    struct tc_pool *pool = &r->set->pool;
-    struct tc_correlation *c = tc_pool_take(pool, sizeof(*c));
+    struct tc_arena *arena = &r->set->arena;
+    struct tc_correlation *c = tc_arena_take(arena, sizeof(*c));
     struct tc_rule rule;
     int error = c ? tc_rule_read_head(r, document, file, &rule) : -ENOMEM;
 
@@ -226,7 +226,7 @@ int tc_correlation_read(struct tc_reading *r, const struct tc_node *document,
         return error;
     find_why_not(r, c);
     if (r->why_not[0])
-        rule.info.why_not = tc_pool_text(pool, r->why_not, strlen(r->why_not));
+        rule.info.why_not = tc_arena_text(arena, r->why_not, strlen(r->why_not));
     rule.info.correlation = true;
     rule.correlation = c;
     *ret_rule = rule;

@@ -100,7 +100,7 @@ int tc_detection_read(struct tc_reading *r, const struct tc_node *detection,
         return tc_refuse(r->mistake,
                          detection->key ? detection->key_place : detection->place,
                          "there is no condition");
-    selections = tc_pool_take(r->pool, (detection->count + 1) * sizeof(*selections));
+    selections = tc_arena_take(r->arena, (detection->count + 1) * sizeof(*selections));
     if (!selections)
         return -ENOMEM;
     for (const struct tc_node *at = detection->first; error == 0 && at; at = at->next) {

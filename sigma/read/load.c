@@ -133,7 +133,7 @@ static int read_document(struct file_reading *f, const struct tc_node *document)
 {
     struct tc_mistake mistake = {.why = ""};
     struct tc_reading r = {.set = f->loader->set,
-                           .pool = &f->tree.pool,
+                           .arena = &f->tree.arena,
                            .options = &f->loader->options,
                            .mistake = &mistake};
     const struct tc_node *id = tc_tree_get(document, "id");
@@ -145,7 +145,7 @@ static int read_document(struct file_reading *f, const struct tc_node *document)
         error = tc_refuse(&mistake, document->place,
                           "a rule is a map: title, logsource, "
                           "detection and so on");
-    if (error == -ENOMEM && f->tree.pool.used > f->tree.pool.limit / 2)
+    if (error == -ENOMEM && f->tree.arena.used > f->tree.arena.limit / 2)
         error = tc_refuse(&mistake, document->place,
                           "the rule needs too much memory: shorten it");
     if (error == -EINVAL)
@@ -197,7 +197,7 @@ int tc_sigma_loader_add_text(struct tc_sigma_loader *loader, const char *name,
     struct tc_mistake mistake;
     int error = 0;
 
-    f.name = tc_pool_text(&loader->set->pool, name, strlen(name));
+    f.name = tc_arena_text(&loader->set->arena, name, strlen(name));
     if (!f.name)
         return -ENOMEM;
     if (len > TC_SIGMA_FILE_MAX) {

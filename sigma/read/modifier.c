@@ -155,11 +155,11 @@ static int check(const struct planner *p)
     return 0;
 }
 
-int tc_plan_read(struct tc_pool *pool, const char *key, struct tc_place place,
+int tc_plan_read(struct tc_arena *arena, const char *key, struct tc_place place,
                  struct tc_plan *ret_plan, struct tc_mistake *mistake)
 {
     struct planner p = {.place = place, .mistake = mistake};
-    char *text = tc_pool_text(pool, key, strlen(key)), *name;
+    char *text = tc_arena_text(arena, key, strlen(key)), *name;
     const struct modifier *m;
     int error = 0;
 

@@ -18,7 +18,7 @@
 
 struct tc_reading {
     struct tc_sigma_set *set;
-    struct tc_pool *pool; /* for what lasts until the file has been read */
+    struct tc_arena *arena; /* for what lasts until the file has been read */
     const struct tc_sigma_options *options;
     struct tc_mistake *mistake;
     size_t values;

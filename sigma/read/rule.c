@@ -18,7 +18,7 @@ static int read_text(struct tc_reading *r, const struct tc_node *map, const char
         return 0;
     if (node->kind != TC_TREE_TEXT)
         return tc_refuse(r->mistake, node->place, "%s needs to be a text", key);
-    *ret_text = tc_pool_text(&r->set->pool, node->text, strlen(node->text));
+    *ret_text = tc_arena_text(&r->set->arena, node->text, strlen(node->text));
     return *ret_text ? 0 : -ENOMEM;
 }
 
@@ -33,7 +33,7 @@ static int read_texts(struct tc_reading *r, const struct tc_node *map, const cha
     if (count > LIST_MAX)
         return tc_refuse(r->mistake, node->place, "%s has more than %d entries", key,
                          LIST_MAX);
-    texts = tc_pool_take(&r->set->pool, (count + 1) * sizeof(*texts));
+    texts = tc_arena_take(&r->set->arena, (count + 1) * sizeof(*texts));
     if (!texts)
         return -ENOMEM;
     *ret_texts = texts;
@@ -44,7 +44,7 @@ static int read_texts(struct tc_reading *r, const struct tc_node *map, const cha
         if (at->kind != TC_TREE_TEXT)
             return tc_refuse(r->mistake, at->place, "%s needs to be a list of texts",
                              key);
-        texts[n] = tc_pool_text(&r->set->pool, at->text, strlen(at->text));
+        texts[n] = tc_arena_text(&r->set->arena, at->text, strlen(at->text));
         if (!texts[n++])
             return -ENOMEM;
     }
@@ -124,7 +124,7 @@ static int take_why_not(struct tc_reading *r, struct tc_rule *rule)
     if (!r->why_not[0])
         return 0;
     rule->expr = NULL;
-    rule->info.why_not = tc_pool_text(&r->set->pool, r->why_not, strlen(r->why_not));
+    rule->info.why_not = tc_arena_text(&r->set->arena, r->why_not, strlen(r->why_not));
     return rule->info.why_not ? 0 : -ENOMEM;
 }
 
@@ -160,7 +160,7 @@ int tc_names_read(struct tc_reading *r, const struct tc_node *parent, const char
     if (list->count > max)
         return tc_refuse(r->mistake, list->place, "%s has more than %zu entries", key,
                          max);
-    names = tc_pool_take(&r->set->pool, list->count * sizeof(*names));
+    names = tc_arena_take(&r->set->arena, list->count * sizeof(*names));
     if (!names)
         return -ENOMEM;
     for (const struct tc_node *at = list->first; at; at = at->next) {
@@ -171,7 +171,7 @@ int tc_names_read(struct tc_reading *r, const struct tc_node *parent, const char
             if (!strcmp(names[i], at->text))
                 return tc_refuse(r->mistake, at->place, "\"%.64s\" stands here twice",
                                  at->text);
-        names[n] = tc_pool_text(&r->set->pool, at->text, strlen(at->text));
+        names[n] = tc_arena_text(&r->set->arena, at->text, strlen(at->text));
         if (!names[n++])
             return -ENOMEM;
     }
