@@ -20,8 +20,10 @@ void *tc_arena_take_raw(struct tc_arena *arena, size_t size)
     size_t align = alignof(max_align_t), room;
     void *memory;
 
-    if (size > arena->limit - arena->used)
+    if (size > arena->limit - arena->used) {
+        arena->full = true;
         return NULL;
+    }
     size = (size + align - 1) / align * align;
     if (!block || block->size - block->used < size) {
         room = size > BLOCK_BYTES ? size : BLOCK_BYTES;
@@ -58,6 +60,7 @@ void tc_arena_reset(struct tc_arena *arena)
     struct tc_arena_block *block = arena->blocks;
 
     arena->used = 0;
+    arena->full = false;
     if (!block)
         return;
     if (block->next) {
@@ -75,4 +78,5 @@ void tc_arena_done(struct tc_arena *arena)
     }
     arena->blocks = NULL;
     arena->used = 0;
+    arena->full = false;
 }

@@ -6,6 +6,7 @@
 #ifndef TC_YAML_ARENA_H
 #define TC_YAML_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct tc_arena_block;
@@ -13,6 +14,7 @@ struct tc_arena_block;
 struct tc_arena {
     struct tc_arena_block *blocks;
     size_t used, limit; /* bytes */
+    bool full;          /* something was refused for the limit */
 };
 
 /* Zeroed memory, aligned for anything; NULL when there is none, or beyond the limit. */

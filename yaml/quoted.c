@@ -36,7 +36,7 @@ static size_t skip_ends(const char *raw, size_t len, size_t *i)
     return ends;
 }
 
-char *tc_quoted_text(struct tc_arena *arena, const char *raw, size_t len, size_t *ret_len)
+char *tc_quoted_text(struct tc_arena *arena, const char *raw, size_t len)
 {
     char *text = tc_arena_take(arena, len + 1);
     size_t out = 0, ends;
@@ -57,6 +57,5 @@ char *tc_quoted_text(struct tc_arena *arena, const char *raw, size_t len, size_t
             memset(text + out, '\n', ends - 1);
         out += ends - 1;
     }
-    *ret_len = out;
     return text;
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: see tree.h. libfyaml reads the text and gives events; the trees are built here,
- * by descent. Its own documents are not used: they resolve aliases without bound, and let
- * a repeated key pass.
+ * Owns: reading, of yaml.h; what is asked of a tree is in node.c. libfyaml reads the text
+ * and gives events; the trees are built here, by descent, in memory that is freed as one.
+ * Its own documents are not used: they keep the text, resolve aliases without bound, and
+ * let a repeated key pass.
  */
 #include "yaml/yaml.h"
 
 #include <errno.h>
 #include <libfyaml.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <tocsin/event.h>
 
@@ -17,38 +17,23 @@
 
 struct anchor {
     const char *name;
-    const struct tc_node *node;
+    const struct tc_yaml_node *node;
 };
 
 struct reader {
-    struct tc_tree *tree;
+    struct tc_yaml *yaml;
+    const struct tc_yaml_limits *limits;
     const char *text;
     size_t len;
     struct fy_diag *diag;
     struct fy_parser *parser;
-    struct fy_event *event; /* the one at hand */
-    struct anchor anchors[TC_TREE_ANCHORS_MAX];
+    struct fy_event *event; /* the one at hand; never NULL while a value is read */
+    struct anchor anchors[TC_YAML_ANCHORS_MAX];
     size_t anchor_count, nodes;
-    struct tc_mistake *mistake;
+    struct tc_yaml_error *error;
 };
 
-int tc_refuse(struct tc_mistake *mistake, struct tc_place place, const char *format, ...)
-{
-    va_list args;
-    size_t len;
-
-    va_start(args, format);
-    vsnprintf(mistake->why, sizeof(mistake->why), format, args);
-    va_end(args);
-    mistake->place = place;
-    len = strlen(mistake->why);
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)mistake->why[i] < ' ' || mistake->why[i] == 0x7f)
-            mistake->why[i] = '?';
-    while (len && !tocsin_utf8_valid(mistake->why, len))
-        mistake->why[--len] = '\0';
-    return -EINVAL;
-}
+static const struct tc_yaml_place start = {1, 1};
 
 /* libfyaml's marks are after the quote or the asterisk that opens a value. */
 static bool opens_with_sign(const struct fy_event *event)
@@ -64,10 +49,11 @@ static bool opens_with_sign(const struct fy_event *event)
 }
 
 /* Where the event at hand begins; `other` when it has nothing in the text. */
-static struct tc_place event_place(const struct reader *r, struct tc_place other)
+static struct tc_yaml_place event_place(const struct reader *r,
+                                        struct tc_yaml_place other)
 {
     const struct fy_mark *mark = fy_event_start_mark(r->event);
-    struct tc_place place;
+    struct tc_yaml_place place;
 
     if (!mark)
         return other;
@@ -82,13 +68,13 @@ static int refuse_syntax(struct reader *r)
 {
     void *iterator = NULL;
     const struct fy_diag_error *error = fy_diag_errors_iterate(r->diag, &iterator);
-    struct tc_place place = {1, 1};
+    struct tc_yaml_place place;
 
     if (!error)
-        return tc_refuse(r->mistake, place, "this is not YAML");
+        return tc_yaml_refuse(r->error, start, "this is not YAML");
     place.line = error->line > 0 ? (unsigned)error->line : 1;
     place.column = error->column > 0 ? (unsigned)error->column : 1;
-    return tc_refuse(r->mistake, place, "%s", error->msg);
+    return tc_yaml_refuse(r->error, place, "%s", error->msg);
 }
 
 /* Makes the next event the one at hand. */
@@ -101,72 +87,86 @@ static int advance(struct reader *r)
     return 0;
 }
 
-static int out_of_memory(struct reader *r)
+/* Why the arena gave nothing. */
+static int refuse_memory(struct reader *r)
 {
-    struct tc_place place = event_place(r, (struct tc_place){1, 1});
+    bool full = r->yaml->arena.full;
 
-    if (r->tree->arena.limit - r->tree->arena.used < TC_TREE_BYTES_MAX / 2)
-        return tc_refuse(r->mistake, place,
-                         "reading the file needs more than %d MiB: shorten it",
-                         TC_TREE_BYTES_MAX >> 20);
-    return -ENOMEM;
+    tc_yaml_refuse(r->error, event_place(r, start), "%s",
+                   full ? r->limits->too_large : "out of memory");
+    return full ? -EINVAL : -ENOMEM;
 }
 
-/* The token's text; NULL: no memory. */
-static const char *read_token(struct reader *r, struct fy_token *token, size_t *ret_len)
+/* What stands between the token's quotes, if libfyaml misreads it; else NULL. */
+static const char *misread(const struct reader *r, struct fy_token *token,
+                           size_t *ret_len)
 {
-    const struct fy_mark *start = fy_token_start_mark(token);
-    const struct fy_mark *end = fy_token_end_mark(token);
+    const struct fy_mark *from = fy_token_start_mark(token);
+    const struct fy_mark *to = fy_token_end_mark(token);
 
-    if (start && end && start->input_pos <= end->input_pos && end->input_pos <= r->len &&
-        fy_token_scalar_style(token) == FYSS_SINGLE_QUOTED &&
-        tc_quoted_is_misread(r->text + start->input_pos,
-                             end->input_pos - start->input_pos))
-        return tc_quoted_text(&r->tree->arena, r->text + start->input_pos,
-                              end->input_pos - start->input_pos, ret_len);
-    return fy_token_get_text(token, ret_len);
+    if (!from || !to || from->input_pos > to->input_pos || to->input_pos > r->len ||
+        fy_token_scalar_style(token) != FYSS_SINGLE_QUOTED)
+        return NULL;
+    *ret_len = to->input_pos - from->input_pos;
+    return tc_quoted_is_misread(r->text + from->input_pos, *ret_len)
+               ? r->text + from->input_pos
+               : NULL;
 }
 
 static int token_text(struct reader *r, struct fy_token *token, const char **ret_text)
 {
-    struct tc_place place = event_place(r, (struct tc_place){1, 1});
-    const char *text, *copy;
+    struct tc_arena *arena = &r->yaml->arena;
     size_t len = 0;
+    const char *raw = token ? misread(r, token, &len) : NULL;
+    const char *text = NULL;
 
-    text = token ? read_token(r, token, &len) : "";
+    if (raw) {
+        text = tc_quoted_text(arena, raw, len);
+    } else {
+        raw = token ? fy_token_get_text(token, &len) : "";
+        if (raw && memchr(raw, '\0', len)) {
+            tc_yaml_refuse(r->error, event_place(r, start),
+                           "a text cannot have a NUL in it");
+            return -EINVAL;
+        }
+        text = raw ? tc_arena_text(arena, raw, len) : NULL;
+    }
     if (!text)
-        return out_of_memory(r);
-    if (memchr(text, '\0', len))
-        return tc_refuse(r->mistake, place, "a text cannot have a NUL in it");
-    copy = tc_arena_text(&r->tree->arena, text, len);
-    if (!copy)
-        return out_of_memory(r);
-    *ret_text = copy;
+        return refuse_memory(r);
+    *ret_text = text;
     return 0;
 }
 
-static bool is_null(const char *text)
+static bool is_null(const struct reader *r, const char *text)
 {
     return !*text || !strcmp(text, "~") || !strcmp(text, "null") ||
-           !strcmp(text, "Null") || !strcmp(text, "NULL");
+           (r->limits->null_in_capitals &&
+            (!strcmp(text, "Null") || !strcmp(text, "NULL")));
 }
 
 /* Refuses a block that swallows a key: findings/libfyaml_block_swallows_key.sh */
-static int check_block(struct reader *r, struct tc_place place, unsigned indent)
+static int check_block(struct reader *r, const struct tc_yaml_node *node)
 {
+    struct tc_yaml_place place = node->key ? node->key_place : node->place;
+    size_t indent = node->key ? place.column : 1;
     const struct fy_mark *end = fy_event_end_mark(r->event);
     size_t stop = end && end->input_pos < r->len ? end->input_pos : r->len, at = 0;
     unsigned line = 1;
 
+    if (!r->limits->blocks)
+        return tc_yaml_refuse(r->error, event_place(r, node->place),
+                              "texts in blocks (| and >) are not used here: put it in "
+                              "quotes");
     while (at < stop) {
-        size_t blanks = strspn(r->text + at, " ");
         const char *newline = memchr(r->text + at, '\n', r->len - at);
-        char c = at + blanks < r->len ? r->text[at + blanks] : '\n';
+        size_t blanks = 0;
 
-        if (line > place.line && blanks < indent && at + blanks < stop && c != '\n' &&
-            c != '\r')
-            return tc_refuse(r->mistake, (struct tc_place){line, 1},
-                             "this line is not indented below the block's key");
+        while (at + blanks < stop && r->text[at + blanks] == ' ')
+            blanks++;
+        if (line > place.line && blanks < indent && at + blanks < stop &&
+            r->text[at + blanks] != '\n' && r->text[at + blanks] != '\r')
+            return tc_yaml_refuse(r->error, (struct tc_yaml_place){line, 1},
+                                  "this line is not indented below the block's key");
         if (!newline)
             break;
         at = (size_t)(newline - r->text) + 1;
@@ -175,48 +175,43 @@ static int check_block(struct reader *r, struct tc_place place, unsigned indent)
     return 0;
 }
 
-static int read_scalar(struct reader *r, struct tc_node *node)
+static int read_scalar(struct reader *r, struct tc_yaml_node *node)
 {
     struct fy_token *token = r->event->scalar.value;
     enum fy_scalar_style style = token ? fy_token_scalar_style(token) : FYSS_PLAIN;
     int error = 0;
 
     if (style == FYSS_LITERAL || style == FYSS_FOLDED)
-        error = check_block(r, node->key ? node->key_place : node->place,
-                            node->key ? node->key_place.column : 1);
+        error = check_block(r, node);
     if (error == 0)
         error = token_text(r, token, &node->text);
     if (error < 0)
         return error;
     node->quoted = style != FYSS_PLAIN;
-    node->kind =
-        !node->quoted && node->text && is_null(node->text) ? TC_TREE_NULL : TC_TREE_TEXT;
+    node->kind = !node->quoted && is_null(r, node->text) ? TC_YAML_NULL : TC_YAML_TEXT;
     return 0;
 }
 
 /* Counts nodes against the bound, those behind an alias as often as they are used. */
-static int count_nodes(struct reader *r, struct tc_place place, size_t n)
+static int count_nodes(struct reader *r, struct tc_yaml_place place, size_t n)
 {
-    if (n > TC_TREE_NODES_MAX - r->nodes)
-        return tc_refuse(r->mistake, place,
-                         "with its aliases written out the file has more than %d values: "
-                         "split it",
-                         TC_TREE_NODES_MAX);
+    if (n > r->limits->nodes - r->nodes)
+        return tc_yaml_refuse(r->error, place, "%s", r->limits->too_large);
     r->nodes += n;
     return 0;
 }
 
-static int new_child(struct reader *r, struct tc_node *parent, struct tc_node **last,
-                     struct tc_node **ret_child)
+static int new_child(struct reader *r, struct tc_yaml_node *parent,
+                     struct tc_yaml_node **last, struct tc_yaml_node **ret_child)
 {
-    struct tc_node *child;
+    struct tc_yaml_node *child;
     int error = count_nodes(r, event_place(r, parent->place), 1);
 
     if (error < 0)
         return error;
-    child = tc_arena_take(&r->tree->arena, sizeof(*child));
+    child = tc_arena_take(&r->yaml->arena, sizeof(*child));
     if (!child)
-        return out_of_memory(r);
+        return refuse_memory(r);
     child->weight = 1;
     if (*last)
         (*last)->next = child;
@@ -228,10 +223,16 @@ static int new_child(struct reader *r, struct tc_node *parent, struct tc_node **
     return 0;
 }
 
-/* What the anchor has is shared, not copied; its depth was checked where it stands. */
-static int read_alias(struct reader *r, struct tc_node *node)
+static int refuse_depth(struct reader *r, struct tc_yaml_place place)
 {
-    const struct tc_node *from;
+    return tc_yaml_refuse(r->error, place, "this is nested more than %u deep",
+                          (unsigned)r->limits->depth);
+}
+
+/* What the anchor has is shared, not copied. */
+static int read_alias(struct reader *r, unsigned depth, struct tc_yaml_node *node)
+{
+    const struct tc_yaml_node *from;
     size_t i = r->anchor_count;
     const char *name = NULL;
     int error = token_text(r, r->event->alias.anchor, &name);
@@ -241,26 +242,46 @@ static int read_alias(struct reader *r, struct tc_node *node)
     while (i > 0 && strcmp(r->anchors[i - 1].name, name))
         i--;
     if (i == 0)
-        return tc_refuse(r->mistake, node->place,
-                         "there is no anchor &%.64s before this alias", name);
+        return tc_yaml_refuse(r->error, node->place,
+                              "there is no anchor &%.64s before this alias", name);
     from = r->anchors[i - 1].node;
+    if (depth + from->height > r->limits->depth)
+        return refuse_depth(r, node->place);
     node->kind = from->kind;
     node->quoted = from->quoted;
+    node->height = from->height;
     node->text = from->text;
     node->count = from->count;
-    node->first = from->first;
     node->weight = from->weight;
+    node->first = from->first;
     return count_nodes(r, node->place, from->weight);
 }
 
-static int read_value(struct reader *r, unsigned depth, struct tc_node *node);
-
-static int read_list(struct reader *r, unsigned depth, struct tc_node *list)
+/* The parent's measures, of which the child's are part. */
+static void measure(struct tc_yaml_node *parent, const struct tc_yaml_node *child)
 {
-    struct tc_node *last = NULL, *item = NULL;
+    parent->weight += child->weight;
+    if (parent->height <= child->height)
+        parent->height = (unsigned short)(child->height + 1);
+}
+
+static int read_value(struct reader *r, unsigned depth, struct tc_yaml_node *node);
+
+static int check_tag(struct reader *r, struct tc_yaml_place place)
+{
+    if (!fy_event_get_tag_token(r->event))
+        return 0;
+    return tc_yaml_refuse(r->error, place,
+                          "tags, as in !!str, are not used here: leave it out");
+}
+
+static int read_list(struct reader *r, unsigned depth, struct tc_yaml_node *list)
+{
+    struct tc_yaml_node *last = NULL, *item = NULL;
     int error;
 
-    list->kind = TC_TREE_LIST;
+    list->kind = TC_YAML_LIST;
+    list->height = 1;
     while ((error = advance(r)) == 0 && r->event->type != FYET_SEQUENCE_END) {
         error = new_child(r, list, &last, &item);
         if (error < 0 || !item)
@@ -269,47 +290,50 @@ static int read_list(struct reader *r, unsigned depth, struct tc_node *list)
         error = read_value(r, depth + 1, item);
         if (error < 0)
             return error;
-        list->weight += item->weight;
+        measure(list, item);
     }
     return error;
 }
 
-static int read_key(struct reader *r, const struct tc_node *map, struct tc_node *child)
+static int read_key(struct reader *r, const struct tc_yaml_node *map,
+                    struct tc_yaml_node *child)
 {
-    struct tc_place place = event_place(r, map->place);
-    struct tc_node key = {.place = place};
-    const struct tc_node *same;
+    struct tc_yaml_place place = event_place(r, map->place);
+    struct tc_yaml_node key = {.place = place};
+    const struct tc_yaml_node *same;
     int error;
 
     if (r->event->type != FYET_SCALAR)
-        return tc_refuse(r->mistake, place, "a key must be a plain text");
-    error = read_scalar(r, &key);
+        return tc_yaml_refuse(r->error, place, "a key must be a plain text");
+    error = check_tag(r, place);
+    if (error == 0)
+        error = read_scalar(r, &key);
     if (error < 0)
         return error;
-    if (key.kind != TC_TREE_TEXT)
-        return tc_refuse(r->mistake, place, "there is no key before the colon");
-    same = tc_tree_get(map, key.text);
+    if (key.kind != TC_YAML_TEXT)
+        return tc_yaml_refuse(r->error, place, "there is no key before the colon");
+    same = tc_yaml_get(map, key.text);
     if (same)
-        return tc_refuse(r->mistake, place,
-                         "the key \"%.64s\" is already at line %u: keep one", key.text,
-                         same->key_place.line);
+        return tc_yaml_refuse(r->error, place,
+                              "the key \"%.64s\" is already at line %u: keep one",
+                              key.text, same->key_place.line);
     child->key = key.text;
     child->key_place = place;
     child->place = place;
     return 0;
 }
 
-static int read_map(struct reader *r, unsigned depth, struct tc_node *map)
+static int read_map(struct reader *r, unsigned depth, struct tc_yaml_node *map)
 {
-    struct tc_node *last = NULL, *child = NULL;
+    struct tc_yaml_node *last = NULL, *child = NULL;
     int error;
 
-    map->kind = TC_TREE_MAP;
+    map->kind = TC_YAML_MAP;
+    map->height = 1;
     while ((error = advance(r)) == 0 && r->event->type != FYET_MAPPING_END) {
-        if (map->count == TC_TREE_KEYS_MAX)
-            return tc_refuse(r->mistake, event_place(r, map->place),
-                             "this map has more than %d keys: split the rule",
-                             TC_TREE_KEYS_MAX);
+        if (map->count == TC_YAML_KEYS_MAX)
+            return tc_yaml_refuse(r->error, event_place(r, map->place), "%s",
+                                  r->limits->too_many_keys);
         error = new_child(r, map, &last, &child);
         if (error == 0 && child)
             error = read_key(r, map, child);
@@ -321,42 +345,38 @@ static int read_map(struct reader *r, unsigned depth, struct tc_node *map)
         error = read_value(r, depth + 1, child);
         if (error < 0)
             return error;
-        map->weight += child->weight;
+        measure(map, child);
     }
     return error;
 }
 
-static int add_anchor(struct reader *r, const char *name, const struct tc_node *node)
+static int add_anchor(struct reader *r, const char *name, const struct tc_yaml_node *node)
 {
-    if (r->anchor_count == TC_TREE_ANCHORS_MAX)
-        return tc_refuse(r->mistake, node->place, "there are more than %d anchors",
-                         TC_TREE_ANCHORS_MAX);
+    if (r->anchor_count == TC_YAML_ANCHORS_MAX)
+        return tc_yaml_refuse(r->error, node->place, "there are more than %d anchors",
+                              TC_YAML_ANCHORS_MAX);
     r->anchors[r->anchor_count].name = name;
     r->anchors[r->anchor_count++].node = node;
     return 0;
 }
 
 /* The value that begins with the event at hand; its last event is at hand afterwards. */
-static int read_value(struct reader *r, unsigned depth, struct tc_node *node)
+static int read_value(struct reader *r, unsigned depth, struct tc_yaml_node *node)
 {
     struct fy_token *anchor = fy_event_get_anchor_token(r->event);
     bool nests =
         r->event->type == FYET_SEQUENCE_START || r->event->type == FYET_MAPPING_START;
     const char *name = NULL;
-    int error = 0;
+    int error = check_tag(r, node->place);
 
-    if (fy_event_get_tag_token(r->event))
-        error = tc_refuse(r->mistake, node->place,
-                          "tags, as in !!str, are not used here: leave it out");
-    if (error == 0 && nests && depth >= TC_TREE_DEPTH_MAX)
-        error = tc_refuse(r->mistake, node->place, "this is nested more than %d deep",
-                          TC_TREE_DEPTH_MAX);
+    if (error == 0 && nests && depth >= r->limits->depth)
+        error = refuse_depth(r, node->place);
     if (error == 0 && anchor && r->event->type != FYET_ALIAS)
         error = token_text(r, anchor, &name);
     if (error < 0)
         return error;
     if (r->event->type == FYET_ALIAS)
-        error = read_alias(r, node);
+        error = read_alias(r, depth, node);
     else if (r->event->type == FYET_SEQUENCE_START)
         error = read_list(r, depth, node);
     else if (r->event->type == FYET_MAPPING_START)
@@ -364,43 +384,53 @@ static int read_value(struct reader *r, unsigned depth, struct tc_node *node)
     else if (r->event->type == FYET_SCALAR)
         error = read_scalar(r, node);
     else
-        error = tc_refuse(r->mistake, node->place, "a value is missing here");
+        error = tc_yaml_refuse(r->error, node->place, "a value is missing here");
     /* Only now: an alias to what it is itself part of finds nothing. */
     return error == 0 && name ? add_anchor(r, name, node) : error;
 }
 
-static int read_document(struct reader *r)
+static int read_document(struct reader *r, struct tc_yaml_node *root)
 {
-    struct tc_node *root;
-    int error;
+    int error = advance(r); /* past the start of the document */
 
-    if (r->tree->count == TC_TREE_DOCUMENTS_MAX)
-        return tc_refuse(r->mistake, event_place(r, (struct tc_place){1, 1}),
-                         "the file has more than %d documents", TC_TREE_DOCUMENTS_MAX);
-    root = tc_arena_take(&r->tree->arena, sizeof(*root));
-    if (!root)
-        return out_of_memory(r);
-    root->weight = 1;
-    root->place = event_place(r, (struct tc_place){1, 1});
-    error = advance(r); /* past the start of the document */
     if (error < 0)
         return error;
     root->place = event_place(r, root->place);
     r->anchor_count = 0;
     error = read_value(r, 0, root);
-    if (error == 0)
-        error = advance(r); /* to the end of the document */
-    if (error == 0)
-        r->tree->documents[r->tree->count++] = root;
-    return error;
+    return error == 0 ? advance(r) : error; /* to the end of the document */
 }
 
-static int read_stream(struct reader *r)
+static int refuse_document(struct reader *r, const struct tc_yaml_node *last)
 {
+    if (r->limits->documents == 1)
+        return tc_yaml_refuse(r->error, event_place(r, last->place),
+                              "a second document begins here: one file holds one");
+    return tc_yaml_refuse(r->error, event_place(r, start),
+                          "the file has more than %zu documents", r->limits->documents);
+}
+
+/* `root` is the first document's, and all there is of a file without any. */
+static int read_stream(struct reader *r, struct tc_yaml_node *root)
+{
+    size_t count = 0;
     int error = advance(r); /* to the start of the stream */
 
-    while (error == 0 && (error = advance(r)) == 0 && r->event->type != FYET_STREAM_END)
-        error = read_document(r);
+    while (error == 0 && (error = advance(r)) == 0 && r->event->type != FYET_STREAM_END) {
+        if (count++ == r->limits->documents)
+            return refuse_document(r, root);
+        if (count > 1) {
+            struct tc_yaml_node *next = tc_arena_take(&r->yaml->arena, sizeof(*next));
+
+            if (!next)
+                return refuse_memory(r);
+            *next = (struct tc_yaml_node){.weight = 1};
+            root->next = next;
+            root = next;
+        }
+        root->place = event_place(r, start);
+        error = read_document(r, root);
+    }
     return error;
 }
 
@@ -408,23 +438,26 @@ static int read_stream(struct reader *r)
  * libfyaml stops at the first NUL or wrong byte as if the text ended there, and would so
  * ignore the rest in silence.
  */
-static int check_bytes(const char *text, size_t len, struct tc_mistake *mistake)
+static int check_bytes(const struct reader *r)
 {
-    struct tc_place place = {1, 1};
+    struct tc_yaml_place place = start;
     size_t line_start = 0;
 
-    for (size_t i = 0; i <= len; i++) {
-        unsigned char c = i < len ? (unsigned char)text[i] : '\n';
+    if (r->len > r->limits->text_bytes)
+        return tc_yaml_refuse(r->error, place, "the file is larger than %zu MiB",
+                              r->limits->text_bytes >> 20);
+    for (size_t i = 0; i <= r->len; i++) {
+        unsigned char c = i < r->len ? (unsigned char)r->text[i] : '\n';
 
         place.column = (unsigned)(i - line_start) + 1;
         if ((c < ' ' && c != '\n' && c != '\r' && c != '\t') || c == 0x7f)
-            return tc_refuse(mistake, place, "the byte 0x%02x cannot be in a YAML file",
-                             c);
+            return tc_yaml_refuse(r->error, place,
+                                  "the byte 0x%02x cannot be in a YAML file", c);
         if (c != '\n')
             continue;
-        if (!tocsin_utf8_valid(text + line_start, i - line_start)) {
+        if (!tocsin_utf8_valid(r->text + line_start, i - line_start)) {
             place.column = 1;
-            return tc_refuse(mistake, place, "this line is not valid UTF-8");
+            return tc_yaml_refuse(r->error, place, "this line is not valid UTF-8");
         }
         place.line++;
         line_start = i + 1;
@@ -432,7 +465,7 @@ static int check_bytes(const char *text, size_t len, struct tc_mistake *mistake)
     return 0;
 }
 
-static int parse(struct reader *r)
+static int parse(struct reader *r, struct tc_yaml_node *root)
 {
     struct fy_diag_cfg diag_cfg;
     struct fy_parse_cfg cfg = {
@@ -451,7 +484,7 @@ static int parse(struct reader *r)
     r->parser = fy_parser_create(&cfg);
     if (!r->parser || fy_parser_set_string(r->parser, r->text, r->len) != 0)
         goto out;
-    error = read_stream(r);
+    error = read_stream(r, root);
 
 out:
     fy_parser_event_free(r->parser, r->event);
@@ -460,86 +493,43 @@ out:
     return error;
 }
 
-int tc_tree_parse(const char *text, size_t len, struct tc_tree *ret_tree,
-                  struct tc_mistake *mistake)
+int tc_yaml_parse(const char *name, const char *text, size_t len,
+                  const struct tc_yaml_limits *limits, struct tc_yaml **ret_yaml,
+                  struct tc_yaml_error *error)
 {
-    struct tc_tree tree = {.arena = {.limit = TC_TREE_BYTES_MAX}};
-    struct reader reader = {.tree = &tree, .len = len, .mistake = mistake};
-    int error = check_bytes(text, len, mistake);
+    struct tc_yaml *yaml = calloc(1, sizeof(*yaml));
+    struct reader reader = {
+        .yaml = yaml, .limits = limits, .text = text, .len = len, .error = error};
+    struct tc_yaml_node *root;
+    int r = -ENOMEM;
 
-    if (error < 0)
-        return error;
-    error = -ENOMEM;
-    /* A NUL behind it, for the functions of string.h. */
-    reader.text = tc_arena_text(&tree.arena, text, len);
-    tree.documents =
-        tc_arena_take(&tree.arena, TC_TREE_DOCUMENTS_MAX * sizeof(*tree.documents));
-    if (reader.text && tree.documents)
-        error = len ? parse(&reader) : 0;
-    if (error < 0)
-        tc_tree_done(&tree);
-    else
-        *ret_tree = tree;
-    return error;
+    tc_yaml_refuse(error, start, "out of memory");
+    if (!yaml)
+        return r;
+    yaml->arena.limit = limits->arena_bytes;
+    yaml->name = tc_arena_text(&yaml->arena, name, strlen(name));
+    root = tc_arena_take(&yaml->arena, sizeof(*root));
+    if (!yaml->name || !root)
+        goto out;
+    *root = (struct tc_yaml_node){.weight = 1, .place = start};
+    yaml->documents = root;
+    r = check_bytes(&reader);
+    if (r == 0)
+        r = parse(&reader, root);
+    if (r < 0)
+        goto out;
+    *ret_yaml = yaml;
+    yaml = NULL;
+
+out:
+    tc_yaml_free(yaml);
+    return r;
 }
 
-void tc_tree_done(struct tc_tree *tree)
+void tc_yaml_free(struct tc_yaml *yaml)
 {
-    tc_arena_done(&tree->arena);
-    tree->count = 0;
-}
-
-const struct tc_node *tc_tree_get(const struct tc_node *map, const char *key)
-{
-    for (const struct tc_node *at = map->first; at; at = at->next)
-        if (at->key && !strcmp(at->key, key))
-            return at;
-    return NULL;
-}
-
-static struct tc_node *append_copy(struct tc_tree *tree, struct tc_node *map,
-                                   struct tc_node *last, const struct tc_node *from)
-{
-    struct tc_node *copy = tc_arena_take(&tree->arena, sizeof(*copy));
-
-    if (!copy)
-        return NULL;
-    *copy = *from;
-    copy->next = NULL;
-    if (last)
-        last->next = copy;
-    else
-        map->first = copy;
-    map->count++;
-    return copy;
-}
-
-const struct tc_node *tc_tree_merge(struct tc_tree *tree, const struct tc_node *under,
-                                    const struct tc_node *over)
-{
-    struct tc_node *map = tc_arena_take(&tree->arena, sizeof(*map)), *last = NULL;
-    const struct tc_node *other, *both;
-
-    if (!map)
-        return NULL;
-    *map = *over;
-    map->first = NULL;
-    map->count = 0;
-    for (const struct tc_node *at = under->first; at; at = at->next) {
-        other = tc_tree_get(over, at->key);
-        both = other ? other : at;
-        if (other && other->kind == TC_TREE_MAP && at->kind == TC_TREE_MAP)
-            both = tc_tree_merge(tree, at, other);
-        last = both ? append_copy(tree, map, last, both) : NULL;
-        if (!last)
-            return NULL;
-    }
-    for (const struct tc_node *at = over->first; at; at = at->next) {
-        if (tc_tree_get(under, at->key))
-            continue;
-        last = append_copy(tree, map, last, at);
-        if (!last)
-            return NULL;
-    }
-    return map;
+    if (!yaml)
+        return;
+    tc_arena_done(&yaml->arena);
+    free(yaml);
 }

@@ -23,13 +23,13 @@ struct variants {
 struct item {
     struct tc_reading *r;
     const struct tc_plan *plan;
-    const struct tc_node *node; /* the value */
+    const struct tc_yaml_node *node; /* the value */
     uint32_t field;
 };
 
 static int refuse(const struct item *item, const char *text)
 {
-    return tc_refuse(item->r->mistake, item->node->place, "%s", text);
+    return tc_yaml_refuse(item->r->error, item->node->place, "%s", text);
 }
 
 /* ---- Values as YAML has them (1.2, the core schema) ---- */
@@ -70,7 +70,7 @@ static bool read_truth(const char *text, bool *ret)
 /* The value's text; a number without quotes as it is usually written. */
 static int value_text(const struct item *item, const char **ret_text)
 {
-    const struct tc_node *node = item->node;
+    const struct tc_yaml_node *node = item->node;
     char number[NUMBER_TEXT_MAX];
     long long whole;
 
@@ -373,9 +373,9 @@ static int regex_atom(const struct item *item, struct tc_exprs *list)
     pcre2_compile_context_free(context);
     if (!atom.code) {
         pcre2_get_error_message(code, message, sizeof(message));
-        return tc_refuse(item->r->mistake, item->node->place,
-                         "the regular expression is wrong at its character %zu: %s",
-                         (size_t)offset + 1, (char *)message);
+        return tc_yaml_refuse(item->r->error, item->node->place,
+                              "the regular expression is wrong at its character %zu: %s",
+                              (size_t)offset + 1, (char *)message);
     }
     /* Where no code may be made at run time it is interpreted, and slower. */
     if (jit_is_right(text))
@@ -473,9 +473,9 @@ static int value_read(const struct item *item, const struct tc_expr **ret_expr)
     struct tc_exprs list = {0};
     int error = -EINVAL;
 
-    if (item->node->kind == TC_TREE_NULL)
+    if (item->node->kind == TC_YAML_NULL)
         error = null_atom(item, &list);
-    else if (item->node->kind != TC_TREE_TEXT)
+    else if (item->node->kind != TC_YAML_TEXT)
         error = refuse(item, "a value is a text, a number, true, false or null");
     else if (item->plan->kind == TC_ATOM_TEXT)
         error = text_atoms(item, &list);
@@ -494,7 +494,7 @@ static int value_read(const struct item *item, const struct tc_expr **ret_expr)
     return error;
 }
 
-static int list_read(struct item *item, const struct tc_node *values,
+static int list_read(struct item *item, const struct tc_yaml_node *values,
                      struct tc_exprs *list)
 {
     const struct tc_expr *expr;
@@ -505,9 +505,9 @@ static int list_read(struct item *item, const struct tc_node *values,
         return refuse(item, "this list of values is empty: give one, or take it out");
     if (item->plan->kind == TC_ATOM_EXISTS)
         return refuse(item, "exists needs true or false, not a list");
-    for (const struct tc_node *at = values->first; error == 0 && at; at = at->next) {
+    for (const struct tc_yaml_node *at = values->first; error == 0 && at; at = at->next) {
         item->node = at;
-        if (at->kind == TC_TREE_NULL)
+        if (at->kind == TC_YAML_NULL)
             return refuse(item, "null cannot stand in a list: give it a selection of "
                                 "its own");
         error = value_read(item, &expr);
@@ -517,7 +517,7 @@ static int list_read(struct item *item, const struct tc_node *values,
     return error;
 }
 
-int tc_item_read(struct tc_reading *r, const struct tc_node *child,
+int tc_item_read(struct tc_reading *r, const struct tc_yaml_node *child,
                  const struct tc_expr **ret_expr)
 {
     struct tc_plan plan;
@@ -526,15 +526,15 @@ int tc_item_read(struct tc_reading *r, const struct tc_node *child,
     const struct tc_expr *expr = NULL;
     int error;
 
-    error = tc_plan_read(r->arena, child->key, child->key_place, &plan, r->mistake);
+    error = tc_plan_read(r->arena, child->key, child->key_place, &plan, r->error);
     if (error == 0)
         error = tc_set_field(r->set, plan.field, &item.field);
     if (error < 0)
         return error;
-    if (plan.all && (child->kind != TC_TREE_LIST || child->count < 2))
-        return tc_refuse(r->mistake, child->key_place,
-                         "all needs a list of two values or more: leave it out");
-    if (child->kind == TC_TREE_LIST) {
+    if (plan.all && (child->kind != TC_YAML_LIST || child->count < 2))
+        return tc_yaml_refuse(r->error, child->key_place,
+                              "all needs a list of two values or more: leave it out");
+    if (child->kind == TC_YAML_LIST) {
         error = list_read(&item, child, &list);
         if (error == 0)
             error = tc_exprs_join(r->set, plan.all ? TC_OP_AND : TC_OP_OR, &list, &expr);
@@ -548,7 +548,7 @@ int tc_item_read(struct tc_reading *r, const struct tc_node *child,
     return error;
 }
 
-int tc_keyword_read(struct tc_reading *r, const struct tc_node *text,
+int tc_keyword_read(struct tc_reading *r, const struct tc_yaml_node *text,
                     const struct tc_expr **ret_expr)
 {
     const struct tc_plan plan = {.field = ""};

@@ -60,7 +60,7 @@ static bool find_rule(const struct linker *l, const char *name, uint32_t *ret_ru
 
 static void say(const struct linker *l, const struct tc_rule *rule, const char *text)
 {
-    l->problem(l->arg, rule->info.file, (struct tc_place){rule->line, rule->column},
+    l->problem(l->arg, rule->info.file, (struct tc_yaml_place){rule->line, rule->column},
                rule->info.id, false, text);
 }
 

@@ -38,7 +38,7 @@ struct tc_plan {
     size_t modifiers; /* how many were given */
 };
 
-int tc_plan_read(struct tc_arena *arena, const char *key, struct tc_place place,
-                 struct tc_plan *ret_plan, struct tc_mistake *mistake);
+int tc_plan_read(struct tc_arena *arena, const char *key, struct tc_yaml_place place,
+                 struct tc_plan *ret_plan, struct tc_yaml_error *refusal);
 
 #endif
