@@ -48,6 +48,20 @@ static bool opens_with_sign(const struct fy_event *event)
     return style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
 }
 
+/* A value or a line of --- that is not written. libfyaml gives it a mark since 0.8. */
+static bool is_absent(const struct fy_event *event)
+{
+    struct fy_token *token;
+
+    if (event->type == FYET_DOCUMENT_START)
+        return event->document_start.implicit;
+    if (event->type != FYET_SCALAR)
+        return false;
+    token = event->scalar.value;
+    return !token || (fy_token_scalar_style(token) == FYSS_PLAIN &&
+                      fy_token_get_text_length(token) == 0);
+}
+
 /* Where the event at hand begins; `other` when it has nothing in the text. */
 static struct tc_yaml_place event_place(const struct reader *r,
                                         struct tc_yaml_place other)
@@ -55,7 +69,7 @@ static struct tc_yaml_place event_place(const struct reader *r,
     const struct fy_mark *mark = fy_event_start_mark(r->event);
     struct tc_yaml_place place;
 
-    if (!mark)
+    if (!mark || is_absent(r->event))
         return other;
     place.line = (unsigned)mark->line + 1;
     place.column = (unsigned)mark->column + 1;

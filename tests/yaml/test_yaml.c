@@ -152,6 +152,11 @@ static void yaml_knows_the_place_of_every_node(void **state)
                "1:1 {1:1 a: 1:4 1, 2:1 bb: 3:3 [3:5 'x', 4:5 {4:6 c: 4:9 'y', "
                "4:14 d: 4:20 [4:21 z]}], 5:1 f: 5:4 [4:21 z]}",
                true);
+    /* What is not there has the place of what it is missing from. */
+    check_read("a:\nb: {c: , d: &e }\nf: [g, ~]\nh:\n  -\n  - &i\n",
+               "1:1 {1:1 a: 1:1 ~, 2:1 b: 2:4 {2:5 c: 2:5 ~, 2:10 d: 2:10 ~}, "
+               "3:1 f: 3:4 [3:5 g, 3:8 ~], 4:1 h: 5:3 [5:3 ~, 5:3 ~]}",
+               true);
     check_read("--- a\n--- # none\n---\n  b\n", "1:5 a | 2:1 ~ | 4:3 b", true);
 }
 

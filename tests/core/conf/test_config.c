@@ -148,6 +148,10 @@ static void config_says_what_a_value_should_have_been(void **state)
     static const struct refusal cases[] = {
         {"mode: blok\n", "1:7", "mode: \"blok\" is not one of block, passive"},
         {"mode:\n", "1:1", "there is no value"},
+        {"approval: {timeout: , bridge: true}\n", "1:12", "there is no value"},
+        {"log:\n  level: # none\n", "2:3", "there is no value"},
+        {"exclusions:\n  -\n", "2:3", "an exclusion must be a map of keys"},
+        {"mode: !!str\n", "1:1", "tags"},
         {"mode: ~\n", "1:7", "there is no value"},
         {"mode: [block]\n", "1:7", "must be one value, not a list"},
         {"mode: {a: b}\n", "1:7", "must be one value, not a map"},
