@@ -53,7 +53,7 @@ char *tc_quoted_text(struct tc_arena *arena, const char *raw, size_t len)
         /* One end is a blank; of several the first is nothing. */
         if (ends == 1)
             text[out++] = ' ';
-        else
+        else if (ends > 1)
             memset(text + out, '\n', ends - 1);
         out += ends - 1;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: YAML's texts in single quotes, where libfyaml reads them wrongly
- * (findings/libfyaml_quotes.sh). Pure.
+ * (findings/libfyaml_quotes.sh); of what it reads rightly it makes the same. Pure.
  */
 #ifndef TC_YAML_QUOTED_H
 #define TC_YAML_QUOTED_H
