@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: a configuration's life and what is asked of it. How files become one is in
- * config_files.c and config_apply.c, the agent's own keys in config_keys.c, the way back
- * to YAML in config_show.c, what is different in another one in config_changes.c.
+ * config_files.c, config_yaml.c and config_apply.c, the agent's own keys in
+ * config_keys.c, the way back to YAML in config_show.c, what is different in another one
+ * in config_changes.c.
  */
 #include "core/conf/config.h"
 
@@ -86,7 +87,7 @@ int tc_config_read_text(const char *name, const char *text, struct tc_config **r
         snprintf(why, 256, "%.200s:1:1: out of memory", name);
         return r;
     }
-    r = tc_yaml_parse(name, text, strlen(text), &yaml, why);
+    r = tc_config_parse(name, text, strlen(text), &yaml, why);
     if (r == 0) {
         r = tc_config_apply(config, yaml, why);
         if (r < 0)
@@ -135,13 +136,13 @@ static int refuse_setting(const struct tc_config_setting *setting,
         for (size_t i = 0; (option = tc_option_table_at(tables[t], i)); i++)
             tc_nearest_offer(&nearest, option->name);
     if (nearest.best)
-        return tc_yaml_refuse(setting->yaml, setting->node->key_place, why,
-                              "unknown key \"%.64s\"; did you mean \"%s\"?", key,
-                              nearest.best);
-    return tc_yaml_refuse(setting->yaml, setting->node->key_place, why,
-                          "unknown key \"%.64s\"; `tocsin plugin info` lists those of "
-                          "the plugin",
-                          key);
+        return tc_config_refuse(setting->yaml, setting->node->key_place, why,
+                                "unknown key \"%.64s\"; did you mean \"%s\"?", key,
+                                nearest.best);
+    return tc_config_refuse(setting->yaml, setting->node->key_place, why,
+                            "unknown key \"%.64s\"; `tocsin plugin info` lists those of "
+                            "the plugin",
+                            key);
 }
 
 static bool is_fallback(const struct tc_config *config, const char *name)

@@ -44,11 +44,11 @@ static int set_list(struct tc_options *options, const char *key,
         return refuse_memory(why);
     for (const struct tc_yaml_node *at = node->first; at && r == 0; at = at->next) {
         if (at->kind != TC_YAML_TEXT) {
-            r = tc_yaml_refuse(yaml, at->place, why,
-                               "%s: item %zu of the list must be a text, not %s", key,
-                               count + 1, kind_name(at));
+            r = tc_config_refuse(yaml, at->place, why,
+                                 "%s: item %zu of the list must be a text, not %s", key,
+                                 count + 1, kind_name(at));
         } else if (tc_config_check_text(key, at->text, reason) < 0) {
-            r = tc_yaml_refuse(yaml, at->place, why, "%s", reason);
+            r = tc_config_refuse(yaml, at->place, why, "%s", reason);
         } else {
             items[count++] = at->text;
         }
@@ -56,7 +56,7 @@ static int set_list(struct tc_options *options, const char *key,
     if (r == 0) {
         r = tc_options_set_list(options, key, items, count, reason);
         if (r == -EINVAL)
-            tc_yaml_refuse(yaml, node->place, why, "%s", reason);
+            tc_config_refuse(yaml, node->place, why, "%s", reason);
         else if (r < 0)
             refuse_memory(why);
     }
@@ -74,34 +74,34 @@ int tc_config_set(struct tc_options *options, const char *key, const struct tc_y
     if (!option)
         return -ENOENT;
     if (node->kind == TC_YAML_NULL)
-        return tc_yaml_refuse(yaml, node->place, why,
-                              "%s: there is no value; leave the key out for the default",
-                              key);
+        return tc_config_refuse(
+            yaml, node->place, why,
+            "%s: there is no value; leave the key out for the default", key);
     if (node->kind == TC_YAML_LIST)
         return set_list(options, key, yaml, node, why);
     if (node->kind == TC_YAML_MAP)
-        return tc_yaml_refuse(yaml, node->place, why, "%s: must be %s, not a map", key,
-                              option->type == TOCSIN_OPTION_LIST ? "a list"
-                                                                 : "one value");
+        return tc_config_refuse(yaml, node->place, why, "%s: must be %s, not a map", key,
+                                option->type == TOCSIN_OPTION_LIST ? "a list"
+                                                                   : "one value");
     /* YAML 1.2: what is in quotes is a text, whatever it looks like. */
     if (node->quoted &&
         (option->type == TOCSIN_OPTION_BOOL || option->type == TOCSIN_OPTION_INT))
-        return tc_yaml_refuse(yaml, node->place, why,
-                              "%s: in quotes this is a text: write %.64s without them",
-                              key, node->text);
+        return tc_config_refuse(yaml, node->place, why,
+                                "%s: in quotes this is a text: write %.64s without them",
+                                key, node->text);
     r = tc_options_set(options, key, node->text, reason);
     if (r == 0)
         r = tc_config_check_text(key, node->text, reason);
     if (r == -EINVAL)
-        return tc_yaml_refuse(yaml, node->place, why, "%s", reason);
+        return tc_config_refuse(yaml, node->place, why, "%s", reason);
     return r < 0 ? refuse_memory(why) : 0;
 }
 
 static int refuse_not_map(const struct tc_yaml *yaml, const struct tc_yaml_node *node,
                           const char *what, char why[256])
 {
-    return tc_yaml_refuse(yaml, node->place, why, "%s must be a map of keys, not %s",
-                          what, kind_name(node));
+    return tc_config_refuse(yaml, node->place, why, "%s must be a map of keys, not %s",
+                            what, kind_name(node));
 }
 
 /* ---- The agent's own keys ---- */
@@ -150,19 +150,19 @@ static int refuse_unknown(const struct tc_yaml *yaml, const char *section,
     for (const char *const *s = tc_config_sections(); *s && !*section; s++)
         tc_nearest_offer(&nearest, *s);
     if (strchr(node->key, '.'))
-        return tc_yaml_refuse(yaml, node->key_place, why,
-                              "unknown key \"%.64s\": write a dot as a map within a map",
-                              node->key);
+        return tc_config_refuse(
+            yaml, node->key_place, why,
+            "unknown key \"%.64s\": write a dot as a map within a map", node->key);
     if (nearest.best)
-        return tc_yaml_refuse(yaml, node->key_place, why,
-                              "unknown key \"%s%s%.64s\"; did you mean \"%s\"?", section,
-                              dot, node->key, nearest.best);
+        return tc_config_refuse(yaml, node->key_place, why,
+                                "unknown key \"%s%s%.64s\"; did you mean \"%s\"?",
+                                section, dot, node->key, nearest.best);
     if (home)
-        return tc_yaml_refuse(yaml, node->key_place, why,
-                              "unknown key \"%s%s%.64s\"; it belongs under \"%s:\"",
-                              section, dot, node->key, home);
-    return tc_yaml_refuse(yaml, node->key_place, why, "unknown key \"%s%s%.64s\"",
-                          section, dot, node->key);
+        return tc_config_refuse(yaml, node->key_place, why,
+                                "unknown key \"%s%s%.64s\"; it belongs under \"%s:\"",
+                                section, dot, node->key, home);
+    return tc_config_refuse(yaml, node->key_place, why, "unknown key \"%s%s%.64s\"",
+                            section, dot, node->key);
 }
 
 static int apply_section(struct tc_config *config, const struct tc_yaml *yaml,
@@ -198,19 +198,21 @@ static int read_exclusion_key(const struct tc_yaml *yaml, const struct tc_yaml_n
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         tc_nearest_offer(&nearest, known[i]);
     if (!nearest.best || nearest.distance)
-        return tc_yaml_refuse(yaml, at->key_place, why,
-                              "unknown key \"%.64s\": an exclusion has path or process, "
-                              "scope and reason",
-                              at->key);
+        return tc_config_refuse(
+            yaml, at->key_place, why,
+            "unknown key \"%.64s\": an exclusion has path or process, "
+            "scope and reason",
+            at->key);
     if (at->kind != TC_YAML_TEXT || !*at->text)
-        return tc_yaml_refuse(yaml, at->place, why, "%s: must be one text", at->key);
+        return tc_config_refuse(yaml, at->place, why, "%s: must be one text", at->key);
     if (!strcmp(at->key, "scope")) {
         entry->scope = at->text;
     } else if (!strcmp(at->key, "reason")) {
         entry->reason = at->text;
     } else if (entry->pattern) {
-        return tc_yaml_refuse(yaml, at->key_place, why,
-                              "an exclusion has either a path or a process: make it two");
+        return tc_config_refuse(
+            yaml, at->key_place, why,
+            "an exclusion has either a path or a process: make it two");
     } else {
         entry->pattern = at->text;
         entry->by_process = process;
@@ -232,15 +234,15 @@ static int add_exclusion(struct tc_exclusions *exclusions, const struct tc_yaml 
     if (r < 0)
         return r;
     if (!entry.pattern)
-        return tc_yaml_refuse(yaml, node->place, why,
-                              "an exclusion must have a path or a process");
+        return tc_config_refuse(yaml, node->place, why,
+                                "an exclusion must have a path or a process");
     if (strcmp(entry.scope, TC_EXCLUSION_ALL) && !tc_config_is_plugin_name(entry.scope))
-        return tc_yaml_refuse(yaml, tc_yaml_get(node, "scope")->place, why,
-                              "scope: \"%.64s\" must be all or the name of a plugin",
-                              entry.scope);
+        return tc_config_refuse(yaml, tc_yaml_get(node, "scope")->place, why,
+                                "scope: \"%.64s\" must be all or the name of a plugin",
+                                entry.scope);
     r = tc_exclusions_add(exclusions, &entry, reason);
     if (r == -EINVAL)
-        return tc_yaml_refuse(
+        return tc_config_refuse(
             yaml, tc_yaml_get(node, entry.by_process ? "process" : "path")->place, why,
             "%s: %s", entry.by_process ? "process" : "path", reason);
     return r < 0 ? refuse_memory(why) : 0;
@@ -253,8 +255,8 @@ static int apply_exclusions(struct tc_config *config, const struct tc_yaml *yaml
     int r;
 
     if (node->kind != TC_YAML_LIST && node->kind != TC_YAML_NULL)
-        return tc_yaml_refuse(yaml, node->place, why,
-                              "exclusions must be a list, as in [{path: \"/srv/**\"}]");
+        return tc_config_refuse(yaml, node->place, why,
+                                "exclusions must be a list, as in [{path: \"/srv/**\"}]");
     r = tc_exclusions_new(&exclusions);
     if (r < 0)
         return refuse_memory(why);
@@ -332,7 +334,7 @@ static int set_place(struct tc_config_plugin *plugin, const struct tc_yaml *yaml
 {
     char *place;
 
-    if (asprintf(&place, "%s:%u:%u", tc_yaml_name(yaml), node->key_place.line,
+    if (asprintf(&place, "%s:%u:%u", yaml->name, node->key_place.line,
                  node->key_place.column) < 0)
         return -ENOMEM;
     free(plugin->place);
@@ -347,17 +349,18 @@ static int apply_plugin_key(struct tc_config_plugin *plugin, const struct tc_yam
 
     if (r == -ENOENT) {
         if (plugin->setting_count == TC_CONFIG_SETTINGS_MAX)
-            return tc_yaml_refuse(yaml, node->key_place, why,
-                                  "the section of a plugin has more than %d keys",
-                                  TC_CONFIG_SETTINGS_MAX);
+            return tc_config_refuse(yaml, node->key_place, why,
+                                    "the section of a plugin has more than %d keys",
+                                    TC_CONFIG_SETTINGS_MAX);
         r = add_setting(plugin, yaml, node);
         return r < 0 ? refuse_memory(why) : 0;
     }
     if (r == 0 && !strcmp(node->key, "isolate") &&
         tc_options_bool(plugin->common, "isolate"))
-        return tc_yaml_refuse(yaml, node->place, why,
-                              "isolate: this version cannot run a plugin in a process of "
-                              "its own: write false or leave it out");
+        return tc_config_refuse(
+            yaml, node->place, why,
+            "isolate: this version cannot run a plugin in a process of "
+            "its own: write false or leave it out");
     return r;
 }
 
@@ -368,16 +371,17 @@ static int apply_plugin(struct tc_config *config, const struct tc_yaml *yaml,
     int r = 0;
 
     if (!tc_config_is_plugin_name(node->key))
-        return tc_yaml_refuse(yaml, node->key_place, why,
-                              "\"%.64s\" cannot be a plugin's name: 1 to %d lower-case "
-                              "letters, digits and underscores, a letter first, and not "
-                              "all",
-                              node->key, TC_PLUGIN_NAME_BYTES_MAX);
+        return tc_config_refuse(
+            yaml, node->key_place, why,
+            "\"%.64s\" cannot be a plugin's name: 1 to %d lower-case "
+            "letters, digits and underscores, a letter first, and not "
+            "all",
+            node->key, TC_PLUGIN_NAME_BYTES_MAX);
     if (node->kind != TC_YAML_NULL && node->kind != TC_YAML_MAP)
         return refuse_not_map(yaml, node, node->key, why);
     if (!plugin && config->plugin_count == TC_CONFIG_PLUGINS_MAX)
-        return tc_yaml_refuse(yaml, node->key_place, why,
-                              "there are more than %d plugins", TC_CONFIG_PLUGINS_MAX);
+        return tc_config_refuse(yaml, node->key_place, why,
+                                "there are more than %d plugins", TC_CONFIG_PLUGINS_MAX);
     if (!plugin)
         r = add_plugin(config, node->key, &plugin);
     if (r == 0)
@@ -431,7 +435,7 @@ static int apply_top(struct tc_config *config, const struct tc_yaml *yaml,
 
 int tc_config_apply(struct tc_config *config, struct tc_yaml *yaml, char why[256])
 {
-    const struct tc_yaml_node *root = tc_yaml_root(yaml);
+    const struct tc_yaml_node *root = yaml->documents;
     struct tc_yaml **files;
     int r = 0;
 
@@ -458,10 +462,10 @@ int tc_config_check_whole(const struct tc_config *config, char why[256])
 
         if (scope && strcmp(scope->text, TC_EXCLUSION_ALL) &&
             !get_plugin(config, scope->text))
-            return tc_yaml_refuse(from->yaml, scope->place, why,
-                                  "scope: \"%s\" is not among the plugins of this "
-                                  "configuration",
-                                  scope->text);
+            return tc_config_refuse(from->yaml, scope->place, why,
+                                    "scope: \"%s\" is not among the plugins of this "
+                                    "configuration",
+                                    scope->text);
     }
     return 0;
 }

@@ -35,7 +35,7 @@ static int check_file(const char *path, int fd, char why[256])
     /* Whoever may write it chooses what root loads. */
     if (st.st_mode & S_IWOTH)
         return refuse(path, -EINVAL, "everybody may write this file: chmod o-w it", why);
-    if (st.st_size > TC_YAML_TEXT_BYTES_MAX)
+    if (st.st_size > TC_CONFIG_TEXT_BYTES_MAX)
         return refuse(path, -EINVAL, "the file is larger than 1 MiB", why);
     return 0;
 }
@@ -54,12 +54,12 @@ static int apply_file(struct tc_config *config, const char *path, char why[256])
     r = check_file(path, fd, why);
     if (r < 0)
         goto out;
-    r = tc_machine_read_all(fd, TC_YAML_TEXT_BYTES_MAX + 1, &text, &len);
+    r = tc_machine_read_all(fd, TC_CONFIG_TEXT_BYTES_MAX + 1, &text, &len);
     if (r < 0) {
         refuse(path, r, strerror(-r), why);
         goto out;
     }
-    r = tc_yaml_parse(path, text, len, &yaml, why);
+    r = tc_config_parse(path, text, len, &yaml, why);
     if (r == 0)
         r = tc_config_apply(config, yaml, why);
     if (r == 0)

@@ -8,8 +8,9 @@
 
 #include "core/conf/config.h"
 #include "core/conf/exclusions.h"
-#include "core/conf/yaml.h"
+#include "yaml/yaml.h"
 
+#define TC_CONFIG_TEXT_BYTES_MAX (1 << 20)    /* of one file */
 #define TC_CONFIG_FILES_MAX 256               /* with those of conf.d */
 #define TC_CONFIG_PLUGINS_MAX 64              /* each may be a voter, one bit of 64 */
 #define TC_CONFIG_SETTINGS_MAX TC_OPTIONS_MAX /* in one plugin's section */
@@ -53,6 +54,20 @@ const char *const *tc_config_sections(void);
  */
 int tc_config_check_text(const char *key, const char *text, char why[256]);
 bool tc_config_is_plugin_name(const char *name);
+
+/* config_yaml.c */
+
+/*
+ * Parses one file. `name` stands for it in every sentence. -EINVAL, -ENOMEM and why,
+ * which begins "name:line:column: ". The tree is for tc_yaml_free().
+ */
+int tc_config_parse(const char *name, const char *text, size_t len,
+                    struct tc_yaml **ret_yaml, char why[256]);
+
+/* Writes the place and the sentence into `why`, made printable. Returns -EINVAL. */
+int tc_config_refuse(const struct tc_yaml *yaml, struct tc_yaml_place place,
+                     char why[256], const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* config_apply.c */
 

@@ -6,9 +6,9 @@
 #include <tocsin/event.h>
 #include <wctype.h>
 
-static struct tc_pattern new_pattern(struct tc_pool *pool, size_t room)
+static struct tc_pattern new_pattern(struct tc_arena *arena, size_t room)
 {
-    return (struct tc_pattern){tc_pool_take(pool, (room + 1) * sizeof(uint16_t)), 0};
+    return (struct tc_pattern){tc_arena_take(arena, (room + 1) * sizeof(uint16_t)), 0};
 }
 
 static bool is_wildcard(char c)
@@ -20,9 +20,9 @@ static bool is_wildcard(char c)
  * The specification's table: a backslash before * ? or \ takes its meaning away; any
  * other is itself. So `\\*` is a backslash and a wildcard, and `\\\` are two backslashes.
  */
-struct tc_pattern tc_pattern_parse(struct tc_pool *pool, const char *text, size_t len)
+struct tc_pattern tc_pattern_parse(struct tc_arena *arena, const char *text, size_t len)
 {
-    struct tc_pattern p = new_pattern(pool, len);
+    struct tc_pattern p = new_pattern(arena, len);
 
     for (size_t i = 0; p.units && i < len; i++) {
         unsigned char c = (unsigned char)text[i];
@@ -37,20 +37,20 @@ struct tc_pattern tc_pattern_parse(struct tc_pool *pool, const char *text, size_
     return p;
 }
 
-struct tc_pattern tc_pattern_plain(struct tc_pool *pool, const void *bytes, size_t len)
+struct tc_pattern tc_pattern_plain(struct tc_arena *arena, const void *bytes, size_t len)
 {
     const unsigned char *from = bytes;
-    struct tc_pattern p = new_pattern(pool, len);
+    struct tc_pattern p = new_pattern(arena, len);
 
     for (size_t i = 0; p.units && i < len; i++)
         p.units[p.len++] = from[i];
     return p;
 }
 
-struct tc_pattern tc_pattern_join(struct tc_pool *pool, struct tc_pattern a,
+struct tc_pattern tc_pattern_join(struct tc_arena *arena, struct tc_pattern a,
                                   struct tc_pattern b)
 {
-    struct tc_pattern p = new_pattern(pool, a.len + b.len);
+    struct tc_pattern p = new_pattern(arena, a.len + b.len);
 
     if (!p.units || !a.units || !b.units)
         return (struct tc_pattern){NULL, 0};
@@ -60,10 +60,10 @@ struct tc_pattern tc_pattern_join(struct tc_pool *pool, struct tc_pattern a,
     return p;
 }
 
-struct tc_pattern tc_pattern_wrap(struct tc_pool *pool, struct tc_pattern p, bool before,
-                                  bool after)
+struct tc_pattern tc_pattern_wrap(struct tc_arena *arena, struct tc_pattern p,
+                                  bool before, bool after)
 {
-    struct tc_pattern wrapped = new_pattern(pool, p.len + 2);
+    struct tc_pattern wrapped = new_pattern(arena, p.len + 2);
 
     if (!wrapped.units)
         return wrapped;
@@ -84,9 +84,9 @@ static size_t long_dash(const uint16_t *at, size_t left)
                : 0;
 }
 
-struct tc_pattern tc_pattern_windash(struct tc_pool *pool, struct tc_pattern p)
+struct tc_pattern tc_pattern_windash(struct tc_arena *arena, struct tc_pattern p)
 {
-    struct tc_pattern w = new_pattern(pool, p.len);
+    struct tc_pattern w = new_pattern(arena, p.len);
 
     for (size_t i = 0, n; w.units && i < p.len; i += n) {
         n = long_dash(p.units + i, p.len - i);
@@ -167,11 +167,11 @@ static size_t put_utf16(uint16_t *to, uint32_t c, bool big)
     return 2 * count;
 }
 
-struct tc_pattern tc_pattern_utf16(struct tc_pool *pool, struct tc_pattern p, bool big,
+struct tc_pattern tc_pattern_utf16(struct tc_arena *arena, struct tc_pattern p, bool big,
                                    bool mark)
 {
-    struct tc_pattern wide = new_pattern(pool, 2 * p.len + 2);
-    unsigned char *run = tc_pool_take(pool, p.len + 1);
+    struct tc_pattern wide = new_pattern(arena, 2 * p.len + 2);
+    unsigned char *run = tc_arena_take(arena, p.len + 1);
     size_t n, step;
 
     if (!wide.units || !run)
@@ -191,14 +191,15 @@ struct tc_pattern tc_pattern_utf16(struct tc_pool *pool, struct tc_pattern p, bo
     return wide;
 }
 
-struct tc_pattern tc_pattern_base64(struct tc_pool *pool, struct tc_pattern p, int shift)
+struct tc_pattern tc_pattern_base64(struct tc_arena *arena, struct tc_pattern p,
+                                    int shift)
 {
     static const char digits[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     /* Digits that the unknown bytes before and after have a part in. */
     static const size_t first[3] = {0, 2, 3}, last[3] = {0, 3, 2};
     size_t before = shift > 0 ? (size_t)shift : 0, len = p.len + before, end;
-    struct tc_pattern encoded = new_pattern(pool, (len + 2) / 3 * 4);
+    struct tc_pattern encoded = new_pattern(arena, (len + 2) / 3 * 4);
 
     for (size_t i = 0; encoded.units && i < len; i += 3) {
         uint32_t three = 0;
@@ -281,12 +282,12 @@ size_t tc_text_fold(char *to, const char *from, size_t len, locale_t locale)
     return out;
 }
 
-struct tc_pattern tc_pattern_fold(struct tc_pool *pool, struct tc_pattern p,
+struct tc_pattern tc_pattern_fold(struct tc_arena *arena, struct tc_pattern p,
                                   locale_t locale)
 {
-    struct tc_pattern folded = new_pattern(pool, TC_FOLD_ROOM(p.len));
-    unsigned char *run = tc_pool_take(pool, p.len + 1);
-    char *lower = tc_pool_take(pool, TC_FOLD_ROOM(p.len));
+    struct tc_pattern folded = new_pattern(arena, TC_FOLD_ROOM(p.len));
+    unsigned char *run = tc_arena_take(arena, p.len + 1);
+    char *lower = tc_arena_take(arena, TC_FOLD_ROOM(p.len));
     size_t n, len;
 
     if (!folded.units || !run || !lower)
@@ -312,9 +313,9 @@ bool tc_pattern_has_wildcards(struct tc_pattern p)
     return false;
 }
 
-char *tc_pattern_bytes(struct tc_pool *pool, struct tc_pattern p)
+char *tc_pattern_bytes(struct tc_arena *arena, struct tc_pattern p)
 {
-    char *bytes = tc_pool_take(pool, p.len + 1);
+    char *bytes = tc_arena_take(arena, p.len + 1);
 
     for (size_t i = 0; bytes && i < p.len; i++)
         bytes[i] = (char)p.units[i];

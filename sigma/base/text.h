@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sigma/base/pool.h"
+#include "yaml/arena.h"
 
 /* What a unit of a pattern may be besides a byte. */
 enum {
@@ -32,34 +32,35 @@ struct tc_pattern {
 /* All of these give units NULL when there is no memory. */
 
 /* A value as rules write it: wildcards, and backslashes that escape them. */
-struct tc_pattern tc_pattern_parse(struct tc_pool *pool, const char *text, size_t len);
+struct tc_pattern tc_pattern_parse(struct tc_arena *arena, const char *text, size_t len);
 
 /* Bytes that stand for themselves. */
-struct tc_pattern tc_pattern_plain(struct tc_pool *pool, const void *bytes, size_t len);
+struct tc_pattern tc_pattern_plain(struct tc_arena *arena, const void *bytes, size_t len);
 
 /* `before` and `after` say whether any number of bytes may stand there. */
-struct tc_pattern tc_pattern_wrap(struct tc_pool *pool, struct tc_pattern p, bool before,
-                                  bool after);
-struct tc_pattern tc_pattern_windash(struct tc_pool *pool, struct tc_pattern p);
-struct tc_pattern tc_pattern_join(struct tc_pool *pool, struct tc_pattern a,
+struct tc_pattern tc_pattern_wrap(struct tc_arena *arena, struct tc_pattern p,
+                                  bool before, bool after);
+struct tc_pattern tc_pattern_windash(struct tc_arena *arena, struct tc_pattern p);
+struct tc_pattern tc_pattern_join(struct tc_arena *arena, struct tc_pattern a,
                                   struct tc_pattern b);
 
 /* UTF-16 of the text, wildcards kept. */
-struct tc_pattern tc_pattern_utf16(struct tc_pool *pool, struct tc_pattern p, bool big,
+struct tc_pattern tc_pattern_utf16(struct tc_arena *arena, struct tc_pattern p, bool big,
                                    bool mark);
 
 /* Base64 of the bytes behind `shift` unknown ones, without the characters that those and
  * what may follow have a part in; shift < 0: of the bytes alone, whole. No wildcards. */
-struct tc_pattern tc_pattern_base64(struct tc_pool *pool, struct tc_pattern p, int shift);
+struct tc_pattern tc_pattern_base64(struct tc_arena *arena, struct tc_pattern p,
+                                    int shift);
 
 /* The pattern in lower case. */
-struct tc_pattern tc_pattern_fold(struct tc_pool *pool, struct tc_pattern p,
+struct tc_pattern tc_pattern_fold(struct tc_arena *arena, struct tc_pattern p,
                                   locale_t locale);
 
 bool tc_pattern_has_wildcards(struct tc_pattern p);
 
 /* The bytes, for what takes no wildcards; `pattern` must have none. */
-char *tc_pattern_bytes(struct tc_pool *pool, struct tc_pattern p);
+char *tc_pattern_bytes(struct tc_arena *arena, struct tc_pattern p);
 
 /* Lower case of `len` bytes into `to`, which has TC_FOLD_ROOM(len). Returns how many. */
 #define TC_FOLD_ROOM(len) (2 * (len) + 8)

@@ -26,7 +26,7 @@ int tc_sigma_scratch_new(const struct tc_sigma_set *set,
     if (error < 0)
         goto out;
     s->set = set;
-    s->pool.limit = EVENT_BYTES_MAX;
+    s->arena.limit = EVENT_BYTES_MAX;
     s->atom_words = set->atom_count / 64 + 1;
     s->rule_words = set->rule_count / 64 + 1;
     s->fields = calloc(set->field_count, sizeof(*s->fields));
@@ -59,7 +59,7 @@ void tc_sigma_scratch_free(struct tc_sigma_scratch *s)
     tc_work_done(&s->work);
     tc_correlation_state_free(s->correlations);
     hs_free_scratch(s->scan);
-    tc_pool_done(&s->pool);
+    tc_arena_done(&s->arena);
     free(s->fields);
     free(s->values);
     free(s->hits);
@@ -194,7 +194,7 @@ static void feed(struct tc_sigma_scratch *s, uint32_t index)
 
 static void begin(struct tc_sigma_scratch *s, const struct tc_sigma_event *event)
 {
-    tc_pool_reset(&s->pool);
+    tc_arena_reset(&s->arena);
     tc_work_begin(&s->work);
     s->number++;
     s->counters.events++;

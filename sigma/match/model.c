@@ -44,7 +44,7 @@ int tc_set_new(struct tc_sigma_set **ret_set)
 
     if (!set)
         return -ENOMEM;
-    set->pool.limit = TC_SET_BYTES_MAX;
+    set->arena.limit = TC_SET_BYTES_MAX;
     set->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
     if (tc_set_field(set, "", &any) < 0) {
         tc_sigma_set_free(set);
@@ -56,7 +56,7 @@ int tc_set_new(struct tc_sigma_set **ret_set)
 
 static void keep(void *key)
 {
-    (void)key; /* the pool's */
+    (void)key; /* the arena's */
 }
 
 void tc_sigma_set_free(struct tc_sigma_set *set)
@@ -76,7 +76,7 @@ void tc_sigma_set_free(struct tc_sigma_set *set)
     free(set->rules);
     free(set->sources);
     free(set->scans);
-    tc_pool_done(&set->pool);
+    tc_arena_done(&set->arena);
     if (set->locale)
         freelocale(set->locale);
     free(set);
@@ -98,11 +98,11 @@ int tc_set_field(struct tc_sigma_set *set, const char *name, uint32_t *ret_field
         *ret_field = (*found)->index;
         return 0;
     }
-    key = tc_pool_take(&set->pool, sizeof(*key));
+    key = tc_arena_take(&set->arena, sizeof(*key));
     if (!key || tc_grow(&set->fields, &set->field_room, set->field_count,
                         sizeof(*set->fields)) < 0)
         return -ENOMEM;
-    key->name = tc_pool_text(&set->pool, name, strlen(name));
+    key->name = tc_arena_text(&set->arena, name, strlen(name));
     key->index = (uint32_t)set->field_count;
     if (!key->name || !tsearch(key, &set->field_names, compare_names))
         return -ENOMEM;
@@ -162,7 +162,7 @@ int tc_set_atom(struct tc_sigma_set *set, const struct tc_atom *atom,
         error = -E2BIG;
         goto out;
     }
-    key = tc_pool_take(&set->pool, sizeof(*key));
+    key = tc_arena_take(&set->arena, sizeof(*key));
     if (!key ||
         tc_grow(&set->atoms, &set->atom_room, set->atom_count, sizeof(*set->atoms)) < 0)
         goto out;
@@ -197,7 +197,7 @@ int tc_exprs_add(struct tc_sigma_set *set, struct tc_exprs *list,
     size_t room = list->room ? 2 * list->room : 8;
 
     if (list->count == list->room) {
-        grown = tc_pool_take(&set->pool, room * sizeof(*grown));
+        grown = tc_arena_take(&set->arena, room * sizeof(*grown));
         if (!grown)
             return -ENOMEM;
         if (list->count)
@@ -218,7 +218,7 @@ int tc_exprs_join(struct tc_sigma_set *set, enum tc_op op, const struct tc_exprs
         *ret_expr = list->items[0];
         return 0;
     }
-    expr = tc_pool_take(&set->pool, sizeof(*expr));
+    expr = tc_arena_take(&set->arena, sizeof(*expr));
     if (!expr)
         return -ENOMEM;
     *expr = (struct tc_expr){.op = op, .count = list->count, .kids = list->items};
@@ -237,7 +237,7 @@ int tc_expr_not(struct tc_sigma_set *set, const struct tc_expr *expr,
 
     if (error < 0)
         return error;
-    not = tc_pool_take(&set->pool, sizeof(*not ));
+    not = tc_arena_take(&set->arena, sizeof(*not ));
     if (!not )
         return -ENOMEM;
     *not = (struct tc_expr){.op = TC_OP_NOT, .count = 1, .kids = list.items};

@@ -14,9 +14,9 @@
 #include <pcre2.h>
 
 #include "sigma/base/number.h"
-#include "sigma/base/pool.h"
 #include "sigma/base/sigma.h"
 #include "sigma/base/text.h"
+#include "yaml/arena.h"
 
 #define TC_SET_BYTES_MAX (256u << 20) /* of memory for one set's rules */
 #define TC_SET_ATOMS_MAX 1000000
@@ -139,7 +139,7 @@ struct tc_rule {
 };
 
 struct tc_sigma_set {
-    struct tc_pool pool;
+    struct tc_arena arena;
     locale_t locale;
     struct tc_field *fields;
     size_t field_count, field_room;

@@ -96,7 +96,7 @@ static int add_literal(struct tc_sigma_set *set, struct tc_literal *literal,
 {
     struct tc_atom *atom = &set->atoms[literal->atom];
     struct tc_pattern lower =
-        atom->cased ? tc_pattern_fold(&set->pool, atom->pattern, set->locale)
+        atom->cased ? tc_pattern_fold(&set->arena, atom->pattern, set->locale)
                     : atom->pattern;
     struct piece piece = {.len = 0};
 
@@ -222,7 +222,7 @@ static int make_scan(struct tc_sigma_set *set, const struct use *uses, size_t co
            uses[n].key == scan.keys)
         n++;
     *ret_taken = n;
-    scan.literals = tc_pool_take(&set->pool, n * sizeof(*scan.literals));
+    scan.literals = tc_arena_take(&set->arena, n * sizeof(*scan.literals));
     if (error < 0 || !scan.literals)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++)

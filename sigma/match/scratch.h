@@ -50,7 +50,7 @@ struct tc_sigma_scratch {
     const struct tc_sigma_set *set;
     hs_scratch_t *scan;
     struct tc_work work;
-    struct tc_pool pool; /* of the event at hand */
+    struct tc_arena arena; /* of the event at hand */
     struct tc_correlation_state *correlations;
     struct tc_sigma_counters counters;
 

@@ -51,7 +51,7 @@ void tc_value_lower(struct tc_sigma_scratch *s, struct tc_value *value)
 
     if (value->lower.ptr)
         return;
-    lower = tc_pool_take_raw(&s->pool, TC_FOLD_ROOM(value->is.text.len));
+    lower = tc_arena_take_raw(&s->arena, TC_FOLD_ROOM(value->is.text.len));
     if (!lower) {
         s->failed = true;
         value->lower = (struct tocsin_str){"", 0};
@@ -98,8 +98,8 @@ static struct tocsin_str join(struct tc_sigma_scratch *s)
         return s->joined;
     for (size_t i = 0; i < state->count; i++)
         room += values[i].is.text.len + 1;
-    text = tc_pool_take_raw(&s->pool, room);
-    lower = tc_pool_take_raw(&s->pool, TC_FOLD_ROOM(room));
+    text = tc_arena_take_raw(&s->arena, room);
+    lower = tc_arena_take_raw(&s->arena, TC_FOLD_ROOM(room));
     if (!text || !lower) {
         s->failed = true;
         return (struct tocsin_str){"", 0};

@@ -112,7 +112,7 @@ static int by_atom(const void *a, const void *b)
 static int give_rules(struct compiler *c)
 {
     struct tc_sigma_set *set = c->set;
-    uint32_t *rules = tc_pool_take(&set->pool, (c->link_count + 1) * sizeof(*rules));
+    uint32_t *rules = tc_arena_take(&set->arena, (c->link_count + 1) * sizeof(*rules));
 
     if (!rules)
         return -ENOMEM;
@@ -133,7 +133,8 @@ static int link_rules(struct compiler *c)
     struct tc_sigma_set *set = c->set;
     int error = 0;
 
-    set->always = tc_pool_take(&set->pool, (set->rule_count + 1) * sizeof(*set->always));
+    set->always =
+        tc_arena_take(&set->arena, (set->rule_count + 1) * sizeof(*set->always));
     if (!set->always)
         return -ENOMEM;
     for (size_t i = 0; error == 0 && i < set->rule_count; i++) {

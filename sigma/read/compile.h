@@ -9,8 +9,9 @@
 
 #include "sigma/read/rule.h"
 
-typedef void (*tc_rule_problem_fn)(void *arg, const char *file, struct tc_place place,
-                                   const char *rule_id, bool refused, const char *text);
+typedef void (*tc_rule_problem_fn)(void *arg, const char *file,
+                                   struct tc_yaml_place place, const char *rule_id,
+                                   bool refused, const char *text);
 
 /* Gives correlations and filters their rules. What names none is told to `problem`.
  * -ENOMEM. */

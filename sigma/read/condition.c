@@ -19,7 +19,7 @@
 
 struct parser {
     struct tc_reading *r;
-    const struct tc_node *node;
+    const struct tc_yaml_node *node;
     const struct tc_selection *selections;
     size_t count;
     const char *at; /* behind the word at hand */
@@ -29,9 +29,9 @@ struct parser {
 };
 
 /* Where the word at hand is; in a text over several lines, where that begins. */
-static struct tc_place word_place(const struct parser *p)
+static struct tc_yaml_place word_place(const struct parser *p)
 {
-    struct tc_place place = p->node->place;
+    struct tc_yaml_place place = p->node->place;
 
     if (!memchr(p->node->text, '\n', (size_t)(p->word - p->node->text)))
         place.column += (unsigned)(p->word - p->node->text) + p->node->quoted;
@@ -62,10 +62,10 @@ static int refuse_word(const struct parser *p, const char *what)
     int len = p->len < 64 ? (int)p->len : 64;
 
     if (!p->len)
-        return tc_refuse(p->r->mistake, word_place(p),
-                         "the condition ends here: %s is missing", what);
-    return tc_refuse(p->r->mistake, word_place(p), "%s is missing before \"%.*s\"", what,
-                     len, p->word);
+        return tc_yaml_refuse(p->r->error, word_place(p),
+                              "the condition ends here: %s is missing", what);
+    return tc_yaml_refuse(p->r->error, word_place(p), "%s is missing before \"%.*s\"",
+                          what, len, p->word);
 }
 
 static int or_read(struct parser *p, const struct tc_expr **ret_expr);
@@ -81,7 +81,7 @@ static bool meant(const char *pattern, const char *name)
 /* fnmatch(3) knows more signs than *: what is before them is taken as it is. */
 static char *glob_of(struct parser *p)
 {
-    char *pattern = tc_pool_take(p->r->pool, 2 * p->len + 1), *to = pattern;
+    char *pattern = tc_arena_take(p->r->arena, 2 * p->len + 1), *to = pattern;
 
     for (size_t i = 0; pattern && i < p->len; i++) {
         if (strchr("?[]\\", p->word[i]))
@@ -108,8 +108,8 @@ static int of_read(struct parser *p, bool all, const struct tc_expr **ret_expr)
     if (error < 0)
         return error;
     if (!list.count)
-        return tc_refuse(p->r->mistake, word_place(p), "no selection is named \"%.64s\"",
-                         pattern);
+        return tc_yaml_refuse(p->r->error, word_place(p),
+                              "no selection is named \"%.64s\"", pattern);
     next_word(p);
     return tc_exprs_join(p->r->set, all ? TC_OP_AND : TC_OP_OR, &list, ret_expr);
 }
@@ -143,15 +143,16 @@ static int name_read(struct parser *p, const struct tc_expr **ret_expr)
         return of_read(p, word_is(&before, "all"), ret_expr);
     }
     if (word_is(p, "of") && (is_number(&before) || word_is(&before, "any")))
-        return tc_refuse(p->r->mistake, word_place(&before),
-                         "Sigma has 1 of and all of only");
+        return tc_yaml_refuse(p->r->error, word_place(&before),
+                              "Sigma has 1 of and all of only");
     if (word_is(p, "near") || word_is(&before, "near"))
-        return tc_refuse(p->r->mistake, word_place(p),
-                         "near is of the old aggregations: write a correlation rule");
+        return tc_yaml_refuse(
+            p->r->error, word_place(p),
+            "near is of the old aggregations: write a correlation rule");
     if (!named)
-        return tc_refuse(p->r->mistake, word_place(&before),
-                         "there is no selection \"%.*s\"",
-                         before.len < 64 ? (int)before.len : 64, before.word);
+        return tc_yaml_refuse(p->r->error, word_place(&before),
+                              "there is no selection \"%.*s\"",
+                              before.len < 64 ? (int)before.len : 64, before.word);
     *ret_expr = named;
     return 0;
 }
@@ -161,9 +162,9 @@ static int not_read(struct parser *p, const struct tc_expr **ret_expr)
     int error;
 
     if (p->depth++ == CONDITION_DEPTH_MAX)
-        return tc_refuse(p->r->mistake, word_place(p),
-                         "the condition is nested more than %d deep",
-                         CONDITION_DEPTH_MAX);
+        return tc_yaml_refuse(p->r->error, word_place(p),
+                              "the condition is nested more than %d deep",
+                              CONDITION_DEPTH_MAX);
     if (word_is(p, "not")) {
         next_word(p);
         error = not_read(p, ret_expr);
@@ -221,24 +222,26 @@ static int or_read(struct parser *p, const struct tc_expr **ret_expr)
     return error == 0 ? tc_exprs_join(p->r->set, TC_OP_OR, &list, ret_expr) : error;
 }
 
-int tc_condition_read(struct tc_reading *r, const struct tc_node *text,
+int tc_condition_read(struct tc_reading *r, const struct tc_yaml_node *text,
                       const struct tc_selection *selections, size_t count,
                       const struct tc_expr **ret_expr)
 {
     struct parser p = {.r = r, .node = text, .selections = selections, .count = count};
     int error;
 
-    if (text->kind != TC_TREE_TEXT)
-        return tc_refuse(r->mistake, text->place, "a condition is a text");
+    if (text->kind != TC_YAML_TEXT)
+        return tc_yaml_refuse(r->error, text->place, "a condition is a text");
     if (strlen(text->text) > CONDITION_BYTES_MAX)
-        return tc_refuse(r->mistake, text->place, "the condition has more than 64 KiB");
+        return tc_yaml_refuse(r->error, text->place,
+                              "the condition has more than 64 KiB");
     p.at = text->text;
     next_word(&p);
     error = or_read(&p, ret_expr);
     if (error == 0 && word_is(&p, "|"))
-        return tc_refuse(r->mistake, word_place(&p),
-                         "aggregations behind | (count, near, ...) are no longer Sigma: "
-                         "write a correlation rule");
+        return tc_yaml_refuse(
+            r->error, word_place(&p),
+            "aggregations behind | (count, near, ...) are no longer Sigma: "
+            "write a correlation rule");
     if (error == 0 && p.len)
         return refuse_word(&p, "and or or");
     return error;

@@ -6,7 +6,7 @@
 #include "sigma/read/reading.h"
 
 /* A map: all of its fields. */
-static int map_read(struct tc_reading *r, const struct tc_node *map,
+static int map_read(struct tc_reading *r, const struct tc_yaml_node *map,
                     const struct tc_expr **ret_expr)
 {
     struct tc_exprs list = {0};
@@ -14,9 +14,9 @@ static int map_read(struct tc_reading *r, const struct tc_node *map,
     int error = 0;
 
     if (!map->count)
-        return tc_refuse(r->mistake, map->place,
-                         "this map is empty: give it a field, or take it out");
-    for (const struct tc_node *at = map->first; error == 0 && at; at = at->next) {
+        return tc_yaml_refuse(r->error, map->place,
+                              "this map is empty: give it a field, or take it out");
+    for (const struct tc_yaml_node *at = map->first; error == 0 && at; at = at->next) {
         error = tc_item_read(r, at, &expr);
         if (error == 0)
             error = tc_exprs_add(r->set, &list, expr);
@@ -25,7 +25,7 @@ static int map_read(struct tc_reading *r, const struct tc_node *map,
 }
 
 /* A list: any of its maps and keywords. */
-static int list_read(struct tc_reading *r, const struct tc_node *items,
+static int list_read(struct tc_reading *r, const struct tc_yaml_node *items,
                      const struct tc_expr **ret_expr)
 {
     struct tc_exprs list = {0};
@@ -33,10 +33,10 @@ static int list_read(struct tc_reading *r, const struct tc_node *items,
     int error = 0;
 
     if (!items->count)
-        return tc_refuse(r->mistake, items->place,
-                         "this list is empty: give it an entry, or take it out");
-    for (const struct tc_node *at = items->first; error == 0 && at; at = at->next) {
-        if (at->kind == TC_TREE_MAP)
+        return tc_yaml_refuse(r->error, items->place,
+                              "this list is empty: give it an entry, or take it out");
+    for (const struct tc_yaml_node *at = items->first; error == 0 && at; at = at->next) {
+        if (at->kind == TC_YAML_MAP)
             error = map_read(r, at, &expr);
         else
             error = tc_keyword_read(r, at, &expr);
@@ -46,21 +46,21 @@ static int list_read(struct tc_reading *r, const struct tc_node *items,
     return error == 0 ? tc_exprs_join(r->set, TC_OP_OR, &list, ret_expr) : error;
 }
 
-static int selection_read(struct tc_reading *r, const struct tc_node *node,
+static int selection_read(struct tc_reading *r, const struct tc_yaml_node *node,
                           const struct tc_expr **ret_expr)
 {
-    if (node->kind == TC_TREE_MAP)
+    if (node->kind == TC_YAML_MAP)
         return map_read(r, node, ret_expr);
-    if (node->kind == TC_TREE_LIST)
+    if (node->kind == TC_YAML_LIST)
         return list_read(r, node, ret_expr);
-    return tc_refuse(
-        r->mistake, node->place,
+    return tc_yaml_refuse(
+        r->error, node->place,
         "a selection is a map of fields or a list: write a keyword as - '%s'",
-        node->kind == TC_TREE_TEXT && strlen(node->text) < 40 ? node->text : "...");
+        node->kind == TC_YAML_TEXT && strlen(node->text) < 40 ? node->text : "...");
 }
 
 /* All conditions of a list: any of them. */
-static int conditions_read(struct tc_reading *r, const struct tc_node *node,
+static int conditions_read(struct tc_reading *r, const struct tc_yaml_node *node,
                            const struct tc_selection *selections, size_t count,
                            const struct tc_expr **ret_expr)
 {
@@ -68,11 +68,11 @@ static int conditions_read(struct tc_reading *r, const struct tc_node *node,
     const struct tc_expr *expr;
     int error = 0;
 
-    if (node->kind != TC_TREE_LIST)
+    if (node->kind != TC_YAML_LIST)
         return tc_condition_read(r, node, selections, count, ret_expr);
     if (!node->count)
-        return tc_refuse(r->mistake, node->place, "the list of conditions is empty");
-    for (const struct tc_node *at = node->first; error == 0 && at; at = at->next) {
+        return tc_yaml_refuse(r->error, node->place, "the list of conditions is empty");
+    for (const struct tc_yaml_node *at = node->first; error == 0 && at; at = at->next) {
         error = tc_condition_read(r, at, selections, count, &expr);
         if (error == 0)
             error = tc_exprs_add(r->set, &list, expr);
@@ -80,30 +80,31 @@ static int conditions_read(struct tc_reading *r, const struct tc_node *node,
     return error == 0 ? tc_exprs_join(r->set, TC_OP_OR, &list, ret_expr) : error;
 }
 
-int tc_detection_read(struct tc_reading *r, const struct tc_node *detection,
+int tc_detection_read(struct tc_reading *r, const struct tc_yaml_node *detection,
                       const char *except, const struct tc_expr **ret_expr)
 {
-    const struct tc_node *condition = tc_tree_get(detection, "condition");
-    const struct tc_node *timeframe = tc_tree_get(detection, "timeframe");
+    const struct tc_yaml_node *condition = tc_yaml_get(detection, "condition");
+    const struct tc_yaml_node *timeframe = tc_yaml_get(detection, "timeframe");
     struct tc_selection *selections;
     size_t count = 0;
     int error = 0;
 
-    if (detection->kind != TC_TREE_MAP)
-        return tc_refuse(r->mistake, detection->place,
-                         "this needs to be a map of selections and a condition");
+    if (detection->kind != TC_YAML_MAP)
+        return tc_yaml_refuse(r->error, detection->place,
+                              "this needs to be a map of selections and a condition");
     if (timeframe)
-        return tc_refuse(r->mistake, timeframe->key_place,
-                         "timeframe is of the old aggregations: write a correlation "
-                         "rule with a timespan");
+        return tc_yaml_refuse(r->error, timeframe->key_place,
+                              "timeframe is of the old aggregations: write a correlation "
+                              "rule with a timespan");
     if (!condition)
-        return tc_refuse(r->mistake,
-                         detection->key ? detection->key_place : detection->place,
-                         "there is no condition");
-    selections = tc_pool_take(r->pool, (detection->count + 1) * sizeof(*selections));
+        return tc_yaml_refuse(r->error,
+                              detection->key ? detection->key_place : detection->place,
+                              "there is no condition");
+    selections = tc_arena_take(r->arena, (detection->count + 1) * sizeof(*selections));
     if (!selections)
         return -ENOMEM;
-    for (const struct tc_node *at = detection->first; error == 0 && at; at = at->next) {
+    for (const struct tc_yaml_node *at = detection->first; error == 0 && at;
+         at = at->next) {
         if (at == condition || (except && !strcmp(at->key, except)))
             continue;
         selections[count].name = at->key;
@@ -112,9 +113,10 @@ int tc_detection_read(struct tc_reading *r, const struct tc_node *detection,
     if (error == 0)
         error = conditions_read(r, condition, selections, count, ret_expr);
     if (error == 0 && (*ret_expr)->weight > TC_READING_WEIGHT_MAX)
-        return tc_refuse(r->mistake, condition->place,
-                         "the condition, with its selections written out, has more than "
-                         "%d values",
-                         TC_READING_WEIGHT_MAX);
+        return tc_yaml_refuse(
+            r->error, condition->place,
+            "the condition, with its selections written out, has more than "
+            "%d values",
+            TC_READING_WEIGHT_MAX);
     return error;
 }

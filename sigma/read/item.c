@@ -23,13 +23,13 @@ struct variants {
 struct item {
     struct tc_reading *r;
     const struct tc_plan *plan;
-    const struct tc_node *node; /* the value */
+    const struct tc_yaml_node *node; /* the value */
     uint32_t field;
 };
 
 static int refuse(const struct item *item, const char *text)
 {
-    return tc_refuse(item->r->mistake, item->node->place, "%s", text);
+    return tc_yaml_refuse(item->r->error, item->node->place, "%s", text);
 }
 
 /* ---- Values as YAML has them (1.2, the core schema) ---- */
@@ -70,7 +70,7 @@ static bool read_truth(const char *text, bool *ret)
 /* The value's text; a number without quotes as it is usually written. */
 static int value_text(const struct item *item, const char **ret_text)
 {
-    const struct tc_node *node = item->node;
+    const struct tc_yaml_node *node = item->node;
     char number[NUMBER_TEXT_MAX];
     long long whole;
 
@@ -80,7 +80,7 @@ static int value_text(const struct item *item, const char **ret_text)
     if (node->quoted || !read_whole(node->text, &whole))
         return 0;
     snprintf(number, sizeof(number), "%lld", whole);
-    *ret_text = tc_pool_text(item->r->pool, number, strlen(number));
+    *ret_text = tc_arena_text(item->r->arena, number, strlen(number));
     return *ret_text ? 0 : -ENOMEM;
 }
 
@@ -114,7 +114,7 @@ static int new_variants(const struct item *item, size_t count, struct variants *
 {
     if (count > TC_READING_VARIANTS_MAX)
         return no_room(item);
-    ret->items = tc_pool_take(item->r->pool, (count + 1) * sizeof(*ret->items));
+    ret->items = tc_arena_take(item->r->arena, (count + 1) * sizeof(*ret->items));
     ret->count = 0;
     return ret->items ? 0 : -ENOMEM;
 }
@@ -125,7 +125,7 @@ static const char dashes[5][4] = {"-", "/", "\xe2\x80\x93", "\xe2\x80\x94",
 /* Writes out what windash means, for steps that go by bytes: 5 for each dash. */
 static int expand_dashes(const struct item *item, struct variants *v)
 {
-    struct tc_pool *pool = item->r->pool;
+    struct tc_arena *arena = item->r->arena;
     struct variants out = {0};
     int error;
 
@@ -146,9 +146,10 @@ static int expand_dashes(const struct item *item, struct variants *v)
         for (size_t d = 0; d < 5; d++) {
             struct tc_pattern head = {p.units, at};
             struct tc_pattern tail = {p.units + at + 1, p.len - at - 1};
-            struct tc_pattern dash = tc_pattern_plain(pool, dashes[d], strlen(dashes[d]));
+            struct tc_pattern dash =
+                tc_pattern_plain(arena, dashes[d], strlen(dashes[d]));
             struct tc_pattern whole =
-                tc_pattern_join(pool, tc_pattern_join(pool, head, dash), tail);
+                tc_pattern_join(arena, tc_pattern_join(arena, head, dash), tail);
 
             if (!whole.units)
                 return -ENOMEM;
@@ -161,7 +162,7 @@ static int expand_dashes(const struct item *item, struct variants *v)
 
 static int encode(const struct item *item, enum tc_step step, struct variants *v)
 {
-    struct tc_pool *pool = item->r->pool;
+    struct tc_arena *arena = item->r->arena;
     size_t each = step == TC_STEP_BASE64_OFFSET ? 3 : 1;
     struct variants out = {0};
     int error = expand_dashes(item, v);
@@ -177,10 +178,10 @@ static int encode(const struct item *item, enum tc_step step, struct variants *v
                                 "backslash before them, and contains behind base64");
         for (size_t shift = 0; shift < each; shift++)
             out.items[out.count++] =
-                step == TC_STEP_BASE64 ? tc_pattern_base64(pool, p, -1)
+                step == TC_STEP_BASE64 ? tc_pattern_base64(arena, p, -1)
                 : step == TC_STEP_BASE64_OFFSET
-                    ? tc_pattern_base64(pool, p, (int)shift)
-                    : tc_pattern_utf16(pool, p, step == TC_STEP_UTF16BE,
+                    ? tc_pattern_base64(arena, p, (int)shift)
+                    : tc_pattern_utf16(arena, p, step == TC_STEP_UTF16BE,
                                        step == TC_STEP_UTF16);
     }
     if (error == 0)
@@ -199,7 +200,7 @@ static const char *placeholder(const struct item *item, const char *name, size_t
 /* `v` with each of the placeholder's values behind each of its own. */
 static int put_placeholder(const struct item *item, const char *name, struct variants *v)
 {
-    struct tc_pool *pool = item->r->pool;
+    struct tc_arena *arena = item->r->arena;
     struct variants out = {0};
     const char *text;
     size_t n = 0;
@@ -216,8 +217,9 @@ static int put_placeholder(const struct item *item, const char *name, struct var
     for (size_t i = 0; error == 0 && out.items && i < v->count; i++)
         for (size_t k = 0; k < n; k++) {
             text = placeholder(item, name, k);
-            out.items[out.count++] = tc_pattern_join(
-                pool, v->items[i], tc_pattern_parse(pool, text, text ? strlen(text) : 0));
+            out.items[out.count++] =
+                tc_pattern_join(arena, v->items[i],
+                                tc_pattern_parse(arena, text, text ? strlen(text) : 0));
         }
     if (error == 0)
         *v = out;
@@ -227,11 +229,11 @@ static int put_placeholder(const struct item *item, const char *name, struct var
 static int put_text(const struct item *item, const char *text, size_t len,
                     struct variants *v)
 {
-    struct tc_pool *pool = item->r->pool;
+    struct tc_arena *arena = item->r->arena;
 
     for (size_t i = 0; i < v->count; i++) {
         v->items[i] =
-            tc_pattern_join(pool, v->items[i], tc_pattern_parse(pool, text, len));
+            tc_pattern_join(arena, v->items[i], tc_pattern_parse(arena, text, len));
         if (!v->items[i].units)
             return -ENOMEM;
     }
@@ -241,14 +243,14 @@ static int put_text(const struct item *item, const char *text, size_t len,
 /* `a%name%b`: the placeholder's values between the texts; `\%` is a percent sign. */
 static int expand(const struct item *item, const char *text, struct variants *v)
 {
-    struct tc_pool *pool = item->r->pool;
-    char *plain = tc_pool_take(pool, strlen(text) + 1), *name;
+    struct tc_arena *arena = item->r->arena;
+    char *plain = tc_arena_take(arena, strlen(text) + 1), *name;
     size_t n = 0, len;
     int error = 0;
 
     if (!plain || new_variants(item, 1, v) < 0)
         return -ENOMEM;
-    v->items[0] = tc_pattern_plain(pool, "", 0);
+    v->items[0] = tc_pattern_plain(arena, "", 0);
     v->count = 1;
     while (*text && error == 0) {
         len = *text == '%' ? strcspn(text + 1, "%\\ ") : 0;
@@ -256,7 +258,7 @@ static int expand(const struct item *item, const char *text, struct variants *v)
             plain[n++] = '%';
             text += 2;
         } else if (len && text[len + 1] == '%') {
-            name = tc_pool_text(pool, text + 1, len);
+            name = tc_arena_text(arena, text + 1, len);
             error = name ? put_text(item, plain, n, v) : -ENOMEM;
             if (error == 0)
                 error = put_placeholder(item, name, v);
@@ -271,19 +273,19 @@ static int expand(const struct item *item, const char *text, struct variants *v)
 
 static int apply_step(const struct item *item, enum tc_step step, struct variants *v)
 {
-    struct tc_pool *pool = item->r->pool;
+    struct tc_arena *arena = item->r->arena;
 
     switch (step) {
     case TC_STEP_BEFORE:
     case TC_STEP_AFTER:
     case TC_STEP_AROUND:
         for (size_t i = 0; i < v->count; i++)
-            v->items[i] = tc_pattern_wrap(pool, v->items[i], step != TC_STEP_AFTER,
+            v->items[i] = tc_pattern_wrap(arena, v->items[i], step != TC_STEP_AFTER,
                                           step != TC_STEP_BEFORE);
         return 0;
     case TC_STEP_WINDASH:
         for (size_t i = 0; i < v->count; i++)
-            v->items[i] = tc_pattern_windash(pool, v->items[i]);
+            v->items[i] = tc_pattern_windash(arena, v->items[i]);
         return 0;
     case TC_STEP_BASE64:
     case TC_STEP_BASE64_OFFSET:
@@ -310,7 +312,7 @@ static int make_variants(const struct item *item, const char *text, struct varia
     } else {
         error = new_variants(item, 1, v);
         if (error == 0)
-            v->items[v->count++] = tc_pattern_parse(item->r->pool, text, strlen(text));
+            v->items[v->count++] = tc_pattern_parse(item->r->arena, text, strlen(text));
     }
     for (size_t i = 0; error == 0 && i < plan->step_count; i++)
         error = apply_step(item, plan->steps[i], v);
@@ -334,8 +336,8 @@ static int text_atoms(const struct item *item, struct tc_exprs *list)
 
         if (!v.items[i].units)
             return -ENOMEM;
-        atom.pattern = atom.cased ? tc_pattern_wrap(&set->pool, v.items[i], false, false)
-                                  : tc_pattern_fold(&set->pool, v.items[i], set->locale);
+        atom.pattern = atom.cased ? tc_pattern_wrap(&set->arena, v.items[i], false, false)
+                                  : tc_pattern_fold(&set->arena, v.items[i], set->locale);
         error = atom.pattern.units ? add_atom(item, &atom, list) : -ENOMEM;
     }
     return error;
@@ -371,14 +373,14 @@ static int regex_atom(const struct item *item, struct tc_exprs *list)
     pcre2_compile_context_free(context);
     if (!atom.code) {
         pcre2_get_error_message(code, message, sizeof(message));
-        return tc_refuse(item->r->mistake, item->node->place,
-                         "the regular expression is wrong at its character %zu: %s",
-                         (size_t)offset + 1, (char *)message);
+        return tc_yaml_refuse(item->r->error, item->node->place,
+                              "the regular expression is wrong at its character %zu: %s",
+                              (size_t)offset + 1, (char *)message);
     }
     /* Where no code may be made at run time it is interpreted, and slower. */
     if (jit_is_right(text))
         pcre2_jit_compile(atom.code, PCRE2_JIT_COMPLETE);
-    atom.pattern = tc_pattern_plain(&item->r->set->pool, text, strlen(text));
+    atom.pattern = tc_pattern_plain(&item->r->set->arena, text, strlen(text));
     if (!atom.pattern.units) {
         pcre2_code_free(atom.code);
         return -ENOMEM;
@@ -471,9 +473,9 @@ static int value_read(const struct item *item, const struct tc_expr **ret_expr)
     struct tc_exprs list = {0};
     int error = -EINVAL;
 
-    if (item->node->kind == TC_TREE_NULL)
+    if (item->node->kind == TC_YAML_NULL)
         error = null_atom(item, &list);
-    else if (item->node->kind != TC_TREE_TEXT)
+    else if (item->node->kind != TC_YAML_TEXT)
         error = refuse(item, "a value is a text, a number, true, false or null");
     else if (item->plan->kind == TC_ATOM_TEXT)
         error = text_atoms(item, &list);
@@ -492,7 +494,7 @@ static int value_read(const struct item *item, const struct tc_expr **ret_expr)
     return error;
 }
 
-static int list_read(struct item *item, const struct tc_node *values,
+static int list_read(struct item *item, const struct tc_yaml_node *values,
                      struct tc_exprs *list)
 {
     const struct tc_expr *expr;
@@ -503,9 +505,9 @@ static int list_read(struct item *item, const struct tc_node *values,
         return refuse(item, "this list of values is empty: give one, or take it out");
     if (item->plan->kind == TC_ATOM_EXISTS)
         return refuse(item, "exists needs true or false, not a list");
-    for (const struct tc_node *at = values->first; error == 0 && at; at = at->next) {
+    for (const struct tc_yaml_node *at = values->first; error == 0 && at; at = at->next) {
         item->node = at;
-        if (at->kind == TC_TREE_NULL)
+        if (at->kind == TC_YAML_NULL)
             return refuse(item, "null cannot stand in a list: give it a selection of "
                                 "its own");
         error = value_read(item, &expr);
@@ -515,7 +517,7 @@ static int list_read(struct item *item, const struct tc_node *values,
     return error;
 }
 
-int tc_item_read(struct tc_reading *r, const struct tc_node *child,
+int tc_item_read(struct tc_reading *r, const struct tc_yaml_node *child,
                  const struct tc_expr **ret_expr)
 {
     struct tc_plan plan;
@@ -524,15 +526,15 @@ int tc_item_read(struct tc_reading *r, const struct tc_node *child,
     const struct tc_expr *expr = NULL;
     int error;
 
-    error = tc_plan_read(r->pool, child->key, child->key_place, &plan, r->mistake);
+    error = tc_plan_read(r->arena, child->key, child->key_place, &plan, r->error);
     if (error == 0)
         error = tc_set_field(r->set, plan.field, &item.field);
     if (error < 0)
         return error;
-    if (plan.all && (child->kind != TC_TREE_LIST || child->count < 2))
-        return tc_refuse(r->mistake, child->key_place,
-                         "all needs a list of two values or more: leave it out");
-    if (child->kind == TC_TREE_LIST) {
+    if (plan.all && (child->kind != TC_YAML_LIST || child->count < 2))
+        return tc_yaml_refuse(r->error, child->key_place,
+                              "all needs a list of two values or more: leave it out");
+    if (child->kind == TC_YAML_LIST) {
         error = list_read(&item, child, &list);
         if (error == 0)
             error = tc_exprs_join(r->set, plan.all ? TC_OP_AND : TC_OP_OR, &list, &expr);
@@ -546,7 +548,7 @@ int tc_item_read(struct tc_reading *r, const struct tc_node *child,
     return error;
 }
 
-int tc_keyword_read(struct tc_reading *r, const struct tc_node *text,
+int tc_keyword_read(struct tc_reading *r, const struct tc_yaml_node *text,
                     const struct tc_expr **ret_expr)
 {
     const struct tc_plan plan = {.field = ""};

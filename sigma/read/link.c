@@ -60,7 +60,7 @@ static bool find_rule(const struct linker *l, const char *name, uint32_t *ret_ru
 
 static void say(const struct linker *l, const struct tc_rule *rule, const char *text)
 {
-    l->problem(l->arg, rule->info.file, (struct tc_place){rule->line, rule->column},
+    l->problem(l->arg, rule->info.file, (struct tc_yaml_place){rule->line, rule->column},
                rule->info.id, false, text);
 }
 
@@ -69,7 +69,7 @@ static int set_why_not(const struct linker *l, struct tc_rule *rule, const char 
     if (rule->info.why_not)
         return 0;
     say(l, rule, text);
-    rule->info.why_not = tc_pool_text(&l->set->pool, text, strlen(text));
+    rule->info.why_not = tc_arena_text(&l->set->arena, text, strlen(text));
     return rule->info.why_not ? 0 : -ENOMEM;
 }
 
@@ -92,7 +92,7 @@ static int find_fields(const struct linker *l, const struct tc_correlation *c,
                        const char *const *names, size_t count, uint32_t **ret_fields)
 {
     uint32_t *fields =
-        tc_pool_take(&l->set->pool, (c->rule_count * count + 1) * sizeof(*fields));
+        tc_arena_take(&l->set->arena, (c->rule_count * count + 1) * sizeof(*fields));
     int error = fields ? 0 : -ENOMEM;
 
     for (size_t i = 0; error == 0 && i < c->rule_count; i++)
@@ -108,7 +108,7 @@ static int add_feed(struct tc_sigma_set *set, struct tc_rule *rule, uint32_t cor
                     uint32_t position)
 {
     struct tc_feed *feeds =
-        tc_pool_take(&set->pool, (rule->feed_count + 1) * sizeof(*feeds));
+        tc_arena_take(&set->arena, (rule->feed_count + 1) * sizeof(*feeds));
 
     if (!feeds)
         return -ENOMEM;
@@ -125,7 +125,7 @@ static int find_rules(const struct linker *l, struct tc_rule *rule)
     char why[256];
     int error;
 
-    c->rules = tc_pool_take(&l->set->pool, c->rule_count * sizeof(*c->rules));
+    c->rules = tc_arena_take(&l->set->arena, c->rule_count * sizeof(*c->rules));
     if (!c->rules)
         return -ENOMEM;
     for (size_t i = 0; i < c->rule_count; i++)
@@ -188,7 +188,7 @@ static int link_correlations(struct linker *l)
     int error = 0;
 
     set->correlations =
-        tc_pool_take(&set->pool, (set->rule_count + 1) * sizeof(*set->correlations));
+        tc_arena_take(&set->arena, (set->rule_count + 1) * sizeof(*set->correlations));
     if (!set->correlations)
         return -ENOMEM;
     for (size_t i = 0; error == 0 && i < set->rule_count; i++) {

@@ -19,6 +19,19 @@
 #define FILTERS_MAX 4096
 #define NS_PER_S UINT64_C(1000000000)
 
+static const struct tc_yaml_limits limits = {
+    .text_bytes = TC_SIGMA_FILE_MAX,
+    .arena_bytes = 64 << 20,
+    .nodes = 200000,
+    .documents = 4096,
+    .depth = 24,
+    .blocks = true,
+    .null_in_capitals = true,
+    .too_large = "with its aliases written out the file has more than 200000 values: "
+                 "split it",
+    .too_many_keys = "this map has more than 1024 keys: split the rule",
+};
+
 struct tc_sigma_loader {
     struct tc_sigma_options options;
     struct tc_sigma_set *set;
@@ -30,8 +43,8 @@ struct tc_sigma_loader {
 struct file_reading {
     struct tc_sigma_loader *loader;
     const char *name; /* in the set's memory */
-    struct tc_tree tree;
-    const struct tc_node *global, *previous; /* or NULL */
+    struct tc_yaml *yaml;
+    const struct tc_yaml_node *global, *previous; /* or NULL */
 };
 
 int tc_sigma_loader_new(const struct tc_sigma_options *options,
@@ -51,7 +64,7 @@ int tc_sigma_loader_new(const struct tc_sigma_options *options,
     return error;
 }
 
-static void report(void *arg, const char *file, struct tc_place place,
+static void report(void *arg, const char *file, struct tc_yaml_place place,
                    const char *rule_id, bool refused, const char *text)
 {
     const struct tc_sigma_loader *loader = arg;
@@ -85,16 +98,16 @@ static int compare_ids(const void *a, const void *b)
 }
 
 static int add_rule(struct file_reading *f, struct tc_reading *r,
-                    const struct tc_node *document, const struct tc_rule *rule)
+                    const struct tc_yaml_node *document, const struct tc_rule *rule)
 {
     struct tc_sigma_set *set = f->loader->set;
 
     if (set->rule_count == TC_SIGMA_RULES_MAX)
-        return tc_refuse(r->mistake, document->place, "there are more than %d rules",
-                         TC_SIGMA_RULES_MAX);
+        return tc_yaml_refuse(r->error, document->place, "there are more than %d rules",
+                              TC_SIGMA_RULES_MAX);
     if (rule->info.id && tfind(rule->info.id, &set->ids, compare_ids))
-        return tc_refuse(r->mistake, tc_tree_get(document, "id")->place,
-                         "another rule has the id %.64s", rule->info.id);
+        return tc_yaml_refuse(r->error, tc_yaml_get(document, "id")->place,
+                              "another rule has the id %.64s", rule->info.id);
     if (rule->info.id && !tsearch(rule->info.id, &set->ids, compare_ids))
         return -ENOMEM;
     if (rule->info.why_not)
@@ -105,52 +118,52 @@ static int add_rule(struct file_reading *f, struct tc_reading *r,
 
 /* A rule, a correlation or a filter. */
 static int read_kind(struct file_reading *f, struct tc_reading *r,
-                     const struct tc_node *document)
+                     const struct tc_yaml_node *document)
 {
     struct tc_filter filter;
     struct tc_rule rule;
     int error;
 
-    if (tc_tree_get(document, "filter")) {
+    if (tc_yaml_get(document, "filter")) {
         error = tc_filter_read(r, document, f->name, &filter);
         if (error == 0 && f->loader->filter_count == FILTERS_MAX)
-            return tc_refuse(r->mistake, document->place,
-                             "there are more than %d filters", FILTERS_MAX);
+            return tc_yaml_refuse(r->error, document->place,
+                                  "there are more than %d filters", FILTERS_MAX);
         return error == 0 ? add_filter(f->loader, &filter) : error;
     }
-    if (tc_tree_get(document, "correlation"))
+    if (tc_yaml_get(document, "correlation"))
         error = tc_correlation_read(r, document, f->name, &rule);
-    else if (tc_tree_get(document, "detection"))
+    else if (tc_yaml_get(document, "detection"))
         error = tc_rule_read(r, document, f->name, &rule);
     else
-        return tc_refuse(r->mistake, document->place,
-                         "this document has no detection, correlation or filter");
+        return tc_yaml_refuse(r->error, document->place,
+                              "this document has no detection, correlation or filter");
     return error == 0 ? add_rule(f, r, document, &rule) : error;
 }
 
 /* -EINVAL has been told. */
-static int read_document(struct file_reading *f, const struct tc_node *document)
+static int read_document(struct file_reading *f, const struct tc_yaml_node *document)
 {
-    struct tc_mistake mistake = {.why = ""};
+    struct tc_yaml_error refusal = {.why = ""};
     struct tc_reading r = {.set = f->loader->set,
-                           .pool = &f->tree.pool,
+                           .arena = &f->yaml->arena,
                            .options = &f->loader->options,
-                           .mistake = &mistake};
-    const struct tc_node *id = tc_tree_get(document, "id");
+                           .error = &refusal};
+    const struct tc_yaml_node *id = tc_yaml_get(document, "id");
     int error;
 
-    if (document->kind == TC_TREE_MAP)
+    if (document->kind == TC_YAML_MAP)
         error = read_kind(f, &r, document);
     else
-        error = tc_refuse(&mistake, document->place,
-                          "a rule is a map: title, logsource, "
-                          "detection and so on");
-    if (error == -ENOMEM && f->tree.pool.used > f->tree.pool.limit / 2)
-        error = tc_refuse(&mistake, document->place,
-                          "the rule needs too much memory: shorten it");
+        error = tc_yaml_refuse(&refusal, document->place,
+                               "a rule is a map: title, logsource, "
+                               "detection and so on");
+    if (error == -ENOMEM && f->yaml->arena.full)
+        error = tc_yaml_refuse(&refusal, document->place,
+                               "the rule needs too much memory: shorten it");
     if (error == -EINVAL)
-        report(f->loader, f->name, mistake.place,
-               id && id->kind == TC_TREE_TEXT ? id->text : NULL, true, mistake.why);
+        report(f->loader, f->name, refusal.place,
+               id && id->kind == TC_YAML_TEXT ? id->text : NULL, true, refusal.why);
     return error;
 }
 
@@ -159,13 +172,13 @@ static int read_document(struct file_reading *f, const struct tc_node *document)
  * its keys to all behind it, up to action: reset; one with action: repeat has those of
  * the document before it.
  */
-static int take_document(struct file_reading *f, const struct tc_node *document)
+static int take_document(struct file_reading *f, const struct tc_yaml_node *document)
 {
-    const struct tc_node *action = tc_tree_get(document, "action");
-    const char *text = action && action->kind == TC_TREE_TEXT ? action->text : "";
-    const struct tc_node *under = f->global;
+    const struct tc_yaml_node *action = tc_yaml_get(document, "action");
+    const char *text = action && action->kind == TC_YAML_TEXT ? action->text : "";
+    const struct tc_yaml_node *under = f->global;
 
-    if (document->kind == TC_TREE_NULL)
+    if (document->kind == TC_YAML_NULL)
         return 0; /* nothing between two lines of --- */
     if (!strcmp(text, "reset")) {
         f->global = NULL;
@@ -178,8 +191,8 @@ static int take_document(struct file_reading *f, const struct tc_node *document)
     }
     if (!strcmp(text, "repeat") && f->previous)
         under = f->previous;
-    if (document->kind == TC_TREE_MAP && under)
-        document = tc_tree_merge(&f->tree, under, document);
+    if (document->kind == TC_YAML_MAP && under)
+        document = tc_yaml_merge(f->yaml, under, document);
     if (!document)
         return -ENOMEM;
     if (!strcmp(text, "global")) {
@@ -194,27 +207,28 @@ int tc_sigma_loader_add_text(struct tc_sigma_loader *loader, const char *name,
                              const char *text, size_t len)
 {
     struct file_reading f = {.loader = loader};
-    struct tc_mistake mistake;
+    struct tc_yaml_error refusal;
     int error = 0;
 
-    f.name = tc_pool_text(&loader->set->pool, name, strlen(name));
+    f.name = tc_arena_text(&loader->set->arena, name, strlen(name));
     if (!f.name)
         return -ENOMEM;
     if (len > TC_SIGMA_FILE_MAX) {
-        report(loader, f.name, (struct tc_place){0, 0}, NULL, true,
+        report(loader, f.name, (struct tc_yaml_place){0, 0}, NULL, true,
                "the file has more than 4 MiB: split it");
         return 0;
     }
-    error = tc_tree_parse(text, len, &f.tree, &mistake);
+    error = tc_yaml_parse(f.name, text, len, &limits, &f.yaml, &refusal);
     if (error == -EINVAL) {
-        report(loader, f.name, mistake.place, NULL, true, mistake.why);
+        report(loader, f.name, refusal.place, NULL, true, refusal.why);
         return 0;
     }
     if (error < 0)
         return error;
-    for (size_t i = 0; error != -ENOMEM && i < f.tree.count; i++)
-        error = take_document(&f, f.tree.documents[i]);
-    tc_tree_done(&f.tree);
+    for (const struct tc_yaml_node *at = f.yaml->documents; at && error != -ENOMEM;
+         at = at->next)
+        error = take_document(&f, at);
+    tc_yaml_free(f.yaml);
     return error == -ENOMEM ? error : 0;
 }
 
@@ -319,7 +333,7 @@ static int add_entry(struct tc_sigma_loader *loader, const char *folder, const c
     if (error < 0 && error != -ENOMEM && error != -ECANCELED) {
         snprintf(why, sizeof(why), "this cannot be read: %s",
                  error == -EINVAL ? "it is no file" : strerror(-error));
-        report(loader, path, (struct tc_place){0, 0}, NULL, true, why);
+        report(loader, path, (struct tc_yaml_place){0, 0}, NULL, true, why);
         error = 0;
     }
     free(path);

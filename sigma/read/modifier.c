@@ -58,8 +58,8 @@ static const struct modifier {
 /* One run over a key. */
 struct planner {
     struct tc_plan plan;
-    struct tc_place place;
-    struct tc_mistake *mistake;
+    struct tc_yaml_place place;
+    struct tc_yaml_error *error;
     bool kind_given;
 };
 
@@ -77,10 +77,11 @@ static int set_kind(struct planner *p, const char *name, enum tc_atom_kind kind)
     bool numbers = p->plan.kind == TC_ATOM_NUMBER || p->plan.kind == TC_ATOM_TIME;
 
     if (p->kind_given && !(numbers && (kind == TC_ATOM_NUMBER || kind == TC_ATOM_TIME)))
-        return tc_refuse(p->mistake, p->place,
-                         "the modifier %s cannot be used with another that says how the "
-                         "value is compared: use one of them",
-                         name);
+        return tc_yaml_refuse(
+            p->error, p->place,
+            "the modifier %s cannot be used with another that says how the "
+            "value is compared: use one of them",
+            name);
     if (!p->kind_given || kind == TC_ATOM_TIME)
         p->plan.kind = kind;
     p->kind_given = true;
@@ -110,20 +111,20 @@ static int apply(struct planner *p, const struct modifier *m)
         return set_kind(p, m->name, (enum tc_atom_kind)m->value);
     case EFFECT_ORDER:
         if (plan->compare != TC_COMPARE_EQ)
-            return tc_refuse(p->mistake, p->place,
-                             "two comparisons stand behind one field: give each a "
-                             "selection of its own");
+            return tc_yaml_refuse(p->error, p->place,
+                                  "two comparisons stand behind one field: give each a "
+                                  "selection of its own");
         plan->compare = (enum tc_compare)m->value;
         return set_kind(p, m->name, TC_ATOM_NUMBER);
     case EFFECT_PART:
         plan->part = (enum tc_time_part)m->value;
         if (plan->kind == TC_ATOM_TIME)
-            return tc_refuse(p->mistake, p->place, "a date is asked for two parts");
+            return tc_yaml_refuse(p->error, p->place, "a date is asked for two parts");
         return set_kind(p, m->name, TC_ATOM_TIME);
     case EFFECT_REGEX:
         if (plan->kind != TC_ATOM_REGEX)
-            return tc_refuse(p->mistake, p->place,
-                             "the modifier %s stands behind re only", m->name);
+            return tc_yaml_refuse(p->error, p->place,
+                                  "the modifier %s stands behind re only", m->name);
         plan->regex_options |= m->value;
         return 0;
     }
@@ -139,27 +140,30 @@ static int check(const struct planner *p)
     if (plan->kind == TC_ATOM_FIELD)
         for (size_t i = 0; i < plan->step_count; i++)
             if (plan->steps[i] > TC_STEP_AROUND)
-                return tc_refuse(p->mistake, p->place,
-                                 "fieldref goes with startswith, endswith, contains, "
-                                 "cased, neq and all only");
+                return tc_yaml_refuse(
+                    p->error, p->place,
+                    "fieldref goes with startswith, endswith, contains, "
+                    "cased, neq and all only");
     if (plan->kind != TC_ATOM_TEXT && plan->kind != TC_ATOM_FIELD && steps)
-        return tc_refuse(p->mistake, p->place,
-                         "re, cidr, exists, numbers and dates take no modifiers that "
-                         "change a text: leave those out");
+        return tc_yaml_refuse(
+            p->error, p->place,
+            "re, cidr, exists, numbers and dates take no modifiers that "
+            "change a text: leave those out");
     if (plan->kind == TC_ATOM_EXISTS && (plan->all || plan->neq || plan->cased))
-        return tc_refuse(p->mistake, p->place,
-                         "exists stands alone: leave the others out");
+        return tc_yaml_refuse(p->error, p->place,
+                              "exists stands alone: leave the others out");
     if (!*plan->field && (plan->kind == TC_ATOM_EXISTS || plan->kind == TC_ATOM_FIELD))
-        return tc_refuse(p->mistake, p->place,
-                         "this modifier needs a field before it: keywords have none");
+        return tc_yaml_refuse(
+            p->error, p->place,
+            "this modifier needs a field before it: keywords have none");
     return 0;
 }
 
-int tc_plan_read(struct tc_pool *pool, const char *key, struct tc_place place,
-                 struct tc_plan *ret_plan, struct tc_mistake *mistake)
+int tc_plan_read(struct tc_arena *arena, const char *key, struct tc_yaml_place place,
+                 struct tc_plan *ret_plan, struct tc_yaml_error *refusal)
 {
-    struct planner p = {.place = place, .mistake = mistake};
-    char *text = tc_pool_text(pool, key, strlen(key)), *name;
+    struct planner p = {.place = place, .error = refusal};
+    char *text = tc_arena_text(arena, key, strlen(key)), *name;
     const struct modifier *m;
     int error = 0;
 
@@ -169,11 +173,12 @@ int tc_plan_read(struct tc_pool *pool, const char *key, struct tc_place place,
     while (error == 0 && (name = strsep(&text, "|")) != NULL) {
         m = find(name);
         if (!m)
-            error = tc_refuse(mistake, place, "there is no modifier \"%.64s\"", name);
-        else if (p.plan.modifiers++ == TC_MODIFIERS_MAX)
             error =
-                tc_refuse(mistake, place, "more than %d modifiers stand behind a field",
-                          TC_MODIFIERS_MAX);
+                tc_yaml_refuse(refusal, place, "there is no modifier \"%.64s\"", name);
+        else if (p.plan.modifiers++ == TC_MODIFIERS_MAX)
+            error = tc_yaml_refuse(refusal, place,
+                                   "more than %d modifiers stand behind a field",
+                                   TC_MODIFIERS_MAX);
         else
             error = apply(&p, m);
     }

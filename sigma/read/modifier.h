@@ -7,7 +7,7 @@
 #define TC_SIGMA_MODIFIER_H
 
 #include "sigma/match/model.h"
-#include "sigma/read/tree.h"
+#include "yaml/yaml.h"
 
 #define TC_MODIFIERS_MAX 16 /* behind one field */
 
@@ -26,7 +26,7 @@ enum tc_step {
 };
 
 struct tc_plan {
-    const char *field; /* in the pool; "": a keyword */
+    const char *field; /* in the arena; "": a keyword */
     enum tc_atom_kind kind;
     bool all, neq, cased;
     bool before, after; /* other text may stand there */
@@ -38,7 +38,7 @@ struct tc_plan {
     size_t modifiers; /* how many were given */
 };
 
-int tc_plan_read(struct tc_pool *pool, const char *key, struct tc_place place,
-                 struct tc_plan *ret_plan, struct tc_mistake *mistake);
+int tc_plan_read(struct tc_arena *arena, const char *key, struct tc_yaml_place place,
+                 struct tc_plan *ret_plan, struct tc_yaml_error *refusal);
 
 #endif

@@ -9,69 +9,69 @@
 #define LIST_MAX 1024 /* tags, references */
 
 /* The text of a key that may be missing, in the set's memory. */
-static int read_text(struct tc_reading *r, const struct tc_node *map, const char *key,
-                     const char **ret_text)
+static int read_text(struct tc_reading *r, const struct tc_yaml_node *map,
+                     const char *key, const char **ret_text)
 {
-    const struct tc_node *node = tc_tree_get(map, key);
+    const struct tc_yaml_node *node = tc_yaml_get(map, key);
 
-    if (!node || node->kind == TC_TREE_NULL)
+    if (!node || node->kind == TC_YAML_NULL)
         return 0;
-    if (node->kind != TC_TREE_TEXT)
-        return tc_refuse(r->mistake, node->place, "%s needs to be a text", key);
-    *ret_text = tc_pool_text(&r->set->pool, node->text, strlen(node->text));
+    if (node->kind != TC_YAML_TEXT)
+        return tc_yaml_refuse(r->error, node->place, "%s needs to be a text", key);
+    *ret_text = tc_arena_text(&r->set->arena, node->text, strlen(node->text));
     return *ret_text ? 0 : -ENOMEM;
 }
 
 /* A list of texts, or one, which may be missing; NULL behind the last. */
-static int read_texts(struct tc_reading *r, const struct tc_node *map, const char *key,
-                      const char *const **ret_texts)
+static int read_texts(struct tc_reading *r, const struct tc_yaml_node *map,
+                      const char *key, const char *const **ret_texts)
 {
-    const struct tc_node *node = tc_tree_get(map, key), *at;
-    size_t count = !node ? 0 : node->kind == TC_TREE_LIST ? node->count : 1, n = 0;
+    const struct tc_yaml_node *node = tc_yaml_get(map, key), *at;
+    size_t count = !node ? 0 : node->kind == TC_YAML_LIST ? node->count : 1, n = 0;
     const char **texts;
 
     if (count > LIST_MAX)
-        return tc_refuse(r->mistake, node->place, "%s has more than %d entries", key,
-                         LIST_MAX);
-    texts = tc_pool_take(&r->set->pool, (count + 1) * sizeof(*texts));
+        return tc_yaml_refuse(r->error, node->place, "%s has more than %d entries", key,
+                              LIST_MAX);
+    texts = tc_arena_take(&r->set->arena, (count + 1) * sizeof(*texts));
     if (!texts)
         return -ENOMEM;
     *ret_texts = texts;
-    at = node && node->kind == TC_TREE_LIST ? node->first : node;
+    at = node && node->kind == TC_YAML_LIST ? node->first : node;
     for (; at && n < count; at = at->next) {
-        if (at->kind == TC_TREE_NULL)
+        if (at->kind == TC_YAML_NULL)
             continue;
-        if (at->kind != TC_TREE_TEXT)
-            return tc_refuse(r->mistake, at->place, "%s needs to be a list of texts",
-                             key);
-        texts[n] = tc_pool_text(&r->set->pool, at->text, strlen(at->text));
+        if (at->kind != TC_YAML_TEXT)
+            return tc_yaml_refuse(r->error, at->place, "%s needs to be a list of texts",
+                                  key);
+        texts[n] = tc_arena_text(&r->set->arena, at->text, strlen(at->text));
         if (!texts[n++])
             return -ENOMEM;
     }
     return 0;
 }
 
-static int read_level(struct tc_reading *r, const struct tc_node *document,
+static int read_level(struct tc_reading *r, const struct tc_yaml_node *document,
                       enum tc_sigma_level *ret_level)
 {
     static const char *const names[] = {"informational", "low", "medium", "high",
                                         "critical"};
-    const struct tc_node *node = tc_tree_get(document, "level");
+    const struct tc_yaml_node *node = tc_yaml_get(document, "level");
 
     *ret_level = TC_SIGMA_MEDIUM;
-    if (!node || node->kind == TC_TREE_NULL)
+    if (!node || node->kind == TC_YAML_NULL)
         return 0;
-    for (size_t i = 0; node->kind == TC_TREE_TEXT && i < sizeof(names) / sizeof(*names);
+    for (size_t i = 0; node->kind == TC_YAML_TEXT && i < sizeof(names) / sizeof(*names);
          i++)
         if (!strcmp(node->text, names[i])) {
             *ret_level = (enum tc_sigma_level)i;
             return 0;
         }
-    return tc_refuse(r->mistake, node->place,
-                     "level is informational, low, medium, high or critical");
+    return tc_yaml_refuse(r->error, node->place,
+                          "level is informational, low, medium, high or critical");
 }
 
-int tc_rule_read_head(struct tc_reading *r, const struct tc_node *document,
+int tc_rule_read_head(struct tc_reading *r, const struct tc_yaml_node *document,
                       const char *file, struct tc_rule *rule)
 {
     struct tc_sigma_rule *info = &rule->info;
@@ -95,7 +95,7 @@ int tc_rule_read_head(struct tc_reading *r, const struct tc_node *document,
     for (size_t i = 0; error == 0 && i < sizeof(texts) / sizeof(*texts); i++)
         error = read_text(r, document, texts[i].key, texts[i].text);
     if (error == 0 && (!info->title || !*info->title))
-        error = tc_refuse(r->mistake, document->place, "the rule has no title");
+        error = tc_yaml_refuse(r->error, document->place, "the rule has no title");
     if (error == 0)
         error = read_texts(r, document, "tags", &info->tags);
     if (error == 0)
@@ -103,15 +103,16 @@ int tc_rule_read_head(struct tc_reading *r, const struct tc_node *document,
     return error == 0 ? read_level(r, document, &info->level) : error;
 }
 
-static int read_source(struct tc_reading *r, const struct tc_node *document,
+static int read_source(struct tc_reading *r, const struct tc_yaml_node *document,
                        const char **category, const char **product, const char **service)
 {
-    const struct tc_node *source = tc_tree_get(document, "logsource");
+    const struct tc_yaml_node *source = tc_yaml_get(document, "logsource");
     int error;
 
-    if (!source || source->kind != TC_TREE_MAP)
-        return tc_refuse(r->mistake, source ? source->place : document->place,
-                         "the rule has no logsource: say category, product or service");
+    if (!source || source->kind != TC_YAML_MAP)
+        return tc_yaml_refuse(
+            r->error, source ? source->place : document->place,
+            "the rule has no logsource: say category, product or service");
     error = read_text(r, source, "category", category);
     if (error == 0)
         error = read_text(r, source, "product", product);
@@ -124,12 +125,12 @@ static int take_why_not(struct tc_reading *r, struct tc_rule *rule)
     if (!r->why_not[0])
         return 0;
     rule->expr = NULL;
-    rule->info.why_not = tc_pool_text(&r->set->pool, r->why_not, strlen(r->why_not));
+    rule->info.why_not = tc_arena_text(&r->set->arena, r->why_not, strlen(r->why_not));
     return rule->info.why_not ? 0 : -ENOMEM;
 }
 
-int tc_rule_read(struct tc_reading *r, const struct tc_node *document, const char *file,
-                 struct tc_rule *ret_rule)
+int tc_rule_read(struct tc_reading *r, const struct tc_yaml_node *document,
+                 const char *file, struct tc_rule *ret_rule)
 {
     struct tc_rule rule;
     int error = tc_rule_read_head(r, document, file, &rule);
@@ -139,7 +140,7 @@ int tc_rule_read(struct tc_reading *r, const struct tc_node *document, const cha
                             &rule.info.service);
     if (error == 0)
         error =
-            tc_detection_read(r, tc_tree_get(document, "detection"), NULL, &rule.expr);
+            tc_detection_read(r, tc_yaml_get(document, "detection"), NULL, &rule.expr);
     if (error == 0)
         error = take_why_not(r, &rule);
     if (error == 0)
@@ -147,31 +148,31 @@ int tc_rule_read(struct tc_reading *r, const struct tc_node *document, const cha
     return error;
 }
 
-int tc_names_read(struct tc_reading *r, const struct tc_node *parent, const char *key,
-                  size_t max, const char ***ret_names, size_t *ret_count)
+int tc_names_read(struct tc_reading *r, const struct tc_yaml_node *parent,
+                  const char *key, size_t max, const char ***ret_names, size_t *ret_count)
 {
-    const struct tc_node *list = tc_tree_get(parent, key);
+    const struct tc_yaml_node *list = tc_yaml_get(parent, key);
     const char **names;
     size_t n = 0;
 
-    if (!list || list->kind != TC_TREE_LIST || !list->count)
-        return tc_refuse(r->mistake, list ? list->place : parent->key_place,
-                         "%s needs to be a list of names", key);
+    if (!list || list->kind != TC_YAML_LIST || !list->count)
+        return tc_yaml_refuse(r->error, list ? list->place : parent->key_place,
+                              "%s needs to be a list of names", key);
     if (list->count > max)
-        return tc_refuse(r->mistake, list->place, "%s has more than %zu entries", key,
-                         max);
-    names = tc_pool_take(&r->set->pool, list->count * sizeof(*names));
+        return tc_yaml_refuse(r->error, list->place, "%s has more than %zu entries", key,
+                              max);
+    names = tc_arena_take(&r->set->arena, list->count * sizeof(*names));
     if (!names)
         return -ENOMEM;
-    for (const struct tc_node *at = list->first; at; at = at->next) {
-        if (at->kind != TC_TREE_TEXT || !*at->text)
-            return tc_refuse(r->mistake, at->place, "%s needs to be a list of names",
-                             key);
+    for (const struct tc_yaml_node *at = list->first; at; at = at->next) {
+        if (at->kind != TC_YAML_TEXT || !*at->text)
+            return tc_yaml_refuse(r->error, at->place, "%s needs to be a list of names",
+                                  key);
         for (size_t i = 0; i < n; i++)
             if (!strcmp(names[i], at->text))
-                return tc_refuse(r->mistake, at->place, "\"%.64s\" stands here twice",
-                                 at->text);
-        names[n] = tc_pool_text(&r->set->pool, at->text, strlen(at->text));
+                return tc_yaml_refuse(r->error, at->place, "\"%.64s\" stands here twice",
+                                      at->text);
+        names[n] = tc_arena_text(&r->set->arena, at->text, strlen(at->text));
         if (!names[n++])
             return -ENOMEM;
     }
@@ -180,10 +181,10 @@ int tc_names_read(struct tc_reading *r, const struct tc_node *parent, const char
     return 0;
 }
 
-int tc_filter_read(struct tc_reading *r, const struct tc_node *document, const char *file,
-                   struct tc_filter *ret_filter)
+int tc_filter_read(struct tc_reading *r, const struct tc_yaml_node *document,
+                   const char *file, struct tc_filter *ret_filter)
 {
-    const struct tc_node *body = tc_tree_get(document, "filter");
+    const struct tc_yaml_node *body = tc_yaml_get(document, "filter");
     struct tc_filter filter = {.file = file, .place = document->place};
     struct tc_rule head;
     int error = tc_rule_read_head(r, document, file, &head);

@@ -63,6 +63,20 @@ static void mistakes_are_told_with_file_line_and_column(void **state)
         {"title: a\x01", "t.yml:1:9: the byte 0x01"},
         {"a: *b\n", "t.yml:1:4: there is no anchor &b"},
         {"title: x\ndescription: |\n  text\n more\nlogsource: {}\n", "t.yml:4:"},
+        /* What is not there has the place of its key. */
+        {HEAD "    s:\n        a: b\n    condition:\n",
+         "t.yml:7:5: a condition is a text"},
+        {"title: r\nlogsource: {product: linux}\ndetection:\n",
+         "t.yml:3:1: this needs to be a map of selections"},
+        {HEAD "    s:\n    condition: s\n", "t.yml:5:5: a selection is a map"},
+        {HEAD "    s:\n        a|contains:\n    condition: s\n",
+         "t.yml:6:9: null goes with no modifier"},
+        {HEAD "    s: {a|re: }\n    condition: s\n",
+         "t.yml:5:9: null goes with no modifier"},
+        {HEAD "    s:\n        a|contains:\n            -\n    condition: s\n",
+         "t.yml:7:13: null cannot"},
+        {HEAD "    s:\n        a: !!str\n    condition: s\n", "t.yml:6:9: tags"},
+        {HEAD "    s:\n        !!str a: b\n    condition: s\n", "t.yml:6:15: tags"},
     };
     struct bench bench;
 

@@ -148,6 +148,10 @@ static void config_says_what_a_value_should_have_been(void **state)
     static const struct refusal cases[] = {
         {"mode: blok\n", "1:7", "mode: \"blok\" is not one of block, passive"},
         {"mode:\n", "1:1", "there is no value"},
+        {"approval: {timeout: , bridge: true}\n", "1:12", "there is no value"},
+        {"log:\n  level: # none\n", "2:3", "there is no value"},
+        {"exclusions:\n  -\n", "2:3", "an exclusion must be a map of keys"},
+        {"mode: !!str\n", "1:1", "tags"},
         {"mode: ~\n", "1:7", "there is no value"},
         {"mode: [block]\n", "1:7", "must be one value, not a list"},
         {"mode: {a: b}\n", "1:7", "must be one value, not a map"},
@@ -233,6 +237,24 @@ static void config_refuses_what_yaml_lets_pass(void **state)
 
     (void)state;
     CHECK_ALL_REFUSED(cases);
+}
+
+/* libfyaml's own reading has a quote too many where four stand in a row. */
+static void regress_config_reads_four_quotes_as_two(void **state)
+{
+    struct tc_config *config = read_good("paths: {state: '/a''''b', plugins: ['/''''']}\n"
+                                         "plugins: {acme: {watch: ['/x''''''y''z']}}\n");
+    const struct tc_options *core = tc_config_core(config);
+    struct tc_options *options = NULL;
+    char why[256];
+
+    (void)state;
+    assert_string_equal(tc_options_text(core, "paths.state"), "/a''b");
+    assert_string_equal(tc_options_item(core, "paths.plugins", 0), "/''");
+    assert_int_equal(tc_config_bind(config, "acme", acme_table, &options, why), 0);
+    assert_string_equal(tc_options_item(options, "watch", 0), "/x'''y'z");
+    tc_options_free(options);
+    tc_config_free(config);
 }
 
 static void config_follows_aliases(void **state)
@@ -999,6 +1021,7 @@ int main(void)
         cmocka_unit_test(config_says_what_a_value_should_have_been),
         cmocka_unit_test(config_passes_on_the_reason_of_the_yaml_parser),
         cmocka_unit_test(config_refuses_what_yaml_lets_pass),
+        cmocka_unit_test(regress_config_reads_four_quotes_as_two),
         cmocka_unit_test(config_follows_aliases),
         cmocka_unit_test(config_fallback_watches_what_the_primary_does),
         cmocka_unit_test(config_leaves_to_the_primary_what_it_watches),

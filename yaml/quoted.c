@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns: see quoted.h. */
-#include "sigma/read/quoted.h"
+#include "yaml/quoted.h"
 
 #include <string.h>
 
@@ -36,9 +36,9 @@ static size_t skip_ends(const char *raw, size_t len, size_t *i)
     return ends;
 }
 
-char *tc_quoted_text(struct tc_pool *pool, const char *raw, size_t len, size_t *ret_len)
+char *tc_quoted_text(struct tc_arena *arena, const char *raw, size_t len)
 {
-    char *text = tc_pool_take(pool, len + 1);
+    char *text = tc_arena_take(arena, len + 1);
     size_t out = 0, ends;
 
     for (size_t i = 0; text && i < len;) {
@@ -57,6 +57,5 @@ char *tc_quoted_text(struct tc_pool *pool, const char *raw, size_t len, size_t *
             memset(text + out, '\n', ends - 1);
         out += ends - 1;
     }
-    *ret_len = out;
     return text;
 }

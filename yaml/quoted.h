@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: YAML's texts in single quotes, where libfyaml reads them wrongly
- * (findings/libfyaml_quotes.sh). Pure.
+ * (findings/libfyaml_quotes.sh); of what it reads rightly it makes the same. Pure.
  */
-#ifndef TC_SIGMA_QUOTED_H
-#define TC_SIGMA_QUOTED_H
+#ifndef TC_YAML_QUOTED_H
+#define TC_YAML_QUOTED_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "sigma/base/pool.h"
+#include "yaml/arena.h"
 
 /* Whether what stands between the quotes is such a text. */
 bool tc_quoted_is_misread(const char *raw, size_t len);
 
 /* The text, with lines folded as YAML 1.2 has it. NULL: no memory. */
-char *tc_quoted_text(struct tc_pool *pool, const char *raw, size_t len, size_t *ret_len);
+char *tc_quoted_text(struct tc_arena *arena, const char *raw, size_t len);
 
 #endif
