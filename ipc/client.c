@@ -17,6 +17,7 @@
 
 #define READ_BYTES_MIN (16 * 1024)
 #define MESSAGE_BYTES_MAX (64 * 1024 * 1024)           /* of one message from the agent */
+#define MESSAGE_VALUES_MAX (4 * 1024 * 1024)           /* 96 MiB of objects */
 #define MESSAGE_DEPTH_MAX (TOCSIN_EVENT_MAX_DEPTH + 4) /* an event inside its message */
 
 struct tc_client {
@@ -176,6 +177,9 @@ static int read_incoming(const uint8_t *data, size_t len, struct incoming *ret)
  * receive. */
 static int next_incoming(struct tc_client *client, struct incoming *ret)
 {
+    static const struct tc_frame_limits limits = {.bytes = MESSAGE_BYTES_MAX,
+                                                  .values = MESSAGE_VALUES_MAX,
+                                                  .depth = MESSAGE_DEPTH_MAX};
     const uint8_t *data;
     size_t len = 1; /* or more: what must be there for a look to be worth it */
     size_t have;
@@ -184,9 +188,7 @@ static int next_incoming(struct tc_client *client, struct incoming *ret)
     for (;;) {
         data = client->in + client->in_at;
         have = client->in_len - client->in_at;
-        r = have < len
-                ? -EAGAIN
-                : tc_frame_next(data, have, MESSAGE_BYTES_MAX, MESSAGE_DEPTH_MAX, &len);
+        r = have < len ? -EAGAIN : tc_frame_next(data, have, &limits, &len);
         if (r != -EAGAIN)
             break;
         r = receive_more(client);

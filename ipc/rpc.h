@@ -19,6 +19,9 @@
 #include <uv.h>
 
 #define TC_RPC_MAX_BYTES (1024 * 1024) /* of one message from a client */
+/* Values of one message, with room around those of the longest params that tc_frame_check
+ * takes. msgpack-c makes objects of them, which take 6 MiB then (ipc/unpack.h). */
+#define TC_RPC_MAX_VALUES (TOCSIN_EVENT_MAX_BYTES + 16)
 #define TC_RPC_MAX_DEPTH 16
 #define TC_RPC_CLIENTS_MAX 128 /* or an eighth of the limit of open files */
 #define TC_RPC_BACKLOG_BYTES                                                             \

@@ -232,6 +232,8 @@ static const char *frame_error(int r)
     switch (r) {
     case -EMSGSIZE:
         return "message too long";
+    case -E2BIG:
+        return "message of too many values";
     case -ELOOP:
         return "message nested too deep";
     default:
@@ -242,14 +244,16 @@ static const char *frame_error(int r)
 /* Handles every whole message that is in the buffer and keeps the rest. */
 static void handle_bytes(struct tc_rpc_client *client)
 {
+    static const struct tc_frame_limits limits = {.bytes = TC_RPC_MAX_BYTES,
+                                                  .values = TC_RPC_MAX_VALUES,
+                                                  .depth = TC_RPC_MAX_DEPTH};
     size_t at = 0, len = 0;
     int r = 0;
 
     if (client->in_len < client->in_need)
         return;
     while (!client->closing && at < client->in_len) {
-        r = tc_frame_next(client->in + at, client->in_len - at, TC_RPC_MAX_BYTES,
-                          TC_RPC_MAX_DEPTH, &len);
+        r = tc_frame_next(client->in + at, client->in_len - at, &limits, &len);
         if (r)
             break;
         handle_message(client, client->in + at, len);

@@ -120,12 +120,13 @@ static int receive(struct fuzz *fuzz, int fd)
 
 static void check_reply(const struct fuzz *fuzz)
 {
+    const struct tc_frame_limits limits = {
+        .bytes = REPLY_BYTES_MAX, .values = SIZE_MAX, .depth = 32};
     size_t at = 0, len;
     int r;
 
     for (; at < fuzz->reply_len; at += len) {
-        r = tc_frame_next(fuzz->reply + at, fuzz->reply_len - at, REPLY_BYTES_MAX, 32,
-                          &len);
+        r = tc_frame_next(fuzz->reply + at, fuzz->reply_len - at, &limits, &len);
         /* the last may be cut short: the connection was closed */
         if (r == -EAGAIN)
             return;

@@ -47,6 +47,7 @@ static void send_bytes(int fd, const void *data, size_t len)
 /* Reads until a whole message is there; its length, or 0 when the agent hung up first. */
 static size_t receive_message(int fd, uint8_t *buf, size_t cap)
 {
+    const struct tc_frame_limits limits = {.bytes = cap, .values = cap, .depth = 32};
     size_t len = 0, whole;
     ssize_t n;
 
@@ -56,7 +57,7 @@ static size_t receive_message(int fd, uint8_t *buf, size_t cap)
             return 0;
         assert_int_equal(n, 1);
         len++;
-        if (!tc_frame_next(buf, len, cap, 32, &whole))
+        if (!tc_frame_next(buf, len, &limits, &whole))
             return whole;
         assert_true(len < cap);
     }
