@@ -346,7 +346,7 @@ int64_t rpc_server_ask(struct tc_client *client, const char *method, const char 
 
     rpc_server_call(client, method, NULL, 0, &answer);
     assert_non_null(answer.result);
-    return tocsin_find_int(answer.result, answer.len, path, -1);
+    return tocsin_find_int(answer.data, answer.len, path, -1);
 }
 
 void rpc_server_await(struct tc_client *client, const char *method, const char *path,

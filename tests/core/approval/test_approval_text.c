@@ -95,7 +95,7 @@ static void assert_put(struct world *w, const char *want)
     tc_approval_put(w->approval, w->now_ns, &p);
     tc_pack_end(&p);
     assert_int_equal(p.error, 0);
-    assert_int_equal(tc_json_text(p.bytes.data, p.bytes.size, &text), 0);
+    assert_int_equal(tc_json_text(tc_pack_read(&p), &text), 0);
     assert_string_equal(text, want);
     free(text);
     tc_pack_done(&p);

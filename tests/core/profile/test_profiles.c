@@ -376,12 +376,13 @@ static void profiles_beyond_the_bound_are_refused_by_name(void **state)
 
 /* ---- Telling. ---- */
 
-static void assert_json(const struct tc_pack *p, const char *expected)
+static void assert_json(struct tc_pack *p, const char *expected)
 {
+    const msgpack_object *o = tc_pack_read(p);
     char *text = NULL;
 
-    assert_int_equal(p->error, 0);
-    assert_int_equal(tc_json_text(p->bytes.data, p->bytes.size, &text), 0);
+    assert_non_null(o);
+    assert_int_equal(tc_json_text(o, &text), 0);
     assert_string_equal(text, expected);
     free(text);
 }
