@@ -62,11 +62,10 @@ static void on_event(void *arg, struct tc_event *event)
 }
 
 static void on_call(void *arg, struct tc_rpc_call *call, const char *method,
-                    const void *params, size_t len)
+                    const struct tc_rpc_params *params)
 {
     (void)arg;
     (void)params;
-    (void)len;
     tc_rpc_fail(call, "unknown_method", "%s", method);
 }
 

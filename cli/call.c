@@ -63,7 +63,7 @@ int tc_call_check(int status, const char *method, const struct tc_answer *answer
     return answer->result ? TC_EXIT_DONE : refused(method, answer);
 }
 
-int tc_call(struct tc_cli *cli, const char *method, const struct tocsin_writer *params,
+int tc_call(struct tc_cli *cli, const char *method, const struct tc_pack *params,
             tc_client_notify_fn notify, void *arg, struct tc_answer *ret_answer)
 {
     static const uint8_t empty_map[] = {0x80};
@@ -74,16 +74,10 @@ int tc_call(struct tc_cli *cli, const char *method, const struct tocsin_writer *
     r = tc_call_connect(cli);
     if (r)
         return r;
-    r = tc_client_call(cli->client, method, params ? params->buf : empty_map,
-                       params ? params->len : sizeof(empty_map), notify, arg, ret_answer);
+    r = tc_client_call(
+        cli->client, method, params ? (const void *)params->bytes.data : empty_map,
+        params ? params->bytes.size : sizeof(empty_map), notify, arg, ret_answer);
     return tc_call_check(r, method, ret_answer);
-}
-
-int tc_call_value(const struct tc_answer *answer, struct tocsin_value *ret)
-{
-    if (!tocsin_read(answer->result, answer->result + answer->len, ret))
-        return tc_call_failed("the agent's answer is empty");
-    return TC_EXIT_DONE;
 }
 
 static void *watch_signals(void *arg)

@@ -9,9 +9,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <tocsin/event.h>
 
 #include "ipc/client.h"
+#include "ipc/pack.h"
+#include "ipc/unpack.h"
 
 struct tc_cli;
 
@@ -22,17 +23,14 @@ int tc_call_failed(const char *format, ...) __attribute__((format(printf, 1, 2))
 int tc_call_connect(struct tc_cli *cli);
 
 /*
- * Connects if need be, calls, waits. `params` holds one map; NULL: an empty one. The
- * writer's own error is looked at here. Anything but TC_EXIT_DONE has been said.
+ * Connects if need be, calls, waits. `params` holds one map; NULL: an empty one. Its
+ * own error is looked at here. Anything but TC_EXIT_DONE has been said.
  */
-int tc_call(struct tc_cli *cli, const char *method, const struct tocsin_writer *params,
+int tc_call(struct tc_cli *cli, const char *method, const struct tc_pack *params,
             tc_client_notify_fn notify, void *arg, struct tc_answer *ret_answer);
 
 /* What tc_client_call returned, as tc_exit; `answer` is looked at when that was 0. */
 int tc_call_check(int status, const char *method, const struct tc_answer *answer);
-
-/* The result of an answer, as a value. */
-int tc_call_value(const struct tc_answer *answer, struct tocsin_value *ret);
 
 /* Ctrl-C while waiting. */
 struct tc_interrupt {

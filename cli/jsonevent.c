@@ -291,7 +291,7 @@ int tc_json_event_read(struct tc_json_event *event, const char *text, size_t len
     event->leaves = NULL;
     event->leaf_count = event->leaf_room = 0;
     event->leaves_known = false;
-    tocsin_writer_init_growing(&event->packed);
+    tc_pack_init(&event->packed);
     error = parse(text, len, &event->line, why);
     if (error < 0)
         return error;
@@ -313,8 +313,8 @@ const struct tc_sigma_event *tc_json_event_record(struct tc_json_event *event,
 {
     if (!event->topic)
         return index == 0 ? &event->sigma : NULL;
-    return tc_sigma_record(&event->record, index, event->topic, event->packed.buf,
-                           event->packed.len, event->time_ns)
+    return tc_sigma_record(&event->record, index, event->topic, event->packed.bytes.data,
+                           event->packed.bytes.size, event->time_ns)
                ? &event->record.sigma
                : NULL;
 }
@@ -322,6 +322,6 @@ const struct tc_sigma_event *tc_json_event_record(struct tc_json_event *event,
 void tc_json_event_done(struct tc_json_event *event)
 {
     json_object_put(event->line);
-    tocsin_writer_done(&event->packed);
+    tc_pack_done(&event->packed);
     free(event->leaves);
 }

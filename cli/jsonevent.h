@@ -10,14 +10,15 @@
 
 #include <json-c/json.h>
 
+#include "ipc/pack.h"
 #include "sigma/match/record.h"
 
 #define TC_JSON_EVENT_DEPTH_MAX 32 /* objects and lists within each other */
 
 struct tc_json_event {
-    json_object *line;           /* what was read */
-    const char *topic;           /* it is the tap's: */
-    struct tocsin_writer packed; /* the event as it was published */
+    json_object *line;     /* what was read */
+    const char *topic;     /* it is the tap's: */
+    struct tc_pack packed; /* the event as it was published */
     uint64_t time_ns;
     struct tc_sigma_event sigma;   /* as one: what is evaluated; points into the rest */
     struct tc_sigma_record record; /* the tap's: the same */

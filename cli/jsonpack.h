@@ -4,10 +4,11 @@
 #define TC_CLI_JSONPACK_H
 
 #include <json-c/json.h>
-#include <tocsin/event.h>
 
-/* Writes the object as an event's map. What is wrong stays in the writer's error:
+#include "ipc/pack.h"
+
+/* Writes the object as an event's map. What is wrong stays in its error:
  * -EINVAL, it is no object, or nested deeper than an event may be; -ENOMEM. */
-void tc_json_pack(struct tocsin_writer *writer, json_object *object);
+void tc_json_pack(struct tc_pack *p, json_object *object);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "ipc/json.h"
 #include "ipc/text.h"
+#include "ipc/unpack.h"
 
 #define NS_PER_S 1000000000u
 #define NESTED_MAX 4  /* of a value on one line; what is deeper prints as JSON */
@@ -67,73 +68,86 @@ void tc_print_str(FILE *out, struct tocsin_str s)
         fputc('-', out);
 }
 
-static void print_nested(FILE *out, const struct tocsin_value *v, unsigned depth)
-{
-    struct tocsin_value key, item;
-    struct tocsin_iter it;
-    bool first = true;
+static void print_nested(FILE *out, const msgpack_object *o, unsigned depth);
 
-    if (v->type < TOCSIN_STR && v->type != TOCSIN_NIL) {
-        tc_json_write(out, v->start, tocsin_value_size(v));
-    } else if (v->type == TOCSIN_NIL) {
-        fputc('-', out);
-    } else if (v->type == TOCSIN_STR || v->type == TOCSIN_BIN) {
-        tc_text_escape(out, v->ptr, v->len, 0);
-    } else if (v->type == TOCSIN_EXT || depth == NESTED_MAX) {
-        tc_json_write(out, v->start, tocsin_value_size(v));
-    } else {
-        tocsin_iter_init(&it, v);
-        if (!it.left)
-            fputs("none", out);
-        for (; tocsin_iter_next(&it, &key, &item); first = false) {
-            if (!first)
-                fputs(v->type == TOCSIN_MAP ? " " : ", ", out);
-            if (v->type == TOCSIN_MAP) {
-                print_nested(out, &key, NESTED_MAX);
-                fputc('=', out);
-            }
-            print_nested(out, &item, depth + 1);
-        }
+static void print_map(FILE *out, const msgpack_object_map *map, unsigned depth)
+{
+    if (!map->size)
+        fputs("none", out);
+    for (uint32_t i = 0; i < map->size; i++) {
+        if (i)
+            fputc(' ', out);
+        print_nested(out, &map->ptr[i].key, NESTED_MAX);
+        fputc('=', out);
+        print_nested(out, &map->ptr[i].val, depth + 1);
     }
 }
 
-void tc_print_value(FILE *out, const struct tocsin_value *v)
+static void print_array(FILE *out, const msgpack_object_array *array, unsigned depth)
 {
-    print_nested(out, v, 0);
+    if (!array->size)
+        fputs("none", out);
+    for (uint32_t i = 0; i < array->size; i++) {
+        if (i)
+            fputs(", ", out);
+        print_nested(out, &array->ptr[i], depth + 1);
+    }
 }
 
-static bool is_hash(const char *field, const struct tocsin_value *v)
+static void print_nested(FILE *out, const msgpack_object *o, unsigned depth)
+{
+    struct tocsin_str text = tc_unpack_text(o);
+
+    if (text.ptr)
+        tc_text_escape(out, text.ptr, text.len, 0);
+    else if (o->type == MSGPACK_OBJECT_NIL)
+        fputc('-', out);
+    else if (o->type == MSGPACK_OBJECT_MAP && depth < NESTED_MAX)
+        print_map(out, &o->via.map, depth);
+    else if (o->type == MSGPACK_OBJECT_ARRAY && depth < NESTED_MAX)
+        print_array(out, &o->via.array, depth);
+    else
+        tc_json_write(out, o);
+}
+
+void tc_print_value(FILE *out, const msgpack_object *o)
+{
+    print_nested(out, o, 0);
+}
+
+static bool is_hash(const char *field, const msgpack_object *o)
 {
     const char *dot = strrchr(field, '.');
 
-    return v->type == TOCSIN_STR && v->len > HASH_SHOWN &&
+    return o->type == MSGPACK_OBJECT_STR && o->via.str.size > HASH_SHOWN &&
            !strcmp(dot ? dot + 1 : field, "sha256");
 }
 
-void tc_print_field(FILE *out, const char *field, const struct tocsin_value *v)
+void tc_print_field(FILE *out, const char *field, const msgpack_object *o)
 {
-    if (v->type == TOCSIN_UINT && tc_print_time_name(field, strlen(field)))
-        tc_print_time(out, v->u, TC_TIME_DATE);
-    else if (is_hash(field, v))
-        tc_print_str(out, (struct tocsin_str){v->ptr, HASH_SHOWN});
+    if (o->type == MSGPACK_OBJECT_POSITIVE_INTEGER &&
+        tc_print_time_name(field, strlen(field)))
+        tc_print_time(out, o->via.u64, TC_TIME_DATE);
+    else if (is_hash(field, o))
+        tc_print_str(out, (struct tocsin_str){o->via.str.ptr, HASH_SHOWN});
     else
-        tc_print_value(out, v);
+        tc_print_value(out, o);
 }
 
 /* The text of one cell, for free(); NULL when out of memory. */
-static char *cell_text(const struct tc_column *column, const struct tocsin_value *item)
+static char *cell_text(const struct tc_column *column, const msgpack_object *item)
 {
-    struct tocsin_value v;
+    const msgpack_object *o = tc_unpack_find(item, column->field);
     char *text = NULL;
     size_t n = 0;
     FILE *out = open_memstream(&text, &n);
 
     if (!out)
         return NULL;
-    if (!tocsin_find(item->start, (size_t)(item->end - item->start), column->field, &v))
-        fputc('-', out);
+    if (o)
+        tc_print_field(out, column->field, o);
     else
-        tc_print_field(out, column->field, &v);
+        fputc('-', out);
     if (fclose(out)) {
         free(text);
         return NULL;
@@ -169,19 +183,18 @@ static void print_cell(FILE *out, const char *text, size_t width, bool last)
 #define COLUMNS_MAX 24
 
 void tc_print_table(FILE *out, const struct tc_column *columns,
-                    const struct tocsin_value *items)
+                    const msgpack_object *items)
 {
+    const msgpack_object_array *array = &items->via.array;
     size_t widths[COLUMNS_MAX], count = 0, n;
-    struct tocsin_value item;
-    struct tocsin_iter it;
+    uint32_t rows = items->type == MSGPACK_OBJECT_ARRAY ? array->size : 0;
     char *text;
 
     for (; columns[count].title && count < COLUMNS_MAX; count++)
         widths[count] = width_of(columns[count].title);
-    tocsin_iter_init(&it, items);
-    while (tocsin_iter_next(&it, NULL, &item)) {
+    for (uint32_t row = 0; row < rows; row++) {
         for (size_t i = 0; i < count; i++) {
-            text = cell_text(&columns[i], &item);
+            text = cell_text(&columns[i], &array->ptr[row]);
             n = text ? width_of(text) : 0;
             widths[i] = n > widths[i] ? n : widths[i];
             free(text);
@@ -189,10 +202,9 @@ void tc_print_table(FILE *out, const struct tc_column *columns,
     }
     for (size_t i = 0; i < count; i++)
         print_cell(out, columns[i].title, widths[i], i + 1 == count);
-    tocsin_iter_init(&it, items);
-    while (tocsin_iter_next(&it, NULL, &item)) {
+    for (uint32_t row = 0; row < rows; row++) {
         for (size_t i = 0; i < count; i++) {
-            text = cell_text(&columns[i], &item);
+            text = cell_text(&columns[i], &array->ptr[row]);
             print_cell(out, text ? text : "", widths[i], i + 1 == count);
             free(text);
         }

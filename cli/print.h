@@ -7,6 +7,7 @@
 #ifndef TC_CLI_PRINT_H
 #define TC_CLI_PRINT_H
 
+#include <msgpack.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -43,20 +44,20 @@ void tc_print_str(FILE *out, struct tocsin_str s);
  * One value on one line: text escaped, nil as -, entries of an array with commas between,
  * of a map as key=value with blanks between.
  */
-void tc_print_value(FILE *out, const struct tocsin_value *v);
+void tc_print_value(FILE *out, const msgpack_object *o);
 
 /*
  * The same of a field of one entry among others: times as dates, and of a hash its first
  * digits; `field` is its (dotted) name.
  */
-void tc_print_field(FILE *out, const char *field, const struct tocsin_value *v);
+void tc_print_field(FILE *out, const char *field, const msgpack_object *o);
 
 /* Characters of text that is valid UTF-8. */
 size_t tc_print_width(const char *text, size_t n);
 
 /* A table of the maps in an array. */
 void tc_print_table(FILE *out, const struct tc_column *columns,
-                    const struct tocsin_value *items);
+                    const msgpack_object *items);
 
 /*
  * A map as `name : value` lines, nested names dotted; issues (maps with a `text`) stand
@@ -64,12 +65,12 @@ void tc_print_table(FILE *out, const struct tc_column *columns,
  * where that fits a terminal, else each entry as a section of lines of its own. `name` is
  * what an array of maps by itself holds, as "plugins"; NULL: it is not said.
  */
-void tc_print_record(FILE *out, const char *name, const struct tocsin_value *v);
+void tc_print_record(FILE *out, const char *name, const msgpack_object *o);
 
 /*
  * The same of a map in which the array `set`, if it is there, names other fields: it is
  * not printed itself; " [set]" stands after the value of each field that it names.
  */
-void tc_print_marked_record(FILE *out, const char *set, const struct tocsin_value *map);
+void tc_print_marked_record(FILE *out, const char *set, const msgpack_object *map);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "cli/print.h"
 #include "ipc/text.h"
+#include "ipc/unpack.h"
 
 #define NAME_MAX_BYTES 256
 #define NESTED_MAX 12    /* maps within maps; deeper ones print on one line */
@@ -18,54 +19,44 @@
 struct walk {
     FILE *out; /* NULL: measure */
     size_t width;
-    int indent;        /* of its lines; 0: it is no section */
-    const char *label; /* the field that gets no line of its own, or NULL */
-    const struct tocsin_value *marked; /* names, dotted, of fields that are marked with
-                                          the label; NULL: none */
-    char name[NAME_MAX_BYTES];         /* dotted, of the map that is walked; escaped */
+    int indent;                   /* of its lines; 0: it is no section */
+    const char *label;            /* the field that gets no line of its own, or NULL */
+    const msgpack_object *marked; /* names, dotted, of fields that are marked with the
+                                     label; NULL: none */
+    char name[NAME_MAX_BYTES];    /* dotted, of the map that is walked; escaped */
 };
 
-static void print_list(FILE *out, const char *name, const struct tocsin_value *items,
+static void print_list(FILE *out, const char *name, const msgpack_object *items,
                        int indent);
 
-static bool is_list_of_maps(const struct tocsin_value *v)
+static bool is_list_of_maps(const msgpack_object *o)
 {
-    struct tocsin_value first;
-    struct tocsin_iter it;
-
-    if (v->type != TOCSIN_ARRAY)
-        return false;
-    tocsin_iter_init(&it, v);
-    return tocsin_iter_next(&it, NULL, &first) && first.type == TOCSIN_MAP;
+    return o->type == MSGPACK_OBJECT_ARRAY && o->via.array.size &&
+           o->via.array.ptr->type == MSGPACK_OBJECT_MAP;
 }
 
-static bool is_list_of_issues(const struct tocsin_value *v)
+static bool is_list_of_issues(const msgpack_object *o)
 {
-    struct tocsin_value first, text;
-    struct tocsin_iter it;
-
-    if (!is_list_of_maps(v))
-        return false;
-    tocsin_iter_init(&it, v);
-    return tocsin_iter_next(&it, NULL, &first) &&
-           tocsin_find(first.start, (size_t)(first.end - first.start), "text", &text);
+    return is_list_of_maps(o) && tc_unpack_find(o->via.array.ptr, "text");
 }
 
-/* Whether a map or array has one in it. */
-static bool is_nested(const struct tocsin_value *v)
+static bool is_filled(const msgpack_object *o)
 {
-    struct tocsin_value item;
-    struct tocsin_iter it;
+    return (o->type == MSGPACK_OBJECT_MAP && o->via.map.size) ||
+           (o->type == MSGPACK_OBJECT_ARRAY && o->via.array.size);
+}
 
-    tocsin_iter_init(&it, v);
-    while (tocsin_iter_next(&it, NULL, &item))
-        if ((item.type == TOCSIN_MAP || item.type == TOCSIN_ARRAY) && item.count)
+/* Whether a map has a map or array in it. */
+static bool is_nested(const msgpack_object_map *map)
+{
+    for (uint32_t i = 0; i < map->size; i++)
+        if (is_filled(&map->ptr[i].val))
             return true;
     return false;
 }
 
 /* The value on one line, for free(); NULL when out of memory. */
-static char *text_of(const struct tocsin_value *v)
+static char *text_of(const msgpack_object *o)
 {
     char *text = NULL;
     size_t n = 0;
@@ -73,16 +64,16 @@ static char *text_of(const struct tocsin_value *v)
 
     if (!out)
         return NULL;
-    tc_print_value(out, v);
+    tc_print_value(out, o);
     if (!fclose(out))
         return text;
     free(text);
     return NULL;
 }
 
-static size_t width_of(const struct tocsin_value *v)
+static size_t width_of(const msgpack_object *o)
 {
-    char *text = text_of(v);
+    char *text = text_of(o);
     size_t width = text ? tc_print_width(text, strlen(text)) : 0;
 
     free(text);
@@ -91,22 +82,17 @@ static size_t width_of(const struct tocsin_value *v)
 
 /* ---- lines ---- */
 
-static void print_issues(FILE *out, const struct tocsin_value *v)
+static void print_issues(FILE *out, const msgpack_object_array *issues)
 {
-    struct tocsin_value item;
-    struct tocsin_iter it;
     struct tocsin_str fix;
-    size_t len;
 
-    fprintf(out, "%u\n", v->count);
-    tocsin_iter_init(&it, v);
-    while (tocsin_iter_next(&it, NULL, &item)) {
-        len = (size_t)(item.end - item.start);
+    fprintf(out, "%u\n", issues->size);
+    for (uint32_t i = 0; i < issues->size; i++) {
         fputs("  - ", out);
-        tc_print_str(out, tocsin_find_str(item.start, len, "text"));
+        tc_print_str(out, tc_unpack_str(&issues->ptr[i], "text"));
         fputc('\n', out);
-        fix = tocsin_find_str(item.start, len, "fix");
-        if (!fix.ptr || !fix.len)
+        fix = tc_unpack_str(&issues->ptr[i], "fix");
+        if (!fix.len)
             continue;
         fputs("    fix: ", out);
         tc_print_str(out, fix);
@@ -116,47 +102,43 @@ static void print_issues(FILE *out, const struct tocsin_value *v)
 
 /* The entries of an array with commas between, from column `from` on as many lines as it
  * takes. */
-static void print_entries(FILE *out, const struct tocsin_value *v, size_t from)
+static void print_entries(FILE *out, const msgpack_object_array *array, size_t from)
 {
-    struct tocsin_value item;
-    struct tocsin_iter it;
     size_t column = from, n;
 
-    tocsin_iter_init(&it, v);
-    while (tocsin_iter_next(&it, NULL, &item)) {
-        n = width_of(&item) + strlen(", ");
+    for (uint32_t i = 0; i < array->size; i++) {
+        n = width_of(&array->ptr[i]) + strlen(", ");
         if (column > from && column + n > LINE_WIDTH) {
             fprintf(out, "\n%*s", (int)from, "");
             column = from;
         } else if (column > from) {
             fputc(' ', out);
         }
-        tc_print_value(out, &item);
-        fputs(it.left ? "," : "", out);
+        tc_print_value(out, &array->ptr[i]);
+        fputs(i + 1 < array->size ? "," : "", out);
         column += n;
     }
 }
 
 static bool is_marked(const struct walk *w)
 {
-    struct tocsin_value name;
-    struct tocsin_iter it;
+    const msgpack_object_array *names;
 
     if (!w->marked)
         return false;
-    tocsin_iter_init(&it, w->marked);
-    while (tocsin_iter_next(&it, NULL, &name))
-        if (name.type == TOCSIN_STR && name.len == strlen(w->name) &&
-            !memcmp(name.ptr, w->name, name.len))
+    names = &w->marked->via.array;
+    for (uint32_t i = 0; i < names->size; i++)
+        if (tc_unpack_is(&names->ptr[i], w->name))
             return true;
     return false;
 }
 
 /* A field of its own line; times lose the unit in their name. */
-static void leaf(struct walk *w, const struct tocsin_value *v)
+static void leaf(struct walk *w, const msgpack_object *o)
 {
     size_t n = strlen(w->name);
-    size_t time = v->type == TOCSIN_UINT ? tc_print_time_name(w->name, n) : 0;
+    size_t time =
+        o->type == MSGPACK_OBJECT_POSITIVE_INTEGER ? tc_print_time_name(w->name, n) : 0;
 
     n = time ? time : n;
     if (!w->out) {
@@ -164,25 +146,25 @@ static void leaf(struct walk *w, const struct tocsin_value *v)
         return;
     }
     fprintf(w->out, "%*s%-*.*s : ", w->indent, "", (int)w->width, (int)n, w->name);
-    if (is_list_of_issues(v)) {
-        print_issues(w->out, v);
+    if (is_list_of_issues(o)) {
+        print_issues(w->out, &o->via.array);
         return;
     }
     if (time)
-        tc_print_time(w->out, v->u, TC_TIME_ZONE);
-    else if (v->type == TOCSIN_ARRAY && v->count)
-        print_entries(w->out, v, (size_t)w->indent + w->width + 3);
+        tc_print_time(w->out, o->via.u64, TC_TIME_ZONE);
+    else if (o->type == MSGPACK_OBJECT_ARRAY && o->via.array.size)
+        print_entries(w->out, &o->via.array, (size_t)w->indent + w->width + 3);
     else if (w->indent)
-        tc_print_field(w->out, w->name, v);
+        tc_print_field(w->out, w->name, o);
     else
-        tc_print_value(w->out, v);
+        tc_print_value(w->out, o);
     if (is_marked(w))
         fprintf(w->out, " [%s]", w->label);
     fputc('\n', w->out);
 }
 
 /* Puts ".key" (or "key") behind the name so far; what does not fit is cut. */
-static void add_name(struct walk *w, const struct tocsin_value *key)
+static void add_name(struct walk *w, const msgpack_object *key)
 {
     size_t n = strlen(w->name);
     FILE *out = fmemopen(w->name + n, sizeof(w->name) - n, "w");
@@ -198,50 +180,48 @@ static void add_name(struct walk *w, const struct tocsin_value *key)
 
 /* Whether a map's fields get lines of their own; in a section, a small one has one line
  * for all, so that an entry of a list does not fill the screen. */
-static bool is_opened(const struct walk *w, const struct tocsin_value *v, unsigned depth)
+static bool is_opened(const struct walk *w, const msgpack_object *o, unsigned depth)
 {
-    if (v->type != TOCSIN_MAP || !v->count || depth >= NESTED_MAX)
+    if (o->type != MSGPACK_OBJECT_MAP || !o->via.map.size || depth >= NESTED_MAX)
         return false;
-    return !w->indent || is_nested(v) || width_of(v) > GROUP_WIDTH;
+    return !w->indent || is_nested(&o->via.map) || width_of(o) > GROUP_WIDTH;
 }
 
-static void walk_map(struct walk *w, const struct tocsin_value *map, unsigned depth)
+static void walk_map(struct walk *w, const msgpack_object_map *map, unsigned depth)
 {
-    struct tocsin_value key, item;
-    struct tocsin_iter it;
+    const msgpack_object *item;
     size_t n = strlen(w->name);
 
-    tocsin_iter_init(&it, map);
-    while (tocsin_iter_next(&it, &key, &item)) {
-        add_name(w, &key);
-        if (is_opened(w, &item, depth))
-            walk_map(w, &item, depth + 1);
-        else if ((!is_list_of_maps(&item) || is_list_of_issues(&item)) &&
+    for (uint32_t i = 0; i < map->size; i++) {
+        item = &map->ptr[i].val;
+        add_name(w, &map->ptr[i].key);
+        if (is_opened(w, item, depth))
+            walk_map(w, &item->via.map, depth + 1);
+        else if ((!is_list_of_maps(item) || is_list_of_issues(item)) &&
                  (!w->label || strcmp(w->name, w->label) != 0))
-            leaf(w, &item);
+            leaf(w, item);
         w->name[n] = 0;
     }
 }
 
 /* The arrays of maps, each under its name. */
-static void print_lists(struct walk *w, const struct tocsin_value *map, unsigned depth)
+static void print_lists(struct walk *w, const msgpack_object_map *map, unsigned depth)
 {
-    struct tocsin_value key, item;
-    struct tocsin_iter it;
+    const msgpack_object *item;
     size_t n = strlen(w->name);
 
-    tocsin_iter_init(&it, map);
-    while (tocsin_iter_next(&it, &key, &item)) {
-        add_name(w, &key);
-        if (item.type == TOCSIN_MAP && depth < NESTED_MAX)
-            print_lists(w, &item, depth + 1);
-        else if (is_list_of_maps(&item) && !is_list_of_issues(&item))
-            print_list(w->out, w->name, &item, w->indent);
+    for (uint32_t i = 0; i < map->size; i++) {
+        item = &map->ptr[i].val;
+        add_name(w, &map->ptr[i].key);
+        if (item->type == MSGPACK_OBJECT_MAP && depth < NESTED_MAX)
+            print_lists(w, &item->via.map, depth + 1);
+        else if (is_list_of_maps(item) && !is_list_of_issues(item))
+            print_list(w->out, w->name, item, w->indent);
         w->name[n] = 0;
     }
 }
 
-static void print_walk(FILE *out, struct walk *w, const struct tocsin_value *map)
+static void print_walk(FILE *out, struct walk *w, const msgpack_object_map *map)
 {
     walk_map(w, map, 0);
     w->out = out;
@@ -249,7 +229,7 @@ static void print_walk(FILE *out, struct walk *w, const struct tocsin_value *map
     print_lists(w, map, 0);
 }
 
-static void print_map(FILE *out, const struct tocsin_value *map, int indent,
+static void print_map(FILE *out, const msgpack_object_map *map, int indent,
                       const char *label)
 {
     struct walk w = {.indent = indent, .label = label};
@@ -267,19 +247,20 @@ struct columns {
 };
 
 /* Adds the column of that name, if it is not there yet, and fits. */
-static void add_column(struct columns *to, const struct tocsin_value *key)
+static void add_column(struct columns *to, const msgpack_object *key)
 {
     char *field, *title;
-    size_t n = key->len;
+    size_t n = key->via.str.size;
 
-    if (key->type != TOCSIN_STR || !n || n >= TITLE_MAX || to->count == COLUMNS_MAX)
+    if (key->type != MSGPACK_OBJECT_STR || !n || n >= TITLE_MAX ||
+        to->count == COLUMNS_MAX)
         return;
     for (size_t i = 0; i < to->count; i++)
-        if (strlen(to->fields[i]) == n && !memcmp(to->fields[i], key->ptr, n))
+        if (tc_unpack_is(key, to->fields[i]))
             return;
     field = to->fields[to->count];
     title = to->titles[to->count];
-    memcpy(field, key->ptr, n);
+    memcpy(field, key->via.str.ptr, n);
     for (size_t i = 0; i < n; i++)
         title[i] = isgraph((uint8_t)field[i]) ? (char)toupper((uint8_t)field[i]) : '?';
     if (tc_print_time_name(field, n))
@@ -289,35 +270,30 @@ static void add_column(struct columns *to, const struct tocsin_value *key)
 }
 
 /* A table; its columns stand in the order of their first appearance. */
-static void print_table(FILE *out, const struct tocsin_value *items)
+static void print_table(FILE *out, const msgpack_object *items)
 {
-    struct tocsin_value item, value, key = {.type = TOCSIN_NIL};
-    struct tocsin_iter rows, cells;
+    const msgpack_object *item = items->via.array.ptr;
     struct columns columns;
 
     memset(&columns, 0, sizeof(columns));
-    tocsin_iter_init(&rows, items);
-    while (tocsin_iter_next(&rows, NULL, &item)) {
-        tocsin_iter_init(&cells, &item);
-        while (tocsin_iter_next(&cells, &key, &value))
-            add_column(&columns, &key);
-    }
+    for (uint32_t row = 0; row < items->via.array.size; row++, item++)
+        for (uint32_t i = 0; item->type == MSGPACK_OBJECT_MAP && i < item->via.map.size;
+             i++)
+            add_column(&columns, &item->via.map.ptr[i].key);
     tc_print_table(out, columns.columns, items);
 }
 
 /* The table's text, for free(); NULL when it is too wide, or its cells are no single
  * values. */
-static char *table_of(const struct tocsin_value *items)
+static char *table_of(const msgpack_object *items)
 {
-    struct tocsin_value item;
-    struct tocsin_iter it;
+    const msgpack_object *item = items->via.array.ptr;
     char *text = NULL;
     size_t n = 0, line;
     FILE *out;
 
-    tocsin_iter_init(&it, items);
-    while (tocsin_iter_next(&it, NULL, &item))
-        if (item.type == TOCSIN_MAP && is_nested(&item))
+    for (uint32_t i = 0; i < items->via.array.size; i++, item++)
+        if (item->type == MSGPACK_OBJECT_MAP && is_nested(&item->via.map))
             return NULL;
     out = open_memstream(&text, &n);
     if (!out)
@@ -341,19 +317,20 @@ useless:
 
 /* "plugin es:", of the list's name and the field that names the entry, which is returned;
  * NULL: none does, and the entry's number stands there. */
-static const char *print_heading(FILE *out, const char *list,
-                                 const struct tocsin_value *item, unsigned number)
+static const char *print_heading(FILE *out, const char *list, const msgpack_object *item,
+                                 unsigned number)
 {
     static const char *const labels[] = {"name", "id"};
+    const msgpack_object *label;
     size_t n = strlen(list);
-    struct tocsin_value v;
 
     fprintf(out, "%.*s%s", (int)(n && list[n - 1] == 's' ? n - 1 : n), list,
             n ? " " : "");
     for (size_t i = 0; i < sizeof(labels) / sizeof(*labels); i++) {
-        if (!tocsin_find(item->start, (size_t)(item->end - item->start), labels[i], &v))
+        label = tc_unpack_find(item, labels[i]);
+        if (!label)
             continue;
-        tc_print_value(out, &v);
+        tc_print_value(out, label);
         fputs(":\n", out);
         return labels[i];
     }
@@ -361,26 +338,23 @@ static const char *print_heading(FILE *out, const char *list,
     return NULL;
 }
 
-static void print_sections(FILE *out, const char *name, const struct tocsin_value *items,
+static void print_sections(FILE *out, const char *name, const msgpack_object *items,
                            int indent)
 {
-    struct tocsin_value item;
-    struct tocsin_iter it;
+    const msgpack_object *item = items->via.array.ptr;
     const char *label;
-    unsigned number = 0;
 
-    tocsin_iter_init(&it, items);
-    while (tocsin_iter_next(&it, NULL, &item)) {
-        fputs(number && !indent ? "\n" : "", out);
+    for (uint32_t i = 0; i < items->via.array.size; i++, item++) {
+        fputs(i && !indent ? "\n" : "", out);
         fprintf(out, "%*s", indent, "");
-        label = print_heading(out, name, &item, ++number);
-        if (item.type == TOCSIN_MAP)
-            print_map(out, &item, indent + SECTION_INDENT, label);
+        label = print_heading(out, name, item, i + 1);
+        if (item->type == MSGPACK_OBJECT_MAP)
+            print_map(out, &item->via.map, indent + SECTION_INDENT, label);
     }
 }
 
 /* What stands in a section has no blank lines and no tables. */
-static void print_list(FILE *out, const char *name, const struct tocsin_value *items,
+static void print_list(FILE *out, const char *name, const msgpack_object *items,
                        int indent)
 {
     char *table = indent ? NULL : table_of(items);
@@ -394,32 +368,29 @@ static void print_list(FILE *out, const char *name, const struct tocsin_value *i
     free(table);
 }
 
-void tc_print_record(FILE *out, const char *name, const struct tocsin_value *v)
+void tc_print_record(FILE *out, const char *name, const msgpack_object *o)
 {
     char *table;
 
-    if (v->type == TOCSIN_MAP) {
-        print_map(out, v, 0, NULL);
-    } else if (is_list_of_maps(v)) {
-        table = table_of(v);
+    if (o->type == MSGPACK_OBJECT_MAP) {
+        print_map(out, &o->via.map, 0, NULL);
+    } else if (is_list_of_maps(o)) {
+        table = table_of(o);
         if (table)
             fputs(table, out);
         else
-            print_sections(out, name ? name : "", v, 0);
+            print_sections(out, name ? name : "", o, 0);
         free(table);
     } else {
-        tc_print_value(out, v);
+        tc_print_value(out, o);
         fputc('\n', out);
     }
 }
 
-void tc_print_marked_record(FILE *out, const char *set, const struct tocsin_value *map)
+void tc_print_marked_record(FILE *out, const char *set, const msgpack_object *map)
 {
-    struct walk w = {.label = set};
-    struct tocsin_value names;
+    struct walk w = {.label = set, .marked = tc_unpack_array(map, set)};
 
-    if (tocsin_find(map->start, tocsin_value_size(map), set, &names) &&
-        names.type == TOCSIN_ARRAY)
-        w.marked = &names;
-    print_walk(out, &w, map);
+    if (map->type == MSGPACK_OBJECT_MAP)
+        print_walk(out, &w, &map->via.map);
 }

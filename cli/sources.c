@@ -61,25 +61,25 @@ static int by_rules(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-void tc_sources_put(struct tc_sources *sources, struct tocsin_writer *w, const char *key)
+void tc_sources_put(struct tc_sources *sources, struct tc_pack *p, const char *key)
 {
     const struct tc_source *source = sources->items;
 
     if (sources->count)
         qsort(sources->items, sources->count, sizeof(*sources->items), by_rules);
-    tocsin_begin_array(w, key);
+    tc_pack_begin_array(p, key);
     for (; source < sources->items + sources->count; source++) {
-        tocsin_begin_map(w, NULL);
-        tocsin_put_str(w, "source", source->name);
-        tocsin_put_uint(w, "rules", source->rules);
-        tocsin_put_uint(w, "can_fire", source->fire);
-        tocsin_put_uint(w, "percent", 100 * source->fire / source->rules);
-        tocsin_end(w);
+        tc_pack_begin_map(p, NULL);
+        tc_pack_str(p, "source", source->name);
+        tc_pack_uint(p, "rules", source->rules);
+        tc_pack_uint(p, "can_fire", source->fire);
+        tc_pack_uint(p, "percent", 100 * source->fire / source->rules);
+        tc_pack_end(p);
     }
-    tocsin_end(w);
+    tc_pack_end(p);
 }
 
-void tc_sources_print(const struct tocsin_value *array)
+void tc_sources_print(const msgpack_object *array)
 {
     static const struct tc_column columns[] = {
         {"LOG SOURCE", "source"}, {"RULES", "rules"}, {"CAN FIRE", "can_fire"},

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <tocsin/event.h>
 
+#include "ipc/pack.h"
+
 #define TC_SOURCES_MAX 512 /* that are told apart; what is more is not counted */
 #define TC_SOURCE_NAME_BYTES 200
 
@@ -32,9 +34,9 @@ void tc_source_name(const struct tocsin_str parts[3], bool correlation,
 void tc_sources_count(struct tc_sources *sources, const char *name, bool fires);
 
 /* An array of {source, rules, can_fire, percent}, those with the most rules first. */
-void tc_sources_put(struct tc_sources *sources, struct tocsin_writer *w, const char *key);
+void tc_sources_put(struct tc_sources *sources, struct tc_pack *p, const char *key);
 
 /* Such an array as a table below its heading. */
-void tc_sources_print(const struct tocsin_value *array);
+void tc_sources_print(const msgpack_object *array);
 
 #endif

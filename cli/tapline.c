@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "cli/print.h"
+#include "ipc/unpack.h"
 
 #define NAME_MAX_BYTES 256
 #define NESTED_MAX 12 /* maps within maps; deeper ones print as one value */
@@ -18,48 +19,42 @@ struct shown {
     size_t count;
 };
 
-int tc_tapline_read(const void *params, size_t len, struct tc_tap_event *ret)
+int tc_tapline_read(const msgpack_object *params, struct tc_tap_event *ret)
 {
-    const uint8_t *start = params;
-    struct tocsin_value array, v[4];
-    struct tocsin_iter it;
+    const msgpack_object *items = params->via.array.ptr;
 
-    if (!tocsin_read(start, start + len, &array) || array.type != TOCSIN_ARRAY ||
-        array.count < 4)
+    if (params->type != MSGPACK_OBJECT_ARRAY || params->via.array.size < 4 ||
+        items[0].type != MSGPACK_OBJECT_STR || items[1].type != MSGPACK_OBJECT_STR ||
+        items[2].type != MSGPACK_OBJECT_POSITIVE_INTEGER ||
+        items[3].type != MSGPACK_OBJECT_MAP)
         return -EINVAL;
-    tocsin_iter_init(&it, &array);
-    for (size_t i = 0; i < 4; i++)
-        if (!tocsin_iter_next(&it, NULL, &v[i]))
-            return -EINVAL;
-    if (v[0].type != TOCSIN_STR || v[1].type != TOCSIN_STR || v[2].type != TOCSIN_UINT ||
-        v[3].type != TOCSIN_MAP)
-        return -EINVAL;
-    ret->topic = (struct tocsin_str){v[0].ptr, v[0].len};
-    ret->source = (struct tocsin_str){v[1].ptr, v[1].len};
-    ret->id = v[2].u;
-    ret->data = v[3].start;
-    ret->len = tocsin_value_size(&v[3]);
+    ret->topic = tc_unpack_text(&items[0]);
+    ret->source = tc_unpack_text(&items[1]);
+    ret->id = items[2].via.u64;
+    ret->map = &items[3];
     return 0;
 }
 
 /* Finds a field, and remembers that the line shows it. */
-static bool take(const struct tc_tap_event *event, struct shown *shown, const char *field,
-                 struct tocsin_value *ret)
+static const msgpack_object *take(const struct tc_tap_event *event, struct shown *shown,
+                                  const char *field)
 {
-    if (!tocsin_find(event->data, event->len, field, ret) || ret->type == TOCSIN_NIL)
-        return false;
+    const msgpack_object *o = tc_unpack_find(event->map, field);
+
+    if (!o || o->type == MSGPACK_OBJECT_NIL)
+        return NULL;
     shown->fields[shown->count++] = field;
-    return true;
+    return o;
 }
 
 static void print_time(FILE *out, const struct tc_tap_event *event, struct shown *shown,
                        uint64_t now_ns)
 {
-    struct tocsin_value v;
+    const msgpack_object *time = take(event, shown, TOCSIN_FIELD_TIMESTAMP);
     uint64_t ns = now_ns;
 
-    if (take(event, shown, TOCSIN_FIELD_TIMESTAMP, &v) && v.type == TOCSIN_UINT)
-        ns = v.u;
+    if (time && time->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
+        ns = time->via.u64;
     tc_print_time(out, ns, TC_TIME_CLOCK);
     fprintf(out, ".%03u ", (unsigned)(ns / NS_PER_MS % 1000));
 }
@@ -68,17 +63,18 @@ static void print_time(FILE *out, const struct tc_tap_event *event, struct shown
 static void print_process(FILE *out, const struct tc_tap_event *event,
                           struct shown *shown)
 {
-    struct tocsin_value pid, name;
+    const msgpack_object *pid = take(event, shown, TOCSIN_FIELD_PROCESS_PID), *name;
     const char *slash;
 
-    if (!take(event, shown, TOCSIN_FIELD_PROCESS_PID, &pid))
+    if (!pid)
         return;
     fputc(' ', out);
-    if (take(event, shown, TOCSIN_FIELD_PROCESS_NAME, &name)) {
-        tc_print_value(out, &name);
+    name = take(event, shown, TOCSIN_FIELD_PROCESS_NAME);
+    if (name) {
+        tc_print_value(out, name);
     } else {
         struct tocsin_str path =
-            tocsin_find_str(event->data, event->len, TOCSIN_FIELD_PROCESS_EXECUTABLE);
+            tc_unpack_str(event->map, TOCSIN_FIELD_PROCESS_EXECUTABLE);
 
         slash = path.ptr ? memrchr(path.ptr, '/', path.len) : NULL;
         if (slash) {
@@ -88,7 +84,7 @@ static void print_process(FILE *out, const struct tc_tap_event *event,
         tc_print_str(out, path);
     }
     fputc('[', out);
-    tc_print_value(out, &pid);
+    tc_print_value(out, pid);
     fputc(']', out);
 }
 
@@ -105,19 +101,20 @@ static void print_summary(FILE *out, const struct tc_tap_event *event,
         "destination.ip",
         TOCSIN_FIELD_PROCESS_COMMAND_LINE,
     };
-    struct tocsin_value v;
+    const msgpack_object *o;
 
     for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
-        if (!take(event, shown, fields[i], &v))
+        o = take(event, shown, fields[i]);
+        if (!o)
             continue;
         fputc(' ', out);
-        tc_print_value(out, &v);
+        tc_print_value(out, o);
         return;
     }
 }
 
 /* key=value, in quotes where a blank would end it. */
-static void print_field(FILE *out, const char *name, const struct tocsin_value *v)
+static void print_field(FILE *out, const char *name, const msgpack_object *o)
 {
     char *text = NULL;
     size_t n = 0;
@@ -125,7 +122,7 @@ static void print_field(FILE *out, const char *name, const struct tocsin_value *
 
     if (!copy)
         return;
-    tc_print_value(copy, v);
+    tc_print_value(copy, o);
     if (fclose(copy)) {
         free(text);
         return;
@@ -142,31 +139,29 @@ static void print_field(FILE *out, const char *name, const struct tocsin_value *
     free(text);
 }
 
-static void print_fields(FILE *out, const struct tocsin_value *map,
+static void print_fields(FILE *out, const msgpack_object_map *map,
                          const struct shown *shown, char *name, unsigned depth)
 {
-    struct tocsin_value key, v;
-    struct tocsin_iter it;
+    const msgpack_object_kv *kv, *last = map->ptr + map->size;
     size_t n = strlen(name), i;
     FILE *end;
 
-    tocsin_iter_init(&it, map);
-    while (tocsin_iter_next(&it, &key, &v)) {
+    for (kv = map->ptr; kv < last; kv++) {
         end = fmemopen(name + n, NAME_MAX_BYTES - n, "w");
         if (!end)
             return;
         if (n)
             fputc('.', end);
-        tc_print_value(end, &key);
+        tc_print_value(end, &kv->key);
         fclose(end);
         name[NAME_MAX_BYTES - 1] = 0;
         for (i = 0; i < shown->count; i++)
             if (!strcmp(shown->fields[i], name))
                 break;
-        if (v.type == TOCSIN_MAP && depth < NESTED_MAX)
-            print_fields(out, &v, shown, name, depth + 1);
+        if (kv->val.type == MSGPACK_OBJECT_MAP && depth < NESTED_MAX)
+            print_fields(out, &kv->val.via.map, shown, name, depth + 1);
         else if (i == shown->count)
-            print_field(out, name, &v);
+            print_field(out, name, &kv->val);
         name[n] = 0;
     }
 }
@@ -175,7 +170,6 @@ void tc_tapline_print(FILE *out, const struct tc_tap_event *event, uint64_t now_
 {
     struct shown shown = {.count = 0};
     char name[NAME_MAX_BYTES] = "";
-    struct tocsin_value map;
 
     print_time(out, event, &shown, now_ns);
     tc_print_str(out, event->topic);
@@ -185,7 +179,6 @@ void tc_tapline_print(FILE *out, const struct tc_tap_event *event, uint64_t now_
     print_summary(out, event, &shown);
     fprintf(out, " id=%" PRIu64 " source=", event->id);
     tc_print_str(out, event->source);
-    if (tocsin_read(event->data, event->data + event->len, &map))
-        print_fields(out, &map, &shown, name, 0);
+    print_fields(out, &event->map->via.map, &shown, name, 0);
     fputc('\n', out);
 }

@@ -4,6 +4,7 @@
 #ifndef TC_CLI_TAPLINE_H
 #define TC_CLI_TAPLINE_H
 
+#include <msgpack.h>
 #include <stdio.h>
 #include <tocsin/event.h>
 
@@ -11,12 +12,11 @@
 struct tc_tap_event {
     struct tocsin_str topic, source;
     uint64_t id;
-    const uint8_t *data; /* one encoded map */
-    size_t len;
+    const msgpack_object *map; /* what it says */
 };
 
 /* Reads the parameters [topic, source, id, map] of a tap.event. -EINVAL: they are not. */
-int tc_tapline_read(const void *params, size_t len, struct tc_tap_event *ret);
+int tc_tapline_read(const msgpack_object *params, struct tc_tap_event *ret);
 
 /*
  * time topic process[pid] what-it-is-about id=N source=NAME field=value...

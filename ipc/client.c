@@ -14,9 +14,12 @@
 #include <unistd.h>
 
 #include "ipc/frame.h"
+#include "ipc/pack.h"
+#include "ipc/unpack.h"
 
 #define READ_BYTES_MIN (16 * 1024)
 #define MESSAGE_BYTES_MAX (64 * 1024 * 1024)           /* of one message from the agent */
+#define MESSAGE_VALUES_MAX (4 * 1024 * 1024)           /* 96 MiB of objects */
 #define MESSAGE_DEPTH_MAX (TOCSIN_EVENT_MAX_DEPTH + 4) /* an event inside its message */
 
 struct tc_client {
@@ -25,14 +28,16 @@ struct tc_client {
     uint8_t *in;
     size_t in_at; /* where the bytes not yet handed out begin */
     size_t in_len, in_cap;
-    char method[64]; /* of the notification handed out last */
+    msgpack_unpacked message; /* handed out last; its strings are in `in` */
+    char method[64];          /* of a notification */
 };
 
-/* A message as it was read; its values point into the client's buffer. */
+/* A message as it was read: [1, id, error, result] or [2, method, params]. */
 struct incoming {
-    uint64_t type; /* 1: response, 2: notification */
-    struct tocsin_value id, error, result;
-    struct tocsin_value method, params;
+    uint64_t type;
+    const msgpack_object *items;
+    const uint8_t *last; /* the last item as it came */
+    size_t last_len;
 };
 
 int tc_client_open(const char *path, struct tc_client **ret_client)
@@ -47,6 +52,7 @@ int tc_client_open(const char *path, struct tc_client **ret_client)
     client = calloc(1, sizeof(*client));
     if (!client)
         return -ENOMEM;
+    msgpack_unpacked_init(&client->message);
     client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (client->fd < 0 ||
         connect(client->fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
@@ -64,6 +70,7 @@ void tc_client_close(struct tc_client *client)
         return;
     if (client->fd >= 0)
         close(client->fd);
+    msgpack_unpacked_destroy(&client->message);
     free(client->in);
     free(client);
 }
@@ -74,7 +81,7 @@ int tc_client_fd(const struct tc_client *client)
 }
 
 /* Sends it all, going on after a signal: half a request would spoil the connection. */
-static int send_all(struct tc_client *client, const uint8_t *data, size_t len)
+static int send_all(struct tc_client *client, const char *data, size_t len)
 {
     ssize_t n;
 
@@ -93,21 +100,21 @@ static int send_all(struct tc_client *client, const uint8_t *data, size_t len)
 static int send_request(struct tc_client *client, const char *method, const void *params,
                         size_t len)
 {
-    struct tocsin_writer w;
+    struct tc_pack p;
     int r;
 
-    tocsin_writer_init_growing(&w);
-    tocsin_begin_array(&w, NULL);
-    tocsin_put_uint(&w, NULL, 0);
-    tocsin_put_uint(&w, NULL, ++client->last_id);
-    tocsin_put_str(&w, NULL, method);
-    tocsin_begin_array(&w, NULL);
+    tc_pack_init(&p);
+    tc_pack_begin_array(&p, NULL);
+    tc_pack_uint(&p, NULL, 0);
+    tc_pack_uint(&p, NULL, ++client->last_id);
+    tc_pack_str(&p, NULL, method);
+    tc_pack_begin_array(&p, NULL);
     if (len)
-        tocsin_put_encoded(&w, NULL, params, len);
-    tocsin_end(&w);
-    tocsin_end(&w);
-    r = w.error ? w.error : send_all(client, w.buf, w.len);
-    tocsin_writer_done(&w);
+        tc_pack_encoded(&p, NULL, params, len);
+    tc_pack_end(&p);
+    tc_pack_end(&p);
+    r = p.error ? p.error : send_all(client, p.bytes.data, p.bytes.size);
+    tc_pack_done(&p);
     return r;
 }
 
@@ -150,24 +157,19 @@ static int receive_more(struct tc_client *client)
     return 0;
 }
 
-static int read_incoming(const uint8_t *data, size_t len, struct incoming *ret)
+static int read_incoming(const msgpack_object *o, struct incoming *ret)
 {
-    struct tocsin_value array, type;
-    struct tocsin_iter it;
+    const msgpack_object *items = o->via.array.ptr;
+    uint32_t count = o->type == MSGPACK_OBJECT_ARRAY ? o->via.array.size : 0;
 
-    if (!tocsin_read(data, data + len, &array) || array.type != TOCSIN_ARRAY)
+    if (!count || items[0].type != MSGPACK_OBJECT_POSITIVE_INTEGER)
         return -EPROTO;
-    tocsin_iter_init(&it, &array);
-    if (!tocsin_iter_next(&it, NULL, &type) || type.type != TOCSIN_UINT)
-        return -EPROTO;
-    ret->type = type.u;
-    if (type.u == 1 && array.count == 4 && tocsin_iter_next(&it, NULL, &ret->id) &&
-        tocsin_iter_next(&it, NULL, &ret->error) &&
-        tocsin_iter_next(&it, NULL, &ret->result))
+    ret->type = items[0].via.u64;
+    ret->items = items;
+    if (ret->type == 1 && count == 4)
         return 0;
-    if (type.u == 2 && array.count == 3 && tocsin_iter_next(&it, NULL, &ret->method) &&
-        tocsin_iter_next(&it, NULL, &ret->params) && ret->method.type == TOCSIN_STR &&
-        ret->params.type == TOCSIN_ARRAY)
+    if (ret->type == 2 && count == 3 && items[1].type == MSGPACK_OBJECT_STR &&
+        items[2].type == MSGPACK_OBJECT_ARRAY)
         return 0;
     return -EPROTO;
 }
@@ -176,6 +178,9 @@ static int read_incoming(const uint8_t *data, size_t len, struct incoming *ret)
  * receive. */
 static int next_incoming(struct tc_client *client, struct incoming *ret)
 {
+    static const struct tc_frame_limits limits = {.bytes = MESSAGE_BYTES_MAX,
+                                                  .values = MESSAGE_VALUES_MAX,
+                                                  .depth = MESSAGE_DEPTH_MAX};
     const uint8_t *data;
     size_t len = 1; /* or more: what must be there for a look to be worth it */
     size_t have;
@@ -184,9 +189,7 @@ static int next_incoming(struct tc_client *client, struct incoming *ret)
     for (;;) {
         data = client->in + client->in_at;
         have = client->in_len - client->in_at;
-        r = have < len
-                ? -EAGAIN
-                : tc_frame_next(data, have, MESSAGE_BYTES_MAX, MESSAGE_DEPTH_MAX, &len);
+        r = have < len ? -EAGAIN : tc_frame_next(data, have, &limits, &len);
         if (r != -EAGAIN)
             break;
         r = receive_more(client);
@@ -196,27 +199,18 @@ static int next_incoming(struct tc_client *client, struct incoming *ret)
     if (r)
         return -EPROTO;
     client->in_at += len;
-    return read_incoming(data, len, ret);
+    r = tc_unpack(&client->message, data, len);
+    if (!r)
+        r = read_incoming(&client->message.data, ret);
+    if (r)
+        return r;
+    ret->last = tc_unpack_last(data, len);
+    ret->last_len = (size_t)(data + len - ret->last);
+    return 0;
 }
 
-static void take_notification(struct tc_client *client, const struct incoming *incoming,
-                              struct tc_message *ret_message)
+static void copy_text(struct tocsin_str s, char *to, size_t cap)
 {
-    size_t len = incoming->method.len;
-
-    if (len >= sizeof(client->method))
-        len = sizeof(client->method) - 1;
-    memcpy(client->method, incoming->method.ptr, len);
-    client->method[len] = '\0';
-    ret_message->method = client->method;
-    ret_message->params = incoming->params.start;
-    ret_message->len = tocsin_value_size(&incoming->params);
-}
-
-static void take_text(const struct tocsin_value *map, const char *key, char *to,
-                      size_t cap)
-{
-    struct tocsin_str s = tocsin_find_str(map->start, tocsin_value_size(map), key);
     size_t len = s.len < cap ? s.len : cap - 1;
 
     if (s.ptr)
@@ -224,27 +218,44 @@ static void take_text(const struct tocsin_value *map, const char *key, char *to,
     to[s.ptr ? len : 0] = '\0';
 }
 
+static void take_notification(struct tc_client *client, const struct incoming *incoming,
+                              struct tc_message *ret_message)
+{
+    copy_text(tc_unpack_text(&incoming->items[1]), client->method,
+              sizeof(client->method));
+    ret_message->method = client->method;
+    ret_message->params = &incoming->items[2];
+    ret_message->data = incoming->last;
+    ret_message->len = incoming->last_len;
+}
+
 static int take_answer(const struct incoming *incoming, struct tc_answer *ret_answer)
 {
+    const msgpack_object *error = &incoming->items[2], *result = &incoming->items[3];
+
     memset(ret_answer, 0, sizeof(*ret_answer));
-    if (incoming->error.type == TOCSIN_MAP) {
-        take_text(&incoming->error, "code", ret_answer->code, sizeof(ret_answer->code));
-        take_text(&incoming->error, "message", ret_answer->message,
+    if (error->type == MSGPACK_OBJECT_MAP) {
+        copy_text(tc_unpack_str(error, "code"), ret_answer->code,
+                  sizeof(ret_answer->code));
+        copy_text(tc_unpack_str(error, "message"), ret_answer->message,
                   sizeof(ret_answer->message));
         return 0;
     }
-    if (incoming->error.type != TOCSIN_NIL || incoming->result.type != TOCSIN_MAP)
+    if (error->type != MSGPACK_OBJECT_NIL || result->type != MSGPACK_OBJECT_MAP)
         return -EPROTO;
-    ret_answer->result = incoming->result.start;
-    ret_answer->len = tocsin_value_size(&incoming->result);
+    ret_answer->result = result;
+    ret_answer->data = incoming->last;
+    ret_answer->len = incoming->last_len;
     return 0;
 }
 
 /* An answer to this call, or to bytes that the agent could not make out a call in. */
 static bool answers(const struct incoming *incoming, uint32_t id)
 {
-    return incoming->id.type == TOCSIN_NIL ||
-           (incoming->id.type == TOCSIN_UINT && incoming->id.u == id);
+    const msgpack_object *of = &incoming->items[1];
+
+    return of->type == MSGPACK_OBJECT_NIL ||
+           (of->type == MSGPACK_OBJECT_POSITIVE_INTEGER && of->via.u64 == id);
 }
 
 int tc_client_call(struct tc_client *client, const char *method, const void *params,

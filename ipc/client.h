@@ -6,22 +6,25 @@
 #ifndef TC_IPC_CLIENT_H
 #define TC_IPC_CLIENT_H
 
+#include <msgpack.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct tc_client;
 
-/* A message from the agent; the bytes live until the next call on the same client. */
+/* A message from the agent. It lives until the next call on the same client. */
 struct tc_message {
-    const char *method;    /* of a notification: "progress", "tap.event", "tap.missed" */
-    const uint8_t *params; /* encoded: an array */
+    const char *method; /* of a notification: "progress", "tap.event", "tap.missed" */
+    const msgpack_object *params; /* an array */
+    const uint8_t *data;          /* the same as it came */
     size_t len;
 };
 
-/* The agent's answer to one call. Bytes live until the next call on the same client. */
+/* The agent's answer to one call. It lives until the next call on the same client. */
 struct tc_answer {
-    const uint8_t *result; /* one encoded map; NULL when the agent refused */
+    const msgpack_object *result; /* a map; NULL when the agent refused */
+    const uint8_t *data;          /* the same as it came */
     size_t len;
     char code[32]; /* of a refusal: see ipc/rpc.h */
     char message[512];

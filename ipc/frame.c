@@ -185,13 +185,13 @@ static int frame_lacks(uint64_t least, size_t *ret_len)
  * `owed` counts the values that must still come in all: each takes a byte at least, so
  * that a container that announces more than can fit ends the walk at once.
  */
-int tc_frame_next(const void *data, size_t len, size_t max_bytes, unsigned max_depth,
+int tc_frame_next(const void *data, size_t len, const struct tc_frame_limits *limits,
                   size_t *ret_len)
 {
-    uint64_t left[TC_FRAME_DEPTH_MAX + 1] = {1}, owed = 1;
+    uint64_t left[TC_FRAME_DEPTH_MAX + 1] = {1}, owed = 1, values = 1;
+    unsigned max_depth = limits->depth, depth = 0;
     const uint8_t *p = data;
     struct token token;
-    unsigned depth = 0;
     size_t at = 0;
     int r;
 
@@ -214,9 +214,12 @@ int tc_frame_next(const void *data, size_t len, size_t max_bytes, unsigned max_d
                 return -ELOOP;
             left[++depth] = token.kind == KIND_MAP ? 2ull * token.count : token.count;
             owed += left[depth];
+            values += left[depth];
         }
-        if (token.bytes + owed > max_bytes - at)
+        if (token.bytes + owed > limits->bytes - at)
             return -EMSGSIZE;
+        if (values > limits->values)
+            return -E2BIG;
         if (token.bytes > len - at)
             return frame_lacks(at + token.bytes + owed, ret_len);
         at += (size_t)token.bytes;

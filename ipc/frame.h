@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#define TC_FRAME_DEPTH_MAX 32 /* what max_depth of tc_frame_next is cut down to */
+#define TC_FRAME_DEPTH_MAX 32 /* what a limit of depth is cut down to */
 
 /*
  * Checks that `len` bytes are one well-formed msgpack map with string keys and nothing
@@ -18,14 +18,21 @@
  */
 int tc_frame_check(const void *data, size_t len);
 
+/* What one message of a stream may be at most. */
+struct tc_frame_limits {
+    size_t bytes;
+    size_t values; /* in all: containers, what is in them, keys too */
+    unsigned depth;
+};
+
 /*
  * Looks for one whole msgpack value at the start of a stream's bytes.
  * 0: *ret_len is its length. -EAGAIN: cut short so far; *ret_len is more than len, and
- * with less than that it need not be tried again. -EMSGSIZE: it is, or
- * announces itself as, longer than max_bytes. -ELOOP: nested deeper than max_depth.
- * -EINVAL: no msgpack.
+ * with less than that it need not be tried again. -EMSGSIZE, -E2BIG, -ELOOP: it is, or
+ * announces itself as, beyond the limit of bytes, of values, of depth. -EINVAL: no
+ * msgpack.
  */
-int tc_frame_next(const void *data, size_t len, size_t max_bytes, unsigned max_depth,
+int tc_frame_next(const void *data, size_t len, const struct tc_frame_limits *limits,
                   size_t *ret_len);
 
 #endif

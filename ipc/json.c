@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 #include <tocsin/event.h>
 
 #include "ipc/text.h"
+#include "ipc/unpack.h"
 
 /* One character outside what may stand as it is: RFC 8259, 7. */
 static void escape(FILE *out, uint32_t c)
@@ -55,20 +57,19 @@ static void put_hex(FILE *out, const char *s, size_t n)
     fputc('"', out);
 }
 
-static void put_bytes(FILE *out, const struct tocsin_value *v)
+static void put_bytes(FILE *out, struct tocsin_str bytes)
 {
     fputs("{\"$bin\":", out);
-    put_hex(out, v->ptr, v->len);
+    put_hex(out, bytes.ptr, bytes.len);
     fputs(",\"$text\":", out);
-    tc_json_string(out, v->ptr, v->len);
+    tc_json_string(out, bytes.ptr, bytes.len);
     fputc('}', out);
 }
 
-/* The type stands in the byte before the data (msgpack spec, "ext format family"). */
-static void put_ext(FILE *out, const struct tocsin_value *v)
+static void put_ext(FILE *out, const msgpack_object_ext *ext)
 {
-    fprintf(out, "{\"$ext\":%d,\"$bin\":", (int)(int8_t)v->ptr[-1]);
-    put_hex(out, v->ptr, v->len);
+    fprintf(out, "{\"$ext\":%d,\"$bin\":", ext->type);
+    put_hex(out, ext->ptr, ext->size);
     fputc('}', out);
 }
 
@@ -89,105 +90,110 @@ static void put_double(FILE *out, double d)
     fputs(text, out);
 }
 
-static int put_value(FILE *out, const struct tocsin_value *v, unsigned depth);
-
 /* A key that is no string: its JSON text becomes one. Maps and arrays as keys have no
- * use, and would nest beyond what `depth` counts. */
-static int put_odd_key(FILE *out, const struct tocsin_value *key)
+ * use. */
+static int put_odd_key(FILE *out, const msgpack_object *key)
 {
     char *text = NULL;
     int r;
 
-    if (key->type == TOCSIN_MAP || key->type == TOCSIN_ARRAY)
+    if (key->type == MSGPACK_OBJECT_MAP || key->type == MSGPACK_OBJECT_ARRAY)
         return -EINVAL;
-    r = tc_json_text(key->start, tocsin_value_size(key), &text);
+    r = tc_json_text(key, &text);
     if (!r)
         tc_json_string(out, text, strlen(text));
     free(text);
     return r;
 }
 
-static int put_entries(FILE *out, const struct tocsin_value *v, unsigned depth)
+static int put_value(FILE *out, const msgpack_object *o);
+
+static int put_array(FILE *out, const msgpack_object_array *array)
 {
-    struct tocsin_value key = {.type = TOCSIN_NIL}, item;
-    struct tocsin_iter it;
-    bool first = true;
     int r = 0;
 
-    if (depth >= TC_JSON_MAX_DEPTH)
-        return -ELOOP;
-    fputc(v->type == TOCSIN_MAP ? '{' : '[', out);
-    tocsin_iter_init(&it, v);
-    while (!r && tocsin_iter_next(&it, &key, &item)) {
-        if (!first)
+    fputc('[', out);
+    for (uint32_t i = 0; !r && i < array->size; i++) {
+        if (i)
             fputc(',', out);
-        first = false;
-        if (v->type == TOCSIN_MAP) {
-            if (key.type == TOCSIN_STR)
-                tc_json_string(out, key.ptr, key.len);
-            else
-                r = put_odd_key(out, &key);
-            fputc(':', out);
-        }
-        if (!r)
-            r = put_value(out, &item, depth + 1);
+        r = put_value(out, &array->ptr[i]);
     }
-    fputc(v->type == TOCSIN_MAP ? '}' : ']', out);
+    fputc(']', out);
     return r;
 }
 
-static int put_value(FILE *out, const struct tocsin_value *v, unsigned depth)
+static int put_map(FILE *out, const msgpack_object_map *map)
 {
-    switch (v->type) {
-    case TOCSIN_NIL:
+    const msgpack_object *key;
+    int r = 0;
+
+    fputc('{', out);
+    for (uint32_t i = 0; !r && i < map->size; i++) {
+        key = &map->ptr[i].key;
+        if (i)
+            fputc(',', out);
+        if (key->type == MSGPACK_OBJECT_STR)
+            tc_json_string(out, key->via.str.ptr, key->via.str.size);
+        else
+            r = put_odd_key(out, key);
+        fputc(':', out);
+        if (!r)
+            r = put_value(out, &map->ptr[i].val);
+    }
+    fputc('}', out);
+    return r;
+}
+
+/* Recursion is bounded by msgpack-c, which reads nothing deeper than 32. */
+static int put_value(FILE *out, const msgpack_object *o)
+{
+    switch (o->type) {
+    case MSGPACK_OBJECT_NIL:
         fputs("null", out);
         return 0;
-    case TOCSIN_BOOL:
-        fputs(v->b ? "true" : "false", out);
+    case MSGPACK_OBJECT_BOOLEAN:
+        fputs(o->via.boolean ? "true" : "false", out);
         return 0;
-    case TOCSIN_UINT:
-        fprintf(out, "%" PRIu64, v->u);
+    case MSGPACK_OBJECT_POSITIVE_INTEGER:
+        fprintf(out, "%" PRIu64, o->via.u64);
         return 0;
-    case TOCSIN_INT:
-        fprintf(out, "%" PRId64, v->i);
+    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
+        fprintf(out, "%" PRId64, o->via.i64);
         return 0;
-    case TOCSIN_DOUBLE:
-        put_double(out, v->d);
+    case MSGPACK_OBJECT_FLOAT32:
+    case MSGPACK_OBJECT_FLOAT64:
+        put_double(out, o->via.f64);
         return 0;
-    case TOCSIN_STR:
-        if (tocsin_utf8_valid(v->ptr, v->len))
-            tc_json_string(out, v->ptr, v->len);
+    case MSGPACK_OBJECT_STR:
+        if (tocsin_utf8_valid(o->via.str.ptr, o->via.str.size))
+            tc_json_string(out, o->via.str.ptr, o->via.str.size);
         else
-            put_bytes(out, v);
+            put_bytes(out, tc_unpack_text(o));
         return 0;
-    case TOCSIN_BIN:
-        put_bytes(out, v);
+    case MSGPACK_OBJECT_BIN:
+        put_bytes(out, tc_unpack_text(o));
         return 0;
-    case TOCSIN_EXT:
-        put_ext(out, v);
+    case MSGPACK_OBJECT_EXT:
+        put_ext(out, &o->via.ext);
         return 0;
-    case TOCSIN_ARRAY:
-    case TOCSIN_MAP:
-        return put_entries(out, v, depth);
+    case MSGPACK_OBJECT_ARRAY:
+        return put_array(out, &o->via.array);
+    case MSGPACK_OBJECT_MAP:
+        return put_map(out, &o->via.map);
     }
     return -EINVAL;
 }
 
-int tc_json_write(FILE *out, const void *data, size_t len)
+int tc_json_write(FILE *out, const msgpack_object *o)
 {
-    const uint8_t *start = data, *end = start + len;
-    struct tocsin_value v;
-    int r;
+    int r = put_value(out, o);
 
-    if (tocsin_skip(start, end) != end || !tocsin_read(start, end, &v))
-        return -EINVAL;
-    r = put_value(out, &v, 0);
     if (!r && ferror(out))
         r = -EIO;
     return r;
 }
 
-int tc_json_text(const void *data, size_t len, char **ret_text)
+int tc_json_text(const msgpack_object *o, char **ret_text)
 {
     char *text = NULL;
     size_t n = 0;
@@ -197,7 +203,7 @@ int tc_json_text(const void *data, size_t len, char **ret_text)
     out = open_memstream(&text, &n);
     if (!out)
         return -ENOMEM;
-    r = tc_json_write(out, data, len);
+    r = tc_json_write(out, o);
     if (fclose(out) || r == -EIO)
         r = -ENOMEM;
     if (r)

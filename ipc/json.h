@@ -14,21 +14,18 @@
 #ifndef TC_IPC_JSON_H
 #define TC_IPC_JSON_H
 
+#include <msgpack.h>
 #include <stddef.h>
 #include <stdio.h>
 
-#define TC_JSON_MAX_DEPTH 64
-
 /*
- * Writes the one encoded value that `data` holds, without a line feed at the end. Errors:
- * -EINVAL, cut short, followed by more, or no msgpack: nothing is written; -ELOOP, deeper
- * than TC_JSON_MAX_DEPTH, -EINVAL for a map or array that is a key, and -EIO, `out`
- * failed: part may be written.
+ * Writes a value without a line feed at the end. Errors: -EINVAL for a map or array that
+ * is a key, and -EIO, `out` failed: part may be written.
  */
-int tc_json_write(FILE *out, const void *data, size_t len);
+int tc_json_write(FILE *out, const msgpack_object *o);
 
 /* The same into memory for free(), NUL-terminated. Errors: as above, or -ENOMEM. */
-int tc_json_text(const void *data, size_t len, char **ret_text);
+int tc_json_text(const msgpack_object *o, char **ret_text);
 
 /* Writes n bytes as a JSON string, bytes that are no UTF-8 as U+FFFD. */
 void tc_json_string(FILE *out, const char *s, size_t n);

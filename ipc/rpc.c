@@ -10,11 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <tocsin/event.h>
 #include <unistd.h>
 
+#include "ipc/pack.h"
 #include "ipc/rpc_internal.h"
 #include "ipc/tap.h"
+#include "ipc/unpack.h"
 
 /* ---- Taps ---- */
 
@@ -56,14 +57,13 @@ void tc_rpc_close_taps(struct tc_rpc_client *client)
 
 static void reply_tap(struct tc_rpc_call *call, uint64_t id)
 {
-    struct tocsin_writer w;
-    uint8_t result[32];
+    struct tc_pack p;
 
-    tocsin_writer_init(&w, result, sizeof(result));
-    tocsin_begin_map(&w, NULL);
-    tocsin_put_uint(&w, "tap", id);
-    tocsin_end(&w);
-    tc_rpc_reply(call, result, w.len);
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    tc_pack_uint(&p, "tap", id);
+    tc_pack_end(&p);
+    tc_rpc_reply_packed(call, &p);
 }
 
 static const char *open_error_code(int r)
@@ -78,7 +78,7 @@ static const char *open_error_code(int r)
     }
 }
 
-static void open_tap(struct tc_rpc_call *call, const void *params, size_t len)
+static void open_tap(struct tc_rpc_call *call, const struct tc_rpc_params *params)
 {
     struct tc_rpc_client *client = call->client;
     struct tc_rpc *rpc = client->rpc;
@@ -100,7 +100,7 @@ static void open_tap(struct tc_rpc_call *call, const void *params, size_t len)
         tc_rpc_fail(call, "refused", "%d taps are open already", TC_RPC_TAPS_MAX);
         return;
     }
-    r = tc_tap_open(&options, params, len, &place->tap, why);
+    r = tc_tap_open(&options, params->data, params->len, &place->tap, why);
     if (r) {
         tc_rpc_fail(call, open_error_code(r), "tap.open: %s", why);
         return;
@@ -111,10 +111,10 @@ static void open_tap(struct tc_rpc_call *call, const void *params, size_t len)
     reply_tap(call, options.id);
 }
 
-static void shut_tap(struct tc_rpc_call *call, const void *params, size_t len)
+static void shut_tap(struct tc_rpc_call *call, const struct tc_rpc_params *params)
 {
     struct tc_rpc *rpc = call->client->rpc;
-    int64_t id = tocsin_find_int(params, len, "tap", -1);
+    int64_t id = tc_unpack_int(params->map, "tap", -1);
 
     for (size_t i = 0; i < TC_RPC_TAPS_MAX; i++) {
         struct tc_rpc_tap *place = &rpc->taps[i];
@@ -128,12 +128,12 @@ static void shut_tap(struct tc_rpc_call *call, const void *params, size_t len)
     tc_rpc_fail(call, "not_found", "tap.close: this connection has no such tap");
 }
 
-bool tc_rpc_tap_call(struct tc_rpc_call *call, const void *params, size_t len)
+bool tc_rpc_tap_call(struct tc_rpc_call *call, const struct tc_rpc_params *params)
 {
     if (!strcmp(call->method, "tap.open"))
-        open_tap(call, params, len);
+        open_tap(call, params);
     else if (!strcmp(call->method, "tap.close"))
-        shut_tap(call, params, len);
+        shut_tap(call, params);
     else
         return false;
     return true;
@@ -233,37 +233,36 @@ void tc_rpc_counters(const struct tc_rpc *rpc, struct tc_rpc_counters *ret)
     *ret = rpc->counters;
 }
 
-static void put_tap_stats(struct tocsin_writer *w, const struct tc_tap *tap)
+static void pack_tap_stats(struct tc_pack *p, const struct tc_tap *tap)
 {
     struct tc_tap_stats stats;
 
     tc_tap_stats(tap, &stats);
-    tocsin_begin_map(w, NULL);
-    tocsin_put_uint(w, "tap", stats.id);
-    tocsin_put_uint(w, "sent", stats.sent);
-    tocsin_put_uint(w, "missed", stats.missed);
-    tocsin_put_uint(w, "queued", stats.queued);
-    tocsin_put_uint(w, "queued_bytes", stats.queued_bytes);
-    tocsin_end(w);
+    tc_pack_begin_map(p, NULL);
+    tc_pack_uint(p, "tap", stats.id);
+    tc_pack_uint(p, "sent", stats.sent);
+    tc_pack_uint(p, "missed", stats.missed);
+    tc_pack_uint(p, "queued", stats.queued);
+    tc_pack_uint(p, "queued_bytes", stats.queued_bytes);
+    tc_pack_end(p);
 }
 
-void tc_rpc_stats(const struct tc_rpc *rpc, struct tocsin_writer *w)
+void tc_rpc_stats(const struct tc_rpc *rpc, struct tc_pack *p)
 {
     const struct tc_rpc_client *client;
 
     for (client = rpc->clients; client; client = client->next) {
-        tocsin_begin_map(w, NULL);
-        tocsin_put_int(w, "pid", client->peer.pid);
-        tocsin_put_uint(w, "uid", client->peer.uid);
-        tocsin_put_uint(
-            w, "queued_bytes",
-            uv_stream_get_write_queue_size((const uv_stream_t *)&client->pipe));
-        tocsin_put_uint(w, "calls", client->calls_count);
-        tocsin_begin_array(w, "taps");
+        tc_pack_begin_map(p, NULL);
+        tc_pack_int(p, "pid", client->peer.pid);
+        tc_pack_uint(p, "uid", client->peer.uid);
+        tc_pack_uint(p, "queued_bytes",
+                     uv_stream_get_write_queue_size((const uv_stream_t *)&client->pipe));
+        tc_pack_uint(p, "calls", client->calls_count);
+        tc_pack_begin_array(p, "taps");
         for (size_t i = 0; i < TC_RPC_TAPS_MAX; i++)
             if (rpc->taps[i].tap && rpc->taps[i].client == client)
-                put_tap_stats(w, rpc->taps[i].tap);
-        tocsin_end(w);
-        tocsin_end(w);
+                pack_tap_stats(p, rpc->taps[i].tap);
+        tc_pack_end(p);
+        tc_pack_end(p);
     }
 }

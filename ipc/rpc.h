@@ -12,13 +12,18 @@
 #ifndef TC_IPC_RPC_H
 #define TC_IPC_RPC_H
 
+#include <msgpack.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <tocsin/event.h>
 #include <uv.h>
 
 #define TC_RPC_MAX_BYTES (1024 * 1024) /* of one message from a client */
+/* Values of one message, with room around those of the longest params that tc_frame_check
+ * takes. msgpack-c makes objects of them, which take 6 MiB then (ipc/unpack.h). */
+#define TC_RPC_MAX_VALUES (TOCSIN_EVENT_MAX_BYTES + 16)
 #define TC_RPC_MAX_DEPTH 16
 #define TC_RPC_CLIENTS_MAX 128 /* or an eighth of the limit of open files */
 #define TC_RPC_BACKLOG_BYTES                                                             \
@@ -29,6 +34,7 @@
     (64 * 1024) /* a client that is so far behind gets no progress */
 
 struct tc_bus;
+struct tc_pack;
 struct tc_rpc;
 struct tc_rpc_call;   /* one request that waits for its answer */
 struct tc_rpc_client; /* one connection */
@@ -40,13 +46,20 @@ struct tc_rpc_peer {
     pid_t pid;
 };
 
+/* The one map that a request carries, an empty one if the client sent none: read, and as
+ * it came, which tc_frame_check has let through. */
+struct tc_rpc_params {
+    const msgpack_object *map;
+    const void *data;
+    size_t len;
+};
+
 /*
- * A request: `params` are the bytes of one map (an empty one if the client sent none),
- * valid until this returns. Every call must be answered once, now or later, by
- * tc_rpc_reply or tc_rpc_fail.
+ * A request; `params` are valid until this returns. Every call must be answered once, now
+ * or later, by tc_rpc_reply or tc_rpc_fail.
  */
 typedef void (*tc_rpc_call_fn)(void *arg, struct tc_rpc_call *call, const char *method,
-                               const void *params, size_t len);
+                               const struct tc_rpc_params *params);
 
 /* The connection of an unanswered call has closed: stop working for it. Answer it all the
  * same. */
@@ -90,6 +103,10 @@ void tc_rpc_reply(struct tc_rpc_call *call, const void *result, size_t len);
 void tc_rpc_fail(struct tc_rpc_call *call, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Answers with the map that was packed, and frees it; where that has failed, with an
+ * error. */
+void tc_rpc_reply_packed(struct tc_rpc_call *call, struct tc_pack *p);
+
 /* Sends notification ["progress", {call: id, ...map}] ahead of the answer. */
 void tc_rpc_progress(struct tc_rpc_call *call, const void *map, size_t len);
 
@@ -97,7 +114,6 @@ void tc_rpc_counters(const struct tc_rpc *rpc, struct tc_rpc_counters *ret);
 
 /* For each connection and tap: pid, uid, queued bytes, missed events; appended to an open
  * array. */
-struct tocsin_writer;
-void tc_rpc_stats(const struct tc_rpc *rpc, struct tocsin_writer *w);
+void tc_rpc_stats(const struct tc_rpc *rpc, struct tc_pack *p);
 
 #endif

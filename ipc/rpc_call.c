@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <tocsin/event.h>
 
+#include "ipc/pack.h"
 #include "ipc/rpc_internal.h"
+
+#define MESSAGE_BYTES 512 /* of an error's sentence */
 
 struct tc_rpc_call *tc_rpc_call_new(struct tc_rpc_client *client, uint32_t id,
                                     const char *method, size_t method_len)
@@ -57,85 +59,89 @@ void tc_rpc_calls_abandon(struct tc_rpc_client *client)
 }
 
 /* Sends the answer and frees the call, whether or not anybody is left to read it. */
-static void answer(struct tc_rpc_call *call, const uv_buf_t *bufs, unsigned count)
+static void answer(struct tc_rpc_call *call, struct tc_pack *p, const void *more,
+                   size_t len)
 {
     struct tc_rpc_client *client = call->client;
 
     if (client) {
         unlink_call(client, call);
-        tc_rpc_client_send(client, bufs, count);
+        tc_rpc_client_send(client, p, more, len);
+    } else {
+        tc_pack_done(p);
     }
     free(call);
 }
 
-void tc_rpc_put_error(struct tocsin_writer *w, const uint32_t *id, const char *code,
-                      const char *message)
+void tc_rpc_pack_error(struct tc_pack *p, const uint32_t *id, const char *code,
+                       const char *message)
 {
-    tocsin_begin_array(w, NULL);
-    tocsin_put_uint(w, NULL, 1);
+    tc_pack_init(p);
+    tc_pack_begin_array(p, NULL);
+    tc_pack_uint(p, NULL, 1);
     if (id)
-        tocsin_put_uint(w, NULL, *id);
+        tc_pack_uint(p, NULL, *id);
     else
-        tocsin_put_nil(w, NULL);
-    tocsin_begin_map(w, NULL);
-    tocsin_put_str(w, "code", code);
-    tocsin_put_str(w, "message", message);
-    tocsin_end(w);
-    tocsin_put_nil(w, NULL);
-    tocsin_end(w);
+        tc_pack_nil(p, NULL);
+    tc_pack_begin_map(p, NULL);
+    tc_pack_str(p, "code", code);
+    tc_pack_str(p, "message", message);
+    tc_pack_end(p);
+    tc_pack_nil(p, NULL);
+    tc_pack_end(p);
 }
 
 void tc_rpc_reply(struct tc_rpc_call *call, const void *result, size_t len)
 {
     static const uint8_t empty_map = 0x80;
-    struct tocsin_writer w;
-    uint8_t head[16];
-    uv_buf_t bufs[2];
+    struct tc_pack p;
 
-    tocsin_writer_init(&w, head, sizeof(head));
-    tocsin_begin_array(&w, NULL);
-    tocsin_put_uint(&w, NULL, 1);
-    tocsin_put_uint(&w, NULL, call->id);
-    tocsin_put_nil(&w, NULL);
-    /* counts as the fourth entry; its bytes follow in a buffer of their own */
-    tocsin_put_encoded(&w, NULL, NULL, 0);
-    tocsin_end(&w);
-    bufs[0] = uv_buf_init((char *)head, (unsigned)w.len);
-    bufs[1] = len ? uv_buf_init((char *)(uintptr_t)result, (unsigned)len)
-                  : uv_buf_init((char *)(uintptr_t)&empty_map, 1);
-    answer(call, bufs, 2);
+    tc_pack_init(&p);
+    tc_pack_begin_array(&p, NULL);
+    tc_pack_uint(&p, NULL, 1);
+    tc_pack_uint(&p, NULL, call->id);
+    tc_pack_nil(&p, NULL);
+    tc_pack_entry(&p, NULL); /* the result, whose bytes follow uncopied */
+    tc_pack_end(&p);
+    answer(call, &p, len ? result : &empty_map, len ? len : sizeof(empty_map));
 }
 
 void tc_rpc_fail(struct tc_rpc_call *call, const char *code, const char *format, ...)
 {
-    char message[TC_RPC_MESSAGE_BYTES];
-    uint8_t bytes[TC_RPC_ERROR_BYTES];
-    struct tocsin_writer w;
-    uv_buf_t buf;
+    char message[MESSAGE_BYTES];
+    struct tc_pack p;
     va_list ap;
 
     va_start(ap, format);
     vsnprintf(message, sizeof(message), format, ap);
     va_end(ap);
-    tocsin_writer_init(&w, bytes, sizeof(bytes));
-    tc_rpc_put_error(&w, &call->id, code, message);
-    buf = uv_buf_init((char *)bytes, (unsigned)w.len);
-    answer(call, &buf, 1);
+    tc_rpc_pack_error(&p, &call->id, code, message);
+    answer(call, &p, NULL, 0);
 }
 
-/* The header of [2, "progress", [{call: id, <more> entries}]]. */
-static void put_progress_head(struct tocsin_writer *w, uint32_t id, uint32_t more)
+void tc_rpc_reply_packed(struct tc_rpc_call *call, struct tc_pack *p)
 {
-    tocsin_begin_array(w, NULL);
-    tocsin_put_uint(w, NULL, 2);
-    tocsin_put_str(w, NULL, "progress");
-    tocsin_begin_array(w, NULL);
-    tocsin_put_encoded(w, NULL, NULL, 0);
-    tocsin_end(w);
-    tocsin_end(w);
-    /* The writer counts what it writes itself; these entries come from elsewhere. */
-    tocsin_put_be_(w, 0xdf, (uint64_t)more + 1, 4);
-    tocsin_put_uint(w, "call", id);
+    if (p->error)
+        tc_rpc_fail(call, "failed", "the answer could not be made: %s",
+                    strerror(-p->error));
+    else
+        tc_rpc_reply(call, p->bytes.data, p->bytes.size);
+    tc_pack_done(p);
+}
+
+/* The head of [2, "progress", [{call: id, <more> entries}]]. */
+static void pack_progress_head(struct tc_pack *p, uint32_t id, uint32_t more)
+{
+    tc_pack_init(p);
+    tc_pack_begin_array(p, NULL);
+    tc_pack_uint(p, NULL, 2);
+    tc_pack_str(p, NULL, "progress");
+    tc_pack_begin_array(p, NULL);
+    tc_pack_entry(p, NULL);
+    tc_pack_end(p);
+    tc_pack_end(p);
+    msgpack_pack_map(&p->packer, (size_t)more + 1);
+    tc_pack_uint(p, "call", id);
 }
 
 void tc_rpc_progress(struct tc_rpc_call *call, const void *map, size_t len)
@@ -143,9 +149,7 @@ void tc_rpc_progress(struct tc_rpc_call *call, const void *map, size_t len)
     const uint8_t *end = (const uint8_t *)map + len;
     struct tc_rpc_client *client = call->client;
     struct tocsin_value value;
-    struct tocsin_writer w;
-    uint8_t head[48];
-    uv_buf_t bufs[2];
+    struct tc_pack p;
 
     if (!client || !tocsin_read(map, end, &value) || value.type != TOCSIN_MAP)
         return;
@@ -153,12 +157,8 @@ void tc_rpc_progress(struct tc_rpc_call *call, const void *map, size_t len)
         client->rpc->counters.progress_dropped++;
         return;
     }
-    tocsin_writer_init(&w, head, sizeof(head));
-    put_progress_head(&w, call->id, value.count);
-    bufs[0] = uv_buf_init((char *)head, (unsigned)w.len);
-    bufs[1] = uv_buf_init((char *)(uintptr_t)value.ptr,
-                          (unsigned)(end - (const uint8_t *)value.ptr));
-    tc_rpc_client_send(client, bufs, 2);
+    pack_progress_head(&p, call->id, value.count);
+    tc_rpc_client_send(client, &p, value.ptr, (size_t)(end - (const uint8_t *)value.ptr));
 }
 
 const struct tc_rpc_peer *tc_rpc_call_peer(const struct tc_rpc_call *call)

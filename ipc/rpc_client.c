@@ -9,10 +9,11 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <tocsin/event.h>
 
 #include "ipc/frame.h"
+#include "ipc/pack.h"
 #include "ipc/rpc_internal.h"
+#include "ipc/unpack.h"
 
 #define READ_BYTES_MIN 4096
 #define IDLE_BYTES_MAX (64 * 1024) /* of a buffer that is kept while nothing is in it */
@@ -25,7 +26,8 @@ enum message_type {
 struct message {
     enum message_type type;
     uint32_t id; /* of a request */
-    struct tocsin_value method, params;
+    struct tocsin_str method;
+    struct tc_rpc_params params; /* not yet looked at: any value */
 };
 
 /* ---- Out ---- */
@@ -48,27 +50,26 @@ static void on_leftover_written(uv_write_t *request, int status)
 }
 
 /* Queues all but the first `skip` bytes of the buffers. */
-static int queue_leftover(struct tc_rpc_client *client, const uv_buf_t *bufs,
-                          unsigned count, size_t skip)
+static int queue_leftover(struct tc_rpc_client *client, const uv_buf_t bufs[2],
+                          size_t skip)
 {
     struct leftover *left;
-    size_t total = 0, n;
+    size_t total = bufs[0].len + bufs[1].len, n;
     uv_buf_t buf;
     char *to;
     int r;
 
-    for (unsigned i = 0; i < count; i++)
-        total += bufs[i].len;
     if (total == skip)
         return 0;
     left = malloc(sizeof(*left) + total - skip);
     if (!left)
         return -ENOMEM;
     to = left->bytes;
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < 2; i++) {
         n = skip < bufs[i].len ? skip : bufs[i].len;
         skip -= n;
-        memcpy(to, bufs[i].base + n, bufs[i].len - n);
+        if (bufs[i].len > n)
+            memcpy(to, bufs[i].base + n, bufs[i].len - n);
         to += bufs[i].len - n;
     }
     left->size = sizeof(*left) + (size_t)(to - left->bytes);
@@ -84,37 +85,45 @@ static int queue_leftover(struct tc_rpc_client *client, const uv_buf_t *bufs,
     return r;
 }
 
-void tc_rpc_client_send(struct tc_rpc_client *client, const uv_buf_t *bufs,
-                        unsigned count)
+static int write_parts(struct tc_rpc_client *client, const uv_buf_t bufs[2])
 {
     uv_stream_t *stream = (uv_stream_t *)&client->pipe;
     int r;
 
-    if (client->closing)
-        return;
     if (client->backlog_bytes > TC_RPC_BACKLOG_BYTES) {
         client->rpc->counters.cut_off++;
-        tc_rpc_client_close(client);
-        return;
+        return -ENOBUFS;
     }
-    r = uv_try_write(stream, bufs, count);
+    r = uv_try_write(stream, bufs, bufs[1].len ? 2 : 1);
     if (r >= 0 || r == UV_EAGAIN)
-        r = queue_leftover(client, bufs, count, r < 0 ? 0 : (size_t)r);
-    if (r < 0)
+        r = queue_leftover(client, bufs, r < 0 ? 0 : (size_t)r);
+    return r;
+}
+
+void tc_rpc_client_send(struct tc_rpc_client *client, struct tc_pack *p, const void *more,
+                        size_t len)
+{
+    uv_buf_t bufs[2] = {
+        uv_buf_init(p->bytes.data, (unsigned)p->bytes.size),
+        uv_buf_init((char *)(uintptr_t)more, (unsigned)len),
+    };
+
+    if (!client->closing && (p->error || write_parts(client, bufs) < 0))
         tc_rpc_client_close(client);
+    tc_pack_done(p);
 }
 
 /* Says what is wrong if the socket takes it at once, and closes the connection. */
 static void refuse(struct tc_rpc_client *client, const char *code, const char *message)
 {
-    uint8_t bytes[TC_RPC_ERROR_BYTES];
-    struct tocsin_writer w;
+    struct tc_pack p;
     uv_buf_t buf;
 
-    tocsin_writer_init(&w, bytes, sizeof(bytes));
-    tc_rpc_put_error(&w, NULL, code, message);
-    buf = uv_buf_init((char *)bytes, (unsigned)w.len);
-    uv_try_write((uv_stream_t *)&client->pipe, &buf, 1);
+    tc_rpc_pack_error(&p, NULL, code, message);
+    buf = uv_buf_init(p.bytes.data, (unsigned)p.bytes.size);
+    if (!p.error)
+        uv_try_write((uv_stream_t *)&client->pipe, &buf, 1);
+    tc_pack_done(&p);
     tc_rpc_client_close(client);
 }
 
@@ -126,55 +135,58 @@ static void refuse_bytes(struct tc_rpc_client *client, const char *message)
 
 /* ---- In ---- */
 
-/* Reads a well-formed value as a message. False when it is none that a client sends. */
-static bool read_message(const uint8_t *data, size_t len, struct message *ret)
+/* Reads a message that is in `data`. False when it is none that a client sends. */
+static bool read_message(const msgpack_object *o, const uint8_t *data, size_t len,
+                         struct message *ret)
 {
-    struct tocsin_value array, type, id;
-    struct tocsin_iter it;
+    const msgpack_object *item = o->via.array.ptr;
 
-    if (!tocsin_read(data, data + len, &array) || array.type != TOCSIN_ARRAY)
+    if (o->type != MSGPACK_OBJECT_ARRAY || !o->via.array.size ||
+        item->type != MSGPACK_OBJECT_POSITIVE_INTEGER)
         return false;
-    tocsin_iter_init(&it, &array);
-    if (!tocsin_iter_next(&it, NULL, &type) || type.type != TOCSIN_UINT)
-        return false;
-    if (type.u == MESSAGE_REQUEST) {
-        if (array.count != 4 || !tocsin_iter_next(&it, NULL, &id) ||
-            id.type != TOCSIN_UINT || id.u > UINT32_MAX)
+    if (item->via.u64 == MESSAGE_REQUEST && o->via.array.size == 4) {
+        ret->type = MESSAGE_REQUEST;
+        item++;
+        if (item->type != MSGPACK_OBJECT_POSITIVE_INTEGER || item->via.u64 > UINT32_MAX)
             return false;
-        ret->id = (uint32_t)id.u;
-    } else if (type.u != MESSAGE_NOTIFICATION || array.count != 3) {
+        ret->id = (uint32_t)item->via.u64;
+    } else if (item->via.u64 == MESSAGE_NOTIFICATION && o->via.array.size == 3) {
+        ret->type = MESSAGE_NOTIFICATION;
+    } else {
         return false;
     }
-    ret->type = (enum message_type)type.u;
-    return tocsin_iter_next(&it, NULL, &ret->method) &&
-           tocsin_iter_next(&it, NULL, &ret->params) && ret->method.type == TOCSIN_STR;
+    item++;
+    ret->method = tc_unpack_text(item);
+    ret->params.map = item + 1;
+    ret->params.data = tc_unpack_last(data, len);
+    ret->params.len = (size_t)(data + len - (const uint8_t *)ret->params.data);
+    return item->type == MSGPACK_OBJECT_STR;
 }
 
-/* The one map that params are or hold. Returns what is wrong with them, or NULL. */
-static const char *read_params(const struct tocsin_value *params, const void **ret_map,
-                               size_t *ret_len)
+/* Narrows params down to the one map that they are or hold. Returns what is wrong with
+ * them, or NULL. */
+static const char *read_params(struct tc_rpc_params *params)
 {
+    static const msgpack_object none = {.type = MSGPACK_OBJECT_MAP};
     static const uint8_t empty_map = 0x80;
-    struct tocsin_value map = *params;
-    size_t len;
+    const msgpack_object_array *array = &params->map->via.array;
+    const uint8_t *end = (const uint8_t *)params->data + params->len;
 
-    if (params->type == TOCSIN_ARRAY) {
-        if (params->count == 0) {
-            *ret_map = &empty_map;
-            *ret_len = 1;
+    if (params->map->type == MSGPACK_OBJECT_ARRAY) {
+        if (array->size == 0) {
+            *params = (struct tc_rpc_params){&none, &empty_map, sizeof(empty_map)};
             return NULL;
         }
-        if (params->count > 1 ||
-            !tocsin_read((const uint8_t *)params->ptr, params->end, &map))
+        if (array->size > 1)
             return "params are at most one map";
+        params->data = tc_unpack_last(params->data, params->len);
+        params->len = (size_t)(end - (const uint8_t *)params->data);
+        params->map = array->ptr;
     }
-    if (map.type != TOCSIN_MAP)
+    if (params->map->type != MSGPACK_OBJECT_MAP)
         return "params are a map, or an array of at most one";
-    len = tocsin_value_size(&map);
-    switch (tc_frame_check(map.start, len)) {
+    switch (tc_frame_check(params->data, params->len)) {
     case 0:
-        *ret_map = map.start;
-        *ret_len = len;
         return NULL;
     case -EMSGSIZE:
         return "params are too long";
@@ -185,16 +197,14 @@ static const char *read_params(const struct tocsin_value *params, const void **r
     }
 }
 
-static void handle_request(struct tc_rpc_client *client, const struct message *message)
+static void handle_request(struct tc_rpc_client *client, struct message *message)
 {
     const struct tc_rpc_options *options = &client->rpc->options;
-    const struct tocsin_value *method = &message->method;
+    const struct tocsin_str *method = &message->method;
     bool named =
         method->len <= TC_RPC_METHOD_BYTES_MAX && !memchr(method->ptr, '\0', method->len);
-    const void *params = NULL;
     struct tc_rpc_call *call;
     const char *wrong;
-    size_t len = 0;
 
     call = tc_rpc_call_new(client, message->id, named ? method->ptr : "",
                            named ? method->len : 0);
@@ -202,7 +212,7 @@ static void handle_request(struct tc_rpc_client *client, const struct message *m
         tc_rpc_client_close(client);
         return;
     }
-    wrong = read_params(&message->params, &params, &len);
+    wrong = read_params(&message->params);
     if (client->calls_count > TC_RPC_CALLS_MAX) {
         client->rpc->counters.refused_calls++;
         tc_rpc_fail(call, "refused", "%d calls of this connection are unanswered",
@@ -211,20 +221,25 @@ static void handle_request(struct tc_rpc_client *client, const struct message *m
         tc_rpc_fail(call, "unknown_method", "no method has such a name");
     } else if (wrong) {
         tc_rpc_fail(call, "usage", "%s: %s", call->method, wrong);
-    } else if (!tc_rpc_tap_call(call, params, len)) {
-        options->call(options->arg, call, call->method, params, len);
+    } else if (!tc_rpc_tap_call(call, &message->params)) {
+        options->call(options->arg, call, call->method, &message->params);
     }
 }
 
 static void handle_message(struct tc_rpc_client *client, const uint8_t *data, size_t len)
 {
+    msgpack_unpacked unpacked;
     struct message message;
 
-    if (!read_message(data, len, &message))
+    msgpack_unpacked_init(&unpacked);
+    if (tc_unpack(&unpacked, data, len) < 0)
+        tc_rpc_client_close(client); /* out of memory */
+    else if (!read_message(&unpacked.data, data, len, &message))
         refuse_bytes(client, "not a MessagePack-RPC request");
     else if (message.type == MESSAGE_REQUEST)
         handle_request(client, &message);
     /* There is no notification that the agent listens to, and nobody to say so to. */
+    msgpack_unpacked_destroy(&unpacked);
 }
 
 static const char *frame_error(int r)
@@ -232,6 +247,8 @@ static const char *frame_error(int r)
     switch (r) {
     case -EMSGSIZE:
         return "message too long";
+    case -E2BIG:
+        return "message of too many values";
     case -ELOOP:
         return "message nested too deep";
     default:
@@ -242,14 +259,16 @@ static const char *frame_error(int r)
 /* Handles every whole message that is in the buffer and keeps the rest. */
 static void handle_bytes(struct tc_rpc_client *client)
 {
+    static const struct tc_frame_limits limits = {.bytes = TC_RPC_MAX_BYTES,
+                                                  .values = TC_RPC_MAX_VALUES,
+                                                  .depth = TC_RPC_MAX_DEPTH};
     size_t at = 0, len = 0;
     int r = 0;
 
     if (client->in_len < client->in_need)
         return;
     while (!client->closing && at < client->in_len) {
-        r = tc_frame_next(client->in + at, client->in_len - at, TC_RPC_MAX_BYTES,
-                          TC_RPC_MAX_DEPTH, &len);
+        r = tc_frame_next(client->in + at, client->in_len - at, &limits, &len);
         if (r)
             break;
         handle_message(client, client->in + at, len);

@@ -67,7 +67,7 @@ struct tc_rpc_call {
 void tc_rpc_handle_closed(struct tc_rpc *rpc);
 
 /* Answers tap.open and tap.close; false for any other method. */
-bool tc_rpc_tap_call(struct tc_rpc_call *call, const void *params, size_t len);
+bool tc_rpc_tap_call(struct tc_rpc_call *call, const struct tc_rpc_params *params);
 
 /* Closes the taps of one connection. */
 void tc_rpc_close_taps(struct tc_rpc_client *client);
@@ -77,10 +77,13 @@ void tc_rpc_close_taps(struct tc_rpc_client *client);
 /* Takes the connection that waits, or takes and closes it when there are too many. */
 void tc_rpc_client_accept(struct tc_rpc *rpc);
 
-/* Writes whole messages; what the socket does not take is copied. May close the client.
+/*
+ * Writes a whole message, or one in two parts: what was packed, which this frees, and the
+ * bytes that follow it. What the socket does not take is copied. Closes the client when
+ * that fails, or the packing has.
  */
-void tc_rpc_client_send(struct tc_rpc_client *client, const uv_buf_t *bufs,
-                        unsigned count);
+void tc_rpc_client_send(struct tc_rpc_client *client, struct tc_pack *p, const void *more,
+                        size_t len);
 
 /* Ends a connection: its taps, its calls, and, when libuv is done, its memory. */
 void tc_rpc_client_close(struct tc_rpc_client *client);
@@ -94,12 +97,8 @@ struct tc_rpc_call *tc_rpc_call_new(struct tc_rpc_client *client, uint32_t id,
 /* Takes a connection's calls from it, and says who works on them. */
 void tc_rpc_calls_abandon(struct tc_rpc_client *client);
 
-/* Writes an error response into `w`, which has room for TC_RPC_ERROR_BYTES; `id` NULL:
- * nil. */
-#define TC_RPC_ERROR_BYTES 768
-#define TC_RPC_MESSAGE_BYTES 512
-struct tocsin_writer;
-void tc_rpc_put_error(struct tocsin_writer *w, const uint32_t *id, const char *code,
-                      const char *message);
+/* Writes an error response; `id` NULL: nil. */
+void tc_rpc_pack_error(struct tc_pack *p, const uint32_t *id, const char *code,
+                       const char *message);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: how one alert is told to people: what was found, by whose rule, what matched, and
- * the tree of processes that led to it. `--output json` has all of it as it is.
+ * Owns: how one alert is shown to people: what was found, by whose rule, what matched,
+ * and the tree of processes that led to it. `--output json` has all of it as it is.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,27 +19,12 @@
 #define TREE_INDENT 3
 #define TREE_MAX 32 /* ancestors */
 
-/* The answer of alert.get. */
-struct alert {
-    const void *data;
-    size_t len;
-};
-
-static struct tocsin_str str_at(const struct alert *alert, const char *path)
+/* The value of a field, if it has one. */
+static const msgpack_object *value_at(const msgpack_object *map, const char *path)
 {
-    return tocsin_find_str(alert->data, alert->len, path);
-}
+    const msgpack_object *o = tc_unpack_find(map, path);
 
-static bool value_at(const struct alert *alert, const char *path,
-                     struct tocsin_value *ret)
-{
-    return tocsin_find(alert->data, alert->len, path, ret) && ret->type != TOCSIN_NIL;
-}
-
-/* A map within the answer, to be looked into as the answer is. */
-static struct alert within(const struct tocsin_value *v)
-{
-    return (struct alert){v->start, (size_t)(v->end - v->start)};
+    return o && o->type != MSGPACK_OBJECT_NIL ? o : NULL;
 }
 
 static void print_text(struct tocsin_str s)
@@ -54,12 +39,14 @@ static void print_text(struct tocsin_str s)
         printf("... (%zu bytes more)", s.len - n);
 }
 
-static void print_value(const struct tocsin_value *v)
+static void print_value(const msgpack_object *o)
 {
-    if (v->type == TOCSIN_STR || v->type == TOCSIN_BIN)
-        print_text((struct tocsin_str){v->ptr, v->len});
+    struct tocsin_str text = tc_unpack_text(o);
+
+    if (text.ptr)
+        print_text(text);
     else
-        tc_print_value(stdout, v);
+        tc_print_value(stdout, o);
 }
 
 static void print_label(const char *label)
@@ -68,33 +55,33 @@ static void print_label(const char *label)
 }
 
 /* Prints a field, if it is there. */
-static void print_field(const struct alert *alert, const char *label, const char *path)
+static void print_field(const msgpack_object *alert, const char *label, const char *path)
 {
-    struct tocsin_value v;
+    const msgpack_object *o = value_at(alert, path);
 
-    if (!value_at(alert, path, &v))
+    if (!o)
         return;
     print_label(label);
-    print_value(&v);
+    print_value(o);
     putchar('\n');
 }
 
-static void print_time(const struct alert *alert, const char *label, const char *path)
+static void print_time(const msgpack_object *alert, const char *label, const char *path)
 {
-    struct tocsin_value v;
+    const msgpack_object *o = tc_unpack_find(alert, path);
 
-    if (!value_at(alert, path, &v) || v.type != TOCSIN_UINT)
+    if (!o || o->type != MSGPACK_OBJECT_POSITIVE_INTEGER)
         return;
     print_label(label);
-    tc_print_time(stdout, v.u, TC_TIME_ZONE);
+    tc_print_time(stdout, o->via.u64, TC_TIME_ZONE);
     putchar('\n');
 }
 
 /* ---- What was found, by whose rule ---- */
 
-static void print_head(const struct alert *alert)
+static void print_head(const msgpack_object *alert)
 {
-    struct tocsin_str title = str_at(alert, "title");
+    struct tocsin_str title = tc_unpack_str(alert, "title");
 
     if (title.ptr)
         print_text(title);
@@ -112,30 +99,24 @@ static void print_head(const struct alert *alert)
 }
 
 /* A text, or a list of them, a line each. */
-static void print_lines(const struct alert *alert, const char *label, const char *path)
+static void print_lines(const msgpack_object *alert, const char *label, const char *path)
 {
-    struct tocsin_value list, item;
-    struct tocsin_iter it;
+    const msgpack_object *list = tc_unpack_array(alert, path);
 
-    if (!value_at(alert, path, &list))
-        return;
-    if (list.type != TOCSIN_ARRAY) {
+    if (!list) {
         print_field(alert, label, path);
         return;
     }
-    tocsin_iter_init(&it, &list);
-    for (; tocsin_iter_next(&it, NULL, &item); label = "") {
-        print_label(label);
-        print_value(&item);
+    for (uint32_t i = 0; i < list->via.array.size; i++) {
+        print_label(i ? "" : label);
+        print_value(&list->via.array.ptr[i]);
         putchar('\n');
     }
 }
 
-static void print_rule(const struct alert *alert)
+static void print_rule(const msgpack_object *alert)
 {
-    struct tocsin_value rule;
-
-    if (!value_at(alert, "event.rule", &rule))
+    if (!value_at(alert, "event.rule"))
         return;
     puts("\nRule");
     print_field(alert, "name", "event.rule.name");
@@ -143,70 +124,61 @@ static void print_rule(const struct alert *alert)
     print_field(alert, "author", "event.rule.author");
     print_field(alert, "license", "event.rule.license");
     print_field(alert, "level", "event.rule.level");
-    if (!value_at(alert, "event.alert.description", &rule)) /* that is the same */
+    if (!value_at(alert, "event.alert.description")) /* that is the same */
         print_field(alert, "description", "event.rule.description");
     print_lines(alert, "reference", "event.rule.reference");
     print_field(alert, "file", "event.rule.file");
 }
 
 /* The ids and the names of tactics stand in two lists, in the same order. */
-static void print_tactics(const struct alert *alert)
+static void print_tactics(const msgpack_object *alert)
 {
-    struct tocsin_value ids, names, id, name;
-    struct tocsin_iter id_it, name_it;
-    bool first = true;
+    const msgpack_object *ids = value_at(alert, "event.threat.tactic.id");
+    const msgpack_object *names = value_at(alert, "event.threat.tactic.name");
+    uint32_t count = 0;
 
-    if (!value_at(alert, "event.threat.tactic.id", &ids) ||
-        !value_at(alert, "event.threat.tactic.name", &names))
+    if (!ids || !names)
         return;
-    tocsin_iter_init(&id_it, &ids);
-    tocsin_iter_init(&name_it, &names);
+    if (ids->type == MSGPACK_OBJECT_ARRAY && names->type == MSGPACK_OBJECT_ARRAY)
+        count = ids->via.array.size < names->via.array.size ? ids->via.array.size
+                                                            : names->via.array.size;
     print_label("tactic");
-    while (tocsin_iter_next(&id_it, NULL, &id) &&
-           tocsin_iter_next(&name_it, NULL, &name)) {
-        if (!first)
+    for (uint32_t i = 0; i < count; i++) {
+        if (i)
             fputs(", ", stdout);
-        first = false;
-        print_value(&id);
+        print_value(&ids->via.array.ptr[i]);
         putchar(' ');
-        print_value(&name);
+        print_value(&names->via.array.ptr[i]);
     }
     putchar('\n');
 }
 
-static void print_threat(const struct alert *alert)
+static void print_threat(const msgpack_object *alert)
 {
-    struct tocsin_value v;
-
-    if (!value_at(alert, "event.threat", &v))
+    if (!value_at(alert, "event.threat"))
         return;
     putchar('\n');
-    print_text(str_at(alert, "event.threat.framework"));
+    print_text(tc_unpack_str(alert, "event.threat.framework"));
     putchar('\n');
     print_field(alert, "technique", "event.threat.technique.id");
     print_tactics(alert);
 }
 
-static void print_matched(const struct alert *alert)
+static void print_matched(const msgpack_object *alert)
 {
-    struct tocsin_value fields, item;
+    const msgpack_object *fields = tc_unpack_array(alert, "event.matched.fields"), *field;
     struct tocsin_str name, value;
-    struct tocsin_iter it;
-    struct alert field;
 
-    if (!value_at(alert, "event.matched", &fields))
+    if (!value_at(alert, "event.matched"))
         return;
     fputs("\nWhat matched, in ", stdout);
-    print_text(str_at(alert, "event.matched.topic"));
+    print_text(tc_unpack_str(alert, "event.matched.topic"));
     putchar('\n');
     print_field(alert, "events counted", "event.matched.count");
-    if (!value_at(alert, "event.matched.fields", &fields))
-        return;
-    tocsin_iter_init(&it, &fields);
-    while (tocsin_iter_next(&it, NULL, &item)) {
-        field = within(&item);
-        name = str_at(&field, "name");
-        value = str_at(&field, "value");
+    for (uint32_t i = 0; fields && i < fields->via.array.size; i++) {
+        field = &fields->via.array.ptr[i];
+        name = tc_unpack_str(field, "name");
+        value = tc_unpack_str(field, "value");
         fputs("  ", stdout);
         print_text(name.len ? name : (struct tocsin_str){"(keyword)", 9});
         fputs(" = ", stdout);
@@ -219,17 +191,16 @@ static void print_matched(const struct alert *alert)
 /* ---- Who ---- */
 
 /* One process of the tree, under `depth` others. */
-static void print_process(const struct tocsin_value *map, unsigned depth)
+static void print_process(const msgpack_object *process, unsigned depth)
 {
-    struct alert process = within(map);
-    struct tocsin_str name = str_at(&process, "executable");
-    struct tocsin_str line = str_at(&process, "command_line");
-    int64_t user = tocsin_find_int(process.data, process.len, "user.id", -1);
+    struct tocsin_str name = tc_unpack_str(process, "executable");
+    struct tocsin_str line = tc_unpack_str(process, "command_line");
+    int64_t user = tc_unpack_int(process, "user.id", -1);
 
     printf("  %*s%s%" PRId64 " ", depth ? (int)(depth - 1) * TREE_INDENT : 0, "",
-           depth ? "└─ " : "", tocsin_find_int(process.data, process.len, "pid", 0));
+           depth ? "└─ " : "", tc_unpack_int(process, "pid", 0));
     if (!name.ptr)
-        name = str_at(&process, "name");
+        name = tc_unpack_str(process, "name");
     if (name.ptr)
         print_text(name);
     else
@@ -243,78 +214,70 @@ static void print_process(const struct tocsin_value *map, unsigned depth)
     putchar('\n');
 }
 
-/* The ancestors stand nearest first, and are drawn from the farthest down. */
-static unsigned print_ancestors(const struct tocsin_value *list)
+static void print_tree(const msgpack_object *alert)
 {
-    struct tocsin_value item;
-    struct tocsin_iter it;
-    unsigned depth = 0;
+    const msgpack_object *process = tc_unpack_find(alert, "event.process");
+    const msgpack_object *above = tc_unpack_array(process, "ancestors");
+    uint32_t depth = 0, count;
 
-    for (; depth < list->count; depth++) {
-        tocsin_iter_init(&it, list);
-        for (uint32_t skip = list->count - depth; skip; skip--)
-            if (!tocsin_iter_next(&it, NULL, &item))
-                return depth;
-        print_process(&item, depth);
-    }
-    return depth;
-}
-
-static void print_tree(const struct alert *alert)
-{
-    struct tocsin_value process, above;
-    unsigned depth = 0;
-
-    if (!value_at(alert, "event.process", &process) || process.type != TOCSIN_MAP)
+    if (!process || process->type != MSGPACK_OBJECT_MAP)
         return;
     puts("\nProcesses");
-    if (value_at(alert, "event.process.ancestors", &above) &&
-        above.type == TOCSIN_ARRAY) {
-        above.count = above.count < TREE_MAX ? above.count : TREE_MAX;
-        depth = print_ancestors(&above);
-    } else if (value_at(alert, "event.process.parent", &above)) {
-        print_process(&above, 0);
+    if (above) {
+        /* The ancestors stand nearest first, and are drawn from the farthest down. */
+        count = above->via.array.size < TREE_MAX ? above->via.array.size : TREE_MAX;
+        for (; depth < count; depth++)
+            print_process(&above->via.array.ptr[count - 1 - depth], depth);
+    } else if ((above = value_at(process, "parent")) != NULL) {
+        print_process(above, 0);
         depth = 1;
     }
-    print_process(&process, depth);
+    print_process(process, depth);
 }
 
 /* ---- What else the event says ---- */
 
-static bool is_one_of(const char *const *names, const struct tocsin_value *key)
+static bool is_one_of(const char *const *names, const msgpack_object *key)
 {
     for (; *names; names++)
-        if (tocsin_str_is((struct tocsin_str){key->ptr, key->len}, *names))
+        if (tc_unpack_is(key, *names))
             return true;
     return false;
 }
 
+/* Whether a field of a section is printed: not one of those named in `not`. */
+static bool is_shown(const msgpack_object *key, const char *const * not )
+{
+    return key->type == MSGPACK_OBJECT_STR && !is_one_of(not, key);
+}
+
 /* Of a process, `start` is one too. */
-static bool is_time(const char *name, const struct tocsin_value *v)
+static bool is_time(const char *name, const msgpack_object *o)
 {
     const char *dot = strrchr(name, '.');
 
-    return v->type == TOCSIN_UINT && (tc_print_time_name(name, strlen(name)) ||
-                                      !strcmp(dot ? dot + 1 : name, "start"));
+    return o->type == MSGPACK_OBJECT_POSITIVE_INTEGER &&
+           (tc_print_time_name(name, strlen(name)) ||
+            !strcmp(dot ? dot + 1 : name, "start"));
 }
 
 /* The fields of a map, but those named in `not`; nested ones by their dotted names. */
-static void print_fields(const struct tocsin_value *map, const char *prefix,
+static void print_fields(const msgpack_object_map *map, const char *prefix,
                          const char *const * not, unsigned depth)
 {
     static const char *const nothing[] = {NULL};
-    struct tocsin_value key = {.type = TOCSIN_NIL}, item;
-    struct tocsin_iter it;
+    const msgpack_object_kv *kv, *end = map->ptr + map->size;
+    struct tocsin_str key;
     char name[128];
 
-    tocsin_iter_init(&it, map);
-    while (tocsin_iter_next(&it, &key, &item)) {
-        if (key.type != TOCSIN_STR || is_one_of(not, &key))
+    for (kv = map->ptr; kv < end; kv++) {
+        if (!is_shown(&kv->key, not ))
             continue;
+        key = tc_unpack_text(&kv->key);
         (void)snprintf(name, sizeof(name), "%s%s%.*s", prefix, *prefix ? "." : "",
                        (int)(key.len < sizeof(name) ? key.len : sizeof(name)), key.ptr);
-        if (item.type == TOCSIN_MAP && depth < DEPTH_SHOWN) {
-            print_fields(&item, name, nothing, depth + 1);
+        if (kv->val.type == MSGPACK_OBJECT_MAP && depth < DEPTH_SHOWN) {
+            print_fields(&kv->val.via.map, name, nothing, depth + 1);
             continue;
         }
         fputs("  ", stdout);
@@ -322,31 +285,23 @@ static void print_fields(const struct tocsin_value *map, const char *prefix,
              n++)
             putchar(' ');
         fputs(" : ", stdout);
-        if (is_time(name, &item))
-            tc_print_time(stdout, item.u, TC_TIME_ZONE);
+        if (is_time(name, &kv->val))
+            tc_print_time(stdout, kv->val.via.u64, TC_TIME_ZONE);
         else
-            print_value(&item);
+            print_value(&kv->val);
         putchar('\n');
     }
 }
 
-static bool has_fields(const struct tocsin_value *map, const char *const * not )
-{
-    struct tocsin_value key = {.type = TOCSIN_NIL}, item;
-    struct tocsin_iter it;
-
-    tocsin_iter_init(&it, map);
-    while (tocsin_iter_next(&it, &key, &item))
-        if (key.type == TOCSIN_STR && !is_one_of(not, &key))
-            return true;
-    return false;
-}
-
 /* A map of the event as a section, under its own name. */
-static void print_section(struct tocsin_str name, const struct tocsin_value *map,
+static void print_section(struct tocsin_str name, const msgpack_object_map *map,
                           const char *const * not )
 {
-    if (!has_fields(map, not ))
+    uint32_t i = 0;
+
+    while (i < map->size && !is_shown(&map->ptr[i].key, not ))
+        i++;
+    if (i == map->size)
         return;
     putchar('\n');
     print_text(name);
@@ -355,83 +310,86 @@ static void print_section(struct tocsin_str name, const struct tocsin_value *map
 }
 
 /* All but what the tree, or a section of its own, has said. */
-static void print_rest(const struct alert *alert)
+static void print_rest(const msgpack_object *alert)
 {
-    static const char *const told[] = {"alert",   "rule", "threat",
-                                       "matched", "host", NULL};
+    static const char *const elsewhere[] = {"alert",   "rule", "threat",
+                                            "matched", "host", NULL};
     static const char *const in_tree[] = {"pid",          "name",      "executable",
                                           "command_line", "args",      "args_count",
                                           "parent",       "ancestors", NULL};
     static const char *const nothing[] = {NULL};
-    struct tocsin_value event, key = {.type = TOCSIN_NIL}, item;
-    struct tocsin_iter it;
-    struct tocsin_str name;
+    const msgpack_object *event = tc_unpack_find(alert, "event"), *host;
+    const msgpack_object_kv *kv;
 
-    if (!value_at(alert, "event", &event))
+    if (!event || event->type != MSGPACK_OBJECT_MAP)
         return;
-    tocsin_iter_init(&it, &event);
-    while (tocsin_iter_next(&it, &key, &item)) {
-        if (key.type != TOCSIN_STR || item.type != TOCSIN_MAP || is_one_of(told, &key))
-            continue;
-        name = (struct tocsin_str){key.ptr, key.len};
-        print_section(name, &item, tocsin_str_is(name, "process") ? in_tree : nothing);
+    for (uint32_t i = 0; i < event->via.map.size; i++) {
+        kv = &event->via.map.ptr[i];
+        if (is_shown(&kv->key, elsewhere) && kv->val.type == MSGPACK_OBJECT_MAP)
+            print_section(tc_unpack_text(&kv->key), &kv->val.via.map,
+                          tc_unpack_is(&kv->key, "process") ? in_tree : nothing);
     }
-    if (value_at(alert, "event.host", &item))
-        print_section((struct tocsin_str){"Machine", 7}, &item, nothing);
+    host = tc_unpack_find(event, "host");
+    if (host && host->type == MSGPACK_OBJECT_MAP)
+        print_section((struct tocsin_str){"Machine", 7}, &host->via.map, nothing);
 }
 
-static void print_responses(const struct alert *alert)
+static void print_response(const msgpack_object *response)
 {
-    struct tocsin_value list, item, at;
-    struct alert response;
-    struct tocsin_iter it;
+    const msgpack_object *time = tc_unpack_find(response, "time_ns");
+    const msgpack_object *pid = value_at(response, "pid");
+    struct tocsin_str reason = tc_unpack_str(response, "reason");
+    int64_t processes = tc_unpack_int(response, "processes", 0);
 
-    if (!value_at(alert, "responses", &list) || list.type != TOCSIN_ARRAY || !list.count)
+    fputs("  ", stdout);
+    if (time && time->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
+        tc_print_time(stdout, time->via.u64, TC_TIME_ZONE);
+    fputs("  ", stdout);
+    tc_print_str(stdout, tc_unpack_str(response, "action"));
+    if (pid) {
+        fputs(" of process ", stdout);
+        print_value(pid);
+    }
+    if (processes > 1)
+        printf(" and %" PRId64 " below it", processes - 1);
+    fputs(": ", stdout);
+    tc_print_str(stdout, tc_unpack_str(response, "status"));
+    if (reason.ptr) {
+        fputs(", ", stdout);
+        print_text(reason);
+    }
+    putchar('\n');
+}
+
+static void print_responses(const msgpack_object *alert)
+{
+    const msgpack_object *list = tc_unpack_array(alert, "responses");
+
+    if (!list || !list->via.array.size)
         return;
     puts("\nResponses");
-    tocsin_iter_init(&it, &list);
-    while (tocsin_iter_next(&it, NULL, &item)) {
-        response = within(&item);
-        fputs("  ", stdout);
-        if (value_at(&response, "time_ns", &at) && at.type == TOCSIN_UINT)
-            tc_print_time(stdout, at.u, TC_TIME_ZONE);
-        fputs("  ", stdout);
-        tc_print_str(stdout, str_at(&response, "action"));
-        if (value_at(&response, "pid", &at)) {
-            fputs(" of process ", stdout);
-            print_value(&at);
-        }
-        if (value_at(&response, "processes", &at) && at.type == TOCSIN_UINT && at.u > 1)
-            printf(" and %" PRIu64 " below it", at.u - 1);
-        fputs(": ", stdout);
-        tc_print_str(stdout, str_at(&response, "status"));
-        if (str_at(&response, "reason").ptr) {
-            fputs(", ", stdout);
-            print_text(str_at(&response, "reason"));
-        }
-        putchar('\n');
-    }
+    for (uint32_t i = 0; i < list->via.array.size; i++)
+        print_response(&list->via.array.ptr[i]);
 }
 
 int tc_run_alert_get(struct tc_cli *cli)
 {
-    struct tocsin_value result;
+    const msgpack_object *alert;
     struct tc_answer answer;
-    struct alert alert;
     int r;
 
-    r = tc_general_call(cli, &answer, &result);
+    r = tc_general_call(cli, &answer);
     if (r)
         return r;
+    alert = answer.result;
     if (cli->json)
-        return tc_general_json(&result);
-    alert = (struct alert){answer.result, answer.len};
-    print_head(&alert);
-    print_rule(&alert);
-    print_threat(&alert);
-    print_matched(&alert);
-    print_tree(&alert);
-    print_rest(&alert);
-    print_responses(&alert);
+        return tc_general_json(alert);
+    print_head(alert);
+    print_rule(alert);
+    print_threat(alert);
+    print_matched(alert);
+    print_tree(alert);
+    print_rest(alert);
+    print_responses(alert);
     return TC_EXIT_DONE;
 }

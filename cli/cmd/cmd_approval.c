@@ -14,37 +14,21 @@
 #define HOUR (60 * MINUTE)
 #define DAY (24 * HOUR)
 
-/* A map of the answer, and what is asked of it. */
-struct map {
-    const void *data;
-    size_t len;
-};
-
-static struct map map_of(const struct tocsin_value *v)
+/* The text of a field; empty as if there were none. */
+static struct tocsin_str text_of(const msgpack_object *map, const char *field)
 {
-    return (struct map){v->start, (size_t)(v->end - v->start)};
-}
-
-static struct tocsin_str text_of(struct map map, const char *field)
-{
-    struct tocsin_str s = tocsin_find_str(map.data, map.len, field);
+    struct tocsin_str s = tc_unpack_str(map, field);
 
     return s.len ? s : (struct tocsin_str){NULL, 0};
 }
 
-static bool list_of(struct map map, const char *field, struct tocsin_value *ret)
-{
-    return tocsin_find(map.data, map.len, field, ret) && ret->type == TOCSIN_ARRAY &&
-           ret->count;
-}
-
 /* "40s", "3m", "2h", "5d": an age need not be exact. */
-static void put_age(struct tocsin_writer *w, int64_t seconds)
+static void pack_age(struct tc_pack *p, int64_t seconds)
 {
     char text[TEXT_MAX];
 
     if (seconds < 0)
-        tocsin_put_nil(w, "age");
+        tc_pack_nil(p, "age");
     else if (seconds < 2 * MINUTE)
         snprintf(text, sizeof(text), "%" PRId64 "s", seconds);
     else if (seconds < 2 * HOUR)
@@ -54,20 +38,21 @@ static void put_age(struct tocsin_writer *w, int64_t seconds)
     else
         snprintf(text, sizeof(text), "%" PRId64 "d", seconds / DAY);
     if (seconds >= 0)
-        tocsin_put_str(w, "age", text);
+        tc_pack_str(p, "age", text);
 }
 
 /* The state, and what there is to say of it: the time that is left, the system's answer.
  */
-static void put_state(struct tocsin_writer *w, struct map whole, struct map gate)
+static void pack_state(struct tc_pack *p, const msgpack_object *whole,
+                       const msgpack_object *gate)
 {
     struct tocsin_str state = text_of(gate, "state"), result = text_of(gate, "result");
-    int64_t left = tocsin_find_int(whole.data, whole.len, "left_seconds", -1);
+    int64_t left = tc_unpack_int(whole, "left_seconds", -1);
     char text[TEXT_MAX];
     int n;
 
-    if (!tocsin_find_bool(gate.data, gate.len, "asked", true)) {
-        tocsin_put_str(w, "state", "not needed");
+    if (!tc_unpack_bool(gate, "asked", true)) {
+        tc_pack_str(p, "state", "not needed");
         return;
     }
     if (tocsin_str_is(state, "prompting") && left >= 0)
@@ -79,11 +64,11 @@ static void put_state(struct tocsin_writer *w, struct map whole, struct map gate
         n = snprintf(text, sizeof(text), "%.*s", (int)state.len,
                      state.ptr ? state.ptr : "");
     n = n < (int)sizeof(text) ? n : (int)sizeof(text) - 1;
-    tocsin_put_strn(w, "state", text, (size_t)n);
+    tc_pack_strn(p, "state", text, (size_t)n);
 }
 
 /* Who is behind it: the profile, or the person and whether in this run. */
-static void put_by(struct tocsin_writer *w, struct map gate)
+static void pack_by(struct tc_pack *p, const msgpack_object *gate)
 {
     struct tocsin_str source = text_of(gate, "source"), who = text_of(gate, "profile");
     char text[TEXT_MAX];
@@ -95,40 +80,38 @@ static void put_by(struct tocsin_writer *w, struct map gate)
         n = snprintf(text, sizeof(text), "%.*s (%.*s)", (int)who.len, who.ptr,
                      (int)source.len, source.ptr);
         n = n < (int)sizeof(text) ? n : (int)sizeof(text) - 1;
-        tocsin_put_strn(w, "by", text, (size_t)n);
+        tc_pack_strn(p, "by", text, (size_t)n);
     } else {
-        tocsin_put_strn(w, "by", who.ptr ? who.ptr : source.ptr,
-                        who.ptr ? who.len : source.len);
+        tc_pack_strn(p, "by", who.ptr ? who.ptr : source.ptr,
+                     who.ptr ? who.len : source.len);
     }
 }
 
 /* The gates as people read them, into an array of maps for a table. */
-static void put_gates(struct tocsin_writer *w, struct map whole,
-                      const struct tocsin_value *gates)
+static void pack_gates(struct tc_pack *p, const msgpack_object *whole,
+                       const msgpack_object_array *gates)
 {
-    struct tocsin_value item, v;
-    struct tocsin_iter it;
+    const msgpack_object *gate, *state;
     struct tocsin_str name;
-    struct map gate;
 
-    tocsin_begin_array(w, NULL);
-    tocsin_iter_init(&it, gates);
-    while (tocsin_iter_next(&it, NULL, &item)) {
-        gate = map_of(&item);
+    tc_pack_begin_array(p, NULL);
+    for (uint32_t i = 0; i < gates->size; i++) {
+        gate = &gates->ptr[i];
         name = text_of(gate, "gate");
-        tocsin_begin_map(w, NULL);
-        tocsin_put_strn(w, "gate", name.ptr, name.len);
-        put_state(w, whole, gate);
-        put_by(w, gate);
-        put_age(w, tocsin_find_int(gate.data, gate.len, "age_seconds", -1));
-        if (tocsin_find(gate.data, gate.len, "extension_state", &v))
-            tocsin_put_encoded(w, "extension_state", v.start, tocsin_value_size(&v));
-        tocsin_end(w);
+        state = tc_unpack_find(gate, "extension_state");
+        tc_pack_begin_map(p, NULL);
+        tc_pack_strn(p, "gate", name.ptr, name.len);
+        pack_state(p, whole, gate);
+        pack_by(p, gate);
+        pack_age(p, tc_unpack_int(gate, "age_seconds", -1));
+        if (state)
+            tc_pack_object(p, "extension_state", state);
+        tc_pack_end(p);
     }
-    tocsin_end(w);
+    tc_pack_end(p);
 }
 
-static int print_gates(struct map whole)
+static int print_gates(const msgpack_object *whole)
 {
     static const struct tc_column columns[] = {
         {"GATE", "gate"},
@@ -138,67 +121,58 @@ static int print_gates(struct map whole)
         {"EXTENSION", "extension_state"},
         {NULL, NULL},
     };
-    struct tocsin_value gates, table;
-    struct tocsin_writer w;
+    const msgpack_object *gates = tc_unpack_array(whole, "gates");
+    const msgpack_object *table;
+    struct tc_pack p;
     int r = TC_EXIT_DONE;
 
-    if (!list_of(whole, "gates", &gates))
+    if (!gates || !gates->via.array.size)
         return tc_call_failed("the agent's answer has no gates");
-    tocsin_writer_init_growing(&w);
-    put_gates(&w, whole, &gates);
-    if (!w.error && tocsin_read(w.buf, w.buf + w.len, &table))
-        tc_print_table(stdout, columns, &table);
+    tc_pack_init(&p);
+    pack_gates(&p, whole, &gates->via.array);
+    table = tc_pack_read(&p);
+    if (table)
+        tc_print_table(stdout, columns, table);
     else
-        r = tc_call_failed("%s", strerror(w.error ? -w.error : EBADMSG));
-    tocsin_writer_done(&w);
+        r = tc_call_failed("%s", strerror(-p.error));
+    tc_pack_done(&p);
     return r;
 }
 
-static bool any_unmet(const struct tocsin_value *prerequisites)
+static bool any_unmet(const msgpack_object_array *prerequisites)
 {
-    struct tocsin_value item;
-    struct tocsin_iter it;
-    struct map map;
-
-    tocsin_iter_init(&it, prerequisites);
-    while (tocsin_iter_next(&it, NULL, &item)) {
-        map = map_of(&item);
-        if (!tocsin_find_bool(map.data, map.len, "met", true))
+    for (uint32_t i = 0; i < prerequisites->size; i++)
+        if (!tc_unpack_bool(&prerequisites->ptr[i], "met", true))
             return true;
-    }
     return false;
 }
 
-static void print_prerequisites(struct map whole)
+static void print_prerequisites(const msgpack_object *whole)
 {
     static const struct tc_column columns[] = {
         {"PREREQUISITE", "name"}, {"HAVE", "have"}, {"NEED", "need"},
         {"MET", "met"},           {NULL, NULL},
     };
-    struct tocsin_value prerequisites;
+    const msgpack_object *prerequisites = tc_unpack_array(whole, "prerequisites");
 
-    if (!list_of(whole, "prerequisites", &prerequisites) || !any_unmet(&prerequisites))
+    if (!prerequisites || !any_unmet(&prerequisites->via.array))
         return;
     fputc('\n', stdout);
-    tc_print_table(stdout, columns, &prerequisites);
+    tc_print_table(stdout, columns, prerequisites);
 }
 
 /* What is wrong and, last, what helps. */
-static void print_issues(struct map whole)
+static void print_issues(const msgpack_object *whole)
 {
-    struct tocsin_value issues, item;
+    const msgpack_object *issues = tc_unpack_array(whole, "issues");
+    const msgpack_object *issue;
     struct tocsin_str fix;
-    struct tocsin_iter it;
-    struct map map;
 
-    if (!list_of(whole, "issues", &issues))
-        return;
-    tocsin_iter_init(&it, &issues);
-    while (tocsin_iter_next(&it, NULL, &item)) {
-        map = map_of(&item);
+    for (uint32_t i = 0; issues && i < issues->via.array.size; i++) {
+        issue = &issues->via.array.ptr[i];
         fputc('\n', stdout);
-        tc_print_str(stdout, text_of(map, "text"));
-        fix = text_of(map, "fix");
+        tc_print_str(stdout, text_of(issue, "text"));
+        fix = text_of(issue, "fix");
         if (fix.ptr) {
             fputs("\n  fix: ", stdout);
             tc_print_str(stdout, fix);
@@ -209,25 +183,20 @@ static void print_issues(struct map whole)
 
 int tc_run_approval_list(struct tc_cli *cli)
 {
-    struct tocsin_value result;
     struct tc_answer answer;
-    struct map whole;
     int r;
 
     r = tc_call(cli, cli->command->method, NULL, NULL, NULL, &answer);
-    if (!r)
-        r = tc_call_value(&answer, &result);
     if (r)
         return r;
     if (cli->json)
-        return tc_general_json(&result);
-    whole = (struct map){answer.result, answer.len};
-    r = print_gates(whole);
+        return tc_general_json(answer.result);
+    r = print_gates(answer.result);
     if (r)
         return r;
-    print_prerequisites(whole);
-    if (!tocsin_find_bool(whole.data, whole.len, "required", true))
+    print_prerequisites(answer.result);
+    if (!tc_unpack_bool(answer.result, "required", true))
         puts("\nno approval is required (approval.required: false)");
-    print_issues(whole);
+    print_issues(answer.result);
     return TC_EXIT_DONE;
 }

@@ -10,39 +10,37 @@
 #include "ipc/text.h"
 
 /* Has the agent judge the file that is the argument, if there is one: its {ok, why}. */
-static int judge(struct tc_cli *cli, struct tc_answer *ret_answer,
-                 struct tocsin_value *ret)
+static int judge(struct tc_cli *cli, struct tc_answer *ret_answer)
 {
-    struct tocsin_writer w;
+    struct tc_pack p;
     char *path = NULL;
     int r;
 
     r = cli->arg_count ? tc_general_path(cli->args[0], &path) : TC_EXIT_DONE;
     if (r)
         return r;
-    tocsin_writer_init_growing(&w);
-    tocsin_begin_map(&w, NULL);
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
     if (path)
-        tocsin_put_str(&w, "path", path);
-    tocsin_end(&w);
-    r = tc_call(cli, cli->command->method, &w, NULL, NULL, ret_answer);
-    tocsin_writer_done(&w);
+        tc_pack_str(&p, "path", path);
+    tc_pack_end(&p);
+    r = tc_call(cli, cli->command->method, &p, NULL, NULL, ret_answer);
+    tc_pack_done(&p);
     free(path);
-    return r ? r : tc_call_value(ret_answer, ret);
+    return r;
 }
 
 /* The outcome of a file that was judged; what is wrong goes to stderr as every failure.
  */
-static int outcome(const struct tc_cli *cli, const struct tc_answer *answer,
-                   const struct tocsin_value *result)
+static int outcome(const struct tc_cli *cli, const struct tc_answer *answer)
 {
-    struct tocsin_str why = tocsin_find_str(answer->result, answer->len, "why");
+    struct tocsin_str why = tc_unpack_str(answer->result, "why");
     int r;
 
-    if (tocsin_find_bool(answer->result, answer->len, "ok", false))
-        return cli->json ? tc_general_json(result) : TC_EXIT_DONE;
+    if (tc_unpack_bool(answer->result, "ok", false))
+        return cli->json ? tc_general_json(answer->result) : TC_EXIT_DONE;
     if (cli->json) {
-        r = tc_general_json(result);
+        r = tc_general_json(answer->result);
         return r ? r : TC_EXIT_FAILED;
     }
     if (!why.ptr)
@@ -52,13 +50,12 @@ static int outcome(const struct tc_cli *cli, const struct tc_answer *answer,
 
 int tc_run_config_validate(struct tc_cli *cli)
 {
-    struct tocsin_value result;
     struct tc_answer answer;
     int r;
 
-    r = judge(cli, &answer, &result);
+    r = judge(cli, &answer);
     if (!r)
-        r = outcome(cli, &answer, &result);
+        r = outcome(cli, &answer);
     if (!r && !cli->json)
         puts("the configuration is valid");
     return r;
@@ -66,33 +63,29 @@ int tc_run_config_validate(struct tc_cli *cli)
 
 int tc_run_plugin_check(struct tc_cli *cli)
 {
-    struct tocsin_value result;
     struct tc_answer answer;
     int r;
 
-    r = judge(cli, &answer, &result);
+    r = judge(cli, &answer);
     if (!r)
-        r = outcome(cli, &answer, &result);
+        r = outcome(cli, &answer);
     if (!r && !cli->json)
-        tc_print_record(stdout, NULL, &result);
+        tc_print_record(stdout, NULL, answer.result);
     return r;
 }
 
 int tc_run_config_show(struct tc_cli *cli)
 {
-    struct tocsin_value result;
     struct tc_answer answer;
     struct tocsin_str yaml;
     int r;
 
     r = tc_call(cli, "config.show", NULL, NULL, NULL, &answer);
-    if (!r)
-        r = tc_call_value(&answer, &result);
     if (r)
         return r;
     if (cli->json)
-        return tc_general_json(&result);
-    yaml = tocsin_find_str(answer.result, answer.len, "yaml");
+        return tc_general_json(answer.result);
+    yaml = tc_unpack_str(answer.result, "yaml");
     if (!yaml.ptr)
         return tc_call_failed("the agent's answer has no text");
     tc_text_escape(stdout, yaml.ptr, yaml.len, TC_TEXT_LINES);
@@ -105,31 +98,27 @@ int tc_run_config_show(struct tc_cli *cli)
 static bool print_keys(const struct tc_answer *answer, const char *field,
                        const char *what)
 {
-    struct tocsin_value keys;
+    const msgpack_object *keys = tc_unpack_array(answer->result, field);
 
-    if (!tocsin_find(answer->result, answer->len, field, &keys) ||
-        keys.type != TOCSIN_ARRAY || !keys.count)
+    if (!keys || !keys->via.array.size)
         return false;
     printf("%s: ", what);
-    tc_print_value(stdout, &keys);
+    tc_print_value(stdout, keys);
     fputc('\n', stdout);
     return true;
 }
 
 int tc_run_config_reload(struct tc_cli *cli)
 {
-    struct tocsin_value result;
     struct tc_answer answer;
     bool any;
     int r;
 
     r = tc_call(cli, "config.reload", NULL, NULL, NULL, &answer);
-    if (!r)
-        r = tc_call_value(&answer, &result);
     if (r)
         return r;
     if (cli->json)
-        return tc_general_json(&result);
+        return tc_general_json(answer.result);
     any = print_keys(&answer, "changed", "changed");
     any =
         print_keys(&answer, "restart", "takes effect when the agent starts again") || any;

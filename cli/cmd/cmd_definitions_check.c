@@ -165,23 +165,24 @@ static int check_sigma(struct check *check)
 /* The shares by log source, in either form. */
 static int print_sources(struct check *check)
 {
-    struct tocsin_value array;
-    struct tocsin_writer w;
+    const msgpack_object *array;
+    struct tc_pack p;
     int error;
 
-    tocsin_writer_init_growing(&w);
-    tc_sources_put(&check->sources, &w, NULL);
-    error = w.error;
+    tc_pack_init(&p);
+    tc_sources_put(&check->sources, &p, NULL);
+    array = tc_pack_read(&p);
+    error = p.error;
     if (!error && check->cli->json) {
         fputs("],\"sources\":", stdout);
-        error = tc_json_write(stdout, w.buf, w.len);
-    } else if (!error && check->rules && tocsin_read(w.buf, w.buf + w.len, &array)) {
+        error = tc_json_write(stdout, array);
+    } else if (!error && check->rules) {
         puts(check->problems ? "\nwhat can fire, by log source:"
                              : "what can fire, by log source:");
-        tc_sources_print(&array);
+        tc_sources_print(array);
         fputc('\n', stdout);
     }
-    tocsin_writer_done(&w);
+    tc_pack_done(&p);
     return error;
 }
 

@@ -47,13 +47,11 @@ static uint64_t clock_ns(clockid_t clock)
  */
 static bool is_ours(const struct waiting *waiting, const struct tc_tap_event *event)
 {
-    struct tocsin_str line =
-        tocsin_find_str(event->data, event->len, TOCSIN_FIELD_PROCESS_COMMAND_LINE);
-    int64_t last = tocsin_find_int(event->data, event->len, "alert.last_seen", 0);
+    struct tocsin_str line = tc_unpack_str(event->map, TOCSIN_FIELD_PROCESS_COMMAND_LINE);
+    int64_t last = tc_unpack_int(event->map, "alert.last_seen", 0);
 
     if (!waiting->started_ns ||
-        !tocsin_str_is(tocsin_find_str(event->data, event->len, TOCSIN_FIELD_RULE_ID),
-                       TC_SELFTEST_RULE))
+        !tc_unpack_is(tc_unpack_find(event->map, TOCSIN_FIELD_RULE_ID), TC_SELFTEST_RULE))
         return false;
     return (line.ptr && memmem(line.ptr, line.len, waiting->selftest.folder,
                                strlen(waiting->selftest.folder))) ||
@@ -67,10 +65,9 @@ static void take(void *arg, const struct tc_message *message)
     struct tocsin_str id;
 
     if (strcmp(message->method, "tap.event") != 0 ||
-        tc_tapline_read(message->params, message->len, &event) ||
-        !is_ours(waiting, &event))
+        tc_tapline_read(message->params, &event) || !is_ours(waiting, &event))
         return;
-    id = tocsin_find_str(event.data, event.len, TOCSIN_FIELD_ALERT_ID);
+    id = tc_unpack_str(event.map, TOCSIN_FIELD_ALERT_ID);
     if (id.ptr && id.len < sizeof(waiting->id))
         snprintf(waiting->id, sizeof(waiting->id), "%.*s", (int)id.len, id.ptr);
 }
@@ -78,20 +75,20 @@ static void take(void *arg, const struct tc_message *message)
 static int open_tap(struct tc_cli *cli, struct waiting *waiting)
 {
     struct tc_answer answer;
-    struct tocsin_writer w;
+    struct tc_pack p;
     int r;
 
-    tocsin_writer_init_growing(&w);
-    tocsin_begin_map(&w, NULL);
-    tocsin_begin_array(&w, "topics");
-    tocsin_put_str(&w, NULL, TOCSIN_TOPIC_ALERT_RAISED);
-    tocsin_end(&w);
-    tocsin_begin_map(&w, "filter");
-    tocsin_put_str(&w, TOCSIN_FIELD_RULE_ID, TC_SELFTEST_RULE);
-    tocsin_end(&w);
-    tocsin_end(&w);
-    r = tc_call(cli, "tap.open", &w, take, waiting, &answer);
-    tocsin_writer_done(&w);
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    tc_pack_begin_array(&p, "topics");
+    tc_pack_str(&p, NULL, TOCSIN_TOPIC_ALERT_RAISED);
+    tc_pack_end(&p);
+    tc_pack_begin_map(&p, "filter");
+    tc_pack_str(&p, TOCSIN_FIELD_RULE_ID, TC_SELFTEST_RULE);
+    tc_pack_end(&p);
+    tc_pack_end(&p);
+    r = tc_call(cli, "tap.open", &p, take, waiting, &answer);
+    tc_pack_done(&p);
     return r;
 }
 
@@ -126,19 +123,14 @@ static int wait_for_alert(struct tc_client *client, uint64_t wait_s,
 /* ---- What is wrong when no alert comes ---- */
 
 /* The state of a plugin as `tocsin plugin list` has it; without ptr: not loaded. */
-static struct tocsin_str plugin_state(const struct tc_answer *answer, const char *name)
+static struct tocsin_str plugin_state(const msgpack_object *list, const char *name)
 {
-    struct tocsin_value items, item;
-    struct tocsin_iter it;
-    size_t len;
+    const msgpack_object *items = tc_unpack_array(list, "items"), *item;
 
-    if (!tocsin_find(answer->result, answer->len, "items", &items))
-        return (struct tocsin_str){NULL, 0};
-    tocsin_iter_init(&it, &items);
-    while (tocsin_iter_next(&it, NULL, &item)) {
-        len = (size_t)(item.end - item.start);
-        if (tocsin_str_is(tocsin_find_str(item.start, len, "name"), name))
-            return tocsin_find_str(item.start, len, "state");
+    for (uint32_t i = 0; items && i < items->via.array.size; i++) {
+        item = &items->via.array.ptr[i];
+        if (tc_unpack_is(tc_unpack_find(item, "name"), name))
+            return tc_unpack_str(item, "state");
     }
     return (struct tocsin_str){NULL, 0};
 }
@@ -151,7 +143,7 @@ static int say_missing(struct tc_cli *cli, uint64_t wait_s)
     int r = tc_call(cli, "plugin.list", NULL, NULL, NULL, &answer);
 
     for (size_t i = 0; !r && i < sizeof(needed) / sizeof(*needed); i++) {
-        state = plugin_state(&answer, needed[i]);
+        state = plugin_state(answer.result, needed[i]);
         if (!tocsin_str_is(state, "running"))
             return tc_call_failed(
                 "no alert has come: the plugin %s is %.*s; `tocsin "

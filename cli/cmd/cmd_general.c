@@ -11,9 +11,9 @@
 #include "cli/print.h"
 #include "ipc/json.h"
 
-int tc_general_json(const struct tocsin_value *v)
+int tc_general_json(const msgpack_object *o)
 {
-    int r = tc_json_write(stdout, v->start, tocsin_value_size(v));
+    int r = tc_json_write(stdout, o);
 
     fputc('\n', stdout);
     if (r == -EIO)
@@ -53,47 +53,46 @@ int tc_general_path(const char *path, char **ret_path)
     return TC_EXIT_DONE;
 }
 
-int tc_general_call(struct tc_cli *cli, struct tc_answer *ret_answer,
-                    struct tocsin_value *ret)
+int tc_general_call(struct tc_cli *cli, struct tc_answer *ret_answer)
 {
-    struct tocsin_writer w;
+    struct tc_pack p;
     uint64_t limit;
     int r;
 
     r = tc_args_number(cli, "limit", 0, &limit);
     if (r)
         return r;
-    tocsin_writer_init_growing(&w);
-    tocsin_begin_map(&w, NULL);
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
     if (cli->command->param && cli->arg_count)
-        tocsin_put_str(&w, cli->command->param, cli->args[0]);
+        tc_pack_str(&p, cli->command->param, cli->args[0]);
     if (limit)
-        tocsin_put_uint(&w, "limit", limit);
-    tocsin_end(&w);
-    r = tc_call(cli, cli->command->method, &w, NULL, NULL, ret_answer);
-    tocsin_writer_done(&w);
-    return r ? r : tc_call_value(ret_answer, ret);
+        tc_pack_uint(&p, "limit", limit);
+    tc_pack_end(&p);
+    r = tc_call(cli, cli->command->method, &p, NULL, NULL, ret_answer);
+    tc_pack_done(&p);
+    return r;
 }
 
 int tc_run_list(struct tc_cli *cli)
 {
-    struct tocsin_value result, items;
+    const msgpack_object *items;
     struct tc_answer answer;
     int r;
 
-    r = tc_general_call(cli, &answer, &result);
+    r = tc_general_call(cli, &answer);
     if (r)
         return r;
-    if (!tocsin_find(answer.result, answer.len, "items", &items) ||
-        items.type != TOCSIN_ARRAY)
+    items = tc_unpack_array(answer.result, "items");
+    if (!items)
         return tc_call_failed("the agent's answer has no list");
-    if (tocsin_find_bool(answer.result, answer.len, "truncated", false))
+    if (tc_unpack_bool(answer.result, "truncated", false))
         fputs("tocsin: the agent has cut the list short; --limit asks for less\n",
               stderr);
     if (cli->json)
-        return tc_general_json(&items);
-    if (items.count)
-        tc_print_table(stdout, cli->command->columns, &items);
+        return tc_general_json(items);
+    if (items->via.array.size)
+        tc_print_table(stdout, cli->command->columns, items);
     else
         puts(cli->command->said);
     return TC_EXIT_DONE;
@@ -101,30 +100,28 @@ int tc_run_list(struct tc_cli *cli)
 
 int tc_run_record(struct tc_cli *cli)
 {
-    struct tocsin_value result;
     struct tc_answer answer;
     int r;
 
-    r = tc_general_call(cli, &answer, &result);
+    r = tc_general_call(cli, &answer);
     if (r)
         return r;
     if (cli->json)
-        return tc_general_json(&result);
-    tc_print_record(stdout, NULL, &result);
+        return tc_general_json(answer.result);
+    tc_print_record(stdout, NULL, answer.result);
     return TC_EXIT_DONE;
 }
 
 int tc_run_action(struct tc_cli *cli)
 {
-    struct tocsin_value result;
     struct tc_answer answer;
     int r;
 
-    r = tc_general_call(cli, &answer, &result);
+    r = tc_general_call(cli, &answer);
     if (r)
         return r;
     if (cli->json)
-        return tc_general_json(&result);
+        return tc_general_json(answer.result);
     if (cli->arg_count) {
         tc_print_str(stdout, (struct tocsin_str){cli->args[0], strlen(cli->args[0])});
         fputs(": ", stdout);

@@ -11,38 +11,36 @@
 #include "ipc/json.h"
 
 /* A field by itself: entries of a list one a line, of an issue its sentence. */
-static void print_bare(const struct tocsin_value *v)
+static void print_bare(const msgpack_object *o)
 {
-    struct tocsin_value item;
-    struct tocsin_iter it;
+    const msgpack_object *item;
     struct tocsin_str text;
 
-    if (v->type != TOCSIN_ARRAY) {
-        tc_print_value(stdout, v);
+    if (o->type != MSGPACK_OBJECT_ARRAY) {
+        tc_print_value(stdout, o);
         fputc('\n', stdout);
         return;
     }
-    tocsin_iter_init(&it, v);
-    while (tocsin_iter_next(&it, NULL, &item)) {
-        text = tocsin_find_str(item.start, (size_t)(item.end - item.start), "text");
+    for (uint32_t i = 0; i < o->via.array.size; i++) {
+        item = &o->via.array.ptr[i];
+        text = tc_unpack_str(item, "text");
         if (text.ptr)
             tc_print_str(stdout, text);
         else
-            tc_print_value(stdout, &item);
+            tc_print_value(stdout, item);
         fputc('\n', stdout);
     }
 }
 
-static int print_details(const struct tc_cli *cli, const struct tc_answer *answer,
-                         const struct tocsin_value *result)
+static int print_details(const struct tc_cli *cli, const msgpack_object *result)
 {
-    struct tocsin_value details;
+    const msgpack_object *details = tc_unpack_find(result, "details");
 
     if (cli->json)
         return tc_general_json(result);
-    if (!tocsin_find(answer->result, answer->len, "details", &details))
+    if (!details)
         return tc_call_failed("the agent's answer has no details");
-    tc_print_record(stdout, tc_args_option(cli, "details"), &details);
+    tc_print_record(stdout, tc_args_option(cli, "details"), details);
     return TC_EXIT_DONE;
 }
 
@@ -50,42 +48,41 @@ int tc_run_health(struct tc_cli *cli)
 {
     const char *field = tc_args_option(cli, "field");
     const char *details = tc_args_option(cli, "details");
-    struct tocsin_value v;
+    const msgpack_object *o;
     struct tc_answer answer;
-    struct tocsin_writer w;
+    struct tc_pack p;
     int r;
 
     if (field && details)
         return tc_args_wrong(cli, "--field and --details exclude each other");
-    tocsin_writer_init_growing(&w);
-    tocsin_begin_map(&w, NULL);
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
     if (details)
-        tocsin_put_str(&w, "details", details);
-    tocsin_end(&w);
-    r = tc_call(cli, "health", &w, NULL, NULL, &answer);
-    tocsin_writer_done(&w);
-    if (!r)
-        r = tc_call_value(&answer, &v);
+        tc_pack_str(&p, "details", details);
+    tc_pack_end(&p);
+    r = tc_call(cli, "health", &p, NULL, NULL, &answer);
+    tc_pack_done(&p);
     if (r)
         return r;
     if (details)
-        return print_details(cli, &answer, &v);
-    if (field && !tocsin_find(answer.result, answer.len, field, &v))
+        return print_details(cli, answer.result);
+    o = field ? tc_unpack_find(answer.result, field) : answer.result;
+    if (!o)
         return tc_call_failed("health has no field %s", field);
     if (cli->json)
-        return tc_general_json(&v);
+        return tc_general_json(o);
     if (field)
-        print_bare(&v);
+        print_bare(o);
     else
-        tc_print_marked_record(stdout, "managed", &v);
+        tc_print_marked_record(stdout, "managed", o);
     return TC_EXIT_DONE;
 }
 
-static void print_version_json(const struct tocsin_value *agent)
+static void print_version_json(const msgpack_object *agent)
 {
     fputs("{\"client\":\"" TOCSIN_VERSION "\",\"agent\":", stdout);
     if (agent)
-        tc_json_write(stdout, agent->start, tocsin_value_size(agent));
+        tc_json_write(stdout, agent);
     else
         fputs("null", stdout);
     fputs("}\n", stdout);
@@ -93,7 +90,6 @@ static void print_version_json(const struct tocsin_value *agent)
 
 int tc_run_version(struct tc_cli *cli)
 {
-    struct tocsin_value result;
     struct tc_answer answer;
     int r;
 
@@ -107,20 +103,18 @@ int tc_run_version(struct tc_cli *cli)
         return TC_EXIT_DONE;
     }
     r = tc_call(cli, "version", NULL, NULL, NULL, &answer);
-    if (!r)
-        r = tc_call_value(&answer, &result);
     if (r)
         return r;
     if (cli->json) {
-        print_version_json(&result);
+        print_version_json(answer.result);
         return TC_EXIT_DONE;
     }
     printf("tocsin %s\nagent ", TOCSIN_VERSION);
-    tc_print_str(stdout, tocsin_find_str(answer.result, answer.len, "version"));
+    tc_print_str(stdout, tc_unpack_str(answer.result, "version"));
     fputs(", plugin ABI ", stdout);
-    tc_print_str(stdout, tocsin_find_str(answer.result, answer.len, "abi"));
+    tc_print_str(stdout, tc_unpack_str(answer.result, "abi"));
     fputs(", engine ", stdout);
-    tc_print_str(stdout, tocsin_find_str(answer.result, answer.len, "engine"));
+    tc_print_str(stdout, tc_unpack_str(answer.result, "engine"));
     fputc('\n', stdout);
     return TC_EXIT_DONE;
 }

@@ -18,11 +18,6 @@
 /* Of all files together: a message holds no more, and the rest of it takes some. */
 #define SENT_BYTES_MAX (TC_RPC_MAX_BYTES - 64 * 1024)
 
-static size_t size_of(const struct tocsin_value *v)
-{
-    return (size_t)(v->end - v->start);
-}
-
 /* Reads a file whole, up to `max` bytes and one more. In memory for free(). */
 static int read_file(const char *path, size_t max, uint8_t **ret_data, size_t *ret_len)
 {
@@ -58,7 +53,7 @@ out:
 }
 
 /* Writes the files of the command line, if there are any, as `files`. */
-static int put_files(const struct tc_cli *cli, struct tocsin_writer *w)
+static int put_files(const struct tc_cli *cli, struct tc_pack *p)
 {
     size_t left = SENT_BYTES_MAX, len;
     uint8_t *data;
@@ -66,7 +61,7 @@ static int put_files(const struct tc_cli *cli, struct tocsin_writer *w)
 
     if (!cli->arg_count)
         return TC_EXIT_DONE;
-    tocsin_begin_array(w, "files");
+    tc_pack_begin_array(p, "files");
     for (size_t i = 0; i < cli->arg_count; i++) {
         r = read_file(cli->args[i], left, &data, &len);
         if (r)
@@ -78,48 +73,46 @@ static int put_files(const struct tc_cli *cli, struct tocsin_writer *w)
                                   cli->args[i], SENT_BYTES_MAX / 1024);
         }
         left -= len;
-        tocsin_begin_map(w, NULL);
-        tocsin_put_str(w, "name", cli->args[i]);
-        tocsin_put_bin(w, "data", data, len);
-        tocsin_end(w);
+        tc_pack_begin_map(p, NULL);
+        tc_pack_str(p, "name", cli->args[i]);
+        tc_pack_bin(p, "data", data, len);
+        tc_pack_end(p);
         free(data);
     }
-    tocsin_end(w);
+    tc_pack_end(p);
     return TC_EXIT_DONE;
 }
 
-static int call(struct tc_cli *cli, struct tc_answer *ret_answer,
-                struct tocsin_value *ret)
+static int call(struct tc_cli *cli, struct tc_answer *ret_answer)
 {
-    struct tocsin_writer w;
+    struct tc_pack p;
     int r;
 
-    tocsin_writer_init_growing(&w);
-    tocsin_begin_map(&w, NULL);
-    r = put_files(cli, &w);
-    tocsin_end(&w);
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    r = put_files(cli, &p);
+    tc_pack_end(&p);
     if (!r)
-        r = tc_call(cli, cli->command->method, &w, NULL, NULL, ret_answer);
-    tocsin_writer_done(&w);
-    return r ? r : tc_call_value(ret_answer, ret);
+        r = tc_call(cli, cli->command->method, &p, NULL, NULL, ret_answer);
+    tc_pack_done(&p);
+    return r;
 }
 
 /* One line for each profile that has the field, which is a sentence. How many have. */
-static unsigned print_sentences(const struct tocsin_value *items, const char *field,
+static unsigned print_sentences(const msgpack_object *items, const char *field,
                                 const char *title)
 {
-    struct tocsin_value item, v;
-    struct tocsin_iter it;
+    const msgpack_object *o;
     unsigned n = 0;
 
-    tocsin_iter_init(&it, items);
-    while (tocsin_iter_next(&it, NULL, &item)) {
-        if (!tocsin_find(item.start, size_of(&item), field, &v))
+    for (uint32_t i = 0; i < items->via.array.size; i++) {
+        o = tc_unpack_find(&items->via.array.ptr[i], field);
+        if (!o)
             continue;
         if (title) {
             fputs(n ? "" : "\n", stdout);
             printf("%s: ", title);
-            tc_print_value(stdout, &v);
+            tc_print_value(stdout, o);
             fputc('\n', stdout);
         }
         n++;
@@ -128,10 +121,10 @@ static unsigned print_sentences(const struct tocsin_value *items, const char *fi
 }
 
 static int find_array(const struct tc_answer *answer, const char *field,
-                      struct tocsin_value *ret)
+                      const msgpack_object **ret)
 {
-    if (!tocsin_find(answer->result, answer->len, field, ret) ||
-        ret->type != TOCSIN_ARRAY)
+    *ret = tc_unpack_array(answer->result, field);
+    if (!*ret)
         return tc_call_failed("the agent's answer has no list of %s", field);
     return TC_EXIT_DONE;
 }
@@ -142,24 +135,24 @@ int tc_run_profile_list(struct tc_cli *cli)
         {"FILE", "file"},         {"NAME", "name"}, {"IDENTIFIER", "identifier"},
         {"RING", "release_ring"}, {"SAYS", "says"}, {NULL, NULL},
     };
-    struct tocsin_value result, items = {.type = TOCSIN_NIL};
+    const msgpack_object *items = NULL;
     struct tc_answer answer;
     int r;
 
-    r = call(cli, &answer, &result);
+    r = call(cli, &answer);
     if (!r)
         r = find_array(&answer, "items", &items);
     if (r)
         return r;
     if (cli->json)
-        return tc_general_json(&items);
-    if (!items.count) {
+        return tc_general_json(items);
+    if (!items->via.array.size) {
         puts("no managed profiles");
         return TC_EXIT_DONE;
     }
-    tc_print_table(stdout, columns, &items);
-    print_sentences(&items, "error", "refused");
-    print_sentences(&items, "warning", "warning");
+    tc_print_table(stdout, columns, items);
+    print_sentences(items, "error", "refused");
+    print_sentences(items, "warning", "warning");
     return TC_EXIT_DONE;
 }
 
@@ -168,16 +161,15 @@ static void print_ring(const struct tc_answer *answer)
 {
     struct tocsin_str declared, effective, why;
 
-    declared = tocsin_find_str(answer->result, answer->len, "release_ring.declared");
-    effective = tocsin_find_str(answer->result, answer->len, "release_ring.effective");
-    why = tocsin_find_str(answer->result, answer->len, "release_ring.why");
+    declared = tc_unpack_str(answer->result, "release_ring.declared");
+    effective = tc_unpack_str(answer->result, "release_ring.effective");
+    why = tc_unpack_str(answer->result, "release_ring.why");
     if (!declared.ptr)
         return;
     fputs("\nrelease ring: ", stdout);
     tc_print_str(stdout, declared);
     fputs(" by ", stdout);
-    tc_print_str(stdout,
-                 tocsin_find_str(answer->result, answer->len, "release_ring.profile"));
+    tc_print_str(stdout, tc_unpack_str(answer->result, "release_ring.profile"));
     if (why.ptr) {
         fputs(", in effect ", stdout);
         tc_print_str(stdout, effective);
@@ -193,12 +185,12 @@ int tc_run_profile_check(struct tc_cli *cli)
         {"GATE", "gate"},           {"DECLARED", "declared"}, {"PROFILE", "profile"},
         {"EFFECTIVE", "effective"}, {"WHY", "why"},           {NULL, NULL},
     };
-    struct tocsin_value result, gates, items = {.type = TOCSIN_NIL};
+    const msgpack_object *gates = NULL, *items = NULL;
     struct tc_answer answer;
     unsigned refused;
     int r;
 
-    r = call(cli, &answer, &result);
+    r = call(cli, &answer);
     if (!r)
         r = find_array(&answer, "gates", &gates);
     if (!r)
@@ -206,13 +198,13 @@ int tc_run_profile_check(struct tc_cli *cli)
     if (r)
         return r;
     if (cli->json) {
-        r = tc_general_json(&result);
-        refused = print_sentences(&items, "error", NULL);
+        r = tc_general_json(answer.result);
+        refused = print_sentences(items, "error", NULL);
     } else {
-        tc_print_table(stdout, columns, &gates);
+        tc_print_table(stdout, columns, gates);
         print_ring(&answer);
-        refused = print_sentences(&items, "error", "refused");
-        print_sentences(&items, "warning", "warning");
+        refused = print_sentences(items, "error", "refused");
+        print_sentences(items, "warning", "warning");
     }
     return r || !refused ? r : TC_EXIT_FAILED;
 }

@@ -17,10 +17,12 @@
 #include "cli/jsonevent.h"
 #include "cli/print.h"
 #include "cli/tapline.h"
+#include "ipc/frame.h"
 #include "ipc/json.h"
 #include "sigma/base/sigma.h"
 
 #define RECORDING_BYTES_MAX (INT64_C(1) << 31)
+#define RECORD_VALUES_MAX (TOCSIN_EVENT_MAX_BYTES + 16) /* of an event and its frame */
 #define TOPIC_MAX 256 /* bytes; none of ours is as long */
 
 struct run {
@@ -256,31 +258,54 @@ static int take_lines(struct run *run, FILE *file)
     return ferror(file) ? -EIO : 0;
 }
 
-/* One event as `tocsin tap --record` has written it. Where the next one starts, or NULL.
- */
-static const uint8_t *take_record(struct run *run, const uint8_t *at, const uint8_t *end)
+/* An event that a tap brought, encoded again, as Sigma's records have it. */
+static void evaluate_tap(struct run *run, const struct tc_tap_event *tap)
 {
-    const uint8_t *next = tocsin_skip(at, end);
+    int64_t time_ns = tc_unpack_int(tap->map, TOCSIN_FIELD_TIMESTAMP, 0);
     struct tc_sigma_record record;
-    struct tc_tap_event tap;
     char topic[TOPIC_MAX];
-    int64_t time_ns;
+    struct tc_pack p;
 
-    run->line++;
-    run->number++;
-    if (!next || tc_tapline_read(at, (size_t)(next - at), &tap)) {
-        say_wrong(run, "this is no recorded event");
-        return next;
+    tc_pack_init(&p);
+    tc_pack_object(&p, NULL, tap->map);
+    if (p.error) {
+        say_wrong(run, strerror(-p.error));
+        goto out;
     }
-    snprintf(topic, sizeof(topic), "%.*s", (int)tap.topic.len, tap.topic.ptr);
-    time_ns = tocsin_find_int(tap.data, tap.len, TOCSIN_FIELD_TIMESTAMP, 0);
+    snprintf(topic, sizeof(topic), "%.*s", (int)tap->topic.len, tap->topic.ptr);
     begin_event(run);
-    for (size_t i = 0; tc_sigma_record(&record, i, topic, tap.data, tap.len,
+    for (size_t i = 0; tc_sigma_record(&record, i, topic, p.bytes.data, p.bytes.size,
                                        time_ns > 0 ? (uint64_t)time_ns : run->time_ns);
          i++)
         evaluate(run, &record.sigma);
     end_event(run);
-    return next;
+
+out:
+    tc_pack_done(&p);
+}
+
+/* One event as `tocsin tap --record` has written it. Where the next one starts, or NULL.
+ */
+static const uint8_t *take_record(struct run *run, const uint8_t *at, const uint8_t *end)
+{
+    const struct tc_frame_limits limits = {.bytes = (size_t)(end - at),
+                                           .values = RECORD_VALUES_MAX,
+                                           .depth = TC_FRAME_DEPTH_MAX};
+    msgpack_unpacked unpacked;
+    struct tc_tap_event tap;
+    size_t len = 0;
+
+    run->line++;
+    run->number++;
+    msgpack_unpacked_init(&unpacked);
+    if (tc_frame_next(at, limits.bytes, &limits, &len))
+        len = 0;
+    if (!len || tc_unpack(&unpacked, at, len) || tc_tapline_read(&unpacked.data, &tap))
+        say_wrong(run, "this is no recorded event");
+    else
+        evaluate_tap(run, &tap);
+    msgpack_unpacked_destroy(&unpacked);
+    return len ? at + len : NULL;
 }
 
 static int take_recording(struct run *run, FILE *file)

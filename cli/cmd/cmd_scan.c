@@ -22,9 +22,9 @@ struct progress {
     uint64_t files, bytes, threats;
 };
 
-static uint64_t number(const void *map, size_t len, const char *field)
+static uint64_t number(const msgpack_object *map, const char *field)
 {
-    return (uint64_t)tocsin_find_int(map, len, field, 0);
+    return (uint64_t)tc_unpack_int(map, field, 0);
 }
 
 /* "1 file", "2 files". */
@@ -69,70 +69,62 @@ static void show(const struct progress *progress, struct tocsin_str current)
 
 static void take_progress(void *arg, const struct tc_message *message)
 {
+    const msgpack_object *map = message->params->via.array.ptr;
     struct progress *progress = arg;
-    struct tocsin_value params, map;
-    struct tocsin_iter it;
-    size_t len;
 
-    if (strcmp(message->method, "progress") != 0 ||
-        !tocsin_read(message->params, message->params + message->len, &params))
+    if (strcmp(message->method, "progress") != 0 || !message->params->via.array.size)
         return;
-    tocsin_iter_init(&it, &params);
-    if (!tocsin_iter_next(&it, NULL, &map))
-        return;
-    len = (size_t)(map.end - map.start);
     progress->any = true;
-    progress->files = number(map.start, len, "files");
-    progress->bytes = number(map.start, len, "bytes");
-    progress->threats = number(map.start, len, "threats");
+    progress->files = number(map, "files");
+    progress->bytes = number(map, "bytes");
+    progress->threats = number(map, "threats");
     if (progress->shown)
-        show(progress, tocsin_find_str(map.start, len, "current"));
+        show(progress, tc_unpack_str(map, "current"));
 }
 
-static void print_result(const void *map, size_t len)
+static void print_result(const msgpack_object *map)
 {
     static const struct tc_column columns[] = {
         {"STATUS", "status"}, {"RULE", "rule"}, {"PATH", "path"}, {NULL, NULL}};
-    struct tocsin_value v;
+    const msgpack_object *items = tc_unpack_array(map, "items");
+    const msgpack_object *seconds = tc_unpack_find(map, "seconds");
 
-    if (tocsin_find(map, len, "items", &v) && v.type == TOCSIN_ARRAY && v.count) {
-        tc_print_table(stdout, columns, &v);
+    if (items && items->via.array.size) {
+        tc_print_table(stdout, columns, items);
         fputc('\n', stdout);
     }
-    if (tocsin_find_bool(map, len, "cancelled", false))
+    if (tc_unpack_bool(map, "cancelled", false))
         fputs("cancelled; so far ", stdout);
     fputs("scanned ", stdout);
-    print_count(stdout, number(map, len, "files"), "file");
+    print_count(stdout, number(map, "files"), "file");
     fputs(", ", stdout);
-    print_count(stdout, number(map, len, "bytes"), "byte");
-    if (tocsin_find(map, len, "seconds", &v)) {
+    print_count(stdout, number(map, "bytes"), "byte");
+    if (seconds) {
         fputs(" in ", stdout);
-        if (v.type == TOCSIN_DOUBLE)
-            printf("%.1f", v.d);
+        if (seconds->type == MSGPACK_OBJECT_FLOAT64)
+            printf("%.1f", seconds->via.f64);
         else
-            tc_print_value(stdout, &v);
+            tc_print_value(stdout, seconds);
         fputs(" s", stdout);
     }
     fputs(": ", stdout);
-    print_count(stdout, number(map, len, "threats"), "threat");
-    if (tocsin_find(map, len, "skipped", &v))
-        printf(", %" PRIu64 " skipped", number(map, len, "skipped"));
-    if (tocsin_find(map, len, "errors", &v))
-        printf(", %" PRIu64 " could not be read", number(map, len, "errors"));
+    print_count(stdout, number(map, "threats"), "threat");
+    if (tc_unpack_find(map, "skipped"))
+        printf(", %" PRIu64 " skipped", number(map, "skipped"));
+    if (tc_unpack_find(map, "errors"))
+        printf(", %" PRIu64 " could not be read", number(map, "errors"));
     fputc('\n', stdout);
 }
 
-static int report(const struct tc_cli *cli, const void *map, size_t len)
+static int report(const struct tc_cli *cli, const msgpack_object *map)
 {
-    struct tocsin_value v;
-    const uint8_t *start = map;
     int r = TC_EXIT_DONE;
 
-    if (cli->json && tocsin_read(start, start + len, &v))
-        r = tc_general_json(&v);
+    if (cli->json)
+        r = tc_general_json(map);
     else
-        print_result(map, len);
-    if (!r && tocsin_find_bool(map, len, "cancelled", false))
+        print_result(map);
+    if (!r && tc_unpack_bool(map, "cancelled", false))
         r = TC_EXIT_FAILED;
     return r;
 }
@@ -141,23 +133,26 @@ static int report(const struct tc_cli *cli, const void *map, size_t len)
  * one. The answer went with it: reports what was last heard. */
 static int report_cancelled(const struct tc_cli *cli, const struct progress *progress)
 {
-    struct tocsin_writer w;
-    uint8_t buf[128];
+    const msgpack_object *map;
+    struct tc_pack p;
+    int r;
 
-    tocsin_writer_init(&w, buf, sizeof(buf));
-    tocsin_begin_map(&w, NULL);
-    tocsin_put_uint(&w, "files", progress->files);
-    tocsin_put_uint(&w, "bytes", progress->bytes);
-    tocsin_put_uint(&w, "threats", progress->threats);
-    tocsin_put_bool(&w, "cancelled", true);
-    tocsin_end(&w);
-    return report(cli, w.buf, w.len);
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    tc_pack_uint(&p, "files", progress->files);
+    tc_pack_uint(&p, "bytes", progress->bytes);
+    tc_pack_uint(&p, "threats", progress->threats);
+    tc_pack_bool(&p, "cancelled", true);
+    tc_pack_end(&p);
+    map = tc_pack_read(&p);
+    r = map ? report(cli, map) : tc_call_failed("%s", strerror(-p.error));
+    tc_pack_done(&p);
+    return r;
 }
 
 /* The call, which may take hours. -EPIPE and *ret_cancelled: Ctrl-C. */
-static int scan(struct tc_cli *cli, const struct tocsin_writer *w,
-                struct progress *progress, struct tc_answer *ret_answer,
-                bool *ret_cancelled)
+static int scan(struct tc_cli *cli, const struct tc_pack *p, struct progress *progress,
+                struct tc_answer *ret_answer, bool *ret_cancelled)
 {
     struct tc_interrupt interrupt;
     int r;
@@ -168,8 +163,8 @@ static int scan(struct tc_cli *cli, const struct tocsin_writer *w,
     r = tc_interrupt_start(&interrupt, cli->client);
     if (r)
         return tc_call_failed("cannot wait for Ctrl-C: %s", strerror(-r));
-    r = tc_client_call(cli->client, "av.scan", w->buf, w->len, take_progress, progress,
-                       ret_answer);
+    r = tc_client_call(cli->client, "av.scan", p->bytes.data, p->bytes.size,
+                       take_progress, progress, ret_answer);
     *ret_cancelled = tc_interrupt_stop(&interrupt) && r;
     if (progress->shown && progress->any)
         fputs("\r\033[K", stderr);
@@ -183,7 +178,7 @@ int tc_run_scan_custom(struct tc_cli *cli)
     const char *given = tc_args_option(cli, "path");
     struct progress progress = {.shown = !cli->json && isatty(STDERR_FILENO)};
     struct tc_answer answer = {.result = NULL};
-    struct tocsin_writer w;
+    struct tc_pack p;
     bool cancelled = false;
     char *path = NULL;
     int r;
@@ -193,19 +188,19 @@ int tc_run_scan_custom(struct tc_cli *cli)
     r = tc_general_path(given, &path);
     if (r)
         return r;
-    tocsin_writer_init_growing(&w);
-    tocsin_begin_map(&w, NULL);
-    tocsin_put_str(&w, "path", path);
-    tocsin_end(&w);
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    tc_pack_str(&p, "path", path);
+    tc_pack_end(&p);
     free(path);
-    if (w.error)
-        r = tc_call_failed("%s", strerror(-w.error));
+    if (p.error)
+        r = tc_call_failed("%s", strerror(-p.error));
     else
-        r = scan(cli, &w, &progress, &answer, &cancelled);
-    tocsin_writer_done(&w);
+        r = scan(cli, &p, &progress, &answer, &cancelled);
+    tc_pack_done(&p);
     if (r)
         return r;
     if (cancelled)
         return report_cancelled(cli, &progress);
-    return report(cli, answer.result, answer.len);
+    return report(cli, answer.result);
 }

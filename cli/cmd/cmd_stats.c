@@ -11,104 +11,92 @@
 #include "cli/print.h"
 
 #define PLUGIN_WAIT_S 2 /* for a plugin's counters; one that is busy goes without */
-#define KEY_MAX 96
-
-/* Copies every field of a map but one into the map that is open. */
-static void copy_fields(struct tocsin_writer *w, const struct tocsin_value *map,
-                        const char *but)
-{
-    struct tocsin_value key = {.type = TOCSIN_NIL}, value;
-    struct tocsin_iter it;
-    char name[KEY_MAX];
-
-    tocsin_iter_init(&it, map);
-    while (tocsin_iter_next(&it, &key, &value)) {
-        if (key.type != TOCSIN_STR || key.len >= sizeof(name))
-            continue;
-        snprintf(name, sizeof(name), "%.*s", (int)key.len, key.ptr);
-        if (!but || strcmp(name, but) != 0)
-            tocsin_put_encoded(w, name, value.start, tocsin_value_size(&value));
-    }
-}
+#define METHOD_MAX 96
 
 /* Asks a plugin for its own counters; one that has none has no field for them. */
-static void put_counters(struct tc_cli *cli, struct tocsin_writer *w,
-                         const struct tocsin_value *plugin)
+static void pack_counters(struct tc_cli *cli, struct tc_pack *p,
+                          const msgpack_object *plugin)
 {
     static const uint8_t empty_map[] = {0x80};
-    size_t len = tocsin_value_size(plugin);
-    struct tocsin_str name = tocsin_find_str(plugin->start, len, "name");
+    struct tocsin_str name = tc_unpack_str(plugin, "name");
     struct tc_answer answer;
-    char method[KEY_MAX];
+    char method[METHOD_MAX];
 
-    if (!tocsin_str_is(tocsin_find_str(plugin->start, len, "state"), "running"))
+    if (!tc_unpack_is(tc_unpack_find(plugin, "state"), "running"))
         return;
     snprintf(method, sizeof(method), "%.*s.stats", (int)name.len, name.ptr);
     if (!tc_client_call(cli->client, method, empty_map, sizeof(empty_map), NULL, NULL,
                         &answer) &&
         answer.result)
-        tocsin_put_encoded(w, "stats", answer.result, answer.len);
+        tc_pack_object(p, "stats", answer.result);
+}
+
+static void pack_plugin(struct tc_cli *cli, struct tc_pack *p,
+                        const msgpack_object *plugin)
+{
+    tc_pack_begin_map(p, NULL);
+    if (plugin->type == MSGPACK_OBJECT_MAP)
+        for (uint32_t i = 0; i < plugin->via.map.size; i++)
+            tc_pack_pair(p, &plugin->via.map.ptr[i]);
+    pack_counters(cli, p, plugin);
+    tc_pack_end(p);
 }
 
 /* The agent's answer with `stats` in each entry of `plugins`. */
-static void merge(struct tc_cli *cli, struct tocsin_writer *w,
-                  const struct tocsin_value *result)
+static void merge(struct tc_cli *cli, struct tc_pack *p, const msgpack_object *result)
 {
     const struct timeval wait = {.tv_sec = PLUGIN_WAIT_S};
-    struct tocsin_value plugins, plugin;
-    struct tocsin_iter it;
+    const msgpack_object *plugins = tc_unpack_array(result, "plugins");
+    const msgpack_object_kv *kv = result->via.map.ptr;
 
     setsockopt(tc_client_fd(cli->client), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-    tocsin_begin_map(w, NULL);
-    copy_fields(w, result, "plugins");
-    if (tocsin_find(result->start, tocsin_value_size(result), "plugins", &plugins)) {
-        tocsin_begin_array(w, "plugins");
-        tocsin_iter_init(&it, &plugins);
-        while (tocsin_iter_next(&it, NULL, &plugin)) {
-            tocsin_begin_map(w, NULL);
-            copy_fields(w, &plugin, NULL);
-            put_counters(cli, w, &plugin);
-            tocsin_end(w);
-        }
-        tocsin_end(w);
+    tc_pack_begin_map(p, NULL);
+    for (uint32_t i = 0; i < result->via.map.size; i++, kv++)
+        if (&kv->val != plugins)
+            tc_pack_pair(p, kv);
+    if (plugins) {
+        tc_pack_begin_array(p, "plugins");
+        for (uint32_t i = 0; i < plugins->via.array.size; i++)
+            pack_plugin(cli, p, &plugins->via.array.ptr[i]);
+        tc_pack_end(p);
     }
-    tocsin_end(w);
+    tc_pack_end(p);
 }
 
-static int print(const struct tc_cli *cli, const struct tocsin_writer *w)
+static int print(const struct tc_cli *cli, struct tc_pack *p)
 {
-    struct tocsin_value v;
+    const msgpack_object *all = tc_pack_read(p);
 
-    if (w->error || !tocsin_read(w->buf, w->buf + w->len, &v))
+    if (!all)
         return tc_call_failed("cannot put the counters together: %s",
-                              strerror(w->error ? -w->error : EPROTO));
+                              strerror(-p->error));
     if (cli->json)
-        return tc_general_json(&v);
-    tc_print_record(stdout, NULL, &v);
+        return tc_general_json(all);
+    tc_print_record(stdout, NULL, all);
     return TC_EXIT_DONE;
 }
 
 int tc_run_stats(struct tc_cli *cli)
 {
-    struct tocsin_writer w;
-    struct tocsin_value result;
+    const msgpack_object *result;
+    struct tc_pack copy, p;
     struct tc_answer answer;
-    uint8_t *copy;
     int r;
 
     r = tc_call(cli, "diagnostic.stats", NULL, NULL, NULL, &answer);
     if (r)
         return r;
     /* The answer itself lives only until the next call. */
-    copy = malloc(answer.len);
-    if (!copy)
-        return tc_call_failed("%s", strerror(ENOMEM));
-    memcpy(copy, answer.result, answer.len);
-    tocsin_writer_init_growing(&w);
-    if (tocsin_read(copy, copy + answer.len, &result))
-        merge(cli, &w, &result);
-    r = print(cli, &w);
-    tocsin_writer_done(&w);
-    free(copy);
+    tc_pack_init(&copy);
+    tc_pack_init(&p);
+    tc_pack_object(&copy, NULL, answer.result);
+    result = tc_pack_read(&copy);
+    if (result)
+        merge(cli, &p, result);
+    else
+        p.error = copy.error;
+    r = print(cli, &p);
+    tc_pack_done(&p);
+    tc_pack_done(&copy);
     return r;
 }

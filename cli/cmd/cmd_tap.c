@@ -33,7 +33,7 @@ static void print_json(const struct tc_tap_event *event)
     fputs(",\"source\":", stdout);
     tc_json_string(stdout, event->source.ptr, event->source.len);
     printf(",\"id\":%" PRIu64 ",\"event\":", event->id);
-    if (tc_json_write(stdout, event->data, event->len))
+    if (tc_json_write(stdout, event->map))
         fputs("null", stdout);
     fputs("}\n", stdout);
 }
@@ -43,11 +43,11 @@ static void take_event(struct tap *tap, const struct tc_message *message)
     struct tc_tap_event event;
     struct timespec now;
 
-    if (tc_tapline_read(message->params, message->len, &event))
+    if (tc_tapline_read(message->params, &event))
         return;
     tap->seen++;
     if (tap->record) {
-        fwrite(message->params, 1, message->len, tap->record);
+        fwrite(message->data, 1, message->len, tap->record);
     } else if (tap->cli->json) {
         print_json(&event);
     } else {
@@ -60,14 +60,11 @@ static void take_event(struct tap *tap, const struct tc_message *message)
 static void take_missed(struct tap *tap, const struct tc_message *message)
 {
     uint64_t numbers[3] = {0, 0, 0}; /* tap, count, total */
-    struct tocsin_value params, v;
-    struct tocsin_iter it;
+    const msgpack_object_array *params = &message->params->via.array;
 
-    if (!tocsin_read(message->params, message->params + message->len, &params))
-        return;
-    tocsin_iter_init(&it, &params);
-    for (size_t i = 0; i < 3 && tocsin_iter_next(&it, NULL, &v); i++)
-        numbers[i] = v.type == TOCSIN_UINT ? v.u : 0;
+    for (uint32_t i = 0; i < 3 && i < params->size; i++)
+        if (params->ptr[i].type == MSGPACK_OBJECT_POSITIVE_INTEGER)
+            numbers[i] = params->ptr[i].via.u64;
     tap->missed += numbers[1];
     if (tap->cli->json && !tap->record)
         printf("{\"missed\":%" PRIu64 ",\"total\":%" PRIu64 "}\n", numbers[1],
@@ -90,20 +87,20 @@ static void take(void *arg, const struct tc_message *message)
 }
 
 /* The parameters of tap.open: all topics unless some are named. */
-static int put_params(const struct tc_cli *cli, struct tocsin_writer *w)
+static int put_params(const struct tc_cli *cli, struct tc_pack *p)
 {
     const char *filter, *equals;
     size_t at = 0;
     char *field;
 
-    tocsin_begin_map(w, NULL);
-    tocsin_begin_array(w, "topics");
+    tc_pack_begin_map(p, NULL);
+    tc_pack_begin_array(p, "topics");
     for (size_t i = 0; i < cli->arg_count; i++)
-        tocsin_put_str(w, NULL, cli->args[i]);
+        tc_pack_str(p, NULL, cli->args[i]);
     if (!cli->arg_count)
-        tocsin_put_str(w, NULL, "*");
-    tocsin_end(w);
-    tocsin_begin_map(w, "filter");
+        tc_pack_str(p, NULL, "*");
+    tc_pack_end(p);
+    tc_pack_begin_map(p, "filter");
     while ((filter = tc_args_next(cli, "filter", &at)) != NULL) {
         equals = strchr(filter, '=');
         if (!equals || equals == filter)
@@ -111,11 +108,11 @@ static int put_params(const struct tc_cli *cli, struct tocsin_writer *w)
         field = strndup(filter, (size_t)(equals - filter));
         if (!field)
             return tc_call_failed("%s", strerror(ENOMEM));
-        tocsin_put_str(w, field, equals + 1);
+        tc_pack_str(p, field, equals + 1);
         free(field);
     }
-    tocsin_end(w);
-    tocsin_end(w);
+    tc_pack_end(p);
+    tc_pack_end(p);
     return TC_EXIT_DONE;
 }
 
@@ -141,8 +138,7 @@ static int open_record(struct tap *tap, const char *path)
 
 /* Opens the tap and takes events until there have been enough, Ctrl-C, or the agent goes
  * away. */
-static int follow(struct tap *tap, struct tc_client *client,
-                  const struct tocsin_writer *w)
+static int follow(struct tap *tap, struct tc_client *client, const struct tc_pack *p)
 {
     struct tc_interrupt interrupt;
     struct tc_message message;
@@ -153,7 +149,8 @@ static int follow(struct tap *tap, struct tc_client *client,
     r = tc_interrupt_start(&interrupt, client);
     if (r)
         return tc_call_failed("cannot wait for Ctrl-C: %s", strerror(-r));
-    r = tc_client_call(client, "tap.open", w->buf, w->len, take, tap, &answer);
+    r = tc_client_call(client, "tap.open", p->bytes.data, p->bytes.size, take, tap,
+                       &answer);
     open = !r && answer.result;
     while (open && !finished(tap)) {
         r = tc_client_next(client, &message);
@@ -186,16 +183,16 @@ int tc_run_tap(struct tc_cli *cli)
 {
     const char *path = tc_args_option(cli, "record");
     struct tap tap = {.cli = cli};
-    struct tocsin_writer w;
+    struct tc_pack p;
     int r;
 
     r = tc_args_number(cli, "count", 0, &tap.count);
     if (r)
         return r;
-    tocsin_writer_init_growing(&w);
-    r = put_params(cli, &w);
-    if (!r && w.error)
-        r = tc_call_failed("cannot send this: %s", strerror(-w.error));
+    tc_pack_init(&p);
+    r = put_params(cli, &p);
+    if (!r && p.error)
+        r = tc_call_failed("cannot send this: %s", strerror(-p.error));
     if (!r)
         r = tc_call_connect(cli);
     if (!r && path)
@@ -203,8 +200,8 @@ int tc_run_tap(struct tc_cli *cli)
     if (!tap.record)
         setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     if (!r)
-        r = follow(&tap, cli->client, &w);
-    tocsin_writer_done(&w);
+        r = follow(&tap, cli->client, &p);
+    tc_pack_done(&p);
     if (tap.record)
         r = close_record(&tap, path, r);
     return r;

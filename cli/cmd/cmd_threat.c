@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns: the subcommands of `tocsin threat` that are more than a list or an action. */
+#include <ctype.h>
 #include <stdio.h>
 
 #include "cli/args.h"
@@ -20,26 +21,27 @@ static bool is_sha256(const char *s)
 int tc_run_threat_allow(struct tc_cli *cli)
 {
     const char *what = cli->args[0];
-    struct tocsin_value result;
+    char hash[SHA256_DIGITS + 1];
     struct tc_answer answer;
-    struct tocsin_writer w;
+    struct tc_pack p;
     int r;
 
-    tocsin_writer_init_growing(&w);
-    tocsin_begin_map(&w, NULL);
-    tocsin_put_str(&w, is_sha256(what) ? "sha256" : "id", what);
-    tocsin_end(&w);
-    for (size_t i = 0; is_sha256(what) && i < w.len && !w.error; i++)
-        if (w.buf[i] >= 'A' && w.buf[i] <= 'F')
-            w.buf[i] = (uint8_t)(w.buf[i] + ('a' - 'A'));
-    r = tc_call(cli, "av.allow", &w, NULL, NULL, &answer);
-    tocsin_writer_done(&w);
-    if (!r)
-        r = tc_call_value(&answer, &result);
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    if (is_sha256(what)) {
+        for (size_t i = 0; i < sizeof(hash); i++)
+            hash[i] = (char)tolower((uint8_t)what[i]);
+        tc_pack_str(&p, "sha256", hash);
+    } else {
+        tc_pack_str(&p, "id", what);
+    }
+    tc_pack_end(&p);
+    r = tc_call(cli, "av.allow", &p, NULL, NULL, &answer);
+    tc_pack_done(&p);
     if (r)
         return r;
     if (cli->json)
-        return tc_general_json(&result);
+        return tc_general_json(answer.result);
     tc_print_str(stdout, (struct tocsin_str){what, strlen(what)});
     puts(": allowed from now on");
     return TC_EXIT_DONE;
@@ -48,36 +50,33 @@ int tc_run_threat_allow(struct tc_cli *cli)
 int tc_run_quarantine_restore(struct tc_cli *cli)
 {
     const char *to = tc_args_option(cli, "to");
-    struct tocsin_value result;
     struct tc_answer answer;
-    struct tocsin_writer w;
+    struct tc_pack p;
     char *path = NULL;
     int r;
 
     r = to ? tc_general_path(to, &path) : TC_EXIT_DONE;
     if (r)
         return r;
-    tocsin_writer_init_growing(&w);
-    tocsin_begin_map(&w, NULL);
-    tocsin_put_str(&w, "id", cli->args[0]);
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    tc_pack_str(&p, "id", cli->args[0]);
     if (path)
-        tocsin_put_str(&w, "to", path);
+        tc_pack_str(&p, "to", path);
     if (tc_args_option(cli, "overwrite"))
-        tocsin_put_bool(&w, "overwrite", true);
-    tocsin_end(&w);
-    r = tc_call(cli, "av.restore", &w, NULL, NULL, &answer);
-    tocsin_writer_done(&w);
+        tc_pack_bool(&p, "overwrite", true);
+    tc_pack_end(&p);
+    r = tc_call(cli, "av.restore", &p, NULL, NULL, &answer);
+    tc_pack_done(&p);
     free(path);
-    if (!r)
-        r = tc_call_value(&answer, &result);
     if (r)
         return r;
     if (cli->json)
-        return tc_general_json(&result);
+        return tc_general_json(answer.result);
     fputs("restored ", stdout);
-    tc_print_str(stdout, tocsin_find_str(answer.result, answer.len, "path"));
+    tc_print_str(stdout, tc_unpack_str(answer.result, "path"));
     fputs(" (sha256 ", stdout);
-    tc_print_str(stdout, tocsin_find_str(answer.result, answer.len, "sha256"));
+    tc_print_str(stdout, tc_unpack_str(answer.result, "sha256"));
     fputs(")\n", stdout);
     return TC_EXIT_DONE;
 }

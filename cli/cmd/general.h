@@ -3,18 +3,17 @@
 #ifndef TC_CLI_GENERAL_H
 #define TC_CLI_GENERAL_H
 
-#include <tocsin/event.h>
+#include <msgpack.h>
 
 struct tc_answer;
 struct tc_cli;
 
 /* Calls the command's method with its argument and --limit, if it has them. A failure has
  * been said. */
-int tc_general_call(struct tc_cli *cli, struct tc_answer *ret_answer,
-                    struct tocsin_value *ret);
+int tc_general_call(struct tc_cli *cli, struct tc_answer *ret_answer);
 
-/* Prints one encoded value as a line of JSON on stdout. */
-int tc_general_json(const struct tocsin_value *v);
+/* Prints a value as a line of JSON on stdout. */
+int tc_general_json(const msgpack_object *o);
 
 /*
  * The absolute path of what may not exist yet: its folder resolved, its own name left as

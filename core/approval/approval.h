@@ -174,7 +174,7 @@ struct tc_approval_view {
 };
 
 struct tc_approval;
-struct tocsin_writer;
+struct tc_pack;
 
 struct tc_approval *tc_approval_new(const struct tc_approval_config *config,
                                     const struct tc_approval_callbacks *callbacks);
@@ -249,11 +249,11 @@ void tc_approval_gate(const struct tc_approval *approval, enum tc_gate gate,
                       struct tc_gate_view *ret);
 
 /* approval_put.c: the answer of the method approval.list, or only its `gates`, into the
- * open map of w. */
+ * open map of p. */
 void tc_approval_put(const struct tc_approval *approval, uint64_t now_ns,
-                     struct tocsin_writer *w);
+                     struct tc_pack *p);
 void tc_approval_put_gates(const struct tc_approval *approval, uint64_t now_ns,
-                           struct tocsin_writer *w);
+                           struct tc_pack *p);
 
 /* Names as users write and read them; -EINVAL for no such gate. */
 const char *tc_gate_name(enum tc_gate gate);

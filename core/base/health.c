@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ipc/pack.h"
+
 /* A fact (no fix) or an issue, in the order in which they came. */
 struct entry {
     struct entry *next;
@@ -207,18 +209,18 @@ bool tc_health_good(const struct tc_health *health,
     return !health->issues && numbers->real_time_enabled && !sensor_issue(numbers);
 }
 
-static void put_issue(struct tocsin_writer *w, const char *id, const char *text,
+static void put_issue(struct tc_pack *p, const char *id, const char *text,
                       const char *fix)
 {
-    tocsin_begin_map(w, NULL);
-    tocsin_put_str(w, "id", id);
-    tocsin_put_str(w, "text", text);
-    tocsin_put_str(w, "fix", fix);
-    tocsin_end(w);
+    tc_pack_begin_map(p, NULL);
+    tc_pack_str(p, "id", id);
+    tc_pack_str(p, "text", text);
+    tc_pack_str(p, "fix", fix);
+    tc_pack_end(p);
 }
 
 /* How to switch the sensor on again: where it was switched off. */
-static void put_disabled(const struct tc_health_numbers *numbers, struct tocsin_writer *w)
+static void put_disabled(const struct tc_health_numbers *numbers, struct tc_pack *p)
 {
     char fix[256];
 
@@ -229,101 +231,100 @@ static void put_disabled(const struct tc_health_numbers *numbers, struct tocsin_
                  "set plugins.%s.enabled: true in the configuration and run tocsin "
                  "config reload",
                  numbers->sensor);
-    put_issue(w, "core.disabled", "real-time protection is switched off", fix);
+    put_issue(p, "core.disabled", "real-time protection is switched off", fix);
 }
 
 static void put_issues(const struct tc_health *health,
-                       const struct tc_health_numbers *numbers, struct tocsin_writer *w)
+                       const struct tc_health_numbers *numbers, struct tc_pack *p)
 {
     const char *text = sensor_issue(numbers);
     char id[256];
 
-    tocsin_begin_array(w, "health_issues");
+    tc_pack_begin_array(p, "health_issues");
     if (text)
-        put_issue(w, "core.sensor", text, "tocsin plugin list");
+        put_issue(p, "core.sensor", text, "tocsin plugin list");
     if (!numbers->real_time_enabled)
-        put_disabled(numbers, w);
+        put_disabled(numbers, p);
     for (size_t i = 0; i < numbers->issue_count; i++)
-        put_issue(w, numbers->issues[i].id, numbers->issues[i].text,
+        put_issue(p, numbers->issues[i].id, numbers->issues[i].text,
                   numbers->issues[i].fix);
     for (const struct entry *e = health->issues; e; e = e->next) {
         snprintf(id, sizeof(id), "%s.%s", e->owner, e->key);
-        put_issue(w, id, e->text, e->fix);
+        put_issue(p, id, e->text, e->fix);
     }
     if (health->issues_left_out) {
         snprintf(id, sizeof(id), "%" PRIu64 " more issues were not kept",
                  health->issues_left_out);
-        put_issue(w, "core.more_issues", id, NULL);
+        put_issue(p, "core.more_issues", id, NULL);
     }
-    tocsin_end(w);
+    tc_pack_end(p);
 }
 
 /* A filter that nobody has granted decides nothing, whatever it says. */
 static void put_network(const struct tc_health *health,
-                        const struct tc_health_numbers *numbers, struct tocsin_writer *w)
+                        const struct tc_health_numbers *numbers, struct tc_pack *p)
 {
     const char *text = tc_health_fact(health, "network_events_subsystem");
 
-    tocsin_put_str(w, "network_events_subsystem",
-                   text && numbers->network_allowed ? text : "unavailable");
+    tc_pack_str(p, "network_events_subsystem",
+                text && numbers->network_allowed ? text : "unavailable");
 }
 
 static void put_fact(const struct tc_health *health, const char *key,
-                     const char *fallback, struct tocsin_writer *w)
+                     const char *fallback, struct tc_pack *p)
 {
     const char *text = tc_health_fact(health, key);
 
-    tocsin_put_str(w, key, text ? text : fallback);
+    tc_pack_str(p, key, text ? text : fallback);
 }
 
 /* What only some agents have stands behind the fields that all have. */
-static void put_known(const struct tc_health *health, const char *key,
-                      struct tocsin_writer *w)
+static void put_known(const struct tc_health *health, const char *key, struct tc_pack *p)
 {
     const char *text = tc_health_fact(health, key);
 
     if (text)
-        tocsin_put_str(w, key, text);
+        tc_pack_str(p, key, text);
 }
 
 void tc_health_put(const struct tc_health *health,
-                   const struct tc_health_numbers *numbers, struct tocsin_writer *w)
+                   const struct tc_health_numbers *numbers, struct tc_pack *p)
 {
     const char *sensor = active_subsystem(numbers);
     const char *mechanism =
         sensor ? tc_health_fact_of(health, numbers->holder, "sensor_mechanism") : NULL;
 
-    tocsin_put_bool(w, "healthy", tc_health_good(health, numbers));
-    put_issues(health, numbers, w);
-    put_fact(health, "app_version", "", w);
-    put_fact(health, "machine_id", "unknown", w);
-    tocsin_put_str(w, "release_ring", numbers->ring);
-    put_fact(health, "engine_version", "none", w);
-    put_fact(health, "engine_load_status", "not loaded", w);
-    tocsin_put_bool(w, "real_time_protection_enabled", numbers->real_time_enabled);
-    tocsin_put_bool(w, "real_time_protection_available", sensor != NULL);
-    tocsin_put_str(w, "real_time_protection_subsystem", sensor ? sensor : "unavailable");
-    tocsin_put_str(w, "sensor_mechanism", mechanism ? mechanism : "none");
-    put_network(health, numbers, w);
-    put_fact(health, "supplementary_events_subsystem", "unavailable", w);
-    tocsin_put_bool(w, "full_disk_access_enabled", numbers->full_disk_access);
-    tocsin_put_bool(w, "passive_mode_enabled", numbers->passive);
-    put_fact(health, "definitions_version", "none", w);
-    put_fact(health, "definitions_updated", "never", w);
-    put_fact(health, "definitions_status", "none", w);
-    put_fact(health, "tamper_protection", "unavailable", w);
-    put_fact(health, "conflicting_applications", "none", w);
-    tocsin_put_uint(w, "plugins_loaded", numbers->plugins_loaded);
-    tocsin_put_uint(w, "plugins_failed", numbers->plugins_failed);
-    tocsin_put_uint(w, "events_dropped", numbers->events_dropped);
-    put_fact(health, "last_swap", "never", w);
-    put_known(health, "sigma_rules_version", w);
-    put_known(health, "sigma_rules_updated", w);
-    put_known(health, "sigma_rules_status", w);
+    tc_pack_bool(p, "healthy", tc_health_good(health, numbers));
+    put_issues(health, numbers, p);
+    put_fact(health, "app_version", "", p);
+    put_fact(health, "machine_id", "unknown", p);
+    tc_pack_str(p, "release_ring", numbers->ring);
+    put_fact(health, "engine_version", "none", p);
+    put_fact(health, "engine_load_status", "not loaded", p);
+    tc_pack_bool(p, "real_time_protection_enabled", numbers->real_time_enabled);
+    tc_pack_bool(p, "real_time_protection_available", sensor != NULL);
+    tc_pack_str(p, "real_time_protection_subsystem", sensor ? sensor : "unavailable");
+    tc_pack_str(p, "sensor_mechanism", mechanism ? mechanism : "none");
+    put_network(health, numbers, p);
+    put_fact(health, "supplementary_events_subsystem", "unavailable", p);
+    tc_pack_bool(p, "full_disk_access_enabled", numbers->full_disk_access);
+    tc_pack_bool(p, "passive_mode_enabled", numbers->passive);
+    put_fact(health, "definitions_version", "none", p);
+    put_fact(health, "definitions_updated", "never", p);
+    put_fact(health, "definitions_status", "none", p);
+    put_fact(health, "tamper_protection", "unavailable", p);
+    put_fact(health, "conflicting_applications", "none", p);
+    tc_pack_uint(p, "plugins_loaded", numbers->plugins_loaded);
+    tc_pack_uint(p, "plugins_failed", numbers->plugins_failed);
+    tc_pack_uint(p, "events_dropped", numbers->events_dropped);
+    put_fact(health, "last_swap", "never", p);
+    put_known(health, "sigma_rules_version", p);
+    put_known(health, "sigma_rules_updated", p);
+    put_known(health, "sigma_rules_status", p);
     if (!numbers->managed[0])
         return;
-    tocsin_begin_array(w, "managed");
+    tc_pack_begin_array(p, "managed");
     for (size_t i = 0; i < 4 && numbers->managed[i]; i++)
-        tocsin_put_str(w, NULL, numbers->managed[i]);
-    tocsin_end(w);
+        tc_pack_str(p, NULL, numbers->managed[i]);
+    tc_pack_end(p);
 }

@@ -12,6 +12,7 @@
 #include <tocsin/plugin.h>
 
 struct tc_health;
+struct tc_pack;
 
 #define TC_HEALTH_ISSUES_MAX                                                             \
     128 /* open at once; the rest are counted in the last one                            \
@@ -66,9 +67,9 @@ struct tc_health_numbers {
 /* A sensor is named only if its canary came through within this time (approval.md 5). */
 #define TC_HEALTH_CANARY_NS (60ull * 1000 * 1000 * 1000)
 
-/* Writes every field of `health`, in print order, into the open map of w. */
+/* Writes every field of `health`, in print order, into the open map of p. */
 void tc_health_put(const struct tc_health *health,
-                   const struct tc_health_numbers *numbers, struct tocsin_writer *w);
+                   const struct tc_health_numbers *numbers, struct tc_pack *p);
 
 /* Whether tc_health_put would say `healthy`. */
 bool tc_health_good(const struct tc_health *health,

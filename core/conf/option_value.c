@@ -15,6 +15,7 @@
 
 #include "core/base/nearest.h"
 #include "core/conf/options.h"
+#include "ipc/pack.h"
 
 #define SHOWN_BYTES 48 /* of a wrong value in a sentence */
 
@@ -317,24 +318,24 @@ bool tc_option_value_same(const struct tc_option_value *a,
 }
 
 void tc_option_value_put(const struct tocsin_option *option,
-                         const struct tc_option_value *value, struct tocsin_writer *w)
+                         const struct tc_option_value *value, struct tc_pack *p)
 {
     switch (option->type) {
     case TOCSIN_OPTION_BOOL:
-        tocsin_put_bool(w, option->name, value->number);
+        tc_pack_bool(p, option->name, value->number);
         break;
     case TOCSIN_OPTION_TEXT:
     case TOCSIN_OPTION_CHOICE:
-        tocsin_put_str(w, option->name, value->text);
+        tc_pack_str(p, option->name, value->text);
         break;
     case TOCSIN_OPTION_LIST:
-        tocsin_begin_array(w, option->name);
+        tc_pack_begin_array(p, option->name);
         for (size_t i = 0; i < value->count; i++)
-            tocsin_put_str(w, NULL, value->items[i]);
-        tocsin_end(w);
+            tc_pack_str(p, NULL, value->items[i]);
+        tc_pack_end(p);
         break;
     default:
-        tocsin_put_int(w, option->name, value->number);
+        tc_pack_int(p, option->name, value->number);
         break;
     }
 }

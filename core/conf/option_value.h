@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <tocsin/plugin.h>
 
+struct tc_pack;
+
 struct tc_option_value {
     int64_t number; /* BOOL, INT, DURATION (ms), SIZE (bytes) */
     char *text;     /* TEXT, CHOICE */
@@ -36,7 +38,7 @@ void tc_option_value_clear(struct tc_option_value *value);
 bool tc_option_value_same(const struct tc_option_value *a,
                           const struct tc_option_value *b);
 void tc_option_value_put(const struct tocsin_option *option,
-                         const struct tc_option_value *value, struct tocsin_writer *w);
+                         const struct tc_option_value *value, struct tc_pack *p);
 
 /* Whether `text` is one of `choices`, separated by |. */
 bool tc_option_is_choice(const char *choices, const char *text);

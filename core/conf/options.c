@@ -13,6 +13,7 @@
 
 #include "core/base/nearest.h"
 #include "core/conf/option_value.h"
+#include "ipc/pack.h"
 
 struct entry {
     const struct tocsin_option *option;
@@ -203,8 +204,8 @@ bool tc_options_same(const struct tc_options *a, const struct tc_options *b,
     return tc_option_value_same(&in_a->value, &in_b->value);
 }
 
-void tc_options_put(const struct tc_options *options, struct tocsin_writer *w)
+void tc_options_put(const struct tc_options *options, struct tc_pack *p)
 {
     for (size_t i = 0; i < options->count; i++)
-        tc_option_value_put(options->entries[i].option, &options->entries[i].value, w);
+        tc_option_value_put(options->entries[i].option, &options->entries[i].value, p);
 }

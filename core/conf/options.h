@@ -12,6 +12,7 @@
 #include <tocsin/plugin.h>
 
 struct tc_options;
+struct tc_pack;
 
 #define TC_OPTIONS_MAX 256            /* in one table */
 #define TC_OPTION_NAME_BYTES_MAX 64   /* with the section before the dot */
@@ -69,6 +70,6 @@ bool tc_options_same(const struct tc_options *a, const struct tc_options *b,
                      const char *key);
 
 /* Puts every value, by name, into the open map of `w`. */
-void tc_options_put(const struct tc_options *options, struct tocsin_writer *w);
+void tc_options_put(const struct tc_options *options, struct tc_pack *p);
 
 #endif

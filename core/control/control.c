@@ -95,7 +95,7 @@ static bool hears(const struct tc_plugin *plugin, const char *method)
 }
 
 static void forward(struct tc_control *control, struct tc_rpc_call *call,
-                    const char *method, const void *params, size_t len)
+                    const char *method, const struct tc_rpc_params *params)
 {
     const char *dot = strchr(method, '.');
     struct tc_forwarded *f = control->forwarded;
@@ -123,7 +123,7 @@ static void forward(struct tc_control *control, struct tc_rpc_call *call,
         tc_rpc_fail(call, "refused", "too many calls wait for plugins: try again later");
         return;
     }
-    err = ask_plugin(control, method, params, len, &f->id);
+    err = ask_plugin(control, method, params->data, params->len, &f->id);
     if (err) {
         tc_rpc_fail(call, "failed", "the call could not be passed on: %s",
                     strerror(-err));
@@ -192,7 +192,7 @@ static bool plugin_method_changes(const char *method)
 
 /* Everything that changes something is journalled, with who asked; refusals too. */
 static void record_command(struct tc_control *control, const struct tc_rpc_call *call,
-                           const char *method, const void *params, size_t len,
+                           const char *method, const struct tc_rpc_params *params,
                            bool allowed)
 {
     const struct tc_rpc_peer *peer = tc_rpc_call_peer(call);
@@ -204,15 +204,15 @@ static void record_command(struct tc_control *control, const struct tc_rpc_call 
     tocsin_put_bool(&w, "allowed", allowed);
     tocsin_put_uint(&w, "user_id", peer->uid);
     tocsin_put_int(&w, "pid", peer->pid);
-    if (len < 4096)
-        tocsin_put_encoded(&w, "params", params, len);
+    if (params->len < 4096)
+        tocsin_put_encoded(&w, "params", params->data, params->len);
     tocsin_end(&w);
     tc_notice_publish(&control->services->notice, "agent.command", &w);
     tocsin_writer_done(&w);
 }
 
 static void on_call(void *arg, struct tc_rpc_call *call, const char *method,
-                    const void *params, size_t len)
+                    const struct tc_rpc_params *params)
 {
     struct tc_control *control = arg;
     const struct tc_control_method *m = tc_control_method(method);
@@ -227,7 +227,7 @@ static void on_call(void *arg, struct tc_rpc_call *call, const char *method,
     if (changes) {
         bool allowed = may_change(tc_rpc_call_peer(call));
 
-        record_command(control, call, method, params, len, allowed);
+        record_command(control, call, method, params, allowed);
         if (!allowed) {
             tc_rpc_fail(call, "refused",
                         "%s changes the agent: that takes root (try sudo)", method);
@@ -235,9 +235,9 @@ static void on_call(void *arg, struct tc_rpc_call *call, const char *method,
         }
     }
     if (m)
-        m->run(control, call, params, len);
+        m->run(control, call, params);
     else
-        forward(control, call, method, params, len);
+        forward(control, call, method, params);
 }
 
 /* ---- start and stop ---- */

@@ -6,6 +6,7 @@
 #include "core/profile/profiles.h"
 #include "core/protect/approver.h"
 #include "core/protect/protection.h"
+#include "ipc/unpack.h"
 
 static struct tc_approver *approver_of(const struct tc_control *control)
 {
@@ -13,15 +14,14 @@ static struct tc_approver *approver_of(const struct tc_control *control)
 }
 
 void tc_control_approval_list(struct tc_control *control, struct tc_rpc_call *call,
-                              const void *params, size_t len)
+                              const struct tc_rpc_params *params)
 {
-    struct tocsin_writer w;
+    struct tc_pack p;
 
     (void)params;
-    (void)len;
-    tc_control_call_begin(&w);
-    tc_approval_put(tc_approver_approval(approver_of(control)), uv_hrtime(), &w);
-    tc_control_call_end(call, &w);
+    tc_control_call_begin(&p);
+    tc_approval_put(tc_approver_approval(approver_of(control)), uv_hrtime(), &p);
+    tc_control_call_end(call, &p);
 }
 
 static void on_answered(void *arg, int status, const char *why)
@@ -30,13 +30,13 @@ static void on_answered(void *arg, int status, const char *why)
 }
 
 static void answer(struct tc_control *control, struct tc_rpc_call *call,
-                   const void *params, size_t len, enum tc_approval_answer what)
+                   const struct tc_rpc_params *params, enum tc_approval_answer what)
 {
     const struct tc_rpc_peer *peer = tc_rpc_call_peer(call);
     char name[64] = "";
     enum tc_gate gate;
 
-    if (!tc_control_call_text(params, len, "gate", name, sizeof(name)) ||
+    if (!tc_control_call_text(params, "gate", name, sizeof(name)) ||
         tc_gate_find(name, &gate)) {
         tc_rpc_fail(call, "usage",
                     "no gate \"%s\": there are es_extension, network_extension, "
@@ -49,28 +49,27 @@ static void answer(struct tc_control *control, struct tc_rpc_call *call,
 }
 
 void tc_control_approval_grant(struct tc_control *control, struct tc_rpc_call *call,
-                               const void *params, size_t len)
+                               const struct tc_rpc_params *params)
 {
-    answer(control, call, params, len, TC_ANSWER_GRANT);
+    answer(control, call, params, TC_ANSWER_GRANT);
 }
 
 void tc_control_approval_deny(struct tc_control *control, struct tc_rpc_call *call,
-                              const void *params, size_t len)
+                              const struct tc_rpc_params *params)
 {
-    answer(control, call, params, len, TC_ANSWER_DENY);
+    answer(control, call, params, TC_ANSWER_DENY);
 }
 
 void tc_control_approval_revoke(struct tc_control *control, struct tc_rpc_call *call,
-                                const void *params, size_t len)
+                                const struct tc_rpc_params *params)
 {
-    answer(control, call, params, len, TC_ANSWER_REVOKE);
+    answer(control, call, params, TC_ANSWER_REVOKE);
 }
 
 void tc_control_approval_retry(struct tc_control *control, struct tc_rpc_call *call,
-                               const void *params, size_t len)
+                               const struct tc_rpc_params *params)
 {
     (void)params;
-    (void)len;
     tc_protection_retry(control->protection);
     tc_control_call_end_status(call, 0, "");
 }
@@ -78,19 +77,18 @@ void tc_control_approval_retry(struct tc_control *control, struct tc_rpc_call *c
 /* ---- profiles ---- */
 
 void tc_control_profile_list(struct tc_control *control, struct tc_rpc_call *call,
-                             const void *params, size_t len)
+                             const struct tc_rpc_params *params)
 {
-    struct tocsin_writer w;
+    struct tc_pack p;
 
     (void)params;
-    (void)len;
-    tc_control_call_begin(&w);
-    tocsin_put_str(&w, "folder", tc_approver_managed(approver_of(control)));
-    tc_profiles_put(tc_approver_profiles(approver_of(control)), &w);
-    tc_control_call_end(call, &w);
+    tc_control_call_begin(&p);
+    tc_pack_str(&p, "folder", tc_approver_managed(approver_of(control)));
+    tc_profiles_put(tc_approver_profiles(approver_of(control)), &p);
+    tc_control_call_end(call, &p);
 }
 
-static void put_check(struct tc_control *control, struct tocsin_writer *w)
+static void put_check(struct tc_control *control, struct tc_pack *p)
 {
     struct tc_profiles_effect effects[TC_PROFILE_GATES] = {{.state = NULL}};
     struct tc_gate_view gates[TC_GATES];
@@ -105,34 +103,34 @@ static void put_check(struct tc_control *control, struct tocsin_writer *w)
             effects[g].reason = tc_probe_result_name(gates[g].result);
     }
     tc_profiles_put_check(tc_approver_profiles(approver_of(control)), effects,
-                          tc_approver_ring(approver_of(control), NULL), w);
+                          tc_approver_ring(approver_of(control), NULL), p);
 }
 
 static void on_checked(void *arg, int status, const char *why,
                        const struct tc_profiles *profiles)
 {
-    struct tocsin_writer w;
+    struct tc_pack p;
 
     if (status) {
         tc_rpc_fail(arg, "usage", "%s", why);
         return;
     }
-    tc_control_call_begin(&w);
-    tc_profiles_put_check(profiles, NULL, NULL, &w);
-    tc_control_call_end(arg, &w);
+    tc_control_call_begin(&p);
+    tc_profiles_put_check(profiles, NULL, NULL, &p);
+    tc_control_call_end(arg, &p);
 }
 
 void tc_control_profile_check(struct tc_control *control, struct tc_rpc_call *call,
-                              const void *params, size_t len)
+                              const struct tc_rpc_params *params)
 {
-    struct tocsin_value files;
-    struct tocsin_writer w;
+    struct tc_pack p;
 
-    if (tocsin_find(params, len, "files", &files)) {
-        tc_approver_check(approver_of(control), params, len, on_checked, call);
+    if (tc_unpack_find(params->map, "files")) {
+        tc_approver_check(approver_of(control), params->data, params->len, on_checked,
+                          call);
         return;
     }
-    tc_control_call_begin(&w);
-    put_check(control, &w);
-    tc_control_call_end(call, &w);
+    tc_control_call_begin(&p);
+    put_check(control, &p);
+    tc_control_call_end(call, &p);
 }

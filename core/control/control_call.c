@@ -4,41 +4,37 @@
 #include <string.h>
 
 #include "core/control/control_priv.h"
+#include "ipc/unpack.h"
 
-void tc_control_call_begin(struct tocsin_writer *w)
+void tc_control_call_begin(struct tc_pack *p)
 {
-    tocsin_writer_init_growing(w);
-    tocsin_begin_map(w, NULL);
+    tc_pack_init(p);
+    tc_pack_begin_map(p, NULL);
 }
 
-void tc_control_call_end(struct tc_rpc_call *call, struct tocsin_writer *w)
+void tc_control_call_end(struct tc_rpc_call *call, struct tc_pack *p)
 {
-    tocsin_end(w);
-    if (w->error)
-        tc_rpc_fail(call, "failed", "the answer could not be made: %s",
-                    strerror(-w->error));
-    else
-        tc_rpc_reply(call, w->buf, w->len);
-    tocsin_writer_done(w);
+    tc_pack_end(p);
+    tc_rpc_reply_packed(call, p);
 }
 
 void tc_control_call_end_status(struct tc_rpc_call *call, int status, const char *why)
 {
-    struct tocsin_writer w;
+    struct tc_pack p;
 
     if (status) {
         tc_rpc_fail(call, status == -ENOENT ? "not_found" : "refused", "%s", why);
         return;
     }
-    tc_control_call_begin(&w);
-    tocsin_put_bool(&w, "ok", true);
-    tc_control_call_end(call, &w);
+    tc_control_call_begin(&p);
+    tc_pack_bool(&p, "ok", true);
+    tc_control_call_end(call, &p);
 }
 
-bool tc_control_call_text(const void *params, size_t len, const char *key, char *buf,
+bool tc_control_call_text(const struct tc_rpc_params *params, const char *key, char *buf,
                           size_t cap)
 {
-    struct tocsin_str s = tocsin_find_str(params, len, key);
+    struct tocsin_str s = tc_unpack_str(params->map, key);
 
     if (!s.ptr || !s.len || s.len >= cap || memchr(s.ptr, '\0', s.len))
         return false;

@@ -21,7 +21,7 @@
 
 /* ---- health and version ---- */
 
-static void put_extensions(struct tc_control *control, struct tocsin_writer *w)
+static void put_extensions(struct tc_control *control, struct tc_pack *p)
 {
     const char *network =
         tc_registry_of_kind(control->services->registry, TOCSIN_KIND_NETWORK_EXTENSION);
@@ -32,106 +32,104 @@ static void put_extensions(struct tc_control *control, struct tocsin_writer *w)
 
     tc_protection_snapshot(control->protection, &view);
     ready = view.subsystem && !strcmp(view.subsystem, "endpoint_security_extension");
-    tocsin_begin_map(w, "details");
-    tocsin_put_bool(w, "network_extension_installed", net != NULL);
-    tocsin_put_bool(w, "network_extension_enabled",
-                    net && tc_plugin_state(net) == TC_PLUGIN_RUNNING);
-    tocsin_put_bool(w, "endpoint_security_extension_installed",
-                    tc_registry_of_kind(control->services->registry,
-                                        TOCSIN_KIND_SYSTEM_EXTENSION) != NULL);
-    tocsin_put_bool(w, "endpoint_security_extension_ready", ready);
+    tc_pack_begin_map(p, "details");
+    tc_pack_bool(p, "network_extension_installed", net != NULL);
+    tc_pack_bool(p, "network_extension_enabled",
+                 net && tc_plugin_state(net) == TC_PLUGIN_RUNNING);
+    tc_pack_bool(p, "endpoint_security_extension_installed",
+                 tc_registry_of_kind(control->services->registry,
+                                     TOCSIN_KIND_SYSTEM_EXTENSION) != NULL);
+    tc_pack_bool(p, "endpoint_security_extension_ready", ready);
     tc_approval_put_gates(
         tc_approver_approval(tc_protection_approver(control->protection)), uv_hrtime(),
-        w);
-    tocsin_end(w);
+        p);
+    tc_pack_end(p);
 }
 
 static void health(struct tc_control *control, struct tc_rpc_call *call,
-                   const void *params, size_t len)
+                   const struct tc_rpc_params *params)
 {
     struct tc_health_numbers numbers;
-    struct tocsin_writer w;
+    struct tc_pack p;
     char details[64];
 
-    tc_control_call_begin(&w);
-    if (!tc_control_call_text(params, len, "details", details, sizeof(details))) {
+    tc_control_call_begin(&p);
+    if (!tc_control_call_text(params, "details", details, sizeof(details))) {
         control->options.numbers(control->options.arg, &numbers);
-        tc_health_put(control->services->notice.health, &numbers, &w);
+        tc_health_put(control->services->notice.health, &numbers, &p);
     } else if (!strcmp(details, "system_extensions")) {
-        put_extensions(control, &w);
+        put_extensions(control, &p);
     } else if (!strcmp(details, "plugins")) {
-        tocsin_begin_array(&w, "details");
-        tc_registry_put_all(control->services->registry, &w);
-        tocsin_end(&w);
+        tc_pack_begin_array(&p, "details");
+        tc_registry_put_all(control->services->registry, &p);
+        tc_pack_end(&p);
     } else {
-        tocsin_writer_done(&w);
+        tc_pack_done(&p);
         tc_rpc_fail(call, "usage",
                     "no details %s: there are system_extensions and plugins", details);
         return;
     }
-    tc_control_call_end(call, &w);
+    tc_control_call_end(call, &p);
 }
 
 static void version(struct tc_control *control, struct tc_rpc_call *call,
-                    const void *params, size_t len)
+                    const struct tc_rpc_params *params)
 {
     const char *engine =
         tc_health_fact(control->services->notice.health, "engine_version");
-    struct tocsin_writer w;
+    struct tc_pack p;
     char abi[16];
 
     (void)params;
-    (void)len;
     snprintf(abi, sizeof(abi), "%d.%d", TOCSIN_ABI_MAJOR, TOCSIN_ABI_MINOR);
-    tc_control_call_begin(&w);
-    tocsin_put_str(&w, "version", TOCSIN_VERSION);
-    tocsin_put_str(&w, "abi", abi);
-    tocsin_put_str(&w, "engine", engine ? engine : "none");
-    tc_control_call_end(call, &w);
+    tc_control_call_begin(&p);
+    tc_pack_str(&p, "version", TOCSIN_VERSION);
+    tc_pack_str(&p, "abi", abi);
+    tc_pack_str(&p, "engine", engine ? engine : "none");
+    tc_control_call_end(call, &p);
 }
 
 /* ---- plugins ---- */
 
 static void plugin_list(struct tc_control *control, struct tc_rpc_call *call,
-                        const void *params, size_t len)
+                        const struct tc_rpc_params *params)
 {
-    struct tocsin_writer w;
+    struct tc_pack p;
 
     (void)params;
-    (void)len;
-    tc_control_call_begin(&w);
-    tocsin_begin_array(&w, "items");
-    tc_registry_put_all(control->services->registry, &w);
-    tocsin_end(&w);
-    tc_control_call_end(call, &w);
+    tc_control_call_begin(&p);
+    tc_pack_begin_array(&p, "items");
+    tc_registry_put_all(control->services->registry, &p);
+    tc_pack_end(&p);
+    tc_control_call_end(call, &p);
 }
 
 /* The plugin named in the parameters; the call is refused when there is none. */
-static bool plugin_name(struct tc_rpc_call *call, const void *params, size_t len,
+static bool plugin_name(struct tc_rpc_call *call, const struct tc_rpc_params *params,
                         char name[64])
 {
-    if (tc_control_call_text(params, len, "name", name, 64))
+    if (tc_control_call_text(params, "name", name, 64))
         return true;
     tc_rpc_fail(call, "usage", "which plugin? Give its name");
     return false;
 }
 
 static void plugin_info(struct tc_control *control, struct tc_rpc_call *call,
-                        const void *params, size_t len)
+                        const struct tc_rpc_params *params)
 {
-    struct tocsin_writer w;
+    struct tc_pack p;
     char name[64];
 
-    if (!plugin_name(call, params, len, name))
+    if (!plugin_name(call, params, name))
         return;
-    tc_control_call_begin(&w);
-    if (tc_registry_put(control->services->registry, name, &w)) {
-        tocsin_writer_done(&w);
+    tc_control_call_begin(&p);
+    if (tc_registry_put(control->services->registry, name, &p)) {
+        tc_pack_done(&p);
         tc_rpc_fail(call, "not_found", "no plugin %s: tocsin plugin list names them",
                     name);
         return;
     }
-    tc_control_call_end(call, &w);
+    tc_control_call_end(call, &p);
 }
 
 static void on_status(void *arg, int status, const char *why)
@@ -140,29 +138,29 @@ static void on_status(void *arg, int status, const char *why)
 }
 
 static void plugin_enable(struct tc_control *control, struct tc_rpc_call *call,
-                          const void *params, size_t len)
+                          const struct tc_rpc_params *params)
 {
     char name[64];
 
-    if (plugin_name(call, params, len, name))
+    if (plugin_name(call, params, name))
         tc_registry_enable(control->services->registry, name, on_status, call);
 }
 
 static void plugin_disable(struct tc_control *control, struct tc_rpc_call *call,
-                           const void *params, size_t len)
+                           const struct tc_rpc_params *params)
 {
     char name[64];
 
-    if (plugin_name(call, params, len, name))
+    if (plugin_name(call, params, name))
         tc_registry_disable(control->services->registry, name, on_status, call);
 }
 
 static void plugin_reload(struct tc_control *control, struct tc_rpc_call *call,
-                          const void *params, size_t len)
+                          const struct tc_rpc_params *params)
 {
     char name[64];
 
-    if (plugin_name(call, params, len, name))
+    if (plugin_name(call, params, name))
         tc_registry_reload(control->services->registry, name, on_status, call);
 }
 
@@ -187,29 +185,29 @@ static void check_run(uv_work_t *work)
 static void check_done(uv_work_t *work, int status)
 {
     struct check *c = work->data;
-    struct tocsin_writer w;
+    struct tc_pack p;
     char abi[16];
 
     (void)status; /* nothing cancels it */
-    tc_control_call_begin(&w);
-    tocsin_put_bool(&w, "ok", !c->err);
-    tocsin_put_str(&w, "why", c->err ? c->why : "");
+    tc_control_call_begin(&p);
+    tc_pack_bool(&p, "ok", !c->err);
+    tc_pack_str(&p, "why", c->err ? c->why : "");
     if (!c->err) {
         snprintf(abi, sizeof(abi), "%u.%u", c->module->plugin->abi_major,
                  c->module->plugin->abi_minor);
-        tocsin_put_str(&w, "name", c->module->plugin->name);
-        tocsin_put_str(&w, "version", c->module->plugin->version);
-        tocsin_put_str(&w, "summary", c->module->plugin->summary);
-        tocsin_put_str(&w, "abi", abi);
-        tocsin_put_str(&w, "sha256", c->module->sha256);
+        tc_pack_str(&p, "name", c->module->plugin->name);
+        tc_pack_str(&p, "version", c->module->plugin->version);
+        tc_pack_str(&p, "summary", c->module->plugin->summary);
+        tc_pack_str(&p, "abi", abi);
+        tc_pack_str(&p, "sha256", c->module->sha256);
         tc_module_close(c->module);
     }
-    tc_control_call_end(c->call, &w);
+    tc_control_call_end(c->call, &p);
     free(c);
 }
 
 static void plugin_check(struct tc_control *control, struct tc_rpc_call *call,
-                         const void *params, size_t len)
+                         const struct tc_rpc_params *params)
 {
     struct check *c = calloc(1, sizeof(*c));
 
@@ -220,7 +218,7 @@ static void plugin_check(struct tc_control *control, struct tc_rpc_call *call,
     c->work.data = c;
     c->call = call;
     c->private_dir = control->services->private_dir;
-    if (!tc_control_call_text(params, len, "path", c->path, sizeof(c->path)) ||
+    if (!tc_control_call_text(params, "path", c->path, sizeof(c->path)) ||
         c->path[0] != '/') {
         tc_rpc_fail(call, "usage", "which file? Give its absolute path");
         free(c);
@@ -237,78 +235,76 @@ static void plugin_check(struct tc_control *control, struct tc_rpc_call *call,
 static void on_validated(void *arg, int status, const char *why,
                          const struct tc_config_changes *changes)
 {
-    struct tocsin_writer w;
+    struct tc_pack p;
 
     (void)changes;
-    tc_control_call_begin(&w);
-    tocsin_put_bool(&w, "ok", !status);
-    tocsin_put_str(&w, "why", status ? why : "");
-    tc_control_call_end(arg, &w);
+    tc_control_call_begin(&p);
+    tc_pack_bool(&p, "ok", !status);
+    tc_pack_str(&p, "why", status ? why : "");
+    tc_control_call_end(arg, &p);
 }
 
 static void config_validate(struct tc_control *control, struct tc_rpc_call *call,
-                            const void *params, size_t len)
+                            const struct tc_rpc_params *params)
 {
     char path[4096];
 
     control->options.reload(
         control->options.arg,
-        tc_control_call_text(params, len, "path", path, sizeof(path)) ? path : NULL, true,
+        tc_control_call_text(params, "path", path, sizeof(path)) ? path : NULL, true,
         on_validated, call);
 }
 
 /* An array of the names in "a, b". */
-static void put_names(struct tocsin_writer *w, const char *key, const char *names)
+static void put_names(struct tc_pack *p, const char *key, const char *names)
 {
-    tocsin_begin_array(w, key);
+    tc_pack_begin_array(p, key);
     while (*names) {
         size_t n = strcspn(names, ",");
 
-        tocsin_put_strn(w, NULL, names, n);
+        tc_pack_strn(p, NULL, names, n);
         names += n;
         names += strspn(names, ", ");
     }
-    tocsin_end(w);
+    tc_pack_end(p);
 }
 
 static void on_reloaded(void *arg, int status, const char *why,
                         const struct tc_config_changes *changes)
 {
-    struct tocsin_writer w;
+    struct tc_pack p;
 
     if (status) {
         tc_control_call_end_status(arg, status, why);
         return;
     }
-    tc_control_call_begin(&w);
-    put_names(&w, "changed", changes->changed);
-    put_names(&w, "restart", changes->restart);
-    tc_control_call_end(arg, &w);
+    tc_control_call_begin(&p);
+    put_names(&p, "changed", changes->changed);
+    put_names(&p, "restart", changes->restart);
+    tc_control_call_end(arg, &p);
 }
 
 static void config_reload(struct tc_control *control, struct tc_rpc_call *call,
-                          const void *params, size_t len)
+                          const struct tc_rpc_params *params)
 {
     (void)params;
-    (void)len;
     control->options.reload(control->options.arg, NULL, false, on_reloaded, call);
 }
 
 static void config_show(struct tc_control *control, struct tc_rpc_call *call,
-                        const void *params, size_t len)
+                        const struct tc_rpc_params *params)
 {
     char *yaml = tc_config_show(control->services->config);
-    struct tocsin_writer w;
+    struct tc_pack p;
 
     (void)params;
-    (void)len;
     if (!yaml) {
         tc_rpc_fail(call, "failed", "out of memory");
         return;
     }
-    tc_control_call_begin(&w);
-    tocsin_put_str(&w, "yaml", yaml);
-    tc_control_call_end(call, &w);
+    tc_control_call_begin(&p);
+    tc_pack_str(&p, "yaml", yaml);
+    tc_control_call_end(call, &p);
     free(yaml);
 }
 
@@ -325,11 +321,11 @@ static void on_answer(void *arg, int status, const void *result, size_t len)
 }
 
 static void query(struct tc_control *control, struct tc_rpc_call *call, const char *kind,
-                  const void *params, size_t len)
+                  const struct tc_rpc_params *params)
 {
     int err = control->services->journal
-                  ? tc_journal_query(control->services->journal, kind, params, len,
-                                     on_answer, call)
+                  ? tc_journal_query(control->services->journal, kind, params->data,
+                                     params->len, on_answer, call)
                   : -EIO;
 
     if (err)
@@ -337,38 +333,38 @@ static void query(struct tc_control *control, struct tc_rpc_call *call, const ch
 }
 
 static void threat_list(struct tc_control *control, struct tc_rpc_call *call,
-                        const void *params, size_t len)
+                        const struct tc_rpc_params *params)
 {
-    query(control, call, "threats", params, len);
+    query(control, call, "threats", params);
 }
 
 static void threat_get(struct tc_control *control, struct tc_rpc_call *call,
-                       const void *params, size_t len)
+                       const struct tc_rpc_params *params)
 {
-    query(control, call, "threat", params, len);
+    query(control, call, "threat", params);
 }
 
 static void alert_list(struct tc_control *control, struct tc_rpc_call *call,
-                       const void *params, size_t len)
+                       const struct tc_rpc_params *params)
 {
-    query(control, call, "alerts", params, len);
+    query(control, call, "alerts", params);
 }
 
 static void alert_get(struct tc_control *control, struct tc_rpc_call *call,
-                      const void *params, size_t len)
+                      const struct tc_rpc_params *params)
 {
-    query(control, call, "alert", params, len);
+    query(control, call, "alert", params);
 }
 
 static void event_list(struct tc_control *control, struct tc_rpc_call *call,
-                       const void *params, size_t len)
+                       const struct tc_rpc_params *params)
 {
-    query(control, call, "events", params, len);
+    query(control, call, "events", params);
 }
 
 /* ---- statistics ---- */
 
-static void put_bus(const struct tc_control *control, struct tocsin_writer *w)
+static void put_bus(const struct tc_control *control, struct tc_pack *p)
 {
     struct tc_subscriber_stats subscribers[TC_BUS_SUBSCRIBERS_MAX];
     size_t n =
@@ -376,75 +372,74 @@ static void put_bus(const struct tc_control *control, struct tocsin_writer *w)
     struct tc_bus_counters bus;
 
     tc_bus_counters(control->services->notice.bus, &bus);
-    tocsin_begin_map(w, "bus");
-    tocsin_put_uint(w, "published", bus.published);
-    tocsin_put_uint(w, "delivered", bus.delivered);
-    tocsin_put_uint(w, "dropped", bus.dropped);
-    tocsin_begin_array(w, "subscribers");
+    tc_pack_begin_map(p, "bus");
+    tc_pack_uint(p, "published", bus.published);
+    tc_pack_uint(p, "delivered", bus.delivered);
+    tc_pack_uint(p, "dropped", bus.dropped);
+    tc_pack_begin_array(p, "subscribers");
     for (size_t i = 0; i < n && i < TC_BUS_SUBSCRIBERS_MAX; i++) {
-        tocsin_begin_map(w, NULL);
-        tocsin_put_str(w, "name", subscribers[i].name);
-        tocsin_put_uint(w, "delivered", subscribers[i].delivered);
-        tocsin_put_uint(w, "dropped", subscribers[i].dropped);
-        tocsin_put_uint(w, "queued", subscribers[i].queued);
-        tocsin_end(w);
+        tc_pack_begin_map(p, NULL);
+        tc_pack_str(p, "name", subscribers[i].name);
+        tc_pack_uint(p, "delivered", subscribers[i].delivered);
+        tc_pack_uint(p, "dropped", subscribers[i].dropped);
+        tc_pack_uint(p, "queued", subscribers[i].queued);
+        tc_pack_end(p);
     }
-    tocsin_end(w);
-    tocsin_end(w);
+    tc_pack_end(p);
+    tc_pack_end(p);
 }
 
-static void put_verdicts(const struct tc_control *control, struct tocsin_writer *w)
+static void put_verdicts(const struct tc_control *control, struct tc_pack *p)
 {
     struct tc_verdict_counters c;
 
     tc_judge_counters(control->services->judge, &c);
-    tocsin_begin_map(w, "verdict");
-    tocsin_put_uint(w, "asked", c.opened);
-    tocsin_put_uint(w, "allowed", c.closed[TC_VERDICT_ALL_ALLOWED]);
-    tocsin_put_uint(w, "denied", c.closed[TC_VERDICT_DENIED]);
-    tocsin_put_uint(w, "timeouts", c.closed[TC_VERDICT_TIMEOUT]);
-    tocsin_put_uint(w, "overflows", c.closed[TC_VERDICT_OVERFLOW]);
-    tocsin_put_uint(w, "late", c.late);
-    tocsin_put_uint(w, "open", c.open);
-    tocsin_put_uint(w, "open_max", c.open_max);
-    tocsin_put_uint(w, "longest_ns", c.longest_ns);
-    tocsin_end(w);
+    tc_pack_begin_map(p, "verdict");
+    tc_pack_uint(p, "asked", c.opened);
+    tc_pack_uint(p, "allowed", c.closed[TC_VERDICT_ALL_ALLOWED]);
+    tc_pack_uint(p, "denied", c.closed[TC_VERDICT_DENIED]);
+    tc_pack_uint(p, "timeouts", c.closed[TC_VERDICT_TIMEOUT]);
+    tc_pack_uint(p, "overflows", c.closed[TC_VERDICT_OVERFLOW]);
+    tc_pack_uint(p, "late", c.late);
+    tc_pack_uint(p, "open", c.open);
+    tc_pack_uint(p, "open_max", c.open_max);
+    tc_pack_uint(p, "longest_ns", c.longest_ns);
+    tc_pack_end(p);
 }
 
-static void put_journal(const struct tc_control *control, struct tocsin_writer *w)
+static void put_journal(const struct tc_control *control, struct tc_pack *p)
 {
     struct tc_journal_counters c = {0};
 
     if (control->services->journal)
         tc_journal_counters(control->services->journal, &c);
-    tocsin_begin_map(w, "journal");
-    tocsin_put_uint(w, "stored", c.stored);
-    tocsin_put_uint(w, "pending", c.pending);
-    tocsin_put_uint(w, "lost", c.lost);
-    tocsin_put_uint(w, "failed_writes", c.failed_writes);
-    tocsin_end(w);
+    tc_pack_begin_map(p, "journal");
+    tc_pack_uint(p, "stored", c.stored);
+    tc_pack_uint(p, "pending", c.pending);
+    tc_pack_uint(p, "lost", c.lost);
+    tc_pack_uint(p, "failed_writes", c.failed_writes);
+    tc_pack_end(p);
 }
 
 static void diagnostic_stats(struct tc_control *control, struct tc_rpc_call *call,
-                             const void *params, size_t len)
+                             const struct tc_rpc_params *params)
 {
-    struct tocsin_writer w;
+    struct tc_pack p;
 
     (void)params;
-    (void)len;
-    tc_control_call_begin(&w);
-    tocsin_put_uint(&w, "starts", control->services->pulse->starts);
-    tocsin_put_uint(&w, "log_lines_lost", tc_log_lost());
-    put_bus(control, &w);
-    put_verdicts(control, &w);
-    put_journal(control, &w);
-    tocsin_begin_array(&w, "clients");
-    tc_rpc_stats(control->rpc, &w);
-    tocsin_end(&w);
-    tocsin_begin_array(&w, "plugins");
-    tc_registry_put_all(control->services->registry, &w);
-    tocsin_end(&w);
-    tc_control_call_end(call, &w);
+    tc_control_call_begin(&p);
+    tc_pack_uint(&p, "starts", control->services->pulse->starts);
+    tc_pack_uint(&p, "log_lines_lost", tc_log_lost());
+    put_bus(control, &p);
+    put_verdicts(control, &p);
+    put_journal(control, &p);
+    tc_pack_begin_array(&p, "clients");
+    tc_rpc_stats(control->rpc, &p);
+    tc_pack_end(&p);
+    tc_pack_begin_array(&p, "plugins");
+    tc_registry_put_all(control->services->registry, &p);
+    tc_pack_end(&p);
+    tc_control_call_end(call, &p);
 }
 
 static const struct tc_control_method methods[] = {

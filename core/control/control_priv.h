@@ -11,6 +11,7 @@
 
 #include "core/control/control.h"
 #include "core/host/services.h"
+#include "ipc/pack.h"
 #include "ipc/rpc.h"
 
 /* A call that waits for a plugin's rpc.reply; free when `call` is NULL. */
@@ -34,8 +35,8 @@ struct tc_control {
 struct tc_control_method {
     const char *name;
     bool changes; /* something: takes root, and is journalled */
-    void (*run)(struct tc_control *control, struct tc_rpc_call *call, const void *params,
-                size_t len);
+    void (*run)(struct tc_control *control, struct tc_rpc_call *call,
+                const struct tc_rpc_params *params);
 };
 
 /* The core's method of that name, or NULL. */
@@ -43,29 +44,29 @@ const struct tc_control_method *tc_control_method(const char *name);
 
 /* core/control/control_approval.c */
 void tc_control_approval_list(struct tc_control *control, struct tc_rpc_call *call,
-                              const void *params, size_t len);
+                              const struct tc_rpc_params *params);
 void tc_control_approval_grant(struct tc_control *control, struct tc_rpc_call *call,
-                               const void *params, size_t len);
+                               const struct tc_rpc_params *params);
 void tc_control_approval_deny(struct tc_control *control, struct tc_rpc_call *call,
-                              const void *params, size_t len);
+                              const struct tc_rpc_params *params);
 void tc_control_approval_revoke(struct tc_control *control, struct tc_rpc_call *call,
-                                const void *params, size_t len);
+                                const struct tc_rpc_params *params);
 void tc_control_approval_retry(struct tc_control *control, struct tc_rpc_call *call,
-                               const void *params, size_t len);
+                               const struct tc_rpc_params *params);
 void tc_control_profile_list(struct tc_control *control, struct tc_rpc_call *call,
-                             const void *params, size_t len);
+                             const struct tc_rpc_params *params);
 void tc_control_profile_check(struct tc_control *control, struct tc_rpc_call *call,
-                              const void *params, size_t len);
+                              const struct tc_rpc_params *params);
 
 /* control_call.c: begin an answer's map, and end map and call. */
-void tc_control_call_begin(struct tocsin_writer *w);
-void tc_control_call_end(struct tc_rpc_call *call, struct tocsin_writer *w);
+void tc_control_call_begin(struct tc_pack *p);
+void tc_control_call_end(struct tc_rpc_call *call, struct tc_pack *p);
 
 /* Answers {ok: true}, or refuses with the sentence. */
 void tc_control_call_end_status(struct tc_rpc_call *call, int status, const char *why);
 
 /* Copies a text parameter; false when there is none, or it is too long. */
-bool tc_control_call_text(const void *params, size_t len, const char *key, char *buf,
+bool tc_control_call_text(const struct tc_rpc_params *params, const char *key, char *buf,
                           size_t cap);
 
 #endif

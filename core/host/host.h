@@ -20,6 +20,7 @@
 #include "core/host/held.h"
 
 struct tc_options;
+struct tc_pack;
 struct tc_plugin_env;
 
 #define TC_HOST_COMPLAINTS_MAX 32 /* different ones that are logged, once each */
@@ -117,8 +118,8 @@ bool tc_ledger_busy(const struct tc_host *host);
  */
 bool tc_ledger_reclaim(struct tc_host *host, char *ret_text, size_t cap);
 
-/* Puts what is held, the most ever held, and what was refused into the open map of w. */
-void tc_ledger_put(struct tc_host *host, struct tocsin_writer *w);
+/* Puts what is held, the most ever held, and what was refused into the open map of p. */
+void tc_ledger_put(struct tc_host *host, struct tc_pack *p);
 
 /* ---- host.c, for ledger.c ---- */
 

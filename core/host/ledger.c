@@ -11,6 +11,7 @@
 #include "core/base/log.h"
 #include "core/host/host.h"
 #include "core/host/plugin.h"
+#include "ipc/pack.h"
 
 struct tocsin_timer {
     uv_timer_t handle;
@@ -464,17 +465,17 @@ bool tc_ledger_reclaim(struct tc_host *host, char *ret_text, size_t cap)
     return at > 0;
 }
 
-static void put_count(struct tocsin_writer *w, const char *key, uint64_t now,
-                      uint64_t most, uint64_t refused)
+static void put_count(struct tc_pack *p, const char *key, uint64_t now, uint64_t most,
+                      uint64_t refused)
 {
-    tocsin_begin_map(w, key);
-    tocsin_put_uint(w, "now", now);
-    tocsin_put_uint(w, "most", most);
-    tocsin_put_uint(w, "refused", refused);
-    tocsin_end(w);
+    tc_pack_begin_map(p, key);
+    tc_pack_uint(p, "now", now);
+    tc_pack_uint(p, "most", most);
+    tc_pack_uint(p, "refused", refused);
+    tc_pack_end(p);
 }
 
-void tc_ledger_put(struct tc_host *host, struct tocsin_writer *w)
+void tc_ledger_put(struct tc_host *host, struct tc_pack *p)
 {
     struct tc_holding_count counts[TC_HOLDINGS];
     size_t events, events_most;
@@ -484,7 +485,7 @@ void tc_ledger_put(struct tc_host *host, struct tocsin_writer *w)
         counts[i] = host->counts[i];
     pthread_mutex_unlock(&host->post_lock);
     for (size_t i = 0; i < TC_HOLDINGS; i++)
-        put_count(w, holdings[i].key, counts[i].now, counts[i].most, counts[i].refused);
+        put_count(p, holdings[i].key, counts[i].now, counts[i].most, counts[i].refused);
     events = tc_held_count(&host->held, &events_most);
-    put_count(w, "events", events, events_most, 0);
+    put_count(p, "events", events, events_most, 0);
 }

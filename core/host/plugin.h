@@ -19,6 +19,7 @@
 struct tc_bus;
 struct tc_module;
 struct tc_options;
+struct tc_pack;
 struct tc_plugin;
 
 #define TC_PLUGIN_START_MS 30000 /* from start to complete */
@@ -123,6 +124,6 @@ uint64_t tc_plugin_voter(const struct tc_plugin *plugin);
 
 /* Puts name, version, state, why, file, sha256, what it holds, what it was delivered and
  * dropped into an open map. */
-void tc_plugin_put(const struct tc_plugin *plugin, struct tocsin_writer *w);
+void tc_plugin_put(const struct tc_plugin *plugin, struct tc_pack *p);
 
 #endif

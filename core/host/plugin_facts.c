@@ -7,6 +7,7 @@
 #include "core/host/loader.h"
 #include "core/host/plugin_state.h"
 #include "ipc/bus.h"
+#include "ipc/pack.h"
 
 bool tc_plugin_subscribes(const struct tc_plugin *plugin)
 {
@@ -62,7 +63,7 @@ uint64_t tc_plugin_voter(const struct tc_plugin *plugin)
     return tc_subscriber_bit(plugin->subscriber);
 }
 
-static void put_delivery(const struct tc_plugin *plugin, struct tocsin_writer *w)
+static void put_delivery(const struct tc_plugin *plugin, struct tc_pack *p)
 {
     struct tc_subscriber_stats all[TC_BUS_SUBSCRIBERS_MAX];
     size_t n = tc_bus_stats(plugin->env->bus, all, TC_BUS_SUBSCRIBERS_MAX);
@@ -70,24 +71,24 @@ static void put_delivery(const struct tc_plugin *plugin, struct tocsin_writer *w
     for (size_t i = 0; i < n && i < TC_BUS_SUBSCRIBERS_MAX; i++) {
         if (strcmp(all[i].name, plugin->host.name) != 0)
             continue;
-        tocsin_put_uint(w, "delivered", all[i].delivered);
-        tocsin_put_uint(w, "dropped", all[i].dropped);
-        tocsin_put_uint(w, "queued", all[i].queued);
+        tc_pack_uint(p, "delivered", all[i].delivered);
+        tc_pack_uint(p, "dropped", all[i].dropped);
+        tc_pack_uint(p, "queued", all[i].queued);
         return;
     }
 }
 
-void tc_plugin_put(const struct tc_plugin *plugin, struct tocsin_writer *w)
+void tc_plugin_put(const struct tc_plugin *plugin, struct tc_pack *p)
 {
-    tocsin_put_str(w, "name", plugin->host.name);
-    tocsin_put_str(w, "version", plugin->calls->version);
-    tocsin_put_str(w, "summary", plugin->calls->summary);
-    tocsin_put_str(w, "state", tc_plugin_state_name(plugin->state));
-    tocsin_put_str(w, "why", tc_plugin_why(plugin));
-    tocsin_put_str(w, "file", plugin->module->path);
-    tocsin_put_str(w, "sha256", plugin->module->sha256);
-    tocsin_begin_map(w, "holds");
-    tc_ledger_put((struct tc_host *)(uintptr_t)&plugin->host, w);
-    tocsin_end(w);
-    put_delivery(plugin, w);
+    tc_pack_str(p, "name", plugin->host.name);
+    tc_pack_str(p, "version", plugin->calls->version);
+    tc_pack_str(p, "summary", plugin->calls->summary);
+    tc_pack_str(p, "state", tc_plugin_state_name(plugin->state));
+    tc_pack_str(p, "why", tc_plugin_why(plugin));
+    tc_pack_str(p, "file", plugin->module->path);
+    tc_pack_str(p, "sha256", plugin->module->sha256);
+    tc_pack_begin_map(p, "holds");
+    tc_ledger_put((struct tc_host *)(uintptr_t)&plugin->host, p);
+    tc_pack_end(p);
+    put_delivery(plugin, p);
 }

@@ -15,6 +15,7 @@
 #include "core/host/plugin.h"
 
 struct tc_config;
+struct tc_pack;
 struct tc_registry;
 
 #define TC_REGISTRY_DIRS_MAX 16
@@ -118,8 +119,8 @@ void tc_registry_count(const struct tc_registry *registry, unsigned *ret_loaded,
 
 /* Puts one map for each plugin into an open array, or the fields of one into an open map.
  */
-void tc_registry_put_all(const struct tc_registry *registry, struct tocsin_writer *w);
+void tc_registry_put_all(const struct tc_registry *registry, struct tc_pack *p);
 int tc_registry_put(const struct tc_registry *registry, const char *name,
-                    struct tocsin_writer *w);
+                    struct tc_pack *p);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/host/registry_priv.h"
+#include "ipc/pack.h"
 
 struct tc_plugin *tc_registry_plugin(const struct tc_registry *registry, const char *name)
 {
@@ -82,36 +83,35 @@ static const char *kind_name(uint32_t kind)
     }
 }
 
-static void put_entry(const struct tc_entry *e, struct tocsin_writer *w)
+static void put_entry(const struct tc_entry *e, struct tc_pack *p)
 {
-    tocsin_put_bool(w, "enabled", e->enabled);
+    tc_pack_bool(p, "enabled", e->enabled);
     if (e->plugin) {
-        tocsin_put_str(w, "kind", kind_name(tc_plugin_module(e->plugin)->plugin->kind));
-        tocsin_put_bool(w, "voter", tc_entry_voter(e) != 0);
-        tc_plugin_put(e->plugin, w);
+        tc_pack_str(p, "kind", kind_name(tc_plugin_module(e->plugin)->plugin->kind));
+        tc_pack_bool(p, "voter", tc_entry_voter(e) != 0);
+        tc_plugin_put(e->plugin, p);
         return;
     }
-    tocsin_put_str(w, "name", e->name);
-    tocsin_put_str(w, "state", failed(e) ? "failed" : "disabled");
-    tocsin_put_str(w, "why", e->why);
+    tc_pack_str(p, "name", e->name);
+    tc_pack_str(p, "state", failed(e) ? "failed" : "disabled");
+    tc_pack_str(p, "why", e->why);
 }
 
-void tc_registry_put_all(const struct tc_registry *registry, struct tocsin_writer *w)
+void tc_registry_put_all(const struct tc_registry *registry, struct tc_pack *p)
 {
     for (const struct tc_entry *e = registry->entries; e; e = e->next) {
-        tocsin_begin_map(w, NULL);
-        put_entry(e, w);
-        tocsin_end(w);
+        tc_pack_begin_map(p, NULL);
+        put_entry(e, p);
+        tc_pack_end(p);
     }
 }
 
-static void put_topics(const char *key, const char *const *topics,
-                       struct tocsin_writer *w)
+static void put_topics(const char *key, const char *const *topics, struct tc_pack *p)
 {
-    tocsin_begin_array(w, key);
+    tc_pack_begin_array(p, key);
     for (; topics && *topics; topics++)
-        tocsin_put_str(w, NULL, *topics);
-    tocsin_end(w);
+        tc_pack_str(p, NULL, *topics);
+    tc_pack_end(p);
 }
 
 static const char *type_name(uint32_t type)
@@ -122,47 +122,47 @@ static const char *type_name(uint32_t type)
     return type < sizeof(names) / sizeof(names[0]) ? names[type] : names[0];
 }
 
-static void put_options(const struct tc_plugin *plugin, struct tocsin_writer *w)
+static void put_options(const struct tc_plugin *plugin, struct tc_pack *p)
 {
     const struct tocsin_plugin *descriptor = tc_plugin_module(plugin)->plugin;
     const char *at = (const char *)descriptor->options;
     const struct tocsin_option *o;
 
-    tocsin_begin_array(w, "options");
+    tc_pack_begin_array(p, "options");
     for (; at; at += descriptor->option_size) {
         o = (const struct tocsin_option *)(const void *)at;
         if (!o->name)
             break;
-        tocsin_begin_map(w, NULL);
-        tocsin_put_str(w, "name", o->name);
-        tocsin_put_str(w, "type", type_name(o->type));
-        tocsin_put_str(w, "choices", o->choices);
-        tocsin_put_str(w, "default", o->fallback);
-        tocsin_put_str(w, "help", o->help);
-        tocsin_put_bool(w, "restart", o->flags & TOCSIN_OPTION_RESTART);
-        tocsin_end(w);
+        tc_pack_begin_map(p, NULL);
+        tc_pack_str(p, "name", o->name);
+        tc_pack_str(p, "type", type_name(o->type));
+        tc_pack_str(p, "choices", o->choices);
+        tc_pack_str(p, "default", o->fallback);
+        tc_pack_str(p, "help", o->help);
+        tc_pack_bool(p, "restart", o->flags & TOCSIN_OPTION_RESTART);
+        tc_pack_end(p);
     }
-    tocsin_end(w);
-    tocsin_begin_map(w, "values");
-    tc_options_put(tc_plugin_options(plugin), w);
-    tocsin_end(w);
+    tc_pack_end(p);
+    tc_pack_begin_map(p, "values");
+    tc_options_put(tc_plugin_options(plugin), p);
+    tc_pack_end(p);
 }
 
 int tc_registry_put(const struct tc_registry *registry, const char *name,
-                    struct tocsin_writer *w)
+                    struct tc_pack *p)
 {
     const struct tc_entry *e = tc_entry_find(registry, name);
     const struct tocsin_plugin *descriptor;
 
     if (!e)
         return -ENOENT;
-    put_entry(e, w);
-    tocsin_put_str(w, "section", e->place);
+    put_entry(e, p);
+    tc_pack_str(p, "section", e->place);
     if (!e->plugin)
         return 0;
     descriptor = tc_plugin_module(e->plugin)->plugin;
-    put_topics("publishes", descriptor->publishes, w);
-    put_topics("subscribes", descriptor->subscribes, w);
-    put_options(e->plugin, w);
+    put_topics("publishes", descriptor->publishes, p);
+    put_topics("subscribes", descriptor->subscribes, p);
+    put_options(e->plugin, p);
     return 0;
 }

@@ -85,7 +85,7 @@ static void on_async(uv_async_t *async)
     while ((job = STAILQ_FIRST(&done)) != NULL) {
         STAILQ_REMOVE_HEAD(&done, next);
         job->answer(job);
-        tocsin_writer_done(&job->result);
+        tc_pack_done(&job->result);
         free(job->params);
         free(job);
     }
@@ -273,7 +273,7 @@ static void answer_query(struct tc_journal_job *job)
     if (job->status)
         job->answered(job->arg, job->status, NULL, 0);
     else
-        job->answered(job->arg, 0, job->result.buf, job->result.len);
+        job->answered(job->arg, 0, job->result.bytes.data, job->result.bytes.size);
 }
 
 int tc_journal_query(struct tc_journal *journal, const char *kind, const void *params,
@@ -292,7 +292,7 @@ int tc_journal_query(struct tc_journal *journal, const char *kind, const void *p
         memcpy(job->params, params, len);
     job->len = len;
     (void)snprintf(job->kind, sizeof(job->kind), "%s", kind);
-    tocsin_writer_init_growing(&job->result);
+    tc_pack_init(&job->result);
     job->run = run_query;
     job->answer = answer_query;
     job->answered = done;

@@ -8,7 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include <tocsin/event.h>
+#include "ipc/pack.h"
+#include "ipc/unpack.h"
 
 #define THREAT_COLUMNS                                                                   \
     "id, name, severity, status, action, path, sha256, rule,"                            \
@@ -77,33 +78,32 @@ static bool is_encoded(const char *column)
            !strcmp(column, "remediated");
 }
 
-static void put_column(struct tocsin_writer *w, const char *key, sqlite3_stmt *row,
-                       int column)
+static void put_column(struct tc_pack *p, const char *key, sqlite3_stmt *row, int column)
 {
     int type = sqlite3_column_type(row, column);
     const void *data;
     size_t n;
 
     if (type == SQLITE_NULL) {
-        tocsin_put_nil(w, key);
+        tc_pack_nil(p, key);
         return;
     }
     if (type == SQLITE_INTEGER) {
-        tocsin_put_int(w, key, sqlite3_column_int64(row, column));
+        tc_pack_int(p, key, sqlite3_column_int64(row, column));
         return;
     }
     data = sqlite3_column_blob(row, column);
     n = (size_t)sqlite3_column_bytes(row, column);
     if (key && is_encoded(key))
-        tocsin_put_encoded(w, key, data, n);
+        tc_pack_encoded(p, key, data, n);
     else
-        tocsin_put_strn(w, key, data ? data : "", n);
+        tc_pack_strn(p, key, data ? data : "", n);
 }
 
-static void put_columns(struct tocsin_writer *w, sqlite3_stmt *row)
+static void put_columns(struct tc_pack *p, sqlite3_stmt *row)
 {
     for (int i = 0; i < sqlite3_column_count(row); i++)
-        put_column(w, sqlite3_column_name(row, i), row, i);
+        put_column(p, sqlite3_column_name(row, i), row, i);
 }
 
 /* Binds a parameter to the string of that name in `params`, as it is stored. */
@@ -120,18 +120,18 @@ static void bind_param(sqlite3_stmt *statement, const char *name, struct tocsin_
         (void)sqlite3_bind_blob64(statement, index, s.ptr, s.len, SQLITE_STATIC);
 }
 
-static int prepare(struct tc_store *store, const char *sql, const void *params,
-                   size_t len, sqlite3_stmt **ret_statement)
+static int prepare(struct tc_store *store, const char *sql, const msgpack_object *params,
+                   sqlite3_stmt **ret_statement)
 {
-    int64_t limit = tocsin_find_int(params, len, "limit", TC_STORE_LIMIT_DEFAULT);
+    int64_t limit = tc_unpack_int(params, "limit", TC_STORE_LIMIT_DEFAULT);
     sqlite3_stmt *statement;
     int rc, index;
 
     rc = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
     if (rc != SQLITE_OK)
         return tc_store_errno(store->db, rc);
-    bind_param(statement, ":id", tocsin_find_str(params, len, "id"));
-    bind_param(statement, ":topic", tocsin_find_str(params, len, "topic"));
+    bind_param(statement, ":id", tc_unpack_str(params, "id"));
+    bind_param(statement, ":topic", tc_unpack_str(params, "topic"));
     index = sqlite3_bind_parameter_index(statement, ":limit");
     if (limit < 0 || limit > TC_STORE_LIMIT_MAX)
         limit = TC_STORE_LIMIT_MAX;
@@ -141,61 +141,61 @@ static int prepare(struct tc_store *store, const char *sql, const void *params,
     return 0;
 }
 
-static int put_list(struct tc_store *store, sqlite3_stmt *rows, struct tocsin_writer *w)
+static int put_list(struct tc_store *store, sqlite3_stmt *rows, struct tc_pack *p)
 {
     bool truncated = false;
     int rc;
 
-    tocsin_begin_array(w, "items");
+    tc_pack_begin_array(p, "items");
     while ((rc = sqlite3_step(rows)) == SQLITE_ROW) {
-        truncated = w->len > TC_STORE_ANSWER_BYTES;
+        truncated = p->bytes.size > TC_STORE_ANSWER_BYTES;
         if (truncated)
             break;
-        tocsin_begin_map(w, NULL);
-        put_columns(w, rows);
-        tocsin_end(w);
+        tc_pack_begin_map(p, NULL);
+        put_columns(p, rows);
+        tc_pack_end(p);
     }
-    tocsin_end(w);
+    tc_pack_end(p);
     if (truncated)
-        tocsin_put_bool(w, "truncated", true);
+        tc_pack_bool(p, "truncated", true);
     return tc_store_errno(store->db, rc);
 }
 
-static int put_one(struct tc_store *store, sqlite3_stmt *row, struct tocsin_writer *w)
+static int put_one(struct tc_store *store, sqlite3_stmt *row, struct tc_pack *p)
 {
     int rc = sqlite3_step(row);
 
     if (rc == SQLITE_DONE)
         return -ENOENT;
     if (rc == SQLITE_ROW)
-        put_columns(w, row);
+        put_columns(p, row);
     return tc_store_errno(store->db, rc);
 }
 
-static void put_row(struct tocsin_writer *w, sqlite3_stmt *row)
+static void put_row(struct tc_pack *p, sqlite3_stmt *row)
 {
     if (sqlite3_column_count(row) == 1) {
-        put_column(w, NULL, row, 0);
+        put_column(p, NULL, row, 0);
         return;
     }
-    tocsin_begin_map(w, NULL);
-    put_columns(w, row);
-    tocsin_end(w);
+    tc_pack_begin_map(p, NULL);
+    put_columns(p, row);
+    tc_pack_end(p);
 }
 
 static int put_beside(struct tc_store *store, const struct question *question,
-                      const void *params, size_t len, struct tocsin_writer *w)
+                      const msgpack_object *params, struct tc_pack *p)
 {
     sqlite3_stmt *rows = NULL;
     int rc, err;
 
-    err = prepare(store, question->list_sql, params, len, &rows);
+    err = prepare(store, question->list_sql, params, &rows);
     if (err)
         return err;
-    tocsin_begin_array(w, question->list);
+    tc_pack_begin_array(p, question->list);
     while ((rc = sqlite3_step(rows)) == SQLITE_ROW)
-        put_row(w, rows);
-    tocsin_end(w);
+        put_row(p, rows);
+    tc_pack_end(p);
     err = tc_store_errno(store->db, rc);
     (void)sqlite3_finalize(rows);
     return err;
@@ -212,41 +212,54 @@ static const struct question *find_events_question(const struct question *all,
     return &events_of_topic;
 }
 
-static const struct question *find_question(const char *kind, const void *params,
-                                            size_t len)
+static const struct question *find_question(const char *kind,
+                                            const msgpack_object *params)
 {
     for (size_t i = 0; i < sizeof(questions) / sizeof(*questions); i++) {
         if (strcmp(questions[i].kind, kind))
             continue;
         if (!strcmp(kind, "events"))
-            return find_events_question(&questions[i],
-                                        tocsin_find_str(params, len, "topic"));
+            return find_events_question(&questions[i], tc_unpack_str(params, "topic"));
         return &questions[i];
     }
     return NULL;
 }
 
-int tc_store_query(struct tc_store *store, const char *kind, const void *params,
-                   size_t len, struct tocsin_writer *w)
+static int answer(struct tc_store *store, const char *kind, const msgpack_object *params,
+                  struct tc_pack *p)
 {
-    const struct question *question = find_question(kind, params, len);
+    const struct question *question = find_question(kind, params);
     sqlite3_stmt *rows = NULL;
     int err;
 
     if (!question)
         return -EOPNOTSUPP;
-    if (question->shape == ONE && !tocsin_find_str(params, len, "id").ptr)
+    if (question->shape == ONE && !tc_unpack_str(params, "id").ptr)
         return -EINVAL;
-    err = prepare(store, question->sql, params, len, &rows);
+    err = prepare(store, question->sql, params, &rows);
     if (err)
         return err;
-    tocsin_begin_map(w, NULL);
-    err = question->shape == ONE ? put_one(store, rows, w) : put_list(store, rows, w);
+    tc_pack_begin_map(p, NULL);
+    err = question->shape == ONE ? put_one(store, rows, p) : put_list(store, rows, p);
     (void)sqlite3_finalize(rows);
     if (!err && question->list)
-        err = put_beside(store, question, params, len, w);
-    tocsin_end(w);
-    return err ? err : w->error;
+        err = put_beside(store, question, params, p);
+    tc_pack_end(p);
+    return err ? err : p->error;
+}
+
+int tc_store_query(struct tc_store *store, const char *kind, const void *params,
+                   size_t len, struct tc_pack *p)
+{
+    msgpack_unpacked unpacked;
+    int err;
+
+    msgpack_unpacked_init(&unpacked);
+    err = len ? tc_unpack(&unpacked, params, len) : 0;
+    if (!err)
+        err = answer(store, kind, &unpacked.data, p);
+    msgpack_unpacked_destroy(&unpacked);
+    return err;
 }
 
 /* Runs one statement about the crashes of a plugin; its first column into ret_value. */

@@ -19,7 +19,7 @@
 #include <sqlite3.h>
 
 struct tocsin_event;
-struct tocsin_writer;
+struct tc_pack;
 
 #define TC_STORE_ANSWER_BYTES                                                            \
     (1024u * 1024u) /* a list that grows beyond it ends early: truncated: true */
@@ -95,11 +95,11 @@ int tc_store_put_loss(struct tc_store *store, uint64_t count);
 int tc_store_prune(struct tc_store *store, unsigned step);
 
 /*
- * Answers as tc_journal_query does, writing one map into `w`. -ENOENT no such id,
+ * Answers as tc_journal_query does, writing one map into `p`. -ENOENT no such id,
  * -EOPNOTSUPP no such kind, -EINVAL `params` is no map or lacks the id.
  */
 int tc_store_query(struct tc_store *store, const char *kind, const void *params,
-                   size_t len, struct tocsin_writer *w);
+                   size_t len, struct tc_pack *p);
 
 int tc_store_add_crash(struct tc_store *store, const char *plugin, uint64_t time_ns);
 int tc_store_count_crashes(struct tc_store *store, const char *plugin, uint64_t since_ns,

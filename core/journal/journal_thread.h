@@ -12,11 +12,11 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include <tocsin/event.h>
 #include <uv.h>
 
 #include "core/journal/journal.h"
 #include "core/journal/journal_writer.h"
+#include "ipc/pack.h"
 
 struct tc_event;
 struct tc_store;
@@ -50,7 +50,7 @@ struct tc_journal_job {
     char kind[16]; /* longer than any that is known */
     void *params;
     size_t len;
-    struct tocsin_writer result;
+    struct tc_pack result;
 
     /* About crashes. */
     const char *plugin;

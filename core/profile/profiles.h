@@ -21,7 +21,7 @@
 #define TC_PROFILES_MAX 64 /* files; one item with an error stands for the rest */
 
 struct tc_profiles;
-struct tocsin_writer;
+struct tc_pack;
 
 /* One file, in name order. Strings are the set's. */
 struct tc_profiles_item {
@@ -84,7 +84,7 @@ void tc_profiles_explain(const struct tc_profiles *profiles, enum tc_profile_gat
 
 /* Writes `items` of profile.list into the open map of w:
  * [{file, name, identifier, error?, warning?, release_ring?, says: {gate: word}}]. */
-void tc_profiles_put(const struct tc_profiles *profiles, struct tocsin_writer *w);
+void tc_profiles_put(const struct tc_profiles *profiles, struct tc_pack *p);
 
 /* How a gate stands, for comparison with what is declared; approval knows. */
 struct tc_profiles_effect {
@@ -102,7 +102,7 @@ struct tc_profiles_effect {
  */
 void tc_profiles_put_check(const struct tc_profiles *profiles,
                            const struct tc_profiles_effect effects[TC_PROFILE_GATES],
-                           const char *effective_ring, struct tocsin_writer *w);
+                           const char *effective_ring, struct tc_pack *p);
 
 struct tc_profiles_watch;
 

@@ -4,45 +4,45 @@
  * not stand as declared.
  */
 #include <string.h>
-#include <tocsin/event.h>
 
 #include "core/base/why.h"
 #include "core/profile/profiles.h"
+#include "ipc/pack.h"
 
-static void put_says(const struct tc_profiles_item *item, struct tocsin_writer *w)
+static void put_says(const struct tc_profiles_item *item, struct tc_pack *p)
 {
     enum tc_profile_says says;
 
-    tocsin_begin_map(w, "says");
+    tc_pack_begin_map(p, "says");
     for (int gate = 0; gate < TC_PROFILE_GATES; gate++) {
         says = tc_profile_conclude(item->states[gate]);
         if (says != TC_PROFILE_NOTHING)
-            tocsin_put_str(w, tc_profile_gate_name((enum tc_profile_gate)gate),
-                           tc_profile_says_name(says));
+            tc_pack_str(p, tc_profile_gate_name((enum tc_profile_gate)gate),
+                        tc_profile_says_name(says));
     }
-    tocsin_end(w);
+    tc_pack_end(p);
 }
 
-void tc_profiles_put(const struct tc_profiles *profiles, struct tocsin_writer *w)
+void tc_profiles_put(const struct tc_profiles *profiles, struct tc_pack *p)
 {
     const struct tc_profiles_item *item;
 
-    tocsin_begin_array(w, "items");
+    tc_pack_begin_array(p, "items");
     for (size_t i = 0; (item = tc_profiles_item(profiles, i)); i++) {
-        tocsin_begin_map(w, NULL);
-        tocsin_put_str(w, "file", item->file);
-        tocsin_put_str(w, "name", item->name);
-        tocsin_put_str(w, "identifier", item->identifier);
+        tc_pack_begin_map(p, NULL);
+        tc_pack_str(p, "file", item->file);
+        tc_pack_str(p, "name", item->name);
+        tc_pack_str(p, "identifier", item->identifier);
         if (item->error)
-            tocsin_put_str(w, "error", item->error);
+            tc_pack_str(p, "error", item->error);
         if (item->warning)
-            tocsin_put_str(w, "warning", item->warning);
+            tc_pack_str(p, "warning", item->warning);
         if (item->ring)
-            tocsin_put_str(w, "release_ring", tc_profile_ring_name(item->ring));
-        put_says(item, w);
-        tocsin_end(w);
+            tc_pack_str(p, "release_ring", tc_profile_ring_name(item->ring));
+        put_says(item, p);
+        tc_pack_end(p);
     }
-    tocsin_end(w);
+    tc_pack_end(p);
 }
 
 /* Whether the gate stands as declared. */
@@ -86,16 +86,16 @@ static void explain(const struct tc_profiles *profiles, enum tc_profile_gate gat
     }
 }
 
-static void put_text(struct tocsin_writer *w, const char *key, const char *text)
+static void put_text(struct tc_pack *p, const char *key, const char *text)
 {
     if (text && *text)
-        tocsin_put_str(w, key, text);
+        tc_pack_str(p, key, text);
     else
-        tocsin_put_nil(w, key);
+        tc_pack_nil(p, key);
 }
 
 static void put_gate(const struct tc_profiles *profiles, enum tc_profile_gate gate,
-                     const struct tc_profiles_effect *effect, struct tocsin_writer *w)
+                     const struct tc_profiles_effect *effect, struct tc_pack *p)
 {
     struct tc_profiles_gate result = tc_profiles_gate(profiles, gate);
     char text[TC_WHY_MAX], effective[64] = "";
@@ -104,41 +104,41 @@ static void put_gate(const struct tc_profiles *profiles, enum tc_profile_gate ga
         snprintf(effective, sizeof(effective), "%.40s%s", effect->state,
                  effect->managed ? " (managed)" : "");
     explain(profiles, gate, effect, text);
-    tocsin_begin_map(w, NULL);
-    tocsin_put_str(w, "gate", tc_profile_gate_name(gate));
-    tocsin_put_str(w, "declared", tc_profile_says_name(result.says));
-    tocsin_put_str(w, "profile", result.by ? result.by->name : NULL);
-    tocsin_put_str(w, "file", result.by ? result.by->file : NULL);
-    put_text(w, "effective", effective);
-    put_text(w, "why", text);
-    tocsin_end(w);
+    tc_pack_begin_map(p, NULL);
+    tc_pack_str(p, "gate", tc_profile_gate_name(gate));
+    tc_pack_str(p, "declared", tc_profile_says_name(result.says));
+    tc_pack_str(p, "profile", result.by ? result.by->name : NULL);
+    tc_pack_str(p, "file", result.by ? result.by->file : NULL);
+    put_text(p, "effective", effective);
+    put_text(p, "why", text);
+    tc_pack_end(p);
 }
 
 static void put_ring(const struct tc_profiles *profiles, const char *effective,
-                     struct tocsin_writer *w)
+                     struct tc_pack *p)
 {
     const struct tc_profiles_item *by;
     const char *declared = tc_profile_ring_name(tc_profiles_ring(profiles, &by));
     bool differs = declared && effective && strcmp(declared, effective) != 0;
 
-    tocsin_begin_map(w, "release_ring");
-    tocsin_put_str(w, "declared", declared);
-    tocsin_put_str(w, "profile", by ? by->name : NULL);
-    tocsin_put_str(w, "effective", effective);
-    tocsin_put_str(w, "why",
-                   differs ? "the ring is read when the agent starts: restart it" : NULL);
-    tocsin_end(w);
+    tc_pack_begin_map(p, "release_ring");
+    tc_pack_str(p, "declared", declared);
+    tc_pack_str(p, "profile", by ? by->name : NULL);
+    tc_pack_str(p, "effective", effective);
+    tc_pack_str(p, "why",
+                differs ? "the ring is read when the agent starts: restart it" : NULL);
+    tc_pack_end(p);
 }
 
 void tc_profiles_put_check(const struct tc_profiles *profiles,
                            const struct tc_profiles_effect effects[TC_PROFILE_GATES],
-                           const char *effective_ring, struct tocsin_writer *w)
+                           const char *effective_ring, struct tc_pack *p)
 {
-    tocsin_begin_array(w, "gates");
+    tc_pack_begin_array(p, "gates");
     for (int gate = 0; gate < TC_PROFILE_GATES; gate++)
         put_gate(profiles, (enum tc_profile_gate)gate, effects ? &effects[gate] : NULL,
-                 w);
-    tocsin_end(w);
-    put_ring(profiles, effective_ring, w);
-    tc_profiles_put(profiles, w);
+                 p);
+    tc_pack_end(p);
+    put_ring(profiles, effective_ring, p);
+    tc_profiles_put(profiles, p);
 }

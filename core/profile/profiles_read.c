@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <tocsin/event.h>
 #include <unistd.h>
 
 #include "core/base/machine.h"
 #include "core/base/why.h"
 #include "core/profile/profiles_priv.h"
+#include "ipc/unpack.h"
 
 #define SUFFIX ".mobileconfig"
 
@@ -171,12 +171,11 @@ int tc_profiles_read(const char *folder, const struct tc_identity *identity,
     return 0;
 }
 
-static int add_sent(struct tc_profiles *profiles, const struct tocsin_value *entry,
+static int add_sent(struct tc_profiles *profiles, const msgpack_object *entry,
                     const struct tc_identity *identity, char why[256])
 {
-    size_t len = (size_t)(entry->end - entry->start);
-    struct tocsin_str name = tocsin_find_str(entry->start, len, "name");
-    struct tocsin_str data = tocsin_find_str(entry->start, len, "data");
+    struct tocsin_str name = tc_unpack_str(entry, "name");
+    struct tocsin_str data = tc_unpack_str(entry, "data");
     char *file;
     int r;
 
@@ -192,27 +191,36 @@ static int add_sent(struct tc_profiles *profiles, const struct tocsin_value *ent
     return r;
 }
 
+static int add_all_sent(struct tc_profiles *profiles, const msgpack_object *params,
+                        const struct tc_identity *identity, char why[256])
+{
+    const msgpack_object *files = tc_unpack_array(params, "files");
+    int r = 0;
+
+    if (!files || !files->via.array.size || files->via.array.size > TC_PROFILES_MAX) {
+        tc_why(why, "files wants 1 to %d profiles", TC_PROFILES_MAX);
+        return -EINVAL;
+    }
+    for (uint32_t i = 0; !r && i < files->via.array.size; i++)
+        r = add_sent(profiles, &files->via.array.ptr[i], identity, why);
+    return r;
+}
+
 int tc_profiles_read_sent(const void *params, size_t len,
                           const struct tc_identity *identity,
                           struct tc_profiles **ret_profiles, char why[256])
 {
-    struct tocsin_value files, entry;
-    struct tc_profiles *profiles;
-    struct tocsin_iter it;
-    int r = 0;
+    struct tc_profiles *profiles = calloc(1, sizeof(*profiles));
+    msgpack_unpacked unpacked;
+    int r = -ENOMEM;
 
-    if (!tocsin_find(params, len, "files", &files) || files.type != TOCSIN_ARRAY ||
-        !files.count || files.count > TC_PROFILES_MAX) {
-        tc_why(why, "files wants 1 to %d profiles", TC_PROFILES_MAX);
-        return -EINVAL;
-    }
-    profiles = calloc(1, sizeof(*profiles));
+    msgpack_unpacked_init(&unpacked);
     tc_why(why, "%s", strerror(ENOMEM));
-    if (!profiles)
-        return -ENOMEM;
-    tocsin_iter_init(&it, &files);
-    while (!r && tocsin_iter_next(&it, NULL, &entry))
-        r = add_sent(profiles, &entry, identity, why);
+    if (profiles)
+        r = tc_unpack(&unpacked, params, len);
+    if (!r)
+        r = add_all_sent(profiles, &unpacked.data, identity, why);
+    msgpack_unpacked_destroy(&unpacked);
     if (r) {
         tc_profiles_free(profiles);
         return r;

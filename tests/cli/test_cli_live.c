@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "ipc/json.h"
+#include "ipc/unpack.h"
 #include "tests/support/cli_run.h"
 #include "tests/support/scripted_agent.h"
 
@@ -192,6 +193,7 @@ static void tap_records_the_frames_as_they_came(void **state)
     struct scripted_agent *agent = scripted_agent_new(tap_answers);
     char line[256], path[128], *text = NULL;
     uint8_t bytes[1024];
+    msgpack_unpacked unpacked;
     const uint8_t *second;
     struct cli_run run;
     ssize_t n;
@@ -212,7 +214,10 @@ static void tap_records_the_frames_as_they_came(void **state)
     assert_true(n > 0);
     second = tocsin_skip(bytes, bytes + n);
     assert_non_null(second);
-    assert_int_equal(tc_json_text(second, (size_t)(bytes + n - second), &text), 0);
+    msgpack_unpacked_init(&unpacked);
+    assert_int_equal(tc_unpack(&unpacked, second, (size_t)(bytes + n - second)), 0);
+    assert_int_equal(tc_json_text(&unpacked.data, &text), 0);
+    msgpack_unpacked_destroy(&unpacked);
     assert_string_equal(text, "[\"verdict\",\"av\",8,{\"decision\":\"allow\"}]");
     free(text);
 }

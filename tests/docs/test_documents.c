@@ -16,6 +16,7 @@
 #include "core/approval/approval.h"
 #include "core/base/health.h"
 #include "core/slot/slot.h"
+#include "ipc/pack.h"
 
 #define TEXT_MAX (1 << 18)
 
@@ -61,20 +62,20 @@ static void health_fields_are_all_explained(void **state)
     struct tc_health_numbers numbers = {.ring = "current", .sensor = "es"};
     struct tc_health *health = tc_health_new();
     struct tocsin_value map = {0}, key = {0}, v;
-    struct tocsin_writer w;
+    struct tc_pack p;
     struct tocsin_iter it;
     unsigned fields = 0;
 
     (void)state;
     assert_non_null(health);
-    tocsin_writer_init_growing(&w);
-    tocsin_begin_map(&w, NULL);
-    tocsin_begin_map(&w, "health");
-    tc_health_put(health, &numbers, &w);
-    tocsin_end(&w);
-    tocsin_end(&w);
-    assert_int_equal(w.error, 0);
-    assert_true(tocsin_find(w.buf, w.len, "health", &map));
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    tc_pack_begin_map(&p, "health");
+    tc_health_put(health, &numbers, &p);
+    tc_pack_end(&p);
+    tc_pack_end(&p);
+    assert_int_equal(p.error, 0);
+    assert_true(tocsin_find(p.bytes.data, p.bytes.size, "health", &map));
     tocsin_iter_init(&it, &map);
     while (tocsin_iter_next(&it, &key, &v)) {
         snprintf(wanted, sizeof(wanted), "`%.*s`", (int)key.len, key.ptr);
@@ -82,7 +83,7 @@ static void health_fields_are_all_explained(void **state)
         fields++;
     }
     assert_true(fields > 20);
-    tocsin_writer_done(&w);
+    tc_pack_done(&p);
     tc_health_free(health);
     free(guide);
 }

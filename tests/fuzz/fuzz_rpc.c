@@ -48,23 +48,23 @@ static void on_wake(void *arg)
 
 /* Answers at once, later, or after the caller has left, as the method's length has it. */
 static void on_call(void *arg, struct tc_rpc_call *call, const char *method,
-                    const void *params, size_t len)
+                    const struct tc_rpc_params *params)
 {
     struct tocsin_event draft = {.size = sizeof(draft), .fd = -1, .topic = "fuzz.call"};
     struct fuzz *fuzz = arg;
 
-    draft.data = params;
-    draft.len = len;
+    draft.data = params->data;
+    draft.len = params->len;
     /* what a method is given is what the bus takes */
     must(tc_bus_publish(fuzz->bus, &draft, "fuzz", NULL, NULL) == 0);
     tc_bus_turn(fuzz->bus, SIZE_MAX);
-    tc_rpc_progress(call, params, len);
+    tc_rpc_progress(call, params->data, params->len);
     if (strlen(method) % 3 == 0 && fuzz->held_count < HELD_MAX)
         fuzz->held[fuzz->held_count++] = call;
     else if (strlen(method) % 3 == 1)
         tc_rpc_fail(call, "failed", "%s", method);
     else
-        tc_rpc_reply(call, params, len);
+        tc_rpc_reply(call, params->data, params->len);
 }
 
 static void on_gone(void *arg, struct tc_rpc_call *call)
@@ -120,12 +120,13 @@ static int receive(struct fuzz *fuzz, int fd)
 
 static void check_reply(const struct fuzz *fuzz)
 {
+    const struct tc_frame_limits limits = {
+        .bytes = REPLY_BYTES_MAX, .values = SIZE_MAX, .depth = 32};
     size_t at = 0, len;
     int r;
 
     for (; at < fuzz->reply_len; at += len) {
-        r = tc_frame_next(fuzz->reply + at, fuzz->reply_len - at, REPLY_BYTES_MAX, 32,
-                          &len);
+        r = tc_frame_next(fuzz->reply + at, fuzz->reply_len - at, &limits, &len);
         /* the last may be cut short: the connection was closed */
         if (r == -EAGAIN)
             return;

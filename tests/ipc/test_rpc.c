@@ -47,6 +47,7 @@ static void send_bytes(int fd, const void *data, size_t len)
 /* Reads until a whole message is there; its length, or 0 when the agent hung up first. */
 static size_t receive_message(int fd, uint8_t *buf, size_t cap)
 {
+    const struct tc_frame_limits limits = {.bytes = cap, .values = cap, .depth = 32};
     size_t len = 0, whole;
     ssize_t n;
 
@@ -56,7 +57,7 @@ static size_t receive_message(int fd, uint8_t *buf, size_t cap)
             return 0;
         assert_int_equal(n, 1);
         len++;
-        if (!tc_frame_next(buf, len, cap, 32, &whole))
+        if (!tc_frame_next(buf, len, &limits, &whole))
             return whole;
         assert_true(len < cap);
     }
@@ -148,10 +149,10 @@ static void rpc_answers_a_call_with_the_params_it_was_given(void **state)
 
     rpc_server_call(client, "echo", params, sizeof(params), &answer);
     assert_int_equal(answer.len, sizeof(params));
-    assert_memory_equal(answer.result, params, sizeof(params));
+    assert_memory_equal(answer.data, params, sizeof(params));
     rpc_server_call(client, "echo", NULL, 0, &answer);
     assert_int_equal(answer.len, 1);
-    assert_int_equal(answer.result[0], 0x80);
+    assert_int_equal(answer.data[0], 0x80);
     tc_client_close(client);
 }
 
@@ -392,7 +393,7 @@ static void rpc_takes_a_message_as_large_as_params_may_be(void **state)
         rpc_server_call(client, "echo", w.buf, w.len, &answer);
         if (n == size) {
             assert_int_equal(answer.len, w.len);
-            assert_memory_equal(answer.result, w.buf, w.len);
+            assert_memory_equal(answer.data, w.buf, w.len);
         } else {
             assert_null(answer.result);
             assert_string_equal(answer.code, "usage");
@@ -407,10 +408,10 @@ static void count_progress(void *arg, const struct tc_message *message)
 {
     struct tocsin_value array, map;
     int64_t *next = arg;
-    const uint8_t *end = message->params + message->len;
+    const uint8_t *end = message->data + message->len;
 
     assert_string_equal(message->method, "progress");
-    assert_non_null(tocsin_read(message->params, end, &array));
+    assert_non_null(tocsin_read(message->data, end, &array));
     assert_int_equal(array.count, 1);
     assert_non_null(tocsin_read((const uint8_t *)array.ptr, end, &map));
     assert_int_equal(map.count, 2);

@@ -62,7 +62,7 @@ static int64_t open_tap(struct tc_client *client, const struct wish *wish,
     rpc_server_call(client, "tap.open", w.buf, w.len, ret_answer);
     if (!ret_answer->result)
         return -1;
-    return tocsin_find_int(ret_answer->result, ret_answer->len, "tap", -1);
+    return tocsin_find_int(ret_answer->data, ret_answer->len, "tap", -1);
 }
 
 static int64_t must_open_tap(struct tc_client *client, const char *topic)
@@ -121,8 +121,8 @@ static struct ids publish_data(struct tc_client *client, const struct burst *bur
     rpc_server_call(client, "publish", w.buf, w.len, &answer);
     assert_non_null(answer.result);
     tocsin_writer_done(&w);
-    ids.first = tocsin_find_int(answer.result, answer.len, "first", -1);
-    ids.last = tocsin_find_int(answer.result, answer.len, "last", -1);
+    ids.first = tocsin_find_int(answer.data, answer.len, "first", -1);
+    ids.last = tocsin_find_int(answer.data, answer.len, "last", -1);
     return ids;
 }
 
@@ -148,7 +148,7 @@ static void read_news(const struct tc_message *message, struct news *ret)
     ret->missed = !strcmp(message->method, "tap.missed");
     if (!ret->missed)
         assert_string_equal(message->method, "tap.event");
-    assert_non_null(tocsin_read(message->params, message->params + message->len, &array));
+    assert_non_null(tocsin_read(message->data, message->data + message->len, &array));
     assert_int_equal(array.count, ret->missed ? 3 : 4);
     tocsin_iter_init(&it, &array);
     while (tocsin_iter_next(&it, NULL, &ret->fields[n]))
@@ -503,7 +503,7 @@ static int64_t stat_of_first_tap(struct tc_client *client, const char *key)
     struct tocsin_iter it, inner;
 
     rpc_server_call(client, "stats", NULL, 0, &answer);
-    assert_true(tocsin_find(answer.result, answer.len, "connections", &list));
+    assert_true(tocsin_find(answer.data, answer.len, "connections", &list));
     tocsin_iter_init(&it, &list);
     while (tocsin_iter_next(&it, NULL, &connection)) {
         size_t len = tocsin_value_size(&connection);

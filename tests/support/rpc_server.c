@@ -18,6 +18,8 @@
 #include <cmocka.h>
 
 #include "ipc/event.h"
+#include "ipc/pack.h"
+#include "ipc/unpack.h"
 
 #define DEADLINE_S 20
 #define TURN_EVENTS 256
@@ -25,117 +27,113 @@
 /* ---- Methods ---- */
 
 static void method_echo(struct rpc_server *server, struct tc_rpc_call *call,
-                        const void *params, size_t len)
+                        const struct tc_rpc_params *params)
 {
     (void)server;
-    tc_rpc_reply(call, params, len);
+    tc_rpc_reply(call, params->data, params->len);
 }
 
 static void method_fail(struct rpc_server *server, struct tc_rpc_call *call,
-                        const void *params, size_t len)
+                        const struct tc_rpc_params *params)
 {
     (void)server;
     (void)params;
-    (void)len;
     tc_rpc_fail(call, "refused", "%s is refused", tc_rpc_call_method(call));
 }
 
 static void method_hold(struct rpc_server *server, struct tc_rpc_call *call,
-                        const void *params, size_t len)
+                        const struct tc_rpc_params *params)
 {
     (void)params;
-    (void)len;
     assert_true(server->held_count < RPC_SERVER_HELD_MAX);
     server->held[server->held_count++] = call;
 }
 
 static void method_release(struct rpc_server *server, struct tc_rpc_call *call,
-                           const void *params, size_t len)
+                           const struct tc_rpc_params *params)
 {
     while (server->held_count)
-        tc_rpc_reply(server->held[--server->held_count], params, len);
-    tc_rpc_reply(call, params, len);
+        tc_rpc_reply(server->held[--server->held_count], params->data, params->len);
+    tc_rpc_reply(call, params->data, params->len);
 }
 
-static void reply_with(struct tc_rpc_call *call, struct tocsin_writer *w)
+static void reply_with(struct tc_rpc_call *call, struct tc_pack *p)
 {
-    assert_int_equal(w->error, 0);
-    tc_rpc_reply(call, w->buf, w->len);
-    tocsin_writer_done(w);
+    assert_int_equal(p->error, 0);
+    tc_rpc_reply_packed(call, p);
 }
 
 static void method_held(struct rpc_server *server, struct tc_rpc_call *call,
-                        const void *params, size_t len)
+                        const struct tc_rpc_params *params)
 {
-    struct tocsin_writer w;
+    struct tc_pack p;
 
     (void)params;
-    (void)len;
-    tocsin_writer_init_growing(&w);
-    tocsin_begin_map(&w, NULL);
-    tocsin_put_uint(&w, "held", server->held_count);
-    tocsin_put_uint(&w, "gone", server->gone);
-    tocsin_put_uint(&w, "pid", (uint64_t)tc_rpc_call_peer(call)->pid);
-    tocsin_put_uint(&w, "uid", tc_rpc_call_peer(call)->uid);
-    tocsin_end(&w);
-    reply_with(call, &w);
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    tc_pack_uint(&p, "held", server->held_count);
+    tc_pack_uint(&p, "gone", server->gone);
+    tc_pack_uint(&p, "pid", (uint64_t)tc_rpc_call_peer(call)->pid);
+    tc_pack_uint(&p, "uid", tc_rpc_call_peer(call)->uid);
+    tc_pack_end(&p);
+    reply_with(call, &p);
 }
 
 static void method_big(struct rpc_server *server, struct tc_rpc_call *call,
-                       const void *params, size_t len)
+                       const struct tc_rpc_params *params)
 {
-    size_t bytes = (size_t)tocsin_find_int(params, len, "bytes", 0);
-    struct tocsin_writer w;
+    size_t bytes = (size_t)tc_unpack_int(params->map, "bytes", 0);
+    struct tc_pack p;
     void *zeros = calloc(1, bytes);
 
     (void)server;
-    tocsin_writer_init_growing(&w);
-    tocsin_begin_map(&w, NULL);
-    tocsin_put_bin(&w, "zeros", zeros, bytes);
-    tocsin_end(&w);
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    tc_pack_bin(&p, "zeros", zeros, bytes);
+    tc_pack_end(&p);
     free(zeros);
-    reply_with(call, &w);
+    reply_with(call, &p);
 }
 
 static void method_progress(struct rpc_server *server, struct tc_rpc_call *call,
-                            const void *params, size_t len)
+                            const struct tc_rpc_params *params)
 {
-    int64_t count = tocsin_find_int(params, len, "count", 1);
-    struct tocsin_writer w;
-    uint8_t map[32];
+    int64_t count = tc_unpack_int(params->map, "count", 1);
+    struct tc_pack p;
 
     (void)server;
     for (int64_t i = 0; i < count; i++) {
-        tocsin_writer_init(&w, map, sizeof(map));
-        tocsin_begin_map(&w, NULL);
-        tocsin_put_int(&w, "step", i);
-        tocsin_end(&w);
-        tc_rpc_progress(call, map, w.len);
+        tc_pack_init(&p);
+        tc_pack_begin_map(&p, NULL);
+        tc_pack_int(&p, "step", i);
+        tc_pack_end(&p);
+        tc_rpc_progress(call, p.bytes.data, p.bytes.size);
+        tc_pack_done(&p);
     }
     tc_rpc_reply(call, NULL, 0);
 }
 
 static void method_publish(struct rpc_server *server, struct tc_rpc_call *call,
-                           const void *params, size_t len)
+                           const struct tc_rpc_params *params)
 {
-    struct tocsin_str topic = tocsin_find_str(params, len, "topic");
-    int64_t count = tocsin_find_int(params, len, "count", 1);
-    int64_t every = tocsin_find_int(params, len, "every", 100);
+    struct tocsin_str topic = tc_unpack_str(params->map, "topic");
+    int64_t count = tc_unpack_int(params->map, "count", 1);
+    int64_t every = tc_unpack_int(params->map, "every", 100);
     struct tocsin_event draft = {.size = sizeof(draft), .fd = -1};
     struct tocsin_value data;
     struct tc_event *event;
-    struct tocsin_writer w;
+    struct tc_pack p;
     uint64_t first = 0, last = 0;
     char name[128];
 
     assert_non_null(topic.ptr);
     snprintf(name, sizeof(name), "%.*s", (int)topic.len, topic.ptr);
-    assert_true(tocsin_find(params, len, "data", &data));
+    assert_true(tocsin_find(params->data, params->len, "data", &data));
     draft.topic = name;
     draft.data = data.start;
     draft.len = tocsin_value_size(&data);
     for (int64_t i = 1; i <= count; i++) {
-        if (tocsin_find_bool(params, len, "descriptor", false))
+        if (tc_unpack_bool(params->map, "descriptor", false))
             draft.fd = dup(uv_backend_fd(&server->loop));
         assert_int_equal(tc_bus_publish(server->bus, &draft, "test", NULL, &event), 0);
         last = event->pub.id;
@@ -144,43 +142,42 @@ static void method_publish(struct rpc_server *server, struct tc_rpc_call *call,
         while (i % every == 0 && tc_bus_turn(server->bus, TURN_EVENTS))
             ;
     }
-    tocsin_writer_init_growing(&w);
-    tocsin_begin_map(&w, NULL);
-    tocsin_put_uint(&w, "first", first);
-    tocsin_put_uint(&w, "last", last);
-    tocsin_end(&w);
-    reply_with(call, &w);
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    tc_pack_uint(&p, "first", first);
+    tc_pack_uint(&p, "last", last);
+    tc_pack_end(&p);
+    reply_with(call, &p);
 }
 
 static void method_stats(struct rpc_server *server, struct tc_rpc_call *call,
-                         const void *params, size_t len)
+                         const struct tc_rpc_params *params)
 {
     struct tc_rpc_counters counters;
-    struct tocsin_writer w;
+    struct tc_pack p;
 
     (void)params;
-    (void)len;
     tc_rpc_counters(server->rpc, &counters);
-    tocsin_writer_init_growing(&w);
-    tocsin_begin_map(&w, NULL);
-    tocsin_put_uint(&w, "accepted", counters.accepted);
-    tocsin_put_uint(&w, "refused_clients", counters.refused_clients);
-    tocsin_put_uint(&w, "malformed", counters.malformed);
-    tocsin_put_uint(&w, "cut_off", counters.cut_off);
-    tocsin_put_uint(&w, "refused_calls", counters.refused_calls);
-    tocsin_put_uint(&w, "refused_taps", counters.refused_taps);
-    tocsin_put_uint(&w, "progress_dropped", counters.progress_dropped);
-    tocsin_begin_array(&w, "connections");
-    tc_rpc_stats(server->rpc, &w);
-    tocsin_end(&w);
-    tocsin_end(&w);
-    reply_with(call, &w);
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    tc_pack_uint(&p, "accepted", counters.accepted);
+    tc_pack_uint(&p, "refused_clients", counters.refused_clients);
+    tc_pack_uint(&p, "malformed", counters.malformed);
+    tc_pack_uint(&p, "cut_off", counters.cut_off);
+    tc_pack_uint(&p, "refused_calls", counters.refused_calls);
+    tc_pack_uint(&p, "refused_taps", counters.refused_taps);
+    tc_pack_uint(&p, "progress_dropped", counters.progress_dropped);
+    tc_pack_begin_array(&p, "connections");
+    tc_rpc_stats(server->rpc, &p);
+    tc_pack_end(&p);
+    tc_pack_end(&p);
+    reply_with(call, &p);
 }
 
 static const struct method {
     const char *name;
-    void (*run)(struct rpc_server *server, struct tc_rpc_call *call, const void *params,
-                size_t len);
+    void (*run)(struct rpc_server *server, struct tc_rpc_call *call,
+                const struct tc_rpc_params *params);
 } methods[] = {
     {"echo", method_echo},         {"fail", method_fail},       {"hold", method_hold},
     {"release", method_release},   {"held", method_held},       {"big", method_big},
@@ -188,11 +185,11 @@ static const struct method {
 };
 
 static void on_call(void *arg, struct tc_rpc_call *call, const char *method,
-                    const void *params, size_t len)
+                    const struct tc_rpc_params *params)
 {
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
         if (!strcmp(methods[i].name, method)) {
-            methods[i].run(arg, call, params, len);
+            methods[i].run(arg, call, params);
             return;
         }
     }
@@ -349,7 +346,7 @@ int64_t rpc_server_ask(struct tc_client *client, const char *method, const char 
 
     rpc_server_call(client, method, NULL, 0, &answer);
     assert_non_null(answer.result);
-    return tocsin_find_int(answer.result, answer.len, path, -1);
+    return tocsin_find_int(answer.data, answer.len, path, -1);
 }
 
 void rpc_server_await(struct tc_client *client, const char *method, const char *path,

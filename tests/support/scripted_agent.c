@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "ipc/json.h"
+#include "ipc/unpack.h"
 
 #define REQUESTS_MAX 64
 #define CLIENTS_MAX 8
@@ -184,13 +185,17 @@ static void remember(struct scripted_agent *agent, const struct tocsin_value *me
                      const struct tocsin_value *params)
 {
     struct tocsin_value map = *params;
+    msgpack_unpacked unpacked;
     struct tocsin_iter it;
     char *text = NULL;
 
     tocsin_iter_init(&it, params);
     if (params->type == TOCSIN_ARRAY)
         must(tocsin_iter_next(&it, NULL, &map));
-    must(!tc_json_text(map.start, tocsin_value_size(&map), &text));
+    msgpack_unpacked_init(&unpacked);
+    must(!tc_unpack(&unpacked, map.start, tocsin_value_size(&map)));
+    must(!tc_json_text(&unpacked.data, &text));
+    msgpack_unpacked_destroy(&unpacked);
     pthread_mutex_lock(&agent->lock);
     must(agent->count < REQUESTS_MAX);
     agent->methods[agent->count] = strndup(method->ptr, method->len);

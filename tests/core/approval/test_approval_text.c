@@ -6,6 +6,7 @@
 #include <tocsin/event.h>
 
 #include "ipc/json.h"
+#include "ipc/pack.h"
 
 static void gates_are_found_by_the_names_they_print(void **state)
 {
@@ -86,18 +87,18 @@ static void issue_of_the_longest_names_is_cut_and_never_overrun(void **state)
 /* The answer of approval.list, as JSON. */
 static void assert_put(struct world *w, const char *want)
 {
-    uint8_t buf[4096];
-    struct tocsin_writer writer;
+    struct tc_pack p;
     char *text;
 
-    tocsin_writer_init(&writer, buf, sizeof(buf));
-    tocsin_begin_map(&writer, NULL);
-    tc_approval_put(w->approval, w->now_ns, &writer);
-    tocsin_end(&writer);
-    assert_int_equal(writer.error, 0);
-    assert_int_equal(tc_json_text(buf, writer.len, &text), 0);
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    tc_approval_put(w->approval, w->now_ns, &p);
+    tc_pack_end(&p);
+    assert_int_equal(p.error, 0);
+    assert_int_equal(tc_json_text(tc_pack_read(&p), &text), 0);
     assert_string_equal(text, want);
     free(text);
+    tc_pack_done(&p);
 }
 
 static void list_tells_every_gate_and_what_helps(void **state)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base/health.h"
+#include "ipc/pack.h"
 
 #define SECOND 1000000000ull
 
@@ -28,22 +29,28 @@ static struct tc_health_numbers held(uint64_t canary_ns)
 
 struct answer {
     uint8_t buf[65536];
-    struct tocsin_writer w;
+    size_t len;
 };
 
 static void put(struct answer *a, const struct tc_health *health,
                 const struct tc_health_numbers *numbers)
 {
-    tocsin_writer_init(&a->w, a->buf, sizeof(a->buf));
-    tocsin_begin_map(&a->w, NULL);
-    tc_health_put(health, numbers, &a->w);
-    tocsin_end(&a->w);
-    assert_int_equal(a->w.error, 0);
+    struct tc_pack p;
+
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    tc_health_put(health, numbers, &p);
+    tc_pack_end(&p);
+    assert_int_equal(p.error, 0);
+    assert_true(p.bytes.size <= sizeof(a->buf));
+    a->len = p.bytes.size;
+    memcpy(a->buf, p.bytes.data, a->len);
+    tc_pack_done(&p);
 }
 
 static void assert_text(const struct answer *a, const char *field, const char *want)
 {
-    struct tocsin_str s = tocsin_find_str(a->buf, a->w.len, field);
+    struct tocsin_str s = tocsin_find_str(a->buf, a->len, field);
 
     if (!tocsin_str_is(s, want))
         fail_msg("%s is %.*s, not %s", field, (int)s.len, s.ptr ? s.ptr : "", want);
@@ -53,7 +60,7 @@ static unsigned issues(const struct answer *a)
 {
     struct tocsin_value v;
 
-    assert_true(tocsin_find(a->buf, a->w.len, "health_issues", &v));
+    assert_true(tocsin_find(a->buf, a->len, "health_issues", &v));
     return v.count;
 }
 
@@ -72,7 +79,7 @@ static void health_without_a_sensor_says_so(void **state)
 
     (void)state;
     put(&a, health, &now);
-    assert_false(tocsin_find_bool(a.buf, a.w.len, "healthy", true));
+    assert_false(tocsin_find_bool(a.buf, a.len, "healthy", true));
     assert_text(&a, "real_time_protection_subsystem", "unavailable");
     assert_int_equal(issues(&a), 1);
     tc_health_free(health);
@@ -88,12 +95,12 @@ static void health_names_a_sensor_only_while_its_canary_is_fresh(void **state)
     (void)state;
     sensor_reports(health);
     put(&a, health, &fresh);
-    assert_true(tocsin_find_bool(a.buf, a.w.len, "healthy", false));
+    assert_true(tocsin_find_bool(a.buf, a.len, "healthy", false));
     assert_text(&a, "real_time_protection_subsystem", "endpoint_security_extension");
     assert_text(&a, "sensor_mechanism", "fanotify");
 
     put(&a, health, &stale);
-    assert_false(tocsin_find_bool(a.buf, a.w.len, "healthy", true));
+    assert_false(tocsin_find_bool(a.buf, a.len, "healthy", true));
     assert_text(&a, "real_time_protection_subsystem", "unavailable");
     assert_text(&a, "sensor_mechanism", "none");
     tc_health_free(health);
@@ -111,10 +118,10 @@ static void health_is_good_with_a_note_and_bad_with_a_derived_issue(void **state
         (struct tc_health_issue){"core.switching", "switching sensor", "wait", true};
     put(&a, health, &numbers);
     assert_int_equal(issues(&a), 1);
-    assert_true(tocsin_find_bool(a.buf, a.w.len, "healthy", false));
+    assert_true(tocsin_find_bool(a.buf, a.len, "healthy", false));
     numbers.issues[0].note = false;
     put(&a, health, &numbers);
-    assert_false(tocsin_find_bool(a.buf, a.w.len, "healthy", true));
+    assert_false(tocsin_find_bool(a.buf, a.len, "healthy", true));
     tc_health_free(health);
 }
 
@@ -127,10 +134,10 @@ static void health_names_the_fields_that_a_profile_has_set(void **state)
 
     (void)state;
     put(&a, health, &numbers);
-    assert_false(tocsin_find(a.buf, a.w.len, "managed", &v));
+    assert_false(tocsin_find(a.buf, a.len, "managed", &v));
     numbers.managed[0] = "release_ring";
     put(&a, health, &numbers);
-    assert_true(tocsin_find(a.buf, a.w.len, "managed", &v));
+    assert_true(tocsin_find(a.buf, a.len, "managed", &v));
     assert_int_equal(v.count, 1);
     tc_health_free(health);
 }
@@ -225,7 +232,7 @@ static void health_prints_every_field_in_the_order_of_the_specification(void **s
 
     (void)state;
     put(&a, health, &now);
-    assert_non_null(tocsin_read(a.buf, a.buf + a.w.len, &map));
+    assert_non_null(tocsin_read(a.buf, a.buf + a.len, &map));
     tocsin_iter_init(&it, &map);
     while (tocsin_iter_next(&it, &key, &value)) {
         struct tocsin_str name = {key.ptr, key.len};
@@ -246,12 +253,12 @@ static void health_tells_of_sigma_rules_where_a_plugin_has_them(void **state)
 
     (void)state;
     put(&a, health, &now);
-    assert_false(tocsin_find(a.buf, a.w.len, "sigma_rules_status", &value));
+    assert_false(tocsin_find(a.buf, a.len, "sigma_rules_status", &value));
     tc_health_report(health, "edr", TOCSIN_REPORT_FACT, "sigma_rules_status", "3 rules",
                      NULL);
     put(&a, health, &now);
     assert_true(
-        tocsin_str_is(tocsin_find_str(a.buf, a.w.len, "sigma_rules_status"), "3 rules"));
+        tocsin_str_is(tocsin_find_str(a.buf, a.len, "sigma_rules_status"), "3 rules"));
     tc_health_free(health);
 }
 
@@ -275,7 +282,7 @@ static void health_names_the_way_to_switch_the_sensor_on_again(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         numbers.real_time_configured = cases[i].configured;
         put(&a, health, &numbers);
-        assert_true(tocsin_find(a.buf, a.w.len, "health_issues", &list));
+        assert_true(tocsin_find(a.buf, a.len, "health_issues", &list));
         tocsin_iter_init(&it, &list);
         assert_true(tocsin_iter_next(&it, NULL, &issue));
         assert_true(tocsin_str_is(

@@ -14,9 +14,10 @@
 
 #include <cmocka.h>
 
-#include "core/conf/config.h"
 #include "core/base/nearest.h"
+#include "core/conf/config.h"
 #include "core/conf/options.h"
+#include "ipc/pack.h"
 
 #define TABLE(entries) ((struct tc_option_table){entries, sizeof((entries)[0])})
 
@@ -254,19 +255,19 @@ static void options_are_the_same_by_value(void **state)
 static void options_put_every_value_by_name(void **state)
 {
     struct tc_options *options = new_options();
-    struct tocsin_writer w;
-    uint8_t buf[512];
+    struct tc_pack p;
 
     (void)state;
-    tocsin_writer_init(&w, buf, sizeof(buf));
-    tocsin_begin_map(&w, NULL);
-    tc_options_put(options, &w);
-    tocsin_end(&w);
-    assert_int_equal(w.error, 0);
-    assert_int_equal(tocsin_find_int(buf, w.len, "wait", -1), 90000);
-    assert_int_equal(tocsin_find_int(buf, w.len, "room", -1), 3072);
-    assert_int_equal(tocsin_find_str(buf, w.len, "text").len, 3);
-    assert_int_equal(tocsin_find_str(buf, w.len, "choice").len, 4);
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    tc_options_put(options, &p);
+    tc_pack_end(&p);
+    assert_int_equal(p.error, 0);
+    assert_int_equal(tocsin_find_int(p.bytes.data, p.bytes.size, "wait", -1), 90000);
+    assert_int_equal(tocsin_find_int(p.bytes.data, p.bytes.size, "room", -1), 3072);
+    assert_int_equal(tocsin_find_str(p.bytes.data, p.bytes.size, "text").len, 3);
+    assert_int_equal(tocsin_find_str(p.bytes.data, p.bytes.size, "choice").len, 4);
+    tc_pack_done(&p);
     tc_options_free(options);
 }
 

@@ -18,9 +18,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/host/loader.h"
 #include "core/conf/options.h"
+#include "core/host/loader.h"
 #include "ipc/bus.h"
+#include "ipc/pack.h"
 
 #define FIXTURE(name) TEST_FIXTURES "/tocsin_" name ".so"
 #define SHORT_MS 50 /* a limit that is meant to be reached */
@@ -578,7 +579,7 @@ static void plugin_that_does_not_vote_is_no_voter(void **state)
 
 static void plugin_that_floods_loses_its_own_events_and_they_are_counted(void **state)
 {
-    struct tocsin_writer w;
+    struct tc_pack p;
     struct tc_harness h;
     int64_t delivered, dropped;
 
@@ -586,18 +587,19 @@ static void plugin_that_floods_loses_its_own_events_and_they_are_counted(void **
     run(&h, FIXTURE("floods"), NULL);
     (void)tc_harness_publish(&h, "test.in", 0, -1, NULL);
     tc_harness_settle(&h);
-    tocsin_writer_init_growing(&w);
-    tocsin_begin_map(&w, NULL);
-    tc_plugin_put(h.plugin, &w);
-    tocsin_end(&w);
-    assert_int_equal(w.error, 0);
-    delivered = tocsin_find_int(w.buf, w.len, "delivered", -1);
-    dropped = tocsin_find_int(w.buf, w.len, "dropped", -1);
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    tc_plugin_put(h.plugin, &p);
+    tc_pack_end(&p);
+    assert_int_equal(p.error, 0);
+    delivered = tocsin_find_int(p.bytes.data, p.bytes.size, "delivered", -1);
+    dropped = tocsin_find_int(p.bytes.data, p.bytes.size, "dropped", -1);
     assert_int_equal(delivered + dropped, 20001);
     assert_true(dropped > 0);
     assert_int_equal(tc_harness_count(&h, "test.flood"), 20000);
-    assert_true(tocsin_str_is(tocsin_find_str(w.buf, w.len, "state"), "running"));
-    tocsin_writer_done(&w);
+    assert_true(
+        tocsin_str_is(tocsin_find_str(p.bytes.data, p.bytes.size, "state"), "running"));
+    tc_pack_done(&p);
     tc_harness_done(&h);
 }
 

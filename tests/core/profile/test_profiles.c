@@ -22,6 +22,7 @@
 
 #include "core/profile/profiles.h"
 #include "ipc/json.h"
+#include "ipc/pack.h"
 #include "tests/support/profile_text.h"
 #include "tests/support/skip.h"
 
@@ -375,16 +376,13 @@ static void profiles_beyond_the_bound_are_refused_by_name(void **state)
 
 /* ---- Telling. ---- */
 
-static void assert_json(const struct tocsin_writer *w, const char *expected)
+static void assert_json(struct tc_pack *p, const char *expected)
 {
+    const msgpack_object *o = tc_pack_read(p);
     char *text = NULL;
-    size_t n = 0;
-    FILE *out = open_memstream(&text, &n);
 
-    assert_non_null(out);
-    assert_int_equal(w->error, 0);
-    assert_int_equal(tc_json_write(out, w->buf, w->len), 0);
-    fclose(out);
+    assert_non_null(o);
+    assert_int_equal(tc_json_text(o, &text), 0);
     assert_string_equal(text, expected);
     free(text);
 }
@@ -392,24 +390,24 @@ static void assert_json(const struct tocsin_writer *w, const char *expected)
 static void list_tells_what_each_says_or_why_it_is_refused(void **state)
 {
     struct fixture *f = *state;
-    struct tocsin_writer w;
+    struct tc_pack p;
 
     put(f, "1.mobileconfig", "broken");
     put(f, "2.mobileconfig",
         PROFILE("Both", EXTENSIONS(CLOSED LISTS_ES) CHANNEL("Beta")));
     read_folder(f);
-    tocsin_writer_init_growing(&w);
-    tocsin_begin_map(&w, NULL);
-    tc_profiles_put(f->profiles, &w);
-    tocsin_end(&w);
-    assert_json(&w,
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    tc_profiles_put(f->profiles, &p);
+    tc_pack_end(&p);
+    assert_json(&p,
                 "{\"items\":[{\"file\":\"1.mobileconfig\",\"name\":\"1.mobileconfig\","
                 "\"identifier\":null,\"error\":\"1.mobileconfig: this is no XML or "
                 "binary property list\",\"says\":{}},{\"file\":\"2.mobileconfig\","
                 "\"name\":\"Both\",\"identifier\":\"test.Both\",\"release_ring\":"
                 "\"beta\",\"says\":{\"es_extension\":\"allows\","
                 "\"network_extension\":\"forbids\"}}]}");
-    tocsin_writer_done(&w);
+    tc_pack_done(&p);
 }
 
 /* The texts that profile.check has of one gate. */
@@ -417,7 +415,7 @@ struct told {
     const char *declared, *effective, *why;
 };
 
-static void assert_told(const struct tocsin_writer *w, enum tc_profile_gate gate,
+static void assert_told(const struct tc_pack *p, enum tc_profile_gate gate,
                         struct told expected)
 {
     struct tocsin_value gates, entry;
@@ -425,8 +423,8 @@ static void assert_told(const struct tocsin_writer *w, enum tc_profile_gate gate
     struct tocsin_str s;
     size_t len;
 
-    assert_int_equal(w->error, 0);
-    assert_true(tocsin_find(w->buf, w->len, "gates", &gates));
+    assert_int_equal(p->error, 0);
+    assert_true(tocsin_find(p->bytes.data, p->bytes.size, "gates", &gates));
     tocsin_iter_init(&it, &gates);
     for (int i = 0; i <= (int)gate; i++)
         assert_true(tocsin_iter_next(&it, NULL, &entry));
@@ -456,7 +454,7 @@ static void check_says_why_a_gate_does_not_stand_as_declared(void **state)
         [TC_PROFILE_KERNEL_EXTENSION] = {.state = NULL},
     };
     struct fixture *f = *state;
-    struct tocsin_writer w;
+    struct tc_pack p;
 
     put(f, "1.mobileconfig",
         PROFILE("A", EXTENSIONS(CLOSED LISTS_ES) KERNEL("") CHANNEL("Beta")
@@ -467,58 +465,60 @@ static void check_says_why_a_gate_does_not_stand_as_declared(void **state)
                                 "<key>FilterSockets</key><true/>")));
     put(f, "2.mobileconfig", allows_disk);
     read_folder(f);
-    tocsin_writer_init_growing(&w);
-    tocsin_begin_map(&w, NULL);
-    tc_profiles_put_check(f->profiles, effects, "current", &w);
-    tocsin_end(&w);
-    assert_told(&w, TC_PROFILE_ES_EXTENSION,
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    tc_profiles_put_check(f->profiles, effects, "current", &p);
+    tc_pack_end(&p);
+    assert_told(&p, TC_PROFILE_ES_EXTENSION,
                 (struct told){"allows", "granted (managed)", NULL});
-    assert_told(&w, TC_PROFILE_NETWORK_EXTENSION,
+    assert_told(&p, TC_PROFILE_NETWORK_EXTENSION,
                 (struct told){"forbids", "granted",
                               "the profiles refuse it: it is about to be withdrawn"});
     assert_told(
-        &w, TC_PROFILE_NETWORK_FILTER,
+        &p, TC_PROFILE_NETWORK_FILTER,
         (struct told){"allows", NULL,
                       "the agent does not ask for it: its plugin is not installed "
                       "or not enabled"});
-    assert_told(&w, TC_PROFILE_FULL_DISK_ACCESS,
+    assert_told(&p, TC_PROFILE_FULL_DISK_ACCESS,
                 (struct told){"allows", "error", "NOT_PERMITTED: no CAP_SYS_ADMIN"});
-    assert_told(&w, TC_PROFILE_KERNEL_EXTENSION, (struct told){"forbids", NULL, NULL});
-    assert_true(tocsin_str_is(tocsin_find_str(w.buf, w.len, "release_ring.why"),
-                              "the ring is read when the agent starts: restart it"));
-    tocsin_writer_done(&w);
+    assert_told(&p, TC_PROFILE_KERNEL_EXTENSION, (struct told){"forbids", NULL, NULL});
+    assert_true(
+        tocsin_str_is(tocsin_find_str(p.bytes.data, p.bytes.size, "release_ring.why"),
+                      "the ring is read when the agent starts: restart it"));
+    tc_pack_done(&p);
 }
 
 static void check_of_sent_profiles_says_what_declares_it(void **state)
 {
     struct fixture *f = *state;
-    struct tocsin_writer sent, w;
+    struct tc_pack sent, p;
 
-    tocsin_writer_init_growing(&sent);
-    tocsin_begin_map(&sent, NULL);
-    tocsin_begin_array(&sent, "files");
-    tocsin_begin_map(&sent, NULL);
-    tocsin_put_str(&sent, "name", "a.mobileconfig");
-    tocsin_put_bin(&sent, "data", lists_es, strlen(lists_es));
-    tocsin_end(&sent);
-    tocsin_begin_map(&sent, NULL);
-    tocsin_put_str(&sent, "name", "b.mobileconfig");
-    tocsin_put_str(&sent, "data", "broken");
-    tocsin_end(&sent);
-    tocsin_end(&sent);
-    tocsin_end(&sent);
-    assert_int_equal(tc_profiles_read_sent(sent.buf, sent.len, &us, &f->profiles, f->why),
+    tc_pack_init(&sent);
+    tc_pack_begin_map(&sent, NULL);
+    tc_pack_begin_array(&sent, "files");
+    tc_pack_begin_map(&sent, NULL);
+    tc_pack_str(&sent, "name", "a.mobileconfig");
+    tc_pack_bin(&sent, "data", lists_es, strlen(lists_es));
+    tc_pack_end(&sent);
+    tc_pack_begin_map(&sent, NULL);
+    tc_pack_str(&sent, "name", "b.mobileconfig");
+    tc_pack_str(&sent, "data", "broken");
+    tc_pack_end(&sent);
+    tc_pack_end(&sent);
+    tc_pack_end(&sent);
+    assert_int_equal(tc_profiles_read_sent(sent.bytes.data, sent.bytes.size, &us,
+                                           &f->profiles, f->why),
                      0);
-    tocsin_writer_init_growing(&w);
-    tocsin_begin_map(&w, NULL);
-    tc_profiles_put_check(f->profiles, NULL, NULL, &w);
-    tocsin_end(&w);
-    assert_told(&w, TC_PROFILE_ES_EXTENSION,
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    tc_profiles_put_check(f->profiles, NULL, NULL, &p);
+    tc_pack_end(&p);
+    assert_told(&p, TC_PROFILE_ES_EXTENSION,
                 (struct told){"allows", NULL, "allowed by \"Lists\" (a.mobileconfig)"});
-    assert_told(&w, TC_PROFILE_NETWORK_FILTER, (struct told){"nothing", NULL, NULL});
+    assert_told(&p, TC_PROFILE_NETWORK_FILTER, (struct told){"nothing", NULL, NULL});
     assert_non_null(tc_profiles_item(f->profiles, 1)->error);
-    tocsin_writer_done(&w);
-    tocsin_writer_done(&sent);
+    tc_pack_done(&p);
+    tc_pack_done(&sent);
 }
 
 static void message_without_profiles_is_refused(void **state)

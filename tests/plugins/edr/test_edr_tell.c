@@ -6,6 +6,7 @@
 #include "test_edr_util.h"
 
 #include "core/journal/journal_store.h"
+#include "ipc/pack.h"
 
 static const char rule_text[] =
     "title: Shell over a socket\n"
@@ -479,7 +480,8 @@ static void journal_makes_a_row_of_it_that_says_who_wrote_the_rule(void **state)
     struct edr *edr = *state;
     const struct tocsin_event *alert, *again;
     struct tc_store *store;
-    struct tocsin_writer w, params;
+    struct tocsin_writer params;
+    struct tc_pack p;
     struct tocsin_event row;
     struct tc_harness *h;
     char why[256];
@@ -500,9 +502,9 @@ static void journal_makes_a_row_of_it_that_says_who_wrote_the_rule(void **state)
     tocsin_begin_map(&params, NULL);
     tocsin_put_str(&params, "id", tc_harness_text(h, alert, "alert.id"));
     tocsin_end(&params);
-    tocsin_writer_init_growing(&w);
-    assert_int_equal(tc_store_query(store, "alert", params.buf, params.len, &w), 0);
-    row = (struct tocsin_event){.data = w.buf, .len = w.len};
+    tc_pack_init(&p);
+    assert_int_equal(tc_store_query(store, "alert", params.buf, params.len, &p), 0);
+    row = (struct tocsin_event){.data = p.bytes.data, .len = p.bytes.size};
     assert_text(&row, "title", "Shell over a socket");
     assert_text(&row, "severity", "informational");
     assert_int_equal(number(&row, "count"), 2);
@@ -515,7 +517,7 @@ static void journal_makes_a_row_of_it_that_says_who_wrote_the_rule(void **state)
     assert_text(&row, "command_line", shell[0].command_line);
     assert_int_equal(number(&row, "user"), 1000);
     assert_int_equal(count_of(&row, "event.process.ancestors"), 4);
-    tocsin_writer_done(&w);
+    tc_pack_done(&p);
     tocsin_writer_done(&params);
     tc_store_close(store);
 }
