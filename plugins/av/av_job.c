@@ -72,9 +72,9 @@ static bool key_of(const struct tocsin_event *event, struct tc_av_key *ret)
 static int excluded(struct tc_av *av, const struct tocsin_event *event)
 {
     char path[PATH_MAX], executable[PATH_MAX];
-    bool has_path = tc_av_text(event, TOCSIN_FIELD_FILE_PATH, path, sizeof(path));
-    bool has_executable = tc_av_text(event, TOCSIN_FIELD_PROCESS_EXECUTABLE, executable,
-                                     sizeof(executable));
+    bool has_path = tc_detector_text(event, TOCSIN_FIELD_FILE_PATH, path, sizeof(path));
+    bool has_executable = tc_detector_text(event, TOCSIN_FIELD_PROCESS_EXECUTABLE,
+                                           executable, sizeof(executable));
 
     return av->host->excluded(av->host, has_path ? path : NULL,
                               has_executable ? executable : NULL);
@@ -252,13 +252,13 @@ static void finish(struct tc_av_job *job)
 
     remember(av, &job->result, current);
     answer(job, &job->result, current);
-    if (job->result.found == TC_AV_INFECTED && !av->stopping) {
+    if (job->result.found == TC_AV_INFECTED && !av->work.stopping) {
         job->own_fd = -1;
         tc_av_threat_found(av, &seen);
     }
     job->again = NULL;
     job_free(job);
-    if (again && !av->stopping)
+    if (again && !av->work.stopping)
         tc_av_job_after(av, again);
     av->host->event_unref(av->host, again);
 }
@@ -275,7 +275,6 @@ static void done(void *arg, int status)
     }
     finish(job);
     next_big(av);
-    tc_av_work_end(av);
 }
 
 static void submit(struct tc_av_job *job)
@@ -290,7 +289,7 @@ static void submit(struct tc_av_job *job)
                                         .max_file_size = av->options.max_file_size,
                                         .timeout_s = av->options.timeout_s};
     job->generation = av->generation;
-    r = tc_av_work(av, run, done, job);
+    r = tc_detector_work_submit(&av->work, run, done, job);
     if (!r) {
         av->big_n += job->big;
         return;
@@ -322,7 +321,7 @@ static bool set_path(struct tc_av_job *job, const struct tocsin_event *event)
 
     if (event->fd >= 0)
         return true;
-    if (!tc_av_text(event, TOCSIN_FIELD_FILE_PATH, path, sizeof(path)))
+    if (!tc_detector_text(event, TOCSIN_FIELD_FILE_PATH, path, sizeof(path)))
         return false;
     job->path = strdup(path);
     return job->path != NULL;
