@@ -69,17 +69,6 @@ static bool key_of(const struct tocsin_event *event, struct tc_av_key *ret)
     return true;
 }
 
-static int excluded(struct tc_av *av, const struct tocsin_event *event)
-{
-    char path[PATH_MAX], executable[PATH_MAX];
-    bool has_path = tc_detector_text(event, TOCSIN_FIELD_FILE_PATH, path, sizeof(path));
-    bool has_executable = tc_detector_text(event, TOCSIN_FIELD_PROCESS_EXECUTABLE,
-                                           executable, sizeof(executable));
-
-    return av->host->excluded(av->host, has_path ? path : NULL,
-                              has_executable ? executable : NULL);
-}
-
 static void hit_reason(const struct tc_av_result *result, char *ret, size_t cap)
 {
     snprintf(ret, cap, "%.60s (rule %.80s)", result->hit.name, result->hit.rule);
@@ -380,7 +369,7 @@ void tc_av_job_question(struct tc_av *av, const struct tocsin_event *event)
     int why;
 
     av->counters.questions++;
-    why = excluded(av, event);
+    why = tc_detector_excluded(av->host, event);
     if (why || !av->rules) {
         av->counters.excluded += why != 0;
         tocsin_vote(av->host, event, true, why == TOCSIN_EXCLUDED_BY_PATH,
@@ -417,7 +406,7 @@ void tc_av_job_after(struct tc_av *av, const struct tocsin_event *event)
 
     if (!av->rules || (keyed && !key.size))
         return;
-    if (excluded(av, event)) {
+    if (tc_detector_excluded(av->host, event)) {
         av->counters.excluded++;
         return;
     }

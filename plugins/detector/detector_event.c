@@ -18,6 +18,17 @@ bool tc_detector_text(const struct tocsin_event *event, const char *field, char 
     return true;
 }
 
+int tc_detector_excluded(const struct tocsin_host *host, const struct tocsin_event *event)
+{
+    char path[PATH_MAX], executable[PATH_MAX];
+    bool has_path = tc_detector_text(event, TOCSIN_FIELD_FILE_PATH, path, sizeof(path));
+    bool has_executable = tc_detector_text(event, TOCSIN_FIELD_PROCESS_EXECUTABLE,
+                                           executable, sizeof(executable));
+
+    return host->excluded(host, has_path ? path : NULL,
+                          has_executable ? executable : NULL);
+}
+
 void tc_detector_refuse(const struct tocsin_host *host,
                         const struct tocsin_event *request, const char *code,
                         const char *format, ...)

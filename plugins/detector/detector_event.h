@@ -13,6 +13,11 @@
 bool tc_detector_text(const struct tocsin_event *event, const char *field, char *ret,
                       size_t cap);
 
+/* Whether the operator has excluded the event's file or process: enum tocsin_exclusion.
+ * Loop thread. */
+int tc_detector_excluded(const struct tocsin_host *host,
+                         const struct tocsin_event *event);
+
 /* Refuses a request with a sentence, printf-style; see tocsin_refuse. Loop thread. */
 void tc_detector_refuse(const struct tocsin_host *host,
                         const struct tocsin_event *request, const char *code,

@@ -20,6 +20,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "detector_event.h"
+
 #define NS_PER_S 1000000000ull
 
 /* What the machine's own programs lie below; root owns them. */
@@ -91,13 +93,7 @@ static bool sees_our_files(pid_t pid, int pidfd)
 static bool take_text(const struct tocsin_event *event, const char *field, char *ret,
                       size_t cap)
 {
-    struct tocsin_str s = tocsin_event_str(event, field);
-
-    if (!s.ptr || !s.len || s.len >= cap || memchr(s.ptr, 0, s.len))
-        return false;
-    memcpy(ret, s.ptr, s.len);
-    ret[s.len] = '\0';
-    return true;
+    return tc_detector_text(event, field, ret, cap) && *ret;
 }
 
 /* The path that was given to execve, from the root. */

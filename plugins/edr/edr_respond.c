@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "edr.h"
@@ -53,20 +52,14 @@ struct tc_edr_responder {
 int tc_edr_respond_configure(struct tc_edr *edr)
 {
     const struct tocsin_host *host = edr->host;
+    struct tc_detector_list entries;
     struct tc_edr_responses *wanted;
-    const char **entries;
-    size_t n = 0;
-    int r;
+    int r = tc_detector_list_read(host, "responses", &entries);
 
-    while (host->option_item(host, "responses", n))
-        n++;
-    entries = calloc(n + 1, sizeof(*entries));
-    if (!entries)
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++)
-        entries[i] = host->option_item(host, "responses", i);
-    r = tc_edr_responses_new(entries, n, &wanted);
-    free(entries);
+    if (r)
+        return r;
+    r = tc_edr_responses_new((const char *const *)entries.items, entries.n, &wanted);
+    tc_detector_list_free(&entries);
     if (r)
         return r;
     if (!edr->responder)
@@ -139,13 +132,12 @@ static void boot_read(void *arg, int status)
 
     if (!status)
         edr->responder->boot_ns = edr->responder->boot_ns_read;
-    tc_edr_work_end(edr);
 }
 
 void tc_edr_respond_start(struct tc_edr *edr)
 {
     /* Without it, all is well until the clock is set. */
-    (void)tc_edr_work(edr, read_boot, boot_read, edr);
+    (void)tc_detector_work_submit(&edr->work, read_boot, boot_read, edr);
 }
 
 /* ---- Telling ---- */
@@ -167,11 +159,7 @@ static void put_text(struct tocsin_writer *w, const char *key, struct tocsin_str
 /* What every event about a response begins with. */
 static void put_common(struct tocsin_writer *w, const struct job *job)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    tocsin_put_uint(w, TOCSIN_FIELD_TIMESTAMP,
-                    (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+    tocsin_put_uint(w, TOCSIN_FIELD_TIMESTAMP, tc_detector_now_ns());
     tocsin_begin_map(w, "alert");
     tocsin_put_str(w, "id", job->alert_id);
     tocsin_put_str(w, "severity", job->severity);
@@ -396,7 +384,7 @@ static void acted(void *arg, int status)
 
     job->acting = false;
     tell_known(job);
-    if (status || edr->stopping)
+    if (status || edr->work.stopping)
         tell_all(job, "failed", "the plugin was stopped");
     if (job->act.actions) {
         r = request(job);
@@ -405,7 +393,6 @@ static void acted(void *arg, int status)
     }
     if (!job->act.actions)
         job_free(job);
-    tc_edr_work_end(edr);
 }
 
 /* What is known beforehand. */
@@ -467,7 +454,7 @@ void tc_edr_respond(struct tc_edr *edr, const char *alert_id,
     if (job->act.actions) {
         job->act.below_n = tc_edr_processes_below(edr->processes, job->act.who,
                                                   job->act.below, TC_EDR_BELOW_MAX);
-        r = tc_edr_work(edr, act, acted, job);
+        r = tc_detector_work_submit(&edr->work, act, acted, job);
         job->acting = !r;
         if (r)
             tell_all(job, "failed", strerror(-r));
