@@ -50,7 +50,7 @@ static void destroy(void *state)
     tc_detector_defs_stop(&edr->defs); /* a start that failed is not stopped */
     tc_edr_tell_stop(edr);
     release(edr);
-    tc_edr_respond_free(edr);
+    tc_edr_respond_free(edr->responder);
     options_done(&edr->options);
     free(edr);
 }
@@ -67,7 +67,7 @@ static int init(const struct tocsin_host *host, void **ret_state)
     tc_detector_defs_init(&edr->defs, &edr->work, &tc_edr_defs_ops, edr);
     r = options_read(host, &edr->options);
     if (!r)
-        r = tc_edr_respond_configure(edr);
+        r = tc_edr_respond_new(&edr->work, &edr->responder);
     if (r)
         destroy(edr);
     else
@@ -83,7 +83,7 @@ static int start(void *state)
     if (!r)
         r = tc_detector_defs_load(&edr->defs, "start", NULL);
     if (!r)
-        tc_edr_respond_start(edr);
+        tc_edr_respond_start(edr->responder);
     return r ? r : TOCSIN_PENDING;
 }
 
@@ -93,7 +93,7 @@ static int stop(void *state)
 
     tc_detector_defs_stop(&edr->defs);
     tc_edr_tell_stop(edr);
-    tc_edr_respond_stop(edr);
+    tc_edr_respond_stop(edr->responder);
     return tc_detector_work_stop(&edr->work);
 }
 
@@ -105,7 +105,7 @@ static int reload(void *state)
 
     if (r)
         return r;
-    r = tc_edr_respond_configure(edr);
+    r = tc_edr_respond_configure(edr->responder);
     if (r) {
         options_done(&options);
         return r;
@@ -125,7 +125,7 @@ static void event(void *state, const struct tocsin_event *event)
         return;
     }
     if (!strcmp(event->topic, TOCSIN_TOPIC_QUARANTINE_DONE)) {
-        tc_edr_respond_answer(edr, event);
+        tc_edr_respond_answer(edr->responder, event);
         return;
     }
     /* Of a fork no rule knows: the child is judged by what it executes, and does. */

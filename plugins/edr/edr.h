@@ -29,6 +29,7 @@
 #include "edr_alerts.h"
 #include "edr_machine.h"
 #include "edr_process.h"
+#include "edr_respond.h"
 #include "sigma/base/sigma.h"
 
 #define TC_EDR_OWN_RULES                                                                 \
@@ -37,8 +38,6 @@
 #define TC_EDR_PROBLEMS_MAX 1000 /* of one load, that are kept; the rest are counted */
 #define TC_EDR_DIGEST_BYTES 17   /* 16 hex digits and their NUL */
 
-struct tc_edr_responder;
-
 struct tc_edr_options {
     struct tc_detector_list rules, placeholders; /* placeholders: "name=value" */
     struct tc_edr_alerts_options alerts;
@@ -46,7 +45,6 @@ struct tc_edr_options {
 
 struct tc_edr_counters {
     uint64_t events, unjudged, records, matches, excluded, told, publish_errors;
-    uint64_t responses, responses_done, responses_repeated; /* told; of which done */
     uint64_t reloads,
         reloads_kept; /* kept: nothing could be loaded, the old rules stay */
 };
@@ -137,25 +135,6 @@ void tc_edr_tell_options(struct tc_edr *edr); /* they have changed */
 /* A match of a rule that runs. */
 void tc_edr_tell_match(struct tc_edr *edr, const struct tocsin_event *event,
                        const struct tc_sigma_match *match);
-
-/* ---- edr_respond.c ---- */
-
-/* Reads the option `responses`. At init and at each reload. -ENOMEM: all is as it was. */
-int tc_edr_respond_configure(struct tc_edr *edr);
-void tc_edr_respond_free(struct tc_edr *edr);
-void tc_edr_respond_start(struct tc_edr *edr);
-void tc_edr_respond_stop(struct tc_edr *edr); /* what is in the pool ends by itself */
-
-/* Tells health which entries cannot come true, now that the rules are known. */
-void tc_edr_respond_check(struct tc_edr *edr);
-
-/* Does what the operator asked for this rule; tells each outcome as alert.response, once
- * for an alert and a process. */
-void tc_edr_respond(struct tc_edr *edr, const char *alert_id,
-                    const struct tc_sigma_rule *rule, const struct tocsin_event *event);
-
-/* quarantine.done */
-void tc_edr_respond_answer(struct tc_edr *edr, const struct tocsin_event *answer);
 
 /* ---- edr_resume.c ---- */
 

@@ -184,7 +184,8 @@ static const char *adopt(void *owner, void *job, const char *reason, int error)
         edr->counters.reloads_kept++;
     else
         swap(edr, reason);
-    tc_edr_respond_check(edr);
+    if (edr->rules)
+        tc_edr_respond_check(edr->responder, edr->rules->set);
     report_force(edr, kept);
     return kept ? "those in force stay; tocsin definitions list says why" : NULL;
 }

@@ -179,6 +179,9 @@ static void stats(struct tc_edr *edr, const struct tocsin_event *request)
 {
     const struct tc_edr_counters *c = &edr->counters;
     const struct tc_edr_rules *rules = edr->rules;
+    struct tc_edr_respond_counters responses;
+
+    tc_edr_respond_counters(edr->responder, &responses);
     const struct tc_detector_counter table[] = {
         {"events", c->events},
         {"unjudged", c->unjudged},
@@ -186,10 +189,10 @@ static void stats(struct tc_edr *edr, const struct tocsin_event *request)
         {"matches", c->matches},
         {"excluded", c->excluded},
         {"told", c->told},
-        {"publish_errors", c->publish_errors},
-        {"responses", c->responses},
-        {"responses_done", c->responses_done},
-        {"responses_repeated", c->responses_repeated},
+        {"publish_errors", c->publish_errors + responses.publish_errors},
+        {"responses", responses.responses},
+        {"responses_done", responses.done},
+        {"responses_repeated", responses.repeated},
         {"reloads", c->reloads},
         {"reloads_kept", c->reloads_kept},
         {"rule_files", rules ? rules->files : 0},

@@ -182,6 +182,6 @@ void tc_edr_tell_match(struct tc_edr *edr, const struct tocsin_event *event,
         memcpy(key, &edr->counters.matches, sizeof(edr->counters.matches));
     if (tc_edr_alerts_match(edr->alerts, key, rule, now_ms(edr), time_of(event), &alert))
         publish(edr, &news);
-    tc_edr_respond(edr, alert.id, rule, event);
+    tc_edr_respond(edr->responder, alert.id, rule, event, edr->processes);
     arm(edr);
 }
