@@ -26,10 +26,10 @@
 #include "detector_defs.h"
 #include "detector_event.h"
 #include "detector_work.h"
-#include "edr_alerts.h"
-#include "edr_machine.h"
-#include "edr_process.h"
-#include "edr_respond.h"
+#include "alerts/edr_alerts.h"
+#include "process/edr_machine.h"
+#include "process/edr_process.h"
+#include "respond/edr_respond.h"
 #include "sigma/base/sigma.h"
 
 #define TC_EDR_OWN_RULES                                                                 \

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "edr.h"
-#include "edr_act.h"
+#include "respond/edr_act.h"
 
 struct resuming {
     struct tc_edr *edr;

@@ -8,7 +8,7 @@
 #include <sys/random.h>
 
 #include "edr.h"
-#include "edr_write.h"
+#include "alerts/edr_write.h"
 
 #define NS_PER_MS 1000000u
 

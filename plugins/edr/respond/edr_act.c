@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "edr_act.h"
+#include "respond/edr_act.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -10,9 +10,9 @@
 #include <limits.h>
 #include <tocsin/plugin.h>
 
-#include "edr_outcome.h"
-#include "edr_process.h"
-#include "edr_responses.h"
+#include "respond/edr_outcome.h"
+#include "process/edr_process.h"
+#include "respond/edr_responses.h"
 
 #define TC_EDR_BELOW_MAX 256 /* descendants that are known beside those in /proc */
 

@@ -8,7 +8,7 @@
 #define TC_EDR_RESPOND_H
 
 #include "detector_work.h"
-#include "edr_process.h"
+#include "process/edr_process.h"
 #include "sigma/base/sigma.h"
 
 struct tc_edr_responder;

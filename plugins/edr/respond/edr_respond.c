@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All on the loop thread, but for act() and read_boot(). */
-#include "edr_respond.h"
+#include "respond/edr_respond.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,8 +8,8 @@
 
 #include "detector_event.h"
 #include "detector_options.h"
-#include "edr_act.h"
-#include "edr_alerts.h"
+#include "respond/edr_act.h"
+#include "alerts/edr_alerts.h"
 #include "sensor_proc.h"
 
 #define RUNNING_MAX 64            /* at once; more fail, and say so */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "edr_outcome.h"
+#include "respond/edr_outcome.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -8,7 +8,7 @@
  * and the file has not changed since it was executed (nobody but root can set a change
  * time, and renaming or linking a file changes it).
  */
-#include "edr_act.h"
+#include "respond/edr_act.h"
 
 #include <errno.h>
 #include <fcntl.h>
