@@ -62,7 +62,6 @@ static void destroy(void *state)
 {
     struct tc_av *av = state;
 
-    tc_detector_defs_stop(&av->defs);
     if (av->started) /* a start that failed is not stopped */
         release(av);
     tc_av_cache_free(av->cache);

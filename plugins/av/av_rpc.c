@@ -404,11 +404,7 @@ static void list(struct tc_av *av, const struct tocsin_event *request)
 
 static void reload(struct tc_av *av, const struct tocsin_event *request)
 {
-    int r = tc_detector_defs_load(&av->defs, "asked to reload", request);
-
-    if (r)
-        tc_detector_refuse(av->host, request, "failed",
-                           "the rules could not be loaded: %s", strerror(-r));
+    tc_detector_defs_reload(&av->defs, request);
 }
 
 static void definitions(struct tc_av *av, const struct tocsin_event *request)

@@ -189,10 +189,11 @@ static void watch_start(struct tc_detector_defs *defs, struct tc_detector_load *
 
 /* ---- On the loop ---- */
 
-static void refuse(const struct tc_detector_load *load, const char *code, const char *why)
+static void refuse(const struct tc_detector_defs *defs,
+                   const struct tocsin_event *request, const char *code, const char *why)
 {
-    if (load->request)
-        tc_detector_refuse(load->defs->work->host, load->request, code,
+    if (request)
+        tc_detector_refuse(defs->work->host, request, code,
                            "the rules could not be loaded: %s", why);
 }
 
@@ -237,24 +238,28 @@ static void load_done(void *arg, int status)
     struct tc_detector_load *load = arg, *next;
     struct tc_detector_defs *defs = load->defs;
     const char *why;
-    int r;
+    int r = 0;
 
     if (status)
         load->error = status;
     defs->running = NULL;
     why = adopt(defs, load);
     if (why)
-        refuse(load, "failed", why);
+        refuse(defs, load->request, "failed", why);
     else
         answer(load);
-    if (load->first && !defs->work->stopping)
-        defs->work->host->complete(defs->work->host, load->error);
+    if (load->first) { /* when it fails, the start has failed, and none is begun */
+        r = load->error;
+        if (!defs->work->stopping)
+            defs->work->host->complete(defs->work->host, r);
+    }
     load_free(load);
     next = defs->next;
     defs->next = NULL;
-    r = next ? begin(next) : 0;
-    if (r) {
-        refuse(next, "failed", strerror(-r));
+    if (next && !r)
+        r = begin(next);
+    if (next && r) {
+        refuse(defs, next->request, "failed", strerror(-r));
         load_free(next);
     }
 }
@@ -291,10 +296,20 @@ int tc_detector_defs_load(struct tc_detector_defs *defs, const char *reason,
     }
     /* One waits behind the one that runs: it will see all that has changed until then. */
     if (defs->next)
-        refuse(defs->next, "refused", "another reload was asked for meanwhile");
+        refuse(defs, defs->next->request, "refused",
+               "another reload was asked for meanwhile");
     load_free(defs->next);
     defs->next = load;
     return 0;
+}
+
+void tc_detector_defs_reload(struct tc_detector_defs *defs,
+                             const struct tocsin_event *request)
+{
+    int r = tc_detector_defs_load(defs, "asked to reload", request);
+
+    if (r)
+        refuse(defs, request, "failed", strerror(-r));
 }
 
 void tc_detector_defs_stop(struct tc_detector_defs *defs)

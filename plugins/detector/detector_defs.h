@@ -3,8 +3,9 @@
  * Owns: when a detector's definitions are loaded: at the start, when somebody asks, and
  * when the folders they come from have changed (a timer runs only after that). One load
  * at a time runs in the pool, and one waits behind it; what was read is put in force
- * whole, on the loop. Each request is answered. Loop thread, but for load. Must not: know
- * what definitions are; the plugin's operations do.
+ * whole, on the loop. Each request is answered; one that waits when the plugin stops, the
+ * agent answers. Loop thread, but for load. Must not: know what definitions are; the
+ * plugin's operations do.
  */
 #ifndef TC_DETECTOR_DEFS_H
 #define TC_DETECTOR_DEFS_H
@@ -71,10 +72,15 @@ void tc_detector_defs_init(struct tc_detector_defs *defs, struct tc_detector_wor
 int tc_detector_defs_load(struct tc_detector_defs *defs, const char *reason,
                           const struct tocsin_event *request);
 
+/* The same, for a request that says "reload": it is answered in any case. */
+void tc_detector_defs_reload(struct tc_detector_defs *defs,
+                             const struct tocsin_event *request);
+
 /* Loads soon, once for all that changes until then. */
 void tc_detector_defs_changed(struct tc_detector_defs *defs);
 
-/* Nothing is begun from here on; a load that runs ends as work does. May be repeated. */
+/* Nothing is begun from here on; a load that runs ends as work does. In the plugin's
+ * stop; a start that failed has nothing to stop. */
 void tc_detector_defs_stop(struct tc_detector_defs *defs);
 
 /* One thing that is wrong with the definitions, as an issue in health. In adopt only:

@@ -47,8 +47,7 @@ static void destroy(void *state)
 {
     struct tc_edr *edr = state;
 
-    tc_detector_defs_stop(&edr->defs); /* a start that failed is not stopped */
-    tc_edr_tell_stop(edr);
+    tc_edr_tell_stop(edr); /* a start that failed is not stopped */
     release(edr);
     tc_edr_respond_free(edr->responder);
     options_done(&edr->options);

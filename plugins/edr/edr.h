@@ -3,30 +3,33 @@
  * Owns: the plugin's state, and which of its files does what with it. All of it belongs
  * to the loop thread; loading runs in the pool, on copies of its own.
  *
- *   edr.c          descriptor, options, lifecycle, which event goes where
- *   edr_load.c     folders of rule files into a set, in the pool
- *   edr_defs.c     the rules in force: what is loaded, swapping, what health says of it
- *   edr_judge.c    an event against the rules: records, evaluation, matches
- *   edr_tell.c     a match as alert.raised: which alert it is one of, and when it is told
- *   edr_respond.c  what is done about a match, where the operator asked for it
- *   edr_resume.c   rpc.edr.resume: what was suspended goes on
- *   edr_rpc.c      requests
+ *   edr.c         descriptor, options, lifecycle, which event goes where
+ *   edr_load.c    folders of rule files into a set, in the pool
+ *   edr_defs.c    the rules in force: what is loaded, swapping, what health says of it
+ *   edr_judge.c   an event against the rules: records, evaluation, matches
+ *   edr_tell.c    a match as alert.raised: which alert it is one of, and when it is told
+ *   edr_resume.c  rpc.edr.resume: what was suspended goes on
+ *   edr_rpc.c     requests
  *
- * Below them, and without it: edr_responses (what is wanted), edr_act and edr_program
- * (doing it), edr_alerts (which matches are one alert), edr_process (who
- * descends from whom), edr_write (the wording of alert.raised; edr_attack, edr_copy and
- * edr_machine serve it); the engine itself is sigma/. What av needs too, plugins/detector
- * has: work in the pool, when rules are loaded.
+ * Below them, and without it:
+ *
+ *   respond/      what the operator asked for (edr_responses), doing it (edr_act,
+ *                 edr_program), and what came of it (edr_respond)
+ *   alerts/       which matches are one alert, and the wording of alert.raised
+ *   process/      who descends from whom; the machine; copying from events
+ *
+ * The engine itself is sigma/. What av needs too, plugins/detector has: work in the pool,
+ * and when rules are loaded.
  */
 #ifndef TC_EDR_H
 #define TC_EDR_H
 
 #include <tocsin/plugin.h>
 
+#include "alerts/edr_alerts.h"
 #include "detector_defs.h"
 #include "detector_event.h"
 #include "detector_work.h"
-#include "alerts/edr_alerts.h"
 #include "process/edr_machine.h"
 #include "process/edr_process.h"
 #include "respond/edr_respond.h"

@@ -129,11 +129,7 @@ static void definitions(struct tc_edr *edr, const struct tocsin_event *request)
 
 static void reload(struct tc_edr *edr, const struct tocsin_event *request)
 {
-    int r = tc_detector_defs_load(&edr->defs, "asked to reload", request);
-
-    if (r)
-        tc_detector_refuse(edr->host, request, "failed",
-                           "the rules could not be loaded: %s", strerror(-r));
+    tc_detector_defs_reload(&edr->defs, request);
 }
 
 static void put_engine(struct tocsin_writer *w, const struct tc_edr *edr)

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <sys/random.h>
 
-#include "edr.h"
 #include "alerts/edr_write.h"
+#include "edr.h"
 
 #define NS_PER_MS 1000000u
 

@@ -10,8 +10,8 @@
 #include <limits.h>
 #include <tocsin/plugin.h>
 
-#include "respond/edr_outcome.h"
 #include "process/edr_process.h"
+#include "respond/edr_outcome.h"
 #include "respond/edr_responses.h"
 
 #define TC_EDR_BELOW_MAX 256 /* descendants that are known beside those in /proc */

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "alerts/edr_alerts.h"
 #include "detector_event.h"
 #include "detector_options.h"
 #include "respond/edr_act.h"
-#include "alerts/edr_alerts.h"
 #include "sensor_proc.h"
 
 #define RUNNING_MAX 64            /* at once; more fail, and say so */
