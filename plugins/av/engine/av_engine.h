@@ -48,8 +48,8 @@ const char *tc_av_engine_version(void);
 /*
  * Loads *.yar and *.yara (source) and *.yarc (compiled) from files and folders, with
  * their sub-folders, in name order. Missing and broken ones are issues, not errors: only
- * -ENOMEM is one. Before a folder is
- * read, `folder` (may be NULL) hears of it. The caller gets one reference.
+ * -ENOMEM is one. `folder` (may be
+ * NULL) is called with each folder before it is read. The caller gets one reference.
  */
 int tc_av_rules_load(const char *const *paths, size_t count,
                      void (*folder)(void *arg, const char *path), void *arg,

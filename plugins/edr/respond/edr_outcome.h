@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: what came of one response to a match, as it is told. Any thread. */
+/* Owns: what came of one response to a match, as it is reported. Any thread. */
 #ifndef TC_EDR_OUTCOME_H
 #define TC_EDR_OUTCOME_H
 

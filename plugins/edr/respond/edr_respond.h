@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: what is done about a match, from the operator's wish to the outcome: each is told
- * once, as alert.response, whatever came of it. Loop thread. Must not: know processes
+ * Owns: what is done about a match, from the operator's wish to the outcome: each is
+ * published once, as alert.response, whatever came of it. Loop thread. Must not: know processes
  * (edr_act.c does) or the vault (av does, who is asked by quarantine.requested).
  */
 #ifndef TC_EDR_RESPOND_H
@@ -14,7 +14,7 @@
 struct tc_edr_responder;
 
 struct tc_edr_respond_counters {
-    uint64_t responses, done, repeated; /* told; of which done; not done again */
+    uint64_t responses, done, repeated; /* published; of which done; not done again */
     uint64_t publish_errors;
 };
 
@@ -36,7 +36,7 @@ void tc_edr_respond_check(struct tc_edr_responder *responder,
                           const struct tc_sigma_set *set);
 
 /*
- * Does what the operator asked for this rule; tells each outcome as alert.response, once
+ * Does what the operator asked for this rule; publishes each outcome as alert.response, once
  * for an alert and a process. `event` has matched; `processes` say who its process is.
  */
 void tc_edr_respond(struct tc_edr_responder *responder, const char *alert_id,
