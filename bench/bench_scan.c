@@ -249,7 +249,7 @@ int main(void)
     make_files(&b);
     snprintf(path, sizeof(path), "%s/rules.yarc", b.dir);
     make_rules(path);
-    if (tc_av_rules_load(&rules, 1, &b.judges.rules) ||
+    if (tc_av_rules_load(&rules, 1, NULL, NULL, &b.judges.rules) ||
         tc_av_lists_load(NULL, NULL, AT_FDCWD, NULL, &b.judges.lists))
         die("cannot load");
     measure(&b);

@@ -13,9 +13,7 @@
 
 static void options_done(struct tc_av_options *options)
 {
-    for (size_t i = 0; i < options->rules_n; i++)
-        free(options->rules[i]);
-    free(options->rules);
+    tc_detector_list_free(&options->rules);
     free(options->allow_list);
     free(options->block_list);
     memset(options, 0, sizeof(*options));
@@ -23,24 +21,12 @@ static void options_done(struct tc_av_options *options)
 
 static int options_read(const struct tocsin_host *host, struct tc_av_options *ret)
 {
-    struct tc_av_options options = {.rules = NULL};
-    const char *item;
-    size_t n = 0;
+    struct tc_av_options options = {.rules = {.items = NULL}};
+    int r = tc_detector_list_read(host, "rules", &options.rules);
 
-    while (host->option_item(host, "rules", n))
-        n++;
-    options.rules = calloc(n + 1, sizeof(*options.rules));
-    for (size_t i = 0; options.rules && i < n; i++) {
-        item = host->option_item(host, "rules", i);
-        options.rules[i] = strdup(item ? item : "");
-        if (!options.rules[i])
-            break;
-        options.rules_n++;
-    }
     options.allow_list = strdup(host->option_text(host, "allow_list"));
     options.block_list = strdup(host->option_text(host, "block_list"));
-    if (!options.rules || options.rules_n < n || !options.allow_list ||
-        !options.block_list) {
+    if (r || !options.allow_list || !options.block_list) {
         options_done(&options);
         return -ENOMEM;
     }
@@ -53,18 +39,11 @@ static int options_read(const struct tocsin_host *host, struct tc_av_options *re
     return 0;
 }
 
-int tc_av_work(struct tc_av *av, tocsin_call_fn run, tocsin_done_fn done, void *arg)
-{
-    int r = av->stopping ? -ECANCELED : av->host->work(av->host, run, done, arg);
-
-    if (!r)
-        av->work_n++;
-    return r;
-}
-
 /* What must outlive the last piece of work: it may use the vault and the lists. */
-static void release(struct tc_av *av)
+static void release(void *owner)
 {
+    struct tc_av *av = owner;
+
     tc_av_rules_unref(av->rules);
     tc_av_lists_unref(av->lists);
     av->rules = NULL;
@@ -72,33 +51,11 @@ static void release(struct tc_av *av)
     tc_av_vault_close(&av->vault);
     if (av->own_dirfd >= 0)
         close(av->own_dirfd);
-    if (av->inotify >= 0)
-        close(av->inotify);
-    av->own_dirfd = av->inotify = -1;
+    av->own_dirfd = -1;
     tc_av_threat_free(av);
     tc_av_cache_reset(av->cache);
     tc_av_engine_stop();
     av->started = false;
-}
-
-void tc_av_work_end(struct tc_av *av)
-{
-    av->work_n--;
-    if (!av->stopping || av->work_n)
-        return;
-    release(av);
-    av->host->complete(av->host, 0);
-}
-
-bool tc_av_text(const struct tocsin_event *event, const char *path, char *ret, size_t cap)
-{
-    struct tocsin_str s = tocsin_event_str(event, path);
-
-    if (!s.ptr || s.len >= cap || memchr(s.ptr, 0, s.len))
-        return false;
-    memcpy(ret, s.ptr, s.len);
-    ret[s.len] = 0;
-    return true;
 }
 
 static void destroy(void *state)
@@ -121,7 +78,9 @@ static int init(const struct tocsin_host *host, void **ret_state)
     if (!av)
         return -ENOMEM;
     av->host = host;
-    av->vault.dirfd = av->own_dirfd = av->inotify = -1;
+    av->work = (struct tc_detector_work){.host = host, .release = release, .owner = av};
+    tc_detector_defs_init(&av->defs, &av->work, &tc_av_defs_ops, av);
+    av->vault.dirfd = av->own_dirfd = -1;
     av->cache = tc_av_cache_new(0);
     r = av->cache ? options_read(host, &av->options) : -ENOMEM;
     if (!r) {
@@ -143,8 +102,7 @@ static int start(void *state)
     if (r)
         return r;
     av->started = true;
-    av->stopping = false;
-    r = tc_av_load(av, "start", NULL);
+    r = tc_detector_defs_load(&av->defs, "start", NULL);
     return r ? r : TOCSIN_PENDING;
 }
 
@@ -152,14 +110,10 @@ static int stop(void *state)
 {
     struct tc_av *av = state;
 
-    av->stopping = true;
-    tc_av_defs_stop(av);
+    tc_detector_defs_stop(&av->defs);
     tc_av_job_stop(av);
     tc_av_scan_stop(av);
-    if (av->work_n)
-        return TOCSIN_PENDING;
-    release(av);
-    return 0;
+    return tc_detector_work_stop(&av->work);
 }
 
 static int reload(void *state)
@@ -180,7 +134,7 @@ static int reload(void *state)
     av->options = options;
     free(av->inline_buf);
     av->inline_buf = buf;
-    return tc_av_load(av, "configuration", NULL);
+    return tc_detector_defs_load(&av->defs, "configuration", NULL);
 }
 
 /* trace tells of files outside of what is protected: those are not for us to act on. */

@@ -4,13 +4,16 @@
  * to the loop thread; what runs in the pool gets copies and references.
  *
  *   av.c          descriptor, options, lifecycle
- *   av_defs.c     the definitions in force: loading, watching, health
+ *   av_defs.c     the definitions in force: what is loaded, what health says of it
  *   av_job.c      one question or one written file: cache, scan, answer
  *   av_threat.c   what was found: one threat an inode, told once, quarantined
  *   av_tell.c     the events about threats
  *   av_scan.c     the scan that an operator asks for
  *   av_request.c  the quarantine that another detector asks for
  *   av_rpc.c      all other requests
+ *
+ * What edr needs too, plugins/detector has: work in the pool, when definitions are
+ * loaded.
  */
 #ifndef TC_AV_H
 #define TC_AV_H
@@ -18,6 +21,9 @@
 #include <tocsin/plugin.h>
 
 #include "base/av_cache.h"
+#include "detector_defs.h"
+#include "detector_event.h"
+#include "detector_work.h"
 #include "engine/av_content.h"
 #include "vault/av_vault.h"
 
@@ -29,16 +35,13 @@
     4096                       /* files to be scanned after the fact; more are counted   \
                                 */
 #define TC_AV_THREATS_MAX 4096 /* remembered, so that none is told twice */
-#define TC_AV_SETTLE_MS 300    /* from the first change of rules to the reload */
 
 struct tc_av_job;
-struct tc_av_load;
 struct tc_av_threat;
 struct tc_av_walk;
 
 struct tc_av_options {
-    char **rules; /* copies, as loading reads them in the pool */
-    size_t rules_n;
+    struct tc_detector_list rules;
     char *allow_list, *block_list;
     uint64_t max_file_size, inline_max;
     unsigned timeout_s;
@@ -53,6 +56,8 @@ struct tc_av_counters {
 
 struct tc_av {
     const struct tocsin_host *host;
+    struct tc_detector_work work;
+    struct tc_detector_defs defs;
     struct tc_av_options options;
     struct tc_av_counters counters;
 
@@ -60,11 +65,6 @@ struct tc_av {
     struct tc_av_lists *lists;
     uint64_t list_edits; /* made in memory, by restore and allow */
     uint32_t generation; /* of both; a verdict of another is not remembered */
-    struct tc_av_load *load, *load_next; /* running, and the one to follow it */
-    unsigned issues_n;                   /* reported under rules_0 and on */
-    int inotify;
-    struct tocsin_watch *watch;
-    struct tocsin_timer *settle;
 
     struct tc_av_cache *cache;
     uint8_t *inline_buf;
@@ -81,29 +81,13 @@ struct tc_av {
     struct tc_av_walk *walks;
     size_t requests_n; /* of other detectors, under way */
 
-    size_t work_n; /* pieces in the pool */
-    bool started, stopping;
+    bool started;
 };
-
-/* ---- av.c ---- */
-
-/*
- * host->work, counted: `done` must end with tc_av_work_end. While stopping it returns
- * -ECANCELED and calls nothing.
- */
-int tc_av_work(struct tc_av *av, tocsin_call_fn run, tocsin_done_fn done, void *arg);
-void tc_av_work_end(struct tc_av *av);
-
-/* A text field as a string; false when it is missing or does not fit. */
-bool tc_av_text(const struct tocsin_event *event, const char *path, char *ret,
-                size_t cap);
 
 /* ---- av_defs.c ---- */
 
-/* Loads rules and lists and puts them in force; `request` (may be NULL) is answered. The
- * first load also opens the vault, and ends the start. */
-int tc_av_load(struct tc_av *av, const char *reason, const struct tocsin_event *request);
-void tc_av_defs_stop(struct tc_av *av);
+/* For av->defs, of rules and lists. The first load also opens the vault. */
+extern const struct tc_detector_defs_ops tc_av_defs_ops;
 
 /* Puts other lists in force; takes over the reference. */
 void tc_av_defs_set_lists(struct tc_av *av, struct tc_av_lists *lists,
@@ -158,7 +142,5 @@ void tc_av_request(struct tc_av *av, const struct tocsin_event *event);
 /* ---- av_rpc.c ---- */
 
 void tc_av_rpc(struct tc_av *av, const struct tocsin_event *request);
-void tc_av_refuse(struct tc_av *av, const struct tocsin_event *request, const char *code,
-                  const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 #endif

@@ -69,17 +69,6 @@ static bool key_of(const struct tocsin_event *event, struct tc_av_key *ret)
     return true;
 }
 
-static int excluded(struct tc_av *av, const struct tocsin_event *event)
-{
-    char path[PATH_MAX], executable[PATH_MAX];
-    bool has_path = tc_av_text(event, TOCSIN_FIELD_FILE_PATH, path, sizeof(path));
-    bool has_executable = tc_av_text(event, TOCSIN_FIELD_PROCESS_EXECUTABLE, executable,
-                                     sizeof(executable));
-
-    return av->host->excluded(av->host, has_path ? path : NULL,
-                              has_executable ? executable : NULL);
-}
-
 static void hit_reason(const struct tc_av_result *result, char *ret, size_t cap)
 {
     snprintf(ret, cap, "%.60s (rule %.80s)", result->hit.name, result->hit.rule);
@@ -252,13 +241,13 @@ static void finish(struct tc_av_job *job)
 
     remember(av, &job->result, current);
     answer(job, &job->result, current);
-    if (job->result.found == TC_AV_INFECTED && !av->stopping) {
+    if (job->result.found == TC_AV_INFECTED && !av->work.stopping) {
         job->own_fd = -1;
         tc_av_threat_found(av, &seen);
     }
     job->again = NULL;
     job_free(job);
-    if (again && !av->stopping)
+    if (again && !av->work.stopping)
         tc_av_job_after(av, again);
     av->host->event_unref(av->host, again);
 }
@@ -275,7 +264,6 @@ static void done(void *arg, int status)
     }
     finish(job);
     next_big(av);
-    tc_av_work_end(av);
 }
 
 static void submit(struct tc_av_job *job)
@@ -290,7 +278,7 @@ static void submit(struct tc_av_job *job)
                                         .max_file_size = av->options.max_file_size,
                                         .timeout_s = av->options.timeout_s};
     job->generation = av->generation;
-    r = tc_av_work(av, run, done, job);
+    r = tc_detector_work_submit(&av->work, run, done, job);
     if (!r) {
         av->big_n += job->big;
         return;
@@ -322,7 +310,7 @@ static bool set_path(struct tc_av_job *job, const struct tocsin_event *event)
 
     if (event->fd >= 0)
         return true;
-    if (!tc_av_text(event, TOCSIN_FIELD_FILE_PATH, path, sizeof(path)))
+    if (!tc_detector_text(event, TOCSIN_FIELD_FILE_PATH, path, sizeof(path)))
         return false;
     job->path = strdup(path);
     return job->path != NULL;
@@ -381,7 +369,7 @@ void tc_av_job_question(struct tc_av *av, const struct tocsin_event *event)
     int why;
 
     av->counters.questions++;
-    why = excluded(av, event);
+    why = tc_detector_excluded(av->host, event);
     if (why || !av->rules) {
         av->counters.excluded += why != 0;
         tocsin_vote(av->host, event, true, why == TOCSIN_EXCLUDED_BY_PATH,
@@ -418,7 +406,7 @@ void tc_av_job_after(struct tc_av *av, const struct tocsin_event *event)
 
     if (!av->rules || (keyed && !key.size))
         return;
-    if (excluded(av, event)) {
+    if (tc_detector_excluded(av->host, event)) {
         av->counters.excluded++;
         return;
     }

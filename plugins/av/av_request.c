@@ -142,7 +142,6 @@ static void done(void *arg, int status)
         fill_hit(request->event, &request->result.hit);
         tc_av_threat_found(av, &seen);
     }
-    tc_av_work_end(av);
 }
 
 static int begin(struct tc_av *av, const struct tocsin_event *event)
@@ -160,7 +159,7 @@ static int begin(struct tc_av *av, const struct tocsin_event *event)
     tc_av_lists_ref(av->lists);
     request->lists = av->lists;
     request->has_hash = hash.ptr && tc_av_hash_read(hash.ptr, hash.len, request->hash);
-    r = tc_av_work(av, run, done, request);
+    r = tc_detector_work_submit(&av->work, run, done, request);
     if (r)
         request_free(request);
     return r;

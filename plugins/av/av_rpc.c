@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "av.h"
@@ -33,18 +32,6 @@ struct call {
     struct tc_av_record *records;
     size_t records_n, records_bad;
 };
-
-void tc_av_refuse(struct tc_av *av, const struct tocsin_event *request, const char *code,
-                  const char *format, ...)
-{
-    char text[PATH_MAX];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    tocsin_refuse(av->host, request, code, text);
-}
 
 static void reply_record(struct call *call, const char *status)
 {
@@ -93,21 +80,21 @@ static void refuse_failed(struct call *call)
     if (call->error == -EEXIST || call->error == -ELOOP)
         code = "refused";
     if (call->error == -ENOENT)
-        tc_av_refuse(call->av, call->request, code, "nothing in quarantine has the id %s",
-                     call->id);
+        tc_detector_refuse(call->av->host, call->request, code,
+                           "nothing in quarantine has the id %s", call->id);
     else
-        tc_av_refuse(call->av, call->request, code, "%s",
-                     call->why[0] ? call->why : strerror(-call->error));
+        tc_detector_refuse(call->av->host, call->request, code, "%s",
+                           call->why[0] ? call->why : strerror(-call->error));
 }
 
 /* Begins a call whose work follows; it is answered here if it cannot. */
 static void submit(struct call *call, tocsin_call_fn run, tocsin_done_fn done)
 {
-    int r = tc_av_work(call->av, run, done, call);
+    int r = tc_detector_work_submit(&call->av->work, run, done, call);
 
     if (!r)
         return;
-    tc_av_refuse(call->av, call->request, "failed", "%s", strerror(-r));
+    tc_detector_refuse(call->av->host, call->request, "failed", "%s", strerror(-r));
     call->av->vault_busy = false;
     call_free(call);
 }
@@ -119,21 +106,23 @@ static struct call *vault_call(struct tc_av *av, const struct tocsin_event *requ
     char id[TC_AV_ID_TEXT];
 
     if (av->vault.dirfd < 0) {
-        tc_av_refuse(av, request, "refused", "the quarantine folder cannot be used");
+        tc_detector_refuse(av->host, request, "refused",
+                           "the quarantine folder cannot be used");
         return NULL;
     }
-    if (!tc_av_text(request, "id", id, sizeof(id)) || !tc_av_id_valid(id, strlen(id))) {
-        tc_av_refuse(av, request, "not_found", "id is not that of a threat");
+    if (!tc_detector_text(request, "id", id, sizeof(id)) ||
+        !tc_av_id_valid(id, strlen(id))) {
+        tc_detector_refuse(av->host, request, "not_found", "id is not that of a threat");
         return NULL;
     }
     if (av->vault_busy) {
-        tc_av_refuse(av, request, "refused",
-                     "another file is being restored or removed: try again");
+        tc_detector_refuse(av->host, request, "refused",
+                           "another file is being restored or removed: try again");
         return NULL;
     }
     call = call_new(av, request);
     if (!call) {
-        tc_av_refuse(av, request, "failed", "out of memory");
+        tc_detector_refuse(av->host, request, "failed", "out of memory");
         return NULL;
     }
     snprintf(call->id, sizeof(call->id), "%s", id);
@@ -174,7 +163,8 @@ static void restore_done(void *arg, int status)
         if (call->error == -ENOENT) /* of the target: the record was found before */
             call->error = -ENOTDIR;
         refuse_failed(call);
-        tc_av_load(av, "restore failed", NULL); /* as on disk: perhaps not allowed */
+        tc_detector_defs_load(&av->defs, "restore failed",
+                              NULL); /* as on disk: perhaps not allowed */
     } else {
         av->counters.restored++;
         tc_av_tell_remediated(av->host, &call->record, "restore", "restored", NULL);
@@ -183,7 +173,6 @@ static void restore_done(void *arg, int status)
     }
     av->vault_busy = false;
     call_free(call);
-    tc_av_work_end(av);
 }
 
 static void restore_found(void *arg, int status)
@@ -206,7 +195,6 @@ static void restore_found(void *arg, int status)
         tc_av_defs_set_lists(av, lists, "a file is being restored");
         submit(call, restore_run, restore_done);
     }
-    tc_av_work_end(av);
 }
 
 static void restore(struct tc_av *av, const struct tocsin_event *request)
@@ -217,10 +205,10 @@ static void restore(struct tc_av *av, const struct tocsin_event *request)
     if (!call)
         return;
     if (tocsin_event_str(request, "to").ptr) {
-        if (tc_av_text(request, "to", to, sizeof(to)) && to[0] == '/')
+        if (tc_detector_text(request, "to", to, sizeof(to)) && to[0] == '/')
             call->to = strdup(to);
         if (!call->to) {
-            tc_av_refuse(av, request, "usage", "to must be an absolute path");
+            tc_detector_refuse(av->host, request, "usage", "to must be an absolute path");
             av->vault_busy = false;
             call_free(call);
             return;
@@ -260,7 +248,6 @@ static void remove_done(void *arg, int status)
     }
     av->vault_busy = false;
     call_free(call);
-    tc_av_work_end(av);
 }
 
 static void remove_item(struct tc_av *av, const struct tocsin_event *request)
@@ -306,7 +293,6 @@ static void allow_done(void *arg, int status)
         reply_record(call, "allowed");
     }
     call_free(call);
-    tc_av_work_end(av);
 }
 
 static void allow(struct tc_av *av, const struct tocsin_event *request)
@@ -318,15 +304,15 @@ static void allow(struct tc_av *av, const struct tocsin_event *request)
         return;
     if (hash.ptr)
         call->hashed = tc_av_hash_read(hash.ptr, hash.len, call->hash);
-    else if (tc_av_text(request, "id", call->id, sizeof(call->id)))
+    else if (tc_detector_text(request, "id", call->id, sizeof(call->id)))
         call->hashed = tc_av_threat_hash(av, call->id, call->hash);
     if (hash.ptr && !call->hashed) {
-        tc_av_refuse(av, request, "usage", "sha256 must be 64 hex digits");
+        tc_detector_refuse(av->host, request, "usage", "sha256 must be 64 hex digits");
         call_free(call);
         return;
     }
     if (!call->hashed && !tc_av_id_valid(call->id, strlen(call->id))) {
-        tc_av_refuse(av, request, "not_found", "id is not that of a threat");
+        tc_detector_refuse(av->host, request, "not_found", "id is not that of a threat");
         call_free(call);
         return;
     }
@@ -379,8 +365,8 @@ static void list_done(void *arg, int status)
 
     if (status || call->error) {
         call->error = status ? status : call->error;
-        tc_av_refuse(av, call->request, "failed", "the quarantine folder: %s",
-                     strerror(-call->error));
+        tc_detector_refuse(av->host, call->request, "failed", "the quarantine folder: %s",
+                           strerror(-call->error));
         goto out;
     }
     if (call->records_n)
@@ -398,7 +384,6 @@ static void list_done(void *arg, int status)
     tocsin_writer_done(&w);
 out:
     call_free(call);
-    tc_av_work_end(av);
 }
 
 static void list(struct tc_av *av, const struct tocsin_event *request)
@@ -406,7 +391,8 @@ static void list(struct tc_av *av, const struct tocsin_event *request)
     struct call *call;
 
     if (av->vault.dirfd < 0) {
-        tc_av_refuse(av, request, "refused", "the quarantine folder cannot be used");
+        tc_detector_refuse(av->host, request, "refused",
+                           "the quarantine folder cannot be used");
         return;
     }
     call = call_new(av, request);
@@ -418,11 +404,7 @@ static void list(struct tc_av *av, const struct tocsin_event *request)
 
 static void reload(struct tc_av *av, const struct tocsin_event *request)
 {
-    int r = tc_av_load(av, "asked to reload", request);
-
-    if (r)
-        tc_av_refuse(av, request, "failed", "the rules could not be loaded: %s",
-                     strerror(-r));
+    tc_detector_defs_reload(&av->defs, request);
 }
 
 static void definitions(struct tc_av *av, const struct tocsin_event *request)
@@ -440,7 +422,7 @@ static void definitions(struct tc_av *av, const struct tocsin_event *request)
     tocsin_put_uint(&w, "files", rules ? tc_av_rules_files(rules) : 0);
     tocsin_put_uint(&w, "rules", rules ? tc_av_rules_count(rules) : 0);
     tocsin_put_uint(&w, "refused", rules ? tc_av_rules_failed(rules) : 0);
-    tocsin_put_bool(&w, "loading", av->load != NULL);
+    tocsin_put_bool(&w, "loading", av->defs.running != NULL);
     tocsin_begin_array(&w, "items");
     for (size_t i = 0; rules && (why = tc_av_rules_issue(rules, i)); i++) {
         tocsin_begin_map(&w, NULL);
@@ -461,10 +443,7 @@ static void stats(struct tc_av *av, const struct tocsin_event *request)
     struct tocsin_writer w;
 
     tc_av_cache_counters(av->cache, &cache);
-    const struct {
-        const char *name;
-        uint64_t value;
-    } table[] = {
+    const struct tc_detector_counter table[] = {
         {"questions", c->questions},
         {"answered_from_cache", c->cached},
         {"joined", c->joined},
@@ -495,8 +474,7 @@ static void stats(struct tc_av *av, const struct tocsin_event *request)
 
     tocsin_writer_init_growing(&w);
     tocsin_begin_map(&w, NULL);
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-        tocsin_put_uint(&w, table[i].name, table[i].value);
+    tc_detector_put_counters(&w, table, sizeof(table) / sizeof(table[0]));
     tocsin_end(&w);
     tocsin_reply(av->host, request, &w);
     tocsin_writer_done(&w);
@@ -526,5 +504,6 @@ void tc_av_rpc(struct tc_av *av, const struct tocsin_event *request)
             return;
         }
     }
-    tc_av_refuse(av, request, "unknown_method", "there is no method av.%s", name);
+    tc_detector_refuse(av->host, request, "unknown_method", "there is no method av.%s",
+                       name);
 }

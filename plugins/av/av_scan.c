@@ -208,10 +208,11 @@ static void finish(struct tc_av_walk *walk)
     struct tocsin_writer w;
 
     if (walk->error) {
-        tc_av_refuse(av, walk->request, walk->error == -ENOENT ? "not_found" : "refused",
-                     "%s: %s", walk->path,
-                     walk->error == -EINVAL ? "neither a file nor a folder to scan"
-                                            : strerror(-walk->error));
+        tc_detector_refuse(av->host, walk->request,
+                           walk->error == -ENOENT ? "not_found" : "refused", "%s: %s",
+                           walk->path,
+                           walk->error == -EINVAL ? "neither a file nor a folder to scan"
+                                                  : strerror(-walk->error));
         walk_free(walk);
         return;
     }
@@ -282,7 +283,6 @@ static void slice_done(void *arg, int status)
 {
     struct slice *slice = arg;
     struct tc_av_walk *walk = slice->walk;
-    struct tc_av *av = walk->av;
     bool ended;
 
     tc_av_rules_unref(slice->judges.rules);
@@ -299,7 +299,6 @@ static void slice_done(void *arg, int status)
             atomic_store(&walk->cancelled, true);
     }
     finish_if_over(walk);
-    tc_av_work_end(av);
 }
 
 static bool slice_start(struct tc_av_walk *walk)
@@ -316,7 +315,7 @@ static bool slice_start(struct tc_av_walk *walk)
                                           .lists = av->lists,
                                           .max_file_size = av->options.max_file_size,
                                           .timeout_s = av->options.timeout_s};
-    if (!tc_av_work(av, slice_run, slice_done, slice)) {
+    if (!tc_detector_work_submit(&av->work, slice_run, slice_done, slice)) {
         walk->slices++;
         return true;
     }
@@ -359,13 +358,13 @@ void tc_av_scan_request(struct tc_av *av, const struct tocsin_event *request)
 
     for (walk = av->walks; walk; walk = walk->next)
         n++;
-    if (!tc_av_text(request, "path", path, sizeof(path)) || path[0] != '/') {
-        tc_av_refuse(av, request, "usage", "path must be an absolute path");
+    if (!tc_detector_text(request, "path", path, sizeof(path)) || path[0] != '/') {
+        tc_detector_refuse(av->host, request, "usage", "path must be an absolute path");
         return;
     }
     if (n >= WALKS_MAX) {
-        tc_av_refuse(av, request, "refused", "%d scans run already; cancel one",
-                     WALKS_MAX);
+        tc_detector_refuse(av->host, request, "refused",
+                           "%d scans run already; cancel one", WALKS_MAX);
         return;
     }
     walk = av->rules ? walk_new(av, request, path) : NULL;
@@ -375,7 +374,7 @@ void tc_av_scan_request(struct tc_av *av, const struct tocsin_event *request)
         return;
     if (walk)
         walk_free(walk);
-    tc_av_refuse(av, request, "failed", "the scan could not be started");
+    tc_detector_refuse(av->host, request, "failed", "the scan could not be started");
 }
 
 void tc_av_scan_cancel(struct tc_av *av, const struct tocsin_event *request)

@@ -2,7 +2,8 @@
 #include "av_tell.h"
 
 #include <stdio.h>
-#include <time.h>
+
+#include "detector_event.h"
 
 #define PROCESS_BYTES_MAX (64 * 1024) /* of the sensor's process map, passed on as is */
 
@@ -60,14 +61,6 @@ static void put_alert_id(struct tocsin_writer *w, const struct tocsin_event *eve
     tocsin_end(w);
 }
 
-static int64_t wall_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return tc_av_ns(now);
-}
-
 /* Publishes what happened at time_ns, which begin_at has written. */
 static void publish_at(const struct tocsin_host *host, const char *topic, int64_t time_ns,
                        struct tocsin_writer *w)
@@ -101,7 +94,7 @@ static void begin_at(struct tocsin_writer *w, int64_t time_ns)
 
 static void begin(struct tocsin_writer *w)
 {
-    begin_at(w, wall_ns());
+    begin_at(w, (int64_t)tc_detector_now_ns());
 }
 
 static void put_detection(struct tocsin_writer *w, const struct tc_av_record *record,
@@ -173,11 +166,11 @@ void tc_av_tell_remediated(const struct tocsin_host *host,
                            const struct tc_av_record *record, const char *action,
                            const char *status, const char *reason)
 {
-    tell_remedy(host, record, action, status, reason, wall_ns());
+    tell_remedy(host, record, action, status, reason, (int64_t)tc_detector_now_ns());
 }
 
 void tc_av_tell_kept(const struct tocsin_host *host, const struct tc_av_record *record)
 {
-    if (wall_ns() - record->time_ns < TC_AV_TELL_AGAIN_NS)
+    if ((int64_t)tc_detector_now_ns() - record->time_ns < TC_AV_TELL_AGAIN_NS)
         tell_remedy(host, record, "quarantine", "quarantined", NULL, record->time_ns);
 }

@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "av.h"
@@ -213,26 +212,22 @@ static void move_end(struct move *move)
 static void move_done(void *arg, int status)
 {
     struct move *move = arg;
-    struct tc_av *av = move->av;
 
     if (status) {
         move->error = status;
         snprintf(move->why, sizeof(move->why), "the agent was stopping");
     }
     move_end(move);
-    tc_av_work_end(av);
 }
 
 static void move_start(struct tc_av_threat *t, struct move *move)
 {
-    struct timespec now;
     int r;
 
-    clock_gettime(CLOCK_REALTIME, &now);
-    move->record.time_ns = tc_av_ns(now);
+    move->record.time_ns = (int64_t)tc_detector_now_ns();
     move->link = t->state == HELD;
     t->state = MOVING;
-    r = tc_av_work(move->av, move_run, move_done, move);
+    r = tc_detector_work_submit(&move->av->work, move_run, move_done, move);
     if (r) { /* else the move belongs to the pool now */
         move->error = r;
         snprintf(move->why, sizeof(move->why), "%s", strerror(-r));
@@ -275,7 +270,7 @@ static struct move *move_new(struct tc_av *av, const struct tc_av_sighting *seen
              result->hit.severity);
     if (!tc_av_fd_path(fd, path, sizeof(path)) ||
         (seen->event &&
-         tc_av_text(seen->event, TOCSIN_FIELD_FILE_PATH, path, sizeof(path))))
+         tc_detector_text(seen->event, TOCSIN_FIELD_FILE_PATH, path, sizeof(path))))
         move->record.path = strdup(path);
     else
         move->record.path = strdup(seen->path ? seen->path : "");

@@ -9,84 +9,21 @@
 
 #define RPC_PREFIX "rpc.edr."
 
-/* ---- Options ---- */
-
-static void list_free(char **list, size_t n)
+static void options_done(struct tc_edr_options *options)
 {
-    for (size_t i = 0; i < n; i++)
-        free(list[i]);
-    free(list);
-}
-
-void tc_edr_options_done(struct tc_edr_options *options)
-{
-    list_free(options->rules, options->rules_n);
-    list_free(options->placeholders, options->placeholders_n);
-    *options = (struct tc_edr_options){.rules = NULL};
-}
-
-static int list_copy(char *const *list, size_t n, char ***ret_list, size_t *ret_n)
-{
-    *ret_n = 0;
-    *ret_list = calloc(n + 1, sizeof(**ret_list));
-    if (!*ret_list)
-        return -ENOMEM;
-    for (; *ret_n < n; ++*ret_n) {
-        (*ret_list)[*ret_n] = strdup(list[*ret_n]);
-        if (!(*ret_list)[*ret_n])
-            return -ENOMEM;
-    }
-    return 0;
-}
-
-int tc_edr_options_copy(const struct tc_edr_options *options,
-                        struct tc_edr_options *ret_copy)
-{
-    struct tc_edr_options copy = {.alerts = options->alerts};
-    int r;
-
-    r = list_copy(options->rules, options->rules_n, &copy.rules, &copy.rules_n);
-    if (!r)
-        r = list_copy(options->placeholders, options->placeholders_n, &copy.placeholders,
-                      &copy.placeholders_n);
-    if (r)
-        tc_edr_options_done(&copy);
-    else
-        *ret_copy = copy;
-    return r;
-}
-
-static int list_read(const struct tocsin_host *host, const char *name, char ***ret_list,
-                     size_t *ret_n)
-{
-    const char *item;
-    size_t n = 0;
-
-    while (host->option_item(host, name, n))
-        n++;
-    *ret_n = 0;
-    *ret_list = calloc(n + 1, sizeof(**ret_list));
-    if (!*ret_list)
-        return -ENOMEM;
-    while (*ret_n < n && (item = host->option_item(host, name, *ret_n)) != NULL) {
-        (*ret_list)[*ret_n] = strdup(item);
-        if (!(*ret_list)[*ret_n])
-            return -ENOMEM;
-        ++*ret_n;
-    }
-    return 0;
+    tc_detector_list_free(&options->rules);
+    tc_detector_list_free(&options->placeholders);
 }
 
 static int options_read(const struct tocsin_host *host, struct tc_edr_options *ret)
 {
-    struct tc_edr_options options = {.rules = NULL};
-    int r = list_read(host, "rules", &options.rules, &options.rules_n);
+    struct tc_edr_options options = {.rules = {.items = NULL}};
+    int r = tc_detector_list_read(host, "rules", &options.rules);
 
     if (!r)
-        r = list_read(host, "placeholders", &options.placeholders,
-                      &options.placeholders_n);
+        r = tc_detector_list_read(host, "placeholders", &options.placeholders);
     if (r) {
-        tc_edr_options_done(&options);
+        options_done(&options);
         return r;
     }
     options.alerts.suppress_ms = (uint64_t)host->option_int(host, "suppress");
@@ -95,33 +32,15 @@ static int options_read(const struct tocsin_host *host, struct tc_edr_options *r
     return 0;
 }
 
-/* ---- Life ---- */
-
-int tc_edr_work(struct tc_edr *edr, tocsin_call_fn run, tocsin_done_fn done, void *arg)
-{
-    int r = edr->stopping ? -ECANCELED : edr->host->work(edr->host, run, done, arg);
-
-    if (!r)
-        edr->work_n++;
-    return r;
-}
-
 /* What start has begun. Rules may be in use in the pool until its last piece is done. */
-static void release(struct tc_edr *edr)
+static void release(void *owner)
 {
+    struct tc_edr *edr = owner;
+
     tc_edr_rules_free(edr->rules);
     tc_edr_reading_free(edr->reading);
     edr->rules = NULL;
     edr->reading = NULL;
-}
-
-void tc_edr_work_end(struct tc_edr *edr)
-{
-    edr->work_n--;
-    if (!edr->stopping || edr->work_n)
-        return;
-    release(edr);
-    edr->host->complete(edr->host, 0);
 }
 
 static void destroy(void *state)
@@ -130,8 +49,8 @@ static void destroy(void *state)
 
     tc_edr_tell_stop(edr); /* a start that failed is not stopped */
     release(edr);
-    tc_edr_respond_free(edr);
-    tc_edr_options_done(&edr->options);
+    tc_edr_respond_free(edr->responder);
+    options_done(&edr->options);
     free(edr);
 }
 
@@ -143,9 +62,11 @@ static int init(const struct tocsin_host *host, void **ret_state)
     if (!edr)
         return -ENOMEM;
     edr->host = host;
+    edr->work = (struct tc_detector_work){.host = host, .release = release, .owner = edr};
+    tc_detector_defs_init(&edr->defs, &edr->work, &tc_edr_defs_ops, edr);
     r = options_read(host, &edr->options);
     if (!r)
-        r = tc_edr_respond_configure(edr);
+        r = tc_edr_respond_new(&edr->work, &edr->responder);
     if (r)
         destroy(edr);
     else
@@ -159,9 +80,9 @@ static int start(void *state)
     int r = tc_edr_tell_start(edr);
 
     if (!r)
-        r = tc_edr_load(edr, "start", NULL);
+        r = tc_detector_defs_load(&edr->defs, "start", NULL);
     if (!r)
-        tc_edr_respond_start(edr);
+        tc_edr_respond_start(edr->responder);
     return r ? r : TOCSIN_PENDING;
 }
 
@@ -169,14 +90,10 @@ static int stop(void *state)
 {
     struct tc_edr *edr = state;
 
-    edr->stopping = true;
-    tc_edr_defs_stop(edr);
+    tc_detector_defs_stop(&edr->defs);
     tc_edr_tell_stop(edr);
-    tc_edr_respond_stop(edr);
-    if (edr->work_n)
-        return TOCSIN_PENDING;
-    release(edr);
-    return 0;
+    tc_edr_respond_stop(edr->responder);
+    return tc_detector_work_stop(&edr->work);
 }
 
 static int reload(void *state)
@@ -187,15 +104,15 @@ static int reload(void *state)
 
     if (r)
         return r;
-    r = tc_edr_respond_configure(edr);
+    r = tc_edr_respond_configure(edr->responder);
     if (r) {
-        tc_edr_options_done(&options);
+        options_done(&options);
         return r;
     }
-    tc_edr_options_done(&edr->options);
+    options_done(&edr->options);
     edr->options = options;
     tc_edr_tell_options(edr);
-    return tc_edr_load(edr, "configuration", NULL);
+    return tc_detector_defs_load(&edr->defs, "configuration", NULL);
 }
 
 static void event(void *state, const struct tocsin_event *event)
@@ -207,11 +124,11 @@ static void event(void *state, const struct tocsin_event *event)
         return;
     }
     if (!strcmp(event->topic, TOCSIN_TOPIC_QUARANTINE_DONE)) {
-        tc_edr_respond_answer(edr, event);
+        tc_edr_respond_answer(edr->responder, event);
         return;
     }
     /* Of a fork no rule knows: the child is judged by what it executes, and does. */
-    if (edr->stopping || !strcmp(event->topic, "process.forked"))
+    if (edr->work.stopping || !strcmp(event->topic, "process.forked"))
         return;
     tc_edr_processes_take(edr->processes, event);
     tc_edr_judge(edr, event);

@@ -3,29 +3,36 @@
  * Owns: the plugin's state, and which of its files does what with it. All of it belongs
  * to the loop thread; loading runs in the pool, on copies of its own.
  *
- *   edr.c          descriptor, options, lifecycle, which event goes where
- *   edr_load.c     folders of rule files into a set, in the pool
- *   edr_defs.c     the rules in force: loading, watching their folders, swapping, health
- *   edr_judge.c    an event against the rules: records, evaluation, matches
- *   edr_tell.c     a match as alert.raised: which alert it is one of, and when it is told
- *   edr_respond.c  what is done about a match, where the operator asked for it
- *   edr_resume.c   rpc.edr.resume: what was suspended goes on
- *   edr_rpc.c      requests
+ *   edr.c         descriptor, options, lifecycle, which event goes where
+ *   edr_load.c    folders of rule files into a set, in the pool
+ *   edr_defs.c    the rules in force: what is loaded, swapping, what health says of it
+ *   edr_judge.c   an event against the rules: records, evaluation, matches
+ *   edr_tell.c    a match as alert.raised: which alert it is one of, and when it is told
+ *   edr_resume.c  rpc.edr.resume: what was suspended goes on
+ *   edr_rpc.c     requests
  *
- * Below them, and without it: edr_responses (what is wanted), edr_act and edr_program
- * (doing it), edr_alerts (which matches are one alert), edr_process (who
- * descends from whom), edr_write (the wording of alert.raised; edr_attack, edr_copy and
- * edr_machine serve it); the engine itself is sigma/.
+ * Below them, and without it:
+ *
+ *   respond/      what the operator asked for (edr_responses), doing it (edr_act,
+ *                 edr_program), and what came of it (edr_respond)
+ *   alerts/       which matches are one alert, and the wording of alert.raised
+ *   process/      who descends from whom; the machine; copying from events
+ *
+ * The engine itself is sigma/. What av needs too, plugins/detector has: work in the pool,
+ * and when rules are loaded.
  */
 #ifndef TC_EDR_H
 #define TC_EDR_H
 
-#include <stdatomic.h>
 #include <tocsin/plugin.h>
 
-#include "edr_alerts.h"
-#include "edr_machine.h"
-#include "edr_process.h"
+#include "alerts/edr_alerts.h"
+#include "detector_defs.h"
+#include "detector_event.h"
+#include "detector_work.h"
+#include "process/edr_machine.h"
+#include "process/edr_process.h"
+#include "respond/edr_respond.h"
 #include "sigma/base/sigma.h"
 
 #define TC_EDR_OWN_RULES                                                                 \
@@ -34,20 +41,13 @@
 #define TC_EDR_PROBLEMS_MAX 1000 /* of one load, that are kept; the rest are counted */
 #define TC_EDR_DIGEST_BYTES 17   /* 16 hex digits and their NUL */
 
-struct tc_edr_load;
-struct tc_edr_responder;
-
 struct tc_edr_options {
-    char **rules; /* copies, as loading reads them in the pool */
-    size_t rules_n;
-    char **placeholders; /* "name=value" */
-    size_t placeholders_n;
+    struct tc_detector_list rules, placeholders; /* placeholders: "name=value" */
     struct tc_edr_alerts_options alerts;
 };
 
 struct tc_edr_counters {
     uint64_t events, unjudged, records, matches, excluded, told, publish_errors;
-    uint64_t responses, responses_done, responses_repeated; /* told; of which done */
     uint64_t reloads,
         reloads_kept; /* kept: nothing could be loaded, the old rules stay */
 };
@@ -83,21 +83,17 @@ struct tc_edr_reading {
     struct tc_edr_problem *problems;
     size_t problems_n, left_out; /* left_out: those that are not kept */
     size_t refused;              /* files and rules that are not in the set */
-    int inotify;                 /* watches the folders; -1: none */
-    int watch_error;             /* why not all of them are; 0: they are */
 };
 
 struct tc_edr {
     const struct tocsin_host *host;
+    struct tc_detector_work work;
+    struct tc_detector_defs defs;
     struct tc_edr_options options;
     struct tc_edr_counters counters;
 
-    struct tc_edr_rules *rules;           /* NULL until the first load is done */
-    struct tc_edr_reading *reading;       /* the latest; NULL until then, too */
-    struct tc_edr_load *load, *load_next; /* running, and the one to follow it */
-    unsigned issues_n;                    /* reported under rules_0 and on */
-    struct tocsin_watch *watch;
-    struct tocsin_timer *settle;
+    struct tc_edr_rules *rules;     /* NULL until the first load is done */
+    struct tc_edr_reading *reading; /* the latest; NULL until then, too */
 
     struct tc_edr_processes *processes;
     struct tc_edr_alerts *alerts;
@@ -105,34 +101,18 @@ struct tc_edr {
     uint64_t due_ms;          /* when it runs out, on host->now_ns's clock */
     struct tc_edr_machine machine;
     struct tc_edr_responder *responder;
-
-    size_t work_n; /* pieces in the pool */
-    bool stopping;
 };
-
-/* ---- edr.c ---- */
-
-int tc_edr_options_copy(const struct tc_edr_options *options,
-                        struct tc_edr_options *ret_copy); /* -ENOMEM */
-void tc_edr_options_done(struct tc_edr_options *options);
-
-/*
- * host->work, counted: `done` must end with tc_edr_work_end. While stopping it returns
- * -ECANCELED and calls nothing.
- */
-int tc_edr_work(struct tc_edr *edr, tocsin_call_fn run, tocsin_done_fn done, void *arg);
-void tc_edr_work_end(struct tc_edr *edr);
 
 /* ---- edr_load.c ---- */
 
 /*
  * Reads the rules of `options` and makes them ready for use. What is wrong with one of
  * them is a problem, and the others are there; when nothing could be made, it is the last
- * problem, and `rules` is NULL. Pool thread; -ECANCELED soon after `cancelled` was set;
- * -ENOMEM.
+ * problem, and `rules` is NULL. `watch` gets the folders. Pool thread; -ECANCELED soon
+ * after `cancelled` was set; -ENOMEM.
  */
-int tc_edr_read(const struct tc_edr_options *options, const atomic_bool *cancelled,
-                struct tc_edr_reading **ret_reading);
+int tc_edr_read(const struct tc_edr_options *options, struct tc_detector_watch *watch,
+                const atomic_bool *cancelled, struct tc_edr_reading **ret_reading);
 void tc_edr_reading_free(struct tc_edr_reading *reading); /* takes NULL */
 void tc_edr_rules_free(struct tc_edr_rules *rules);       /* takes NULL */
 
@@ -142,11 +122,8 @@ enum tc_edr_state tc_edr_rule_state(const struct tc_edr_rules *rules, size_t rul
 
 /* ---- edr_defs.c ---- */
 
-/* Loads the rules and puts them in force; `request` (may be NULL) is answered. The first
- * load ends the start. */
-int tc_edr_load(struct tc_edr *edr, const char *reason,
-                const struct tocsin_event *request);
-void tc_edr_defs_stop(struct tc_edr *edr);
+/* For edr->defs. */
+extern const struct tc_detector_defs_ops tc_edr_defs_ops;
 
 /* ---- edr_judge.c ---- */
 
@@ -162,35 +139,12 @@ void tc_edr_tell_options(struct tc_edr *edr); /* they have changed */
 void tc_edr_tell_match(struct tc_edr *edr, const struct tocsin_event *event,
                        const struct tc_sigma_match *match);
 
-/* ---- edr_respond.c ---- */
-
-/* Reads the option `responses`. At init and at each reload. -ENOMEM: all is as it was. */
-int tc_edr_respond_configure(struct tc_edr *edr);
-void tc_edr_respond_free(struct tc_edr *edr);
-void tc_edr_respond_start(struct tc_edr *edr);
-void tc_edr_respond_stop(struct tc_edr *edr); /* what is in the pool ends by itself */
-
-/* Tells health which entries cannot come true, now that the rules are known. */
-void tc_edr_respond_check(struct tc_edr *edr);
-
-/* Does what the operator asked for this rule; tells each outcome as alert.response, once
- * for an alert and a process. */
-void tc_edr_respond(struct tc_edr *edr, const char *alert_id,
-                    const struct tc_sigma_rule *rule, const struct tocsin_event *event);
-
-/* quarantine.done */
-void tc_edr_respond_answer(struct tc_edr *edr, const struct tocsin_event *answer);
-
 /* ---- edr_resume.c ---- */
 
 void tc_edr_resume(struct tc_edr *edr, const struct tocsin_event *request);
 
 /* ---- edr_rpc.c ---- */
 
-/* Answers with a refusal. */
-void tc_edr_refuse(struct tc_edr *edr, const struct tocsin_event *request,
-                   const char *code, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
 void tc_edr_rpc(struct tc_edr *edr, const struct tocsin_event *request);
 
 #endif

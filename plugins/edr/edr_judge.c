@@ -3,9 +3,6 @@
  * Owns: an event against the rules in force: its records, their evaluation, and whether a
  * match counts. Must not: tell of one.
  */
-#include <limits.h>
-#include <stdio.h>
-
 #include "edr.h"
 #include "sigma/match/record.h"
 
@@ -19,28 +16,10 @@ struct judging {
     int excluded; /* enum tocsin_exclusion; -1: not asked yet */
 };
 
-/* A field as a path; NULL when it is missing or too long for one. */
-static const char *path_of(const struct tocsin_event *event, const char *field,
-                           char ret[PATH_MAX])
-{
-    struct tocsin_str path = tocsin_event_str(event, field);
-
-    if (!path.ptr || path.len >= PATH_MAX || memchr(path.ptr, 0, path.len))
-        return NULL;
-    memcpy(ret, path.ptr, path.len);
-    ret[path.len] = 0;
-    return ret;
-}
-
 static bool is_excluded(struct judging *judging)
 {
-    const struct tocsin_host *host = judging->edr->host;
-    char path[PATH_MAX], executable[PATH_MAX];
-
     if (judging->excluded < 0)
-        judging->excluded = host->excluded(
-            host, path_of(judging->event, TOCSIN_FIELD_FILE_PATH, path),
-            path_of(judging->event, TOCSIN_FIELD_PROCESS_EXECUTABLE, executable));
+        judging->excluded = tc_detector_excluded(judging->edr->host, judging->event);
     return judging->excluded != TOCSIN_NOT_EXCLUDED;
 }
 

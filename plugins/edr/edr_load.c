@@ -1,26 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: folders of rule files into a set of rules, ready for use: which files, their
- * digest, what is wrong with them, and the watches on their folders. Runs in the pool.
+ * digest, what is wrong with them, and that their folders are watched. Runs in the pool.
  * Must not: touch the plugin's state, log, or know what rules mean.
  */
 #include <errno.h>
-#include <limits.h>
 #include <openssl/evp.h>
 #include <stdio.h>
-#include <sys/inotify.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "edr.h"
 #include "sigma/match/record.h"
 
-#define WATCH_MASK                                                                       \
-    (IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |              \
-     IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
-
 struct walk {
     const struct tc_edr_options *options;
+    struct tc_detector_watch *watch;
     const atomic_bool *cancelled;
     struct tc_edr_reading *reading;
     struct tc_sigma_loader *loader;
@@ -92,55 +85,21 @@ static int take_file(void *arg, const struct tc_sigma_file *file)
 
 /* ---- Folders ---- */
 
-/* Watches a folder or, while it is missing, the nearest one above it. */
-static void watch_folder(struct tc_edr_reading *reading, const char *folder)
-{
-    char path[PATH_MAX], *slash;
-
-    if (reading->inotify < 0)
-        return;
-    snprintf(path, sizeof(path), "%s", folder);
-    while (inotify_add_watch(reading->inotify, path, WATCH_MASK) < 0) {
-        slash = strrchr(path, '/');
-        if ((errno != ENOENT && errno != ENOTDIR) || !slash || !path[1]) {
-            reading->watch_error = -errno;
-            return;
-        }
-        slash[slash == path] = 0;
-    }
-}
-
-/* Before it is read: what changes from then on is seen. */
+/* Before it is read. */
 static int take_folder(void *arg, const char *path)
 {
     const struct walk *walk = arg;
 
-    watch_folder(walk->reading, path);
+    tc_detector_watch_folder(walk->watch, path);
     return 0;
-}
-
-static void watch_beside(struct tc_edr_reading *reading, const char *file)
-{
-    char path[PATH_MAX], *slash;
-
-    snprintf(path, sizeof(path), "%s", file);
-    slash = strrchr(path, '/');
-    if (!slash)
-        return;
-    slash[slash == path] = 0;
-    watch_folder(reading, path);
 }
 
 /* An entry of the option `rules`: a folder, or a file of any name. */
 static int add_path(struct walk *walk, const char *path)
 {
-    struct stat st;
     int error;
 
-    if (stat(path, &st) < 0)
-        watch_folder(walk->reading, path);
-    else if (!S_ISDIR(st.st_mode))
-        watch_beside(walk->reading, path);
+    tc_detector_watch_entry(walk->watch, path);
     error = tc_sigma_loader_add(walk->loader, path);
     if (!error || error == -ENOMEM || error == -ECANCELED)
         return error;
@@ -158,8 +117,8 @@ static const char *placeholder(void *arg, const char *name, size_t i)
     const struct walk *walk = arg;
     size_t n = strlen(name);
 
-    for (size_t k = 0; k < walk->options->placeholders_n; k++) {
-        const char *entry = walk->options->placeholders[k];
+    for (size_t k = 0; k < walk->options->placeholders.n; k++) {
+        const char *entry = walk->options->placeholders.items[k];
 
         if (!strncmp(entry, name, n) && entry[n] == '=' && i-- == 0)
             return entry + n + 1;
@@ -218,8 +177,8 @@ static int read_all(struct walk *walk)
                                              .file = take_file};
     int error = tc_sigma_loader_new(&options, &walk->loader);
 
-    for (size_t i = 0; !error && i < walk->options->rules_n; i++)
-        error = add_path(walk, walk->options->rules[i]);
+    for (size_t i = 0; !error && i < walk->options->rules.n; i++)
+        error = add_path(walk, walk->options->rules.items[i]);
     if (!error && atomic_load_explicit(walk->cancelled, memory_order_relaxed))
         error = -ECANCELED;
     return error ? error : make_set(walk);
@@ -243,16 +202,15 @@ void tc_edr_reading_free(struct tc_edr_reading *reading)
         free(reading->problems[i].text);
     }
     free(reading->problems);
-    if (reading->inotify >= 0)
-        close(reading->inotify);
     tc_edr_rules_free(reading->rules);
     free(reading);
 }
 
-int tc_edr_read(const struct tc_edr_options *options, const atomic_bool *cancelled,
-                struct tc_edr_reading **ret_reading)
+int tc_edr_read(const struct tc_edr_options *options, struct tc_detector_watch *watch,
+                const atomic_bool *cancelled, struct tc_edr_reading **ret_reading)
 {
     struct walk walk = {.options = options,
+                        .watch = watch,
                         .cancelled = cancelled,
                         .reading = calloc(1, sizeof(*walk.reading)),
                         .digest = EVP_MD_CTX_new()};
@@ -260,9 +218,6 @@ int tc_edr_read(const struct tc_edr_options *options, const atomic_bool *cancell
 
     if (error)
         goto out;
-    walk.reading->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (walk.reading->inotify < 0)
-        walk.reading->watch_error = -errno;
     walk.reading->rules = calloc(1, sizeof(*walk.reading->rules));
     if (!walk.reading->rules || !walk.digest ||
         !EVP_DigestInit_ex(walk.digest, EVP_sha256(), NULL))

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "edr.h"
-#include "edr_act.h"
+#include "respond/edr_act.h"
 
 struct resuming {
     struct tc_edr *edr;
@@ -31,9 +31,9 @@ static void answer(struct resuming *resuming)
     uint8_t buf[128];
 
     if (strcmp(outcome->status, "done") != 0) {
-        tc_edr_refuse(resuming->edr, resuming->request,
-                      !strcmp(outcome->status, "refused") ? "refused" : "not_found",
-                      "process %d: %s", (int)resuming->act.who.pid, outcome->reason);
+        tc_detector_refuse(resuming->edr->host, resuming->request,
+                           !strcmp(outcome->status, "refused") ? "refused" : "not_found",
+                           "process %d: %s", (int)resuming->act.who.pid, outcome->reason);
         return;
     }
     tocsin_writer_init(&w, buf, sizeof(buf));
@@ -50,12 +50,12 @@ static void done(void *arg, int status)
     struct tc_edr *edr = resuming->edr;
 
     if (status)
-        tc_edr_refuse(edr, resuming->request, "failed", "the plugin was stopped");
+        tc_detector_refuse(edr->host, resuming->request, "failed",
+                           "the plugin was stopped");
     else
         answer(resuming);
     edr->host->event_unref(edr->host, resuming->request);
     free(resuming);
-    tc_edr_work_end(edr);
 }
 
 /* A number, or one as text; 0: it is none. */
@@ -82,7 +82,8 @@ void tc_edr_resume(struct tc_edr *edr, const struct tocsin_event *request)
     int r = resuming ? 0 : -ENOMEM;
 
     if (!pid) {
-        tc_edr_refuse(edr, request, "usage", "pid must be the number of a process");
+        tc_detector_refuse(edr->host, request, "usage",
+                           "pid must be the number of a process");
         return;
     }
     if (!r) {
@@ -93,12 +94,12 @@ void tc_edr_resume(struct tc_edr *edr, const struct tocsin_event *request)
         if (edr->processes)
             resuming->act.below_n = tc_edr_processes_below(
                 edr->processes, resuming->act.who, resuming->act.below, TC_EDR_BELOW_MAX);
-        r = tc_edr_work(edr, run, done, resuming);
+        r = tc_detector_work_submit(&edr->work, run, done, resuming);
     }
     if (!r) {
         edr->host->event_ref(edr->host, request);
         return;
     }
     free(resuming);
-    tc_edr_refuse(edr, request, "failed", "%s", strerror(-r));
+    tc_detector_refuse(edr->host, request, "failed", "%s", strerror(-r));
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns: requests: what rules there are and how each stands, reload, counters. */
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 
 #include "edr.h"
 
@@ -10,18 +8,6 @@
 #define PAGE_MAX 1000
 #define PAGE_BYTES_MAX (180 * 1024)
 #define TEXT_MAX 2048 /* of one text of an entry; what is longer is cut */
-
-void tc_edr_refuse(struct tc_edr *edr, const struct tocsin_event *request,
-                   const char *code, const char *format, ...)
-{
-    char text[512];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    tocsin_refuse(edr->host, request, code, text);
-}
 
 /* ---- definitions ---- */
 
@@ -110,7 +96,7 @@ static void put_totals(struct tocsin_writer *w, const struct tc_edr *edr)
     for (size_t i = 0; i < TC_EDR_STATES; i++)
         tocsin_put_uint(w, state_names[i], rules ? rules->states[i] : 0);
     tocsin_put_uint(w, "refused", edr->reading ? edr->reading->refused : 0);
-    tocsin_put_bool(w, "loading", edr->load != NULL);
+    tocsin_put_bool(w, "loading", edr->defs.running != NULL);
 }
 
 static void definitions(struct tc_edr *edr, const struct tocsin_event *request)
@@ -121,7 +107,8 @@ static void definitions(struct tc_edr *edr, const struct tocsin_event *request)
     size_t next;
 
     if (offset < 0 || limit < 0) {
-        tc_edr_refuse(edr, request, "usage", "offset and limit are numbers from 0 on");
+        tc_detector_refuse(edr->host, request, "usage",
+                           "offset and limit are numbers from 0 on");
         return;
     }
     tocsin_writer_init_growing(&w);
@@ -142,22 +129,7 @@ static void definitions(struct tc_edr *edr, const struct tocsin_event *request)
 
 static void reload(struct tc_edr *edr, const struct tocsin_event *request)
 {
-    int r = tc_edr_load(edr, "asked to reload", request);
-
-    if (r)
-        tc_edr_refuse(edr, request, "failed", "the rules could not be loaded: %s",
-                      strerror(-r));
-}
-
-struct counter {
-    const char *name;
-    uint64_t value;
-};
-
-static void put_counters(struct tocsin_writer *w, const struct counter *table, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        tocsin_put_uint(w, table[i].name, table[i].value);
+    tc_detector_defs_reload(&edr->defs, request);
 }
 
 static void put_engine(struct tocsin_writer *w, const struct tc_edr *edr)
@@ -166,7 +138,7 @@ static void put_engine(struct tocsin_writer *w, const struct tc_edr *edr)
 
     if (edr->rules)
         tc_sigma_counters(edr->rules->scratch, &c);
-    const struct counter table[] = {
+    const struct tc_detector_counter table[] = {
         {"evaluated", c.events},
         {"rules_looked_at", c.looked_at},
         {"regex_limits", c.regex_limits},
@@ -176,7 +148,7 @@ static void put_engine(struct tocsin_writer *w, const struct tc_edr *edr)
     };
 
     tocsin_begin_map(w, "engine");
-    put_counters(w, table, sizeof(table) / sizeof(table[0]));
+    tc_detector_put_counters(w, table, sizeof(table) / sizeof(table[0]));
     tocsin_end(w);
 }
 
@@ -189,31 +161,34 @@ static void put_alerts(struct tocsin_writer *w, const struct tc_edr *edr)
         tc_edr_alerts_counters(edr->alerts, &alerts);
     if (edr->processes)
         tc_edr_processes_counters(edr->processes, &processes);
-    const struct counter table[] = {
+    const struct tc_detector_counter table[] = {
         {"alerts_raised", alerts.raised},     {"alerts_repeated", alerts.repeated},
         {"alerts_open", alerts.open},         {"alerts_evicted", alerts.evicted},
         {"alerts_single", alerts.single},     {"processes_held", processes.held},
         {"processes_bytes", processes.bytes}, {"processes_evicted", processes.evicted},
     };
 
-    put_counters(w, table, sizeof(table) / sizeof(table[0]));
+    tc_detector_put_counters(w, table, sizeof(table) / sizeof(table[0]));
 }
 
 static void stats(struct tc_edr *edr, const struct tocsin_event *request)
 {
     const struct tc_edr_counters *c = &edr->counters;
     const struct tc_edr_rules *rules = edr->rules;
-    const struct counter table[] = {
+    struct tc_edr_respond_counters responses;
+
+    tc_edr_respond_counters(edr->responder, &responses);
+    const struct tc_detector_counter table[] = {
         {"events", c->events},
         {"unjudged", c->unjudged},
         {"records", c->records},
         {"matches", c->matches},
         {"excluded", c->excluded},
         {"told", c->told},
-        {"publish_errors", c->publish_errors},
-        {"responses", c->responses},
-        {"responses_done", c->responses_done},
-        {"responses_repeated", c->responses_repeated},
+        {"publish_errors", c->publish_errors + responses.publish_errors},
+        {"responses", responses.responses},
+        {"responses_done", responses.done},
+        {"responses_repeated", responses.repeated},
         {"reloads", c->reloads},
         {"reloads_kept", c->reloads_kept},
         {"rule_files", rules ? rules->files : 0},
@@ -227,7 +202,7 @@ static void stats(struct tc_edr *edr, const struct tocsin_event *request)
 
     tocsin_writer_init_growing(&w);
     tocsin_begin_map(&w, NULL);
-    put_counters(&w, table, sizeof(table) / sizeof(table[0]));
+    tc_detector_put_counters(&w, table, sizeof(table) / sizeof(table[0]));
     put_alerts(&w, edr);
     put_engine(&w, edr);
     tocsin_end(&w);
@@ -254,5 +229,6 @@ void tc_edr_rpc(struct tc_edr *edr, const struct tocsin_event *request)
             return;
         }
     }
-    tc_edr_refuse(edr, request, "unknown_method", "there is no method edr.%s", name);
+    tc_detector_refuse(edr->host, request, "unknown_method", "there is no method edr.%s",
+                       name);
 }

@@ -6,13 +6,11 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <sys/random.h>
-#include <time.h>
 
+#include "alerts/edr_write.h"
 #include "edr.h"
-#include "edr_write.h"
 
 #define NS_PER_MS 1000000u
-#define NS_PER_S UINT64_C(1000000000)
 
 /* A random UUID (RFC 9562, version 4). The kernel has random bytes by the time when an
  * agent runs; without, an alert's id is still unlike the last one's. */
@@ -54,11 +52,9 @@ static uint64_t now_ms(const struct tc_edr *edr)
 static void publish(struct tc_edr *edr, struct tc_edr_news *news)
 {
     struct tocsin_writer w;
-    struct timespec now;
     int r;
 
-    clock_gettime(CLOCK_REALTIME, &now);
-    news->now_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+    news->now_ns = tc_detector_now_ns();
     news->machine = &edr->machine;
     tocsin_writer_init_growing(&w);
     tc_edr_write_alert(&w, news);
@@ -186,6 +182,6 @@ void tc_edr_tell_match(struct tc_edr *edr, const struct tocsin_event *event,
         memcpy(key, &edr->counters.matches, sizeof(edr->counters.matches));
     if (tc_edr_alerts_match(edr->alerts, key, rule, now_ms(edr), time_of(event), &alert))
         publish(edr, &news);
-    tc_edr_respond(edr, alert.id, rule, event);
+    tc_edr_respond(edr->responder, alert.id, rule, event, edr->processes);
     arm(edr);
 }

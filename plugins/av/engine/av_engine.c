@@ -68,10 +68,7 @@ void tc_av_rules_unref(struct tc_av_rules *rules)
         yr_rules_destroy(rules->parts[i]);
     for (size_t i = 0; i < rules->issues_n; i++)
         free(rules->issues[i]);
-    for (size_t i = 0; i < rules->folders_n; i++)
-        free(rules->folders[i]);
     free(rules->parts);
-    free(rules->folders);
     pthread_mutex_destroy(&rules->lock);
     free(rules);
 }
@@ -291,9 +288,4 @@ int64_t tc_av_rules_updated(const struct tc_av_rules *rules)
 const char *tc_av_rules_issue(const struct tc_av_rules *rules, size_t index)
 {
     return index < rules->issues_n ? rules->issues[index] : NULL;
-}
-
-const char *tc_av_rules_folder(const struct tc_av_rules *rules, size_t index)
-{
-    return index < rules->folders_n ? rules->folders[index] : NULL;
 }

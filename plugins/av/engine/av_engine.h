@@ -48,9 +48,11 @@ const char *tc_av_engine_version(void);
 /*
  * Loads *.yar and *.yara (source) and *.yarc (compiled) from files and folders, with
  * their sub-folders, in name order. Missing and broken ones are issues, not errors: only
- * -ENOMEM is one. The caller gets one reference.
+ * -ENOMEM is one. `folder` (may be
+ * NULL) is called with each folder before it is read. The caller gets one reference.
  */
 int tc_av_rules_load(const char *const *paths, size_t count,
+                     void (*folder)(void *arg, const char *path), void *arg,
                      struct tc_av_rules **ret_rules);
 void tc_av_rules_ref(struct tc_av_rules *rules);
 void tc_av_rules_unref(struct tc_av_rules *rules); /* takes NULL */
@@ -69,8 +71,5 @@ const char *tc_av_rules_version(const struct tc_av_rules *rules); /* hash, 12 di
 int64_t tc_av_rules_updated(const struct tc_av_rules *rules); /* newest file, s; or 0 */
 const char *tc_av_rules_issue(const struct tc_av_rules *rules,
                               size_t index); /* or NULL */
-
-/* The folders a change of rules would show in, or NULL past the last. */
-const char *tc_av_rules_folder(const struct tc_av_rules *rules, size_t index);
 
 #endif

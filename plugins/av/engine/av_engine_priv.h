@@ -20,8 +20,6 @@ struct tc_av_rules {
     int64_t updated_s;
     char *issues[TC_AV_RULE_ISSUES_MAX];
     size_t issues_n;
-    char **folders;
-    size_t folders_n;
 
     pthread_mutex_t lock; /* of the two below */
     struct tc_av_scanner *idle;

@@ -2,7 +2,6 @@
 /* Owns: setting the vault right after a crash, once, before it is used. */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,30 +9,6 @@
 
 #include "vault/av_vault.h"
 #include "vault/av_vault_priv.h"
-
-bool tc_av_vault_is_there(const char *path, uint64_t ino,
-                          const uint8_t hash[TC_AV_HASH_BYTES])
-{
-    uint8_t now[TC_AV_HASH_BYTES];
-    bool there = false;
-    const char *name;
-    struct stat st;
-    int parent, fd;
-
-    if (tc_av_open_parent(path, &parent, &name))
-        return false;
-    fd = tc_av_open_quiet(parent, name);
-    close(parent);
-    if (fd < 0)
-        return false;
-    /* By inode and content: device numbers may change with a reboot, and a freed inode
-     * number may have been given to another file. */
-    if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_ino == ino &&
-        !tc_av_hash_fd(fd, 0, (uint64_t)st.st_size, now))
-        there = !memcmp(now, hash, sizeof(now));
-    close(fd);
-    return there;
-}
 
 static int keep_record(struct tc_av_record **list, size_t *count,
                        struct tc_av_record *record)

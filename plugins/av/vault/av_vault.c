@@ -266,6 +266,30 @@ int tc_av_vault_open_file(const struct tc_av_vault *vault, const char *name,
     return r;
 }
 
+bool tc_av_vault_is_there(const char *path, uint64_t ino,
+                          const uint8_t hash[TC_AV_HASH_BYTES])
+{
+    uint8_t now[TC_AV_HASH_BYTES];
+    bool there = false;
+    const char *name;
+    struct stat st;
+    int parent, fd;
+
+    if (tc_av_open_parent(path, &parent, &name))
+        return false;
+    fd = tc_av_open_quiet(parent, name);
+    close(parent);
+    if (fd < 0)
+        return false;
+    /* By inode and content: device numbers may change with a reboot, and a freed inode
+     * number may have been given to another file. */
+    if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_ino == ino &&
+        !tc_av_hash_fd(fd, 0, (uint64_t)st.st_size, now))
+        there = !memcmp(now, hash, sizeof(now));
+    close(fd);
+    return there;
+}
+
 int tc_av_vault_find(const struct tc_av_vault *vault, const char *id,
                      struct tc_av_record *ret_record)
 {

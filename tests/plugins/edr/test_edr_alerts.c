@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "edr_alerts.h"
+#include "alerts/edr_alerts.h"
 
 #define SUPPRESS_MS 1000
 #define REPEAT_MS 100

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "edr_process.h"
+#include "process/edr_process.h"
 
 #define STARTED "process.started"
 #define EXITED "process.exited"

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "edr_responses.h"
+#include "respond/edr_responses.h"
 
 #define BIT(action) (1u << (action))
 

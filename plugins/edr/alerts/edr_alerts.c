@@ -5,7 +5,7 @@
  * was told of. One that is over and still has such matches is in `closed`, from where the
  * next call of tc_edr_alerts_due takes it. Both orders hold whatever the options become.
  */
-#include "edr_alerts.h"
+#include "alerts/edr_alerts.h"
 
 #include <errno.h>
 #include <stdlib.h>

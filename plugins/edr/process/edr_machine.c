@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "edr_machine.h"
+#include "process/edr_machine.h"
 
 #include <stdio.h>
 #include <sys/utsname.h>

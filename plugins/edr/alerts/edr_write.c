@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "edr_write.h"
+#include "alerts/edr_write.h"
 
-#include "edr_attack.h"
-#include "edr_copy.h"
+#include "alerts/edr_attack.h"
+#include "process/edr_copy.h"
 
 #define CATEGORY "behaviour"
 #define DETECTED_FROM "edr"

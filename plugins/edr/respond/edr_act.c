@@ -1,25 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "edr_act.h"
+#include "respond/edr_act.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "sensor_proc.h"
 #include "sensor_signal.h"
-
-void tc_edr_outcome_set(struct tc_edr_outcome *outcome, const char *status,
-                        const char *format, ...)
-{
-    va_list ap;
-
-    outcome->status = status;
-    va_start(ap, format);
-    vsnprintf(outcome->reason, sizeof(outcome->reason), format, ap);
-    va_end(ap);
-}
 
 static bool is_ours(void *arg, pid_t pid)
 {

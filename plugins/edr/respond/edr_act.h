@@ -10,17 +10,11 @@
 #include <limits.h>
 #include <tocsin/plugin.h>
 
-#include "edr_process.h"
-#include "edr_responses.h"
+#include "process/edr_process.h"
+#include "respond/edr_outcome.h"
+#include "respond/edr_responses.h"
 
-#define TC_EDR_REASON 512    /* bytes of a reason for people */
 #define TC_EDR_BELOW_MAX 256 /* descendants that are known beside those in /proc */
-
-struct tc_edr_outcome {
-    const char *status; /* done, failed, refused or passive; NULL: not known yet */
-    char reason[TC_EDR_REASON];
-    size_t processes; /* that got the signal */
-};
 
 struct tc_edr_act {
     const struct tocsin_host *host; /* lends is_agent */
@@ -42,9 +36,6 @@ void tc_edr_act_run(struct tc_edr_act *act);
 
 /* SIGCONT to whoever has the pid now and all below; the outcome is that of SUSPEND. */
 void tc_edr_act_resume(struct tc_edr_act *act);
-
-void tc_edr_outcome_set(struct tc_edr_outcome *outcome, const char *status,
-                        const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* ---- edr_program.c ---- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "edr_copy.h"
+#include "process/edr_copy.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "edr_responses.h"
+#include "respond/edr_responses.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Owns: what is done about a match, from the operator's wish to the outcome: each is told
- * once, as alert.response, whatever came of it. Loop thread but for act(). Must not: know
- * processes (edr_act.c does) or the vault (av does, who is asked by
- * quarantine.requested).
- */
+/* All on the loop thread, but for act() and read_boot(). */
+#include "respond/edr_respond.h"
+
 #include <errno.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "edr.h"
-#include "edr_act.h"
+#include "alerts/edr_alerts.h"
+#include "detector_event.h"
+#include "detector_options.h"
+#include "respond/edr_act.h"
 #include "sensor_proc.h"
 
 #define RUNNING_MAX 64            /* at once; more fail, and say so */
@@ -21,7 +19,7 @@
 
 struct job {
     struct job *next;
-    struct tc_edr *edr;
+    struct tc_edr_responder *responder;
     char alert_id[TC_EDR_ALERT_ID_BYTES];
     char *rule_id, *rule_name;
     const char *severity;
@@ -39,6 +37,9 @@ struct done_for {
 };
 
 struct tc_edr_responder {
+    struct tc_detector_work *work;
+    const struct tocsin_host *host;
+    struct tc_edr_respond_counters counters;
     struct tc_edr_responses *wanted;
     unsigned issues_n; /* reported under responses_0 and on, with gaps */
     uint64_t boot_ns, boot_ns_read;
@@ -50,49 +51,51 @@ struct tc_edr_responder {
 
 /* ---- What is wanted ---- */
 
-int tc_edr_respond_configure(struct tc_edr *edr)
+int tc_edr_respond_configure(struct tc_edr_responder *responder)
 {
-    const struct tocsin_host *host = edr->host;
+    struct tc_detector_list entries;
     struct tc_edr_responses *wanted;
-    const char **entries;
-    size_t n = 0;
-    int r;
+    int r = tc_detector_list_read(responder->host, "responses", &entries);
 
-    while (host->option_item(host, "responses", n))
-        n++;
-    entries = calloc(n + 1, sizeof(*entries));
-    if (!entries)
-        return -ENOMEM;
-    for (size_t i = 0; i < n; i++)
-        entries[i] = host->option_item(host, "responses", i);
-    r = tc_edr_responses_new(entries, n, &wanted);
-    free(entries);
     if (r)
         return r;
-    if (!edr->responder)
-        edr->responder = calloc(1, sizeof(*edr->responder));
-    if (!edr->responder) {
-        tc_edr_responses_free(wanted);
-        return -ENOMEM;
-    }
-    tc_edr_responses_free(edr->responder->wanted);
-    edr->responder->wanted = wanted;
+    r = tc_edr_responses_new((const char *const *)entries.items, entries.n, &wanted);
+    tc_detector_list_free(&entries);
+    if (r)
+        return r;
+    tc_edr_responses_free(responder->wanted);
+    responder->wanted = wanted;
     return 0;
 }
 
-void tc_edr_respond_free(struct tc_edr *edr)
+int tc_edr_respond_new(struct tc_detector_work *work,
+                       struct tc_edr_responder **ret_responder)
 {
-    if (!edr->responder)
-        return;
-    tc_edr_responses_free(edr->responder->wanted);
-    free(edr->responder);
-    edr->responder = NULL;
+    struct tc_edr_responder *responder = calloc(1, sizeof(*responder));
+    int r = -ENOMEM;
+
+    if (responder) {
+        responder->work = work;
+        responder->host = work->host;
+        r = tc_edr_respond_configure(responder);
+    }
+    if (r)
+        tc_edr_respond_free(responder);
+    else
+        *ret_responder = responder;
+    return r;
+}
+
+void tc_edr_respond_free(struct tc_edr_responder *responder)
+{
+    if (responder)
+        tc_edr_responses_free(responder->wanted);
+    free(responder);
 }
 
 static bool is_rule(void *arg, const char *rule_id)
 {
-    const struct tc_edr *edr = arg;
-    const struct tc_sigma_set *set = edr->rules->set;
+    const struct tc_sigma_set *set = *(const struct tc_sigma_set **)arg;
     const char *id;
 
     for (size_t i = 0; i < tc_sigma_count(set); i++) {
@@ -103,18 +106,18 @@ static bool is_rule(void *arg, const char *rule_id)
     return false;
 }
 
-void tc_edr_respond_check(struct tc_edr *edr)
+void tc_edr_respond_check(struct tc_edr_responder *responder,
+                          const struct tc_sigma_set *set)
 {
-    struct tc_edr_responder *responder = edr->responder;
-    const struct tocsin_host *host = edr->host;
+    const struct tocsin_host *host = responder->host;
     size_t n = tc_edr_responses_count(responder->wanted);
     const char *problem;
     char key[32];
 
-    for (unsigned i = 0; edr->rules && (i < n || i < responder->issues_n); i++) {
+    for (unsigned i = 0; i < n || i < responder->issues_n; i++) {
         snprintf(key, sizeof(key), "responses_%u", i);
         problem =
-            i < n ? tc_edr_responses_problem(responder->wanted, i, is_rule, edr) : NULL;
+            i < n ? tc_edr_responses_problem(responder->wanted, i, is_rule, &set) : NULL;
         if (problem)
             host->report(host, TOCSIN_REPORT_ISSUE, key, problem,
                          "correct plugins.edr.responses in the configuration");
@@ -128,24 +131,23 @@ void tc_edr_respond_check(struct tc_edr *edr)
 
 static void read_boot(void *arg)
 {
-    struct tc_edr *edr = arg;
+    struct tc_edr_responder *responder = arg;
 
-    edr->responder->boot_ns_read = tc_sensor_proc_boot_ns();
+    responder->boot_ns_read = tc_sensor_proc_boot_ns();
 }
 
 static void boot_read(void *arg, int status)
 {
-    struct tc_edr *edr = arg;
+    struct tc_edr_responder *responder = arg;
 
     if (!status)
-        edr->responder->boot_ns = edr->responder->boot_ns_read;
-    tc_edr_work_end(edr);
+        responder->boot_ns = responder->boot_ns_read;
 }
 
-void tc_edr_respond_start(struct tc_edr *edr)
+void tc_edr_respond_start(struct tc_edr_responder *responder)
 {
     /* Without it, all is well until the clock is set. */
-    (void)tc_edr_work(edr, read_boot, boot_read, edr);
+    (void)tc_detector_work_submit(responder->work, read_boot, boot_read, responder);
 }
 
 /* ---- Telling ---- */
@@ -167,11 +169,7 @@ static void put_text(struct tocsin_writer *w, const char *key, struct tocsin_str
 /* What every event about a response begins with. */
 static void put_common(struct tocsin_writer *w, const struct job *job)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    tocsin_put_uint(w, TOCSIN_FIELD_TIMESTAMP,
-                    (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+    tocsin_put_uint(w, TOCSIN_FIELD_TIMESTAMP, tc_detector_now_ns());
     tocsin_begin_map(w, "alert");
     tocsin_put_str(w, "id", job->alert_id);
     tocsin_put_str(w, "severity", job->severity);
@@ -194,12 +192,12 @@ static void put_common(struct tocsin_writer *w, const struct job *job)
 static void tell(struct job *job, enum tc_edr_action action)
 {
     const struct tc_edr_outcome *outcome = &job->act.outcomes[action];
-    struct tc_edr *edr = job->edr;
+    struct tc_edr_responder *responder = job->responder;
     struct tocsin_writer w;
 
     job->act.actions &= ~(1u << action);
-    edr->counters.responses++;
-    edr->counters.responses_done += !strcmp(outcome->status, "done");
+    responder->counters.responses++;
+    responder->counters.done += !strcmp(outcome->status, "done");
     tocsin_writer_init_growing(&w);
     tocsin_begin_map(&w, NULL);
     put_common(&w, job);
@@ -217,8 +215,8 @@ static void tell(struct job *job, enum tc_edr_action action)
         tocsin_end(&w);
     }
     tocsin_end(&w);
-    if (tocsin_publish(edr->host, TOCSIN_TOPIC_ALERT_RESPONSE, job->event->id, &w))
-        edr->counters.publish_errors++;
+    if (tocsin_publish(responder->host, TOCSIN_TOPIC_ALERT_RESPONSE, job->event->id, &w))
+        responder->counters.publish_errors++;
     tocsin_writer_done(&w);
 }
 
@@ -243,8 +241,8 @@ static void tell_all(struct job *job, const char *status, const char *reason)
 
 static void job_free(struct job *job)
 {
-    const struct tocsin_host *host = job->edr->host;
-    struct tc_edr_responder *responder = job->edr->responder;
+    struct tc_edr_responder *responder = job->responder;
+    const struct tocsin_host *host = responder->host;
     struct job **at = &responder->jobs;
 
     while (*at && *at != job)
@@ -274,30 +272,32 @@ static const char *severity_of(enum tc_sigma_level level)
     return severities[level];
 }
 
-static struct job *job_new(struct tc_edr *edr, const char *alert_id,
+static struct job *job_new(struct tc_edr_responder *responder, const char *alert_id,
                            const struct tc_sigma_rule *rule,
-                           const struct tocsin_event *event)
+                           const struct tocsin_event *event,
+                           struct tc_edr_processes *processes)
 {
-    const struct tocsin_event *exec = tc_edr_processes_find(edr->processes, event);
+    const struct tocsin_host *host = responder->host;
+    const struct tocsin_event *exec = tc_edr_processes_find(processes, event);
     struct job *job = calloc(1, sizeof(*job));
 
     if (!job)
         return NULL;
-    job->edr = edr;
+    job->responder = responder;
     job->act.fd = -1;
     job->event = event;
     job->act.exec = exec ? exec : event;
-    edr->host->event_ref(edr->host, job->event);
-    edr->host->event_ref(edr->host, job->act.exec);
-    job->next = edr->responder->jobs;
-    edr->responder->jobs = job;
-    edr->responder->jobs_n++;
+    host->event_ref(host, job->event);
+    host->event_ref(host, job->act.exec);
+    job->next = responder->jobs;
+    responder->jobs = job;
+    responder->jobs_n++;
     snprintf(job->alert_id, sizeof(job->alert_id), "%s", alert_id);
     job->severity = severity_of(rule->level);
     job->rule_id = strdup(rule->id);
     job->rule_name = strdup(rule->title);
-    job->act.host = edr->host;
-    job->act.boot_ns = edr->responder->boot_ns;
+    job->act.host = host;
+    job->act.boot_ns = responder->boot_ns;
     job->act.who.pid = tocsin_event_int(event, TOCSIN_FIELD_PROCESS_PID, 0);
     job->act.who.start = tocsin_event_int(event, TOCSIN_FIELD_PROCESS_START, 0);
     if (job->rule_id && job->rule_name)
@@ -318,7 +318,7 @@ static void on_late(void *arg)
 
 static int request(struct job *job)
 {
-    const struct tocsin_host *host = job->edr->host;
+    const struct tocsin_host *host = job->responder->host;
     struct tocsin_event event = {.size = sizeof(event),
                                  .fd = job->act.fd,
                                  .topic = TOCSIN_TOPIC_QUARANTINE_REQUESTED};
@@ -351,18 +351,19 @@ static int request(struct job *job)
     return host->timer_start(host, ANSWER_MS, 0, on_late, job, &job->late);
 }
 
-static struct job *find_request(struct tc_edr *edr, uint64_t id)
+static struct job *find_request(struct tc_edr_responder *responder, uint64_t id)
 {
-    struct job *job = edr->responder->jobs;
+    struct job *job = responder->jobs;
 
     while (job && (!job->request || job->request != id))
         job = job->next;
     return job;
 }
 
-void tc_edr_respond_answer(struct tc_edr *edr, const struct tocsin_event *answer)
+void tc_edr_respond_answer(struct tc_edr_responder *responder,
+                           const struct tocsin_event *answer)
 {
-    struct job *job = find_request(edr, answer->reply_to);
+    struct job *job = find_request(responder, answer->reply_to);
     struct tocsin_str status = tocsin_event_str(answer, "status"), reason;
 
     if (!job)
@@ -391,12 +392,11 @@ static void act(void *arg)
 static void acted(void *arg, int status)
 {
     struct job *job = arg;
-    struct tc_edr *edr = job->edr;
     int r;
 
     job->acting = false;
     tell_known(job);
-    if (status || edr->stopping)
+    if (status || job->responder->work->stopping)
         tell_all(job, "failed", "the plugin was stopped");
     if (job->act.actions) {
         r = request(job);
@@ -405,39 +405,38 @@ static void acted(void *arg, int status)
     }
     if (!job->act.actions)
         job_free(job);
-    tc_edr_work_end(edr);
 }
 
 /* What is known beforehand. */
 static void tell_impossible(struct job *job)
 {
-    const struct tocsin_host *host = job->edr->host;
+    const struct tc_edr_responder *responder = job->responder;
 
-    if (host->passive(host))
+    if (responder->host->passive(responder->host))
         tell_all(job, "passive", "the agent only detects: mode is passive");
     tc_edr_outcome_set(&job->act.outcomes[TC_EDR_ISOLATE], "failed",
                        "not possible: plugin netfilter is not installed");
     tell_known(job);
     if (job->act.who.pid <= 0 || job->act.who.start <= 0)
         tell_all(job, "failed", "the event does not say which process it was");
-    if (job->edr->responder->jobs_n > RUNNING_MAX)
+    if (responder->jobs_n > RUNNING_MAX)
         tell_all(job, "failed", "too many responses at once");
 }
 
 /* True when this was done before; else it is from now on. */
-static bool is_repeated(struct tc_edr *edr, const struct job *job)
+static bool is_repeated(const struct job *job)
 {
-    struct tc_edr_responder *responder = edr->responder;
+    struct tc_edr_responder *responder = job->responder;
     struct done_for done = {.who = job->act.who};
     const struct done_for *before;
 
-    if (edr->host->passive(edr->host)) /* then once an alert is enough */
+    if (responder->host->passive(responder->host)) /* then once an alert is enough */
         done.who = (struct tc_edr_id){0, 0};
     for (size_t i = 0; i < REMEMBERED; i++) {
         before = &responder->done[i];
         if (before->who.pid == done.who.pid && before->who.start == done.who.start &&
             !strcmp(before->alert_id, job->alert_id)) {
-            edr->counters.responses_repeated++;
+            responder->counters.repeated++;
             return true;
         }
     }
@@ -446,28 +445,29 @@ static bool is_repeated(struct tc_edr *edr, const struct job *job)
     return false;
 }
 
-void tc_edr_respond(struct tc_edr *edr, const char *alert_id,
-                    const struct tc_sigma_rule *rule, const struct tocsin_event *event)
+void tc_edr_respond(struct tc_edr_responder *responder, const char *alert_id,
+                    const struct tc_sigma_rule *rule, const struct tocsin_event *event,
+                    struct tc_edr_processes *processes)
 {
-    unsigned actions = tc_edr_responses_find(edr->responder->wanted, rule->id);
+    unsigned actions = tc_edr_responses_find(responder->wanted, rule->id);
     struct job *job;
     int r;
 
     if (!actions)
         return;
-    job = job_new(edr, alert_id, rule, event);
+    job = job_new(responder, alert_id, rule, event, processes);
     if (!job) {
-        edr->counters.publish_errors++;
+        responder->counters.publish_errors++;
         return;
     }
-    if (!is_repeated(edr, job)) {
+    if (!is_repeated(job)) {
         job->act.actions = actions;
         tell_impossible(job);
     }
     if (job->act.actions) {
-        job->act.below_n = tc_edr_processes_below(edr->processes, job->act.who,
-                                                  job->act.below, TC_EDR_BELOW_MAX);
-        r = tc_edr_work(edr, act, acted, job);
+        job->act.below_n = tc_edr_processes_below(processes, job->act.who, job->act.below,
+                                                  TC_EDR_BELOW_MAX);
+        r = tc_detector_work_submit(responder->work, act, acted, job);
         job->acting = !r;
         if (r)
             tell_all(job, "failed", strerror(-r));
@@ -476,9 +476,9 @@ void tc_edr_respond(struct tc_edr *edr, const char *alert_id,
         job_free(job);
 }
 
-void tc_edr_respond_stop(struct tc_edr *edr)
+void tc_edr_respond_stop(struct tc_edr_responder *responder)
 {
-    struct job *job = edr->responder->jobs, *next;
+    struct job *job = responder->jobs, *next;
 
     for (; job; job = next) {
         next = job->next;
@@ -487,4 +487,10 @@ void tc_edr_respond_stop(struct tc_edr *edr)
         tell_all(job, "failed", "the plugin was stopped before av had answered");
         job_free(job);
     }
+}
+
+void tc_edr_respond_counters(const struct tc_edr_responder *responder,
+                             struct tc_edr_respond_counters *ret)
+{
+    *ret = responder->counters;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "edr_attack.h"
+#include "alerts/edr_attack.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -24,6 +24,8 @@ struct source {
 
 struct load {
     struct tc_av_rules *rules;
+    void (*folder)(void *arg, const char *path); /* or NULL */
+    void *arg;
     struct source *sources;
     size_t sources_n;
     EVP_MD_CTX *hash;
@@ -86,28 +88,17 @@ static int add_source(struct load *load, const char *path)
     return 0;
 }
 
-static int add_folder(struct tc_av_rules *rules, const char *path)
-{
-    char **grown = realloc(rules->folders, (rules->folders_n + 1) * sizeof(*grown));
-
-    if (!grown)
-        return -ENOMEM;
-    rules->folders = grown;
-    grown[rules->folders_n] = strdup(path);
-    if (!grown[rules->folders_n])
-        return -ENOMEM;
-    rules->folders_n++;
-    return 0;
-}
-
 static int find_in_folder(struct load *load, const char *path, int depth)
 {
     struct dirent **entries;
-    int n = scandir(path, &entries, NULL, alphasort), r = add_folder(load->rules, path);
+    int n, r = 0;
 
+    if (load->folder)
+        load->folder(load->arg, path);
+    n = scandir(path, &entries, NULL, alphasort);
     if (n < 0) {
         issue(load->rules, "%s: %s", path, strerror(errno));
-        return r;
+        return 0;
     }
     for (int i = 0; i < n; i++) {
         const char *name = entries[i]->d_name;
@@ -134,18 +125,10 @@ static int find_in_folder(struct load *load, const char *path, int depth)
 
 static int find(struct load *load, const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    char *folder;
     struct stat st;
-    int r;
 
     if (!stat(path, &st) && S_ISDIR(st.st_mode))
         return find_in_folder(load, path, 0);
-    folder = slash && slash != path ? strndup(path, (size_t)(slash - path)) : NULL;
-    r = folder ? add_folder(load->rules, folder) : 0;
-    free(folder);
-    if (r)
-        return r;
     if (access(path, R_OK)) {
         issue(load->rules, "%s: %s", path, strerror(errno));
         return 0;
@@ -326,9 +309,12 @@ static void set_version(struct load *load)
 }
 
 int tc_av_rules_load(const char *const *paths, size_t count,
+                     void (*folder)(void *arg, const char *path), void *arg,
                      struct tc_av_rules **ret_rules)
 {
     struct load load = {.rules = calloc(1, sizeof(*load.rules)),
+                        .folder = folder,
+                        .arg = arg,
                         .hash = EVP_MD_CTX_new()};
     int r = -ENOMEM;
 

@@ -8,9 +8,9 @@
 
 #include <tocsin/plugin.h>
 
-#include "edr_alerts.h"
-#include "edr_machine.h"
-#include "edr_process.h"
+#include "alerts/edr_alerts.h"
+#include "process/edr_machine.h"
+#include "process/edr_process.h"
 
 /* An alert that is to be told. Borrowed. */
 struct tc_edr_news {

@@ -4,7 +4,7 @@
  * was there before us no exec was told; if it is the parent in an event, that event says
  * of it what there is to know, and stands in its entry (as_parent).
  */
-#include "edr_process.h"
+#include "process/edr_process.h"
 
 #include <errno.h>
 #include <stdlib.h>

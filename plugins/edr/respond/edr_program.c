@@ -8,7 +8,7 @@
  * and the file has not changed since it was executed (nobody but root can set a change
  * time, and renaming or linking a file changes it).
  */
-#include "edr_act.h"
+#include "respond/edr_act.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +19,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "detector_event.h"
 
 #define NS_PER_S 1000000000ull
 
@@ -91,13 +93,7 @@ static bool sees_our_files(pid_t pid, int pidfd)
 static bool take_text(const struct tocsin_event *event, const char *field, char *ret,
                       size_t cap)
 {
-    struct tocsin_str s = tocsin_event_str(event, field);
-
-    if (!s.ptr || !s.len || s.len >= cap || memchr(s.ptr, 0, s.len))
-        return false;
-    memcpy(ret, s.ptr, s.len);
-    ret[s.len] = '\0';
-    return true;
+    return tc_detector_text(event, field, ret, cap) && *ret;
 }
 
 /* The path that was given to execve, from the root. */

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "detector_event.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+bool tc_detector_text(const struct tocsin_event *event, const char *field, char *ret,
+                      size_t cap)
+{
+    struct tocsin_str s = tocsin_event_str(event, field);
+
+    if (!s.ptr || s.len >= cap || memchr(s.ptr, 0, s.len))
+        return false;
+    memcpy(ret, s.ptr, s.len);
+    ret[s.len] = 0;
+    return true;
+}
+
+int tc_detector_excluded(const struct tocsin_host *host, const struct tocsin_event *event)
+{
+    char path[PATH_MAX], executable[PATH_MAX];
+    bool has_path = tc_detector_text(event, TOCSIN_FIELD_FILE_PATH, path, sizeof(path));
+    bool has_executable = tc_detector_text(event, TOCSIN_FIELD_PROCESS_EXECUTABLE,
+                                           executable, sizeof(executable));
+
+    return host->excluded(host, has_path ? path : NULL,
+                          has_executable ? executable : NULL);
+}
+
+void tc_detector_refuse(const struct tocsin_host *host,
+                        const struct tocsin_event *request, const char *code,
+                        const char *format, ...)
+{
+    char text[PATH_MAX];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    tocsin_refuse(host, request, code, text);
+}
+
+void tc_detector_put_counters(struct tocsin_writer *w,
+                              const struct tc_detector_counter *counters, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        tocsin_put_uint(w, counters[i].name, counters[i].value);
+}
+
+uint64_t tc_detector_now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
