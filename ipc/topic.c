@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hash.h"
+
 #define TOPICS_SLOTS_MIN 64 /* a power of two, as every size of the table */
 
 struct entry {
@@ -26,18 +28,6 @@ struct tc_topics {
 /* What must never be lost: protection's own history (design.md 5). */
 static const char *const kept[] = {"threat.*", "alert.*", "approval.*", "sensor.*",
                                    "quarantine.*"};
-
-/* FNV-1a. Names are short, and TC_TOPICS_MAX bounds what crafted collisions can cost. */
-static uint32_t topic_hash(const char *name, size_t *ret_len)
-{
-    uint32_t hash = 2166136261u;
-    size_t n;
-
-    for (n = 0; name[n] && n <= TC_TOPIC_MAX_LEN; n++)
-        hash = (hash ^ (uint8_t)name[n]) * 16777619u;
-    *ret_len = n;
-    return hash;
-}
 
 /* True for n bytes that are lower-case words joined by dots. */
 static bool topic_valid(const char *name, size_t n)
@@ -145,9 +135,11 @@ int tc_topic_intern(struct tc_topics *topics, const char *name,
 
     if (!name)
         return -EINVAL;
-    hash = topic_hash(name, &n);
+    n = strnlen(name, TC_TOPIC_MAX_LEN + 1);
     if (n > TC_TOPIC_MAX_LEN)
         return -EINVAL;
+    /* Names are short, and TC_TOPICS_MAX bounds what crafted collisions can cost. */
+    hash = (uint32_t)tc_hash(TC_HASH_START, name, n);
     slot = topics_slot(topics, name, hash);
     if (*slot) {
         *ret_topic = &(*slot)->topic;

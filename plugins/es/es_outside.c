@@ -10,26 +10,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/hash.h"
 #include "es_source.h"
 #include "sensor_scope.h"
 
 #define AGAIN_NS 1000000000ull /* a folder is not marked more often */
 
-/* FNV-1a. Two folders of one hash hinder each other for a second: harmless. */
-static uint64_t hash(const char *text, size_t len)
-{
-    uint64_t h = 0xcbf29ce484222325u;
-
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ (unsigned char)text[i]) * 0x100000001b3u;
-    return h;
-}
-
+/* Two folders of one hash hinder each other for a second: harmless. */
 bool tc_es_outside_add(struct tc_es_outside *outside, const char *path, uint64_t now_ns)
 {
     const char *slash = strrchr(path, '/');
     size_t len = slash && slash != path ? (size_t)(slash - path) : 1;
-    uint64_t name = hash(path, len);
+    uint64_t name = tc_hash(TC_HASH_START, path, len);
     struct tc_es_outside_recent *recent =
         &outside->recent[name % TC_ES_OUTSIDE_RECENT_MAX];
     char *folder;
