@@ -80,7 +80,7 @@ void tc_sensor_folders_clear(struct tc_sensor_folders *folders)
     struct folder *folder, *next;
 
     HASH_ITER(hh, folders->by_handle, folder, next)
-        drop(folders, folder);
+    drop(folders, folder);
 }
 
 void tc_sensor_folders_free(struct tc_sensor_folders *folders)
@@ -112,8 +112,8 @@ void tc_sensor_folders_drop_under(struct tc_sensor_folders *folders, const char 
     struct folder *folder, *next;
 
     HASH_ITER(hh, folders->by_handle, folder, next)
-        if (tc_sensor_path_under(folder->path, path))
-            drop(folders, folder);
+    if (tc_sensor_path_under(folder->path, path))
+        drop(folders, folder);
 }
 
 int tc_sensor_folders_put(struct tc_sensor_folders *folders,
