@@ -202,8 +202,6 @@ void tc_es_questions_sweep(struct tc_es *es); /* gives up what was never closed 
 void tc_es_questions_drop(struct tc_es *es);  /* all of them, answered or not */
 
 /* es_publish.c */
-uint64_t tc_es_realtime_ns(void); /* since the epoch */
-
 /*
  * Publishes one file event; the descriptor goes with it on success only. `ret_event` as
  * host->publish.

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "es.h"
+#include "sensor_clock.h"
 #include "sensor_scope.h"
 
 #define NS_PER_MS 1000000ull
@@ -382,7 +383,7 @@ int tc_es_start(struct tc_es *es)
     es->started = es->draining = es->closing = es->closed = false;
     es->open_what[0] = '\0';
     es->canary_before_ns = 0;
-    es->complete_ns = tc_es_realtime_ns();
+    es->complete_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
     es->epoch = es->complete_ns / NS_PER_MS;
     err = es->questions && es->buckets ? 0 : -ENOMEM;
     if (!err) {

@@ -7,16 +7,7 @@
 #include <unistd.h>
 
 #include "es.h"
-
-#define NS_PER_S 1000000000ull
-
-uint64_t tc_es_realtime_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
+#include "sensor_clock.h"
 
 int tc_es_publish(struct tc_es *es, const char *topic, uint32_t flags,
                   const struct tc_sensor_file *file,
@@ -25,7 +16,7 @@ int tc_es_publish(struct tc_es *es, const char *topic, uint32_t flags,
 {
     struct tc_sensor_stamp stamp = {.topic = topic,
                                     .sensor = "es",
-                                    .time_ns = tc_es_realtime_ns(),
+                                    .time_ns = tc_sensor_clock_ns(CLOCK_REALTIME),
                                     .sequence = es->sequence + 1,
                                     .epoch = es->epoch};
     struct tocsin_event event = {
@@ -110,7 +101,7 @@ bool tc_es_publish_found(void *arg, struct tc_sensor_found *found)
 /* Publishes that events between `from_ns` and now were lost. */
 static void publish_gap(struct tc_es *es, const char *reason, uint64_t lost)
 {
-    uint64_t now_ns = tc_es_realtime_ns();
+    uint64_t now_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
     struct tocsin_writer w;
     uint8_t buf[256];
 
@@ -136,7 +127,7 @@ void tc_es_publish_names(struct tc_es *es, struct tc_sensor_name_batch *batch)
         else if (batch->names[i].path)
             publish_name(es, &batch->names[i]);
     }
-    es->complete_ns = tc_es_realtime_ns();
+    es->complete_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
 }
 
 void tc_es_publish_losses(struct tc_es *es)

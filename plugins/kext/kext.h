@@ -195,7 +195,6 @@ void tc_kext_threat_found(struct tc_kext *kext, const struct tocsin_event *event
 void tc_kext_let_go(struct tc_kext *kext, int32_t pid, uint64_t start_ns, uint16_t flags);
 
 /* kext_publish.c */
-uint64_t tc_kext_realtime_ns(void);
 void tc_kext_deliver(void *arg, struct tc_kext_items *items); /* reader's thread */
 void tc_kext_publish_items(struct tc_kext *kext, struct tc_kext_items *items);
 void tc_kext_publish_gap(struct tc_kext *kext, const char *reason, uint64_t lost);

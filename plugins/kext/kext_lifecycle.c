@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "kext.h"
+#include "sensor_clock.h"
 #include "sensor_scope.h"
 #include "sensor_signal.h"
 
@@ -91,7 +92,7 @@ static void heartbeat(void *arg)
         tc_kext_publish_gap(kext, "the ring was full",
                             counters[TC_KEXT_LOST] - kext->seen_lost);
     kext->seen_lost = counters[TC_KEXT_LOST];
-    kext->complete_ns = tc_kext_realtime_ns();
+    kext->complete_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
 }
 
 /* ---- The canary. ---- */
@@ -301,7 +302,7 @@ int tc_kext_start(struct tc_kext *kext)
     kext->names.group = kext->mountinfo_fd = -1;
     kext->started = kext->closing = kext->closed = false;
     kext->why[0] = '\0';
-    kext->complete_ns = tc_kext_realtime_ns();
+    kext->complete_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
     kext->epoch = kext->complete_ns / NS_PER_MS;
     kext->seen_lost = 0;
     kext->passive = kext->host->passive(kext->host);

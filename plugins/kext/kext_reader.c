@@ -9,6 +9,7 @@
 
 #include "kext_load.h"
 #include "kext_resolve.h"
+#include "sensor_clock.h"
 #include "sensor_signal.h"
 
 #define NS_PER_MS 1000000ull
@@ -76,9 +77,9 @@ static bool is_canary(struct tc_kext_reader *reader, const struct tc_kext_record
     is =
         reader->has_canary && !memcmp(&reader->canary, &record->key, sizeof(record->key));
     if (is && record->kind == TC_KEXT_OPEN)
-        reader->canary_opened_ns = tc_sensor_now_ns();
+        reader->canary_opened_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC);
     else if (is)
-        reader->canary_executed_ns = tc_sensor_now_ns();
+        reader->canary_executed_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC);
     if (is)
         pthread_cond_broadcast(&reader->seen);
     pthread_mutex_unlock(&reader->lock);
@@ -152,15 +153,16 @@ static size_t drain(struct tc_kext_reader *reader)
 static void *reader_main(void *arg)
 {
     struct tc_kext_reader *reader = arg;
-    uint64_t last_ns = tc_sensor_now_ns();
+    uint64_t last_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC);
 
     while (!reader->stopping) {
         obey(reader);
         if (drain(reader))
-            last_ns = tc_sensor_now_ns();
+            last_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC);
         if (is_full(reader))
             tc_sensor_waiter_wait_for_bell(&reader->waiter);
-        else if (tc_sensor_now_ns() - last_ns < TC_KEXT_AWAKE_MS * NS_PER_MS)
+        else if (tc_sensor_clock_ns(CLOCK_MONOTONIC) - last_ns <
+                 TC_KEXT_AWAKE_MS * NS_PER_MS)
             tc_sensor_waiter_wait(&reader->waiter, TC_KEXT_LOOK_MS);
         else
             tc_sensor_waiter_sleep(&reader->waiter, &reader->ring,
@@ -252,7 +254,7 @@ void tc_kext_reader_set_canary(struct tc_kext_reader *reader,
 int tc_kext_reader_await_canary(struct tc_kext_reader *reader, bool exec,
                                 uint64_t since_ns, unsigned ms)
 {
-    uint64_t until_ns = tc_sensor_now_ns() + ms * NS_PER_MS;
+    uint64_t until_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC) + ms * NS_PER_MS;
     struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
                              .tv_nsec = (long)(until_ns % NS_PER_S)};
     const uint64_t *seen_ns =

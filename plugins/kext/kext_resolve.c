@@ -13,6 +13,7 @@
 
 #include "kext_item.h"
 #include "kext_load.h"
+#include "sensor_clock.h"
 #include "sensor_names.h"
 #include "sensor_scope.h"
 
@@ -79,14 +80,6 @@ void tc_kext_resolve_process(struct tc_kext_resolver *resolver, pid_t pid)
     pthread_mutex_unlock(&resolver->lock);
 }
 
-static uint64_t clock_ns(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 /* CLOCK_MONOTONIC to nanoseconds since the epoch. Others compare it to the microsecond,
  * so a thread that was interrupted between the clocks looks again. */
 static uint64_t realtime_of(uint64_t monotonic_ns)
@@ -94,9 +87,9 @@ static uint64_t realtime_of(uint64_t monotonic_ns)
     uint64_t before, real, took, ahead = 0, least = UINT64_MAX;
 
     for (int tries = 0; tries < CLOCK_TRIES && least > CLOCK_APART_NS; tries++) {
-        before = clock_ns(CLOCK_MONOTONIC);
-        real = clock_ns(CLOCK_REALTIME);
-        took = clock_ns(CLOCK_MONOTONIC) - before;
+        before = tc_sensor_clock_ns(CLOCK_MONOTONIC);
+        real = tc_sensor_clock_ns(CLOCK_REALTIME);
+        took = tc_sensor_clock_ns(CLOCK_MONOTONIC) - before;
         if (took >= least)
             continue;
         least = took;
@@ -500,8 +493,6 @@ struct tc_kext_item *tc_kext_resolve_name(struct tc_kext_resolver *resolver,
 {
     const struct tc_sensor_process *process;
     struct tc_kext_item *item;
-    struct timespec now;
-
     if (name->pid > 0 && resolver->host->is_agent(resolver->host, name->pid)) {
         resolver->own++;
         return NULL;
@@ -509,8 +500,7 @@ struct tc_kext_item *tc_kext_resolve_name(struct tc_kext_resolver *resolver,
     item = tc_kext_item_new(topic_of(name->mask), name->path);
     if (!item)
         return NULL;
-    clock_gettime(CLOCK_REALTIME, &now);
-    item->time_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+    item->time_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
     item->old_path = name->old_path;
     name->old_path = NULL;
     item->file.old_path = item->old_path;

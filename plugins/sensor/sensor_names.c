@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sensor_clock.h"
 #include "sensor_folders.h"
 #include "sensor_scope.h"
 
@@ -335,14 +336,10 @@ static void forget_renamed(struct tc_sensor_names *names, uint64_t mask, const c
 
 static bool is_canary(struct tc_sensor_names *names, uint64_t mask, const char *path)
 {
-    struct timespec now;
-
     if (!names->canary_path || !path || strcmp(path, names->canary_path) != 0)
         return false;
-    clock_gettime(CLOCK_MONOTONIC, &now);
     if (mask & FAN_CLOSE_WRITE)
-        atomic_store(&names->canary_ns,
-                     (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+        atomic_store(&names->canary_ns, tc_sensor_clock_ns(CLOCK_MONOTONIC));
     return true;
 }
 

@@ -6,12 +6,10 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "sensor_ring.h"
 
-#define NS_PER_S 1000000000ull
 #define EVENTS 4 /* taken at once; what is left is there the next time */
 
 int tc_sensor_thread_start(pthread_t *ret_thread, void *(*run)(void *arg), void *arg)
@@ -24,14 +22,6 @@ int tc_sensor_thread_start(pthread_t *ret_thread, void *(*run)(void *arg), void 
     err = pthread_create(ret_thread, NULL, run, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return -err;
-}
-
-uint64_t tc_sensor_now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
 int tc_sensor_waiter_open(struct tc_sensor_waiter *waiter)

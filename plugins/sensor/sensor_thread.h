@@ -16,9 +16,6 @@ struct tc_sensor_ring;
 /* Starts a thread that no signal interrupts: those are the loop's. -errno. */
 int tc_sensor_thread_start(pthread_t *ret_thread, void *(*run)(void *arg), void *arg);
 
-/* CLOCK_MONOTONIC */
-uint64_t tc_sensor_now_ns(void);
-
 struct tc_sensor_waiter {
     int epoll, bell; /* -1: closed */
 };

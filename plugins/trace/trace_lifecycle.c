@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sensor_clock.h"
 #include "trace.h"
 
 static bool finish_close(struct tc_trace *trace);
@@ -62,7 +63,7 @@ static void hash_done(struct tc_trace *trace, int status)
 
 static void users_run(struct tc_trace *trace)
 {
-    tc_trace_user_names_work(&trace->user_names, tc_trace_monotonic_ns());
+    tc_trace_user_names_work(&trace->user_names, tc_sensor_clock_ns(CLOCK_MONOTONIC));
 }
 
 static void users_done(struct tc_trace *trace, int status)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sensor_clock.h"
 #include "trace_files.h"
 #include "trace_tracker.h"
 
@@ -78,7 +79,7 @@ static void tell_losses(struct tc_trace_reader *reader)
         reader->lost = lost;
         reader->gaps++;
     }
-    reader->complete_ns = tc_trace_realtime_ns();
+    reader->complete_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
 }
 
 /* ---- Reading. ---- */
@@ -199,16 +200,17 @@ static void sleep_until_woken(struct tc_trace_reader *reader)
 static void *reader_main(void *arg)
 {
     struct tc_trace_reader *reader = arg;
-    uint64_t last_ns = tc_sensor_now_ns();
+    uint64_t last_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC);
 
     while (!reader->stopping) {
         if (drain(reader))
-            last_ns = tc_sensor_now_ns();
+            last_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC);
         if (is_full(reader))
             tc_sensor_waiter_wait_for_bell(&reader->waiter);
         else if (!reader->programs)
             tc_sensor_waiter_wait(&reader->waiter, -1);
-        else if (tc_sensor_now_ns() - last_ns < TC_TRACE_AWAKE_MS * NS_PER_MS)
+        else if (tc_sensor_clock_ns(CLOCK_MONOTONIC) - last_ns <
+                 TC_TRACE_AWAKE_MS * NS_PER_MS)
             tc_sensor_waiter_wait(&reader->waiter, TC_TRACE_LOOK_MS);
         else
             sleep_until_woken(reader);
@@ -255,7 +257,7 @@ int tc_trace_reader_start(struct tc_trace_reader *reader, size_t ring_bytes)
     reader->waiter.epoll = reader->waiter.bell = -1;
     reader->undelivered = reader->undelivered_bytes = 0;
     reader->told_lost = reader->told_overflows = 0;
-    reader->complete_ns = tc_trace_realtime_ns();
+    reader->complete_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
     memset(&reader->ring, 0, sizeof(reader->ring));
     err = open_all(reader, ring_bytes);
     if (!err)
