@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define NS_PER_S 1000000000ull
+#define STAT_LINE_MAX 1024 /* of /proc/PID/stat */
 #define STAT_BYTES_MAX                                                                   \
     (1024 * 1024) /* of /proc/stat: lines of all CPUs and interrupts                     \
                    */
@@ -37,6 +38,47 @@ ssize_t tc_sensor_proc_read(char *buf, size_t cap, const char *format, ...)
     close(fd);
     buf[len] = '\0';
     return n;
+}
+
+int tc_sensor_proc_stat_parse(char *line, struct tc_sensor_stat *ret)
+{
+    char *open_paren = strchr(line, '('), *close_paren;
+    unsigned long long ticks;
+
+    close_paren = strrchr(line, ')'); /* a name may hold any character, ')' too */
+    if (!open_paren || !close_paren || close_paren < open_paren ||
+        sscanf(close_paren + 1,
+               " %c %d %*d %d %d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d "
+               "%llu",
+               &ret->state, &ret->parent, &ret->session, &ret->tty, &ret->flags,
+               &ret->threads, &ticks) != 7)
+        return -EPROTO;
+    *close_paren = '\0';
+    snprintf(ret->name, sizeof(ret->name), "%s", open_paren + 1);
+    ret->start_ns = ticks * tc_sensor_proc_tick_ns();
+    return 0;
+}
+
+int tc_sensor_proc_stat(pid_t pid, struct tc_sensor_stat *ret)
+{
+    char line[STAT_LINE_MAX];
+    ssize_t n = tc_sensor_proc_read(line, sizeof(line), "/proc/%d/stat", pid);
+
+    return n < 0 ? (int)n : tc_sensor_proc_stat_parse(line, ret);
+}
+
+int tc_sensor_proc_thread_stat(pid_t pid, pid_t thread, struct tc_sensor_stat *ret)
+{
+    char line[STAT_LINE_MAX];
+    ssize_t n =
+        tc_sensor_proc_read(line, sizeof(line), "/proc/%d/task/%d/stat", pid, thread);
+
+    return n < 0 ? (int)n : tc_sensor_proc_stat_parse(line, ret);
+}
+
+uint64_t tc_sensor_proc_tick_ns(void)
+{
+    return NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
 uint64_t tc_sensor_proc_boot_ns(void)

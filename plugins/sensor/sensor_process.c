@@ -12,12 +12,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "sensor_proc.h"
-
 #define PROC_TEXT_MAX 4096
 #define CONTAINER_ID_LEN 64
 #define NONE SIZE_MAX
-#define NS_PER_S 1000000000ull
 
 struct entry {
     struct tc_sensor_process process;
@@ -51,7 +48,7 @@ int tc_sensor_processes_new(size_t capacity, struct tc_sensor_processes **ret_pr
     for (size_t i = 0; i < capacity; i++)
         processes->buckets[i] = NONE;
     processes->boot_ns = tc_sensor_proc_boot_ns();
-    processes->tick_ns = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
+    processes->tick_ns = tc_sensor_proc_tick_ns();
     err = 0;
 out:
     if (err)
@@ -107,32 +104,20 @@ static char *read_executable(pid_t pid)
     return strdup(path);
 }
 
-/* pid, name, start and executable; *ret_parent is the parent's pid. proc_pid_stat(5). */
+/* pid, name, start and executable; *ret_parent is the parent's pid. */
 static int read_identity(const struct tc_sensor_processes *processes, pid_t pid,
                          struct tc_sensor_identity *ret, pid_t *ret_parent)
 {
-    char text[PROC_TEXT_MAX], *open_paren, *close_paren;
-    unsigned long long ticks;
-    ssize_t n;
-    int parent;
+    struct tc_sensor_stat stat;
+    int err = tc_sensor_proc_stat(pid, &stat);
 
-    n = tc_sensor_proc_read(text, sizeof(text), "/proc/%d/stat", pid);
-    if (n < 0)
-        return (int)n;
-    open_paren = strchr(text, '(');
-    close_paren = strrchr(text, ')'); /* a name may hold any character, ')' too */
-    if (!open_paren || !close_paren || close_paren < open_paren ||
-        sscanf(close_paren + 1,
-               " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
-               "%*d %llu",
-               &parent, &ticks) != 2)
-        return -EPROTO;
-    *close_paren = '\0';
-    snprintf(ret->name, sizeof(ret->name), "%s", open_paren + 1);
+    if (err)
+        return err;
+    memcpy(ret->name, stat.name, sizeof(ret->name));
     ret->pid = pid;
-    ret->start_ns = tc_sensor_processes_start(processes, ticks * processes->tick_ns);
+    ret->start_ns = tc_sensor_processes_start(processes, stat.start_ns);
     ret->executable = read_executable(pid);
-    *ret_parent = parent;
+    *ret_parent = stat.parent;
     return 0;
 }
 
@@ -169,6 +154,8 @@ static void read_container(pid_t pid, char ret_id[CONTAINER_ID_LEN + 1])
     }
 }
 
+/* pagemap is read in units of 8 bytes: EINVAL while the memory is in use, 0 once it is
+ * gone. */
 static bool still_true(int witness)
 {
     char byte;

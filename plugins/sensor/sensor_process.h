@@ -18,9 +18,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "sensor_proc.h"
+
 #define TC_SENSOR_PROCESSES_MAX 1024    /* entries; each holds a descriptor */
 #define TC_SENSOR_COMMAND_LINE_MAX 4096 /* bytes kept */
-#define TC_SENSOR_COMM_MAX 64
 
 struct tc_sensor_processes;
 
