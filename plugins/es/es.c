@@ -108,7 +108,7 @@ static void refuse(struct tc_es *es, const struct tocsin_event *request)
 /* Answered after a look at who else holds fanotify groups, which takes a pool thread. */
 static void stats_asked(struct tc_es *es, const struct tocsin_event *request)
 {
-    if (es->stats_request || tc_es_job_start(es, TC_ES_JOB_CONFLICTS)) {
+    if (es->stats_request || tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_CONFLICTS)) {
         tc_es_publish_stats(es, request);
         return;
     }
@@ -120,7 +120,7 @@ static void es_event(void *state, const struct tocsin_event *event)
 {
     struct tc_es *es = state;
 
-    if (es->closing)
+    if (es->jobs.closing)
         return;
     if (!strcmp(event->topic, TOCSIN_TOPIC_VERDICT_FINAL)) {
         tc_es_questions_answer(

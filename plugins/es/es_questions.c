@@ -232,7 +232,7 @@ void tc_es_questions_ready(void *arg)
     const struct tocsin_host *host = es->host;
     bool reads;
 
-    if (!es->scope || es->closing) /* still starting: what waits is handled then */
+    if (!es->scope || es->jobs.closing) /* still starting: what waits is handled then */
         return;
     tc_es_publish_losses(es);
     if (handle_ring(es))
@@ -343,7 +343,7 @@ void tc_es_questions_reset(struct tc_es *es)
 {
     es->generation++;
     es->counters.resets++;
-    if (es->rung == TC_ES_RUNG_PERMISSION && !es->draining && !es->closing)
+    if (es->rung == TC_ES_RUNG_PERMISSION && !es->draining && !es->jobs.closing)
         tc_es_questions_forget(es);
 }
 

@@ -132,7 +132,7 @@ static void kext_event(void *state, const struct tocsin_event *event)
 {
     struct tc_kext *kext = state;
 
-    if (kext->closing || tc_kext_catch_up_event(kext, event) || !kext->started)
+    if (kext->jobs.closing || tc_kext_catch_up_event(kext, event) || !kext->started)
         return;
     if (!strcmp(event->topic, TOCSIN_TOPIC_VERDICT_FINAL)) {
         tc_kext_verdict_came(kext, event);

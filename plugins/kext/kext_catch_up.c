@@ -36,8 +36,8 @@ static void ended(void *arg)
 {
     struct tc_kext *kext = arg;
 
-    if (kext->closing)
-        tc_kext_close_go_on(kext);
+    if (kext->jobs.closing)
+        tc_sensor_jobs_go_on(&kext->jobs);
     else
         tc_kext_catch_up_go(kext);
 }

@@ -87,7 +87,7 @@ static void publish_one(struct tc_kext *kext, struct tc_kext_item *item)
     if (item->keyed && !strcmp(item->topic, TOCSIN_TOPIC_FILE_WRITTEN))
         tc_kext_verdict_changed(kext, &item->key);
     if (is_excluded(kext, item) ||
-        publish(kext, item, item->judged && !kext->closing ? &event : NULL))
+        publish(kext, item, item->judged && !kext->jobs.closing ? &event : NULL))
         tc_kext_let_go(kext, item->pid, item->start_ns, item->flags);
     else if (event)
         tc_kext_verdict_expect(kext, item, event);

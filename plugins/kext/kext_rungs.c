@@ -12,7 +12,21 @@
 #include "kext.h"
 #include "sensor_clock.h"
 
+#define NS_PER_MS 1000000ull
 #define CANARY_WAIT_MS 2000
+
+/* ---- The mode. ---- */
+
+void tc_kext_tell_mode(struct tc_kext *kext)
+{
+    struct tc_kext_control *control = kext->programs.control;
+
+    __atomic_store_n(&control->enforce, !kext->passive, __ATOMIC_RELAXED);
+    __atomic_store_n(&control->hold, kext->hold && !kext->passive, __ATOMIC_RELAXED);
+    __atomic_store_n(&control->deadline_ns,
+                     kext->host->now_ns(kext->host) + TC_KEXT_PATIENCE_MS * NS_PER_MS,
+                     __ATOMIC_RELAXED);
+}
 
 /* ---- The canary. ---- */
 

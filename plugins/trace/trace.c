@@ -142,7 +142,7 @@ static void trace_event(void *state, const struct tocsin_event *event)
 {
     struct tc_trace *trace = state;
 
-    if (trace->closing || !trace->started)
+    if (trace->jobs.closing || !trace->started)
         return;
     if (!strcmp(event->topic, "rpc.trace.stats")) {
         tc_trace_publish_stats(trace, event);
