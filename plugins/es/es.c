@@ -137,7 +137,7 @@ static void es_event(void *state, const struct tocsin_event *event)
     } else if (!strncmp(event->topic, "rpc.", 4)) {
         refuse(es, event);
     } else {
-        tc_es_questions_reset(es);
+        tc_es_cache_reset(es);
     }
 }
 

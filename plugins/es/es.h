@@ -6,6 +6,7 @@
  *   es_stop.c       stop: everybody is answered before the groups are closed
  *   es_watching.c   mounts that come and go, names, folders outside, other such programs
  *   es_questions.c  the way of a question: place, publication, answer
+ *   es_cache.c      what the kernel remembers of the answers
  *   es_publish.c    everything that is published
  * Below them, and without it: es_source, es_gate, es_ring, es_canary, es_outside,
  * es_probe; and what all sensors share, plugins/sensor.
@@ -173,13 +174,16 @@ void tc_es_outside_marked(void *arg, int status);
 void tc_es_questions_ready(void *arg); /* the source's `ready` */
 void tc_es_questions_answer(struct tc_es *es, uint64_t id, bool allow, bool cacheable);
 void tc_es_questions_changed(struct tc_es *es, uint64_t device, uint64_t inode);
-void tc_es_questions_reset(struct tc_es *es);  /* verdicts may differ from here on */
-void tc_es_questions_forget(struct tc_es *es); /* takes all that is remembered back */
 
 /* While stopping: handles what there is. True when nothing was, and nobody waits. */
 bool tc_es_questions_drain(struct tc_es *es);
 void tc_es_questions_sweep(struct tc_es *es); /* gives up what was never closed */
 void tc_es_questions_drop(struct tc_es *es);  /* all of them, answered or not */
+
+/* es_cache.c */
+void tc_es_cache_remember(struct tc_es *es, const struct tc_es_question *question);
+void tc_es_cache_reset(struct tc_es *es);  /* verdicts may differ from here on */
+void tc_es_cache_forget(struct tc_es *es); /* takes all that is remembered back */
 
 /* es_publish.c */
 /*

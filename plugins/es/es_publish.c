@@ -142,7 +142,7 @@ void tc_es_publish_losses(struct tc_es *es)
     if (now.writes_lost != es->seen_writes_lost) {
         publish_gap(es, "the agent was too busy to take closed files",
                     now.writes_lost - es->seen_writes_lost);
-        tc_es_questions_reset(es); /* one of them may be remembered, and have changed */
+        tc_es_cache_reset(es); /* one of them may be remembered, and have changed */
     }
     if (now.read_errors != es->seen_read_errors) {
         snprintf(text, sizeof(text),

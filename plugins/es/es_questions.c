@@ -263,43 +263,6 @@ static struct tc_es_question *take(struct tc_es *es, uint64_t id, uint32_t *ret_
     return &es->questions[slot];
 }
 
-static bool unchanged(const struct tc_es_question *question)
-{
-    struct tc_sensor_file file;
-    struct statx stx;
-
-    if (question->changed ||
-        statx(question->event->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
-              STATX_BASIC_STATS, &stx))
-        return false;
-    tc_sensor_file_set(&file, &stx);
-    return file.size == question->size && file.ctime_ns == question->ctime_ns;
-}
-
-/*
- * The order keeps every stale allow out. First the mark: from here on a write clears it,
- * and the kernel has refused it if the file was open for writing. Then the look whether
- * anything changed before the mark was there. Whoever wrote through a mapping and has
- * closed by now has a CLOSE_WRITE on its way, which forgets the file; one that has come
- * already has set `changed`.
- */
-static void remember(struct tc_es *es, const struct tc_es_question *question)
-{
-    int fd = question->event->fd;
-
-    if (question->changed || question->generation != es->generation ||
-        tc_es_source_remember(&es->source, fd)) {
-        es->counters.not_cached++;
-        return;
-    }
-    if (unchanged(question)) {
-        es->counters.cached++;
-        return;
-    }
-    tc_es_source_forget(&es->source, fd);
-    es->counters.not_cached++;
-}
-
 void tc_es_questions_answer(struct tc_es *es, uint64_t id, bool allow, bool cacheable)
 {
     bool passive = es->host->passive(es->host);
@@ -314,7 +277,7 @@ void tc_es_questions_answer(struct tc_es *es, uint64_t id, bool allow, bool cach
         return;
     event = question->event;
     if (allow && cacheable)
-        remember(es, question);
+        tc_es_cache_remember(es, question);
     question->event = NULL;
     if (tc_es_gate_answer(&es->source.gate, slot, allow || passive)) {
         es->counters.allowed += allow || passive;
@@ -337,21 +300,6 @@ void tc_es_questions_changed(struct tc_es *es, uint64_t device, uint64_t inode)
         if (question->inode == inode && question->device == device)
             question->changed = true;
     }
-}
-
-void tc_es_questions_reset(struct tc_es *es)
-{
-    es->generation++;
-    es->counters.resets++;
-    if (es->rung == TC_ES_RUNG_PERMISSION && !es->draining && !es->jobs.closing)
-        tc_es_questions_forget(es);
-}
-
-void tc_es_questions_forget(struct tc_es *es)
-{
-    tc_es_source_forget_all(&es->source);
-    tc_es_outside_forget(&es->outside);
-    tc_es_source_mark_canary(&es->source);
 }
 
 void tc_es_questions_sweep(struct tc_es *es)

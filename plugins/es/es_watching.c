@@ -77,7 +77,7 @@ void tc_es_scan_mounts_done(void *arg, int status)
         es->host->report(es->host, TOCSIN_REPORT_CLEAR, "es_mark", NULL, NULL);
     }
     if (before && !tc_sensor_scope_same(before, es->scope))
-        tc_es_questions_reset(es); /* what was outside may now be inside */
+        tc_es_cache_reset(es); /* what was outside may now be inside */
     tc_sensor_scope_unref(before);
     if (es->draining) /* the marks that it has made came too late */
         tc_es_source_unmark(&es->source);
@@ -142,7 +142,7 @@ void tc_es_names_done(void *arg, int status)
 
     if (!status && !es->names_status && !es->jobs.closing) {
         if (es->batch->folder_renamed)
-            tc_es_questions_reset(es);
+            tc_es_cache_reset(es);
         tc_es_publish_names(es, es->batch);
     }
     tc_sensor_name_batch_clear(es->batch);
@@ -187,7 +187,7 @@ void tc_es_outside_marked(void *arg, int status)
     if (es->jobs.closing)
         return;
     if (outdated) /* all marks were to be forgotten; some have come after that */
-        tc_es_questions_forget(es);
+        tc_es_cache_forget(es);
     outside_start(es);
 }
 
