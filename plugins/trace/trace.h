@@ -6,8 +6,8 @@
  *   trace_publish.c    everything that is published
  * Below them, and without it: trace_files, trace_load, trace_hooks, trace_netlink,
  * trace_reader, trace_tracker, trace_table, trace_process, trace_proc, trace_record,
- * trace_encode, trace_hash, trace_user_names, trace_items; in the kernel: trace.bpf.c,
- * with trace_abi.h between the two.
+ * trace_encode, trace_put, trace_hash, trace_user_names, trace_items; in the kernel:
+ * trace.bpf.c, with trace_abi.h between the two.
  */
 #ifndef TC_TRACE_H
 #define TC_TRACE_H
