@@ -12,6 +12,7 @@
 
 #include "common/hash.h"
 #include "es_source.h"
+#include "sensor_proc.h"
 #include "sensor_scope.h"
 
 #define AGAIN_NS 1000000000ull /* a folder is not marked more often */
@@ -53,18 +54,12 @@ void tc_es_outside_begin(struct tc_es_outside *outside, struct tc_sensor_scope *
 /* Whether the open folder lies outside, where it is at this moment. */
 static bool is_outside(const struct tc_sensor_scope *scope, int fd)
 {
-    char link[32], path[TC_SENSOR_PATH_MAX];
+    char path[TC_SENSOR_PATH_MAX];
     struct statx stx;
-    ssize_t n;
 
     if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &stx) ||
-        !(stx.stx_mask & STATX_MNT_ID))
+        !(stx.stx_mask & STATX_MNT_ID) || tc_sensor_proc_fd_path(fd, path, sizeof(path)))
         return false;
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    n = readlink(link, path, sizeof(path) - 1);
-    if (n <= 0)
-        return false;
-    path[n] = '\0';
     return tc_sensor_scope_place(scope, stx.stx_mnt_id, path) == TC_SENSOR_OUTSIDE;
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "es.h"
+#include "sensor_proc.h"
 #include "sensor_scope.h"
 
 #define TURN_ITEMS 64 /* handled before the loop gets to do other things */
@@ -32,8 +33,7 @@ struct look {
 
 static int look_at(struct tc_es *es, const struct tc_es_item *item, struct look *look)
 {
-    static const char deleted[] = " (deleted)";
-    char link[32], *tail;
+    char link[32];
     ssize_t n;
 
     if (statx(item->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_WHAT, &look->stx))
@@ -43,9 +43,8 @@ static int look_at(struct tc_es *es, const struct tc_es_item *item, struct look 
     if (n < 0)
         return -errno;
     look->path[n] = '\0';
-    tail = look->path + n - (sizeof(deleted) - 1);
-    if (!look->stx.stx_nlink && tail > look->path && !strcmp(tail, deleted))
-        *tail = '\0';
+    if (!look->stx.stx_nlink)
+        tc_sensor_proc_strip_deleted(look->path);
     memset(&look->file, 0, sizeof(look->file));
     look->file.path = look->path;
     tc_sensor_file_set(&look->file, &look->stx);

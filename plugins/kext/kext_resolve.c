@@ -15,6 +15,7 @@
 #include "kext_load.h"
 #include "sensor_clock.h"
 #include "sensor_names.h"
+#include "sensor_proc.h"
 #include "sensor_scope.h"
 
 #define NS_PER_S 1000000000ull
@@ -120,29 +121,6 @@ static bool inner_path(const struct tc_kext_record *record,
         end = name;
     }
     *at = '\0';
-    return true;
-}
-
-/* Strips what the kernel appends to the name of a file that has none any more. */
-static void strip_deleted(char *path)
-{
-    static const char deleted[] = " (deleted)";
-    size_t n = strlen(path);
-
-    if (n > sizeof(deleted) && !strcmp(path + n - (sizeof(deleted) - 1), deleted))
-        path[n - (sizeof(deleted) - 1)] = '\0';
-}
-
-static bool path_of_fd(int fd, char ret_path[TC_SENSOR_PATH_MAX])
-{
-    char link[32];
-    ssize_t n;
-
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    n = readlink(link, ret_path, TC_SENSOR_PATH_MAX - 1);
-    if (n <= 0)
-        return false;
-    ret_path[n] = '\0';
     return true;
 }
 
@@ -284,11 +262,11 @@ static bool find_deep(struct tc_kext_resolver *resolver,
     struct statx stx;
     int fd = open_by_process(resolver, record, &stx);
 
-    if (fd < 0 || !path_of_fd(fd, ret_path)) {
+    if (fd < 0 || tc_sensor_proc_fd_path(fd, ret_path, TC_SENSOR_PATH_MAX)) {
         resolver->no_fd++;
         *ret_path = '\0';
     } else {
-        strip_deleted(ret_path);
+        tc_sensor_proc_strip_deleted(ret_path);
         if (!is_anywhere(record) &&
             tc_sensor_scope_place(scope, stx.stx_mnt_id, ret_path) == TC_SENSOR_OUTSIDE) {
             resolver->outside++;
@@ -428,7 +406,7 @@ static struct tc_kext_item *resolve_script(struct tc_kext_resolver *resolver,
     struct statx stx;
     int fd = open_script(resolver, record, &stx);
 
-    if (fd < 0 || !path_of_fd(fd, path)) {
+    if (fd < 0 || tc_sensor_proc_fd_path(fd, path, sizeof(path))) {
         resolver->no_fd++;
         goto out;
     }

@@ -15,6 +15,7 @@
 #include "sensor_clock.h"
 #include "sensor_folders.h"
 #include "sensor_group.h"
+#include "sensor_proc.h"
 #include "sensor_scope.h"
 
 #define READ_BYTES 8192 /* so few events fit that a batch takes them all */
@@ -131,9 +132,7 @@ out:
 static int resolve(struct tc_sensor_name_system *system, struct file_handle *handle,
                    char ret_path[TC_SENSOR_PATH_MAX])
 {
-    char link[32];
-    ssize_t n;
-    int fd;
+    int fd, err;
 
     if (system->fd < 0)
         system->fd = open(system->point, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
@@ -142,13 +141,9 @@ static int resolve(struct tc_sensor_name_system *system, struct file_handle *han
     fd = open_by_handle_at(system->fd, handle, O_PATH | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    n = readlink(link, ret_path, TC_SENSOR_PATH_MAX - 1);
+    err = tc_sensor_proc_fd_path(fd, ret_path, TC_SENSOR_PATH_MAX);
     close(fd);
-    if (n < 0)
-        return -errno;
-    ret_path[n] = '\0';
-    return 0;
+    return err;
 }
 
 /* The path of the folder that a record names; false when it is gone or never was ours. */

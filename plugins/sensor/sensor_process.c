@@ -12,8 +12,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "sensor_proc.h"
+
 #define PROC_TEXT_MAX 4096
-#define CONTAINER_ID_LEN 64
 #define NONE SIZE_MAX
 
 struct entry {
@@ -87,28 +88,12 @@ uint64_t tc_sensor_processes_start(const struct tc_sensor_processes *processes,
     return processes->boot_ns + since_boot_ns / processes->tick_ns * processes->tick_ns;
 }
 
-static char *read_executable(pid_t pid)
-{
-    static const char deleted[] = " (deleted)";
-    char link[32], path[PROC_TEXT_MAX];
-    ssize_t n;
-
-    snprintf(link, sizeof(link), "/proc/%d/exe", pid);
-    n = readlink(link, path, sizeof(path) - 1);
-    if (n <= 0)
-        return NULL;
-    path[n] = '\0';
-    if ((size_t)n >= sizeof(deleted) &&
-        !strcmp(path + n - (sizeof(deleted) - 1), deleted))
-        path[(size_t)n - (sizeof(deleted) - 1)] = '\0';
-    return strdup(path);
-}
-
 /* pid, name, start and executable; *ret_parent is the parent's pid. */
 static int read_identity(const struct tc_sensor_processes *processes, pid_t pid,
                          struct tc_sensor_identity *ret, pid_t *ret_parent)
 {
     struct tc_sensor_stat stat;
+    bool deleted;
     int err = tc_sensor_proc_stat(pid, &stat);
 
     if (err)
@@ -116,7 +101,7 @@ static int read_identity(const struct tc_sensor_processes *processes, pid_t pid,
     memcpy(ret->name, stat.name, sizeof(ret->name));
     ret->pid = pid;
     ret->start_ns = tc_sensor_processes_start(processes, stat.start_ns);
-    ret->executable = read_executable(pid);
+    ret->executable = tc_sensor_proc_link(pid, "exe", &deleted);
     *ret_parent = stat.parent;
     return 0;
 }
@@ -136,22 +121,12 @@ static char *read_command_line(pid_t pid)
     return strndup(text, (size_t)n);
 }
 
-/* Container runtimes name the cgroup by the container's id: 64 hex digits. */
-static void read_container(pid_t pid, char ret_id[CONTAINER_ID_LEN + 1])
+static void read_container(pid_t pid, char ret_id[TC_SENSOR_CONTAINER_MAX])
 {
-    char text[PROC_TEXT_MAX];
-    ssize_t n = tc_sensor_proc_read(text, sizeof(text), "/proc/%d/cgroup", pid);
-    size_t run;
+    char text[PROC_TEXT_MAX] = "";
 
-    ret_id[0] = '\0';
-    for (const char *p = text; n > 0 && *p; p += run ? run : 1) {
-        run = strspn(p, "0123456789abcdef");
-        if (run == CONTAINER_ID_LEN) {
-            memcpy(ret_id, p, run);
-            ret_id[run] = '\0';
-            return;
-        }
-    }
+    tc_sensor_proc_read(text, sizeof(text), "/proc/%d/cgroup", pid);
+    tc_sensor_proc_container_of(text, ret_id);
 }
 
 /* pagemap is read in units of 8 bytes: EINVAL while the memory is in use, 0 once it is

@@ -34,10 +34,10 @@ struct tc_sensor_identity {
 };
 
 struct tc_sensor_process {
-    struct tc_sensor_identity self, parent; /* parent.pid 0: none */
-    char *command_line;                     /* arguments joined by blanks */
-    uid_t uid;                              /* effective */
-    char container[65];                     /* "": in none */
+    struct tc_sensor_identity self, parent;  /* parent.pid 0: none */
+    char *command_line;                      /* arguments joined by blanks */
+    uid_t uid;                               /* effective */
+    char container[TC_SENSOR_CONTAINER_MAX]; /* "": in none */
 };
 
 struct tc_sensor_process_counters {

@@ -86,24 +86,6 @@ static int read_users(int32_t pid, struct tc_trace_process *process)
     return 0;
 }
 
-static char *read_link(int32_t pid, const char *name, bool *ret_deleted)
-{
-    static const char deleted[] = " (deleted)";
-    char link[48], path[TEXT_MAX];
-    size_t tail = sizeof(deleted) - 1;
-    ssize_t n;
-
-    snprintf(link, sizeof(link), "/proc/%d/%s", pid, name);
-    n = readlink(link, path, sizeof(path) - 1);
-    if (n <= 0)
-        return NULL;
-    path[n] = '\0';
-    *ret_deleted = (size_t)n > tail && !strcmp(path + n - tail, deleted);
-    if (*ret_deleted)
-        path[(size_t)n - tail] = '\0';
-    return strdup(path);
-}
-
 char *tc_trace_proc_args(int32_t pid, size_t max, size_t *ret_len)
 {
     char *args = malloc(max + 1), *smaller;
@@ -126,7 +108,7 @@ static void read_cgroup(int32_t pid, struct tc_trace_image *image)
 
     if (n <= 0)
         return;
-    tc_trace_container_of(text, image->container);
+    tc_sensor_proc_container_of(text, image->container);
     line = strstr(text, "0::/"); /* the unified hierarchy; cgroups(7) */
     if (!line || (line != text && line[-1] != '\n'))
         return;
@@ -154,8 +136,8 @@ static void read_image(int32_t pid, struct tc_trace_image *image)
 {
     bool folder_deleted;
 
-    image->executable = read_link(pid, "exe", &image->deleted);
-    image->folder = read_link(pid, "cwd", &folder_deleted);
+    image->executable = tc_sensor_proc_link(pid, "exe", &image->deleted);
+    image->folder = tc_sensor_proc_link(pid, "cwd", &folder_deleted);
     image->args = tc_trace_proc_args(pid, TC_TRACE_ARGS_MAX, &image->args_len);
     image->args_cut = image->args_len == TC_TRACE_ARGS_MAX;
     read_cgroup(pid, image);
