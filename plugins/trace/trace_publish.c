@@ -112,7 +112,7 @@ static void put_tracker(const struct tc_trace *trace, struct tocsin_writer *w)
         {"lost", trace->reader.lost},
         {"gaps", trace->reader.gaps},
         {"overflows", trace->reader.overflows},
-        {"sleeps", trace->reader.sleeps},
+        {"sleeps", trace->reader.base.sleeps},
         {"published", trace->published},
         {"publish_errors", trace->publish_errors},
     };
