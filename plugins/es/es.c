@@ -12,12 +12,7 @@
 
 #define NS_PER_MS 1000000ull
 
-static const char *const publishes[] = {
-    TOCSIN_TOPIC_FILE_OPEN,    TOCSIN_TOPIC_FILE_EXEC,
-    TOCSIN_TOPIC_FILE_WRITTEN, TOCSIN_TOPIC_FILE_CREATED,
-    TOCSIN_TOPIC_FILE_RENAMED, TOCSIN_TOPIC_FILE_DELETED,
-    TOCSIN_TOPIC_SENSOR_GAP,   TOCSIN_TOPIC_SENSOR_DEGRADED,
-    TOCSIN_TOPIC_RPC_REPLY,    NULL};
+static const char *const publishes[] = {TC_SENSOR_FILE_TOPICS, NULL};
 
 /* plugin.* and config.*: other detectors or exclusions may judge otherwise. */
 static const char *const subscribes[] = {TOCSIN_TOPIC_VERDICT_FINAL,
@@ -29,16 +24,7 @@ static const char *const subscribes[] = {TOCSIN_TOPIC_VERDICT_FINAL,
                                          NULL};
 
 static const struct tocsin_option options[] = {
-    {.name = "watch",
-     .type = TOCSIN_OPTION_LIST,
-     .flags = TOCSIN_OPTION_RESTART,
-     .fallback = "/home,/tmp,/srv",
-     .help = "absolute paths: everything at and below them is protected"},
-    {.name = "ignore_filesystems",
-     .type = TOCSIN_OPTION_LIST,
-     .flags = TOCSIN_OPTION_RESTART,
-     .fallback = "",
-     .help = "types of file systems, as in /proc/mounts, that are left alone"},
+    TC_SENSOR_PLACES_OPTIONS,
     {.name = "max_pending",
      .type = TOCSIN_OPTION_INT,
      .flags = TOCSIN_OPTION_RESTART,

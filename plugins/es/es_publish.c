@@ -37,22 +37,17 @@ int tc_es_publish(struct tc_es *es, const char *topic, uint32_t flags,
     return err;
 }
 
-/* Topic and counter of what happened to a name. */
-static const char *topic_of(struct tc_es *es, uint64_t mask, uint64_t **ret_counter)
+static uint64_t *counter_of(struct tc_es *es, uint64_t mask)
 {
     switch (mask) {
     case FAN_CREATE:
-        *ret_counter = &es->counters.created;
-        return TOCSIN_TOPIC_FILE_CREATED;
+        return &es->counters.created;
     case FAN_DELETE:
-        *ret_counter = &es->counters.deleted;
-        return TOCSIN_TOPIC_FILE_DELETED;
+        return &es->counters.deleted;
     case FAN_CLOSE_WRITE:
-        *ret_counter = &es->counters.written;
-        return TOCSIN_TOPIC_FILE_WRITTEN;
+        return &es->counters.written;
     default:
-        *ret_counter = &es->counters.renamed;
-        return TOCSIN_TOPIC_FILE_RENAMED;
+        return &es->counters.renamed;
     }
 }
 
@@ -60,8 +55,6 @@ static void publish_name(struct tc_es *es, struct tc_sensor_name *name)
 {
     const struct tc_sensor_process *process = NULL;
     struct tc_sensor_file file = {.path = name->path, .old_path = name->old_path};
-    const char *topic;
-    uint64_t *counter;
 
     if (name->pid > 0)
         process = tc_sensor_processes_find(es->processes, name->pid);
@@ -71,11 +64,11 @@ static void publish_name(struct tc_es *es, struct tc_sensor_name *name)
         return;
     if (name->known)
         tc_sensor_file_set(&file, &name->stx);
-    topic = topic_of(es, name->mask, &counter);
-    if (tc_es_publish(es, topic, 0, &file, process, name->pid, name->fd, NULL))
+    if (tc_es_publish(es, tc_sensor_topic_of(name->mask), 0, &file, process, name->pid,
+                      name->fd, NULL))
         return;
     name->fd = -1;
-    (*counter)++;
+    ++*counter_of(es, name->mask);
 }
 
 bool tc_es_publish_found(void *arg, struct tc_sensor_found *found)

@@ -452,20 +452,6 @@ struct tc_kext_item *tc_kext_resolve(struct tc_kext_resolver *resolver,
 
 /* ---- Names. ---- */
 
-static const char *topic_of(uint64_t mask)
-{
-    switch (mask) {
-    case FAN_CREATE:
-        return TOCSIN_TOPIC_FILE_CREATED;
-    case FAN_DELETE:
-        return TOCSIN_TOPIC_FILE_DELETED;
-    case FAN_CLOSE_WRITE:
-        return TOCSIN_TOPIC_FILE_WRITTEN;
-    default:
-        return TOCSIN_TOPIC_FILE_RENAMED;
-    }
-}
-
 struct tc_kext_item *tc_kext_resolve_name(struct tc_kext_resolver *resolver,
                                           struct tc_sensor_name *name)
 {
@@ -475,7 +461,7 @@ struct tc_kext_item *tc_kext_resolve_name(struct tc_kext_resolver *resolver,
         resolver->own++;
         return NULL;
     }
-    item = tc_kext_item_new(topic_of(name->mask), name->path);
+    item = tc_kext_item_new(tc_sensor_topic_of(name->mask), name->path);
     if (!item)
         return NULL;
     item->time_ns = tc_sensor_clock_ns(CLOCK_REALTIME);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sensor_encode.h"
 
+#include <sys/fanotify.h>
 #include <sys/sysmacros.h>
 
 #include "common/hash.h"
@@ -42,6 +43,20 @@ uint64_t tc_sensor_dedupe_key(const char *topic, const struct tc_sensor_file *fi
     }
     hash &= INT64_MAX;
     return hash ? hash : 1;
+}
+
+const char *tc_sensor_topic_of(uint64_t mask)
+{
+    switch (mask) {
+    case FAN_CREATE:
+        return TOCSIN_TOPIC_FILE_CREATED;
+    case FAN_DELETE:
+        return TOCSIN_TOPIC_FILE_DELETED;
+    case FAN_CLOSE_WRITE:
+        return TOCSIN_TOPIC_FILE_WRITTEN;
+    default:
+        return TOCSIN_TOPIC_FILE_RENAMED;
+    }
 }
 
 static bool blocks(const char *topic)
