@@ -208,8 +208,4 @@ char *tc_es_probe_conflicts(const struct tocsin_host *host);
 /* Makes <state_dir>/es/canary; opens it. The path is the caller's to free. */
 int tc_es_probe_canary(const char *state_dir, char **ret_path, int *ret_fd);
 
-/* The text of /proc/self/mountinfo through an open descriptor; NULL when out of memory.
- */
-char *tc_es_probe_mounts(int mountinfo_fd);
-
 #endif

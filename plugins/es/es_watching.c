@@ -36,7 +36,7 @@ void tc_es_scan_mounts(void *arg)
 {
     struct tc_es *es = arg;
     struct tc_es_mount_scan *scan = &es->scan;
-    char *text = tc_es_probe_mounts(es->mountinfo_fd);
+    char *text = tc_sensor_scope_read_mounts(es->mountinfo_fd);
     const struct tc_sensor_mount *mount;
 
     memset(scan, 0, sizeof(*scan));

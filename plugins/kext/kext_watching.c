@@ -16,35 +16,7 @@
 #include "kext.h"
 #include "sensor_scope.h"
 
-#define MOUNTINFO_FIRST 65536
-
 /* ---- Mounts and folders. Pool thread, then loop. ---- */
-
-/* The text of /proc/self/mountinfo; NULL when out of memory. */
-static char *read_mounts(int fd)
-{
-    size_t size = MOUNTINFO_FIRST, len = 0;
-    char *text = malloc(size), *more;
-    ssize_t n;
-
-    if (!text || lseek(fd, 0, SEEK_SET) < 0)
-        goto fail;
-    while ((n = read(fd, text + len, size - 1 - len)) > 0) {
-        len += (size_t)n;
-        if (len < size - 1)
-            continue;
-        more = realloc(text, 2 * size);
-        if (!more)
-            goto fail;
-        text = more;
-        size *= 2;
-    }
-    text[len] = '\0';
-    return text;
-fail:
-    free(text);
-    return NULL;
-}
 
 /*
  * What the kernel is to look for on the way up from a file. A watched folder that does
@@ -104,7 +76,7 @@ void tc_kext_scan_run(void *arg)
 {
     struct tc_kext *kext = arg;
     struct tc_kext_scan *scan = &kext->scan;
-    char *text = read_mounts(kext->mountinfo_fd);
+    char *text = tc_sensor_scope_read_mounts(kext->mountinfo_fd);
 
     memset(scan, 0, sizeof(*scan));
     scan->err = text ? tc_sensor_scope_new(text, kext->places.watch, kext->places.ignored,
