@@ -29,7 +29,7 @@
 #define TC_SENSOR_RING_OPTION(size)                                                      \
     {                                                                                    \
         .name = "ring_size", .type = TOCSIN_OPTION_SIZE, .flags = TOCSIN_OPTION_RESTART, \
-        .fallback = size,                                                                \
+        .fallback = (size),                                                              \
         .help = "room for what the kernel has reported; rounded up to a power of two",   \
         .min = 4096, .max = 256 * 1024 * 1024                                            \
     }
