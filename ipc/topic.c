@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: topic names, their interning (an open-addressing hash table that only grows), and
- * patterns over them. Pure; one thread at a time.
+ * Owns: topic names, their interning (a table that only grows), and patterns over them.
+ * Pure; one thread at a time.
  */
 #include "ipc/topic.h"
 
@@ -9,35 +9,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TOPICS_SLOTS_MIN 64 /* a power of two, as every size of the table */
+/* Without it uthash ends the process. The element that was to be added is then not in. */
+#define HASH_NONFATAL_OOM 1
+#define uthash_nonfatal_oom(element) (no_memory = true)
+#include <uthash.h>
 
 struct entry {
     struct tc_topic topic;
-    uint32_t hash;
+    UT_hash_handle hh; /* by name */
     char name[];
 };
 
 struct tc_topics {
-    struct entry **slots; /* at most three quarters full, so that a search ends */
-    size_t size;
-    uint32_t count;
+    struct entry *by_name;
 };
 
 /* What must never be lost: protection's own history (design.md 5). */
 static const char *const kept[] = {"threat.*", "alert.*", "approval.*", "sensor.*",
                                    "quarantine.*"};
-
-/* FNV-1a. Names are short, and TC_TOPICS_MAX bounds what crafted collisions can cost. */
-static uint32_t topic_hash(const char *name, size_t *ret_len)
-{
-    uint32_t hash = 2166136261u;
-    size_t n;
-
-    for (n = 0; name[n] && n <= TC_TOPIC_MAX_LEN; n++)
-        hash = (hash ^ (uint8_t)name[n]) * 16777619u;
-    *ret_len = n;
-    return hash;
-}
 
 /* True for n bytes that are lower-case words joined by dots. */
 static bool topic_valid(const char *name, size_t n)
@@ -59,40 +48,7 @@ static bool topic_valid(const char *name, size_t n)
     return before != '.';
 }
 
-/* The entry of that name, or the empty slot where it belongs. */
-static struct entry **topics_slot(const struct tc_topics *topics, const char *name,
-                                  uint32_t hash)
-{
-    size_t i = hash & (topics->size - 1);
-    struct entry *entry;
-
-    while ((entry = topics->slots[i]) != NULL) {
-        if (entry->hash == hash && !strcmp(entry->name, name))
-            break;
-        i = (i + 1) & (topics->size - 1);
-    }
-    return &topics->slots[i];
-}
-
-static int topics_grow(struct tc_topics *topics)
-{
-    struct tc_topics grown = {.size = topics->size * 2, .count = topics->count};
-
-    grown.slots = calloc(grown.size, sizeof(*grown.slots));
-    if (!grown.slots)
-        return -ENOMEM;
-    for (size_t i = 0; i < topics->size; i++) {
-        struct entry *entry = topics->slots[i];
-
-        if (entry)
-            *topics_slot(&grown, entry->name, entry->hash) = entry;
-    }
-    free(topics->slots);
-    *topics = grown;
-    return 0;
-}
-
-static struct entry *entry_new(const char *name, size_t n, uint32_t hash, uint32_t index)
+static struct entry *entry_new(const char *name, size_t n, uint32_t index)
 {
     struct entry *entry = malloc(sizeof(*entry) + n + 1);
 
@@ -100,7 +56,6 @@ static struct entry *entry_new(const char *name, size_t n, uint32_t hash, uint32
         return NULL;
     memcpy(entry->name, name, n);
     entry->name[n] = '\0';
-    entry->hash = hash;
     entry->topic.name = entry->name;
     entry->topic.index = index;
     entry->topic.keep = false;
@@ -112,62 +67,49 @@ static struct entry *entry_new(const char *name, size_t n, uint32_t hash, uint32
 
 struct tc_topics *tc_topics_new(void)
 {
-    struct tc_topics *topics = calloc(1, sizeof(*topics));
-
-    if (!topics)
-        return NULL;
-    topics->size = TOPICS_SLOTS_MIN;
-    topics->slots = calloc(topics->size, sizeof(*topics->slots));
-    if (!topics->slots) {
-        free(topics);
-        return NULL;
-    }
-    return topics;
+    return calloc(1, sizeof(struct tc_topics));
 }
 
 void tc_topics_free(struct tc_topics *topics)
 {
+    struct entry *entry, *next;
+
     if (!topics)
         return;
-    for (size_t i = 0; i < topics->size; i++)
-        free(topics->slots[i]);
-    free(topics->slots);
+    HASH_ITER(hh, topics->by_name, entry, next)
+    {
+        HASH_DEL(topics->by_name, entry);
+        free(entry);
+    }
     free(topics);
 }
 
 int tc_topic_intern(struct tc_topics *topics, const char *name,
                     const struct tc_topic **ret_topic)
 {
-    struct entry **slot;
-    uint32_t hash;
+    bool no_memory = false;
+    struct entry *entry;
     size_t n;
-    int r;
 
-    if (!name)
+    n = name ? strnlen(name, TC_TOPIC_MAX_LEN + 1) : 0;
+    if (!n || n > TC_TOPIC_MAX_LEN)
         return -EINVAL;
-    hash = topic_hash(name, &n);
-    if (n > TC_TOPIC_MAX_LEN)
-        return -EINVAL;
-    slot = topics_slot(topics, name, hash);
-    if (*slot) {
-        *ret_topic = &(*slot)->topic;
-        return 0;
+    HASH_FIND(hh, topics->by_name, name, n, entry);
+    if (!entry) {
+        if (!topic_valid(name, n))
+            return -EINVAL;
+        if (HASH_COUNT(topics->by_name) == TC_TOPICS_MAX)
+            return -ENOSPC;
+        entry = entry_new(name, n, HASH_COUNT(topics->by_name));
+        if (!entry)
+            return -ENOMEM;
+        HASH_ADD(hh, topics->by_name, name, n, entry);
     }
-    if (!topic_valid(name, n))
-        return -EINVAL;
-    if (topics->count == TC_TOPICS_MAX)
-        return -ENOSPC;
-    if (topics->count >= topics->size / 4 * 3) {
-        r = topics_grow(topics);
-        if (r < 0)
-            return r;
-        slot = topics_slot(topics, name, hash);
-    }
-    *slot = entry_new(name, n, hash, topics->count);
-    if (!*slot)
+    if (no_memory) {
+        free(entry);
         return -ENOMEM;
-    topics->count++;
-    *ret_topic = &(*slot)->topic;
+    }
+    *ret_topic = &entry->topic;
     return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "common/hash.h"
 #include "core/base/log.h"
 #include "core/conf/options.h"
 #include "core/host/plugin.h"
@@ -47,12 +48,8 @@ bool tc_host_on_loop(struct tc_host *host, const char *call)
 
 bool tc_host_first(struct tc_host *host, const char *complaint, const char *what)
 {
-    const char *parts[] = {complaint, what};
-    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+    uint64_t hash = tc_hash_text(tc_hash_text(TC_HASH_START, complaint), what);
 
-    for (size_t i = 0; i < 2; i++)
-        for (const char *c = parts[i]; *c; c++)
-            hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
     for (size_t i = 0; i < host->complaints_count; i++)
         if (host->complaints[i] == hash)
             return false;

@@ -12,12 +12,7 @@
 
 #define NS_PER_MS 1000000ull
 
-static const char *const publishes[] = {
-    TOCSIN_TOPIC_FILE_OPEN,    TOCSIN_TOPIC_FILE_EXEC,
-    TOCSIN_TOPIC_FILE_WRITTEN, TOCSIN_TOPIC_FILE_CREATED,
-    TOCSIN_TOPIC_FILE_RENAMED, TOCSIN_TOPIC_FILE_DELETED,
-    TOCSIN_TOPIC_SENSOR_GAP,   TOCSIN_TOPIC_SENSOR_DEGRADED,
-    TOCSIN_TOPIC_RPC_REPLY,    NULL};
+static const char *const publishes[] = {TC_SENSOR_FILE_TOPICS, NULL};
 
 /* plugin.* and config.*: other detectors or exclusions may judge otherwise. */
 static const char *const subscribes[] = {TOCSIN_TOPIC_VERDICT_FINAL,
@@ -29,16 +24,7 @@ static const char *const subscribes[] = {TOCSIN_TOPIC_VERDICT_FINAL,
                                          NULL};
 
 static const struct tocsin_option options[] = {
-    {.name = "watch",
-     .type = TOCSIN_OPTION_LIST,
-     .flags = TOCSIN_OPTION_RESTART,
-     .fallback = "/home,/tmp,/srv",
-     .help = "absolute paths: everything at and below them is protected"},
-    {.name = "ignore_filesystems",
-     .type = TOCSIN_OPTION_LIST,
-     .flags = TOCSIN_OPTION_RESTART,
-     .fallback = "",
-     .help = "types of file systems, as in /proc/mounts, that are left alone"},
+    TC_SENSOR_PLACES_OPTIONS,
     {.name = "max_pending",
      .type = TOCSIN_OPTION_INT,
      .flags = TOCSIN_OPTION_RESTART,
@@ -108,7 +94,7 @@ static void refuse(struct tc_es *es, const struct tocsin_event *request)
 /* Answered after a look at who else holds fanotify groups, which takes a pool thread. */
 static void stats_asked(struct tc_es *es, const struct tocsin_event *request)
 {
-    if (es->stats_request || tc_es_job_start(es, TC_ES_JOB_CONFLICTS)) {
+    if (es->stats_request || tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_CONFLICTS)) {
         tc_es_publish_stats(es, request);
         return;
     }
@@ -120,7 +106,7 @@ static void es_event(void *state, const struct tocsin_event *event)
 {
     struct tc_es *es = state;
 
-    if (es->closing)
+    if (es->jobs.closing)
         return;
     if (!strcmp(event->topic, TOCSIN_TOPIC_VERDICT_FINAL)) {
         tc_es_questions_answer(
@@ -137,7 +123,7 @@ static void es_event(void *state, const struct tocsin_event *event)
     } else if (!strncmp(event->topic, "rpc.", 4)) {
         refuse(es, event);
     } else {
-        tc_es_questions_reset(es);
+        tc_es_cache_reset(es);
     }
 }
 

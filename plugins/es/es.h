@@ -6,6 +6,7 @@
  *   es_stop.c       stop: everybody is answered before the groups are closed
  *   es_watching.c   mounts that come and go, names, folders outside, other such programs
  *   es_questions.c  the way of a question: place, publication, answer
+ *   es_cache.c      what the kernel remembers of the answers
  *   es_publish.c    everything that is published
  * Below them, and without it: es_source, es_gate, es_ring, es_canary, es_outside,
  * es_probe; and what all sensors share, plugins/sensor.
@@ -23,6 +24,7 @@
 #include "es_source.h"
 #include "sensor_catch_up.h"
 #include "sensor_encode.h"
+#include "sensor_jobs.h"
 #include "sensor_names.h"
 #include "sensor_options.h"
 #include "sensor_process.h"
@@ -37,22 +39,13 @@ enum tc_es_rung {
     TC_ES_RUNG_NOTIFY,     /* told afterwards: unprivileged fanotify */
 };
 
-/* Work on a pool thread; never the same one twice at once. */
-struct tc_es_job {
-    struct tc_es *es;
-    void (*run)(struct tc_es *es);              /* pool thread */
-    void (*done)(struct tc_es *es, int status); /* loop; status -ECANCELED: not run */
-    bool busy, again; /* again: somebody asked while it was busy */
-};
-
-enum tc_es_job_name {
+enum tc_es_job {
     TC_ES_JOB_OPEN,
     TC_ES_JOB_SCAN_MOUNTS,
     TC_ES_JOB_CANARY,
     TC_ES_JOB_CONFLICTS,
     TC_ES_JOB_NAMES,
     TC_ES_JOB_OUTSIDE,
-    TC_ES_JOB_CLOSE,
     TC_ES_JOBS,
 };
 
@@ -104,11 +97,9 @@ struct tc_es {
     enum tc_es_rung rung;
     bool started;
     bool draining; /* stopping: nothing is marked, verdicts are waited for */
-    bool closing;  /* whoever waits has been answered, jobs are on their way out */
-    bool closed;   /* the job that closes the groups has been started */
-    int open_status, close_status;
-    char open_what[256]; /* why it could not be opened */
-    struct tc_es_job jobs[TC_ES_JOBS];
+    int open_status;
+    char open_what[256];        /* why it could not be opened */
+    struct tc_sensor_jobs jobs; /* closing: whoever waits has been answered */
 
     struct tc_es_source source;
     struct tc_sensor_names names;
@@ -152,33 +143,23 @@ struct tc_es {
 /* es_lifecycle.c */
 int tc_es_start(struct tc_es *es);
 
-/* Tells health when the canary has come through since it was last sent; else false. */
-bool tc_es_canary_seen(struct tc_es *es);
-
-/* Runs a job now, or once more when it has ended. */
-int tc_es_job_start(struct tc_es *es, enum tc_es_job_name name);
-
 /* es_stop.c */
 int tc_es_stop(struct tc_es *es);
-void tc_es_release(struct tc_es *es); /* frees what start made; jobs must be idle */
+void tc_es_release(void *arg); /* frees what start made; jobs must be idle */
 
 /* Answers whoever waits, by default, and begins to end everything. */
 void tc_es_close(struct tc_es *es, int status);
-
-/* Goes on once no job runs; completes when all is done. */
-void tc_es_close_go_on(struct tc_es *es);
-void tc_es_close_run(struct tc_es *es); /* of TC_ES_JOB_CLOSE */
-void tc_es_close_done(struct tc_es *es, int status);
+void tc_es_close_run(void *arg); /* the last job */
 
 /* es_watching.c: run, done and watch callbacks of the jobs of those names */
-void tc_es_scan_mounts(struct tc_es *es);
-void tc_es_scan_mounts_done(struct tc_es *es, int status);
+void tc_es_scan_mounts(void *arg);
+void tc_es_scan_mounts_done(void *arg, int status);
 void tc_es_mounts_changed(void *arg, int status, uint32_t events);
-void tc_es_names_run(struct tc_es *es);
-void tc_es_names_done(struct tc_es *es, int status);
+void tc_es_names_run(void *arg);
+void tc_es_names_done(void *arg, int status);
 void tc_es_names_readable(void *arg, int status, uint32_t events);
-void tc_es_conflicts_run(struct tc_es *es);
-void tc_es_conflicts_done(struct tc_es *es, int status);
+void tc_es_conflicts_run(void *arg);
+void tc_es_conflicts_done(void *arg, int status);
 
 /* Looks for what was written in a gap, if one is known of. */
 void tc_es_catch_up_go(struct tc_es *es);
@@ -186,24 +167,25 @@ void tc_es_catch_up_ended(void *arg);
 
 /* A file outside was opened: has its folder marked, so that it was the last question. */
 void tc_es_outside_opened(struct tc_es *es, const char *path);
-void tc_es_outside_run(struct tc_es *es);
-void tc_es_outside_marked(struct tc_es *es, int status);
+void tc_es_outside_run(void *arg);
+void tc_es_outside_marked(void *arg, int status);
 
 /* es_questions.c */
 void tc_es_questions_ready(void *arg); /* the source's `ready` */
 void tc_es_questions_answer(struct tc_es *es, uint64_t id, bool allow, bool cacheable);
 void tc_es_questions_changed(struct tc_es *es, uint64_t device, uint64_t inode);
-void tc_es_questions_reset(struct tc_es *es);  /* verdicts may differ from here on */
-void tc_es_questions_forget(struct tc_es *es); /* takes all that is remembered back */
 
 /* While stopping: handles what there is. True when nothing was, and nobody waits. */
 bool tc_es_questions_drain(struct tc_es *es);
 void tc_es_questions_sweep(struct tc_es *es); /* gives up what was never closed */
 void tc_es_questions_drop(struct tc_es *es);  /* all of them, answered or not */
 
-/* es_publish.c */
-uint64_t tc_es_realtime_ns(void); /* since the epoch */
+/* es_cache.c */
+void tc_es_cache_remember(struct tc_es *es, const struct tc_es_question *question);
+void tc_es_cache_reset(struct tc_es *es);  /* verdicts may differ from here on */
+void tc_es_cache_forget(struct tc_es *es); /* takes all that is remembered back */
 
+/* es_publish.c */
 /*
  * Publishes one file event; the descriptor goes with it on success only. `ret_event` as
  * host->publish.
@@ -225,9 +207,5 @@ char *tc_es_probe_conflicts(const struct tocsin_host *host);
 
 /* Makes <state_dir>/es/canary; opens it. The path is the caller's to free. */
 int tc_es_probe_canary(const char *state_dir, char **ret_path, int *ret_fd);
-
-/* The text of /proc/self/mountinfo through an open descriptor; NULL when out of memory.
- */
-char *tc_es_probe_mounts(int mountinfo_fd);
 
 #endif

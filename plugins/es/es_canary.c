@@ -16,7 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S 1000000000ull
+#include "sensor_clock.h"
+
 #define NS_PER_MS 1000000ull
 #define BUSY_NS 1000000 /* between attempts while a fork of ours holds the file open */
 #define PREFIX "canary-"
@@ -61,14 +62,6 @@ static const struct program program;
 
 static const char *const deeds[] = {
     [TC_ES_CANARY_OPEN] = "opened", [TC_ES_CANARY_EXEC] = "executed"};
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 void tc_es_canary_init(struct tc_es_canary *canary)
 {
@@ -198,7 +191,7 @@ static int execute_when_free(const struct tc_es_canary *canary, uint64_t until_n
     const struct timespec moment = {.tv_nsec = BUSY_NS};
     int err = execute_it(canary);
 
-    while (err == -ETXTBSY && now_ns() < until_ns) {
+    while (err == -ETXTBSY && tc_sensor_clock_ns(CLOCK_MONOTONIC) < until_ns) {
         nanosleep(&moment, NULL);
         err = execute_it(canary);
     }
@@ -222,7 +215,7 @@ static int attempt(struct tc_es_canary *canary, enum tc_es_canary_deed deed, boo
     err =
         deed == TC_ES_CANARY_OPEN ? open_it(canary) : execute_when_free(canary, until_ns);
     atomic_store(&canary->refuse, 0);
-    if (now_ns() >= until_ns)
+    if (tc_sensor_clock_ns(CLOCK_MONOTONIC) >= until_ns)
         return say(why, -ETIMEDOUT, "was not answered within two seconds", "");
     if (!(atomic_load(&canary->asked) & deed))
         return say(why, -EIO, "was not asked about when it was ", deeds[deed]);
@@ -237,7 +230,7 @@ int tc_es_canary_prove(struct tc_es_canary *canary, char why[256])
 {
     int err;
 
-    atomic_store(&canary->begun_ns, now_ns());
+    atomic_store(&canary->begun_ns, tc_sensor_clock_ns(CLOCK_MONOTONIC));
     atomic_store(&canary->proving, true);
     err = attempt(canary, TC_ES_CANARY_OPEN, true, why);
     if (!err)

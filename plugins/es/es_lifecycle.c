@@ -14,47 +14,11 @@
 #include <unistd.h>
 
 #include "es.h"
+#include "sensor_clock.h"
 #include "sensor_scope.h"
 
 #define NS_PER_MS 1000000ull
 #define LOOK_MS 250 /* how often the loop looks after the proof */
-
-/* ---- Jobs. ---- */
-
-static void job_run(void *arg)
-{
-    struct tc_es_job *job = arg;
-
-    job->run(job->es);
-}
-
-static void job_done(void *arg, int status)
-{
-    struct tc_es_job *job = arg;
-    struct tc_es *es = job->es;
-    bool again = job->again;
-
-    job->busy = job->again = false;
-    job->done(es, status);
-    if (again && !es->closing && !es->draining)
-        tc_es_job_start(es, (enum tc_es_job_name)(job - es->jobs));
-    if (es->closing)
-        tc_es_close_go_on(es);
-}
-
-int tc_es_job_start(struct tc_es *es, enum tc_es_job_name name)
-{
-    struct tc_es_job *job = &es->jobs[name];
-    int err;
-
-    if (job->busy) {
-        job->again = true;
-        return 0;
-    }
-    err = es->host->work(es->host, job_run, job_done, job);
-    job->busy = !err;
-    return err;
-}
 
 /* ---- The canary. ---- */
 
@@ -62,8 +26,9 @@ int tc_es_job_start(struct tc_es *es, enum tc_es_job_name name)
  * Opened and refused on the upper rung, where a reset may have taken the mark away for a
  * moment; written, since only that is told of, on the lower.
  */
-static void canary_run(struct tc_es *es)
+static void canary_run(void *arg)
 {
+    struct tc_es *es = arg;
     int fd;
 
     if (es->rung == TC_ES_RUNG_PERMISSION) {
@@ -98,7 +63,7 @@ static void canary_due(void *arg)
         canary_lost(es);
     es->canary_before_ns = canary_ns(es);
     tc_es_questions_sweep(es);
-    tc_es_job_start(es, TC_ES_JOB_CANARY);
+    tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_CANARY);
 }
 
 /* The lower rung is told of: what it lacks, and how to mend it. */
@@ -131,17 +96,18 @@ static void report_running(struct tc_es *es)
     if (!asks)
         report_degraded(es);
     es->started = true;
-    tc_es_job_start(es, TC_ES_JOB_CONFLICTS);
+    tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_CONFLICTS);
     /* What was mounted between the first scan and the watch, which is on by now: what
      * changed before that is not told of (libuv watches from its next turn on, and
      * epoll_ctl swallows what mounts_poll tells once only). */
     if (asks)
-        tc_es_job_start(es, TC_ES_JOB_SCAN_MOUNTS);
+        tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_SCAN_MOUNTS);
     tc_es_catch_up_go(es);
     host->complete(host, 0);
 }
 
-bool tc_es_canary_seen(struct tc_es *es)
+/* Tells health when the canary has come through since it was last sent; else false. */
+static bool canary_seen(struct tc_es *es)
 {
     uint64_t seen_ns = canary_ns(es);
     char text[24];
@@ -156,10 +122,22 @@ bool tc_es_canary_seen(struct tc_es *es)
     return true;
 }
 
-static void canary_done(struct tc_es *es, int status)
+/* On the lower rung the canary's write comes among the names. */
+static void names_done(void *arg, int status)
 {
-    if (status || es->closing || es->draining || es->rung == TC_ES_RUNG_NOTIFY ||
-        tc_es_canary_seen(es))
+    struct tc_es *es = arg;
+
+    tc_es_names_done(es, status);
+    if (!es->jobs.closing && es->rung == TC_ES_RUNG_NOTIFY)
+        canary_seen(es);
+}
+
+static void canary_done(void *arg, int status)
+{
+    struct tc_es *es = arg;
+
+    if (status || es->jobs.closing || es->draining || es->rung == TC_ES_RUNG_NOTIFY ||
+        canary_seen(es))
         return;
     canary_lost(es);
     if (!es->started)
@@ -172,7 +150,7 @@ static void canary_too_late(struct tc_es *es)
                   TC_ES_CANARY_WAIT_MS);
     canary_lost(es);
     tc_es_close(es, -ETIMEDOUT);
-    tc_es_close_go_on(es);
+    tc_sensor_jobs_go_on(&es->jobs);
 }
 
 /* Upper rung: somebody else, whom the kernel asks too, may hold the proof up. */
@@ -180,7 +158,8 @@ static void proof_looked_after(void *arg)
 {
     struct tc_es *es = arg;
 
-    if (!es->closing && tc_es_canary_overdue(&es->canary, es->host->now_ns(es->host)))
+    if (!es->jobs.closing &&
+        tc_es_canary_overdue(&es->canary, es->host->now_ns(es->host)))
         canary_too_late(es);
 }
 
@@ -189,7 +168,7 @@ static void write_looked_after(void *arg)
 {
     struct tc_es *es = arg;
 
-    if (!es->started && !es->closing)
+    if (!es->started && !es->jobs.closing)
         canary_too_late(es);
 }
 
@@ -277,8 +256,9 @@ static int open_notify(struct tc_es *es)
     return marked ? 0 : err;
 }
 
-static void open_run(struct tc_es *es)
+static void open_run(void *arg)
 {
+    struct tc_es *es = arg;
     int err = tc_sensor_processes_new(es->max_processes, &es->processes);
 
     es->batch = calloc(1, sizeof(*es->batch));
@@ -316,16 +296,17 @@ static int go(struct tc_es *es)
         es->canary_before_ns = canary_ns(es);
         tc_es_questions_ready(es);
     }
-    return err ? err : tc_es_job_start(es, TC_ES_JOB_CANARY);
+    return err ? err : tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_CANARY);
 }
 
-static void open_done(struct tc_es *es, int status)
+static void open_done(void *arg, int status)
 {
+    struct tc_es *es = arg;
     int err = status ? status : es->open_status;
 
     es->host->timer_stop(es->host, es->start_timer);
     es->start_timer = NULL;
-    if (es->closing)
+    if (es->jobs.closing)
         return;
     if (!err)
         err = go(es);
@@ -352,26 +333,40 @@ static void share_descriptors(struct tc_es *es, rlim_t limit)
     es->fd_ceiling = limit / 2 > INT32_MAX ? INT32_MAX : (int)(limit / 2);
 }
 
-int tc_es_start(struct tc_es *es)
+static bool is_busy(void *arg)
 {
-    static const struct {
-        void (*run)(struct tc_es *es);
-        void (*done)(struct tc_es *es, int status);
-    } table[TC_ES_JOBS] = {
+    struct tc_es *es = arg;
+
+    return tc_sensor_catch_up_busy(&es->catch_up);
+}
+
+static void jobs_init(struct tc_es *es)
+{
+    static const struct tc_sensor_job jobs[TC_ES_JOBS] = {
         [TC_ES_JOB_OPEN] = {open_run, open_done},
         [TC_ES_JOB_SCAN_MOUNTS] = {tc_es_scan_mounts, tc_es_scan_mounts_done},
         [TC_ES_JOB_CANARY] = {canary_run, canary_done},
         [TC_ES_JOB_CONFLICTS] = {tc_es_conflicts_run, tc_es_conflicts_done},
-        [TC_ES_JOB_NAMES] = {tc_es_names_run, tc_es_names_done},
+        [TC_ES_JOB_NAMES] = {tc_es_names_run, names_done},
         [TC_ES_JOB_OUTSIDE] = {tc_es_outside_run, tc_es_outside_marked},
-        [TC_ES_JOB_CLOSE] = {tc_es_close_run, tc_es_close_done},
     };
+    const struct tc_sensor_jobs_config config = {.host = es->host,
+                                                 .jobs = jobs,
+                                                 .count = TC_ES_JOBS,
+                                                 .busy = is_busy,
+                                                 .close = tc_es_close_run,
+                                                 .closed = tc_es_release,
+                                                 .arg = es};
+
+    tc_sensor_jobs_init(&es->jobs, &config);
+}
+
+int tc_es_start(struct tc_es *es)
+{
     struct rlimit files = {.rlim_cur = 1024};
     int err;
 
-    for (size_t i = 0; i < TC_ES_JOBS; i++)
-        es->jobs[i] =
-            (struct tc_es_job){.es = es, .run = table[i].run, .done = table[i].done};
+    jobs_init(es);
     getrlimit(RLIMIT_NOFILE, &files);
     share_descriptors(es, files.rlim_cur);
     es->questions = calloc(es->max_pending, sizeof(*es->questions));
@@ -379,10 +374,10 @@ int tc_es_start(struct tc_es *es)
     es->source.group = es->names.group = es->canary_fd = es->mountinfo_fd = -1;
     es->own_fds = -1;
     es->rung = TC_ES_RUNG_NONE;
-    es->started = es->draining = es->closing = es->closed = false;
+    es->started = es->draining = false;
     es->open_what[0] = '\0';
     es->canary_before_ns = 0;
-    es->complete_ns = tc_es_realtime_ns();
+    es->complete_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
     es->epoch = es->complete_ns / NS_PER_MS;
     err = es->questions && es->buckets ? 0 : -ENOMEM;
     if (!err) {
@@ -391,7 +386,7 @@ int tc_es_start(struct tc_es *es)
                                     &es->start_timer);
     }
     if (!err)
-        err = tc_es_job_start(es, TC_ES_JOB_OPEN);
+        err = tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_OPEN);
     if (err) {
         es->host->timer_stop(es->host, es->start_timer);
         es->start_timer = NULL;

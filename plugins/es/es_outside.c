@@ -10,26 +10,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/hash.h"
 #include "es_source.h"
+#include "sensor_proc.h"
 #include "sensor_scope.h"
 
 #define AGAIN_NS 1000000000ull /* a folder is not marked more often */
 
-/* FNV-1a. Two folders of one hash hinder each other for a second: harmless. */
-static uint64_t hash(const char *text, size_t len)
-{
-    uint64_t h = 0xcbf29ce484222325u;
-
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ (unsigned char)text[i]) * 0x100000001b3u;
-    return h;
-}
-
+/* Two folders of one hash hinder each other for a second: harmless. */
 bool tc_es_outside_add(struct tc_es_outside *outside, const char *path, uint64_t now_ns)
 {
     const char *slash = strrchr(path, '/');
     size_t len = slash && slash != path ? (size_t)(slash - path) : 1;
-    uint64_t name = hash(path, len);
+    uint64_t name = tc_hash(TC_HASH_START, path, len);
     struct tc_es_outside_recent *recent =
         &outside->recent[name % TC_ES_OUTSIDE_RECENT_MAX];
     char *folder;
@@ -61,18 +54,12 @@ void tc_es_outside_begin(struct tc_es_outside *outside, struct tc_sensor_scope *
 /* Whether the open folder lies outside, where it is at this moment. */
 static bool is_outside(const struct tc_sensor_scope *scope, int fd)
 {
-    char link[32], path[TC_SENSOR_PATH_MAX];
+    char path[TC_SENSOR_PATH_MAX];
     struct statx stx;
-    ssize_t n;
 
     if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &stx) ||
-        !(stx.stx_mask & STATX_MNT_ID))
+        !(stx.stx_mask & STATX_MNT_ID) || tc_sensor_proc_fd_path(fd, path, sizeof(path)))
         return false;
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    n = readlink(link, path, sizeof(path) - 1);
-    if (n <= 0)
-        return false;
-    path[n] = '\0';
     return tc_sensor_scope_place(scope, stx.stx_mnt_id, path) == TC_SENSOR_OUTSIDE;
 }
 

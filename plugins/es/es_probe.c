@@ -13,7 +13,6 @@
 #include "es.h"
 
 #define CONFLICTS_BYTES 256
-#define MOUNTINFO_MAX (16u * 1024 * 1024)
 
 static bool holds_group(const char *pid)
 {
@@ -97,30 +96,4 @@ out:
     free(folder);
     free(path);
     return err;
-}
-
-char *tc_es_probe_mounts(int mountinfo_fd)
-{
-    size_t cap = 16384, len = 0;
-    char *text = malloc(cap), *more;
-    ssize_t n;
-
-    while (text) {
-        n = pread(mountinfo_fd, text + len, cap - len - 1, (off_t)len);
-        if (n <= 0)
-            break;
-        len += (size_t)n;
-        if (cap - len > 1)
-            continue;
-        more = cap < MOUNTINFO_MAX ? realloc(text, 2 * cap) : NULL;
-        if (!more) {
-            free(text);
-            return NULL;
-        }
-        text = more;
-        cap *= 2;
-    }
-    if (text)
-        text[len] = '\0';
-    return text;
 }

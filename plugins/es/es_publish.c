@@ -7,16 +7,7 @@
 #include <unistd.h>
 
 #include "es.h"
-
-#define NS_PER_S 1000000000ull
-
-uint64_t tc_es_realtime_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
+#include "sensor_clock.h"
 
 int tc_es_publish(struct tc_es *es, const char *topic, uint32_t flags,
                   const struct tc_sensor_file *file,
@@ -25,7 +16,7 @@ int tc_es_publish(struct tc_es *es, const char *topic, uint32_t flags,
 {
     struct tc_sensor_stamp stamp = {.topic = topic,
                                     .sensor = "es",
-                                    .time_ns = tc_es_realtime_ns(),
+                                    .time_ns = tc_sensor_clock_ns(CLOCK_REALTIME),
                                     .sequence = es->sequence + 1,
                                     .epoch = es->epoch};
     struct tocsin_event event = {
@@ -46,22 +37,17 @@ int tc_es_publish(struct tc_es *es, const char *topic, uint32_t flags,
     return err;
 }
 
-/* Topic and counter of what happened to a name. */
-static const char *topic_of(struct tc_es *es, uint64_t mask, uint64_t **ret_counter)
+static uint64_t *counter_of(struct tc_es *es, uint64_t mask)
 {
     switch (mask) {
     case FAN_CREATE:
-        *ret_counter = &es->counters.created;
-        return TOCSIN_TOPIC_FILE_CREATED;
+        return &es->counters.created;
     case FAN_DELETE:
-        *ret_counter = &es->counters.deleted;
-        return TOCSIN_TOPIC_FILE_DELETED;
+        return &es->counters.deleted;
     case FAN_CLOSE_WRITE:
-        *ret_counter = &es->counters.written;
-        return TOCSIN_TOPIC_FILE_WRITTEN;
+        return &es->counters.written;
     default:
-        *ret_counter = &es->counters.renamed;
-        return TOCSIN_TOPIC_FILE_RENAMED;
+        return &es->counters.renamed;
     }
 }
 
@@ -69,8 +55,6 @@ static void publish_name(struct tc_es *es, struct tc_sensor_name *name)
 {
     const struct tc_sensor_process *process = NULL;
     struct tc_sensor_file file = {.path = name->path, .old_path = name->old_path};
-    const char *topic;
-    uint64_t *counter;
 
     if (name->pid > 0)
         process = tc_sensor_processes_find(es->processes, name->pid);
@@ -80,11 +64,11 @@ static void publish_name(struct tc_es *es, struct tc_sensor_name *name)
         return;
     if (name->known)
         tc_sensor_file_set(&file, &name->stx);
-    topic = topic_of(es, name->mask, &counter);
-    if (tc_es_publish(es, topic, 0, &file, process, name->pid, name->fd, NULL))
+    if (tc_es_publish(es, tc_sensor_topic_of(name->mask), 0, &file, process, name->pid,
+                      name->fd, NULL))
         return;
     name->fd = -1;
-    (*counter)++;
+    ++*counter_of(es, name->mask);
 }
 
 bool tc_es_publish_found(void *arg, struct tc_sensor_found *found)
@@ -110,7 +94,7 @@ bool tc_es_publish_found(void *arg, struct tc_sensor_found *found)
 /* Publishes that events between `from_ns` and now were lost. */
 static void publish_gap(struct tc_es *es, const char *reason, uint64_t lost)
 {
-    uint64_t now_ns = tc_es_realtime_ns();
+    uint64_t now_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
     struct tocsin_writer w;
     uint8_t buf[256];
 
@@ -136,7 +120,7 @@ void tc_es_publish_names(struct tc_es *es, struct tc_sensor_name_batch *batch)
         else if (batch->names[i].path)
             publish_name(es, &batch->names[i]);
     }
-    es->complete_ns = tc_es_realtime_ns();
+    es->complete_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
 }
 
 void tc_es_publish_losses(struct tc_es *es)
@@ -151,7 +135,7 @@ void tc_es_publish_losses(struct tc_es *es)
     if (now.writes_lost != es->seen_writes_lost) {
         publish_gap(es, "the agent was too busy to take closed files",
                     now.writes_lost - es->seen_writes_lost);
-        tc_es_questions_reset(es); /* one of them may be remembered, and have changed */
+        tc_es_cache_reset(es); /* one of them may be remembered, and have changed */
     }
     if (now.read_errors != es->seen_read_errors) {
         snprintf(text, sizeof(text),

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "es.h"
+#include "sensor_proc.h"
 #include "sensor_scope.h"
 
 #define TURN_ITEMS 64 /* handled before the loop gets to do other things */
@@ -32,8 +33,7 @@ struct look {
 
 static int look_at(struct tc_es *es, const struct tc_es_item *item, struct look *look)
 {
-    static const char deleted[] = " (deleted)";
-    char link[32], *tail;
+    char link[32];
     ssize_t n;
 
     if (statx(item->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_WHAT, &look->stx))
@@ -43,9 +43,8 @@ static int look_at(struct tc_es *es, const struct tc_es_item *item, struct look 
     if (n < 0)
         return -errno;
     look->path[n] = '\0';
-    tail = look->path + n - (sizeof(deleted) - 1);
-    if (!look->stx.stx_nlink && tail > look->path && !strcmp(tail, deleted))
-        *tail = '\0';
+    if (!look->stx.stx_nlink)
+        tc_sensor_proc_strip_deleted(look->path);
     memset(&look->file, 0, sizeof(look->file));
     look->file.path = look->path;
     tc_sensor_file_set(&look->file, &look->stx);
@@ -232,7 +231,7 @@ void tc_es_questions_ready(void *arg)
     const struct tocsin_host *host = es->host;
     bool reads;
 
-    if (!es->scope || es->closing) /* still starting: what waits is handled then */
+    if (!es->scope || es->jobs.closing) /* still starting: what waits is handled then */
         return;
     tc_es_publish_losses(es);
     if (handle_ring(es))
@@ -263,43 +262,6 @@ static struct tc_es_question *take(struct tc_es *es, uint64_t id, uint32_t *ret_
     return &es->questions[slot];
 }
 
-static bool unchanged(const struct tc_es_question *question)
-{
-    struct tc_sensor_file file;
-    struct statx stx;
-
-    if (question->changed ||
-        statx(question->event->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
-              STATX_BASIC_STATS, &stx))
-        return false;
-    tc_sensor_file_set(&file, &stx);
-    return file.size == question->size && file.ctime_ns == question->ctime_ns;
-}
-
-/*
- * The order keeps every stale allow out. First the mark: from here on a write clears it,
- * and the kernel has refused it if the file was open for writing. Then the look whether
- * anything changed before the mark was there. Whoever wrote through a mapping and has
- * closed by now has a CLOSE_WRITE on its way, which forgets the file; one that has come
- * already has set `changed`.
- */
-static void remember(struct tc_es *es, const struct tc_es_question *question)
-{
-    int fd = question->event->fd;
-
-    if (question->changed || question->generation != es->generation ||
-        tc_es_source_remember(&es->source, fd)) {
-        es->counters.not_cached++;
-        return;
-    }
-    if (unchanged(question)) {
-        es->counters.cached++;
-        return;
-    }
-    tc_es_source_forget(&es->source, fd);
-    es->counters.not_cached++;
-}
-
 void tc_es_questions_answer(struct tc_es *es, uint64_t id, bool allow, bool cacheable)
 {
     bool passive = es->host->passive(es->host);
@@ -314,7 +276,7 @@ void tc_es_questions_answer(struct tc_es *es, uint64_t id, bool allow, bool cach
         return;
     event = question->event;
     if (allow && cacheable)
-        remember(es, question);
+        tc_es_cache_remember(es, question);
     question->event = NULL;
     if (tc_es_gate_answer(&es->source.gate, slot, allow || passive)) {
         es->counters.allowed += allow || passive;
@@ -337,21 +299,6 @@ void tc_es_questions_changed(struct tc_es *es, uint64_t device, uint64_t inode)
         if (question->inode == inode && question->device == device)
             question->changed = true;
     }
-}
-
-void tc_es_questions_reset(struct tc_es *es)
-{
-    es->generation++;
-    es->counters.resets++;
-    if (es->rung == TC_ES_RUNG_PERMISSION && !es->draining && !es->closing)
-        tc_es_questions_forget(es);
-}
-
-void tc_es_questions_forget(struct tc_es *es)
-{
-    tc_es_source_forget_all(&es->source);
-    tc_es_outside_forget(&es->outside);
-    tc_es_source_mark_canary(&es->source);
 }
 
 void tc_es_questions_sweep(struct tc_es *es)

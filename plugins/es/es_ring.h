@@ -24,6 +24,8 @@ struct tc_es_item {
 struct tc_es_ring {
     struct tc_es_item *items;
     uint32_t mask; /* capacity - 1, a power of two */
+    /* Only grow, and wrap at 2^32: tail - head counts the items all the same, as the
+     * capacity divides that. */
     atomic_uint head, tail;
 };
 

@@ -213,7 +213,7 @@ static void wait_for_group(struct tc_es_source *source, int timeout)
     }
 }
 
-/* Looks whether the loop reads what comes; *quiet counts the times that nothing came. */
+/* See es_source.h. *quiet counts the checks in a row that found nothing. */
 static void look_after_loop(struct tc_es_source *source, int timeout, unsigned int *quiet)
 {
     struct pollfd wake = {.fd = source->wake, .events = POLLIN};

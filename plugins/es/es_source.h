@@ -7,9 +7,17 @@
  * anybody holds while waiting.
  *
  * Waking two threads for each open would cost more than all the rest. So while opens keep
- * coming the loop reads the group itself (`loop_reads`), and the thread only looks every
- * few milliseconds whether the loop still does; if not, it reads. When nothing has come
- * for a while the thread alone waits for the group again, and nobody wakes for nothing.
+ * coming the loop reads the group itself, and the thread only checks every few
+ * milliseconds that it does. Who reads:
+ *
+ *            the thread has read an event: loop_reads = true
+ *     THREAD ----------------------------------------------> LOOP
+ *     waits  <---------------------------------------------- thread checks every 5 ms
+ *            nothing came in 20 checks (or the source is stopped): loop_reads = false
+ *
+ * A check that finds events waiting and loop_turns unchanged (the loop is stuck) reads
+ * them for the loop and stays; `announce` makes the loop start or stop watching the
+ * group.
  */
 #ifndef TC_ES_SOURCE_H
 #define TC_ES_SOURCE_H

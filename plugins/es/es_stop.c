@@ -19,13 +19,14 @@
 static void drain_turn(void *arg)
 {
     struct tc_es *es = arg;
-    bool quiet = tc_es_questions_drain(es) && !es->jobs[TC_ES_JOB_SCAN_MOUNTS].busy;
+    bool quiet = tc_es_questions_drain(es) &&
+                 !tc_sensor_jobs_busy(&es->jobs, TC_ES_JOB_SCAN_MOUNTS);
 
     es->drain_quiet = quiet ? es->drain_quiet + 1 : 0;
     if (es->drain_quiet < QUIET_LOOKS && es->host->now_ns(es->host) < es->drained_ns)
         return;
     tc_es_close(es, 0);
-    tc_es_close_go_on(es);
+    tc_sensor_jobs_go_on(&es->jobs);
 }
 
 static int drain_begin(struct tc_es *es)
@@ -35,7 +36,7 @@ static int drain_begin(struct tc_es *es)
 
     if (err)
         return err;
-    es->draining = true;
+    es->draining = es->jobs.once = true;
     es->drain_quiet = 0;
     es->drained_ns = host->now_ns(host) + TC_ES_DRAIN_MS * NS_PER_MS;
     host->timer_stop(host, es->canary_timer);
@@ -52,7 +53,7 @@ int tc_es_stop(struct tc_es *es)
 {
     if (!es->started || es->rung != TC_ES_RUNG_PERMISSION || drain_begin(es)) {
         tc_es_close(es, 0);
-        tc_es_close_go_on(es);
+        tc_sensor_jobs_go_on(&es->jobs);
     }
     return TOCSIN_PENDING;
 }
@@ -63,8 +64,7 @@ void tc_es_close(struct tc_es *es, int status)
 {
     const struct tocsin_host *host = es->host;
 
-    es->closing = true;
-    es->close_status = status;
+    tc_sensor_jobs_close(&es->jobs, status);
     if (es->rung == TC_ES_RUNG_PERMISSION)
         tc_es_source_stop(&es->source);
     tc_sensor_catch_up_stop(&es->catch_up);
@@ -81,8 +81,10 @@ void tc_es_close(struct tc_es *es, int status)
     es->mountinfo_watch = es->names_watch = es->group_watch = NULL;
 }
 
-void tc_es_close_run(struct tc_es *es)
+void tc_es_close_run(void *arg)
 {
+    struct tc_es *es = arg;
+
     if (es->rung == TC_ES_RUNG_PERMISSION)
         tc_es_source_close(&es->source);
     tc_es_canary_done(&es->canary); /* once nobody looks at it */
@@ -91,31 +93,10 @@ void tc_es_close_run(struct tc_es *es)
     es->names_open = false;
 }
 
-void tc_es_close_done(struct tc_es *es, int status)
+void tc_es_release(void *arg)
 {
-    if (status)
-        tc_es_close_run(es); /* it was not run: it waits for microseconds */
-}
+    struct tc_es *es = arg;
 
-void tc_es_close_go_on(struct tc_es *es)
-{
-    for (size_t i = 0; i < TC_ES_JOBS; i++)
-        if (es->jobs[i].busy)
-            return;
-    if (tc_sensor_catch_up_busy(&es->catch_up))
-        return;
-    if (!es->closed) {
-        es->closed = true;
-        if (!tc_es_job_start(es, TC_ES_JOB_CLOSE))
-            return;
-        tc_es_close_run(es); /* no pool thread for it: it waits for microseconds */
-    }
-    tc_es_release(es);
-    es->host->complete(es->host, es->close_status);
-}
-
-void tc_es_release(struct tc_es *es)
-{
     if (es->canary_fd >= 0)
         close(es->canary_fd);
     if (es->mountinfo_fd >= 0)

@@ -32,10 +32,11 @@ static void mark_one(struct tc_es *es, const struct tc_sensor_mount *mount)
         scan->counts.unnamed++;
 }
 
-void tc_es_scan_mounts(struct tc_es *es)
+void tc_es_scan_mounts(void *arg)
 {
+    struct tc_es *es = arg;
     struct tc_es_mount_scan *scan = &es->scan;
-    char *text = tc_es_probe_mounts(es->mountinfo_fd);
+    char *text = tc_sensor_scope_read_mounts(es->mountinfo_fd);
     const struct tc_sensor_mount *mount;
 
     memset(scan, 0, sizeof(*scan));
@@ -54,13 +55,14 @@ void tc_es_scan_mounts(struct tc_es *es)
         tc_sensor_names_set_scope(&es->names, scan->scope);
 }
 
-void tc_es_scan_mounts_done(struct tc_es *es, int status)
+void tc_es_scan_mounts_done(void *arg, int status)
 {
+    struct tc_es *es = arg;
     struct tc_es_mount_scan *scan = &es->scan;
     struct tc_sensor_scope *before = es->scope;
     char text[640];
 
-    if (status || es->closing || !scan->scope)
+    if (status || es->jobs.closing || !scan->scope)
         goto out;
     es->scope = scan->scope;
     scan->scope = NULL;
@@ -75,7 +77,7 @@ void tc_es_scan_mounts_done(struct tc_es *es, int status)
         es->host->report(es->host, TOCSIN_REPORT_CLEAR, "es_mark", NULL, NULL);
     }
     if (before && !tc_sensor_scope_same(before, es->scope))
-        tc_es_questions_reset(es); /* what was outside may now be inside */
+        tc_es_cache_reset(es); /* what was outside may now be inside */
     tc_sensor_scope_unref(before);
     if (es->draining) /* the marks that it has made came too late */
         tc_es_source_unmark(&es->source);
@@ -107,7 +109,7 @@ void tc_es_mounts_changed(void *arg, int status, uint32_t events)
         es->mounts_changed = true;
         return;
     }
-    tc_es_job_start(es, TC_ES_JOB_SCAN_MOUNTS);
+    tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_SCAN_MOUNTS);
     if (es->host->timer_start(es->host, TC_ES_MOUNTS_REST_MS, 0, mounts_rested, es,
                               &es->mounts_timer))
         es->mounts_timer = NULL;
@@ -124,25 +126,27 @@ void tc_es_names_readable(void *arg, int status, uint32_t events)
     /* Not watched while a pool thread reads, or it would be reported again and again. */
     es->host->watch_stop(es->host, es->names_watch);
     es->names_watch = NULL;
-    tc_es_job_start(es, TC_ES_JOB_NAMES);
+    tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_NAMES);
 }
 
-void tc_es_names_run(struct tc_es *es)
+void tc_es_names_run(void *arg)
 {
+    struct tc_es *es = arg;
+
     es->names_status = tc_sensor_names_read(&es->names, es->batch);
 }
 
-void tc_es_names_done(struct tc_es *es, int status)
+void tc_es_names_done(void *arg, int status)
 {
-    if (!status && !es->names_status && !es->closing) {
+    struct tc_es *es = arg;
+
+    if (!status && !es->names_status && !es->jobs.closing) {
         if (es->batch->folder_renamed)
-            tc_es_questions_reset(es);
+            tc_es_cache_reset(es);
         tc_es_publish_names(es, es->batch);
-        if (es->rung == TC_ES_RUNG_NOTIFY)
-            tc_es_canary_seen(es);
     }
     tc_sensor_name_batch_clear(es->batch);
-    if (!es->closing && !es->names_watch)
+    if (!es->jobs.closing && !es->names_watch)
         es->host->watch_fd(es->host, es->names.group, TOCSIN_READABLE,
                            tc_es_names_readable, es, &es->names_watch);
 }
@@ -151,10 +155,10 @@ void tc_es_names_done(struct tc_es *es, int status)
 
 static void outside_start(struct tc_es *es)
 {
-    if (es->jobs[TC_ES_JOB_OUTSIDE].busy || !es->outside.waiting_count)
+    if (tc_sensor_jobs_busy(&es->jobs, TC_ES_JOB_OUTSIDE) || !es->outside.waiting_count)
         return;
     tc_es_outside_begin(&es->outside, es->scope, es->generation);
-    if (tc_es_job_start(es, TC_ES_JOB_OUTSIDE))
+    if (tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_OUTSIDE))
         tc_es_outside_end(&es->outside); /* asked again when somebody opens there */
 }
 
@@ -166,21 +170,24 @@ void tc_es_outside_opened(struct tc_es *es, const char *path)
         outside_start(es);
 }
 
-void tc_es_outside_run(struct tc_es *es)
+void tc_es_outside_run(void *arg)
 {
+    struct tc_es *es = arg;
+
     tc_es_outside_mark(&es->outside, &es->source);
 }
 
-void tc_es_outside_marked(struct tc_es *es, int status)
+void tc_es_outside_marked(void *arg, int status)
 {
+    struct tc_es *es = arg;
     bool outdated = es->outside.generation != es->generation;
 
     (void)status;
     tc_es_outside_end(&es->outside);
-    if (es->closing)
+    if (es->jobs.closing)
         return;
     if (outdated) /* all marks were to be forgotten; some have come after that */
-        tc_es_questions_forget(es);
+        tc_es_cache_forget(es);
     outside_start(es);
 }
 
@@ -195,23 +202,27 @@ void tc_es_catch_up_ended(void *arg)
 {
     struct tc_es *es = arg;
 
-    if (es->closing)
-        tc_es_close_go_on(es);
+    if (es->jobs.closing)
+        tc_sensor_jobs_go_on(&es->jobs);
     else
         tc_es_catch_up_go(es);
 }
 
 /* ---- Other holders of fanotify groups. ---- */
 
-void tc_es_conflicts_run(struct tc_es *es)
+void tc_es_conflicts_run(void *arg)
 {
+    struct tc_es *es = arg;
+
     free(es->conflicts);
     es->conflicts = tc_es_probe_conflicts(es->host);
 }
 
-void tc_es_conflicts_done(struct tc_es *es, int status)
+void tc_es_conflicts_done(void *arg, int status)
 {
-    if (!status && !es->closing) {
+    struct tc_es *es = arg;
+
+    if (!status && !es->jobs.closing) {
         es->host->report(es->host, TOCSIN_REPORT_FACT, "conflicting_applications",
                          es->conflicts && *es->conflicts ? es->conflicts : NULL, NULL);
         if (es->stats_request)

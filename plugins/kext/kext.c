@@ -11,12 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const publishes[] = {
-    TOCSIN_TOPIC_FILE_OPEN,    TOCSIN_TOPIC_FILE_EXEC,
-    TOCSIN_TOPIC_FILE_WRITTEN, TOCSIN_TOPIC_FILE_CREATED,
-    TOCSIN_TOPIC_FILE_RENAMED, TOCSIN_TOPIC_FILE_DELETED,
-    TOCSIN_TOPIC_SENSOR_GAP,   TOCSIN_TOPIC_SENSOR_DEGRADED,
-    TOCSIN_TOPIC_RPC_REPLY,    NULL};
+static const char *const publishes[] = {TC_SENSOR_FILE_TOPICS, NULL};
 
 /* file.*: what other sensors ask, whose answers are worth knowing here. */
 static const char *const subscribes[] = {TOCSIN_TOPIC_VERDICT_FINAL,
@@ -30,16 +25,7 @@ static const char *const subscribes[] = {TOCSIN_TOPIC_VERDICT_FINAL,
                                          NULL};
 
 static const struct tocsin_option options[] = {
-    {.name = "watch",
-     .type = TOCSIN_OPTION_LIST,
-     .flags = TOCSIN_OPTION_RESTART,
-     .fallback = "/home,/tmp,/srv",
-     .help = "absolute paths: everything at and below them is protected"},
-    {.name = "ignore_filesystems",
-     .type = TOCSIN_OPTION_LIST,
-     .flags = TOCSIN_OPTION_RESTART,
-     .fallback = "",
-     .help = "types of file systems, as in /proc/mounts, that are left alone"},
+    TC_SENSOR_PLACES_OPTIONS,
     {.name = "watch_opens",
      .type = TOCSIN_OPTION_CHOICE,
      .flags = TOCSIN_OPTION_RESTART,
@@ -53,13 +39,7 @@ static const struct tocsin_option options[] = {
      .fallback = "off",
      .help = "unknown: stop the execution of a file not judged yet until its verdict",
      .choices = "off|unknown"},
-    {.name = "ring_size",
-     .type = TOCSIN_OPTION_SIZE,
-     .flags = TOCSIN_OPTION_RESTART,
-     .fallback = "2M",
-     .help = "room for what the kernel has reported; rounded up to a power of two",
-     .min = 4096,
-     .max = 256 * 1024 * 1024},
+    TC_SENSOR_RING_OPTION("2M"),
     {.name = "max_known",
      .type = TOCSIN_OPTION_INT,
      .flags = TOCSIN_OPTION_RESTART,
@@ -73,16 +53,13 @@ static void read_rest(struct tc_kext *kext)
 {
     const struct tocsin_host *host = kext->host;
     const char *opens = host->option_text(host, "watch_opens");
-    uint32_t ring = 4096, wanted = (uint32_t)host->option_int(host, "ring_size");
 
     kext->opens = !strcmp(opens, "on")    ? TC_KEXT_OPENS_ON
                   : !strcmp(opens, "off") ? TC_KEXT_OPENS_OFF
                                           : TC_KEXT_OPENS_AUTO;
     kext->hold = !strcmp(host->option_text(host, "hold_exec"), "unknown");
     kext->sizes.known = (uint32_t)host->option_int(host, "max_known");
-    while (ring < wanted)
-        ring *= 2;
-    kext->sizes.ring_bytes = ring;
+    kext->sizes.ring_bytes = tc_sensor_ring_bytes_read(host);
 }
 
 static int kext_init(const struct tocsin_host *host, void **ret_state)
@@ -132,7 +109,7 @@ static void kext_event(void *state, const struct tocsin_event *event)
 {
     struct tc_kext *kext = state;
 
-    if (kext->closing || tc_kext_catch_up_event(kext, event) || !kext->started)
+    if (kext->jobs.closing || tc_kext_catch_up_event(kext, event) || !kext->started)
         return;
     if (!strcmp(event->topic, TOCSIN_TOPIC_VERDICT_FINAL)) {
         tc_kext_verdict_came(kext, event);

@@ -26,6 +26,7 @@
 #include "kext_reader.h"
 #include "kext_resolve.h"
 #include "sensor_catch_up.h"
+#include "sensor_jobs.h"
 #include "sensor_names.h"
 #include "sensor_options.h"
 
@@ -36,20 +37,11 @@
 #define TC_KEXT_HEARTBEAT_MS 3000 /* the deadline is renewed so often ... */
 #define TC_KEXT_PATIENCE_MS 10000 /* ... and lies so far ahead */
 
-/* Work on a pool thread; never the same one twice at once. */
-struct tc_kext_job {
-    struct tc_kext *kext;
-    void (*run)(struct tc_kext *kext);              /* pool thread */
-    void (*done)(struct tc_kext *kext, int status); /* loop; -ECANCELED: not run */
-    bool busy, again; /* again: somebody asked while it was busy */
-};
-
-enum tc_kext_job_name {
+enum tc_kext_job {
     TC_KEXT_JOB_OPEN,
     TC_KEXT_JOB_SCAN,
     TC_KEXT_JOB_NAMES,
     TC_KEXT_JOB_CANARY,
-    TC_KEXT_JOB_CLOSE,
     TC_KEXT_JOBS,
 };
 
@@ -105,10 +97,10 @@ struct tc_kext {
     enum tc_kext_opens opens;
     bool hold, passive;
 
-    bool started, closing, closed;
-    int open_status, close_status;
+    bool started;
+    int open_status;
     char why[512]; /* what kept it from starting, or from the upper rung */
-    struct tc_kext_job jobs[TC_KEXT_JOBS];
+    struct tc_sensor_jobs jobs;
 
     struct tc_kext_programs programs;
     struct tc_kext_resolver resolver;
@@ -147,28 +139,24 @@ struct tc_kext {
 /* kext_lifecycle.c */
 int tc_kext_start(struct tc_kext *kext);
 int tc_kext_stop(struct tc_kext *kext);
-void tc_kext_release(struct tc_kext *kext); /* frees what start made; jobs must be idle */
-int tc_kext_job_start(struct tc_kext *kext, enum tc_kext_job_name name);
-
-/* While it closes: goes on if nothing is under way any more. */
-void tc_kext_close_go_on(struct tc_kext *kext);
+void tc_kext_release(void *arg); /* frees what start made; jobs must be idle */
 
 /* Brings what the programs are told into line with the agent's mode, and renews their
- * deadline. tell_mode: by what was known last, any thread. */
+ * deadline. */
 void tc_kext_set_mode(struct tc_kext *kext);
-void tc_kext_tell_mode(struct tc_kext *kext);
 
-/* kext_rungs.c: pool thread */
+/* kext_rungs.c: pool thread, but for tell_mode: the mode as it was known last */
+void tc_kext_tell_mode(struct tc_kext *kext);
 int tc_kext_climb(struct tc_kext *kext); /* takes the best rung that proves itself */
 void tc_kext_descend(struct tc_kext *kext);
 int tc_kext_prove(struct tc_kext *kext); /* the canary */
 
 /* kext_watching.c: run, done and watch callbacks of the jobs of those names */
-void tc_kext_scan_run(struct tc_kext *kext);
-void tc_kext_scan_done(struct tc_kext *kext, int status);
+void tc_kext_scan_run(void *arg);
+void tc_kext_scan_done(void *arg, int status);
 void tc_kext_mounts_changed(void *arg, int status, uint32_t events);
-void tc_kext_names_run(struct tc_kext *kext);
-void tc_kext_names_done(struct tc_kext *kext, int status);
+void tc_kext_names_run(void *arg);
+void tc_kext_names_done(void *arg, int status);
 void tc_kext_names_readable(void *arg, int status, uint32_t events);
 
 /* kext_catch_up.c: event: true when it was one that asks for it; go: does what has been
@@ -195,7 +183,6 @@ void tc_kext_threat_found(struct tc_kext *kext, const struct tocsin_event *event
 void tc_kext_let_go(struct tc_kext *kext, int32_t pid, uint64_t start_ns, uint16_t flags);
 
 /* kext_publish.c */
-uint64_t tc_kext_realtime_ns(void);
 void tc_kext_deliver(void *arg, struct tc_kext_items *items); /* reader's thread */
 void tc_kext_publish_items(struct tc_kext *kext, struct tc_kext_items *items);
 void tc_kext_publish_gap(struct tc_kext *kext, const char *reason, uint64_t lost);

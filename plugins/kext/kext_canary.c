@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #include "kext_load.h"
+#include "sensor_clock.h"
 
-#define NS_PER_S 1000000000ull
 #define LOAD_AT 0x400000u
 #define NONCE_BYTES 16
 
@@ -112,9 +112,8 @@ int tc_kext_canary_init(struct tc_kext_canary *canary, const char *state_dir)
     if (err)
         tc_kext_canary_done(canary);
     else
-        canary->key = tc_kext_key_of(st.st_dev, st.st_ino,
-                                     (uint64_t)st.st_ctim.tv_sec * NS_PER_S +
-                                         (uint64_t)st.st_ctim.tv_nsec);
+        canary->key =
+            tc_kext_key_of(st.st_dev, st.st_ino, tc_sensor_timespec_ns(&st.st_ctim));
     return err;
 }
 

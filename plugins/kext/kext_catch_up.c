@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "kext.h"
+#include "sensor_clock.h"
 
 /* What the walk has found, as if it had been seen written. */
 static bool publish_found(void *arg, struct tc_sensor_found *found)
@@ -15,7 +16,7 @@ static bool publish_found(void *arg, struct tc_sensor_found *found)
 
     if (!item)
         return false;
-    item->time_ns = tc_kext_realtime_ns();
+    item->time_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
     item->judged = true;
     tc_sensor_file_set(&item->file, &found->stx);
     item->file.reason = TC_SENSOR_CATCH_UP_REASON;
@@ -35,8 +36,8 @@ static void ended(void *arg)
 {
     struct tc_kext *kext = arg;
 
-    if (kext->closing)
-        tc_kext_close_go_on(kext);
+    if (kext->jobs.closing)
+        tc_sensor_jobs_go_on(&kext->jobs);
     else
         tc_kext_catch_up_go(kext);
 }

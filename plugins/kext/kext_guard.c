@@ -20,11 +20,11 @@
 #include <unistd.h>
 
 #include "kext_load.h"
+#include "sensor_clock.h"
 
 #define LOOK_MS                                                                          \
     2000 /* how often it looks whether the agent still renews its deadline               \
           */
-#define NS_PER_S 1000000000ull
 
 static long bpf(int command, union bpf_attr *attr)
 {
@@ -71,10 +71,7 @@ static void let_all_go(int map)
 
 static bool is_stale(const struct tc_kext_control *control)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec > control->deadline_ns;
+    return tc_sensor_clock_ns(CLOCK_MONOTONIC) > control->deadline_ns;
 }
 
 _Noreturn static void guard_main(int pipe, int map, const struct tc_kext_control *control)

@@ -15,63 +15,15 @@
 #include <unistd.h>
 
 #include "kext.h"
+#include "sensor_clock.h"
 #include "sensor_scope.h"
 #include "sensor_signal.h"
 
 #define NS_PER_MS 1000000ull
 
 static void begin_close(struct tc_kext *kext, int status);
-static bool finish_close(struct tc_kext *kext);
-
-/* ---- Jobs. ---- */
-
-static void job_run(void *arg)
-{
-    struct tc_kext_job *job = arg;
-
-    job->run(job->kext);
-}
-
-static void job_done(void *arg, int status)
-{
-    struct tc_kext_job *job = arg;
-    struct tc_kext *kext = job->kext;
-    bool again = job->again;
-
-    job->busy = job->again = false;
-    job->done(kext, status);
-    if (again && !kext->closing)
-        tc_kext_job_start(kext, (enum tc_kext_job_name)(job - kext->jobs));
-    if (kext->closing)
-        tc_kext_close_go_on(kext);
-}
-
-int tc_kext_job_start(struct tc_kext *kext, enum tc_kext_job_name name)
-{
-    struct tc_kext_job *job = &kext->jobs[name];
-    int err;
-
-    if (job->busy) {
-        job->again = true;
-        return 0;
-    }
-    err = kext->host->work(kext->host, job_run, job_done, job);
-    job->busy = !err;
-    return err;
-}
 
 /* ---- The heartbeat: from the loop, so that a hung agent lets go. ---- */
-
-void tc_kext_tell_mode(struct tc_kext *kext)
-{
-    struct tc_kext_control *control = kext->programs.control;
-
-    __atomic_store_n(&control->enforce, !kext->passive, __ATOMIC_RELAXED);
-    __atomic_store_n(&control->hold, kext->hold && !kext->passive, __ATOMIC_RELAXED);
-    __atomic_store_n(&control->deadline_ns,
-                     kext->host->now_ns(kext->host) + TC_KEXT_PATIENCE_MS * NS_PER_MS,
-                     __ATOMIC_RELAXED);
-}
 
 void tc_kext_set_mode(struct tc_kext *kext)
 {
@@ -91,13 +43,15 @@ static void heartbeat(void *arg)
         tc_kext_publish_gap(kext, "the ring was full",
                             counters[TC_KEXT_LOST] - kext->seen_lost);
     kext->seen_lost = counters[TC_KEXT_LOST];
-    kext->complete_ns = tc_kext_realtime_ns();
+    kext->complete_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
 }
 
 /* ---- The canary. ---- */
 
-static void canary_run(struct tc_kext *kext)
+static void canary_run(void *arg)
 {
+    struct tc_kext *kext = arg;
+
     kext->canary_status = tc_kext_prove(kext);
 }
 
@@ -111,11 +65,12 @@ static void canary_came(struct tc_kext *kext)
     kext->host->report(kext->host, TOCSIN_REPORT_CLEAR, "kext_canary", NULL, NULL);
 }
 
-static void canary_done(struct tc_kext *kext, int status)
+static void canary_done(void *arg, int status)
 {
+    struct tc_kext *kext = arg;
     char text[600];
 
-    if (status || kext->closing)
+    if (status || kext->jobs.closing)
         return;
     if (!kext->canary_status) {
         canary_came(kext);
@@ -128,7 +83,9 @@ static void canary_done(struct tc_kext *kext, int status)
 
 static void canary_due(void *arg)
 {
-    tc_kext_job_start(arg, TC_KEXT_JOB_CANARY);
+    struct tc_kext *kext = arg;
+
+    tc_sensor_jobs_start(&kext->jobs, TC_KEXT_JOB_CANARY);
 }
 
 /* ---- Start. ---- */
@@ -170,8 +127,9 @@ static int open_all(struct tc_kext *kext)
     return err;
 }
 
-static void open_run(struct tc_kext *kext)
+static void open_run(void *arg)
 {
+    struct tc_kext *kext = arg;
     int err = open_all(kext);
 
     if (!err)
@@ -223,13 +181,14 @@ static void report_degraded(struct tc_kext *kext)
         kext->counts.publish_errors++;
 }
 
-static void open_done(struct tc_kext *kext, int status)
+static void open_done(void *arg, int status)
 {
+    struct tc_kext *kext = arg;
     const struct tocsin_host *host = kext->host;
     bool lsm = kext->programs.rung == TC_KEXT_RUNG_LSM;
     int err = status ? status : kext->open_status;
 
-    if (kext->closing)
+    if (kext->jobs.closing)
         return;
     if (!err)
         err = go(kext);
@@ -253,8 +212,9 @@ static void open_done(struct tc_kext *kext, int status)
 }
 
 /* First nothing new comes, then what came is read; then nothing holds anybody. */
-static void close_run(struct tc_kext *kext)
+static void close_run(void *arg)
 {
+    struct tc_kext *kext = arg;
     struct tc_kext_held held;
     struct tc_sensor_who who;
     uint32_t pid;
@@ -271,37 +231,45 @@ static void close_run(struct tc_kext *kext)
     kext->names_open = false;
 }
 
-static void close_done(struct tc_kext *kext, int status)
+static bool is_busy(void *arg)
 {
-    if (status)
-        close_run(kext); /* it was not run */
+    struct tc_kext *kext = arg;
+
+    return tc_sensor_catch_up_busy(&kext->catch_up);
 }
 
-int tc_kext_start(struct tc_kext *kext)
+static void jobs_init(struct tc_kext *kext)
 {
-    static const struct {
-        void (*run)(struct tc_kext *kext);
-        void (*done)(struct tc_kext *kext, int status);
-    } table[TC_KEXT_JOBS] = {
+    static const struct tc_sensor_job jobs[TC_KEXT_JOBS] = {
         [TC_KEXT_JOB_OPEN] = {open_run, open_done},
         [TC_KEXT_JOB_SCAN] = {tc_kext_scan_run, tc_kext_scan_done},
         [TC_KEXT_JOB_NAMES] = {tc_kext_names_run, tc_kext_names_done},
         [TC_KEXT_JOB_CANARY] = {canary_run, canary_done},
-        [TC_KEXT_JOB_CLOSE] = {close_run, close_done},
     };
+    const struct tc_sensor_jobs_config config = {.host = kext->host,
+                                                 .jobs = jobs,
+                                                 .count = TC_KEXT_JOBS,
+                                                 .busy = is_busy,
+                                                 .close = close_run,
+                                                 .closed = tc_kext_release,
+                                                 .arg = kext};
+
+    tc_sensor_jobs_init(&kext->jobs, &config);
+}
+
+int tc_kext_start(struct tc_kext *kext)
+{
     int err;
 
-    for (size_t i = 0; i < TC_KEXT_JOBS; i++)
-        kext->jobs[i] = (struct tc_kext_job){
-            .kext = kext, .run = table[i].run, .done = table[i].done};
+    jobs_init(kext);
     kext->reader.programs = &kext->programs;
     kext->reader.resolver = &kext->resolver;
     kext->reader.deliver = tc_kext_deliver;
     kext->reader.arg = kext;
     kext->names.group = kext->mountinfo_fd = -1;
-    kext->started = kext->closing = kext->closed = false;
+    kext->started = false;
     kext->why[0] = '\0';
-    kext->complete_ns = tc_kext_realtime_ns();
+    kext->complete_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
     kext->epoch = kext->complete_ns / NS_PER_MS;
     kext->seen_lost = 0;
     kext->passive = kext->host->passive(kext->host);
@@ -309,7 +277,7 @@ int tc_kext_start(struct tc_kext *kext)
     tc_kext_items_init(&kext->left);
     err = tc_kext_verdicts_init(kext);
     if (!err)
-        err = tc_kext_job_start(kext, TC_KEXT_JOB_OPEN);
+        err = tc_sensor_jobs_start(&kext->jobs, TC_KEXT_JOB_OPEN);
     if (err)
         tc_kext_verdicts_done(kext);
     return err ? err : TOCSIN_PENDING;
@@ -321,8 +289,7 @@ static void begin_close(struct tc_kext *kext, int status)
 {
     const struct tocsin_host *host = kext->host;
 
-    kext->closing = true;
-    kext->close_status = status;
+    tc_sensor_jobs_close(&kext->jobs, status);
     tc_sensor_catch_up_stop(&kext->catch_up);
     host->timer_stop(host, kext->heartbeat);
     host->timer_stop(host, kext->canary_timer);
@@ -332,38 +299,17 @@ static void begin_close(struct tc_kext *kext, int status)
     kext->mountinfo_watch = kext->names_watch = NULL;
 }
 
-/* Goes on once no job runs: closes, then publishes what was left. True: all is done. */
-static bool finish_close(struct tc_kext *kext)
-{
-    for (size_t i = 0; i < TC_KEXT_JOBS; i++)
-        if (kext->jobs[i].busy)
-            return false;
-    if (tc_sensor_catch_up_busy(&kext->catch_up))
-        return false;
-    if (!kext->closed) {
-        kext->closed = true;
-        if (!tc_kext_job_start(kext, TC_KEXT_JOB_CLOSE))
-            return false;
-        close_run(kext); /* no pool thread for it */
-    }
-    tc_kext_release(kext);
-    return true;
-}
-
-void tc_kext_close_go_on(struct tc_kext *kext)
-{
-    if (finish_close(kext))
-        kext->host->complete(kext->host, kext->close_status);
-}
-
 int tc_kext_stop(struct tc_kext *kext)
 {
     begin_close(kext, 0);
-    return finish_close(kext) ? 0 : TOCSIN_PENDING;
+    tc_sensor_jobs_go_on(&kext->jobs);
+    return TOCSIN_PENDING;
 }
 
-void tc_kext_release(struct tc_kext *kext)
+void tc_kext_release(void *arg)
 {
+    struct tc_kext *kext = arg;
+
     tc_kext_publish_items(kext, &kext->left);
     tc_kext_verdicts_done(kext);
     tc_kext_unload(&kext->programs);

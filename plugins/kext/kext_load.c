@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "kext_skeleton.h"
-#include "sensor_bpf.h"
 
 static void set_calls(struct kext_bpf *skeleton)
 {
@@ -43,45 +42,46 @@ static void choose(struct kext_bpf *skeleton, enum tc_kext_rung rung,
     set_calls(skeleton);
 }
 
-static int load_skeleton(struct tc_kext_programs *programs, enum tc_kext_rung rung,
-                         const struct tc_kext_sizes *sizes)
+struct loading {
+    struct tc_kext_programs *programs;
+    enum tc_kext_rung rung;
+    const struct tc_kext_sizes *sizes;
+};
+
+static int load(void *arg)
 {
-    programs->skeleton = kext_bpf__open();
-    if (!programs->skeleton)
+    const struct loading *loading = arg;
+    struct kext_bpf *skeleton = kext_bpf__open();
+
+    loading->programs->skeleton = skeleton;
+    if (!skeleton)
         return -errno;
-    choose(programs->skeleton, rung, sizes);
-    return kext_bpf__load(programs->skeleton);
+    choose(skeleton, loading->rung, loading->sizes);
+    return kext_bpf__load(skeleton);
 }
 
 int tc_kext_load(struct tc_kext_programs *programs, enum tc_kext_rung rung,
                  const struct tc_kext_sizes *sizes, const struct tocsin_host *host,
                  char why[256])
 {
+    struct loading loading = {.programs = programs, .rung = rung, .sizes = sizes};
+    void *control = NULL;
     int err;
 
     memset(programs, 0, sizeof(*programs));
-    err = tc_sensor_bpf_possible(why);
+    err = tc_sensor_bpf_load(
+        host, rung == TC_KEXT_RUNG_LSM ? "BPF LSM programs" : "BPF tracing programs",
+        load, &loading, why);
     if (err)
-        return err;
-    tc_sensor_bpf_begin(host);
-    err = load_skeleton(programs, rung, sizes);
-    tc_sensor_bpf_end();
-    if (err) {
-        tc_sensor_bpf_why(rung == TC_KEXT_RUNG_LSM ? "BPF LSM programs"
-                                                   : "BPF tracing programs",
-                          err, why);
         goto out;
-    }
     programs->rung = rung;
-    programs->control =
-        mmap(NULL, sizeof(struct tc_kext_control), PROT_READ | PROT_WRITE, MAP_SHARED,
-             bpf_map__fd(programs->skeleton->maps.control), 0);
-    if (programs->control == MAP_FAILED) {
-        err = -errno;
-        programs->control = NULL;
+    err = tc_sensor_bpf_map(programs->skeleton->maps.control,
+                            sizeof(struct tc_kext_control), &control);
+    if (err) {
         snprintf(why, 256, "the map of control: %s", strerror(-err));
         goto out;
     }
+    programs->control = control;
     programs->control->wake_bytes = sizes->ring_bytes / 4;
 out:
     if (err)
@@ -100,34 +100,35 @@ void tc_kext_unload(struct tc_kext_programs *programs)
     programs->rung = TC_KEXT_RUNG_NONE;
 }
 
-static int attach(struct tc_kext_programs *programs, struct bpf_program *program,
-                  char why[256])
+/* Those that a rung has, in their order; `opens`: with those that report opens. */
+static size_t attached(const struct tc_kext_programs *programs, bool opens,
+                       struct bpf_program *ret[4])
 {
-    struct bpf_link *link = bpf_program__attach(program);
+    const struct kext_bpf *skeleton = programs->skeleton;
+    bool lsm = programs->rung == TC_KEXT_RUNG_LSM;
+    size_t n = 0;
 
-    if (!link) {
-        int err = -errno;
-
-        snprintf(why, 256, "%s: %s", bpf_program__section_name(program), strerror(-err));
-        return err;
+    ret[n++] = skeleton->progs.kext_exec;
+    if (lsm) {
+        ret[n++] = skeleton->progs.kext_file_open;
+        ret[n++] = skeleton->progs.kext_bprm_check;
     }
-    programs->links[programs->link_count++] = link;
-    return 0;
+    if (opens)
+        ret[n++] = lsm ? skeleton->progs.kext_opened : skeleton->progs.kext_sys_exit;
+    return n;
 }
 
 int tc_kext_attach(struct tc_kext_programs *programs, bool opens, char why[256])
 {
-    struct kext_bpf *skeleton = programs->skeleton;
-    int err = attach(programs, skeleton->progs.kext_exec, why);
+    struct bpf_program *list[4];
+    size_t count = attached(programs, opens, list);
+    int err = 0;
 
-    if (!err && programs->rung == TC_KEXT_RUNG_LSM) {
-        err = attach(programs, skeleton->progs.kext_file_open, why);
-        if (!err)
-            err = attach(programs, skeleton->progs.kext_bprm_check, why);
-        if (!err && opens)
-            err = attach(programs, skeleton->progs.kext_opened, why);
-    } else if (!err && opens) {
-        err = attach(programs, skeleton->progs.kext_sys_exit, why);
+    for (size_t i = 0; i < count && !err; i++) {
+        err = tc_sensor_bpf_attach(&programs->links, list[i]);
+        if (err)
+            snprintf(why, 256, "%s: %s", bpf_program__section_name(list[i]),
+                     strerror(-err));
     }
     if (err)
         tc_kext_detach(programs);
@@ -136,8 +137,7 @@ int tc_kext_attach(struct tc_kext_programs *programs, bool opens, char why[256])
 
 void tc_kext_detach(struct tc_kext_programs *programs)
 {
-    while (programs->link_count)
-        bpf_link__destroy(programs->links[--programs->link_count]);
+    tc_sensor_bpf_detach(&programs->links);
 }
 
 int tc_kext_ring_fd(const struct tc_kext_programs *programs)

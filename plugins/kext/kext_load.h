@@ -15,12 +15,10 @@
 #include <sys/types.h>
 
 #include "bpf/kext_abi.h"
+#include "sensor_bpf.h"
 
-struct bpf_link;
 struct kext_bpf;
 struct tocsin_host;
-
-#define TC_KEXT_LINKS_MAX 8
 
 enum tc_kext_rung {
     TC_KEXT_RUNG_NONE,
@@ -35,8 +33,7 @@ struct tc_kext_sizes {
 
 struct tc_kext_programs {
     struct kext_bpf *skeleton; /* NULL: not loaded */
-    struct bpf_link *links[TC_KEXT_LINKS_MAX];
-    size_t link_count;
+    struct tc_sensor_bpf_links links;
     enum tc_kext_rung rung;
     struct tc_kext_control *control; /* shared with the kernel */
 };

@@ -5,22 +5,13 @@
 #include <time.h>
 
 #include "kext.h"
-
-#define NS_PER_S 1000000000ull
+#include "sensor_clock.h"
 
 /* What is on its way from the reader's thread to the loop. */
 struct delivery {
     struct tc_kext *kext;
     struct tc_kext_items items;
 };
-
-uint64_t tc_kext_realtime_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 static uint64_t *counter_of(struct tc_kext *kext, const char *topic)
 {
@@ -96,7 +87,7 @@ static void publish_one(struct tc_kext *kext, struct tc_kext_item *item)
     if (item->keyed && !strcmp(item->topic, TOCSIN_TOPIC_FILE_WRITTEN))
         tc_kext_verdict_changed(kext, &item->key);
     if (is_excluded(kext, item) ||
-        publish(kext, item, item->judged && !kext->closing ? &event : NULL))
+        publish(kext, item, item->judged && !kext->jobs.closing ? &event : NULL))
         tc_kext_let_go(kext, item->pid, item->start_ns, item->flags);
     else if (event)
         tc_kext_verdict_expect(kext, item, event);
@@ -145,7 +136,7 @@ void tc_kext_deliver(void *arg, struct tc_kext_items *items)
 
 void tc_kext_publish_gap(struct tc_kext *kext, const char *reason, uint64_t lost)
 {
-    uint64_t now_ns = tc_kext_realtime_ns();
+    uint64_t now_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
     struct tocsin_writer w;
     uint8_t buf[256];
 

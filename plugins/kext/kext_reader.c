@@ -9,6 +9,7 @@
 
 #include "kext_load.h"
 #include "kext_resolve.h"
+#include "sensor_clock.h"
 #include "sensor_signal.h"
 
 #define NS_PER_MS 1000000ull
@@ -29,7 +30,7 @@ void tc_kext_reader_order(struct tc_kext_reader *reader,
         reader->orders_lost++;
     pthread_mutex_unlock(&reader->lock);
     if (taken)
-        tc_sensor_waiter_ring(&reader->waiter);
+        tc_sensor_reader_wake(&reader->base);
 }
 
 static void carry_out(struct tc_kext_reader *reader, const struct tc_kext_order *order)
@@ -76,9 +77,9 @@ static bool is_canary(struct tc_kext_reader *reader, const struct tc_kext_record
     is =
         reader->has_canary && !memcmp(&reader->canary, &record->key, sizeof(record->key));
     if (is && record->kind == TC_KEXT_OPEN)
-        reader->canary_opened_ns = tc_sensor_now_ns();
+        reader->canary_opened_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC);
     else if (is)
-        reader->canary_executed_ns = tc_sensor_now_ns();
+        reader->canary_executed_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC);
     if (is)
         pthread_cond_broadcast(&reader->seen);
     pthread_mutex_unlock(&reader->lock);
@@ -114,14 +115,8 @@ static void hand_on(struct tc_kext_reader *reader)
 {
     if (!reader->items.count)
         return;
-    reader->undelivered += reader->items.count;
+    tc_sensor_reader_handed(&reader->base, reader->items.count, 0);
     reader->deliver(reader->arg, &reader->items);
-}
-
-/* So much has been handed on that nothing more is read until some of it was taken. */
-static bool is_full(struct tc_kext_reader *reader)
-{
-    return reader->undelivered >= TC_KEXT_UNDELIVERED;
 }
 
 /*
@@ -133,10 +128,10 @@ static size_t drain(struct tc_kext_reader *reader)
     const void *record;
     size_t n = 0, len;
 
-    while ((!is_full(reader) || reader->stopping) &&
-           (record = tc_sensor_ring_next(&reader->ring, &len)) != NULL) {
+    while (!tc_sensor_reader_full(&reader->base) &&
+           (record = tc_sensor_ring_next(&reader->base.ring, &len)) != NULL) {
         take(reader, record, len);
-        tc_sensor_ring_release(&reader->ring, record);
+        tc_sensor_ring_release(&reader->base.ring, record);
         n++;
         if (reader->items.count >= TC_KEXT_BATCH || !(n % TC_KEXT_BATCH)) {
             hand_on(reader);
@@ -152,44 +147,21 @@ static size_t drain(struct tc_kext_reader *reader)
 static void *reader_main(void *arg)
 {
     struct tc_kext_reader *reader = arg;
-    uint64_t last_ns = tc_sensor_now_ns();
+    uint64_t last_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC);
 
-    while (!reader->stopping) {
+    while (!reader->base.stopping) {
         obey(reader);
         if (drain(reader))
-            last_ns = tc_sensor_now_ns();
-        if (is_full(reader))
-            tc_sensor_waiter_wait_for_bell(&reader->waiter);
-        else if (tc_sensor_now_ns() - last_ns < TC_KEXT_AWAKE_MS * NS_PER_MS)
-            tc_sensor_waiter_wait(&reader->waiter, TC_KEXT_LOOK_MS);
-        else
-            tc_sensor_waiter_sleep(&reader->waiter, &reader->ring,
-                                   &reader->programs->control->asleep, &reader->stopping);
+            last_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC);
+        tc_sensor_reader_wait(&reader->base, last_ns);
     }
     drain(reader);
     obey(reader);
     return NULL;
 }
 
-static int open_all(struct tc_kext_reader *reader, size_t ring_bytes)
+static void free_all(struct tc_kext_reader *reader)
 {
-    int ring_fd = tc_kext_ring_fd(reader->programs), err;
-
-    reader->orders = calloc(TC_KEXT_ORDERS_MAX, sizeof(*reader->orders));
-    err = tc_sensor_waiter_open(&reader->waiter);
-    if (!reader->orders)
-        return -ENOMEM;
-    if (!err)
-        err = tc_sensor_ring_open(&reader->ring, ring_fd, ring_bytes);
-    if (!err)
-        err = tc_sensor_waiter_add(&reader->waiter, ring_fd);
-    return err;
-}
-
-static void close_all(struct tc_kext_reader *reader)
-{
-    tc_sensor_ring_close(&reader->ring);
-    tc_sensor_waiter_close(&reader->waiter);
     free(reader->orders);
     reader->orders = NULL;
     pthread_cond_destroy(&reader->seen);
@@ -198,44 +170,43 @@ static void close_all(struct tc_kext_reader *reader)
 
 int tc_kext_reader_start(struct tc_kext_reader *reader, size_t ring_bytes)
 {
+    static const struct tc_sensor_reader_limits limits = {.look_ms = TC_KEXT_LOOK_MS,
+                                                          .awake_ms = TC_KEXT_AWAKE_MS,
+                                                          .items_max =
+                                                              TC_KEXT_UNDELIVERED};
     pthread_condattr_t monotonic;
     int err;
 
     tc_kext_items_init(&reader->items);
-    reader->stopping = false;
     reader->order_count = 0;
-    reader->undelivered = 0;
     reader->has_canary = false;
     pthread_mutex_init(&reader->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&reader->seen, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    err = open_all(reader, ring_bytes);
+    reader->orders = calloc(TC_KEXT_ORDERS_MAX, sizeof(*reader->orders));
+    err = reader->orders
+              ? tc_sensor_reader_open(&reader->base, &limits,
+                                      &reader->programs->control->asleep,
+                                      tc_kext_ring_fd(reader->programs), ring_bytes)
+              : -ENOMEM;
     if (!err)
-        err = tc_sensor_thread_start(&reader->thread, reader_main, reader);
+        err = tc_sensor_reader_start(&reader->base, reader_main, reader);
     if (err)
-        close_all(reader);
-    reader->running = !err;
+        free_all(reader);
     return err;
 }
 
 void tc_kext_reader_stop(struct tc_kext_reader *reader)
 {
-    if (!reader->running)
-        return;
-    reader->stopping = true;
-    tc_sensor_waiter_ring(&reader->waiter);
-    pthread_join(reader->thread, NULL);
-    reader->running = false;
-    close_all(reader);
+    if (tc_sensor_reader_stop(&reader->base))
+        free_all(reader);
 }
 
 void tc_kext_reader_delivered(struct tc_kext_reader *reader, size_t count)
 {
-    /* One that was kept from reading is not waiting for the kernel: it must be told. */
-    if (atomic_fetch_sub(&reader->undelivered, count) >= TC_KEXT_UNDELIVERED)
-        tc_sensor_waiter_ring(&reader->waiter);
+    tc_sensor_reader_taken(&reader->base, count, 0);
 }
 
 /* ---- The canary. ---- */
@@ -252,7 +223,7 @@ void tc_kext_reader_set_canary(struct tc_kext_reader *reader,
 int tc_kext_reader_await_canary(struct tc_kext_reader *reader, bool exec,
                                 uint64_t since_ns, unsigned ms)
 {
-    uint64_t until_ns = tc_sensor_now_ns() + ms * NS_PER_MS;
+    uint64_t until_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC) + ms * NS_PER_MS;
     struct timespec until = {.tv_sec = (time_t)(until_ns / NS_PER_S),
                              .tv_nsec = (long)(until_ns % NS_PER_S)};
     const uint64_t *seen_ns =

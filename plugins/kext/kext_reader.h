@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: the thread that reads the ring, has each record resolved and hands the outcome
- * on; and that carries out what the loop has decided about processes. It sleeps when
- * nothing happens: a program wakes it for an exec, and otherwise only when it has said
- * that it sleeps; for a while after that it looks every few milliseconds by itself, since
- * being woken is what costs whoever opens files (a wake-up is ten times the record).
+ * on; and that carries out what the loop has decided about processes. A program wakes it
+ * for an exec, and otherwise only when it sleeps: a wake-up is ten times the record.
  */
 #ifndef TC_KEXT_READER_H
 #define TC_KEXT_READER_H
@@ -16,8 +14,7 @@
 #include <sys/types.h>
 
 #include "kext_item.h"
-#include "sensor_ring.h"
-#include "sensor_thread.h"
+#include "sensor_reader.h"
 
 struct tc_kext_programs;
 struct tc_kext_resolver;
@@ -47,13 +44,9 @@ struct tc_kext_reader {
     struct tc_kext_resolver *resolver;
     tc_kext_deliver_fn deliver;
     void *arg;
-    struct tc_sensor_ring ring;
+    struct tc_sensor_reader base;
     struct tc_kext_items items;
-    struct tc_sensor_waiter waiter;
-    bool running;
-    pthread_t thread;
-    atomic_bool stopping, muted; /* muted: nothing but the canary gets through */
-    atomic_size_t undelivered;
+    atomic_bool muted; /* nothing but the canary gets through */
     atomic_ullong killed, not_killed, orders_lost;
 
     pthread_mutex_t lock; /* of what follows */

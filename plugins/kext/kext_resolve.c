@@ -13,7 +13,9 @@
 
 #include "kext_item.h"
 #include "kext_load.h"
+#include "sensor_clock.h"
 #include "sensor_names.h"
+#include "sensor_proc.h"
 #include "sensor_scope.h"
 
 #define NS_PER_S 1000000000ull
@@ -79,14 +81,6 @@ void tc_kext_resolve_process(struct tc_kext_resolver *resolver, pid_t pid)
     pthread_mutex_unlock(&resolver->lock);
 }
 
-static uint64_t clock_ns(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 /* CLOCK_MONOTONIC to nanoseconds since the epoch. Others compare it to the microsecond,
  * so a thread that was interrupted between the clocks looks again. */
 static uint64_t realtime_of(uint64_t monotonic_ns)
@@ -94,9 +88,9 @@ static uint64_t realtime_of(uint64_t monotonic_ns)
     uint64_t before, real, took, ahead = 0, least = UINT64_MAX;
 
     for (int tries = 0; tries < CLOCK_TRIES && least > CLOCK_APART_NS; tries++) {
-        before = clock_ns(CLOCK_MONOTONIC);
-        real = clock_ns(CLOCK_REALTIME);
-        took = clock_ns(CLOCK_MONOTONIC) - before;
+        before = tc_sensor_clock_ns(CLOCK_MONOTONIC);
+        real = tc_sensor_clock_ns(CLOCK_REALTIME);
+        took = tc_sensor_clock_ns(CLOCK_MONOTONIC) - before;
         if (took >= least)
             continue;
         least = took;
@@ -127,29 +121,6 @@ static bool inner_path(const struct tc_kext_record *record,
         end = name;
     }
     *at = '\0';
-    return true;
-}
-
-/* Strips what the kernel appends to the name of a file that has none any more. */
-static void strip_deleted(char *path)
-{
-    static const char deleted[] = " (deleted)";
-    size_t n = strlen(path);
-
-    if (n > sizeof(deleted) && !strcmp(path + n - (sizeof(deleted) - 1), deleted))
-        path[n - (sizeof(deleted) - 1)] = '\0';
-}
-
-static bool path_of_fd(int fd, char ret_path[TC_SENSOR_PATH_MAX])
-{
-    char link[32];
-    ssize_t n;
-
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    n = readlink(link, ret_path, TC_SENSOR_PATH_MAX - 1);
-    if (n <= 0)
-        return false;
-    ret_path[n] = '\0';
     return true;
 }
 
@@ -291,11 +262,11 @@ static bool find_deep(struct tc_kext_resolver *resolver,
     struct statx stx;
     int fd = open_by_process(resolver, record, &stx);
 
-    if (fd < 0 || !path_of_fd(fd, ret_path)) {
+    if (fd < 0 || tc_sensor_proc_fd_path(fd, ret_path, TC_SENSOR_PATH_MAX)) {
         resolver->no_fd++;
         *ret_path = '\0';
     } else {
-        strip_deleted(ret_path);
+        tc_sensor_proc_strip_deleted(ret_path);
         if (!is_anywhere(record) &&
             tc_sensor_scope_place(scope, stx.stx_mnt_id, ret_path) == TC_SENSOR_OUTSIDE) {
             resolver->outside++;
@@ -435,7 +406,7 @@ static struct tc_kext_item *resolve_script(struct tc_kext_resolver *resolver,
     struct statx stx;
     int fd = open_script(resolver, record, &stx);
 
-    if (fd < 0 || !path_of_fd(fd, path)) {
+    if (fd < 0 || tc_sensor_proc_fd_path(fd, path, sizeof(path))) {
         resolver->no_fd++;
         goto out;
     }
@@ -481,36 +452,19 @@ struct tc_kext_item *tc_kext_resolve(struct tc_kext_resolver *resolver,
 
 /* ---- Names. ---- */
 
-static const char *topic_of(uint64_t mask)
-{
-    switch (mask) {
-    case FAN_CREATE:
-        return TOCSIN_TOPIC_FILE_CREATED;
-    case FAN_DELETE:
-        return TOCSIN_TOPIC_FILE_DELETED;
-    case FAN_CLOSE_WRITE:
-        return TOCSIN_TOPIC_FILE_WRITTEN;
-    default:
-        return TOCSIN_TOPIC_FILE_RENAMED;
-    }
-}
-
 struct tc_kext_item *tc_kext_resolve_name(struct tc_kext_resolver *resolver,
                                           struct tc_sensor_name *name)
 {
     const struct tc_sensor_process *process;
     struct tc_kext_item *item;
-    struct timespec now;
-
     if (name->pid > 0 && resolver->host->is_agent(resolver->host, name->pid)) {
         resolver->own++;
         return NULL;
     }
-    item = tc_kext_item_new(topic_of(name->mask), name->path);
+    item = tc_kext_item_new(tc_sensor_topic_of(name->mask), name->path);
     if (!item)
         return NULL;
-    clock_gettime(CLOCK_REALTIME, &now);
-    item->time_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+    item->time_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
     item->old_path = name->old_path;
     name->old_path = NULL;
     item->file.old_path = item->old_path;

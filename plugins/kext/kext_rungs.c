@@ -10,16 +10,22 @@
 #include <unistd.h>
 
 #include "kext.h"
+#include "sensor_clock.h"
 
-#define NS_PER_S 1000000000ull
+#define NS_PER_MS 1000000ull
 #define CANARY_WAIT_MS 2000
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
+/* ---- The mode. ---- */
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+void tc_kext_tell_mode(struct tc_kext *kext)
+{
+    struct tc_kext_control *control = kext->programs.control;
+
+    __atomic_store_n(&control->enforce, !kext->passive, __ATOMIC_RELAXED);
+    __atomic_store_n(&control->hold, kext->hold && !kext->passive, __ATOMIC_RELAXED);
+    __atomic_store_n(&control->deadline_ns,
+                     kext->host->now_ns(kext->host) + TC_KEXT_PATIENCE_MS * NS_PER_MS,
+                     __ATOMIC_RELAXED);
 }
 
 /* ---- The canary. ---- */
@@ -39,7 +45,7 @@ static int prove_exec(struct tc_kext *kext, char why[256])
                                         [TC_KEXT_ENDED_KILLED] = "was killed",
                                         [TC_KEXT_ENDED_REFUSED] = "was refused"};
     enum tc_kext_ended ended = TC_KEXT_ENDED_RAN, wanted = expected(kext);
-    uint64_t since_ns = now_ns();
+    uint64_t since_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC);
     int err = tc_kext_canary_execute(&kext->canary, &ended);
 
     if (err) {
@@ -60,7 +66,7 @@ static int prove_exec(struct tc_kext *kext, char why[256])
 
 static int prove_open(struct tc_kext *kext, char why[256])
 {
-    uint64_t since_ns = now_ns();
+    uint64_t since_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC);
     int err = tc_kext_canary_open(&kext->canary);
 
     if (err != -EPERM) {

@@ -54,7 +54,7 @@ void tc_kext_let_go(struct tc_kext *kext, int32_t pid, uint64_t start_ns, uint16
     struct tc_kext_order order = {
         .what = TC_KEXT_ORDER_LET_GO, .pid = pid, .start_ns = start_ns};
 
-    if (flags & TC_KEXT_WAS_STOPPED && !kext->closing && /* else the close does it */
+    if (flags & TC_KEXT_WAS_STOPPED && !kext->jobs.closing && /* else the close does it */
         tc_kext_take_held(&kext->programs, (uint32_t)pid, start_ns))
         tc_kext_reader_order(&kext->reader, &order);
 }

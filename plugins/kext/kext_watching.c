@@ -16,35 +16,7 @@
 #include "kext.h"
 #include "sensor_scope.h"
 
-#define MOUNTINFO_FIRST 65536
-
 /* ---- Mounts and folders. Pool thread, then loop. ---- */
-
-/* The text of /proc/self/mountinfo; NULL when out of memory. */
-static char *read_mounts(int fd)
-{
-    size_t size = MOUNTINFO_FIRST, len = 0;
-    char *text = malloc(size), *more;
-    ssize_t n;
-
-    if (!text || lseek(fd, 0, SEEK_SET) < 0)
-        goto fail;
-    while ((n = read(fd, text + len, size - 1 - len)) > 0) {
-        len += (size_t)n;
-        if (len < size - 1)
-            continue;
-        more = realloc(text, 2 * size);
-        if (!more)
-            goto fail;
-        text = more;
-        size *= 2;
-    }
-    text[len] = '\0';
-    return text;
-fail:
-    free(text);
-    return NULL;
-}
 
 /*
  * What the kernel is to look for on the way up from a file. A watched folder that does
@@ -100,10 +72,11 @@ static void mark_names(struct tc_kext *kext)
         tc_sensor_names_set_scope(&kext->names, scan->scope);
 }
 
-void tc_kext_scan_run(struct tc_kext *kext)
+void tc_kext_scan_run(void *arg)
 {
+    struct tc_kext *kext = arg;
     struct tc_kext_scan *scan = &kext->scan;
-    char *text = read_mounts(kext->mountinfo_fd);
+    char *text = tc_sensor_scope_read_mounts(kext->mountinfo_fd);
 
     memset(scan, 0, sizeof(*scan));
     scan->err = text ? tc_sensor_scope_new(text, kext->places.watch, kext->places.ignored,
@@ -145,11 +118,12 @@ static void report_scan(struct tc_kext *kext)
     }
 }
 
-void tc_kext_scan_done(struct tc_kext *kext, int status)
+void tc_kext_scan_done(void *arg, int status)
 {
+    struct tc_kext *kext = arg;
     struct tc_sensor_scope *before = kext->scope;
 
-    if (!status && !kext->closing && kext->scan.scope) {
+    if (!status && !kext->jobs.closing && kext->scan.scope) {
         kext->scope = kext->scan.scope;
         kext->scan.scope = NULL;
         report_scan(kext);
@@ -167,7 +141,7 @@ void tc_kext_mounts_changed(void *arg, int status, uint32_t events)
 
     (void)status;
     (void)events;
-    tc_kext_job_start(kext, TC_KEXT_JOB_SCAN);
+    tc_sensor_jobs_start(&kext->jobs, TC_KEXT_JOB_SCAN);
 }
 
 /* ---- Names. ---- */
@@ -181,11 +155,12 @@ void tc_kext_names_readable(void *arg, int status, uint32_t events)
     /* Not watched while a pool thread reads, or it would be reported again and again. */
     kext->host->watch_stop(kext->host, kext->names_watch);
     kext->names_watch = NULL;
-    tc_kext_job_start(kext, TC_KEXT_JOB_NAMES);
+    tc_sensor_jobs_start(&kext->jobs, TC_KEXT_JOB_NAMES);
 }
 
-void tc_kext_names_run(struct tc_kext *kext)
+void tc_kext_names_run(void *arg)
 {
+    struct tc_kext *kext = arg;
     struct tc_sensor_name_batch *batch = kext->batch;
     struct tc_kext_item *item;
 
@@ -207,19 +182,21 @@ void tc_kext_names_run(struct tc_kext *kext)
     tc_sensor_name_batch_clear(batch);
 }
 
-void tc_kext_names_done(struct tc_kext *kext, int status)
+void tc_kext_names_done(void *arg, int status)
 {
-    if (!status && !kext->names_status && !kext->closing) {
+    struct tc_kext *kext = arg;
+
+    if (!status && !kext->names_status && !kext->jobs.closing) {
         if (kext->folder_renamed)
             tc_kext_places_changed(kext);
         if (kext->area_changed)
-            tc_kext_job_start(kext, TC_KEXT_JOB_SCAN);
+            tc_sensor_jobs_start(&kext->jobs, TC_KEXT_JOB_SCAN);
         if (kext->names_lost)
             tc_kext_publish_gap(kext, "the kernel's queue of file names was full", 0);
         tc_kext_publish_items(kext, &kext->named);
     }
     tc_kext_items_clear(&kext->named);
-    if (!kext->closing && !kext->names_watch &&
+    if (!kext->jobs.closing && !kext->names_watch &&
         kext->host->watch_fd(kext->host, kext->names.group, TOCSIN_READABLE,
                              tc_kext_names_readable, kext, &kext->names_watch))
         kext->names_watch = NULL;

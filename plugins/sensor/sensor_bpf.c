@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <tocsin/plugin.h>
 #include <unistd.h>
 
@@ -36,7 +37,7 @@ on_message(enum libbpf_print_level level, const char *format, va_list ap)
     return 0;
 }
 
-int tc_sensor_bpf_possible(char why[256])
+static int possible(char why[256])
 {
     if (!access(BTF_PATH, R_OK))
         return 0;
@@ -47,22 +48,53 @@ int tc_sensor_bpf_possible(char why[256])
     return -ENOTSUP;
 }
 
-void tc_sensor_bpf_begin(const struct tocsin_host *host)
+int tc_sensor_bpf_load(const struct tocsin_host *host, const char *what,
+                       int (*load)(void *arg), void *arg, char why[256])
 {
+    int err = possible(why);
+
+    if (err)
+        return err;
     loading = host;
     libbpf_set_print(on_message);
-}
-
-void tc_sensor_bpf_end(void)
-{
+    err = load(arg);
     /* The kernel's types were read for it: some 10 MB that nobody needs any more. */
     malloc_trim(0);
     libbpf_set_print(NULL);
     loading = NULL;
+    if (err)
+        snprintf(why, 256, "%s: %s", what,
+                 err == -EPERM ? "the kernel does not let them be loaded"
+                               : strerror(-err));
+    return err;
 }
 
-void tc_sensor_bpf_why(const char *what, int err, char why[256])
+int tc_sensor_bpf_map(const struct bpf_map *map, size_t bytes, void **ret_value)
 {
-    snprintf(why, 256, "%s: %s", what,
-             err == -EPERM ? "the kernel does not let them be loaded" : strerror(-err));
+    void *value =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+    if (value == MAP_FAILED)
+        return -errno;
+    *ret_value = value;
+    return 0;
+}
+
+int tc_sensor_bpf_attach(struct tc_sensor_bpf_links *links, struct bpf_program *program)
+{
+    struct bpf_link *link;
+
+    if (links->count == TC_SENSOR_BPF_LINKS_MAX)
+        return -E2BIG;
+    link = bpf_program__attach(program);
+    if (!link)
+        return -errno;
+    links->links[links->count++] = link;
+    return 0;
+}
+
+void tc_sensor_bpf_detach(struct tc_sensor_bpf_links *links)
+{
+    while (links->count)
+        bpf_link__destroy(links->links[--links->count]);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sensor_encode.h"
 
+#include <sys/fanotify.h>
 #include <sys/sysmacros.h>
 
+#include "common/hash.h"
 #include "sensor_process.h"
 
 #define NS_PER_S 1000000000ull
@@ -20,36 +22,41 @@ void tc_sensor_file_set(struct tc_sensor_file *file, const struct statx *stx)
     file->mode = stx->stx_mode;
 }
 
-/* FNV-1a */
-static uint64_t hash(uint64_t h, const void *data, size_t len)
+/* With its NUL, so that two texts in a row are not taken for two others. */
+static uint64_t hash_text(uint64_t hash, const char *text)
 {
-    const unsigned char *bytes = data;
-
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ bytes[i]) * 0x100000001b3u;
-    return h;
-}
-
-static uint64_t hash_text(uint64_t h, const char *text)
-{
-    return hash(h, text ? text : "", text ? strlen(text) + 1 : 1);
+    return tc_hash(hash, text ? text : "", text ? strlen(text) + 1 : 1);
 }
 
 uint64_t tc_sensor_dedupe_key(const char *topic, const struct tc_sensor_file *file,
                               int32_t pid)
 {
-    uint64_t h = hash_text(0xcbf29ce484222325u, topic);
+    uint64_t hash = hash_text(TC_HASH_START, topic);
 
-    h = hash(h, &pid, sizeof(pid));
+    hash = tc_hash(hash, &pid, sizeof(pid));
     if (!strcmp(topic, TOCSIN_TOPIC_FILE_WRITTEN)) {
-        h = hash(h, &file->device, sizeof(file->device));
-        h = hash(h, &file->inode, sizeof(file->inode));
+        hash = tc_hash(hash, &file->device, sizeof(file->device));
+        hash = tc_hash(hash, &file->inode, sizeof(file->inode));
     } else {
-        h = hash_text(h, file->path);
-        h = hash_text(h, file->old_path);
+        hash = hash_text(hash, file->path);
+        hash = hash_text(hash, file->old_path);
     }
-    h &= INT64_MAX;
-    return h ? h : 1;
+    hash &= INT64_MAX;
+    return hash ? hash : 1;
+}
+
+const char *tc_sensor_topic_of(uint64_t mask)
+{
+    switch (mask) {
+    case FAN_CREATE:
+        return TOCSIN_TOPIC_FILE_CREATED;
+    case FAN_DELETE:
+        return TOCSIN_TOPIC_FILE_DELETED;
+    case FAN_CLOSE_WRITE:
+        return TOCSIN_TOPIC_FILE_WRITTEN;
+    default:
+        return TOCSIN_TOPIC_FILE_RENAMED;
+    }
 }
 
 static bool blocks(const char *topic)

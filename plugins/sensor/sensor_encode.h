@@ -44,6 +44,10 @@ void tc_sensor_file_set(struct tc_sensor_file *file, const struct statx *stx);
 uint64_t tc_sensor_dedupe_key(const char *topic, const struct tc_sensor_file *file,
                               int32_t pid);
 
+/* The topic of what fanotify says has happened to a name: one of FAN_CREATE, FAN_DELETE,
+ * FAN_CLOSE_WRITE; else it was renamed. */
+const char *tc_sensor_topic_of(uint64_t mask);
+
 /* file.*: a field of the open map. */
 void tc_sensor_put_file(struct tocsin_writer *w, const struct tc_sensor_file *file);
 

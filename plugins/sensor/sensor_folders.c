@@ -3,23 +3,29 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
+
+/* Without it uthash ends the process. The element that was to be added is then not in. */
+#define HASH_NONFATAL_OOM 1
+#define uthash_nonfatal_oom(element) (no_memory = true)
+#include <uthash.h>
 
 #include "sensor_scope.h"
 
 #define FSID_LEN 8
 
 struct folder {
-    struct folder *next;
+    UT_hash_handle hh; /* by handle */
     struct tc_sensor_handle handle;
     char path[];
 };
 
 struct tc_sensor_folders {
-    size_t capacity, count, bucket_count;
-    struct folder *buckets[];
+    size_t capacity;
+    struct folder *by_handle;
 };
 
 void tc_sensor_handle_set(struct tc_sensor_handle *handle, const void *fsid,
@@ -56,116 +62,83 @@ int tc_sensor_handle_of(const char *path, struct tc_sensor_handle *ret_handle)
 
 struct tc_sensor_folders *tc_sensor_folders_new(size_t capacity)
 {
-    size_t buckets = 64;
-    struct tc_sensor_folders *folders;
+    struct tc_sensor_folders *folders = calloc(1, sizeof(*folders));
 
-    while (buckets < capacity)
-        buckets *= 2;
-    folders = calloc(1, sizeof(*folders) + buckets * sizeof(struct folder *));
-    if (folders) {
+    if (folders)
         folders->capacity = capacity;
-        folders->bucket_count = buckets;
-    }
     return folders;
+}
+
+static void drop(struct tc_sensor_folders *folders, struct folder *folder)
+{
+    HASH_DEL(folders->by_handle, folder);
+    free(folder);
 }
 
 void tc_sensor_folders_clear(struct tc_sensor_folders *folders)
 {
-    for (size_t i = 0; i < folders->bucket_count; i++) {
-        struct folder *folder = folders->buckets[i], *next;
+    struct folder *folder, *next;
 
-        for (; folder; folder = next) {
-            next = folder->next;
-            free(folder);
-        }
-        folders->buckets[i] = NULL;
-    }
-    folders->count = 0;
+    HASH_ITER(hh, folders->by_handle, folder, next)
+    drop(folders, folder);
 }
 
 void tc_sensor_folders_free(struct tc_sensor_folders *folders)
 {
-    if (!folders)
-        return;
-    tc_sensor_folders_clear(folders);
+    if (folders)
+        tc_sensor_folders_clear(folders);
     free(folders);
 }
 
-static size_t bucket_of(const struct tc_sensor_folders *folders,
-                        const struct tc_sensor_handle *handle)
+static struct folder *find(const struct tc_sensor_folders *folders,
+                           const struct tc_sensor_handle *handle)
 {
-    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+    struct folder *folder;
 
-    for (size_t i = 0; i < handle->len; i++)
-        hash = (hash ^ handle->bytes[i]) * 0x100000001b3u;
-    return (size_t)hash & (folders->bucket_count - 1);
+    HASH_FIND(hh, folders->by_handle, handle->bytes, handle->len, folder);
+    return folder;
 }
 
 const char *tc_sensor_folders_find(const struct tc_sensor_folders *folders,
                                    const struct tc_sensor_handle *handle)
 {
-    const struct folder *folder = folders->buckets[bucket_of(folders, handle)];
+    const struct folder *folder = find(folders, handle);
 
-    while (folder && (folder->handle.len != handle->len ||
-                      memcmp(folder->handle.bytes, handle->bytes, handle->len) != 0))
-        folder = folder->next;
     return folder ? folder->path : NULL;
-}
-
-static void drop(struct tc_sensor_folders *folders, const struct tc_sensor_handle *handle)
-{
-    struct folder **at = &folders->buckets[bucket_of(folders, handle)], *folder;
-
-    for (; (folder = *at) != NULL; at = &folder->next) {
-        if (folder->handle.len != handle->len ||
-            memcmp(folder->handle.bytes, handle->bytes, handle->len) != 0)
-            continue;
-        *at = folder->next;
-        free(folder);
-        folders->count--;
-        return;
-    }
 }
 
 void tc_sensor_folders_drop_under(struct tc_sensor_folders *folders, const char *path)
 {
-    struct folder **at, *folder;
+    struct folder *folder, *next;
 
-    for (size_t i = 0; i < folders->bucket_count; i++) {
-        at = &folders->buckets[i];
-        while ((folder = *at) != NULL) {
-            if (!tc_sensor_path_under(folder->path, path)) {
-                at = &folder->next;
-                continue;
-            }
-            *at = folder->next;
-            free(folder);
-            folders->count--;
-        }
-    }
+    HASH_ITER(hh, folders->by_handle, folder, next)
+    if (tc_sensor_path_under(folder->path, path))
+        drop(folders, folder);
 }
 
 int tc_sensor_folders_put(struct tc_sensor_folders *folders,
                           const struct tc_sensor_handle *handle, const char *path)
 {
-    struct folder *folder;
-    size_t n = strlen(path) + 1, bucket = bucket_of(folders, handle);
+    struct folder *folder = find(folders, handle);
+    size_t n = strlen(path) + 1;
+    bool no_memory = false;
 
-    drop(folders, handle);
-    if (folders->count >= folders->capacity)
+    if (folder)
+        drop(folders, folder);
+    if (tc_sensor_folders_count(folders) >= folders->capacity)
         return -ENOSPC;
     folder = malloc(sizeof(*folder) + n);
     if (!folder)
         return -ENOMEM;
     folder->handle = *handle;
     memcpy(folder->path, path, n);
-    folder->next = folders->buckets[bucket];
-    folders->buckets[bucket] = folder;
-    folders->count++;
-    return 0;
+    HASH_ADD(hh, folders->by_handle, handle.bytes, folder->handle.len, folder);
+    if (no_memory)
+        free(folder);
+    return no_memory ? -ENOMEM : 0;
 }
 
 size_t tc_sensor_folders_count(const struct tc_sensor_folders *folders)
 {
-    return folders->count;
+    return HASH_COUNT(folders->by_handle);
 }

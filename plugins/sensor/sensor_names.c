@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sensor_clock.h"
 #include "sensor_folders.h"
+#include "sensor_group.h"
+#include "sensor_proc.h"
 #include "sensor_scope.h"
 
 #define READ_BYTES 8192 /* so few events fit that a batch takes them all */
@@ -28,7 +32,6 @@ struct tc_sensor_name_system {
 int tc_sensor_names_open(struct tc_sensor_names *names, bool by_folder,
                          tc_sensor_forget_fn forget, void *forget_arg)
 {
-    unsigned int flags = FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK;
     int err = -ENOMEM;
 
     memset(names, 0, sizeof(*names));
@@ -37,11 +40,9 @@ int tc_sensor_names_open(struct tc_sensor_names *names, bool by_folder,
     names->forget = forget;
     names->forget_arg = forget_arg;
     names->renames = FAN_RENAME;
-    if (!by_folder)
-        flags |= FAN_UNLIMITED_MARKS;
-    names->group = fanotify_init(flags | FAN_REPORT_DFID_NAME, O_RDONLY | O_CLOEXEC);
+    names->group = tc_sensor_group_open(!by_folder);
     if (names->group < 0) {
-        err = -errno;
+        err = names->group;
         goto out;
     }
     names->folders = tc_sensor_folders_new(by_folder ? TC_SENSOR_FOLDERS_MARK_MAX
@@ -82,19 +83,6 @@ void tc_sensor_names_set_scope(struct tc_sensor_names *names,
     pthread_mutex_unlock(&names->lock);
 }
 
-/* Adds a mark; without FAN_RENAME (before Linux 5.17) it settles for FAN_MOVED_TO. */
-static int mark(struct tc_sensor_names *names, unsigned int flags, uint64_t mask,
-                const char *path)
-{
-    if (!fanotify_mark(names->group, FAN_MARK_ADD | flags, mask | names->renames,
-                       AT_FDCWD, path))
-        return 0;
-    if (errno != EINVAL || names->renames != FAN_RENAME)
-        return -errno;
-    names->renames = FAN_MOVED_TO;
-    return mark(names, flags, mask, path);
-}
-
 static struct tc_sensor_name_system *system_of(struct tc_sensor_names *names,
                                                const void *fsid)
 {
@@ -113,8 +101,9 @@ int tc_sensor_names_mark(struct tc_sensor_names *names,
     int err;
 
     pthread_mutex_lock(&names->lock);
-    err = point ? mark(names, FAN_MARK_FILESYSTEM,
-                       WHAT | (names->written ? FAN_CLOSE_WRITE : 0), mount->point)
+    err = point ? tc_sensor_group_mark(names->group, FAN_MARK_FILESYSTEM,
+                                       WHAT | (names->written ? FAN_CLOSE_WRITE : 0),
+                                       &names->renames, mount->point)
                 : -ENOMEM;
     if (!err && statfs(mount->point, &fs))
         err = -errno;
@@ -143,9 +132,7 @@ out:
 static int resolve(struct tc_sensor_name_system *system, struct file_handle *handle,
                    char ret_path[TC_SENSOR_PATH_MAX])
 {
-    char link[32];
-    ssize_t n;
-    int fd;
+    int fd, err;
 
     if (system->fd < 0)
         system->fd = open(system->point, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
@@ -154,31 +141,29 @@ static int resolve(struct tc_sensor_name_system *system, struct file_handle *han
     fd = open_by_handle_at(system->fd, handle, O_PATH | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    n = readlink(link, ret_path, TC_SENSOR_PATH_MAX - 1);
+    err = tc_sensor_proc_fd_path(fd, ret_path, TC_SENSOR_PATH_MAX);
     close(fd);
-    if (n < 0)
-        return -errno;
-    ret_path[n] = '\0';
-    return 0;
+    return err;
 }
 
 /* The path of the folder that a record names; false when it is gone or never was ours. */
-static bool folder_path(struct tc_sensor_names *names, const void *fsid,
-                        struct file_handle *file_handle,
+static bool folder_path(struct tc_sensor_names *names,
+                        const struct fanotify_event_info_fid *record,
                         char ret_path[TC_SENSOR_PATH_MAX])
 {
-    struct tc_sensor_name_system *system = system_of(names, fsid);
+    struct tc_sensor_name_system *system = system_of(names, &record->fsid);
     struct tc_sensor_handle handle;
     const char *known;
 
-    tc_sensor_handle_set(&handle, fsid, file_handle);
+    if (!tc_sensor_group_folder(record, &handle))
+        return false;
     known = tc_sensor_folders_find(names->folders, &handle);
     if (known) {
         snprintf(ret_path, TC_SENSOR_PATH_MAX, "%s", known);
         return true;
     }
-    if (names->by_folder || !system || resolve(system, file_handle, ret_path)) {
+    if (names->by_folder || !system ||
+        resolve(system, (struct file_handle *)(uintptr_t)record->handle, ret_path)) {
         names->unresolved++;
         return false;
     }
@@ -200,19 +185,17 @@ static bool inside(struct tc_sensor_names *names, const void *fsid, const char *
            TC_SENSOR_OUTSIDE;
 }
 
-/* The full path that a record with a name stands for; NULL when it cannot be told. */
+/* The full path that a record stands for; NULL: there is none, or it cannot be told. */
 static char *record_path(struct tc_sensor_names *names,
                          const struct fanotify_event_info_fid *record, bool *ret_inside)
 {
-    /* A file_handle is a header and bytes; the name follows them, NUL-terminated. */
-    struct file_handle *handle = (struct file_handle *)(uintptr_t)record->handle;
-    const char *name = (const char *)handle->f_handle + handle->handle_bytes;
     char folder[TC_SENSOR_PATH_MAX], *path;
 
-    if (!strcmp(name, ".") || !folder_path(names, &record->fsid, handle, folder) ||
-        asprintf(&path, "%s/%s", strcmp(folder, "/") != 0 ? folder : "", name) < 0)
+    if (!record || !folder_path(names, record, folder))
         return NULL;
-    *ret_inside = inside(names, &record->fsid, path);
+    path = tc_sensor_group_path(record, folder);
+    if (path)
+        *ret_inside = inside(names, &record->fsid, path);
     return path;
 }
 
@@ -220,25 +203,6 @@ struct record_paths {
     char *path, *old_path;
     bool inside, old_inside;
 };
-
-static void read_records(struct tc_sensor_names *names, const uint8_t *p,
-                         const uint8_t *end, struct record_paths *ret)
-{
-    const struct fanotify_event_info_fid *record;
-
-    memset(ret, 0, sizeof(*ret));
-    for (; end - p >= (ptrdiff_t)sizeof(*record); p += record->hdr.len) {
-        record = (const void *)p;
-        if (!record->hdr.len)
-            return;
-        if (record->hdr.info_type == FAN_EVENT_INFO_TYPE_OLD_DFID_NAME && !ret->old_path)
-            ret->old_path = record_path(names, record, &ret->old_inside);
-        else if ((record->hdr.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME ||
-                  record->hdr.info_type == FAN_EVENT_INFO_TYPE_NEW_DFID_NAME) &&
-                 !ret->path)
-            ret->path = record_path(names, record, &ret->inside);
-    }
-}
 
 static struct tc_sensor_name *batch_add(struct tc_sensor_name_batch *batch, uint64_t mask,
                                         int32_t pid)
@@ -286,6 +250,53 @@ void tc_sensor_name_batch_add(struct tc_sensor_name_batch *batch, uint64_t mask,
         (mask != FAN_CREATE || name->stx.stx_nlink > 1))
         name->fd = open_regular(path);
 }
+
+/* ---- The lower rung: marks on folders, one by one. ---- */
+
+/* Marks one folder and keeps what its events will call it. */
+static int mark_folder(struct tc_sensor_names *names, const char *path)
+{
+    struct tc_sensor_handle handle;
+    int err = tc_sensor_handle_of(path, &handle);
+
+    if (err)
+        return err;
+    err = tc_sensor_folders_put(names->folders, &handle, path);
+    return err ? err
+               : tc_sensor_group_mark(
+                     names->group, FAN_MARK_ONLYDIR | FAN_MARK_DONT_FOLLOW,
+                     WHAT | FAN_CLOSE_WRITE | FAN_EVENT_ON_CHILD, &names->renames, path);
+}
+
+int tc_sensor_names_mark_tree(struct tc_sensor_names *names, const char *path,
+                              struct tc_sensor_name_batch *found)
+{
+    char *root = strdup(path), *roots[2] = {root, NULL};
+    int err = -ENOMEM, result;
+    FTSENT *entry;
+    FTS *fts;
+
+    fts = root ? fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL) : NULL;
+    if (!fts)
+        goto out;
+    err = -ENOENT;
+    while ((entry = fts_read(fts)) != NULL) {
+        if (entry->fts_info == FTS_D) {
+            result = mark_folder(names, entry->fts_path);
+            names->refused += result != 0;
+            if (entry->fts_level == FTS_ROOTLEVEL)
+                err = result;
+        } else if (entry->fts_info == FTS_F && found) {
+            tc_sensor_name_batch_add(found, FAN_CLOSE_WRITE, 0, entry->fts_path, NULL);
+        }
+    }
+    fts_close(fts);
+out:
+    free(root);
+    return err;
+}
+
+/* ---- Events. ---- */
 
 /* Whether a watched folder is `path`, or below it. */
 static bool is_above_area(struct tc_sensor_names *names, const char *path)
@@ -335,64 +346,60 @@ static void forget_renamed(struct tc_sensor_names *names, uint64_t mask, const c
 
 static bool is_canary(struct tc_sensor_names *names, uint64_t mask, const char *path)
 {
-    struct timespec now;
-
     if (!names->canary_path || !path || strcmp(path, names->canary_path) != 0)
         return false;
-    clock_gettime(CLOCK_MONOTONIC, &now);
     if (mask & FAN_CLOSE_WRITE)
-        atomic_store(&names->canary_ns,
-                     (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+        atomic_store(&names->canary_ns, tc_sensor_clock_ns(CLOCK_MONOTONIC));
     return true;
 }
 
 static void file_event(struct tc_sensor_names *names, struct tc_sensor_name_batch *batch,
-                       const struct fanotify_event_metadata *m,
+                       const struct tc_sensor_group_event *event,
                        const struct record_paths *at)
 {
-    if (is_canary(names, m->mask, at->path))
+    if (is_canary(names, event->mask, at->path))
         return;
-    if (names->forget && at->path && (m->mask & (FAN_CREATE | names->renames)))
-        forget_renamed(names, m->mask, at->path);
+    if (names->forget && at->path && (event->mask & (FAN_CREATE | names->renames)))
+        forget_renamed(names, event->mask, at->path);
     if (at->path && at->inside) {
-        if (m->mask & FAN_CREATE)
-            tc_sensor_name_batch_add(batch, FAN_CREATE, m->pid, at->path, NULL);
-        if (m->mask & FAN_CLOSE_WRITE)
-            tc_sensor_name_batch_add(batch, FAN_CLOSE_WRITE, m->pid, at->path, NULL);
-        if (m->mask & names->renames)
-            tc_sensor_name_batch_add(batch, FAN_RENAME, m->pid, at->path, at->old_path);
-        if (m->mask & FAN_DELETE)
-            tc_sensor_name_batch_add(batch, FAN_DELETE, m->pid, at->path, NULL);
-    } else if ((m->mask & names->renames) && at->old_path && at->old_inside) {
+        if (event->mask & FAN_CREATE)
+            tc_sensor_name_batch_add(batch, FAN_CREATE, event->pid, at->path, NULL);
+        if (event->mask & FAN_CLOSE_WRITE)
+            tc_sensor_name_batch_add(batch, FAN_CLOSE_WRITE, event->pid, at->path, NULL);
+        if (event->mask & names->renames)
+            tc_sensor_name_batch_add(batch, FAN_RENAME, event->pid, at->path,
+                                     at->old_path);
+        if (event->mask & FAN_DELETE)
+            tc_sensor_name_batch_add(batch, FAN_DELETE, event->pid, at->path, NULL);
+    } else if ((event->mask & names->renames) && at->old_path && at->old_inside) {
         if (at->path) /* it has left, but still exists elsewhere */
-            tc_sensor_name_batch_add(batch, FAN_RENAME, m->pid, at->path, at->old_path);
+            tc_sensor_name_batch_add(batch, FAN_RENAME, event->pid, at->path,
+                                     at->old_path);
         else
-            tc_sensor_name_batch_add(batch, FAN_DELETE, m->pid, at->old_path, NULL);
+            tc_sensor_name_batch_add(batch, FAN_DELETE, event->pid, at->old_path, NULL);
     }
 }
 
-/* Events with records are aligned to four bytes only, so each is copied out first. */
 static void read_events(struct tc_sensor_names *names, struct tc_sensor_name_batch *batch,
-                        const uint8_t *p, size_t left)
+                        const uint8_t *p, const uint8_t *end)
 {
-    struct fanotify_event_metadata m;
-    struct record_paths at;
+    struct tc_sensor_group_event event;
 
-    for (; left >= sizeof(m); p += m.event_len, left -= m.event_len) {
-        memcpy(&m, p, sizeof(m));
-        if (m.event_len < sizeof(m) || m.event_len > left)
-            return;
-        if (m.mask & FAN_Q_OVERFLOW) {
+    while (tc_sensor_group_next(&p, end, &event)) {
+        struct record_paths at = {.path = NULL};
+
+        if (event.mask & FAN_Q_OVERFLOW) {
             batch_add(batch, FAN_Q_OVERFLOW, 0);
             /* perhaps, and the loss may hide it */
             batch->folder_renamed = batch->area_changed = true;
             continue;
         }
-        read_records(names, p + m.metadata_len, p + m.event_len, &at);
-        if (m.mask & FAN_ONDIR)
-            folder_event(names, batch, m.mask, &at);
+        at.old_path = record_path(names, event.old_name, &at.old_inside);
+        at.path = record_path(names, event.name, &at.inside);
+        if (event.mask & FAN_ONDIR)
+            folder_event(names, batch, event.mask, &at);
         else
-            file_event(names, batch, &m, &at);
+            file_event(names, batch, &event, &at);
         free(at.path);
         free(at.old_path);
     }
@@ -412,7 +419,7 @@ int tc_sensor_names_read(struct tc_sensor_names *names,
     if (n < 0)
         err = -errno;
     else
-        read_events(names, batch, buf, (size_t)n);
+        read_events(names, batch, buf, buf + n);
     for (size_t i = 0; i < names->system_count; i++) {
         if (names->systems[i].fd >= 0)
             close(names->systems[i].fd);

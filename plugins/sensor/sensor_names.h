@@ -33,7 +33,7 @@ struct tc_sensor_names {
     pthread_mutex_t lock;
     int group;
     bool by_folder;             /* lower rung: marks are on folders, no privilege */
-    unsigned int renames;       /* FAN_RENAME, or FAN_MOVED_TO where it is missing */
+    uint64_t renames;           /* see tc_sensor_group_mark */
     bool written;               /* upper rung: also tells of files written; set before
                                    marking */
     tc_sensor_forget_fn forget; /* NULL: nothing is remembered */

@@ -33,3 +33,12 @@ int tc_sensor_places_read(const struct tocsin_host *host, struct tc_sensor_place
     }
     return err;
 }
+
+uint32_t tc_sensor_ring_bytes_read(const struct tocsin_host *host)
+{
+    uint32_t wanted = (uint32_t)host->option_int(host, "ring_size"), bytes = 4096;
+
+    while (bytes < wanted)
+        bytes *= 2;
+    return bytes;
+}

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #define NS_PER_S 1000000000ull
+#define STAT_LINE_MAX 1024 /* of /proc/PID/stat */
 #define STAT_BYTES_MAX                                                                   \
     (1024 * 1024) /* of /proc/stat: lines of all CPUs and interrupts                     \
                    */
@@ -37,6 +39,103 @@ ssize_t tc_sensor_proc_read(char *buf, size_t cap, const char *format, ...)
     close(fd);
     buf[len] = '\0';
     return n;
+}
+
+int tc_sensor_proc_stat_parse(char *line, struct tc_sensor_stat *ret)
+{
+    char *open_paren = strchr(line, '('), *close_paren;
+    unsigned long long ticks;
+
+    close_paren = strrchr(line, ')'); /* a name may hold any character, ')' too */
+    if (!open_paren || !close_paren || close_paren < open_paren ||
+        sscanf(close_paren + 1,
+               " %c %d %*d %d %d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %d %*d "
+               "%llu",
+               &ret->state, &ret->parent, &ret->session, &ret->tty, &ret->flags,
+               &ret->threads, &ticks) != 7)
+        return -EPROTO;
+    *close_paren = '\0';
+    snprintf(ret->name, sizeof(ret->name), "%s", open_paren + 1);
+    ret->start_ns = ticks * tc_sensor_proc_tick_ns();
+    return 0;
+}
+
+int tc_sensor_proc_stat(pid_t pid, struct tc_sensor_stat *ret)
+{
+    char line[STAT_LINE_MAX];
+    ssize_t n = tc_sensor_proc_read(line, sizeof(line), "/proc/%d/stat", pid);
+
+    return n < 0 ? (int)n : tc_sensor_proc_stat_parse(line, ret);
+}
+
+int tc_sensor_proc_thread_stat(pid_t pid, pid_t thread, struct tc_sensor_stat *ret)
+{
+    char line[STAT_LINE_MAX];
+    ssize_t n =
+        tc_sensor_proc_read(line, sizeof(line), "/proc/%d/task/%d/stat", pid, thread);
+
+    return n < 0 ? (int)n : tc_sensor_proc_stat_parse(line, ret);
+}
+
+uint64_t tc_sensor_proc_tick_ns(void)
+{
+    return NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
+}
+
+bool tc_sensor_proc_strip_deleted(char *path)
+{
+    static const char deleted[] = " (deleted)";
+    size_t n = strlen(path), tail = sizeof(deleted) - 1;
+
+    if (n <= tail || strcmp(path + n - tail, deleted) != 0)
+        return false;
+    path[n - tail] = '\0';
+    return true;
+}
+
+static int read_link(const char *link, char *ret_path, size_t cap)
+{
+    ssize_t n = readlink(link, ret_path, cap - 1);
+
+    if (n < 0)
+        return -errno;
+    ret_path[n] = '\0';
+    return 0;
+}
+
+char *tc_sensor_proc_link(pid_t pid, const char *name, bool *ret_deleted)
+{
+    char link[48], path[PATH_MAX];
+
+    snprintf(link, sizeof(link), "/proc/%d/%s", pid, name);
+    if (read_link(link, path, sizeof(path)) || !*path)
+        return NULL;
+    *ret_deleted = tc_sensor_proc_strip_deleted(path);
+    return strdup(path);
+}
+
+int tc_sensor_proc_fd_path(int fd, char *ret_path, size_t cap)
+{
+    char link[32];
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    return read_link(link, ret_path, cap);
+}
+
+/* Container runtimes name the cgroup by the container's id: 64 hex digits. */
+void tc_sensor_proc_container_of(const char *cgroup, char ret_id[TC_SENSOR_CONTAINER_MAX])
+{
+    size_t run;
+
+    ret_id[0] = '\0';
+    for (; *cgroup; cgroup += run ? run : 1) {
+        run = strspn(cgroup, "0123456789abcdef");
+        if (run == TC_SENSOR_CONTAINER_MAX - 1) {
+            memcpy(ret_id, cgroup, run);
+            ret_id[run] = '\0';
+            return;
+        }
+    }
 }
 
 uint64_t tc_sensor_proc_boot_ns(void)

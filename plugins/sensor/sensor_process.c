@@ -15,9 +15,7 @@
 #include "sensor_proc.h"
 
 #define PROC_TEXT_MAX 4096
-#define CONTAINER_ID_LEN 64
 #define NONE SIZE_MAX
-#define NS_PER_S 1000000000ull
 
 struct entry {
     struct tc_sensor_process process;
@@ -51,7 +49,7 @@ int tc_sensor_processes_new(size_t capacity, struct tc_sensor_processes **ret_pr
     for (size_t i = 0; i < capacity; i++)
         processes->buckets[i] = NONE;
     processes->boot_ns = tc_sensor_proc_boot_ns();
-    processes->tick_ns = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
+    processes->tick_ns = tc_sensor_proc_tick_ns();
     err = 0;
 out:
     if (err)
@@ -90,49 +88,21 @@ uint64_t tc_sensor_processes_start(const struct tc_sensor_processes *processes,
     return processes->boot_ns + since_boot_ns / processes->tick_ns * processes->tick_ns;
 }
 
-static char *read_executable(pid_t pid)
-{
-    static const char deleted[] = " (deleted)";
-    char link[32], path[PROC_TEXT_MAX];
-    ssize_t n;
-
-    snprintf(link, sizeof(link), "/proc/%d/exe", pid);
-    n = readlink(link, path, sizeof(path) - 1);
-    if (n <= 0)
-        return NULL;
-    path[n] = '\0';
-    if ((size_t)n >= sizeof(deleted) &&
-        !strcmp(path + n - (sizeof(deleted) - 1), deleted))
-        path[(size_t)n - (sizeof(deleted) - 1)] = '\0';
-    return strdup(path);
-}
-
-/* pid, name, start and executable; *ret_parent is the parent's pid. proc_pid_stat(5). */
+/* pid, name, start and executable; *ret_parent is the parent's pid. */
 static int read_identity(const struct tc_sensor_processes *processes, pid_t pid,
                          struct tc_sensor_identity *ret, pid_t *ret_parent)
 {
-    char text[PROC_TEXT_MAX], *open_paren, *close_paren;
-    unsigned long long ticks;
-    ssize_t n;
-    int parent;
+    struct tc_sensor_stat stat;
+    bool deleted;
+    int err = tc_sensor_proc_stat(pid, &stat);
 
-    n = tc_sensor_proc_read(text, sizeof(text), "/proc/%d/stat", pid);
-    if (n < 0)
-        return (int)n;
-    open_paren = strchr(text, '(');
-    close_paren = strrchr(text, ')'); /* a name may hold any character, ')' too */
-    if (!open_paren || !close_paren || close_paren < open_paren ||
-        sscanf(close_paren + 1,
-               " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
-               "%*d %llu",
-               &parent, &ticks) != 2)
-        return -EPROTO;
-    *close_paren = '\0';
-    snprintf(ret->name, sizeof(ret->name), "%s", open_paren + 1);
+    if (err)
+        return err;
+    memcpy(ret->name, stat.name, sizeof(ret->name));
     ret->pid = pid;
-    ret->start_ns = tc_sensor_processes_start(processes, ticks * processes->tick_ns);
-    ret->executable = read_executable(pid);
-    *ret_parent = parent;
+    ret->start_ns = tc_sensor_processes_start(processes, stat.start_ns);
+    ret->executable = tc_sensor_proc_link(pid, "exe", &deleted);
+    *ret_parent = stat.parent;
     return 0;
 }
 
@@ -151,24 +121,16 @@ static char *read_command_line(pid_t pid)
     return strndup(text, (size_t)n);
 }
 
-/* Container runtimes name the cgroup by the container's id: 64 hex digits. */
-static void read_container(pid_t pid, char ret_id[CONTAINER_ID_LEN + 1])
+static void read_container(pid_t pid, char ret_id[TC_SENSOR_CONTAINER_MAX])
 {
-    char text[PROC_TEXT_MAX];
-    ssize_t n = tc_sensor_proc_read(text, sizeof(text), "/proc/%d/cgroup", pid);
-    size_t run;
+    char text[PROC_TEXT_MAX] = "";
 
-    ret_id[0] = '\0';
-    for (const char *p = text; n > 0 && *p; p += run ? run : 1) {
-        run = strspn(p, "0123456789abcdef");
-        if (run == CONTAINER_ID_LEN) {
-            memcpy(ret_id, p, run);
-            ret_id[run] = '\0';
-            return;
-        }
-    }
+    tc_sensor_proc_read(text, sizeof(text), "/proc/%d/cgroup", pid);
+    tc_sensor_proc_container_of(text, ret_id);
 }
 
+/* pagemap is read in units of 8 bytes: EINVAL while the memory is in use, 0 once it is
+ * gone. */
 static bool still_true(int witness)
 {
     char byte;

@@ -18,9 +18,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "sensor_proc.h"
+
 #define TC_SENSOR_PROCESSES_MAX 1024    /* entries; each holds a descriptor */
 #define TC_SENSOR_COMMAND_LINE_MAX 4096 /* bytes kept */
-#define TC_SENSOR_COMM_MAX 64
 
 struct tc_sensor_processes;
 
@@ -33,10 +34,10 @@ struct tc_sensor_identity {
 };
 
 struct tc_sensor_process {
-    struct tc_sensor_identity self, parent; /* parent.pid 0: none */
-    char *command_line;                     /* arguments joined by blanks */
-    uid_t uid;                              /* effective */
-    char container[65];                     /* "": in none */
+    struct tc_sensor_identity self, parent;  /* parent.pid 0: none */
+    char *command_line;                      /* arguments joined by blanks */
+    uid_t uid;                               /* effective */
+    char container[TC_SENSOR_CONTAINER_MAX]; /* "": in none */
 };
 
 struct tc_sensor_process_counters {

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define MOUNTINFO_MAX (16u * 1024 * 1024)
 
 struct tc_sensor_scope {
     atomic_uint refs;
@@ -346,4 +349,30 @@ bool tc_sensor_scope_same(const struct tc_sensor_scope *a,
             strcmp(a->areas[i].path, b->areas[i].path) != 0)
             return false;
     return true;
+}
+
+char *tc_sensor_scope_read_mounts(int mountinfo_fd)
+{
+    size_t cap = 16384, len = 0;
+    char *text = malloc(cap), *more;
+    ssize_t n;
+
+    while (text) {
+        n = pread(mountinfo_fd, text + len, cap - len - 1, (off_t)len);
+        if (n <= 0)
+            break;
+        len += (size_t)n;
+        if (cap - len > 1)
+            continue;
+        more = cap < MOUNTINFO_MAX ? realloc(text, 2 * cap) : NULL;
+        if (!more) {
+            free(text);
+            return NULL;
+        }
+        text = more;
+        cap *= 2;
+    }
+    if (text)
+        text[len] = '\0';
+    return text;
 }

@@ -83,6 +83,10 @@ bool tc_sensor_scope_seen(const struct tc_sensor_scope *scope, uint64_t mount_id
 bool tc_sensor_scope_same(const struct tc_sensor_scope *a,
                           const struct tc_sensor_scope *b);
 
+/* The text of /proc/self/mountinfo, from an open descriptor of it, to be freed; NULL when
+ * out of memory. Blocks. */
+char *tc_sensor_scope_read_mounts(int mountinfo_fd);
+
 /* True for types that hold no files of their own: proc, sysfs, devpts ... */
 bool tc_sensor_scope_pseudo(const char *type);
 

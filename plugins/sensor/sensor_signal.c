@@ -12,73 +12,42 @@
 
 #include "sensor_proc.h"
 
-#define NS_PER_S 1000000000ull
-#define STAT_MAX 1024
 #define PF_KTHREAD 0x00200000u /* include/linux/sched.h */
 #define PASSES_MAX 100         /* over a tree that does not come to rest */
 #define PASS_US 500            /* between two */
-
-struct stat_line {
-    char state;
-    pid_t parent;
-    unsigned flags;
-    int threads;
-    uint64_t start_ticks; /* since boot */
-};
 
 static int send_signal(int pidfd, int number)
 {
     return syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0) ? -errno : 0;
 }
 
-/* Of a thread; the first has its process's number. proc_pid_stat(5). */
-static int read_stat(pid_t pid, pid_t thread, struct stat_line *ret)
-{
-    unsigned long long ticks;
-    char text[STAT_MAX], *rest;
-    ssize_t n =
-        tc_sensor_proc_read(text, sizeof(text), "/proc/%d/task/%d/stat", pid, thread);
-
-    if (n < 0)
-        return -ESRCH;
-    rest = strrchr(text, ')'); /* a name may hold any character, ')' too */
-    if (!rest ||
-        sscanf(rest + 1,
-               " %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d "
-               "%*d %*d %d %*d %llu",
-               &ret->state, &ret->parent, &ret->flags, &ret->threads, &ticks) != 5)
-        return -ESRCH;
-    ret->start_ticks = ticks;
-    return 0;
-}
-
 /* What waits to be reaped has ended; a first thread may end before the others do. */
-static bool has_ended(const struct stat_line *stat)
+static bool has_ended(const struct tc_sensor_stat *stat)
 {
     return strchr("ZX", stat->state) && stat->threads <= 1;
 }
 
 int tc_sensor_who_is(pid_t pid, struct tc_sensor_who *ret_who)
 {
-    struct stat_line stat;
+    struct tc_sensor_stat stat;
 
-    if (read_stat(pid, pid, &stat) || has_ended(&stat))
+    if (tc_sensor_proc_thread_stat(pid, pid, &stat) || has_ended(&stat))
         return -ESRCH;
     ret_who->pid = pid;
-    ret_who->start_ns = stat.start_ticks * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+    ret_who->start_ns = stat.start_ns;
     return 0;
 }
 
 int tc_sensor_open_process(const struct tc_sensor_who *who)
 {
-    uint64_t tick_ns = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
+    uint64_t tick_ns = tc_sensor_proc_tick_ns();
     int pidfd = (int)syscall(SYS_pidfd_open, who->pid, 0);
-    struct stat_line stat;
+    struct tc_sensor_stat stat;
 
     if (pidfd < 0)
         return errno == EINVAL ? -ESRCH : -errno;
-    if (!read_stat(who->pid, who->pid, &stat) && !has_ended(&stat) &&
-        stat.start_ticks == who->start_ns / tick_ns)
+    if (!tc_sensor_proc_thread_stat(who->pid, who->pid, &stat) && !has_ended(&stat) &&
+        stat.start_ns == who->start_ns / tick_ns * tick_ns)
         return pidfd;
     close(pidfd);
     return -ESRCH;
@@ -116,10 +85,10 @@ static bool is_in(const struct tree *tree, pid_t pid)
 static bool is_protected(const struct tree *tree, pid_t pid)
 {
     const struct tc_sensor_signalling *what = tree->what;
-    struct stat_line stat;
+    struct tc_sensor_stat stat;
 
     return pid <= 1 || (what->spare && what->spare(what->arg, pid)) ||
-           (!read_stat(pid, pid, &stat) && stat.flags & PF_KTHREAD);
+           (!tc_sensor_proc_thread_stat(pid, pid, &stat) && stat.flags & PF_KTHREAD);
 }
 
 /* Takes over the pidfd. */
@@ -139,7 +108,7 @@ static void tree_add(struct tree *tree, pid_t pid, int pidfd)
 /* Who is no child any more by the time it is held may be another. */
 static void add_child(struct tree *tree, pid_t parent, pid_t child)
 {
-    struct stat_line stat;
+    struct tc_sensor_stat stat;
     int pidfd;
 
     if (is_in(tree, child) || is_protected(tree, child))
@@ -147,7 +116,8 @@ static void add_child(struct tree *tree, pid_t parent, pid_t child)
     pidfd = (int)syscall(SYS_pidfd_open, child, 0);
     if (pidfd < 0)
         return;
-    if (!read_stat(child, child, &stat) && stat.parent == parent && !has_ended(&stat))
+    if (!tc_sensor_proc_thread_stat(child, child, &stat) && stat.parent == parent &&
+        !has_ended(&stat))
         tree_add(tree, child, pidfd);
     else
         close(pidfd);
@@ -175,7 +145,7 @@ static bool add_children(struct tree *tree, pid_t pid)
 {
     bool at_rest = true;
     struct dirent *entry;
-    struct stat_line stat;
+    struct tc_sensor_stat stat;
     char path[32];
     pid_t thread;
     DIR *dir;
@@ -186,7 +156,8 @@ static bool add_children(struct tree *tree, pid_t pid)
         thread = (pid_t)strtol(entry->d_name, NULL, 10);
         if (thread <= 0)
             continue;
-        if (!read_stat(pid, thread, &stat) && !strchr("TtZX", stat.state))
+        if (!tc_sensor_proc_thread_stat(pid, thread, &stat) &&
+            !strchr("TtZX", stat.state))
             at_rest = false;
         add_children_of_thread(tree, pid, thread);
     }

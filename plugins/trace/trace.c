@@ -34,13 +34,7 @@ static const struct tocsin_option options[] = {
      .help =
          "auto: ebpf, and the process connector (netlink) where that is not to be had",
      .choices = "auto|ebpf|netlink"},
-    {.name = "ring_size",
-     .type = TOCSIN_OPTION_SIZE,
-     .flags = TOCSIN_OPTION_RESTART,
-     .fallback = "8M",
-     .help = "room for what the kernel has reported; rounded up to a power of two",
-     .min = 4096,
-     .max = 256 * 1024 * 1024},
+    TC_SENSOR_RING_OPTION("8M"),
     {.name = "max_processes",
      .type = TOCSIN_OPTION_INT,
      .flags = TOCSIN_OPTION_RESTART,
@@ -86,7 +80,6 @@ static int read_options(struct tc_trace *trace)
     const struct tocsin_host *host = trace->host;
     const char *mechanism = host->option_text(host, "mechanism");
     const char *acts = host->option_text(host, "acts");
-    uint32_t wanted = (uint32_t)host->option_int(host, "ring_size");
     int err;
 
     trace->mechanism = !strcmp(mechanism, "ebpf")      ? TC_TRACE_EBPF
@@ -95,9 +88,7 @@ static int read_options(struct tc_trace *trace)
     trace->acts = !strcmp(acts, "none")    ? TC_TRACE_ACTS_NONE
                   : !strcmp(acts, "cheap") ? TC_TRACE_ACTS_CHEAP
                                            : TC_TRACE_ACTS_AUTO;
-    trace->ring_bytes = 4096;
-    while (trace->ring_bytes < wanted)
-        trace->ring_bytes *= 2;
+    trace->ring_bytes = tc_sensor_ring_bytes_read(host);
     trace->max_processes = (size_t)host->option_int(host, "max_processes");
     trace->hash_max_bytes = (uint64_t)host->option_int(host, "hash_max_size");
     err = tc_sensor_list_read(host, "files", true, trace->file_places);
@@ -142,7 +133,7 @@ static void trace_event(void *state, const struct tocsin_event *event)
 {
     struct tc_trace *trace = state;
 
-    if (trace->closing || !trace->started)
+    if (trace->jobs.closing || !trace->started)
         return;
     if (!strcmp(event->topic, "rpc.trace.stats")) {
         tc_trace_publish_stats(trace, event);

@@ -6,8 +6,8 @@
  *   trace_publish.c    everything that is published
  * Below them, and without it: trace_files, trace_load, trace_hooks, trace_netlink,
  * trace_reader, trace_tracker, trace_table, trace_process, trace_proc, trace_record,
- * trace_encode, trace_hash, trace_user_names, trace_items; in the kernel: trace.bpf.c,
- * with trace_abi.h between the two.
+ * trace_encode, trace_put, trace_hash, trace_user_names, trace_items; in the kernel:
+ * trace.bpf.c, with trace_abi.h between the two.
  */
 #ifndef TC_TRACE_H
 #define TC_TRACE_H
@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <tocsin/plugin.h>
 
+#include "sensor_jobs.h"
 #include "sensor_options.h"
 #include "trace_files.h"
 #include "trace_hash.h"
@@ -32,21 +33,10 @@ enum tc_trace_mechanism {
     TC_TRACE_NETLINK,
 };
 
-struct tc_trace;
-
-/* Work on a pool thread; never the same one twice at once. */
-struct tc_trace_job {
-    struct tc_trace *trace;
-    void (*run)(struct tc_trace *trace);              /* pool thread */
-    void (*done)(struct tc_trace *trace, int status); /* loop; -ECANCELED: not run */
-    bool busy;
-};
-
-enum tc_trace_job_name {
+enum tc_trace_job {
     TC_TRACE_JOB_OPEN,
     TC_TRACE_JOB_HASH,
     TC_TRACE_JOB_USERS,
-    TC_TRACE_JOB_CLOSE,
     TC_TRACE_JOBS,
 };
 
@@ -63,10 +53,10 @@ struct tc_trace {
 
     bool ready; /* reader, tracker, hashes and names are there */
     bool ebpf;  /* the rung it stands on */
-    bool started, closing, closed;
+    bool started;
     int open_status, files_status;
     char why[256]; /* what kept it from starting, or from the upper rung */
-    struct tc_trace_job jobs[TC_TRACE_JOBS];
+    struct tc_sensor_jobs jobs;
 
     struct tc_trace_programs programs;
     struct tc_trace_netlink netlink;
@@ -84,8 +74,7 @@ struct tc_trace {
 /* trace_lifecycle.c */
 int tc_trace_start(struct tc_trace *trace);
 int tc_trace_stop(struct tc_trace *trace);
-void tc_trace_release(struct tc_trace *trace); /* frees what start made; jobs are idle */
-int tc_trace_job_start(struct tc_trace *trace, enum tc_trace_job_name name);
+void tc_trace_release(void *arg); /* frees what start made; jobs are idle */
 
 /* trace_publish.c */
 void tc_trace_deliver(void *arg, struct tc_trace_items *items); /* reader's thread */

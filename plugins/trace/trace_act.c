@@ -7,7 +7,7 @@
 #include <sys/ptrace.h>
 
 #include "bpf/trace_calls.h"
-#include "trace_encode.h"
+#include "trace_put.h"
 #include "trace_record.h"
 
 const char *tc_trace_act_topic(const struct tc_trace_act_record *record, size_t len)
@@ -162,7 +162,7 @@ static void put_target(struct tocsin_writer *w, const struct tc_trace_act *act)
     tocsin_begin_map(w, "target");
     tocsin_begin_map(w, "process");
     if (act->target)
-        tc_trace_encode_other(w, act->target);
+        tc_trace_put_other(w, act->target);
     else
         tocsin_put_int(w, "pid", (int32_t)act->record->target_pid);
     tocsin_end(w);
@@ -296,7 +296,7 @@ static void put_mount(struct tocsin_writer *w, const struct tc_trace_act *act)
 static void put_before(struct tocsin_writer *w, const struct tc_trace_act *act)
 {
     tocsin_begin_map(w, "previous");
-    tc_trace_encode_users(w, &act->before, NULL);
+    tc_trace_put_users(w, &act->before, NULL);
     tocsin_end(w);
 }
 

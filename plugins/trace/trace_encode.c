@@ -7,54 +7,10 @@
 #include "sensor_encode.h"
 #include "trace_act.h"
 #include "trace_flow.h"
+#include "trace_put.h"
 
 #define ARGS_MAX 65535        /* entries of a list, see tocsin_begin_array */
 #define ANCESTOR_LINE_MAX 512 /* bytes of an ancestor's command line */
-
-static void put_text(struct tocsin_writer *w, const char *key, const char *text)
-{
-    if (text && *text)
-        tocsin_put_str(w, key, text);
-}
-
-static void put_number(struct tocsin_writer *w, const char *outer, const char *key,
-                       uint64_t value)
-{
-    tocsin_begin_map(w, outer);
-    tocsin_put_uint(w, key, value);
-    tocsin_end(w);
-}
-
-static void put_identity(struct tocsin_writer *w, const struct tc_trace_process *process)
-{
-    tocsin_put_int(w, "pid", process->pid);
-    if (process->start_ns)
-        tocsin_put_uint(w, "start", process->start_ns);
-    put_text(w, "name", process->name);
-    if (process->image)
-        put_text(w, "executable", process->image->executable);
-}
-
-/* The arguments joined by blanks, as people write them; their first `max` bytes. */
-static void put_command_line(struct tocsin_writer *w, const struct tc_trace_image *image,
-                             size_t max)
-{
-    size_t len = image->args_len;
-    char *line;
-
-    while (len && !image->args[len - 1])
-        len--;
-    if (len > max)
-        for (len = max; len && ((uint8_t)image->args[len] & 0xc0) == 0x80;)
-            len--;
-    line = len ? malloc(len) : NULL;
-    if (!line)
-        return;
-    for (size_t i = 0; i < len; i++)
-        line[i] = (char)(image->args[i] ? image->args[i] : ' ');
-    tocsin_put_strn(w, "command_line", line, len);
-    free(line);
-}
 
 static void put_args(struct tocsin_writer *w, const struct tc_trace_image *image)
 {
@@ -74,44 +30,16 @@ static void put_args(struct tocsin_writer *w, const struct tc_trace_image *image
         tocsin_put_bool(w, "args_truncated", true);
 }
 
-static void put_user(struct tocsin_writer *w, const char *key, const char *name,
-                     uint32_t real, uint32_t effective, uint32_t saved)
-{
-    tocsin_begin_map(w, key);
-    tocsin_put_uint(w, "id", real);
-    put_text(w, "name", name);
-    put_number(w, "effective", "id", effective);
-    put_number(w, "saved", "id", saved);
-    tocsin_end(w);
-}
-
-void tc_trace_encode_users(struct tocsin_writer *w, const struct tc_trace_users *users,
-                           const char *name)
-{
-    put_user(w, "user", name, users->uid, users->euid, users->suid);
-    put_user(w, "group", NULL, users->gid, users->egid, users->sgid);
-}
-
 static void put_users(struct tocsin_writer *w, const struct tc_trace_event *event)
 {
     const struct tc_trace_process *process = event->process;
 
-    tc_trace_encode_users(w, &process->users, event->user);
+    tc_trace_put_users(w, &process->users, event->user);
     if (process->session > 0)
         tocsin_put_int(w, "session", process->session);
-    put_text(w, "tty", process->tty);
+    tc_trace_put_text(w, "tty", process->tty);
     if (process->login_uid != TC_TRACE_NOBODY)
         tocsin_put_uint(w, "loginuid", process->login_uid);
-}
-
-void tc_trace_encode_other(struct tocsin_writer *w,
-                           const struct tc_trace_process *process)
-{
-    put_identity(w, process);
-    if (process->identified)
-        tc_trace_encode_users(w, &process->users, NULL);
-    if (process->image)
-        put_command_line(w, process->image, SIZE_MAX);
 }
 
 /* A file that memfd_create(2) made has no place, and this for its name. */
@@ -125,11 +53,11 @@ static void put_image(struct tocsin_writer *w, const struct tc_trace_event *even
 {
     const struct tc_trace_image *image = event->process->image;
 
-    put_text(w, "exec_path", image->exec_path);
-    put_command_line(w, image, SIZE_MAX);
+    tc_trace_put_text(w, "exec_path", image->exec_path);
+    tc_trace_put_command_line(w, image, SIZE_MAX);
     if (event->whole)
         put_args(w, image);
-    put_text(w, "working_directory", image->folder);
+    tc_trace_put_text(w, "working_directory", image->folder);
     if (image->deleted)
         tocsin_put_bool(w, "executable_deleted", true);
     if (is_memfd(image))
@@ -158,22 +86,22 @@ static void put_old_command_line(struct tocsin_writer *w,
     const struct tc_trace_image *image = event->ancestors[i]->image;
 
     if (i && image && image->from_proc) /* the parent has a map of its own */
-        put_command_line(w, image, ANCESTOR_LINE_MAX);
+        tc_trace_put_command_line(w, image, ANCESTOR_LINE_MAX);
 }
 
 static void put_parent(struct tocsin_writer *w, const struct tc_trace_process *parent,
                        const char *user)
 {
-    put_identity(w, parent);
+    tc_trace_put_identity(w, parent);
     if (parent->identified) {
         tocsin_begin_map(w, "user");
         tocsin_put_uint(w, "id", parent->users.uid);
-        put_text(w, "name", user);
+        tc_trace_put_text(w, "name", user);
         tocsin_end(w);
     }
     if (parent->image) {
-        put_text(w, "exec_path", parent->image->exec_path);
-        put_command_line(w, parent->image, SIZE_MAX);
+        tc_trace_put_text(w, "exec_path", parent->image->exec_path);
+        tc_trace_put_command_line(w, parent->image, SIZE_MAX);
     }
 }
 
@@ -193,7 +121,7 @@ static void put_ancestors(struct tocsin_writer *w, const struct tc_trace_event *
     tocsin_begin_array(w, "ancestors");
     for (size_t i = 0; i < event->ancestor_count; i++) {
         tocsin_begin_map(w, NULL);
-        put_identity(w, event->ancestors[i]);
+        tc_trace_put_identity(w, event->ancestors[i]);
         put_old_command_line(w, event, i);
         tocsin_end(w);
     }
@@ -209,7 +137,7 @@ static void put_container(struct tocsin_writer *w, const struct tc_trace_process
         if (process->cgroup_id)
             tocsin_put_uint(w, "id", process->cgroup_id);
         if (image)
-            put_text(w, "path", image->cgroup);
+            tc_trace_put_text(w, "path", image->cgroup);
         tocsin_end(w);
     }
     if (image && *image->container) {
@@ -222,7 +150,7 @@ static void put_container(struct tocsin_writer *w, const struct tc_trace_process
 static void put_process(struct tocsin_writer *w, const struct tc_trace_event *event)
 {
     tocsin_begin_map(w, "process");
-    put_identity(w, event->process);
+    tc_trace_put_identity(w, event->process);
     if (event->process->identified)
         put_users(w, event);
     if (event->process->image)

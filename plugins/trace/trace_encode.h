@@ -34,13 +34,4 @@ struct tc_trace_event {
 
 void tc_trace_encode(struct tocsin_writer *w, const struct tc_trace_event *event);
 
-/*
- * Fields of an open map: user.*, group.*, name being the real user's or NULL; and of a
- * process that something is done to.
- */
-void tc_trace_encode_users(struct tocsin_writer *w, const struct tc_trace_users *users,
-                           const char *name);
-void tc_trace_encode_other(struct tocsin_writer *w,
-                           const struct tc_trace_process *process);
-
 #endif

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "sensor_folders.h"
+#include "sensor_group.h"
 
 #define READ_BYTES 8192
 
@@ -31,11 +32,9 @@ int tc_trace_files_open(struct tc_trace_files *files,
     files->folders = tc_sensor_folders_new(TC_TRACE_FOLDERS_MAX);
     if (!files->buf || !files->folders)
         return -ENOMEM;
-    files->group = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK |
-                                     FAN_UNLIMITED_MARKS | FAN_REPORT_DFID_NAME,
-                                 O_RDONLY | O_CLOEXEC);
+    files->group = tc_sensor_group_open(true);
     if (files->group < 0)
-        return -errno;
+        return files->group;
     tc_trace_files_mark_all(files);
     return 0;
 }
@@ -190,70 +189,44 @@ static void follow(struct tc_trace_files *files, uint64_t mask, const struct pat
 
 /* ---- Reading what the group says. ---- */
 
-/* The path that a record with a name stands for; NULL: not of a folder that is known. */
+/* The path that a record stands for; NULL: not of a folder that is known. */
 static char *record_path(struct tc_trace_files *files,
                          const struct fanotify_event_info_fid *record)
 {
-    /* A file_handle is a header and bytes; the name follows them, NUL-terminated. */
-    const struct file_handle *handle = (const void *)record->handle;
-    const char *name = (const char *)handle->f_handle + handle->handle_bytes, *folder;
-    struct tc_sensor_handle key;
-    char *path;
+    struct tc_sensor_handle handle;
+    const char *folder;
 
-    if (!strcmp(name, "."))
+    if (!record || !tc_sensor_group_folder(record, &handle))
         return NULL;
-    tc_sensor_handle_set(&key, &record->fsid, handle);
-    folder = tc_sensor_folders_find(files->folders, &key);
+    folder = tc_sensor_folders_find(files->folders, &handle);
     if (!folder) {
         files->unresolved++;
         return NULL;
     }
-    if (asprintf(&path, "%s/%s", strcmp(folder, "/") != 0 ? folder : "", name) < 0)
-        return NULL;
-    return path;
-}
-
-static void read_records(struct tc_trace_files *files, const uint8_t *p,
-                         const uint8_t *end, struct paths *ret)
-{
-    const struct fanotify_event_info_fid *record;
-
-    memset(ret, 0, sizeof(*ret));
-    for (; end - p >= (ptrdiff_t)sizeof(*record); p += record->hdr.len) {
-        record = (const void *)p;
-        if (!record->hdr.len)
-            return;
-        if (record->hdr.info_type == FAN_EVENT_INFO_TYPE_OLD_DFID_NAME && !ret->old_path)
-            ret->old_path = record_path(files, record);
-        else if ((record->hdr.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME ||
-                  record->hdr.info_type == FAN_EVENT_INFO_TYPE_NEW_DFID_NAME) &&
-                 !ret->path)
-            ret->path = record_path(files, record);
-    }
+    return tc_sensor_group_path(record, folder);
 }
 
 bool tc_trace_files_tell(struct tc_trace_files *files, tc_trace_file_fn tell, void *arg)
 {
     struct telling t = {.files = files, .tell = tell, .arg = arg};
     const uint8_t *p = files->buf, *end = p + files->len;
-    struct fanotify_event_metadata m;
-    struct paths at;
+    struct tc_sensor_group_event event;
     bool lost = false;
 
-    for (; end - p >= (ptrdiff_t)sizeof(m); p += m.event_len) {
-        memcpy(&m, p, sizeof(m)); /* they are aligned to four bytes only */
-        if (m.event_len < sizeof(m) || m.event_len > end - p)
-            break;
-        if (m.mask & FAN_Q_OVERFLOW) {
+    while (tc_sensor_group_next(&p, end, &event)) {
+        struct paths at;
+
+        if (event.mask & FAN_Q_OVERFLOW) {
             lost = true;
             continue;
         }
-        t.pid = m.pid;
-        read_records(files, p + m.metadata_len, p + m.event_len, &at);
-        if (m.mask & FAN_ONDIR)
-            follow(files, m.mask, &at);
+        t.pid = event.pid;
+        at.old_path = record_path(files, event.old_name);
+        at.path = record_path(files, event.name);
+        if (event.mask & FAN_ONDIR)
+            follow(files, event.mask, &at);
         else
-            tell_file(&t, m.mask, &at);
+            tell_file(&t, event.mask, &at);
         free(at.path);
         free(at.old_path);
     }

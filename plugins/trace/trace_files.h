@@ -41,7 +41,7 @@ struct tc_trace_files {
     char *elsewhere[TC_TRACE_ROOTS_MAX]; /* told by others: not here */
     char *attributes[TC_TRACE_ROOTS_MAX];
     size_t root_count, elsewhere_count, attribute_count;
-    uint64_t renames; /* FAN_RENAME, or what there was before Linux 5.17 */
+    uint64_t renames; /* see tc_sensor_group_mark */
     struct tc_sensor_folders *folders;
     STAILQ_HEAD(, tc_trace_found) found;
     size_t found_count;

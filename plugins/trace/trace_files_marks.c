@@ -8,6 +8,7 @@
 #include <sys/fanotify.h>
 
 #include "sensor_folders.h"
+#include "sensor_group.h"
 #include "sensor_scope.h"
 #include "trace_files.h"
 
@@ -150,18 +151,6 @@ bool tc_trace_files_attributes_wanted(const struct tc_trace_files *files,
 
 /* ---- Marks. ---- */
 
-static int mark(struct tc_trace_files *files, const char *path, uint64_t what)
-{
-    if (!fanotify_mark(files->group,
-                       FAN_MARK_ADD | FAN_MARK_ONLYDIR | FAN_MARK_DONT_FOLLOW,
-                       what | files->renames, AT_FDCWD, path))
-        return 0;
-    if (errno != EINVAL || files->renames != FAN_RENAME)
-        return -errno;
-    files->renames = FAN_MOVED_TO;
-    return mark(files, path, what);
-}
-
 /* Marks one folder and keeps what its events will call it. */
 static int mark_folder(struct tc_trace_files *files, const char *path, enum extent extent)
 {
@@ -170,7 +159,9 @@ static int mark_folder(struct tc_trace_files *files, const char *path, enum exte
 
     if (err)
         return err;
-    err = mark(files, path, extent == NAMES ? WHAT : WHAT | WITHIN);
+    err = tc_sensor_group_mark(files->group, FAN_MARK_ONLYDIR | FAN_MARK_DONT_FOLLOW,
+                               extent == NAMES ? WHAT : WHAT | WITHIN, &files->renames,
+                               path);
     if (!err)
         err = tc_sensor_folders_put(files->folders, &handle, path);
     files->marked = tc_sensor_folders_count(files->folders);

@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define NS_PER_S 1000000000ull
+#include "sensor_clock.h"
+
 #define BLOCK 65536
 
 int tc_trace_hashes_init(struct tc_trace_hashes *hashes, uint64_t max_bytes)
@@ -106,8 +107,7 @@ static bool is_still(int fd, const struct tc_trace_file *file)
 
     return !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_ino == file->inode &&
            (uint64_t)st.st_size == file->size &&
-           (uint64_t)st.st_ctim.tv_sec * NS_PER_S + (uint64_t)st.st_ctim.tv_nsec ==
-               file->ctime_ns;
+           tc_sensor_timespec_ns(&st.st_ctim) == file->ctime_ns;
 }
 
 static bool digest(int fd, EVP_MD_CTX *context, char ret_hex[TC_TRACE_HEX])

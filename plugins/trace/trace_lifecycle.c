@@ -9,66 +9,41 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sensor_clock.h"
 #include "trace.h"
-
-static bool finish_close(struct tc_trace *trace);
-
-/* ---- Jobs. ---- */
-
-static void job_run(void *arg)
-{
-    struct tc_trace_job *job = arg;
-
-    job->run(job->trace);
-}
-
-static void job_done(void *arg, int status)
-{
-    struct tc_trace_job *job = arg;
-    struct tc_trace *trace = job->trace;
-
-    job->busy = false;
-    job->done(trace, status);
-    if (trace->closing && finish_close(trace))
-        trace->host->complete(trace->host, trace->open_status);
-}
-
-int tc_trace_job_start(struct tc_trace *trace, enum tc_trace_job_name name)
-{
-    struct tc_trace_job *job = &trace->jobs[name];
-    int err;
-
-    if (job->busy)
-        return 0;
-    err = trace->host->work(trace->host, job_run, job_done, job);
-    job->busy = !err;
-    return err;
-}
 
 /* ---- Hashes. ---- */
 
-static void hash_run(struct tc_trace *trace)
+static void hash_run(void *arg)
 {
+    struct tc_trace *trace = arg;
+
     tc_trace_hashes_work(&trace->hashes);
 }
 
-static void hash_done(struct tc_trace *trace, int status)
+static void hash_done(void *arg, int status)
 {
-    if (!status && !trace->closing && tc_trace_hashes_wanted(&trace->hashes))
-        tc_trace_job_start(trace, TC_TRACE_JOB_HASH);
+    struct tc_trace *trace = arg;
+
+    if (!status && !trace->jobs.closing && tc_trace_hashes_wanted(&trace->hashes))
+        tc_sensor_jobs_start(&trace->jobs, TC_TRACE_JOB_HASH);
 }
 
 /* ---- Names of users. ---- */
 
-static void users_run(struct tc_trace *trace)
+static void users_run(void *arg)
 {
-    tc_trace_user_names_work(&trace->user_names, tc_trace_monotonic_ns());
+    struct tc_trace *trace = arg;
+
+    tc_trace_user_names_work(&trace->user_names, tc_sensor_clock_ns(CLOCK_MONOTONIC));
 }
 
-static void users_done(struct tc_trace *trace, int status)
+static void users_done(void *arg, int status)
 {
-    if (!status && !trace->closing && tc_trace_user_names_wanted(&trace->user_names))
-        tc_trace_job_start(trace, TC_TRACE_JOB_USERS);
+    struct tc_trace *trace = arg;
+
+    if (!status && !trace->jobs.closing && tc_trace_user_names_wanted(&trace->user_names))
+        tc_sensor_jobs_start(&trace->jobs, TC_TRACE_JOB_USERS);
 }
 
 /* ---- Start. ---- */
@@ -112,8 +87,9 @@ static bool is_agent(void *arg, int32_t pid)
     return trace->host->is_agent(trace->host, pid);
 }
 
-static void open_run(struct tc_trace *trace)
+static void open_run(void *arg)
 {
+    struct tc_trace *trace = arg;
     int err = tc_trace_hashes_init(&trace->hashes, trace->hash_max_bytes);
 
     tc_trace_user_names_init(&trace->user_names, TC_TRACE_ACCOUNTS);
@@ -193,17 +169,18 @@ static void report_rung(struct tc_trace *trace)
                      : "run on a kernel with BTF, with CAP_BPF and CAP_PERFMON");
 }
 
-static void open_done(struct tc_trace *trace, int status)
+static void open_done(void *arg, int status)
 {
+    struct tc_trace *trace = arg;
     const struct tocsin_host *host = trace->host;
 
     if (status)
         trace->open_status = status;
-    if (trace->closing)
+    if (trace->jobs.closing)
         return;
     if (trace->open_status) {
         host->log(host, TOCSIN_LOG_ERROR, "cannot start: %s", trace->why);
-        trace->closing = true;
+        tc_sensor_jobs_close(&trace->jobs, trace->open_status);
         return;
     }
     report_rung(trace);
@@ -212,69 +189,57 @@ static void open_done(struct tc_trace *trace, int status)
 }
 
 /* First nothing new comes, then what came is read. */
-static void close_run(struct tc_trace *trace)
+static void close_run(void *arg)
 {
+    struct tc_trace *trace = arg;
+
     tc_trace_detach(&trace->programs);
     tc_trace_reader_stop(&trace->reader);
     tc_trace_netlink_close(&trace->netlink);
     tc_trace_files_close(&trace->files);
 }
 
-static void close_done(struct tc_trace *trace, int status)
+static void jobs_init(struct tc_trace *trace)
 {
-    if (status)
-        close_run(trace); /* it was not run */
+    static const struct tc_sensor_job jobs[TC_TRACE_JOBS] = {
+        [TC_TRACE_JOB_OPEN] = {open_run, open_done},
+        [TC_TRACE_JOB_HASH] = {hash_run, hash_done},
+        [TC_TRACE_JOB_USERS] = {users_run, users_done},
+    };
+    const struct tc_sensor_jobs_config config = {.host = trace->host,
+                                                 .jobs = jobs,
+                                                 .count = TC_TRACE_JOBS,
+                                                 .close = close_run,
+                                                 .closed = tc_trace_release,
+                                                 .arg = trace};
+
+    tc_sensor_jobs_init(&trace->jobs, &config);
 }
 
 int tc_trace_start(struct tc_trace *trace)
 {
-    static const struct {
-        void (*run)(struct tc_trace *trace);
-        void (*done)(struct tc_trace *trace, int status);
-    } table[TC_TRACE_JOBS] = {
-        [TC_TRACE_JOB_OPEN] = {open_run, open_done},
-        [TC_TRACE_JOB_HASH] = {hash_run, hash_done},
-        [TC_TRACE_JOB_USERS] = {users_run, users_done},
-        [TC_TRACE_JOB_CLOSE] = {close_run, close_done},
-    };
     int err;
 
-    for (size_t i = 0; i < TC_TRACE_JOBS; i++)
-        trace->jobs[i] = (struct tc_trace_job){
-            .trace = trace, .run = table[i].run, .done = table[i].done};
-    trace->started = trace->closing = trace->closed = false;
+    jobs_init(trace);
+    trace->started = false;
     trace->why[0] = '\0';
-    err = tc_trace_job_start(trace, TC_TRACE_JOB_OPEN);
+    err = tc_sensor_jobs_start(&trace->jobs, TC_TRACE_JOB_OPEN);
     return err ? err : TOCSIN_PENDING;
 }
 
 /* ---- Stop. ---- */
 
-/* Goes on once no job runs: closes, then publishes what was left. True: all is done. */
-static bool finish_close(struct tc_trace *trace)
-{
-    for (size_t i = 0; i < TC_TRACE_JOBS; i++)
-        if (trace->jobs[i].busy)
-            return false;
-    if (!trace->closed) {
-        trace->closed = true;
-        if (!tc_trace_job_start(trace, TC_TRACE_JOB_CLOSE))
-            return false;
-        close_run(trace); /* no pool thread for it */
-    }
-    tc_trace_release(trace);
-    return true;
-}
-
 int tc_trace_stop(struct tc_trace *trace)
 {
-    trace->closing = true;
-    trace->open_status = 0;
-    return finish_close(trace) ? 0 : TOCSIN_PENDING;
+    tc_sensor_jobs_close(&trace->jobs, 0);
+    tc_sensor_jobs_go_on(&trace->jobs);
+    return TOCSIN_PENDING;
 }
 
-void tc_trace_release(struct tc_trace *trace)
+void tc_trace_release(void *arg)
 {
+    struct tc_trace *trace = arg;
+
     tc_trace_publish_items(trace, &trace->left);
     if (trace->ready) {
         tc_trace_tracker_done(&trace->tracker);

@@ -11,7 +11,6 @@
 #include <tocsin/plugin.h>
 #include <unistd.h>
 
-#include "sensor_bpf.h"
 #include "trace_leave.h"
 #include "trace_skeleton.h"
 
@@ -35,106 +34,106 @@ static int load_as(struct tc_trace_programs *programs, uint32_t ring_bytes,
     return err;
 }
 
+struct loading {
+    struct tc_trace_programs *programs;
+    uint32_t ring_bytes;
+    enum tc_trace_acts acts;
+};
+
 /* What a kernel lets be loaded is known when it was. */
-static int load(struct tc_trace_programs *programs, uint32_t ring_bytes,
-                enum tc_trace_acts acts)
+static int load_best(const struct loading *loading)
 {
     int cpus = libbpf_num_possible_cpus(), err = -ENOTSUP;
+    enum tc_trace_acts acts = loading->acts;
 
     if (cpus <= 0)
         return cpus ? cpus : -EINVAL;
-    programs->cpus = (size_t)cpus;
+    loading->programs->cpus = (size_t)cpus;
     for (int by = 0; err && by < TC_TRACE_HOOKS_RUNGS; by++) {
         if ((acts == TC_TRACE_ACTS_NONE && by < TC_TRACE_HOOKS_BY_NOTHING) ||
             (acts == TC_TRACE_ACTS_CHEAP && by == TC_TRACE_HOOKS_BY_EXIT))
             continue;
-        err = load_as(programs, ring_bytes, (enum tc_trace_hooks_by)by,
+        err = load_as(loading->programs, loading->ring_bytes, (enum tc_trace_hooks_by)by,
                       acts != TC_TRACE_ACTS_NONE);
     }
     return err;
 }
 
-static int map_control(struct tc_trace_programs *programs, uint32_t ring_bytes)
-{
-    void *control = mmap(NULL, sizeof(struct tc_trace_control), PROT_READ | PROT_WRITE,
-                         MAP_SHARED, bpf_map__fd(programs->skeleton->maps.control), 0);
-
-    if (control == MAP_FAILED)
-        return -errno;
-    programs->control = control;
-    programs->control->wake_bytes = ring_bytes / 4;
-    return 0;
-}
-
 static int attach(struct tc_trace_programs *programs)
 {
     struct bpf_program *program;
+    size_t n;
+    int err;
 
     bpf_object__for_each_program(program, programs->skeleton->obj)
     {
-        struct bpf_link *link;
-
         if (!bpf_program__autoload(program))
             continue;
-        if (programs->link_count == TC_TRACE_LINKS_MAX)
+        n = programs->links.count;
+        if (n == TC_SENSOR_BPF_LINKS_MAX)
             return -E2BIG;
-        link = bpf_program__attach(program);
-        if (link) {
-            programs->slow[programs->link_count] = tc_trace_hooks_at_function(program);
-            programs->links[programs->link_count++] = link;
-        } else if (tc_trace_hooks_required(program)) {
-            return -errno;
-        } else {
+        err = tc_sensor_bpf_attach(&programs->links, program);
+        if (!err)
+            programs->slow[n] = tc_trace_hooks_at_function(program);
+        else if (tc_trace_hooks_required(program))
+            return err;
+        else
             tc_trace_hooks_miss(&programs->hooks, program);
-        }
     }
     return 0;
+}
+
+static int load(void *arg)
+{
+    const struct loading *loading = arg;
+    struct tc_trace_programs *programs = loading->programs;
+    void *control = NULL;
+    int err = load_best(loading);
+
+    if (!err)
+        err = tc_sensor_bpf_map(programs->skeleton->maps.control,
+                                sizeof(struct tc_trace_control), &control);
+    if (err)
+        return err;
+    programs->control = control;
+    programs->control->wake_bytes = loading->ring_bytes / 4;
+    return attach(programs);
 }
 
 int tc_trace_load(struct tc_trace_programs *programs, uint32_t ring_bytes,
                   enum tc_trace_acts acts, const struct tocsin_host *host, char why[256])
 {
+    struct loading loading = {
+        .programs = programs, .ring_bytes = ring_bytes, .acts = acts};
     int err;
 
     memset(programs, 0, sizeof(*programs));
-    err = tc_sensor_bpf_possible(why);
+    err = tc_sensor_bpf_load(host, "BPF tracing programs", load, &loading, why);
     if (err)
-        return err;
-    tc_sensor_bpf_begin(host);
-    err = load(programs, ring_bytes, acts);
-    if (!err)
-        err = map_control(programs, ring_bytes);
-    if (!err)
-        err = attach(programs);
-    tc_sensor_bpf_end();
-    if (err) {
-        tc_sensor_bpf_why("BPF tracing programs", err, why);
         tc_trace_unload(programs);
-    }
     return err;
 }
 
 /* The links at functions: the kernel takes its time to let go of them. */
 static size_t slow_links(const struct tc_trace_programs *programs,
-                         int fds[TC_TRACE_LINKS_MAX])
+                         int fds[TC_SENSOR_BPF_LINKS_MAX])
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < programs->link_count; i++)
+    for (size_t i = 0; i < programs->links.count; i++)
         if (programs->slow[i])
-            fds[n++] = bpf_link__fd(programs->links[i]);
+            fds[n++] = bpf_link__fd(programs->links.links[i]);
     return n;
 }
 
 void tc_trace_detach(struct tc_trace_programs *programs)
 {
-    int fds[TC_TRACE_LINKS_MAX], gate = -1;
+    int fds[TC_SENSOR_BPF_LINKS_MAX], gate = -1;
     size_t slow = slow_links(programs, fds);
 
     if (slow)
         tc_trace_leave_begin(fds, slow, &gate); /* without it, it lasts longer */
-    while (programs->link_count)
-        bpf_link__destroy(programs->links[--programs->link_count]);
+    tc_sensor_bpf_detach(&programs->links);
     if (gate >= 0)
         tc_trace_leave_end(gate);
 }

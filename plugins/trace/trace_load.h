@@ -13,13 +13,11 @@
 #include <stdint.h>
 
 #include "bpf/trace_abi.h"
+#include "sensor_bpf.h"
 #include "trace_hooks.h"
 
-struct bpf_link;
 struct tocsin_host;
 struct trace_bpf;
-
-#define TC_TRACE_LINKS_MAX 64
 
 enum tc_trace_acts {
     TC_TRACE_ACTS_AUTO,  /* in the best way there is */
@@ -29,9 +27,9 @@ enum tc_trace_acts {
 
 struct tc_trace_programs {
     struct trace_bpf *skeleton; /* NULL: not loaded */
-    struct bpf_link *links[TC_TRACE_LINKS_MAX];
-    bool slow[TC_TRACE_LINKS_MAX]; /* to let go of */
-    size_t link_count, cpus;
+    struct tc_sensor_bpf_links links;
+    bool slow[TC_SENSOR_BPF_LINKS_MAX]; /* to let go of */
+    size_t cpus;
     struct tc_trace_hooks hooks;
     struct tc_trace_control *control; /* shared with the kernel */
 };

@@ -13,11 +13,11 @@
 #include <unistd.h>
 
 #include "bpf/trace_abi.h"
+#include "sensor_clock.h"
 #include "sensor_proc.h"
 #include "sensor_process.h"
 
 #define TEXT_MAX 4096
-#define NS_PER_S 1000000000ull
 #define PTS_MAJOR 136 /* to 143: Documentation/admin-guide/devices.txt */
 #define PTS_MAJOR_LAST 143
 #define TTY_MAJOR 4
@@ -34,43 +34,34 @@ static void tty_name(int device, char ret[32])
                  minor_ < 64 ? minor_ : minor_ - 64);
 }
 
-/* proc_pid_stat(5); process may be NULL. */
-static int read_stat(const struct tc_sensor_processes *clock, int32_t pid,
-                     struct tc_trace_process *process, uint64_t *ret_start_ns)
+static uint64_t start_of(const struct tc_sensor_processes *clock,
+                         const struct tc_sensor_stat *stat)
 {
-    char text[TEXT_MAX], *open_paren, *close_paren;
-    unsigned long long ticks;
-    int parent, session, tty;
-    ssize_t n = tc_sensor_proc_read(text, sizeof(text), "/proc/%d/stat", pid);
-
-    if (n < 0)
-        return (int)n;
-    open_paren = strchr(text, '(');
-    close_paren = strrchr(text, ')'); /* a name may hold any character, ')' too */
-    if (!open_paren || !close_paren || close_paren < open_paren ||
-        sscanf(close_paren + 1,
-               " %*c %d %*d %d %d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
-               "%*d %llu",
-               &parent, &session, &tty, &ticks) != 4)
-        return -EPROTO;
-    *ret_start_ns = tc_sensor_processes_start(
-        clock, ticks * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK)));
-    if (!process)
-        return 0;
-    *close_paren = '\0';
-    snprintf(process->name, sizeof(process->name), "%.*s", (int)sizeof(process->name) - 1,
-             open_paren + 1);
-    process->parent_pid = parent;
-    process->session = session;
-    tty_name(tty, process->tty);
-    return 0;
+    return tc_sensor_processes_start(clock, stat->start_ns);
 }
 
 uint64_t tc_trace_proc_start(const struct tc_sensor_processes *clock, int32_t pid)
 {
-    uint64_t start_ns;
+    struct tc_sensor_stat stat;
 
-    return read_stat(clock, pid, NULL, &start_ns) ? 0 : start_ns;
+    return tc_sensor_proc_stat(pid, &stat) ? 0 : start_of(clock, &stat);
+}
+
+static int read_stat(const struct tc_sensor_processes *clock, int32_t pid,
+                     struct tc_trace_process *process)
+{
+    struct tc_sensor_stat stat;
+    int err = tc_sensor_proc_stat(pid, &stat);
+
+    if (err)
+        return err;
+    process->start_ns = start_of(clock, &stat);
+    snprintf(process->name, sizeof(process->name), "%.*s", (int)sizeof(process->name) - 1,
+             stat.name);
+    process->parent_pid = stat.parent;
+    process->session = stat.session;
+    tty_name(stat.tty, process->tty);
+    return 0;
 }
 
 static int read_users(int32_t pid, struct tc_trace_process *process)
@@ -95,24 +86,6 @@ static int read_users(int32_t pid, struct tc_trace_process *process)
     return 0;
 }
 
-static char *read_link(int32_t pid, const char *name, bool *ret_deleted)
-{
-    static const char deleted[] = " (deleted)";
-    char link[48], path[TEXT_MAX];
-    size_t tail = sizeof(deleted) - 1;
-    ssize_t n;
-
-    snprintf(link, sizeof(link), "/proc/%d/%s", pid, name);
-    n = readlink(link, path, sizeof(path) - 1);
-    if (n <= 0)
-        return NULL;
-    path[n] = '\0';
-    *ret_deleted = (size_t)n > tail && !strcmp(path + n - tail, deleted);
-    if (*ret_deleted)
-        path[(size_t)n - tail] = '\0';
-    return strdup(path);
-}
-
 char *tc_trace_proc_args(int32_t pid, size_t max, size_t *ret_len)
 {
     char *args = malloc(max + 1), *smaller;
@@ -135,7 +108,7 @@ static void read_cgroup(int32_t pid, struct tc_trace_image *image)
 
     if (n <= 0)
         return;
-    tc_trace_container_of(text, image->container);
+    tc_sensor_proc_container_of(text, image->container);
     line = strstr(text, "0::/"); /* the unified hierarchy; cgroups(7) */
     if (!line || (line != text && line[-1] != '\n'))
         return;
@@ -155,8 +128,7 @@ static void read_file(int32_t pid, struct tc_trace_file *file)
     file->device = st.st_dev;
     file->inode = st.st_ino;
     file->size = (uint64_t)st.st_size;
-    file->ctime_ns =
-        (uint64_t)st.st_ctim.tv_sec * NS_PER_S + (uint64_t)st.st_ctim.tv_nsec;
+    file->ctime_ns = tc_sensor_timespec_ns(&st.st_ctim);
 }
 
 /* Whatever can be read: a kernel's thread has nothing of it. */
@@ -164,8 +136,8 @@ static void read_image(int32_t pid, struct tc_trace_image *image)
 {
     bool folder_deleted;
 
-    image->executable = read_link(pid, "exe", &image->deleted);
-    image->folder = read_link(pid, "cwd", &folder_deleted);
+    image->executable = tc_sensor_proc_link(pid, "exe", &image->deleted);
+    image->folder = tc_sensor_proc_link(pid, "cwd", &folder_deleted);
     image->args = tc_trace_proc_args(pid, TC_TRACE_ARGS_MAX, &image->args_len);
     image->args_cut = image->args_len == TC_TRACE_ARGS_MAX;
     read_cgroup(pid, image);
@@ -176,7 +148,7 @@ int tc_trace_proc_read(const struct tc_sensor_processes *clock, int32_t pid,
                        struct tc_trace_process *process)
 {
     uint64_t start_ns;
-    int err = read_stat(clock, pid, process, &process->start_ns);
+    int err = read_stat(clock, pid, process);
 
     process->pid = pid;
     if (!err)

@@ -44,18 +44,3 @@ void tc_trace_image_trim(struct tc_trace_image *image)
     if (smaller)
         image->args = smaller;
 }
-
-void tc_trace_container_of(const char *cgroup, char ret_id[TC_TRACE_CONTAINER_MAX])
-{
-    size_t run;
-
-    ret_id[0] = '\0';
-    for (; *cgroup; cgroup += run ? run : 1) {
-        run = strspn(cgroup, "0123456789abcdef");
-        if (run == TC_TRACE_CONTAINER_MAX - 1) {
-            memcpy(ret_id, cgroup, run);
-            ret_id[run] = '\0';
-            return;
-        }
-    }
-}

@@ -8,7 +8,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#define TC_TRACE_CONTAINER_MAX 65  /* 64 hex digits */
+#include "sensor_proc.h"
+
 #define TC_TRACE_ARGS_KEPT 4096    /* bytes of arguments that are kept after an exec */
 #define TC_TRACE_NOBODY UINT32_MAX /* login uid of who has not logged in */
 
@@ -28,7 +29,7 @@ struct tc_trace_image {
     size_t args_len;
     bool args_cut, deleted;
     bool from_proc; /* read there: most likely nobody was told of the exec */
-    char container[TC_TRACE_CONTAINER_MAX]; /* "": in none */
+    char container[TC_SENSOR_CONTAINER_MAX]; /* "": in none */
     struct tc_trace_file file;
 };
 
@@ -60,8 +61,5 @@ void tc_trace_image_unref(struct tc_trace_image *image);                 /* take
 
 /* Lets go of arguments beyond TC_TRACE_ARGS_KEPT. */
 void tc_trace_image_trim(struct tc_trace_image *image);
-
-/* The container that a cgroup's path names: a run of 64 hex digits. */
-void tc_trace_container_of(const char *cgroup, char ret_id[TC_TRACE_CONTAINER_MAX]);
 
 #endif

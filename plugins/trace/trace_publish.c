@@ -45,9 +45,9 @@ static void delivered(void *arg)
     tc_trace_reader_delivered(&trace->reader, count, bytes);
     free(delivery);
     if (tc_trace_hashes_wanted(&trace->hashes))
-        tc_trace_job_start(trace, TC_TRACE_JOB_HASH);
+        tc_sensor_jobs_start(&trace->jobs, TC_TRACE_JOB_HASH);
     if (tc_trace_user_names_wanted(&trace->user_names))
-        tc_trace_job_start(trace, TC_TRACE_JOB_USERS);
+        tc_sensor_jobs_start(&trace->jobs, TC_TRACE_JOB_USERS);
 }
 
 /* What can no longer be posted is kept for the end of the stop, which publishes it. */
@@ -112,7 +112,7 @@ static void put_tracker(const struct tc_trace *trace, struct tocsin_writer *w)
         {"lost", trace->reader.lost},
         {"gaps", trace->reader.gaps},
         {"overflows", trace->reader.overflows},
-        {"sleeps", trace->reader.sleeps},
+        {"sleeps", trace->reader.base.sleeps},
         {"published", trace->published},
         {"publish_errors", trace->publish_errors},
     };

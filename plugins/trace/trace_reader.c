@@ -6,10 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sensor_clock.h"
 #include "trace_files.h"
 #include "trace_tracker.h"
-
-#define NS_PER_MS 1000000ull
 
 /* ---- Handing on. ---- */
 
@@ -19,25 +18,18 @@ static void hand_on(struct tc_trace_reader *reader)
 
     if (!items->count)
         return;
-    reader->undelivered += items->count;
-    reader->undelivered_bytes += items->bytes;
+    tc_sensor_reader_handed(&reader->base, items->count, items->bytes);
     reader->deliver(reader->arg, items);
 }
 
-static bool is_full(const struct tc_trace_reader *reader)
+static bool is_full(struct tc_trace_reader *reader)
 {
-    return reader->undelivered >= TC_TRACE_UNDELIVERED ||
-           reader->undelivered_bytes >= TC_TRACE_UNDELIVERED_BYTES;
+    return tc_sensor_reader_full(&reader->base);
 }
 
 void tc_trace_reader_delivered(struct tc_trace_reader *reader, size_t count, size_t bytes)
 {
-    size_t items = atomic_fetch_sub(&reader->undelivered, count);
-    size_t size = atomic_fetch_sub(&reader->undelivered_bytes, bytes);
-
-    /* One that was kept from reading is not waiting for the kernel: it must be told. */
-    if (items >= TC_TRACE_UNDELIVERED || size >= TC_TRACE_UNDELIVERED_BYTES)
-        tc_sensor_waiter_ring(&reader->waiter);
+    tc_sensor_reader_taken(&reader->base, count, bytes);
 }
 
 /* ---- Losses. ---- */
@@ -78,7 +70,7 @@ static void tell_losses(struct tc_trace_reader *reader)
         reader->lost = lost;
         reader->gaps++;
     }
-    reader->complete_ns = tc_trace_realtime_ns();
+    reader->complete_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
 }
 
 /* ---- Reading. ---- */
@@ -88,12 +80,12 @@ static size_t drain_ring(struct tc_trace_reader *reader)
     const void *record;
     size_t n = 0, len;
 
-    while ((!is_full(reader) || reader->stopping) &&
-           (record = tc_sensor_ring_next(&reader->ring, &len)) != NULL) {
+    while (!is_full(reader) &&
+           (record = tc_sensor_ring_next(&reader->base.ring, &len)) != NULL) {
         if (!(n % TC_TRACE_BATCH))
             tc_trace_tracker_set_clock(reader->tracker);
         tc_trace_tracker_record(reader->tracker, record, len);
-        tc_sensor_ring_release(&reader->ring, record);
+        tc_sensor_ring_release(&reader->base.ring, record);
         if (!(++n % TC_TRACE_BATCH))
             hand_on(reader);
     }
@@ -106,7 +98,7 @@ static size_t drain_socket(struct tc_trace_reader *reader)
     size_t n = 0;
     int got = TC_TRACE_BATCH;
 
-    while ((!is_full(reader) || reader->stopping) && got == TC_TRACE_BATCH) {
+    while (!is_full(reader) && got == TC_TRACE_BATCH) {
         tc_trace_tracker_set_clock(reader->tracker);
         got = tc_trace_netlink_read(netlink, reader->tracker, TC_TRACE_BATCH);
         n += (size_t)got;
@@ -131,12 +123,12 @@ static size_t drain_processes(struct tc_trace_reader *reader)
  */
 static void catch_up(struct tc_trace_reader *reader)
 {
-    unsigned long head = reader->programs ? tc_sensor_ring_head(&reader->ring) : 0;
+    unsigned long head = reader->programs ? tc_sensor_ring_head(&reader->base.ring) : 0;
 
     for (int i = 0; i < TC_TRACE_CATCH_UP_MS; i++) {
         drain_processes(reader);
         if (!reader->programs || is_full(reader) ||
-            tc_sensor_ring_has_read(&reader->ring, head))
+            tc_sensor_ring_has_read(&reader->base.ring, head))
             return;
         poll(NULL, 0, 1);
     }
@@ -162,7 +154,7 @@ static size_t drain_files(struct tc_trace_reader *reader)
     struct tc_trace_files *files = reader->files;
     size_t n = 0;
 
-    while (files->group >= 0 && (!is_full(reader) || reader->stopping)) {
+    while (files->group >= 0 && !is_full(reader)) {
         if (tc_trace_files_read(files) <= 0) {
             tc_trace_files_tell_found(files, tell_file, reader);
             break;
@@ -189,90 +181,67 @@ static size_t drain(struct tc_trace_reader *reader)
 
 /* ---- The thread. ---- */
 
-static void sleep_until_woken(struct tc_trace_reader *reader)
-{
-    reader->sleeps++;
-    tc_sensor_waiter_sleep(&reader->waiter, &reader->ring,
-                           &reader->programs->control->asleep, &reader->stopping);
-}
-
 static void *reader_main(void *arg)
 {
     struct tc_trace_reader *reader = arg;
-    uint64_t last_ns = tc_sensor_now_ns();
+    uint64_t last_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC);
 
-    while (!reader->stopping) {
+    while (!reader->base.stopping) {
         if (drain(reader))
-            last_ns = tc_sensor_now_ns();
-        if (is_full(reader))
-            tc_sensor_waiter_wait_for_bell(&reader->waiter);
-        else if (!reader->programs)
-            tc_sensor_waiter_wait(&reader->waiter, -1);
-        else if (tc_sensor_now_ns() - last_ns < TC_TRACE_AWAKE_MS * NS_PER_MS)
-            tc_sensor_waiter_wait(&reader->waiter, TC_TRACE_LOOK_MS);
-        else
-            sleep_until_woken(reader);
+            last_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC);
+        tc_sensor_reader_wait(&reader->base, last_ns);
     }
     drain(reader);
     return NULL;
 }
 
-static int open_all(struct tc_trace_reader *reader, size_t ring_bytes)
+static void free_all(struct tc_trace_reader *reader)
 {
-    size_t cpus = reader->programs ? reader->programs->cpus : TC_TRACE_CPUS_MAX;
-    int err, fd;
-
-    reader->by_cpu = calloc(cpus, sizeof(*reader->by_cpu));
-    reader->told_by_cpu = calloc(cpus, sizeof(*reader->told_by_cpu));
-    if (!reader->by_cpu || !reader->told_by_cpu)
-        return -ENOMEM;
-    fd = reader->programs ? tc_trace_ring_fd(reader->programs) : reader->netlink->fd;
-    err = tc_sensor_waiter_open(&reader->waiter);
-    if (!err && reader->programs)
-        err = tc_sensor_ring_open(&reader->ring, fd, ring_bytes);
-    if (!err)
-        err = tc_sensor_waiter_add(&reader->waiter, fd);
-    if (!err && reader->files->group >= 0)
-        err = tc_sensor_waiter_add(&reader->waiter, reader->files->group);
-    return err;
-}
-
-static void close_all(struct tc_trace_reader *reader)
-{
-    if (reader->programs)
-        tc_sensor_ring_close(&reader->ring);
-    tc_sensor_waiter_close(&reader->waiter);
     free(reader->by_cpu);
     free(reader->told_by_cpu);
     reader->by_cpu = reader->told_by_cpu = NULL;
 }
 
+static int open_base(struct tc_trace_reader *reader, size_t ring_bytes)
+{
+    static const struct tc_sensor_reader_limits limits = {
+        .look_ms = TC_TRACE_LOOK_MS,
+        .awake_ms = TC_TRACE_AWAKE_MS,
+        .items_max = TC_TRACE_UNDELIVERED,
+        .bytes_max = TC_TRACE_UNDELIVERED_BYTES};
+    struct tc_trace_programs *programs = reader->programs;
+    int err = tc_sensor_reader_open(
+        &reader->base, &limits, programs ? &programs->control->asleep : NULL,
+        programs ? tc_trace_ring_fd(programs) : reader->netlink->fd, ring_bytes);
+
+    if (err || reader->files->group < 0)
+        return err;
+    err = tc_sensor_reader_add(&reader->base, reader->files->group);
+    if (err)
+        tc_sensor_reader_close(&reader->base);
+    return err;
+}
+
 int tc_trace_reader_start(struct tc_trace_reader *reader, size_t ring_bytes)
 {
-    int err;
+    size_t cpus = reader->programs ? reader->programs->cpus : TC_TRACE_CPUS_MAX;
+    int err = -ENOMEM;
 
-    reader->stopping = false;
-    reader->waiter.epoll = reader->waiter.bell = -1;
-    reader->undelivered = reader->undelivered_bytes = 0;
     reader->told_lost = reader->told_overflows = 0;
-    reader->complete_ns = tc_trace_realtime_ns();
-    memset(&reader->ring, 0, sizeof(reader->ring));
-    err = open_all(reader, ring_bytes);
+    reader->complete_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
+    reader->by_cpu = calloc(cpus, sizeof(*reader->by_cpu));
+    reader->told_by_cpu = calloc(cpus, sizeof(*reader->told_by_cpu));
+    if (reader->by_cpu && reader->told_by_cpu)
+        err = open_base(reader, ring_bytes);
     if (!err)
-        err = tc_sensor_thread_start(&reader->thread, reader_main, reader);
+        err = tc_sensor_reader_start(&reader->base, reader_main, reader);
     if (err)
-        close_all(reader);
-    reader->running = !err;
+        free_all(reader);
     return err;
 }
 
 void tc_trace_reader_stop(struct tc_trace_reader *reader)
 {
-    if (!reader->running)
-        return;
-    reader->stopping = true;
-    tc_sensor_waiter_ring(&reader->waiter);
-    pthread_join(reader->thread, NULL);
-    reader->running = false;
-    close_all(reader);
+    if (tc_sensor_reader_stop(&reader->base))
+        free_all(reader);
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: the thread that hears what has happened, has the tracker make events of it and
- * hands them on. It sleeps when nothing happens: as that of kext, it looks every few
- * milliseconds by itself while something does, since being woken is what costs whoever
- * forks. It tells of losses, too.
+ * hands them on. It tells of losses, too.
  */
 #ifndef TC_TRACE_READER_H
 #define TC_TRACE_READER_H
@@ -12,8 +10,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "sensor_ring.h"
-#include "sensor_thread.h"
+#include "sensor_reader.h"
 #include "trace_load.h"
 #include "trace_netlink.h"
 
@@ -39,15 +36,10 @@ struct tc_trace_reader {
     struct tc_trace_tracker *tracker;
     tc_trace_deliver_fn deliver;
     void *arg;
-    struct tc_sensor_ring ring;
-    struct tc_sensor_waiter waiter;
-    bool running;
-    pthread_t thread;
-    atomic_bool stopping;
-    atomic_size_t undelivered, undelivered_bytes;
+    struct tc_sensor_reader base;
     uint64_t complete_ns; /* since the epoch: until then all losses were told of */
     uint64_t told_lost, told_overflows, *by_cpu, *told_by_cpu;
-    atomic_ullong lost, gaps, overflows, sleeps;
+    atomic_ullong lost, gaps, overflows;
 };
 
 /* Errors: -ENOMEM; those of mmap(2), epoll_create(2), pthread_create(3). */

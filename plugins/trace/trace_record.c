@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "sensor_proc.h"
+
 #define NS_PER_S 1000000000ull
 
 bool tc_trace_record_whole(const struct tc_trace_record *record, size_t len)
@@ -110,7 +112,7 @@ struct tc_trace_image *tc_trace_record_image(const struct tc_trace_record *recor
     }
     image->args_cut = record->flags & TC_TRACE_ARGS_CUT;
     image->deleted = record->flags & TC_TRACE_FILE_GONE;
-    tc_trace_container_of(image->cgroup, image->container);
+    tc_sensor_proc_container_of(image->cgroup, image->container);
     image->file = (struct tc_trace_file){
         .device = makedev(record->device >> 20, record->device & 0xfffff),
         .inode = record->inode,

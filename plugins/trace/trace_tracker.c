@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "sensor_clock.h"
 #include "sensor_process.h"
 #include "trace_act.h"
 #include "trace_attributes.h"
@@ -17,30 +18,10 @@
 #include "trace_record.h"
 #include "trace_user_names.h"
 
-#define NS_PER_S 1000000000ull
-
-static uint64_t now_ns(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
-uint64_t tc_trace_realtime_ns(void)
-{
-    return now_ns(CLOCK_REALTIME);
-}
-
-uint64_t tc_trace_monotonic_ns(void)
-{
-    return now_ns(CLOCK_MONOTONIC);
-}
-
 void tc_trace_tracker_set_clock(struct tc_trace_tracker *tracker)
 {
-    tracker->now_ns = now_ns(CLOCK_MONOTONIC);
-    tracker->realtime_ns = now_ns(CLOCK_REALTIME) - tracker->now_ns;
+    tracker->now_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC);
+    tracker->realtime_ns = tc_sensor_clock_ns(CLOCK_REALTIME) - tracker->now_ns;
     tracker->known = tracker->table.alive_count + tracker->table.gone_count;
     tracker->aged = tracker->table.aged;
     tracker->evicted = tracker->table.evicted;
@@ -55,7 +36,7 @@ int tc_trace_tracker_init(struct tc_trace_tracker *tracker, size_t capacity,
     memset(tracker, 0, sizeof(*tracker));
     tracker->hashes = hashes;
     tracker->names = names;
-    tracker->epoch = tc_trace_realtime_ns() / 1000000;
+    tracker->epoch = tc_sensor_clock_ns(CLOCK_REALTIME) / 1000000;
     tc_trace_items_init(&tracker->items);
     err = tc_trace_table_init(&tracker->table, capacity);
     if (!err)
@@ -407,8 +388,9 @@ void tc_trace_tracker_file(struct tc_trace_tracker *tracker,
                            const struct tc_trace_file_event *file)
 {
     struct tc_trace_process nobody = {.pid = file->pid, .login_uid = TC_TRACE_NOBODY};
-    struct tc_trace_event event = {
-        .topic = file->topic, .time_ns = tc_trace_realtime_ns(), .file = &file->file};
+    struct tc_trace_event event = {.topic = file->topic,
+                                   .time_ns = tc_sensor_clock_ns(CLOCK_REALTIME),
+                                   .file = &file->file};
 
     tracker->files++;
     if (file->pid <= 0) {
@@ -527,7 +509,7 @@ void tc_trace_tracker_gap(struct tc_trace_tracker *tracker, const char *reason,
                           uint64_t from_ns, uint64_t lost, const uint64_t *by_cpu,
                           size_t cpus)
 {
-    uint64_t to_ns = tc_trace_realtime_ns();
+    uint64_t to_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
     struct tocsin_writer w;
 
     tracker->sequence += lost; /* a hole in it is a loss */

@@ -77,7 +77,4 @@ void tc_trace_tracker_gap(struct tc_trace_tracker *tracker, const char *reason,
                           uint64_t from_ns, uint64_t lost, const uint64_t *by_cpu,
                           size_t cpus);
 
-uint64_t tc_trace_realtime_ns(void);
-uint64_t tc_trace_monotonic_ns(void);
-
 #endif

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hash.h"
+
 #define BUCKETS 4096
 
 struct entry {
@@ -85,23 +87,11 @@ uint64_t tc_correlation_evicted(const struct tc_correlation_state *state)
 
 /* ---- Groups ---- */
 
-/* FNV-1a, 64 bits. */
-static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t len)
-{
-    const unsigned char *at = bytes;
-
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ at[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
-#define HASH_START UINT64_C(0xcbf29ce484222325)
-
 static struct group **bucket_of(struct tc_correlation_state *state,
                                 const struct tc_correlation *c, const char *key,
                                 size_t len)
 {
-    uint64_t hash = hash_bytes(HASH_START ^ c->rule, key, len);
+    uint64_t hash = tc_hash(TC_HASH_START ^ c->rule, key, len);
 
     return &state->buckets[hash % BUCKETS];
 }
@@ -346,13 +336,13 @@ static bool value_of(const struct tc_correlation *c, uint32_t position,
     char copy[64], *end;
     struct tocsin_str text;
 
-    entry->hash = HASH_START;
+    entry->hash = TC_HASH_START;
     for (size_t i = 0; i < c->value_count; i++) {
         text = event->field(event->arg, c->values[position * c->value_count + i]);
         if (!text.ptr)
             return false;
-        entry->hash = hash_bytes(entry->hash, &text.len, sizeof(text.len));
-        entry->hash = hash_bytes(entry->hash, text.ptr, text.len);
+        entry->hash = tc_hash(entry->hash, &text.len, sizeof(text.len));
+        entry->hash = tc_hash(entry->hash, text.ptr, text.len);
     }
     if (c->type < TC_CORRELATION_VALUE_SUM)
         return true;

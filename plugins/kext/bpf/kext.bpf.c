@@ -483,7 +483,10 @@ int BPF_PROG(kext_opened, const struct path *path, struct file *file, int ret)
 
     if (ret || !c || is_own(c, bpf_get_current_pid_tgid() >> 32))
         return 0;
-    /* The file of an exec is told of once it is executed; its interpreters here. */
+    /*
+     * FMODE_EXEC: the kernel opens it to execute it, which kext_exec reports; only the
+     * interpreters that an exec opens on the way are reported here.
+     */
     inode = bpf_map_lookup_elem(&executing, &tid);
     if (inode ? *inode != BPF_CORE_READ(file, f_inode, i_ino)
               : !(BPF_CORE_READ(file, f_flags) & FMODE_EXEC))

@@ -151,176 +151,174 @@ static __always_inline const struct path *base_of(int fd)
 
 /* ---- The acts. ---- */
 
-/* Whether anything is another than before is known to the reader. */
-static __noinline int act_credentials(const struct ended *c)
-{
-    struct texts *s;
+/* Adds what is particular to one. */
+typedef void (*act_put)(struct texts *s, const struct ended *c);
 
-    if (c->result < 0)
+static __always_inline int act_report(__u16 what, const struct ended *c, long result,
+                                      act_put put)
+{
+    struct texts *s = act_begin(what, c->call, result);
+
+    if (!s)
         return 0;
-    s = act_begin(TC_TRACE_CREDENTIALS, c->call, c->result);
-    if (s)
-        act_end(s);
+    put(s, c);
+    act_end(s);
     return 0;
 }
 
+/* Of a call that failed nothing is told. */
+static __always_inline int act_succeeded(__u16 what, const struct ended *c, act_put put)
+{
+    return c->result < 0 ? 0 : act_report(what, c, 0, put);
+}
+
+/* Whether anything is another than before is known to the reader. */
+static __always_inline void put_nothing(struct texts *s, const struct ended *c)
+{
+}
+
+static __noinline int act_credentials(const struct ended *c)
+{
+    return act_succeeded(TC_TRACE_CREDENTIALS, c, put_nothing);
+}
+
 /* Who calls may have other numbers for processes than the first namespace has. */
-static __always_inline bool has_first_numbers(void)
+static __always_inline void put_target_pid(struct texts *s, __u64 pid)
 {
     const struct task_struct *task = bpf_get_current_task_btf();
 
-    return !BPF_CORE_READ(task, thread_pid, level);
+    if (!BPF_CORE_READ(task, thread_pid, level))
+        s->act.target_pid = pid;
 }
 
 /* The one that was attached last is the first of those who are traced. */
-static __noinline int act_ptrace(const struct ended *c)
+static __always_inline void put_traced(struct texts *s, const struct ended *c)
 {
     const struct task_struct *task = bpf_get_current_task_btf();
-    struct texts *s;
 
-    if (c->args[0] != PTRACE_ATTACH && c->args[0] != PTRACE_SEIZE)
-        return 0;
-    s = act_begin(TC_TRACE_TRACED, c->call, c->result);
-    if (!s)
-        return 0;
     s->act.value = c->args[0];
     if (c->result >= 0)
         act_target(s, (const void *)BPF_CORE_READ(task, ptraced.next) -
                           bpf_core_field_offset(struct task_struct, ptrace_entry));
-    else if (has_first_numbers())
-        s->act.target_pid = c->args[1];
-    act_end(s);
-    return 0;
+    else
+        put_target_pid(s, c->args[1]);
+}
+
+static __noinline int act_ptrace(const struct ended *c)
+{
+    if (c->args[0] != PTRACE_ATTACH && c->args[0] != PTRACE_SEIZE)
+        return 0;
+    return act_report(TC_TRACE_TRACED, c, c->result, put_traced);
+}
+
+static __always_inline void put_written(struct texts *s, const struct ended *c)
+{
+    put_target_pid(s, c->args[0]);
 }
 
 static __noinline int act_write_memory(const struct ended *c)
 {
-    struct texts *s;
-
     if (c->args[0] == bpf_get_current_pid_tgid() >> 32)
         return 0;
-    s = act_begin(TC_TRACE_TRACED, c->call, c->result < 0 ? c->result : 0);
-    if (!s)
-        return 0;
-    if (has_first_numbers())
-        s->act.target_pid = c->args[0];
-    act_end(s);
-    return 0;
+    return act_report(TC_TRACE_TRACED, c, c->result < 0 ? c->result : 0, put_written);
+}
+
+static __always_inline void put_module(struct texts *s, const struct ended *c)
+{
+    __u64 key = bpf_get_current_pid_tgid();
+    struct module_name *name = bpf_map_lookup_elem(&loading, &key);
+
+    if (name)
+        act_text(s, TC_TRACE_ACT_NAME, name->text);
+    if (c->call == TC_TRACE_CALL_finit_module)
+        act_base(s, path_of(file_of(c->args[0])));
 }
 
 static __noinline int act_load_module(const struct ended *c)
 {
     __u64 key = bpf_get_current_pid_tgid();
-    struct module_name *name = bpf_map_lookup_elem(&loading, &key);
-    struct texts *s = act_begin(TC_TRACE_MODULE_LOADED, c->call, c->result);
 
-    if (s && name)
-        act_text(s, TC_TRACE_ACT_NAME, name->text);
-    if (s && c->call == TC_TRACE_CALL_finit_module)
-        act_base(s, path_of(file_of(c->args[0])));
-    if (s)
-        act_end(s);
-    if (name)
-        bpf_map_delete_elem(&loading, &key);
+    act_report(TC_TRACE_MODULE_LOADED, c, c->result, put_module);
+    bpf_map_delete_elem(&loading, &key);
     return 0;
+}
+
+static __always_inline void put_module_name(struct texts *s, const struct ended *c)
+{
+    act_user_text(s, TC_TRACE_ACT_NAME, c->args[0]);
 }
 
 static __noinline int act_unload_module(const struct ended *c)
 {
-    struct texts *s = act_begin(TC_TRACE_MODULE_UNLOADED, c->call, c->result);
-
-    if (!s)
-        return 0;
-    act_user_text(s, TC_TRACE_ACT_NAME, c->args[0]);
-    act_end(s);
-    return 0;
+    return act_report(TC_TRACE_MODULE_UNLOADED, c, c->result, put_module_name);
 }
 
 /* What it is, is asked of the kernel's own object: the caller's may be another by now. */
-static __noinline int act_load_bpf(const struct ended *c)
+static __always_inline void put_bpf(struct texts *s, const struct ended *c)
 {
     const struct file *file = file_of(c->result);
-    const struct bpf_prog *program;
-    struct texts *s;
+    const struct bpf_prog *program = BPF_CORE_READ(file, private_data);
 
-    if (c->args[0] != BPF_PROG_LOAD || c->result < 0)
-        return 0;
-    s = act_begin(TC_TRACE_BPF_LOADED, c->call, 0);
-    if (!s)
-        return 0;
-    program = BPF_CORE_READ(file, private_data);
     s->act.value = BPF_CORE_READ(program, type);
     act_text(s, TC_TRACE_ACT_NAME,
              (const void *)BPF_CORE_READ(program, aux) +
                  bpf_core_field_offset(struct bpf_prog_aux, name));
-    act_end(s);
-    return 0;
+}
+
+static __noinline int act_load_bpf(const struct ended *c)
+{
+    if (c->args[0] != BPF_PROG_LOAD)
+        return 0;
+    return act_succeeded(TC_TRACE_BPF_LOADED, c, put_bpf);
+}
+
+static __always_inline void put_memfd(struct texts *s, const struct ended *c)
+{
+    const struct file *file = file_of(c->result);
+
+    s->act.value = c->args[1];
+    act_text(s, TC_TRACE_ACT_NAME, BPF_CORE_READ(file, f_path.dentry, d_name.name));
 }
 
 static __noinline int act_create_memfd(const struct ended *c)
 {
-    const struct file *file = file_of(c->result);
-    struct texts *s;
-
-    if (c->result < 0)
-        return 0;
-    s = act_begin(TC_TRACE_MEMFD, c->call, 0);
-    if (!s)
-        return 0;
-    s->act.value = c->args[1];
-    act_text(s, TC_TRACE_ACT_NAME, BPF_CORE_READ(file, f_path.dentry, d_name.name));
-    act_end(s);
-    return 0;
+    return act_succeeded(TC_TRACE_MEMFD, c, put_memfd);
 }
 
-static __noinline int act_mount(const struct ended *c)
+static __always_inline void put_mount(struct texts *s, const struct ended *c)
 {
-    struct texts *s;
-
-    if (c->result < 0)
-        return 0;
-    s = act_begin(TC_TRACE_MOUNTED, c->call, 0);
-    if (!s)
-        return 0;
     s->act.value = c->args[3];
     act_user_text(s, TC_TRACE_ACT_NAME, c->args[0]);
     act_user_text(s, TC_TRACE_ACT_TYPE, c->args[2]);
     act_base(s, base_of(AT_FDCWD));
     act_user_text(s, TC_TRACE_ACT_PATH, c->args[1]);
-    act_end(s);
-    return 0;
+}
+
+static __noinline int act_mount(const struct ended *c)
+{
+    return act_succeeded(TC_TRACE_MOUNTED, c, put_mount);
+}
+
+static __always_inline void put_unmount(struct texts *s, const struct ended *c)
+{
+    s->act.value = c->args[1];
+    act_base(s, base_of(AT_FDCWD));
+    act_user_text(s, TC_TRACE_ACT_PATH, c->args[0]);
 }
 
 static __noinline int act_unmount(const struct ended *c)
 {
-    struct texts *s;
-
-    if (c->result < 0)
-        return 0;
-    s = act_begin(TC_TRACE_UNMOUNTED, c->call, 0);
-    if (!s)
-        return 0;
-    s->act.value = c->args[1];
-    act_base(s, base_of(AT_FDCWD));
-    act_user_text(s, TC_TRACE_ACT_PATH, c->args[0]);
-    act_end(s);
-    return 0;
+    return act_succeeded(TC_TRACE_UNMOUNTED, c, put_unmount);
 }
 
 /* A mount that was made with a descriptor is where it is now; of another the caller says.
  */
-static __noinline int act_move_mount(const struct ended *c)
+static __always_inline void put_moved_mount(struct texts *s, const struct ended *c)
 {
     const struct file *from = file_of(c->args[0]);
     const struct vfsmount *mnt;
     char first = 0;
-    struct texts *s;
 
-    if (c->result < 0)
-        return 0;
-    s = act_begin(TC_TRACE_MOUNTED, c->call, 0);
-    if (!s)
-        return 0;
     bpf_probe_read_user(&first, sizeof(first), (const void *)c->args[1]);
     if (first || !from) {
         act_user_text(s, TC_TRACE_ACT_NAME, c->args[1]);
@@ -332,8 +330,11 @@ static __noinline int act_move_mount(const struct ended *c)
         act_text(s, TC_TRACE_ACT_TYPE, BPF_CORE_READ(mnt, mnt_sb, s_type, name));
         act_base(s, path_of(from));
     }
-    act_end(s);
-    return 0;
+}
+
+static __noinline int act_move_mount(const struct ended *c)
+{
+    return act_succeeded(TC_TRACE_MOUNTED, c, put_moved_mount);
 }
 
 static __always_inline int act_ended(const struct ended *c)

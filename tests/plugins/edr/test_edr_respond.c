@@ -5,17 +5,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 
 #include "ipc/bus.h"
 #include "sensor_proc.h"
+#include "tests/support/child.h"
 
 #define RULE_ID "11111111-2222-3333-4444-555555555555"
 #define OTHER_HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define DEADLINE_S 20
 
 /* A process, and what is told of it. */
 struct victim {
@@ -26,59 +25,14 @@ struct victim {
     const struct victim *parent;
 };
 
-static double seconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 /* Its state and its start as events tell it; 0: it is not there. */
 static char state_of(int pid, uint64_t *ret_start)
 {
-    unsigned long long ticks = 0;
-    char text[1024], state = 0, *rest;
+    char state = tc_child_state(pid, ret_start);
 
-    if (tc_sensor_proc_read(text, sizeof(text), "/proc/%d/stat", pid) <= 0)
-        return 0;
-    rest = strrchr(text, ')');
-    if (!rest || sscanf(rest + 1,
-                        " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
-                        "%*d %*d %*d %*d %llu",
-                        &state, &ticks) != 2)
-        return 0;
-    *ret_start =
-        tc_sensor_proc_boot_ns() + ticks * (SECOND_NS / (uint64_t)sysconf(_SC_CLK_TCK));
+    if (state)
+        *ret_start += tc_sensor_proc_boot_ns();
     return state;
-}
-
-static void await_state(int pid, char wanted)
-{
-    double until = seconds() + DEADLINE_S;
-    uint64_t start;
-
-    while (state_of(pid, &start) != wanted)
-        if (seconds() > until)
-            fail_msg("process %d never came to state %c", pid, wanted);
-}
-
-/* Waits for the end of all that descend from here, of whom we are the subreaper. */
-static size_t reap_all(void)
-{
-    double until = seconds() + DEADLINE_S;
-    size_t n = 0;
-    pid_t pid;
-
-    while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0) {
-        if (seconds() > until)
-            fail_msg("some are still alive");
-        if (pid)
-            n++;
-        else
-            usleep(1000);
-    }
-    return n;
 }
 
 /* Ends what a test that has failed has left. */
@@ -91,35 +45,18 @@ static int teardown(void **state)
         0)
         while ((pid = (int)strtol(at, &at, 10)) > 0)
             kill(pid, SIGKILL);
-    reap_all();
+    tc_child_reap_all();
     return r;
 }
 
-/* Runs a program with one argument (NULL: a shell script), and waits for a first word. */
+/* Runs a program with one argument, or a shell script, and waits for its first byte. */
 static struct victim run(const char *program, const char *argument)
 {
-    char name[PATH_MAX], c[] = "-c", text[1024];
-    char *const shell[] = {name, c, text, NULL}, *const plain[] = {name, text, NULL};
-    char *const envp[] = {NULL};
     bool is_shell = !strcmp(program, "/bin/sh");
     struct victim victim = {.executable = program, .exec_path = program};
-    posix_spawn_file_actions_t actions;
-    int ends[2];
-    char word;
 
-    snprintf(name, sizeof(name), "%s", program);
-    snprintf(text, sizeof(text), "%s", argument);
-    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
-    assert_int_equal(
-        posix_spawn(&victim.pid, program, &actions, NULL, is_shell ? shell : plain, envp),
-        0);
-    posix_spawn_file_actions_destroy(&actions);
-    close(ends[1]);
-    if (is_shell)
-        assert_int_equal(read(ends[0], &word, 1), 1);
-    close(ends[0]);
+    victim.pid = is_shell ? tc_child_spawn(program, "-c", argument, 1)
+                          : tc_child_spawn(program, argument, NULL, 0);
     assert_true(state_of(victim.pid, &victim.start) != 0);
     return victim;
 }
@@ -128,20 +65,6 @@ static const char *path_in(const struct edr *edr, const char *name, char ret[PAT
 {
     snprintf(ret, PATH_MAX, "%s/%s", edr->dir, name);
     return ret;
-}
-
-static void copy_program(const char *from, const char *to)
-{
-    char buf[65536];
-    int in = open(from, O_RDONLY | O_CLOEXEC);
-    int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
-    ssize_t n;
-
-    assert_true(in >= 0 && out >= 0);
-    while ((n = read(in, buf, sizeof(buf))) > 0)
-        assert_int_equal(write(out, buf, (size_t)n), n);
-    close(in);
-    close(out);
 }
 
 static struct tc_harness *start(struct edr *edr, const char *responses)
@@ -244,7 +167,7 @@ static void edr_kills_a_process_with_all_below_it(void **state)
     assert_int_equal(tocsin_event_int(event, "process.start", 0), victim.start);
     assert_string_equal(tc_harness_text(h, event, "process.executable"), "/bin/sh");
     assert_int_equal(tocsin_event_int(event, "response.processes", 0), 4);
-    assert_int_equal(reap_all(), 4);
+    assert_int_equal(tc_child_reap_all(), 4);
     assert_int_equal(stat_of(h, "responses_done"), 1);
 }
 
@@ -256,7 +179,8 @@ static void edr_kills_who_forks_all_the_time(void **state)
                    "wait");
     const struct tocsin_event *event = respond(h, &victim, "kill", "done", "");
 
-    assert_int_equal(tocsin_event_int(event, "response.processes", 0), reap_all());
+    assert_int_equal(tocsin_event_int(event, "response.processes", 0),
+                     tc_child_reap_all());
 }
 
 static int child_of(int pid)
@@ -276,15 +200,15 @@ static void edr_suspends_a_process_with_all_below_it_and_resumes_it(void **state
     int child = child_of(victim.pid);
 
     assert_int_equal(tocsin_event_int(event, "response.processes", 0), 2);
-    await_state(victim.pid, 'T');
-    await_state(child, 'T');
+    tc_child_await_state(victim.pid, 'T');
+    tc_child_await_state(child, 'T');
     assert_int_equal(
         tocsin_event_int(ask_edr(h, "rpc.edr.resume", "pid", (uint64_t)victim.pid),
                          "processes", 0),
         2);
-    await_state(victim.pid, 'S'); /* it waits for its child again */
+    tc_child_await_state(victim.pid, 'S'); /* it waits for its child again */
     assert_int_equal(kill(child, SIGKILL), 0);
-    assert_int_equal(reap_all(), 1); /* now it has ended by itself */
+    assert_int_equal(tc_child_reap_all(), 1); /* now it has ended by itself */
     event = ask_edr(h, "rpc.edr.resume", "pid", (uint64_t)victim.pid);
     assert_string_equal(tc_harness_text(h, event, "code"), "not_found");
     event = ask_edr(h, "rpc.edr.resume", "pid", 1);
@@ -317,13 +241,13 @@ static void edr_kills_those_whose_parents_have_ended(void **state)
     tell(h, &other);
     victim.start -= 1;
     assert_int_equal(kill(victim.pid, SIGKILL), 0);
-    await_state(victim.pid, 'Z');
+    tc_child_await_state(victim.pid, 'Z');
     event = respond(h, &victim, "kill", "done", "it had ended; these descend from it");
     assert_int_equal(tocsin_event_int(event, "response.processes", 0), 1);
-    await_state(orphan.pid, 'Z');
+    tc_child_await_state(orphan.pid, 'Z');
     assert_true(strchr("SR", state_of(other.pid, &started)) != NULL);
     assert_int_equal(kill(other.pid, SIGKILL), 0);
-    assert_int_equal(reap_all(), 3);
+    assert_int_equal(tc_child_reap_all(), 3);
 }
 
 static void edr_touches_nobody_who_has_a_pid_but_another_start(void **state)
@@ -336,7 +260,7 @@ static void edr_touches_nobody_who_has_a_pid_but_another_start(void **state)
     respond(h, &other, "kill", "failed", "it had ended");
     assert_true(strchr("SR", state_of(victim.pid, &start)) != NULL);
     respond(h, &victim, "kill", "done", "");
-    reap_all();
+    tc_child_reap_all();
 }
 
 static void edr_says_so_when_it_had_ended(void **state)
@@ -344,9 +268,9 @@ static void edr_says_so_when_it_had_ended(void **state)
     struct tc_harness *h = start(*state, RULE_ID "=kill");
     struct victim victim = run("/bin/sh", "echo");
 
-    await_state(victim.pid, 'Z');
+    tc_child_await_state(victim.pid, 'Z');
     respond(h, &victim, "kill", "failed", "it had ended");
-    reap_all();
+    tc_child_reap_all();
 }
 
 static bool agent_is_also(struct tc_harness *h, int32_t pid)
@@ -371,7 +295,7 @@ static void edr_never_touches_the_agent_or_init(void **state)
     respond(h, &init, "kill", "refused", "process 1");
     assert_true(strchr("SR", state_of(victim.pid, &start_ns)) != NULL);
     kill(victim.pid, SIGKILL);
-    reap_all();
+    tc_child_reap_all();
 }
 
 /* ---- Modes and wishes ---- */
@@ -388,7 +312,7 @@ static void edr_does_nothing_in_passive_mode_and_says_so_once_an_alert(void **st
     respond(h, &victim, "kill", "passive", "mode is passive");
     assert_true(strchr("SR", state_of(victim.pid, &started)) != NULL);
     kill(victim.pid, SIGKILL);
-    reap_all();
+    tc_child_reap_all();
 }
 
 static void edr_says_that_it_cannot_isolate(void **state)
@@ -416,7 +340,7 @@ static void edr_does_nothing_unless_it_is_asked_to(void **state)
     assert_int_equal(tc_harness_count(h, TOCSIN_TOPIC_ALERT_RESPONSE), 0);
     assert_true(strchr("SR", state_of(victim.pid, &started)) != NULL);
     kill(victim.pid, SIGKILL);
-    reap_all();
+    tc_child_reap_all();
 }
 
 static void edr_takes_a_changed_wish_at_once(void **state)
@@ -434,7 +358,7 @@ static void edr_takes_a_changed_wish_at_once(void **state)
     await_stat(h, "reloads", 2);
     assert_null(tc_harness_reported(h, "responses_0"));
     respond(h, &victim, "kill", "done", "");
-    reap_all();
+    tc_child_reap_all();
 }
 
 /* ---- Files. What av does, test_av_request.c tests; here its answer is given. ---- */
@@ -486,7 +410,7 @@ static void assert_is_file(const struct tocsin_event *request, const char *path)
 static void end(const struct victim *victim)
 {
     kill(victim->pid, SIGKILL);
-    reap_all();
+    tc_child_reap_all();
 }
 
 static void edr_asks_for_the_quarantine_of_the_program_that_runs(void **state)
@@ -496,7 +420,7 @@ static void edr_asks_for_the_quarantine_of_the_program_that_runs(void **state)
     char path[PATH_MAX];
     struct victim victim;
 
-    copy_program("/bin/sleep", path_in(*state, "program", path));
+    tc_child_put_program(path_in(*state, "program", path), "/bin/sleep");
     victim = run(path, "100");
     tell(h, &victim);
     await_response(h, "kill", "done", "");
@@ -509,7 +433,7 @@ static void edr_asks_for_the_quarantine_of_the_program_that_runs(void **state)
     answer(h, request, "quarantined", NULL);
     event = await_response(h, "quarantine", "done", "");
     assert_string_equal(tc_harness_text(h, event, "file.path"), path);
-    reap_all();
+    tc_child_reap_all();
 }
 
 static void edr_tells_why_a_file_was_not_put_away(void **state)
@@ -518,7 +442,7 @@ static void edr_tells_why_a_file_was_not_put_away(void **state)
     char path[PATH_MAX];
     struct victim victim;
 
-    copy_program("/bin/sleep", path_in(*state, "program", path));
+    tc_child_put_program(path_in(*state, "program", path), "/bin/sleep");
     victim = run(path, "100");
     tell(h, &victim);
     answer(h, await_request(h), "refused", "the operator has excluded it");
@@ -582,9 +506,9 @@ static void edr_goes_by_the_hash_where_the_process_has_ended(void **state)
     const struct tocsin_event *request;
     char path[PATH_MAX];
 
-    copy_program("/bin/sleep", path_in(*state, "program", path));
+    tc_child_put_program(path_in(*state, "program", path), "/bin/sleep");
     victim.executable = victim.exec_path = path;
-    reap_all();
+    tc_child_reap_all();
     respond(h, &victim, "quarantine", "failed", "nothing proves");
     assert_int_equal(tc_harness_count(h, TOCSIN_TOPIC_QUARANTINE_REQUESTED), 0);
     victim.hash = OTHER_HASH;
@@ -603,7 +527,7 @@ static void edr_follows_no_link_to_the_program(void **state)
     char path[PATH_MAX], link[PATH_MAX];
     struct victim victim;
 
-    copy_program("/bin/sleep", path_in(edr, "program", path));
+    tc_child_put_program(path_in(edr, "program", path), "/bin/sleep");
     assert_int_equal(symlink(path, path_in(edr, "link", link)), 0);
     victim = run(path, "100");
     victim.executable = victim.exec_path = link;
@@ -617,7 +541,7 @@ static void edr_ends_what_av_has_not_answered_when_it_stops(void **state)
     char path[PATH_MAX];
     struct victim victim;
 
-    copy_program("/bin/sleep", path_in(*state, "program", path));
+    tc_child_put_program(path_in(*state, "program", path), "/bin/sleep");
     victim = run(path, "100");
     tell(h, &victim);
     await_request(h);

@@ -38,33 +38,36 @@ static int write_through_mapping(const char *path, const char *text)
 
 static void es_lets_an_allowed_open_pass(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
-    tc_es_put(tc_es_in(s, "f"), "x");
-    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
+    tc_child_put(tc_scratch_in(s, "f"), "x");
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL), 0);
     assert_int_equal(s->asked, 1);
-    assert_int_equal(tc_es_stat(s, "allowed"), 1);
+    assert_int_equal(tc_scratch_stat(s, "allowed"), 1);
 }
 
 static void es_refuses_a_denied_open(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
     s->deny = "/bad";
-    tc_es_put(tc_es_in(s, "bad"), "x");
-    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "bad"), NULL), EPERM);
-    assert_int_equal(tc_es_stat(s, "denied"), 1);
+    tc_child_put(tc_scratch_in(s, "bad"), "x");
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "bad"), NULL),
+                     EPERM);
+    assert_int_equal(tc_scratch_stat(s, "denied"), 1);
 }
 
 static void es_refuses_a_denied_execution(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
     s->deny = "/bad";
-    tc_es_put(tc_es_in(s, "bad"), "#!/bin/true\n");
-    tc_es_put(tc_es_in(s, "good"), "#!/bin/true\n");
-    assert_int_equal(tc_es_child(s, tc_es_execute, tc_es_in(s, "bad"), NULL), EPERM);
-    assert_int_equal(tc_es_child(s, tc_es_execute, tc_es_in(s, "good"), NULL), 0);
+    tc_child_put(tc_scratch_in(s, "bad"), "#!/bin/true\n");
+    tc_child_put(tc_scratch_in(s, "good"), "#!/bin/true\n");
+    assert_int_equal(tc_scratch_child(s, tc_child_execute, tc_scratch_in(s, "bad"), NULL),
+                     EPERM);
+    assert_int_equal(
+        tc_scratch_child(s, tc_child_execute, tc_scratch_in(s, "good"), NULL), 0);
     assert_true(tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC) >= 2);
 }
 
@@ -72,103 +75,111 @@ static void es_refuses_a_denied_execution(void **state)
 
 static void es_asks_once_about_a_file_that_may_be_cached(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
     s->cacheable = true;
-    tc_es_put(tc_es_in(s, "f"), "x");
+    tc_child_put(tc_scratch_in(s, "f"), "x");
     for (int i = 0; i < 5; i++)
-        assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
+        assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL),
+                         0);
     assert_int_equal(s->asked, 1);
 }
 
 static void es_asks_again_when_the_verdict_may_not_be_cached(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
-    tc_es_put(tc_es_in(s, "f"), "x");
+    tc_child_put(tc_scratch_in(s, "f"), "x");
     for (int i = 0; i < 3; i++)
-        assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
+        assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL),
+                         0);
     assert_int_equal(s->asked, 3);
 }
 
 static void es_asks_again_after_a_write(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
     s->cacheable = true;
-    tc_es_put(tc_es_in(s, "f"), "x");
-    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
-    assert_int_equal(tc_es_child(s, tc_es_write, tc_es_in(s, "f"), "y"), 0);
+    tc_child_put(tc_scratch_in(s, "f"), "x");
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL), 0);
+    assert_int_equal(tc_scratch_child(s, tc_child_write, tc_scratch_in(s, "f"), "y"), 0);
     s->deny = "/f";
-    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), EPERM);
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL),
+                     EPERM);
 }
 
 static void es_asks_again_after_a_write_through_a_mapping(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
     s->cacheable = true;
-    tc_es_put(tc_es_in(s, "f"), "x");
-    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
-    assert_int_equal(tc_es_child(s, write_through_mapping, tc_es_in(s, "f"), "y"), 0);
+    tc_child_put(tc_scratch_in(s, "f"), "x");
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL), 0);
+    assert_int_equal(
+        tc_scratch_child(s, write_through_mapping, tc_scratch_in(s, "f"), "y"), 0);
     assert_non_null(tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_WRITTEN, 0));
     s->deny = "/f";
-    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), EPERM);
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL),
+                     EPERM);
 }
 
 static void es_asks_again_after_a_reset(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
     s->cacheable = true;
-    tc_es_put(tc_es_in(s, "f"), "x");
-    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
+    tc_child_put(tc_scratch_in(s, "f"), "x");
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL), 0);
     tc_harness_publish(&s->h, TOCSIN_TOPIC_VERDICT_RESET, 0, -1, NULL);
     tc_harness_settle(&s->h);
     s->deny = "/f";
-    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), EPERM);
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL),
+                     EPERM);
 }
 
 /* ---- Scope. ---- */
 
 static void es_never_asks_about_the_agent_itself(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
     s->deny = "/f";
-    tc_es_put(tc_es_in(s, "f"), "x");
-    assert_int_equal(tc_es_open(tc_es_in(s, "f"), NULL), 0);
+    tc_child_put(tc_scratch_in(s, "f"), "x");
+    assert_int_equal(tc_child_open(tc_scratch_in(s, "f"), NULL), 0);
     tc_harness_settle(&s->h);
     assert_int_equal(s->asked, 0);
-    assert_true(tc_es_stat(s, "own") >= 2); /* this open, and the canary's */
+    assert_true(tc_scratch_stat(s, "own") >= 2); /* this open, and the canary's */
 }
 
 static bool has_a_folder_outside(struct tc_harness *h)
 {
-    return tc_es_stat((struct tc_es_scratch *)(void *)h, "folders_outside") == 1;
+    return tc_scratch_stat((struct tc_scratch *)(void *)h, "folders_outside") == 1;
 }
 
 static void es_publishes_nothing_from_outside_the_watched_paths(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
-    tc_es_put(tc_es_out(s, "f"), "x");
-    tc_es_put(tc_es_out(s, "g"), "x");
-    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_out(s, "f"), NULL), 0);
+    tc_child_put(tc_scratch_out(s, "f"), "x");
+    tc_child_put(tc_scratch_out(s, "g"), "x");
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_out(s, "f"), NULL), 0);
     assert_true(tc_harness_run(&s->h, has_a_folder_outside, TC_HARNESS_WAIT_MS));
     for (int i = 0; i < 5; i++) {
-        assert_int_equal(tc_es_child(s, tc_es_open, tc_es_out(s, "f"), NULL), 0);
-        assert_int_equal(tc_es_child(s, tc_es_open, tc_es_out(s, "g"), NULL), 0);
+        assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_out(s, "f"), NULL),
+                         0);
+        assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_out(s, "g"), NULL),
+                         0);
     }
     assert_int_equal(s->asked, 0);
-    assert_int_equal(tc_es_stat(s, "out_of_scope"), 1); /* then the kernel knows */
+    assert_int_equal(tc_scratch_stat(s, "out_of_scope"), 1); /* then the kernel knows */
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(f)                                                                          \
-    cmocka_unit_test_setup_teardown(f, tc_es_scratch_setup, tc_es_scratch_teardown)
+    cmocka_unit_test_setup_teardown(f, tc_es_scratch_setup, tc_scratch_teardown)
         TEST(es_lets_an_allowed_open_pass),
         TEST(es_refuses_a_denied_open),
         TEST(es_refuses_a_denied_execution),

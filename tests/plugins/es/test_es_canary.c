@@ -110,7 +110,8 @@ static void canary_is_refused_once_and_then_allowed(void **state)
     assert_in_range(atomic_load(&f.canary.seen_ns), 1, uv_hrtime());
     assert_false(tc_es_canary_overdue(&f.canary, UINT64_MAX)); /* it has ended */
     assert_true(tc_es_canary_check(&f.canary));
-    assert_int_equal(tc_es_open(f.canary.path, NULL), 0); /* refused once, not for good */
+    assert_int_equal(tc_child_open(f.canary.path, NULL),
+                     0); /* refused once, not for good */
     tc_es_source_counters(&f.source, &counters);
 #if defined(__x86_64__)
     assert_true(f.canary.runs);

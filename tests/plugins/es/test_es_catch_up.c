@@ -29,7 +29,7 @@ static uint64_t now_ns(void)
 }
 
 /* Publishes as if by that plugin, or by the core. */
-static void publish_gap(struct tc_es_scratch *s, const char *source, uint64_t from_ns,
+static void publish_gap(struct tc_scratch *s, const char *source, uint64_t from_ns,
                         uint64_t to_ns)
 {
     struct tocsin_event draft = {
@@ -48,7 +48,7 @@ static void publish_gap(struct tc_es_scratch *s, const char *source, uint64_t fr
     assert_int_equal(tc_bus_publish(s->h.bus, &draft, source, NULL, NULL), 0);
 }
 
-static const struct tocsin_event *call(struct tc_es_scratch *s, int64_t from_ns)
+static const struct tocsin_event *call(struct tc_scratch *s, int64_t from_ns)
 {
     struct tocsin_writer w;
     uint8_t buf[64];
@@ -63,63 +63,64 @@ static const struct tocsin_event *call(struct tc_es_scratch *s, int64_t from_ns)
 
 static bool has_walked(struct tc_harness *h)
 {
-    return tc_es_stat((struct tc_es_scratch *)(void *)h, "catch_up_walks") == 1;
+    return tc_scratch_stat((struct tc_scratch *)(void *)h, "catch_up_walks") == 1;
 }
 
 static void es_tells_of_what_was_written_in_a_gap(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
     const struct tocsin_event *event;
     struct stat st;
     char byte = 0;
 
-    tc_es_put(tc_es_in(s, "f"), "x"); /* by us: es itself tells nothing of it */
-    tc_es_put(tc_es_out(s, "f"), "x");
+    tc_child_put(tc_scratch_in(s, "f"), "x"); /* by us: es itself tells nothing of it */
+    tc_child_put(tc_scratch_out(s, "f"), "x");
     publish_gap(s, "core", now_ns(), now_ns());
     event = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_WRITTEN, 0);
     assert_non_null(event);
-    assert_int_equal(stat(tc_es_in(s, "f"), &st), 0);
-    assert_string_equal(tc_harness_text(&s->h, event, "file.path"), tc_es_in(s, "f"));
+    assert_int_equal(stat(tc_scratch_in(s, "f"), &st), 0);
+    assert_string_equal(tc_harness_text(&s->h, event, "file.path"),
+                        tc_scratch_in(s, "f"));
     assert_string_equal(tc_harness_text(&s->h, event, TOCSIN_FIELD_EVENT_REASON), "gap");
     assert_int_equal(tocsin_event_int(event, "file.inode", -1), st.st_ino);
     assert_int_equal(tocsin_event_int(event, "process.pid", -1), -1);
     assert_int_equal(pread(event->fd, &byte, 1, 0), 1);
     assert_int_equal(byte, 'x');
     assert_true(tc_harness_run(&s->h, has_walked, 5000));
-    assert_int_equal(tc_es_stat(s, "caught_up"), 1); /* not the one outside */
-    assert_int_equal(tc_es_stat(s, "catch_up_skipped"), 0);
+    assert_int_equal(tc_scratch_stat(s, "caught_up"), 1); /* not the one outside */
+    assert_int_equal(tc_scratch_stat(s, "catch_up_skipped"), 0);
 }
 
 static void es_tells_nothing_that_is_older_than_the_gap(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
-    tc_es_put(tc_es_in(s, "f"), "x");
+    tc_child_put(tc_scratch_in(s, "f"), "x");
     publish_gap(s, "core", now_ns() + 10 * NS_PER_S, now_ns() + 11 * NS_PER_S);
     assert_true(tc_harness_run(&s->h, has_walked, 5000));
-    assert_int_equal(tc_es_stat(s, "caught_up"), 0);
+    assert_int_equal(tc_scratch_stat(s, "caught_up"), 0);
 }
 
 static void es_heeds_only_a_gap_of_the_agent_that_has_ended(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
-    tc_es_put(tc_es_in(s, "f"), "x");
+    tc_child_put(tc_scratch_in(s, "f"), "x");
     publish_gap(s, "es", now_ns(), now_ns());
     publish_gap(s, "core", now_ns(), 0);
     tc_harness_settle(&s->h);
     publish_gap(s, "core", now_ns() + 10 * NS_PER_S, now_ns() + 11 * NS_PER_S);
     assert_true(tc_harness_run(&s->h, has_walked, 5000));
-    assert_int_equal(tc_es_stat(s, "caught_up"), 0);
+    assert_int_equal(tc_scratch_stat(s, "caught_up"), 0);
 }
 
 static void es_catches_up_when_it_is_called(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
     const struct tocsin_event *reply;
 
     assert_int_equal(tc_harness_stop(&s->h), 0);
-    tc_es_put(tc_es_in(s, "f"), "x");
+    tc_child_put(tc_scratch_in(s, "f"), "x");
     assert_int_equal(tc_harness_start(&s->h), 0);
     reply = call(s, 0);
     assert_non_null(reply);
@@ -140,14 +141,14 @@ static int excluded(struct tc_harness *h, const char *path, const char *executab
 
 static void es_spares_what_is_excluded_when_it_catches_up(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
     s->h.excluded = excluded;
-    tc_es_put(tc_es_in(s, "spared"), "x");
+    tc_child_put(tc_scratch_in(s, "spared"), "x");
     publish_gap(s, "core", now_ns(), now_ns());
     assert_true(tc_harness_run(&s->h, has_walked, 5000));
-    assert_int_equal(tc_es_stat(s, "caught_up"), 0);
-    assert_int_equal(tc_es_stat(s, "catch_up_skipped"), 1);
+    assert_int_equal(tc_scratch_stat(s, "caught_up"), 0);
+    assert_int_equal(tc_scratch_stat(s, "catch_up_skipped"), 1);
 }
 
 static bool has_begun(struct tc_harness *h)
@@ -157,12 +158,12 @@ static bool has_begun(struct tc_harness *h)
 
 static void es_can_be_stopped_while_it_catches_up(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
     char name[16];
 
     for (int i = 0; i < MANY; i++) {
         snprintf(name, sizeof(name), "%d", i);
-        tc_es_put(tc_es_in(s, name), "");
+        tc_child_put(tc_scratch_in(s, name), "");
     }
     publish_gap(s, "core", now_ns() - 60 * NS_PER_S, now_ns());
     assert_true(tc_harness_run(&s->h, has_begun, 5000));
@@ -174,7 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(f)                                                                          \
-    cmocka_unit_test_setup_teardown(f, tc_es_scratch_setup, tc_es_scratch_teardown)
+    cmocka_unit_test_setup_teardown(f, tc_es_scratch_setup, tc_scratch_teardown)
         TEST(es_tells_of_what_was_written_in_a_gap),
         TEST(es_tells_nothing_that_is_older_than_the_gap),
         TEST(es_heeds_only_a_gap_of_the_agent_that_has_ended),

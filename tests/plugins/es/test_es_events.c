@@ -39,15 +39,15 @@ static int read_with_cat(const char *path, const char *other)
 
 static int read_as_nobody(const char *path, const char *other)
 {
-    if (tc_es_open(path, other) || setuid(65534))
+    if (tc_child_open(path, other) || setuid(65534))
         return 200;
-    return tc_es_open(path, other);
+    return tc_child_open(path, other);
 }
 
 /* Opens before and after its exec, as a shell does for `cat <file`. */
 static int open_then_cat(const char *path, const char *other)
 {
-    int err = tc_es_open(path, other);
+    int err = tc_child_open(path, other);
 
     return err ? err : read_with_cat(path, other);
 }
@@ -63,8 +63,7 @@ static int short_lived(const char *path, const char *other)
     return 0;
 }
 
-static const struct tocsin_event *nth(struct tc_es_scratch *s, const char *topic,
-                                      size_t n)
+static const struct tocsin_event *nth(struct tc_scratch *s, const char *topic, size_t n)
 {
     const struct tocsin_event *event = tc_harness_event(&s->h, topic, n);
 
@@ -74,17 +73,18 @@ static const struct tocsin_event *nth(struct tc_es_scratch *s, const char *topic
 
 static void es_tells_all_about_the_file(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
     const struct tocsin_event *event;
     struct stat st;
     char byte = 0;
 
-    tc_es_put(tc_es_in(s, "f"), "hello");
-    assert_int_equal(stat(tc_es_in(s, "f"), &st), 0);
-    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
+    tc_child_put(tc_scratch_in(s, "f"), "hello");
+    assert_int_equal(stat(tc_scratch_in(s, "f"), &st), 0);
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL), 0);
     event = nth(s, TOCSIN_TOPIC_FILE_OPEN, 0);
     assert_true(event->flags & TOCSIN_EVENT_AUTH);
-    assert_string_equal(tc_harness_text(&s->h, event, "file.path"), tc_es_in(s, "f"));
+    assert_string_equal(tc_harness_text(&s->h, event, "file.path"),
+                        tc_scratch_in(s, "f"));
     assert_string_equal(tc_harness_text(&s->h, event, "file.name"), "f");
     assert_int_equal(tocsin_event_int(event, "file.inode", -1), st.st_ino);
     assert_int_equal(tocsin_event_int(event, "file.device", -1), st.st_dev);
@@ -103,16 +103,16 @@ static void es_tells_all_about_the_file(void **state)
 
 static void es_tells_who_opens(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
     const struct tocsin_event *event;
     char line[160], comm[32];
     int pid;
 
-    tc_es_put(tc_es_in(s, "f"), "");
-    pid = tc_es_child_begin(s, read_with_cat, tc_es_in(s, "f"), NULL);
-    assert_int_equal(tc_es_child_end(s, pid), 0);
+    tc_child_put(tc_scratch_in(s, "f"), "");
+    pid = tc_child_begin(read_with_cat, tc_scratch_in(s, "f"), NULL);
+    assert_int_equal(tc_scratch_child_end(s, pid), 0);
     event = nth(s, TOCSIN_TOPIC_FILE_OPEN, 0);
-    snprintf(line, sizeof(line), "cat %s --", tc_es_in(s, "f"));
+    snprintf(line, sizeof(line), "cat %s --", tc_scratch_in(s, "f"));
     assert_int_equal(tocsin_event_int(event, "process.pid", -1), pid);
     assert_string_equal(tc_harness_text(&s->h, event, "process.name"), "cat");
     assert_non_null(strstr(tc_harness_text(&s->h, event, "process.executable"), "/cat"));
@@ -128,11 +128,11 @@ static void es_tells_who_opens(void **state)
 
 static void es_sees_that_a_process_has_executed_something_else(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
     const struct tocsin_event *before, *after;
 
-    tc_es_put(tc_es_in(s, "f"), "");
-    assert_int_equal(tc_es_child(s, open_then_cat, tc_es_in(s, "f"), NULL), 0);
+    tc_child_put(tc_scratch_in(s, "f"), "");
+    assert_int_equal(tc_scratch_child(s, open_then_cat, tc_scratch_in(s, "f"), NULL), 0);
     before = nth(s, TOCSIN_TOPIC_FILE_OPEN, 0);
     after = nth(s, TOCSIN_TOPIC_FILE_OPEN, 1);
     assert_int_equal(tocsin_event_int(before, "process.pid", -1),
@@ -143,11 +143,11 @@ static void es_sees_that_a_process_has_executed_something_else(void **state)
 
 static void es_sees_that_a_process_has_changed_its_user(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
     assert_int_equal(chmod(s->root, 0755), 0);
-    tc_es_put(tc_es_in(s, "f"), "");
-    assert_int_equal(tc_es_child(s, read_as_nobody, tc_es_in(s, "f"), NULL), 0);
+    tc_child_put(tc_scratch_in(s, "f"), "");
+    assert_int_equal(tc_scratch_child(s, read_as_nobody, tc_scratch_in(s, "f"), NULL), 0);
     assert_int_equal(
         tocsin_event_int(nth(s, TOCSIN_TOPIC_FILE_OPEN, 0), "process.user.id", -1), 0);
     assert_int_equal(
@@ -157,11 +157,11 @@ static void es_sees_that_a_process_has_changed_its_user(void **state)
 
 static void es_knows_a_process_that_has_lived_a_moment_only(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
     const struct tocsin_event *event;
 
-    tc_es_put(tc_es_in(s, "f"), "");
-    assert_int_equal(tc_es_child(s, short_lived, tc_es_in(s, "f"), NULL), 0);
+    tc_child_put(tc_scratch_in(s, "f"), "");
+    assert_int_equal(tc_scratch_child(s, short_lived, tc_scratch_in(s, "f"), NULL), 0);
     event = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_OPEN, 0);
     assert_non_null(event);
     assert_string_equal(tc_harness_text(&s->h, event, "process.name"), "cat");
@@ -169,33 +169,38 @@ static void es_knows_a_process_that_has_lived_a_moment_only(void **state)
 
 static void es_tells_of_a_file_made_written_and_deleted(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
     const struct tocsin_event *event;
     char text[8] = "";
 
-    assert_int_equal(tc_es_child(s, tc_es_write, tc_es_in(s, "new"), "hello"), 0);
+    assert_int_equal(
+        tc_scratch_child(s, tc_child_write, tc_scratch_in(s, "new"), "hello"), 0);
     event = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_WRITTEN, 0);
     assert_non_null(event);
-    assert_string_equal(tc_harness_text(&s->h, event, "file.path"), tc_es_in(s, "new"));
+    assert_string_equal(tc_harness_text(&s->h, event, "file.path"),
+                        tc_scratch_in(s, "new"));
     assert_int_equal(tocsin_event_int(event, "file.size", -1), 5);
     assert_int_equal(pread(event->fd, text, 5, 0), 5);
     assert_string_equal(text, "hello");
     assert_string_equal(tc_harness_text(&s->h, event, "process.name"), "test_es_events");
     event = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_CREATED, 0);
     assert_non_null(event);
-    assert_string_equal(tc_harness_text(&s->h, event, "file.path"), tc_es_in(s, "new"));
-    assert_int_equal(tc_es_child(s, unlink_it, tc_es_in(s, "new"), NULL), 0);
+    assert_string_equal(tc_harness_text(&s->h, event, "file.path"),
+                        tc_scratch_in(s, "new"));
+    assert_int_equal(tc_scratch_child(s, unlink_it, tc_scratch_in(s, "new"), NULL), 0);
     event = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_DELETED, 0);
     assert_non_null(event);
-    assert_string_equal(tc_harness_text(&s->h, event, "file.path"), tc_es_in(s, "new"));
+    assert_string_equal(tc_harness_text(&s->h, event, "file.path"),
+                        tc_scratch_in(s, "new"));
 }
 
 static void es_numbers_its_events_without_a_hole(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
     for (int i = 0; i < 5; i++)
-        assert_int_equal(tc_es_child(s, tc_es_write, tc_es_in(s, "f"), "x"), 0);
+        assert_int_equal(tc_scratch_child(s, tc_child_write, tc_scratch_in(s, "f"), "x"),
+                         0);
     for (size_t n = 0, expected = 1; n < s->h.count; n++) {
         const struct tocsin_event *event = tc_harness_event(&s->h, "file.open", n);
 
@@ -204,31 +209,31 @@ static void es_numbers_its_events_without_a_hole(void **state)
         assert_true(tocsin_event_int(event, "event.sequence", -1) >= (int64_t)expected);
         expected = (size_t)tocsin_event_int(event, "event.sequence", -1) + 1;
     }
-    assert_true(tc_es_stat(s, "sequence") >= 10); /* each asked, and written */
+    assert_true(tc_scratch_stat(s, "sequence") >= 10); /* each asked, and written */
 }
 
 static void es_stamps_each_start_with_its_time(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
     int64_t first, second;
 
-    tc_es_put(tc_es_in(s, "f"), "");
-    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
+    tc_child_put(tc_scratch_in(s, "f"), "");
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL), 0);
     first = tocsin_event_int(nth(s, TOCSIN_TOPIC_FILE_OPEN, 0), TOCSIN_FIELD_EPOCH, -1);
     assert_in_range(time(NULL) - first / 1000, 0, 60);
     assert_int_equal(tc_harness_stop(&s->h), 0);
     assert_int_equal(tc_harness_start(&s->h), 0);
-    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL), 0);
     second = tocsin_event_int(nth(s, TOCSIN_TOPIC_FILE_OPEN, 1), TOCSIN_FIELD_EPOCH, -1);
     assert_true(second > first);
 }
 
 static void es_gives_a_key_to_what_blocks_nobody(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
     const struct tocsin_event *event;
 
-    assert_int_equal(tc_es_child(s, tc_es_write, tc_es_in(s, "f"), "x"), 0);
+    assert_int_equal(tc_scratch_child(s, tc_child_write, tc_scratch_in(s, "f"), "x"), 0);
     event = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_WRITTEN, 0);
     assert_non_null(event);
     assert_true(tocsin_event_int(event, TOCSIN_FIELD_DEDUPE_KEY, -1) > 0);
@@ -238,26 +243,26 @@ static void es_gives_a_key_to_what_blocks_nobody(void **state)
 
 static void es_admits_a_gap_when_the_kernel_lost_names(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
     const struct tocsin_event *event;
     char name[16];
 
     for (int i = 0; i < 20000; i++) { /* max_queued_events is 16384 */
         snprintf(name, sizeof(name), "%d", i);
-        tc_es_put(tc_es_in(s, name), "");
+        tc_child_put(tc_scratch_in(s, name), "");
     }
     event = tc_harness_await(&s->h, TOCSIN_TOPIC_SENSOR_GAP, 0);
     assert_non_null(event);
     assert_true(tocsin_event_int(event, "from", -1) > 0);
     assert_true(tocsin_event_int(event, "to", -1) >= tocsin_event_int(event, "from", -1));
-    assert_int_equal(tc_es_stat(s, "gaps"), 1);
+    assert_int_equal(tc_scratch_stat(s, "gaps"), 1);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(f)                                                                          \
-    cmocka_unit_test_setup_teardown(f, tc_es_scratch_setup, tc_es_scratch_teardown)
+    cmocka_unit_test_setup_teardown(f, tc_es_scratch_setup, tc_scratch_teardown)
         TEST(es_tells_all_about_the_file),
         TEST(es_tells_who_opens),
         TEST(es_sees_that_a_process_has_executed_something_else),

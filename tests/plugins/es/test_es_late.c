@@ -27,18 +27,18 @@
 
 static int setup(void **state)
 {
-    static struct tc_es_scratch scratch;
+    static struct tc_scratch scratch;
     static const char *const options[] = {"deadline=300ms", "on_timeout=deny",
                                           "max_pending=8", NULL};
 
-    tc_es_scratch_init(&scratch, ES, options);
+    tc_scratch_start(&scratch, "es", ES, options);
     *state = &scratch;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    tc_es_scratch_done(*state);
+    tc_scratch_done(*state);
     return 0;
 }
 
@@ -53,59 +53,61 @@ static int wait_without_loop(int pid)
 
 static void es_answers_by_default_when_the_loop_is_stuck(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
     int pid;
 
-    tc_es_put(tc_es_in(s, "f"), "x");
-    pid = tc_es_child_begin(s, tc_es_open, tc_es_in(s, "f"), NULL);
+    tc_child_put(tc_scratch_in(s, "f"), "x");
+    pid = tc_child_begin(tc_child_open, tc_scratch_in(s, "f"), NULL);
     assert_int_equal(wait_without_loop(pid), EPERM);
     tc_harness_settle(&s->h);
-    assert_int_equal(tc_es_stat(s, "timeouts"), 1);
-    assert_int_equal(tc_es_stat(s, "denied"),
+    assert_int_equal(tc_scratch_stat(s, "timeouts"), 1);
+    assert_int_equal(tc_scratch_stat(s, "denied"),
                      0); /* the late verdict counts for nothing */
-    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL), 0);
 }
 
 static void es_lets_the_agent_open_while_the_loop_is_stuck(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
-    tc_es_put(tc_es_in(s, "f"), "x");
+    tc_child_put(tc_scratch_in(s, "f"), "x");
     for (int i = 0; i < 100; i++)
-        assert_int_equal(tc_es_open(tc_es_in(s, "f"), NULL), 0);
-    assert_int_equal(tc_es_stat(s, "timeouts"), 0);
+        assert_int_equal(tc_child_open(tc_scratch_in(s, "f"), NULL), 0);
+    assert_int_equal(tc_scratch_stat(s, "timeouts"), 0);
 }
 
 static void es_lets_the_agent_open_when_the_loop_got_stuck_while_reading(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
     uint64_t from;
 
-    tc_es_put(tc_es_in(s, "f"), "x");
+    tc_child_put(tc_scratch_in(s, "f"), "x");
     for (int i = 0; i < 3; i++) /* now the loop reads the group itself */
-        assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
+        assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL),
+                         0);
     from = uv_hrtime();
     for (int i = 0; i < 10; i++)
-        assert_int_equal(tc_es_open(tc_es_in(s, "f"), NULL), 0);
+        assert_int_equal(tc_child_open(tc_scratch_in(s, "f"), NULL), 0);
     assert_true(uv_hrtime() - from < 2000000000u);
     assert_int_equal(s->asked, 3);
 }
 
 static void es_bounds_what_waits_and_answers_the_rest_by_default(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
     int pids[12], refused = 0;
 
-    tc_es_put(tc_es_in(s, "f"), "x");
+    tc_child_put(tc_scratch_in(s, "f"), "x");
     for (size_t i = 0; i < 12; i++)
-        pids[i] = tc_es_child_begin(s, tc_es_open, tc_es_in(s, "f"), NULL);
+        pids[i] = tc_child_begin(tc_child_open, tc_scratch_in(s, "f"), NULL);
     for (size_t i = 0; i < 12; i++)
         refused += wait_without_loop(pids[i]) == EPERM;
     tc_harness_settle(&s->h);
     assert_int_equal(refused, 12);
-    assert_true(tc_es_stat(s, "pending_full") >= 4); /* more where it is slow */
-    assert_int_equal(tc_es_stat(s, "pending_full") + tc_es_stat(s, "timeouts"), 12);
-    assert_int_equal(tc_es_stat(s, "pending"), 0);
+    assert_true(tc_scratch_stat(s, "pending_full") >= 4); /* more where it is slow */
+    assert_int_equal(tc_scratch_stat(s, "pending_full") + tc_scratch_stat(s, "timeouts"),
+                     12);
+    assert_int_equal(tc_scratch_stat(s, "pending"), 0);
 }
 
 static bool one_is_asked(struct tc_harness *h)
@@ -121,20 +123,20 @@ static bool five_are_asked(struct tc_harness *h)
 /* Approval.md 5, test 25. */
 static void es_gives_its_verdict_to_whoever_waits_when_it_is_stopped(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
     int pids[5];
 
     s->h.decide = NULL;
-    tc_es_put(tc_es_in(s, "f"), "x");
+    tc_child_put(tc_scratch_in(s, "f"), "x");
     for (size_t i = 0; i < 5; i++)
-        pids[i] = tc_es_child_begin(s, tc_es_open, tc_es_in(s, "f"), NULL);
+        pids[i] = tc_child_begin(tc_child_open, tc_scratch_in(s, "f"), NULL);
     assert_true(tc_harness_run(&s->h, five_are_asked, 15000));
     assert_int_equal(tc_plugin_stop(s->h.plugin), 0);
     tc_harness_settle(&s->h);
     assert_int_equal(tc_plugin_state(s->h.plugin), TC_PLUGIN_STOPPING);
     assert_int_equal(
         wait_without_loop(/* nothing is marked any more */
-                          tc_es_child_begin(s, tc_es_open, tc_es_in(s, "f"), NULL)),
+                          tc_child_begin(tc_child_open, tc_scratch_in(s, "f"), NULL)),
         0);
     for (size_t i = 0; i < 5; i++) /* the first is allowed, the others are denied */
         tc_harness_answer(&s->h, tc_harness_event(&s->h, TOCSIN_TOPIC_FILE_OPEN, i),
@@ -150,13 +152,13 @@ static void es_gives_its_verdict_to_whoever_waits_when_it_is_stopped(void **stat
 static void
 es_gives_the_default_to_whoever_has_no_verdict_when_it_is_stopped(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
     uint64_t from = uv_hrtime();
     int pid;
 
     s->h.decide = NULL;
-    tc_es_put(tc_es_in(s, "f"), "x");
-    pid = tc_es_child_begin(s, tc_es_open, tc_es_in(s, "f"), NULL);
+    tc_child_put(tc_scratch_in(s, "f"), "x");
+    pid = tc_child_begin(tc_child_open, tc_scratch_in(s, "f"), NULL);
     assert_true(tc_harness_run(&s->h, one_is_asked, 5000));
     assert_int_equal(tc_harness_stop(&s->h), 0);
     assert_in_range(uv_hrtime() - from, 2900000000u, 4500000000u);
@@ -165,7 +167,7 @@ es_gives_the_default_to_whoever_has_no_verdict_when_it_is_stopped(void **state)
 
 static void es_that_has_no_questions_stops_at_once(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
     uint64_t from = uv_hrtime();
 
     assert_int_equal(tc_harness_stop(&s->h), 0);
@@ -175,7 +177,7 @@ static void es_that_has_no_questions_stops_at_once(void **state)
 /* Its state was made of zeros: it closed descriptor 0 as if it were its own. */
 static void regress_es_that_never_ran_closes_nothing(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
     struct stat before, after;
     struct tc_harness h;
     char watch[96];
@@ -192,30 +194,31 @@ static void regress_es_that_never_ran_closes_nothing(void **state)
 
 static void es_can_be_started_again(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
     s->deny = "/f";
-    tc_es_put(tc_es_in(s, "f"), "x");
+    tc_child_put(tc_scratch_in(s, "f"), "x");
     assert_int_equal(tc_harness_stop(&s->h), 0);
-    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL), 0);
     assert_int_equal(tc_harness_start(&s->h), 0);
-    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), EPERM);
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL),
+                     EPERM);
 }
 
 static void es_denies_nothing_in_passive_mode(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
     s->h.passive = true;
     s->deny = "/f";
-    tc_es_put(tc_es_in(s, "f"), "x");
-    assert_int_equal(tc_es_child(s, tc_es_open, tc_es_in(s, "f"), NULL), 0);
+    tc_child_put(tc_scratch_in(s, "f"), "x");
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL), 0);
     assert_int_equal(s->asked, 1);
 }
 
 static void es_reports_its_canary_and_mechanism(void **state)
 {
-    struct tc_es_scratch *s = *state;
+    struct tc_scratch *s = *state;
     const struct tc_harness_report *report;
 
     report = tc_harness_reported(&s->h, "canary_ns");

@@ -19,77 +19,86 @@
 
 /* A program that is ended: by a signal on the lower rung, by never beginning on the
  * upper. */
-static int ended(const struct tc_kext_scratch *s)
+static int ended(const struct tc_scratch *s)
 {
-    return s->lsm ? EPERM : TC_KEXT_CHILD_KILLED;
+    return tc_kext_has_lsm(s) ? EPERM : TC_SCRATCH_KILLED;
 }
 
 /* ---- Known files. ---- */
 
 static void kext_ends_every_execution_of_a_file_known_bad(void **state)
 {
-    struct tc_kext_scratch *s = *state;
-    int times = s->lsm ? 50 : 500; /* where it is refused there is nothing to race with */
+    struct tc_scratch *s = *state;
+    int times = tc_kext_has_lsm(s)
+                    ? 50
+                    : 500; /* where it is refused there is nothing to race with */
     char mark[128];
 
-    snprintf(mark, sizeof(mark), "%s", tc_kext_out(s, "mark"));
-    tc_kext_copy(tc_kext_in(s, "touch"), "/usr/bin/touch");
-    tc_kext_make_bad(s, tc_kext_in(s, "touch"));
+    snprintf(mark, sizeof(mark), "%s", tc_scratch_out(s, "mark"));
+    tc_child_put_program(tc_scratch_in(s, "touch"), "/usr/bin/touch");
+    tc_kext_make_bad(s, tc_scratch_in(s, "touch"));
     s->deny = "/touch";
     for (int i = 0; i < times; i++) {
-        assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "touch"), mark),
-                         ended(s));
+        assert_int_equal(
+            tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "touch"), mark),
+            ended(s));
         assert_int_equal(access(mark, F_OK), -1);
     }
     assert_true(tc_kext_await_count(s, TOCSIN_TOPIC_FILE_EXEC, (size_t)times));
     assert_int_equal(tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC), times);
-    assert_int_equal(tc_kext_stat(s, s->lsm ? "kernel.refused" : "kernel.killed"),
-                     times + (s->lsm ? 2 : 1)); /* and the canary's */
+    assert_int_equal(
+        tc_scratch_stat(s, tc_kext_has_lsm(s) ? "kernel.refused" : "kernel.killed"),
+        times + (tc_kext_has_lsm(s) ? 2 : 1)); /* and the canary's */
 }
 
 static void kext_tells_nothing_of_a_file_known_good(void **state)
 {
-    struct tc_kext_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
     s->cacheable = true;
-    tc_kext_copy(tc_kext_in(s, "true"), "/usr/bin/true");
-    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL), 0);
+    tc_child_put_program(tc_scratch_in(s, "true"), "/usr/bin/true");
+    assert_int_equal(tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "true"), NULL),
+                     0);
     assert_true(tc_kext_await_stat(s, "cached", 1));
     for (int i = 0; i < 5; i++)
-        assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL),
-                         0);
+        assert_int_equal(
+            tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "true"), NULL), 0);
     assert_int_equal(tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC), 1);
-    assert_true(tc_kext_stat(s, "kernel.known") >= 5);
+    assert_true(tc_scratch_stat(s, "kernel.known") >= 5);
 }
 
 /* By another process: what the agent itself writes is nobody's news. */
 static void kext_asks_again_after_a_write(void **state)
 {
-    struct tc_kext_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
     s->cacheable = true;
-    tc_kext_copy(tc_kext_in(s, "true"), "/usr/bin/true");
-    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL), 0);
+    tc_child_put_program(tc_scratch_in(s, "true"), "/usr/bin/true");
+    assert_int_equal(tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "true"), NULL),
+                     0);
     assert_true(tc_kext_await_stat(s, "cached", 1));
     s->cacheable = false;
     assert_int_equal(
-        tc_kext_child(s, tc_kext_copy_to, "/usr/bin/true", tc_kext_in(s, "true")), 0);
+        tc_scratch_child(s, tc_child_copy, "/usr/bin/true", tc_scratch_in(s, "true")), 0);
     assert_true(tc_kext_await_count(s, TOCSIN_TOPIC_FILE_WRITTEN, 1));
-    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL), 0);
+    assert_int_equal(tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "true"), NULL),
+                     0);
     assert_true(tc_kext_await_count(s, TOCSIN_TOPIC_FILE_EXEC, 2));
 }
 
 static void kext_asks_again_after_a_reset(void **state)
 {
-    struct tc_kext_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
     s->cacheable = true;
-    tc_kext_copy(tc_kext_in(s, "true"), "/usr/bin/true");
-    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL), 0);
+    tc_child_put_program(tc_scratch_in(s, "true"), "/usr/bin/true");
+    assert_int_equal(tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "true"), NULL),
+                     0);
     assert_true(tc_kext_await_stat(s, "cached", 1));
     tc_harness_publish(&s->h, TOCSIN_TOPIC_VERDICT_RESET, 0, -1, NULL);
     tc_harness_settle(&s->h);
-    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL), 0);
+    assert_int_equal(tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "true"), NULL),
+                     0);
     assert_true(tc_kext_await_count(s, TOCSIN_TOPIC_FILE_EXEC, 2));
 }
 
@@ -97,57 +106,59 @@ static void kext_asks_again_after_a_reset(void **state)
 
 static void kext_kills_what_is_denied_with_its_children(void **state)
 {
-    struct tc_kext_scratch *s = *state;
+    struct tc_scratch *s = *state;
     int64_t killed;
 
     s->deny = "/sh";
-    tc_kext_copy(tc_kext_in(s, "sh"), "/bin/sh");
-    tc_kext_put(tc_kext_out(s, "script"), "/bin/sleep 1000 & /bin/sleep 1000 & wait\n");
-    assert_int_equal(
-        tc_kext_child(s, tc_kext_become, tc_kext_in(s, "sh"), tc_kext_out(s, "script")),
-        TC_KEXT_CHILD_KILLED);
+    tc_child_put_program(tc_scratch_in(s, "sh"), "/bin/sh");
+    tc_child_put(tc_scratch_out(s, "script"),
+                 "/bin/sleep 1000 & /bin/sleep 1000 & wait\n");
+    assert_int_equal(tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "sh"),
+                                      tc_scratch_out(s, "script")),
+                     TC_SCRATCH_KILLED);
     assert_true(tc_kext_await_stat(s, "processes_killed", 1));
-    killed = tc_kext_stat(s, "processes_killed");
+    killed = tc_scratch_stat(s, "processes_killed");
     assert_in_range(killed, 1, 3); /* as many as there were by then */
-    assert_int_equal(
-        tc_kext_child(s, tc_kext_become, tc_kext_in(s, "sh"), tc_kext_out(s, "script")),
-        ended(s));
-    assert_int_equal(tc_kext_stat(s, "processes_killed"), killed); /* the kernel did */
+    assert_int_equal(tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "sh"),
+                                      tc_scratch_out(s, "script")),
+                     ended(s));
+    assert_int_equal(tc_scratch_stat(s, "processes_killed"), killed); /* the kernel did */
 }
 
 static void kext_tells_who_executed_what(void **state)
 {
-    struct tc_kext_scratch *s = *state;
+    struct tc_scratch *s = *state;
     const struct tocsin_event *event;
     int child;
 
-    tc_kext_copy(tc_kext_in(s, "sleep"), "/bin/sleep");
-    child = tc_kext_child_begin(tc_kext_become, tc_kext_in(s, "sleep"), "1000");
+    tc_child_put_program(tc_scratch_in(s, "sleep"), "/bin/sleep");
+    child = tc_child_begin(tc_child_become, tc_scratch_in(s, "sleep"), "1000");
     event = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_EXEC, 0);
     assert_non_null(event);
     assert_true(event->flags & TOCSIN_EVENT_AUTH);
     assert_true(event->fd >= 0);
     assert_string_equal(tc_harness_text(&s->h, event, TOCSIN_FIELD_FILE_PATH),
-                        tc_kext_in(s, "sleep"));
+                        tc_scratch_in(s, "sleep"));
     assert_string_equal(tc_harness_text(&s->h, event, TOCSIN_FIELD_PROCESS_EXECUTABLE),
-                        tc_kext_in(s, "sleep"));
+                        tc_scratch_in(s, "sleep"));
     assert_true(strstr(tc_harness_text(&s->h, event, TOCSIN_FIELD_PROCESS_COMMAND_LINE),
                        " 1000") != NULL);
     assert_int_equal(tocsin_event_int(event, TOCSIN_FIELD_PARENT_PID, 0), getpid());
     assert_string_equal(tc_harness_text(&s->h, event, TOCSIN_FIELD_SENSOR), "kext");
     assert_int_equal(tocsin_event_int(event, TOCSIN_FIELD_PROCESS_PID, 0), child);
     kill(child, SIGKILL);
-    tc_kext_child_end(s, child);
+    tc_scratch_child_end(s, child);
 }
 
 static void kext_judges_the_script_that_an_interpreter_runs(void **state)
 {
-    struct tc_kext_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
     s->deny = "/script";
-    tc_kext_put(tc_kext_in(s, "script"), "#!/bin/sh\nsleep 1000\n");
-    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "script"), NULL),
-                     TC_KEXT_CHILD_KILLED);
+    tc_child_put(tc_scratch_in(s, "script"), "#!/bin/sh\nsleep 1000\n");
+    assert_int_equal(
+        tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "script"), NULL),
+        TC_SCRATCH_KILLED);
 }
 
 /* Executes a program out of memory. */
@@ -157,59 +168,62 @@ static int become_nameless(const char *program, const char *argument)
     int fd = memfd_create("tocsin-nameless", MFD_CLOEXEC);
 
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    tc_kext_copy(path, program);
+    tc_child_put_program(path, program);
     fexecve(fd, argv, envp);
     return errno;
 }
 
 static void kext_judges_a_program_that_lies_in_no_folder(void **state)
 {
-    struct tc_kext_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
     s->deny = "tocsin-nameless";
-    assert_int_equal(tc_kext_child(s, become_nameless, "/bin/sleep", "1000"),
-                     TC_KEXT_CHILD_KILLED);
-    assert_true(tc_kext_stat(s, "denied") >= 1);
+    assert_int_equal(tc_scratch_child(s, become_nameless, "/bin/sleep", "1000"),
+                     TC_SCRATCH_KILLED);
+    assert_true(tc_scratch_stat(s, "denied") >= 1);
 }
 
 static void kext_tells_nothing_from_outside_the_watched_paths(void **state)
 {
-    struct tc_kext_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
-    tc_kext_copy(tc_kext_out(s, "true"), "/usr/bin/true");
-    tc_kext_copy(tc_kext_in(s, "true"), "/usr/bin/true");
-    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_out(s, "true"), NULL), 0);
-    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL), 0);
+    tc_child_put_program(tc_scratch_out(s, "true"), "/usr/bin/true");
+    tc_child_put_program(tc_scratch_in(s, "true"), "/usr/bin/true");
+    assert_int_equal(
+        tc_scratch_child(s, tc_child_become, tc_scratch_out(s, "true"), NULL), 0);
+    assert_int_equal(tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "true"), NULL),
+                     0);
     assert_true(tc_kext_await_count(s, TOCSIN_TOPIC_FILE_EXEC, 1));
     assert_int_equal(tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC), 1);
-    assert_true(tc_kext_stat(s, "kernel.outside") >= 1);
+    assert_true(tc_scratch_stat(s, "kernel.outside") >= 1);
 }
 
 /* ---- Files that were written. ---- */
 
 static void kext_knows_a_written_file_as_bad_before_it_is_executed(void **state)
 {
-    struct tc_kext_scratch *s = *state;
+    struct tc_scratch *s = *state;
     int64_t bad;
 
     s->deny = "/dropped";
-    tc_kext_copy(tc_kext_out(s, "dropped"), "/usr/bin/true");
-    bad = tc_kext_stat(s, "bad");
-    assert_int_equal(tc_kext_child(s, tc_kext_copy_to, tc_kext_out(s, "dropped"),
-                                   tc_kext_in(s, "dropped")),
+    tc_child_put_program(tc_scratch_out(s, "dropped"), "/usr/bin/true");
+    bad = tc_scratch_stat(s, "bad");
+    assert_int_equal(tc_scratch_child(s, tc_child_copy, tc_scratch_out(s, "dropped"),
+                                      tc_scratch_in(s, "dropped")),
                      0);
     assert_true(tc_kext_await_count(s, TOCSIN_TOPIC_FILE_WRITTEN, 1));
     assert_true(tc_kext_await_stat(s, "bad", bad + 1));
     s->h.decide = NULL; /* what follows is the kernel's own doing */
-    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "dropped"), NULL),
-                     ended(s));
+    assert_int_equal(
+        tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "dropped"), NULL),
+        ended(s));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(f)                                                                          \
-    cmocka_unit_test_setup_teardown(f, tc_kext_scratch_setup, tc_kext_scratch_teardown)
+    cmocka_unit_test_setup_teardown(f, tc_kext_scratch_setup, tc_scratch_teardown)
         TEST(kext_ends_every_execution_of_a_file_known_bad),
         TEST(kext_tells_nothing_of_a_file_known_good),
         TEST(kext_asks_again_after_a_write),

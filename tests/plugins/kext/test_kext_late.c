@@ -40,24 +40,25 @@ struct holder {
 /* The holder's life: never ends by itself. Files: `known`, known bad; `unknown`. */
 static void holder_main(int ready, const char *const *options)
 {
-    static struct tc_kext_scratch s;
+    static struct tc_scratch s;
     struct holder holder;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    alarm(TC_KEXT_SCRATCH_ALARM_S);
-    tc_kext_scratch_init(&s, options);
+    alarm(TC_SCRATCH_ALARM_S);
+    tc_scratch_start(&s, "kext", NULL, options);
     s.h.decide = NULL; /* nobody ever answers */
     memset(&holder, 0, sizeof(holder));
     snprintf(holder.at.root, sizeof(holder.at.root), "%s", s.root);
     snprintf(holder.at.dir, sizeof(holder.at.dir), "%s", s.h.dir);
     snprintf(holder.at.known, sizeof(holder.at.known), "%s",
-             tc_kext_in(&s, "known/true"));
+             tc_scratch_in(&s, "known/true"));
     snprintf(holder.at.unknown, sizeof(holder.at.unknown), "%s",
-             tc_kext_in(&s, "unknown/true"));
-    if (mkdir(tc_kext_in(&s, "known"), 0755) || mkdir(tc_kext_in(&s, "unknown"), 0755))
+             tc_scratch_in(&s, "unknown/true"));
+    if (mkdir(tc_scratch_in(&s, "known"), 0755) ||
+        mkdir(tc_scratch_in(&s, "unknown"), 0755))
         _exit(1);
-    tc_kext_copy(holder.at.known, "/usr/bin/true");
-    tc_kext_copy(holder.at.unknown, "/usr/bin/true");
+    tc_child_put_program(holder.at.known, "/usr/bin/true");
+    tc_child_put_program(holder.at.unknown, "/usr/bin/true");
     tc_kext_make_bad(&s, holder.at.known);
     if (write(ready, &holder.at, sizeof(holder.at)) != sizeof(holder.at))
         _exit(1);
@@ -93,7 +94,7 @@ static void holder_end(struct holder *holder)
 /* Runs a program to its end: true when it ran through. */
 static bool runs(const char *path)
 {
-    int status, pid = tc_kext_child_begin(tc_kext_become, path, NULL);
+    int status, pid = tc_child_begin(tc_child_become, path, NULL);
 
     assert_int_equal(waitpid(pid, &status, 0), pid);
     return WIFEXITED(status) && !WEXITSTATUS(status);
@@ -141,7 +142,7 @@ static void kext_lets_all_run_once_its_agent_hangs(void **state)
 /* Executes what nobody will ever answer for; it must have been stopped. */
 static pid_t begin_held(const struct holder *holder)
 {
-    int status, pid = tc_kext_child_begin(tc_kext_become, holder->at.unknown, NULL);
+    int status, pid = tc_child_begin(tc_child_become, holder->at.unknown, NULL);
 
     assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
     assert_true(WIFSTOPPED(status));

@@ -25,14 +25,12 @@ static const char *const small_ring[] = {"watch_opens=on", "ring_size=4096", NUL
 
 static int start(void **state, const char *const *options, bool passive)
 {
-    static struct tc_kext_scratch scratch;
+    static struct tc_scratch scratch;
 
-    tc_kext_scratch_open(&scratch, options);
+    tc_scratch_load(&scratch, "kext", NULL, options);
     scratch.h.passive = passive;
     if (tc_harness_start(&scratch.h))
         fail_msg("kext did not start: %s", scratch.h.why);
-    scratch.lsm =
-        !strcmp(tc_harness_reported(&scratch.h, "sensor_mechanism")->text, "bpf_lsm");
     *state = &scratch;
     return 0;
 }
@@ -88,98 +86,103 @@ static bool is_stopped(int child)
 
 static void kext_holds_an_unknown_execution_until_it_is_allowed(void **state)
 {
-    struct tc_kext_scratch *s = *state;
+    struct tc_scratch *s = *state;
     const struct tocsin_event *event;
     int child;
 
     s->h.decide = NULL;
-    tc_kext_copy(tc_kext_in(s, "true"), "/usr/bin/true");
-    child = tc_kext_child_begin(tc_kext_become, tc_kext_in(s, "true"), NULL);
+    tc_child_put_program(tc_scratch_in(s, "true"), "/usr/bin/true");
+    child = tc_child_begin(tc_child_become, tc_scratch_in(s, "true"), NULL);
     event = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_EXEC, 0);
     assert_non_null(event);
     assert_true(is_stopped(child));
     tc_harness_answer(&s->h, event, true, true);
-    assert_int_equal(tc_kext_child_end(s, child), 0);
-    assert_int_equal(tc_kext_stat(s, "kernel.stopped"), 1);
-    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL), 0);
-    assert_int_equal(tc_kext_stat(s, "kernel.stopped"), 1);
+    assert_int_equal(tc_scratch_child_end(s, child), 0);
+    assert_int_equal(tc_scratch_stat(s, "kernel.stopped"), 1);
+    assert_int_equal(tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "true"), NULL),
+                     0);
+    assert_int_equal(tc_scratch_stat(s, "kernel.stopped"), 1);
 }
 
 static void kext_kills_a_held_execution_that_is_denied(void **state)
 {
-    struct tc_kext_scratch *s = *state;
+    struct tc_scratch *s = *state;
     char mark[128];
 
-    snprintf(mark, sizeof(mark), "%s", tc_kext_out(s, "mark"));
+    snprintf(mark, sizeof(mark), "%s", tc_scratch_out(s, "mark"));
     s->deny = "/touch";
     for (int i = 0; i < 20; i++) { /* not one of them comes as far as touching */
-        tc_kext_copy(tc_kext_in(s, "touch"), "/usr/bin/touch");
-        assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "touch"), mark),
-                         TC_KEXT_CHILD_KILLED);
+        tc_child_put_program(tc_scratch_in(s, "touch"), "/usr/bin/touch");
+        assert_int_equal(
+            tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "touch"), mark),
+            TC_SCRATCH_KILLED);
         assert_int_equal(access(mark, F_OK), -1);
     }
 }
 
 static void kext_lets_held_executions_go_when_it_stops(void **state)
 {
-    struct tc_kext_scratch *s = *state;
+    struct tc_scratch *s = *state;
     int child;
 
     s->h.decide = NULL;
-    tc_kext_copy(tc_kext_in(s, "true"), "/usr/bin/true");
-    child = tc_kext_child_begin(tc_kext_become, tc_kext_in(s, "true"), NULL);
+    tc_child_put_program(tc_scratch_in(s, "true"), "/usr/bin/true");
+    child = tc_child_begin(tc_child_become, tc_scratch_in(s, "true"), NULL);
     assert_non_null(tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_EXEC, 0));
     assert_true(is_stopped(child));
     assert_int_equal(tc_harness_stop(&s->h), 0);
-    assert_int_equal(tc_kext_child_end(s, child), 0);
+    assert_int_equal(tc_scratch_child_end(s, child), 0);
 }
 
 /* ---- Opens. ---- */
 
 static void kext_judges_what_is_opened(void **state)
 {
-    struct tc_kext_scratch *s = *state;
+    struct tc_scratch *s = *state;
     const struct tocsin_event *event;
 
     s->cacheable = true;
-    tc_kext_put(tc_kext_in(s, "f"), "x");
-    tc_kext_put(tc_kext_in(s, "g"), "x");
-    assert_int_equal(tc_kext_child(s, open_names_only, tc_kext_in(s, "g"), NULL), 0);
-    assert_int_equal(tc_kext_child(s, tc_kext_open, tc_kext_out(s, "g"), NULL), ENOENT);
-    assert_int_equal(tc_kext_child(s, tc_kext_open, tc_kext_in(s, "f"), NULL), 0);
+    tc_child_put(tc_scratch_in(s, "f"), "x");
+    tc_child_put(tc_scratch_in(s, "g"), "x");
+    assert_int_equal(tc_scratch_child(s, open_names_only, tc_scratch_in(s, "g"), NULL),
+                     0);
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_out(s, "g"), NULL),
+                     ENOENT);
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL), 0);
     event = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_OPEN, 0);
     assert_non_null(event);
     assert_true(event->flags & TOCSIN_EVENT_AUTH);
     assert_true(event->fd >= 0);
     assert_string_equal(tc_harness_text(&s->h, event, TOCSIN_FIELD_FILE_PATH),
-                        tc_kext_in(s, "f"));
+                        tc_scratch_in(s, "f"));
     assert_true(tc_kext_await_stat(s, "cached", 1));
-    assert_int_equal(tc_kext_child(s, tc_kext_open, tc_kext_in(s, "f"), NULL), 0);
-    assert_int_equal(tc_kext_stat(s, "kernel.known"), 1);
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL), 0);
+    assert_int_equal(tc_scratch_stat(s, "kernel.known"), 1);
     assert_int_equal(tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_OPEN), 1);
 }
 
 static void kext_refuses_opens_of_a_file_known_bad_on_the_upper_rung(void **state)
 {
-    struct tc_kext_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
     size_t told = tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_OPEN);
 
     s->deny = "/bad";
-    tc_kext_put(tc_kext_in(s, "bad"), "x");
-    tc_kext_make_bad(s, tc_kext_in(s, "bad"));
-    assert_int_equal(tc_kext_child(s, tc_kext_open, tc_kext_in(s, "bad"), NULL),
-                     s->lsm ? EPERM : 0);
+    tc_child_put(tc_scratch_in(s, "bad"), "x");
+    tc_kext_make_bad(s, tc_scratch_in(s, "bad"));
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "bad"), NULL),
+                     tc_kext_has_lsm(s) ? EPERM : 0);
     assert_true(tc_kext_await_count(s, TOCSIN_TOPIC_FILE_OPEN, told + 1)); /* anyhow */
 }
 
 static void kext_says_what_it_lost_when_the_ring_was_full(void **state)
 {
-    struct tc_kext_scratch *s = *state;
+    struct tc_scratch *s = *state;
     const struct tocsin_event *gap;
 
-    tc_kext_put(tc_kext_in(s, "f"), "x");
-    assert_int_equal(tc_kext_child(s, open_many_times, tc_kext_in(s, "f"), "5000"), 0);
+    tc_child_put(tc_scratch_in(s, "f"), "x");
+    assert_int_equal(tc_scratch_child(s, open_many_times, tc_scratch_in(s, "f"), "5000"),
+                     0);
     gap = tc_harness_await(&s->h, TOCSIN_TOPIC_SENSOR_GAP, 0);
     assert_non_null(gap);
     assert_true(tc_kext_await_stat(s, "gaps", 1));
@@ -191,56 +194,57 @@ static void kext_says_what_it_lost_when_the_ring_was_full(void **state)
 
 static void kext_touches_nothing_in_passive_mode(void **state)
 {
-    struct tc_kext_scratch *s = *state;
+    struct tc_scratch *s = *state;
 
     s->deny = "/true";
-    tc_kext_copy(tc_kext_in(s, "true"), "/usr/bin/true");
+    tc_child_put_program(tc_scratch_in(s, "true"), "/usr/bin/true");
     for (int i = 0; i < 5; i++)
-        assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL),
-                         0);
+        assert_int_equal(
+            tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "true"), NULL), 0);
     assert_true(tc_kext_await_count(s, TOCSIN_TOPIC_FILE_EXEC, 5));
-    assert_int_equal(tc_kext_stat(s, "kernel.killed"), 0);
-    assert_int_equal(tc_kext_stat(s, "kernel.refused"), 0);
-    assert_int_equal(tc_kext_stat(s, "kernel.stopped"), 0);
-    assert_int_equal(tc_kext_stat(s, "processes_killed"), 0);
+    assert_int_equal(tc_scratch_stat(s, "kernel.killed"), 0);
+    assert_int_equal(tc_scratch_stat(s, "kernel.refused"), 0);
+    assert_int_equal(tc_scratch_stat(s, "kernel.stopped"), 0);
+    assert_int_equal(tc_scratch_stat(s, "processes_killed"), 0);
 }
 
 /* ---- Beside other sensors. ---- */
 
 static void kext_learns_from_what_another_sensor_was_denied(void **state)
 {
-    struct tc_kext_scratch *s = *state;
+    struct tc_scratch *s = *state;
     const struct tocsin_event *event;
 
-    tc_kext_copy(tc_kext_in(s, "peer"), "/usr/bin/true");
+    tc_child_put_program(tc_scratch_in(s, "peer"), "/usr/bin/true");
     tc_harness_publish_file(&s->h, TOCSIN_TOPIC_FILE_OPEN, TOCSIN_EVENT_AUTH,
-                            tc_kext_in(s, "peer"));
+                            tc_scratch_in(s, "peer"));
     tc_harness_settle(&s->h);
     event = tc_harness_event(&s->h, TOCSIN_TOPIC_FILE_OPEN, 0);
     assert_non_null(event);
     tc_harness_answer(&s->h, event, false, false);
     tc_harness_settle(&s->h);
-    assert_int_equal(tc_kext_stat(s, "bad_by_peer"), 1);
+    assert_int_equal(tc_scratch_stat(s, "bad_by_peer"), 1);
     s->deny = "/peer";
-    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "peer"), NULL),
-                     s->lsm ? EPERM : TC_KEXT_CHILD_KILLED);
-    assert_true(tc_kext_stat(s, s->lsm ? "kernel.refused" : "kernel.killed") >= 2);
+    assert_int_equal(tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "peer"), NULL),
+                     tc_kext_has_lsm(s) ? EPERM : TC_SCRATCH_KILLED);
+    assert_true(
+        tc_scratch_stat(s, tc_kext_has_lsm(s) ? "kernel.refused" : "kernel.killed") >= 2);
     assert_true(tc_kext_await_count(s, TOCSIN_TOPIC_FILE_EXEC, 1));
 }
 
 static void kext_knows_who_runs_already_when_it_starts(void **state)
 {
-    assert_true(tc_kext_stat(*state, "processes") >= 2); /* this one, and its parent */
+    assert_true(tc_scratch_stat(*state, "processes") >= 2); /* this one, and its parent */
 }
 
-static void canary_of(const struct tc_kext_scratch *s, char ret_path[128])
+static void canary_of(const struct tc_scratch *s, char ret_path[128])
 {
     snprintf(ret_path, 128, "%s/kext/canary", s->h.dir);
 }
 
 static void kext_proves_itself_before_it_is_ready(void **state)
 {
-    struct tc_kext_scratch *s = *state;
+    struct tc_scratch *s = *state;
     char canary[128];
 
     assert_non_null(tc_harness_reported(&s->h, "canary_ns"));
@@ -252,17 +256,17 @@ static void kext_proves_itself_before_it_is_ready(void **state)
 
 static void kext_follows_a_watched_folder_that_is_replaced(void **state)
 {
-    struct tc_kext_scratch *s = *state;
+    struct tc_scratch *s = *state;
     size_t execs = tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC);
     char old[96];
 
     snprintf(old, sizeof(old), "%s/old", s->root);
     assert_int_equal(rename(s->in, old), 0);
     assert_int_equal(mkdir(s->in, 0755), 0);
-    tc_kext_copy(tc_kext_in(s, "true"), "/usr/bin/true");
+    tc_child_put_program(tc_scratch_in(s, "true"), "/usr/bin/true");
     for (int left = 200; left; left--) {
-        assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL),
-                         0);
+        assert_int_equal(
+            tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "true"), NULL), 0);
         if (tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC) > execs)
             return;
     }
@@ -271,7 +275,7 @@ static void kext_follows_a_watched_folder_that_is_replaced(void **state)
 
 static void kext_leaves_nothing_behind_and_can_be_started_again(void **state)
 {
-    struct tc_kext_scratch *s = *state;
+    struct tc_scratch *s = *state;
     char canary[128];
     size_t execs;
 
@@ -280,10 +284,12 @@ static void kext_leaves_nothing_behind_and_can_be_started_again(void **state)
     /* What the test before has executed may be told until here. */
     execs = tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC);
     assert_int_equal(access(canary, F_OK), -1);
-    tc_kext_copy(tc_kext_in(s, "true"), "/usr/bin/true");
-    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL), 0);
+    tc_child_put_program(tc_scratch_in(s, "true"), "/usr/bin/true");
+    assert_int_equal(tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "true"), NULL),
+                     0);
     assert_int_equal(tc_harness_start(&s->h), 0);
-    assert_int_equal(tc_kext_child(s, tc_kext_become, tc_kext_in(s, "true"), NULL), 0);
+    assert_int_equal(tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "true"), NULL),
+                     0);
     assert_true(tc_kext_await_count(s, TOCSIN_TOPIC_FILE_EXEC, execs + 1));
     assert_int_equal(tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC), execs + 1);
 }
@@ -304,7 +310,7 @@ int main(void)
         cmocka_unit_test(kext_refuses_opens_of_a_file_known_bad_on_the_upper_rung),
     };
     const struct CMUnitTest tests[] = {
-#define TEST(f, setup) cmocka_unit_test_setup_teardown(f, setup, tc_kext_scratch_teardown)
+#define TEST(f, setup) cmocka_unit_test_setup_teardown(f, setup, tc_scratch_teardown)
         TEST(kext_holds_an_unknown_execution_until_it_is_allowed, setup_hold),
         TEST(kext_kills_a_held_execution_that_is_denied, setup_hold),
         TEST(kext_lets_held_executions_go_when_it_stops, setup_hold),
@@ -316,7 +322,6 @@ int main(void)
     if (!tc_kext_scratch_possible())
         return test_skipped();
     return cmocka_run_group_tests(tests, NULL, NULL) +
-           cmocka_run_group_tests(opened, setup_opens, tc_kext_scratch_teardown) +
-           cmocka_run_group_tests(others, tc_kext_scratch_setup,
-                                  tc_kext_scratch_teardown);
+           cmocka_run_group_tests(opened, setup_opens, tc_scratch_teardown) +
+           cmocka_run_group_tests(others, tc_kext_scratch_setup, tc_scratch_teardown);
 }

@@ -8,6 +8,7 @@
 
 #include "sensor_process.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -62,6 +63,32 @@ static void end(const struct child *child)
 {
     close(child->in);
     assert_int_equal(waitpid(child->pid, NULL, 0), child->pid);
+}
+
+static void a_name_with_a_parenthesis_is_read_whole(void **state)
+{
+    char line[] = "77 (a) R 1 (b) S 3 2 1 0 -1 64 1 2 3 4 5 6 7 8 20 0 9 0 99 1 2\n";
+    struct tc_sensor_stat stat;
+
+    (void)state;
+    assert_int_equal(tc_sensor_proc_stat_parse(line, &stat), 0);
+    assert_string_equal(stat.name, "a) R 1 (b");
+    assert_int_equal(stat.state, 'S');
+    assert_int_equal(stat.parent, 3);
+    assert_int_equal(stat.session, 1);
+    assert_int_equal(stat.flags, 64);
+    assert_int_equal(stat.threads, 9);
+    assert_int_equal(stat.start_ns, 99 * tc_sensor_proc_tick_ns());
+}
+
+static void a_line_that_is_none_is_refused(void **state)
+{
+    char lines[][40] = {"", "77 a S 3", ")(", "77 (a", "77 (a) S 3 2 1"};
+    struct tc_sensor_stat stat;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        assert_int_equal(tc_sensor_proc_stat_parse(lines[i], &stat), -EPROTO);
 }
 
 static struct tc_sensor_process_counters counters(struct tc_sensor_processes *processes)
@@ -167,6 +194,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+        cmocka_unit_test(a_name_with_a_parenthesis_is_read_whole),
+        cmocka_unit_test(a_line_that_is_none_is_refused),
         TEST(a_process_is_read_once),
         TEST(the_start_is_within_a_second_of_the_truth),
         TEST(an_exec_is_noticed),

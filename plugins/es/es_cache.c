@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: what the kernel remembers of verdicts: files that were allowed, whose opens then
+ * pass without a question, until they change or verdicts may differ. Loop.
+ */
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "es.h"
+
+static bool unchanged(const struct tc_es_question *question)
+{
+    struct tc_sensor_file file;
+    struct statx stx;
+
+    if (question->changed ||
+        statx(question->event->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+              STATX_BASIC_STATS, &stx))
+        return false;
+    tc_sensor_file_set(&file, &stx);
+    return file.size == question->size && file.ctime_ns == question->ctime_ns;
+}
+
+/*
+ * The order keeps every stale allow out. First the mark: from here on a write clears it,
+ * and the kernel has refused it if the file was open for writing. Then the look whether
+ * anything changed before the mark was there. Whoever wrote through a mapping and has
+ * closed by now has a CLOSE_WRITE on its way, which forgets the file; one that has come
+ * already has set `changed`.
+ */
+void tc_es_cache_remember(struct tc_es *es, const struct tc_es_question *question)
+{
+    int fd = question->event->fd;
+
+    if (question->changed || question->generation != es->generation ||
+        tc_es_source_remember(&es->source, fd)) {
+        es->counters.not_cached++;
+        return;
+    }
+    if (unchanged(question)) {
+        es->counters.cached++;
+        return;
+    }
+    tc_es_source_forget(&es->source, fd);
+    es->counters.not_cached++;
+}
+
+void tc_es_cache_reset(struct tc_es *es)
+{
+    es->generation++;
+    es->counters.resets++;
+    if (es->rung == TC_ES_RUNG_PERMISSION && !es->draining && !es->jobs.closing)
+        tc_es_cache_forget(es);
+}
+
+void tc_es_cache_forget(struct tc_es *es)
+{
+    tc_es_source_forget_all(&es->source);
+    tc_es_outside_forget(&es->outside);
+    tc_es_source_mark_canary(&es->source);
+}
