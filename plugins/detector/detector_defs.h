@@ -32,10 +32,10 @@ struct tc_detector_defs_ops {
     int (*load)(void *job, struct tc_detector_watch *watch, const atomic_bool *cancelled);
 
     /*
-     * Puts what was read in force, and reports to health: tc_detector_defs_issue for what is
-     * wrong with the definitions. `error`: there is nothing, and what is in force stays.
-     * `reason` says why this load was. NULL, or a sentence: why what is in force stays
-     * all the same.
+     * Puts what was read in force, and reports to health: tc_detector_defs_issue for what
+     * is wrong with the definitions. `error`: there is nothing, and what is in force
+     * stays. `reason` says why this load was. NULL, or a sentence: why what is in force
+     * stays all the same.
      */
     const char *(*adopt)(void *owner, void *job, const char *reason, int error);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: what is done about a match, from the operator's wish to the outcome: each is
- * published once, as alert.response, whatever came of it. Loop thread. Must not: know processes
- * (edr_act.c does) or the vault (av does, who is asked by quarantine.requested).
+ * published once, as alert.response, whatever came of it. Loop thread. Must not: know
+ * processes (edr_act.c does) or the vault (av does, who is asked by
+ * quarantine.requested).
  */
 #ifndef TC_EDR_RESPOND_H
 #define TC_EDR_RESPOND_H
@@ -36,8 +37,9 @@ void tc_edr_respond_check(struct tc_edr_responder *responder,
                           const struct tc_sigma_set *set);
 
 /*
- * Does what the operator asked for this rule; publishes each outcome as alert.response, once
- * for an alert and a process. `event` has matched; `processes` say who its process is.
+ * Does what the operator asked for this rule; publishes each outcome as alert.response,
+ * once for an alert and a process. `event` has matched; `processes` say who its process
+ * is.
  */
 void tc_edr_respond(struct tc_edr_responder *responder, const char *alert_id,
                     const struct tc_sigma_rule *rule, const struct tocsin_event *event,
