@@ -4,6 +4,7 @@
 #ifndef TC_CORE_WHY_H
 #define TC_CORE_WHY_H
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -18,6 +19,18 @@ __attribute__((format(printf, 2, 3))) static inline void tc_why(char *why,
     va_start(args, format);
     (void)vsnprintf(why, TC_WHY_MAX, format, args);
     va_end(args);
+}
+
+/* The same of what somebody has written and cannot be taken. Returns -EINVAL. */
+__attribute__((format(printf, 2, 3))) static inline int
+tc_why_refuse(char *why, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(why, TC_WHY_MAX, format, args);
+    va_end(args);
+    return -EINVAL;
 }
 
 #endif

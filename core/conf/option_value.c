@@ -8,12 +8,12 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/nearest.h"
+#include "core/base/why.h"
 #include "core/conf/options.h"
 #include "ipc/pack.h"
 
@@ -35,19 +35,6 @@ static const struct unit *units_of(uint32_t type)
     if (type == TOCSIN_OPTION_DURATION)
         return duration_units;
     return type == TOCSIN_OPTION_SIZE ? size_units : int_units;
-}
-
-static int refuse(char why[256], const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static int refuse(char why[256], const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(why, 256, format, args);
-    va_end(args);
-    return -EINVAL;
 }
 
 void tc_option_format(uint32_t type, int64_t number, char buf[TC_OPTION_NUMBER_BYTES])
@@ -99,18 +86,20 @@ static int refuse_number(const struct tocsin_option *option, const char *text,
 {
     switch (option->type) {
     case TOCSIN_OPTION_DURATION:
-        return refuse(why,
-                      "%s: \"%.*s\" is not a duration: write a whole number and ms, s, m "
-                      "or h, as in 10s",
-                      option->name, SHOWN_BYTES, text);
+        return tc_why_refuse(
+            why,
+            "%s: \"%.*s\" is not a duration: write a whole number and ms, s, m "
+            "or h, as in 10s",
+            option->name, SHOWN_BYTES, text);
     case TOCSIN_OPTION_SIZE:
-        return refuse(why,
-                      "%s: \"%.*s\" is not a size: write a whole number of bytes, or one "
-                      "with k, M or G, as in 10M",
-                      option->name, SHOWN_BYTES, text);
+        return tc_why_refuse(
+            why,
+            "%s: \"%.*s\" is not a size: write a whole number of bytes, or one "
+            "with k, M or G, as in 10M",
+            option->name, SHOWN_BYTES, text);
     default:
-        return refuse(why, "%s: \"%.*s\" is not a whole number", option->name,
-                      SHOWN_BYTES, text);
+        return tc_why_refuse(why, "%s: \"%.*s\" is not a whole number", option->name,
+                             SHOWN_BYTES, text);
     }
 }
 
@@ -120,12 +109,12 @@ static int refuse_range(const struct tocsin_option *option, const char *text,
     char min[TC_OPTION_NUMBER_BYTES], max[TC_OPTION_NUMBER_BYTES];
 
     if (!option->min && !option->max)
-        return refuse(why, "%s: %.*s is out of range: 0 or more", option->name,
-                      SHOWN_BYTES, text);
+        return tc_why_refuse(why, "%s: %.*s is out of range: 0 or more", option->name,
+                             SHOWN_BYTES, text);
     tc_option_format(option->type, option->min, min);
     tc_option_format(option->type, option->max, max);
-    return refuse(why, "%s: %.*s is out of range: %s to %s", option->name, SHOWN_BYTES,
-                  text, min, max);
+    return tc_why_refuse(why, "%s: %.*s is out of range: %s to %s", option->name,
+                         SHOWN_BYTES, text, min, max);
 }
 
 static int parse_number(const struct tocsin_option *option, const char *text,
@@ -150,8 +139,8 @@ static int parse_bool(const struct tocsin_option *option, const char *text,
     bool yes = !strcmp(text, "true");
 
     if (!yes && strcmp(text, "false"))
-        return refuse(why, "%s: \"%.*s\" is neither true nor false", option->name,
-                      SHOWN_BYTES, text);
+        return tc_why_refuse(why, "%s: \"%.*s\" is neither true nor false", option->name,
+                             SHOWN_BYTES, text);
     value->number = yes;
     return 0;
 }
@@ -160,8 +149,8 @@ static int parse_text(const struct tocsin_option *option, const char *text,
                       struct tc_option_value *value, char why[256])
 {
     if (strlen(text) > TC_OPTION_TEXT_BYTES_MAX)
-        return refuse(why, "%s: the text is longer than %d bytes", option->name,
-                      TC_OPTION_TEXT_BYTES_MAX);
+        return tc_why_refuse(why, "%s: the text is longer than %d bytes", option->name,
+                             TC_OPTION_TEXT_BYTES_MAX);
     value->text = strdup(text);
     return value->text ? 0 : -ENOMEM;
 }
@@ -193,8 +182,8 @@ static int parse_choice(const struct tocsin_option *option, const char *text,
                 list[len++] = ' ';
         }
     list[len] = '\0';
-    return refuse(why, "%s: \"%.*s\" is not one of %s", option->name, SHOWN_BYTES, text,
-                  list);
+    return tc_why_refuse(why, "%s: \"%.*s\" is not one of %s", option->name, SHOWN_BYTES,
+                         text, list);
 }
 
 int tc_option_value_parse(const struct tocsin_option *option, const char *text,
@@ -212,11 +201,11 @@ int tc_option_value_parse(const struct tocsin_option *option, const char *text,
     case TOCSIN_OPTION_CHOICE:
         return parse_choice(option, text, value, why);
     case TOCSIN_OPTION_LIST:
-        return refuse(why, "%s: must be a list, as in [%.*s]", option->name, SHOWN_BYTES,
-                      text);
+        return tc_why_refuse(why, "%s: must be a list, as in [%.*s]", option->name,
+                             SHOWN_BYTES, text);
     default:
-        return refuse(why, "%s: the type %" PRIu32 " is not known to this agent",
-                      option->name, option->type);
+        return tc_why_refuse(why, "%s: the type %" PRIu32 " is not known to this agent",
+                             option->name, option->type);
     }
 }
 
@@ -237,10 +226,10 @@ int tc_option_value_parse_list(const struct tocsin_option *option,
     int r = 0;
 
     if (option->type != TOCSIN_OPTION_LIST)
-        return refuse(why, "%s: must be one value, not a list", option->name);
+        return tc_why_refuse(why, "%s: must be one value, not a list", option->name);
     if (count > TC_OPTION_ITEMS_MAX)
-        return refuse(why, "%s: the list is longer than %d", option->name,
-                      TC_OPTION_ITEMS_MAX);
+        return tc_why_refuse(why, "%s: the list is longer than %d", option->name,
+                             TC_OPTION_ITEMS_MAX);
     value->items = calloc(count + 1, sizeof(*value->items));
     if (!value->items)
         return -ENOMEM;
@@ -248,10 +237,11 @@ int tc_option_value_parse_list(const struct tocsin_option *option,
         size_t len = strlen(items[i]);
 
         if (len == 0)
-            r = refuse(why, "%s: item %zu of the list is empty", option->name, i + 1);
+            r = tc_why_refuse(why, "%s: item %zu of the list is empty", option->name,
+                              i + 1);
         else if (len > TC_OPTION_TEXT_BYTES_MAX)
-            r = refuse(why, "%s: item %zu of the list is longer than %d bytes",
-                       option->name, i + 1, TC_OPTION_TEXT_BYTES_MAX);
+            r = tc_why_refuse(why, "%s: item %zu of the list is longer than %d bytes",
+                              option->name, i + 1, TC_OPTION_TEXT_BYTES_MAX);
         else
             r = add_item(value, items[i], len);
     }
@@ -270,8 +260,8 @@ static int default_list(const struct tocsin_option *option, struct tc_option_val
     for (const char *c = at; *c; c++)
         count += *c == ',';
     if (count > TC_OPTION_ITEMS_MAX)
-        return refuse(why, "%s: the list is longer than %d", option->name,
-                      TC_OPTION_ITEMS_MAX);
+        return tc_why_refuse(why, "%s: the list is longer than %d", option->name,
+                             TC_OPTION_ITEMS_MAX);
     value->items = calloc(count + 1, sizeof(*value->items));
     if (!value->items)
         return -ENOMEM;
