@@ -310,11 +310,11 @@ static const uint8_t *take_record(struct run *run, const uint8_t *at, const uint
 
 static int take_recording(struct run *run, FILE *file)
 {
-    size_t room = 65536, len = 0, n = 1;
+    size_t room = 65536, len = 0;
     uint8_t *bytes = malloc(room), *grown;
     int error = bytes ? 0 : -ENOMEM;
 
-    while (error == 0 && n > 0) {
+    while (error == 0 && !feof(file) && !ferror(file)) {
         if (len == room) {
             grown = room < RECORDING_BYTES_MAX ? realloc(bytes, 2 * room) : NULL;
             error = grown ? 0 : room < RECORDING_BYTES_MAX ? -ENOMEM : -EFBIG;
@@ -322,8 +322,7 @@ static int take_recording(struct run *run, FILE *file)
             room *= grown ? 2 : 1;
             continue;
         }
-        n = fread(bytes + len, 1, room - len, file);
-        len += n;
+        len += fread(bytes + len, 1, room - len, file);
     }
     if (error == 0 && ferror(file))
         error = -EIO;
