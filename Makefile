@@ -39,9 +39,10 @@ test: with-tests ## Install packages, build, and run every test (as root: the se
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error $(TEST_FLAGS) -LE vm
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -L vm -j 2
 
-# Part of `make test` when CI=true.
-test-vm: with-tests ## Run chosen tests on other kernels, in emulated machines
-	@CI=true ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -L vm -j 2
+# With the kernels of KERNELS, two at a time. 6.1 and 6.12 are part of `make test` when CI=true.
+test-vm: KERNELS ?= 6.1 6.12
+test-vm: with-tests ## Run chosen tests on other kernels, in emulated machines (KERNELS="7.2 7.3")
+	@echo $(KERNELS) | TOCSIN_BUILD=$(BUILD) xargs -n 1 -P 2 tests/vm/run
 
 bench: with-tests ## Measure, each figure beside its floor from the same run
 	@scripts/bench $(BUILD)

@@ -11,6 +11,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -36,7 +37,8 @@ static void kernel_is_the_one_asked_for(void **state)
     assert_int_equal(uname(&name), 0);
     print_message("%s\n", name.release);
     assert_int_equal(strncmp(name.release, wanted, strlen(wanted)), 0);
-    assert_int_equal(name.release[strlen(wanted)], '.');
+    /* 6.1 is not 6.12; what follows may be a patch level, or the flavour at once */
+    assert_false(isdigit((unsigned char)name.release[strlen(wanted)]));
 }
 
 static void bpf_lsm_program_refuses(void **state)

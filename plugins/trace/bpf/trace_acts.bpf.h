@@ -12,9 +12,9 @@
 
 #define PTRACE_ATTACH 16 /* include/uapi/linux/ptrace.h */
 #define PTRACE_SEIZE 0x4206
-#define AT_FDCWD -100 /* include/uapi/linux/fcntl.h */
-#define SIGINFO_SPECIAL                                                                  \
-    1ul /* SEND_SIG_NOINFO, SEND_SIG_PRIV: include/linux/sched/signal.h */
+#define AT_FDCWD -100       /* include/uapi/linux/fcntl.h */
+#define SEND_SIG_NOINFO 0ul /* include/linux/sched/signal.h */
+#define SEND_SIG_PRIV 1ul
 
 /* Where the texts of acts are put together; of its own, so that an exec never waits. */
 struct {
@@ -384,6 +384,15 @@ int BPF_PROG(trace_module_load, const struct module *module)
     return 0;
 }
 
+/* As si_fromuser() of the kernel: since 7.3 kill(2) passes no info at all. */
+static __always_inline bool is_from_user(const struct kernel_siginfo *info)
+{
+    unsigned long special = (unsigned long)info;
+
+    return special == SEND_SIG_NOINFO ||
+           (special != SEND_SIG_PRIV && BPF_CORE_READ(info, si_code) <= 0);
+}
+
 /* As the kernel asks it: whether the sender might have done it as the user that it is. */
 static __always_inline bool is_of_another_user(const struct cred *sender,
                                                const struct cred *target)
@@ -402,8 +411,7 @@ int BPF_PROG(trace_signal, int signal, const struct kernel_siginfo *info,
     struct texts *s;
     __u32 call;
 
-    if ((unsigned long)info <= SIGINFO_SPECIAL || BPF_CORE_READ(info, si_code) > 0 ||
-        target->tgid == task->tgid)
+    if (!is_from_user(info) || target->tgid == task->tgid)
         return 0; /* the kernel's own, such as the one at the end of a child */
     call = call_of((const void *)bpf_task_pt_regs((void *)task));
     if ((call <= TC_TRACE_CALLS_HOOKED && !is_compat()) ||
