@@ -21,15 +21,15 @@ int tc_unpack(msgpack_unpacked *to, const void *data, size_t len)
 
 const uint8_t *tc_unpack_last(const void *data, size_t len)
 {
+    struct tocsin_value array = {.type = TOCSIN_NIL}, before;
     const uint8_t *start = data;
-    struct tocsin_value array = {.type = TOCSIN_NIL}, last = {.start = NULL};
     struct tocsin_iter it;
 
     tocsin_read(start, start + len, &array);
     tocsin_iter_init(&it, &array);
-    while (tocsin_iter_next(&it, NULL, &last))
-        ;
-    return last.start;
+    while (it.left > 1)
+        tocsin_iter_next(&it, NULL, &before);
+    return it.next;
 }
 
 /* The value under the n bytes of a key. */

@@ -215,8 +215,10 @@ static void unpack_takes_one_value_and_nothing_else(void **state)
 static void unpack_knows_the_bytes_of_the_last_entry(void **state)
 {
     static const char example[] = "\xdc\x00\x03\x92\x01\x02\xa1x\xcd\x00\x01";
+    static const char one[] = "\x91\x80";
 
     (void)state;
+    assert_ptr_equal(tc_unpack_last(one, 2), one + 1);
     assert_ptr_equal(tc_unpack_last(example, sizeof(example) - 1), example + 8);
 }
 
