@@ -295,11 +295,11 @@ void tc_registry_apply(struct tc_registry *registry, const struct tc_config *con
                        bool dry, tc_registry_done_fn done, void *arg)
 {
     struct tc_plan *plan;
-    int err = -EBUSY;
+    int err;
 
     if (registry->plan || registry->booting || registry->stopping ||
         !tc_registry_idle(registry)) {
-        done(arg, err, "plugins are being changed already: try again in a moment");
+        done(arg, -EBUSY, "plugins are being changed already: try again in a moment");
         return;
     }
     plan = calloc(1, sizeof(*plan));
@@ -315,11 +315,11 @@ void tc_registry_apply(struct tc_registry *registry, const struct tc_config *con
     plan->work.data = plan;
     registry->plan = plan;
     registry->plan_settled = plan_settled;
-    plan->err = plan_items(plan);
-    if (!plan->err)
+    err = plan_items(plan);
+    if (!err)
         err = uv_queue_work(registry->env.loop, &plan->work, plan_load, plan_loaded);
-    if (plan->err || err) {
-        plan->err = plan->err ? plan->err : err;
-        plan_end(plan);
-    }
+    if (!err)
+        return; /* from here plan->err is the pool thread's */
+    plan->err = err;
+    plan_end(plan);
 }
