@@ -24,7 +24,7 @@ struct item {
     bool wanted;  /* the new configuration enables it */
     bool load;    /* the file has to be opened, if only to check the section */
     bool restart; /* its new options need a new start */
-    bool took;    /* its new options are in force */
+    bool took;    /* its new options are in force, or wait for its new start */
     char path[4096];
     struct tc_module *module;
     struct tc_options *options;
@@ -215,7 +215,7 @@ static int take_options(struct tc_plan *plan)
             return err;
         }
         item->options = NULL; /* the plugin's, also where they wait for its new start */
-        item->took = !item->restart;
+        item->took = true;
     }
     return 0;
 }

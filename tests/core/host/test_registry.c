@@ -540,6 +540,34 @@ static void registry_takes_a_configuration_whole_or_not_at_all(void **state)
     tc_rig_done(&rig);
 }
 
+/* What waits for a plugin's next start is taken back with the rest. */
+static void regress_options_of_a_refused_configuration_do_not_wait(void **state)
+{
+    struct tc_rig_outcome outcome;
+    struct tc_rig rig;
+    size_t from;
+
+    (void)state;
+    assert_int_equal(tc_rig_init(&rig), 0);
+    assert_int_equal(tc_rig_make(&rig), 0);
+    tc_rig_install(&rig, "good", "two");
+    assert_int_equal(
+        tc_rig_boot(&rig, "plugins: {netstub: {}, two: {word: old}}\n", outcome.why), 0);
+    assert_int_equal(tc_registry_demand(rig.registry, "netstub", true), 0);
+    (void)tc_rig_await(&rig, 0, "started netstub");
+    tc_rig_apply(&rig, "plugins: {netstub: {fail: start}, two: {word: bad}}\n", false,
+                 &outcome);
+    assert_int_equal(outcome.status, -EINVAL);
+    assert_int_equal(tc_registry_demand(rig.registry, "netstub", false), 0);
+    (void)tc_rig_await(&rig, 0, "stopped netstub");
+    from = rig.count;
+    assert_int_equal(tc_registry_demand(rig.registry, "netstub", true), 0);
+    while (rig.count == from)
+        (void)uv_run(&rig.loop, UV_RUN_ONCE);
+    assert_string_equal(rig.events[from], "started netstub");
+    tc_rig_done(&rig);
+}
+
 static void registry_does_one_thing_at_a_time(void **state)
 {
     struct tc_rig_outcome reload = {0}, outcome;
@@ -714,6 +742,7 @@ int main(void)
         cmocka_unit_test(registry_restarts_a_plugin_whose_options_ask_for_it),
         cmocka_unit_test(registry_starts_what_is_new_and_forgets_what_is_gone),
         cmocka_unit_test(registry_takes_a_configuration_whole_or_not_at_all),
+        cmocka_unit_test(regress_options_of_a_refused_configuration_do_not_wait),
         cmocka_unit_test(registry_does_one_thing_at_a_time),
         cmocka_unit_test(registry_stops_sensors_before_detectors),
         cmocka_unit_test(registry_waits_for_work_that_outlives_the_stop_limit),
