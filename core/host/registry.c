@@ -294,6 +294,11 @@ static void all_idle(struct tc_registry *registry)
         tc_registry_step_soon(registry, 0);
         return;
     }
+    /* A configuration on its way has plugins in hand: it ends before they go. */
+    if (registry->stopping && registry->plan) {
+        registry->plan_settled(registry);
+        return;
+    }
     /* Sensors first: nobody is asked any more when the judges go. */
     if (registry->stopping &&
         (stop_kind(registry, false) || stop_kind(registry, true) || registry->retired))

@@ -75,6 +75,7 @@ static void plan_end(struct tc_plan *plan)
 {
     plan->registry->plan = NULL;
     forget_unnamed(plan->registry);
+    tc_registry_step_soon(plan->registry, 0); /* a stop may have waited for it */
     plan->done(plan->arg, plan->err, plan->why);
     plan_free(plan);
 }
@@ -257,7 +258,7 @@ static void plan_settled(struct tc_registry *registry)
 
     if (!plan || plan->work.data)
         return;
-    if (plan->restarting) {
+    if (plan->restarting || registry->stopping) {
         plan_end(plan);
         return;
     }
@@ -278,6 +279,10 @@ static void plan_loaded(uv_work_t *work, int status)
     plan->work.data = NULL;
     if (status && !plan->err)
         plan->err = status;
+    if (plan->registry->stopping && !plan->err) {
+        plan->err = -ECANCELED;
+        tc_why(plan->why, "the agent is stopping");
+    }
     for (size_t i = 0; !plan->err && i < plan->count; i++)
         plan->err = bind_item(plan, &plan->items[i]);
     if (!plan->err && !plan->dry)

@@ -667,6 +667,26 @@ static void registry_stops_while_a_file_is_being_loaded(void **state)
     tc_rig_done(&rig);
 }
 
+/* A configuration that a pool thread still checks ends first, and starts nothing. */
+static void regress_stop_waits_for_a_configuration_under_way(void **state)
+{
+    struct tc_rig_outcome apply = {0}, stopped = {0};
+    char why[256] = "";
+    struct tc_rig rig;
+
+    (void)state;
+    tc_rig_run(&rig, "plugins: {late_ready: {}}\n");
+    assert_int_equal(
+        tc_config_read_text("t.yaml", "plugins: {good: {}}\n", &rig.next, why), 0);
+    tc_registry_apply(rig.registry, rig.next, false, tc_rig_ended, &apply);
+    tc_registry_stop(rig.registry, tc_rig_ended, &stopped);
+    tc_rig_wait(&rig, &stopped);
+    assert_int_equal(apply.count, 1);
+    assert_int_equal(apply.status, -ECANCELED);
+    assert_false(tc_rig_has(&rig, 0, "started good"));
+    tc_rig_done(&rig);
+}
+
 /* ---- What it says of them ---- */
 
 static void registry_knows_who_votes(void **state)
@@ -748,6 +768,7 @@ int main(void)
         cmocka_unit_test(registry_waits_for_work_that_outlives_the_stop_limit),
         cmocka_unit_test(registry_takes_no_operation_once_it_stops),
         cmocka_unit_test(registry_stops_while_a_file_is_being_loaded),
+        cmocka_unit_test(regress_stop_waits_for_a_configuration_under_way),
         cmocka_unit_test(registry_knows_who_votes),
         cmocka_unit_test(registry_describes_every_plugin_that_it_was_given),
     };
