@@ -76,6 +76,8 @@ static void plan_end(struct tc_plan *plan)
     plan->registry->plan = NULL;
     forget_unnamed(plan->registry);
     tc_registry_step_soon(plan->registry, 0); /* a stop may have waited for it */
+    if (plan->err && !plan->why[0])
+        tc_why(plan->why, "plugins cannot be changed: %s", strerror(-plan->err));
     plan->done(plan->arg, plan->err, plan->why);
     plan_free(plan);
 }
