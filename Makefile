@@ -36,7 +36,7 @@ with-tests: packages
 
 # The guests last and side by side: nothing in them measures time, as tests on the host do.
 test: with-tests ## Install packages, build, and run every test (as root: the sensors', too)
-	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error $(TEST_FLAGS) -LE vm
+	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error $(TEST_FLAGS) -LE 'vm|stress'
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -L vm -j 2
 
 # With the kernels of KERNELS, two at a time. 6.1 and 6.12 are part of `make test` when CI=true.

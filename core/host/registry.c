@@ -294,6 +294,11 @@ static void all_idle(struct tc_registry *registry)
         tc_registry_step_soon(registry, 0);
         return;
     }
+    /* A configuration on its way has plugins in hand: it ends before they go. */
+    if (registry->stopping && registry->plan) {
+        registry->plan_settled(registry);
+        return;
+    }
     /* Sensors first: nobody is asked any more when the judges go. */
     if (registry->stopping &&
         (stop_kind(registry, false) || stop_kind(registry, true) || registry->retired))
@@ -572,8 +577,10 @@ int tc_registry_boot(struct tc_registry *registry, const struct tc_config *confi
     for (size_t i = 0; !err && (name = tc_config_plugin(config, i)); i++) {
         tc_config_plugin_settings(config, name, &settings);
         err = tc_entry_add(registry, name, &e);
-        if (err)
+        if (err) {
+            tc_why(why, "plugin %s: out of memory", name);
             break;
+        }
         snprintf(e->place, sizeof(e->place), "%s", settings.place);
         e->enabled = settings.enabled;
         if (!e->enabled)

@@ -24,7 +24,7 @@ struct item {
     bool wanted;  /* the new configuration enables it */
     bool load;    /* the file has to be opened, if only to check the section */
     bool restart; /* its new options need a new start */
-    bool took;    /* its new options are in force */
+    bool took;    /* its new options are in force, or wait for its new start */
     char path[4096];
     struct tc_module *module;
     struct tc_options *options;
@@ -75,6 +75,9 @@ static void plan_end(struct tc_plan *plan)
 {
     plan->registry->plan = NULL;
     forget_unnamed(plan->registry);
+    tc_registry_step_soon(plan->registry, 0); /* a stop may have waited for it */
+    if (plan->err && !plan->why[0])
+        tc_why(plan->why, "plugins cannot be changed: %s", strerror(-plan->err));
     plan->done(plan->arg, plan->err, plan->why);
     plan_free(plan);
 }
@@ -215,7 +218,7 @@ static int take_options(struct tc_plan *plan)
             return err;
         }
         item->options = NULL; /* the plugin's, also where they wait for its new start */
-        item->took = !item->restart;
+        item->took = true;
     }
     return 0;
 }
@@ -257,7 +260,7 @@ static void plan_settled(struct tc_registry *registry)
 
     if (!plan || plan->work.data)
         return;
-    if (plan->restarting) {
+    if (plan->restarting || registry->stopping) {
         plan_end(plan);
         return;
     }
@@ -278,6 +281,10 @@ static void plan_loaded(uv_work_t *work, int status)
     plan->work.data = NULL;
     if (status && !plan->err)
         plan->err = status;
+    if (plan->registry->stopping && !plan->err) {
+        plan->err = -ECANCELED;
+        tc_why(plan->why, "the agent is stopping");
+    }
     for (size_t i = 0; !plan->err && i < plan->count; i++)
         plan->err = bind_item(plan, &plan->items[i]);
     if (!plan->err && !plan->dry)
@@ -295,11 +302,11 @@ void tc_registry_apply(struct tc_registry *registry, const struct tc_config *con
                        bool dry, tc_registry_done_fn done, void *arg)
 {
     struct tc_plan *plan;
-    int err = -EBUSY;
+    int err;
 
     if (registry->plan || registry->booting || registry->stopping ||
         !tc_registry_idle(registry)) {
-        done(arg, err, "plugins are being changed already: try again in a moment");
+        done(arg, -EBUSY, "plugins are being changed already: try again in a moment");
         return;
     }
     plan = calloc(1, sizeof(*plan));
@@ -315,11 +322,11 @@ void tc_registry_apply(struct tc_registry *registry, const struct tc_config *con
     plan->work.data = plan;
     registry->plan = plan;
     registry->plan_settled = plan_settled;
-    plan->err = plan_items(plan);
-    if (!plan->err)
+    err = plan_items(plan);
+    if (!err)
         err = uv_queue_work(registry->env.loop, &plan->work, plan_load, plan_loaded);
-    if (plan->err || err) {
-        plan->err = plan->err ? plan->err : err;
-        plan_end(plan);
-    }
+    if (!err)
+        return; /* from here plan->err is the pool thread's */
+    plan->err = err;
+    plan_end(plan);
 }

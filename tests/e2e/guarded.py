@@ -5,7 +5,7 @@ becomes of it: gates, swaps, the journal in the order of what happened, and a ta
 import os
 import re
 
-from support import BUILD, Agent, wait_for
+from support import BUILD, PATIENCE, Agent, wait_for
 
 APPROVED = "endpoint_security_extension"
 FALLBACK = "kernel_extension"
@@ -68,7 +68,7 @@ class Guarded(Agent):
     def grant(self, *gates):
         self.answer("grant", *gates)
 
-    def protected_by(self, subsystem, seconds=30):
+    def protected_by(self, subsystem, seconds=PATIENCE):
         wait_for(lambda: self.subsystem() == subsystem, seconds)
 
     def happened(self, *families):

@@ -28,7 +28,10 @@ EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-" + b"STANDARD-ANTIVIRUS-TEST-FILE!
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def wait_for(what, seconds=10.0):
+PATIENCE = 60.0  # for what is sure to come: how soon is up to the machine
+
+
+def wait_for(what, seconds=PATIENCE):
     """Calls `what` until it gives something true, which is returned."""
     end = time.monotonic() + seconds
     while True:
@@ -169,14 +172,14 @@ class Agent:
         self.process = subprocess.Popen([*self.command, "--config", self.config], stdout=self.log,
                                         stderr=self.log, preexec_fn=become, cwd="/")
         if ready:
-            wait_for(self.is_ready, 30)
+            wait_for(self.is_ready)
 
     def is_ready(self):
         if self.process.poll() is not None:
             raise AssertionError("the agent ended: " + self.text_of_log())
         return self.text_of_log().count("ready\n") > self.readies and os.path.exists(self.socket)
 
-    def stop(self, seconds=8):
+    def stop(self, seconds=PATIENCE):
         if self.process is None:
             return None
         self.process.send_signal(signal.SIGTERM)

@@ -28,14 +28,14 @@ class Order(unittest.TestCase):
             self.assertEqual(told["gate"], "network_extension")
             self.assertIn("es_extension", told["reason"])
             self.assertIn("uid 0", told["who"])
-            wait_for(lambda: left(agent) == 58)
-            self.assertIn("waiting for approval: es_extension (1 of 4), 58 seconds left",
-                          agent.issues())
+            wait_for(lambda: left(agent) <= 58)
+            self.assertRegex(agent.issues()[0],
+                             r"^waiting for approval: es_extension \(1 of 4\), \d+ seconds left$")
             agent.grant("es_extension")
             wait_for(lambda: agent.stands("network_extension") == "prompting")
             second = agent.events("approval.prompt_shown")[1]
             self.assertEqual((second["gate"], second["n"]), ("network_extension", 2))
-            self.assertIn(second["left_seconds"], (56, 57))  # the minute goes on
+            self.assertLess(second["left_seconds"], 58)  # the minute goes on
             self.assertLessEqual(left(agent), 58)
             self.assertIn("network_extension (2 of 4)", agent.issues()[0])
             agent.grant("network_extension", "network_filter", "full_disk_access")
@@ -61,7 +61,7 @@ class Time(unittest.TestCase):
             wait_for(lambda: left(agent) <= 2)
             agent.grant("es_extension", "network_extension")
             wait_for(lambda: agent.phase() == "filter_wait")
-            wait_for(lambda: time.monotonic() > begin + 11, 12)
+            wait_for(lambda: time.monotonic() > begin + 11)
             self.assertEqual(agent.events("approval.timeout"), [])
             self.assertEqual(agent.phase(), "filter_wait")
             self.assertEqual(agent.issues(), ["network event provider not running"])
@@ -96,7 +96,7 @@ class Time(unittest.TestCase):
         with Guarded(plugins=WITH_NETWORK) as agent:
             agent.tocsin("approval", "grant", "full_disk_access")
             agent.grant("es_extension")
-            wait_for(lambda: agent.phase() == "timed_out", 12)
+            wait_for(lambda: agent.phase() == "timed_out")
             self.assertEqual([t["pending"] for t in agent.events("approval.timeout")],
                              [["network_extension"]])
             self.assertEqual(agent.subsystem(), FALLBACK)
@@ -116,7 +116,7 @@ class Time(unittest.TestCase):
         """9"""
         with Guarded("timeout: 10s, late: restart_required", plugins=WITH_NETWORK) as agent:
             agent.grant("es_extension")
-            wait_for(lambda: agent.phase() == "timed_out", 12)
+            wait_for(lambda: agent.phase() == "timed_out")
             agent.grant("network_extension")
             wait_for(lambda: agent.stands("network_extension") == "reboot_required")
             agent.grant("network_filter", "full_disk_access")

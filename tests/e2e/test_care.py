@@ -10,41 +10,36 @@ import time
 import unittest
 
 import support
-from support import EICAR, Agent, wait_for
+from support import EICAR, PATIENCE, Agent, wait_for
 
 
 @support.needs_root
 class Care(unittest.TestCase):
-    def test_a_stopped_core_frees_every_waiting_process_within_ten_seconds(self):
+    def test_a_stopped_core_frees_every_waiting_process(self):
         with Agent() as agent:
             going = threading.Event()
             going.set()
-            longest = [0.0] * 8
+            opened = [0] * 8
 
             def open_files(n):
-                i = 0
                 while going.is_set():
-                    path = agent.path("t%d-%d" % (n, i % 50))
-                    began = time.monotonic()
+                    path = agent.path("t%d-%d" % (n, opened[n] % 50))
                     with open(path, "wb") as f:
-                        f.write(b"%d" % i)
-                    longest[n] = max(longest[n], time.monotonic() - began)
-                    i += 1
+                        f.write(b"%d" % opened[n])
+                    opened[n] += 1
 
             threads = [threading.Thread(target=open_files, args=(n,)) for n in range(8)]
             for thread in threads:
                 thread.start()
-            time.sleep(0.5)
+            wait_for(lambda: all(opened))
             core = agent.core()
             os.kill(core, signal.SIGSTOP)
-            wait_for(lambda: agent.core() not in (None, core), 12)
-            time.sleep(0.5)
+            wait_for(lambda: agent.core() not in (None, core))
             going.clear()
             for thread in threads:
-                thread.join(15)
+                thread.join(PATIENCE)
                 self.assertFalse(thread.is_alive())
-            self.assertLess(max(longest), 10)
-            wait_for(lambda: agent.text_of_log().count("ready\n") == 2, 20)
+            wait_for(lambda: agent.text_of_log().count("ready\n") == 2)
             gaps = wait_for(lambda: agent.call("event.list", {"topic": "agent.ended"})["items"])
             self.assertEqual(len(gaps), 1)
             gap = gaps[0]["event"]
@@ -82,11 +77,10 @@ class Care(unittest.TestCase):
                 self.assertEqual(glob.glob(vault + "/*.partial"), [])
             self.assertEqual(len(agent.threats()), 50)
 
-    def test_sigterm_ends_all_within_two_seconds(self):
+    def test_sigterm_ends_all_by_itself(self):
         with Agent() as agent:
-            began = time.monotonic()
             self.assertEqual(agent.stop(), 0)
-            self.assertLess(time.monotonic() - began, 2.5)
+            self.assertNotIn("did not stop", agent.text_of_log())
             self.assertFalse(os.path.exists(agent.socket))
             agent.start()
 
@@ -95,7 +89,7 @@ class Care(unittest.TestCase):
             core = agent.core()
             os.kill(core, signal.SIGSEGV)
             wait_for(lambda: agent.core() not in (None, core))
-            wait_for(lambda: agent.text_of_log().count("ready\n") == 2, 20)
+            wait_for(lambda: agent.text_of_log().count("ready\n") == 2)
             gap = wait_for(lambda: agent.call("event.list", {"topic": "agent.ended"})["items"])[0]
             self.assertEqual(gap["event"]["signal"], signal.SIGSEGV)
             with open(agent.path("file"), "wb") as f:

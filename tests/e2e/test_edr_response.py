@@ -44,7 +44,7 @@ class Responding(Agent):
                 return None
             alert = self.json("alert", "get", alerts[0]["id"])
             return alert if len(alert.get("responses", [])) >= count else None
-        return wait_for(enough, 20)
+        return wait_for(enough)
 
 
 @needs_root

@@ -67,7 +67,7 @@ class Short(unittest.TestCase):
                 issues = agent.json("health")["health_issues"]
                 self.assertTrue(any("free space" in i["fix"] for i in issues), issues)
                 os.unlink(os.path.join(agent.state, "fill"))
-                wait_for(lambda: "issue journal is over" in agent.text_of_log(), 30)
+                wait_for(lambda: "issue journal is over" in agent.text_of_log())
                 self.refused(agent, "file")  # and whoever touches it sees it go
                 wait_for(lambda: not os.path.lexists(agent.path("file")))
             finally:

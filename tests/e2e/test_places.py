@@ -53,7 +53,7 @@ class Places(unittest.TestCase):
         inside = self.agent.path("inside")
         self.write(outside, EICAR)
         self.write(inside, EICAR)
-        wait_for(self.agent.threats, 20)
+        wait_for(self.agent.threats)
         self.assertEqual([threat["path"] for threat in self.agent.threats()], [inside])
         self.assertTrue(os.path.exists(outside))
 

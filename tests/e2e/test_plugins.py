@@ -95,7 +95,7 @@ class BadPlugins(unittest.TestCase):
             # Once is enough: what was written in the gap is told of again after it.
             with open(agent.path("file"), "wb") as f:
                 f.write(b"x")
-            wait_for(lambda: self.left_out(agent), 30)
+            wait_for(lambda: self.left_out(agent))
             gaps = agent.call("event.list", {"topic": "agent.ended"})["items"]
             self.assertEqual([g["event"]["plugin"] for g in gaps], ["bad"] * 3)
             item = [p for p in agent.call("plugin.list")["items"] if p["name"] == "bad"][0]
@@ -122,8 +122,8 @@ class BadPlugins(unittest.TestCase):
                 f.write(b"x")
             # It spins again when what was written in the gap is told of after it.
             # Everybody else goes on meanwhile: the sensor answers for the loop that is stuck.
-            wait_for(lambda: agent.core() not in (None, core), 12)
-            gap = wait_for(lambda: self.ends(agent), 40)[0]["event"]
+            wait_for(lambda: agent.core() not in (None, core))
+            gap = wait_for(lambda: self.ends(agent))[0]["event"]
             self.assertEqual(gap["plugin"], "bad")
             self.assertIn("stood still", gap["reason"])
 

@@ -65,7 +65,7 @@ class ReplayTest(unittest.TestCase):
                 [TOCSIN, "--socket", self.agent.socket, "tap", *words, "--count", "1", *how],
                 stdout=out if as_json else subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            wait_for(lambda: act() or tap.poll() is not None, 30)
+            wait_for(lambda: act() or tap.poll() is not None)
         finally:
             tap.kill()
             tap.wait()

@@ -9,7 +9,7 @@ import unittest
 from support import main, needs_root, wait_for
 from swap import Load, Swapper, Watched
 
-# Emulated machines are 10 to 20 times slower.
+# In the set that everybody runs; without, it is a stress test.
 SHORT = "TOCSIN_SWAP_SHORT" in os.environ
 SWAPS = 4 if SHORT else 100
 DENYING_SWAPS = 4 if SHORT else 20

@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define TC_CHILD_ALARM_S 30
-#define TC_CHILD_WAIT_S 20 /* for what is awaited here */
+#define TC_CHILD_ALARM_S 100
+#define TC_CHILD_WAIT_S 60 /* for what is awaited here */
 
 /* What a child does; returns 0 or an errno, at most 255. */
 typedef int (*tc_child_fn)(const char *path, const char *other);

@@ -34,7 +34,7 @@
 struct tc_bus;
 struct tc_subscriber;
 
-#define TC_HARNESS_WAIT_MS 10000 /* the deadline of everything that waits */
+#define TC_HARNESS_WAIT_MS 60000 /* the deadline of everything that waits */
 #define TC_HARNESS_EVENTS_MAX 65536
 #define TC_HARNESS_REPORTS_MAX 64
 

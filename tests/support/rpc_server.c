@@ -21,7 +21,7 @@
 #include "ipc/pack.h"
 #include "ipc/unpack.h"
 
-#define DEADLINE_S 20
+#define DEADLINE_S 60
 #define TURN_EVENTS 256
 
 /* ---- Methods ---- */

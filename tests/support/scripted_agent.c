@@ -22,7 +22,7 @@
 #define REQUESTS_MAX 64
 #define CLIENTS_MAX 8
 #define BYTES_MAX (256 * 1024)
-#define WAIT_SECONDS 10
+#define WAIT_SECONDS 60
 
 struct connection {
     int fd; /* -1: none */

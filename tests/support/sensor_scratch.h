@@ -10,7 +10,7 @@
 #include "tests/support/child.h"
 #include "tests/support/harness.h"
 
-#define TC_SCRATCH_ALARM_S 100 /* should all else fail, what is open closes with us */
+#define TC_SCRATCH_ALARM_S 280 /* should all else fail, what is open closes with us */
 #define TC_SCRATCH_KILLED (-9) /* how a child ended: by that signal */
 
 struct tc_scratch {

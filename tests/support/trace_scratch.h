@@ -9,7 +9,7 @@
 
 #include "tests/support/harness.h"
 
-#define TC_TRACE_SCRATCH_ALARM_S 100 /* should all else fail, the programs go with us */
+#define TC_TRACE_SCRATCH_ALARM_S 280 /* should all else fail, the programs go with us */
 
 struct tc_trace_scratch {
     struct tc_harness h; /* first */

@@ -258,12 +258,14 @@ int tc_av_record_load(int fd, struct tc_av_record *ret_record, uint64_t *ret_pay
 
     if (fstat(fd, &st))
         return -errno;
+    if (st.st_size < HEAD_BYTES)
+        return -EBADMSG;
     r = tc_av_pread_all(fd, head, sizeof(head), 0);
     if (!r && memcmp(head, MAGIC, MAGIC_BYTES))
         r = -EBADMSG;
     for (int i = 0; !r && i < 4; i++)
         len = len << 8 | head[MAGIC_BYTES + i];
-    if (!r && len > TC_AV_RECORD_BYTES_MAX)
+    if (!r && (len > TC_AV_RECORD_BYTES_MAX || len > st.st_size - HEAD_BYTES))
         r = -EBADMSG;
     if (!r)
         r = (buf = malloc(len + 1u)) ? 0 : -ENOMEM;
@@ -276,7 +278,7 @@ int tc_av_record_load(int fd, struct tc_av_record *ret_record, uint64_t *ret_pay
     free(buf);
     if (r) {
         tc_av_record_done(&record);
-        return r == -EIO ? -EBADMSG : r;
+        return r;
     }
     *ret_record = record;
     *ret_payload = sizeof(head) + len;

@@ -38,23 +38,29 @@ static int keep_path(struct tc_av_recovery *recovery, char **path)
 /*
  * The original is unlinked only when the copy is whole and on the disk. So a copy that is
  * not, or whose original stands, is thrown away; one whose original is gone is the file.
+ * One of which this cannot be told now stays: it may be all that there is.
  */
 static int recover_partial(const struct tc_av_vault *vault, const char *name,
                            const char *id, struct tc_av_recovery *recovery)
 {
     struct tc_av_record record = {.id = ""};
     char whole[TC_AV_NAME_TEXT];
+    bool useless = true;
     uint64_t payload;
     int fd, r;
 
     r = tc_av_vault_open_file(vault, name, &record, &payload, &fd);
+    if (r == -EBADMSG)
+        return unlinkat(vault->dirfd, name, 0) ? -errno : 0;
     if (r)
-        return r == -ENOMEM ? r : unlinkat(vault->dirfd, name, 0) ? -errno : 0;
+        return r;
     r = tc_av_record_verify(&record, fd, payload);
     close(fd);
-    if (r == -ENOMEM)
+    if (!r)
+        r = tc_av_vault_is_there(record.path, record.ino, record.hash, &useless);
+    if (r && r != -EBADMSG)
         goto out;
-    if (r || tc_av_vault_is_there(record.path, record.ino, record.hash)) {
+    if (useless) {
         r = unlinkat(vault->dirfd, name, 0) ? -errno : keep_path(recovery, &record.path);
         goto out;
     }

@@ -196,9 +196,9 @@ int tc_av_vault_settle_restore(const struct tc_av_vault *vault, const char *id,
     }
     r = tc_av_vault_find(vault, id, &record);
     if (!r) {
-        restored = tc_av_vault_is_there(
-            target, (uint64_t)tocsin_find_int(data, len, "inode", 0), record.hash);
-        if (restored)
+        r = tc_av_vault_is_there(target, (uint64_t)tocsin_find_int(data, len, "inode", 0),
+                                 record.hash, &restored);
+        if (!r && restored)
             r = tc_av_vault_remove(vault, id);
     } else if (r == -ENOENT) {
         r = 0; /* the crash came between the last two steps */

@@ -266,28 +266,50 @@ int tc_av_vault_open_file(const struct tc_av_vault *vault, const char *name,
     return r;
 }
 
-bool tc_av_vault_is_there(const char *path, uint64_t ino,
-                          const uint8_t hash[TC_AV_HASH_BYTES])
+/* Opens a path without following a link; -1 when there is nothing that could be opened.
+ */
+static int open_if_there(const char *path, int *ret_fd)
+{
+    const char *name;
+    int parent, r = tc_av_open_parent(path, &parent, &name);
+
+    if (!r) {
+        *ret_fd = tc_av_open_quiet(parent, name);
+        close(parent);
+        r = *ret_fd < 0 ? *ret_fd : 0;
+    }
+    if (r != -ENOENT && r != -ENOTDIR && r != -ELOOP)
+        return r;
+    *ret_fd = -1;
+    return 0;
+}
+
+int tc_av_vault_is_there(const char *path, uint64_t ino,
+                         const uint8_t hash[TC_AV_HASH_BYTES], bool *ret_there)
 {
     uint8_t now[TC_AV_HASH_BYTES];
     bool there = false;
-    const char *name;
     struct stat st;
-    int parent, fd;
+    int fd, r;
 
-    if (tc_av_open_parent(path, &parent, &name))
-        return false;
-    fd = tc_av_open_quiet(parent, name);
-    close(parent);
+    r = open_if_there(path, &fd);
+    if (r)
+        return r;
     if (fd < 0)
-        return false;
+        goto out;
     /* By inode and content: device numbers may change with a reboot, and a freed inode
      * number may have been given to another file. */
-    if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_ino == ino &&
-        !tc_av_hash_fd(fd, 0, (uint64_t)st.st_size, now))
-        there = !memcmp(now, hash, sizeof(now));
+    if (fstat(fd, &st))
+        r = -errno;
+    else if (S_ISREG(st.st_mode) && st.st_ino == ino) {
+        r = tc_av_hash_fd(fd, 0, (uint64_t)st.st_size, now);
+        there = !r && !memcmp(now, hash, sizeof(now));
+    }
     close(fd);
-    return there;
+out:
+    if (!r)
+        *ret_there = there;
+    return r;
 }
 
 int tc_av_vault_find(const struct tc_av_vault *vault, const char *id,

@@ -20,9 +20,10 @@ int tc_av_vault_open_file(const struct tc_av_vault *vault, const char *name,
                           struct tc_av_record *ret_record, uint64_t *ret_payload,
                           int *ret_fd);
 
-/* True when `path` is still that inode with that content, no link on the way. */
-bool tc_av_vault_is_there(const char *path, uint64_t ino,
-                          const uint8_t hash[TC_AV_HASH_BYTES]);
+/* Whether `path` is still that inode with that content, no link on the way. An error when
+ * that cannot be found out now. */
+int tc_av_vault_is_there(const char *path, uint64_t ino,
+                         const uint8_t hash[TC_AV_HASH_BYTES], bool *ret_there);
 
 /* Finishes what is in .restoring: the file is at its target for good, or it is not. */
 int tc_av_vault_settle_restore(const struct tc_av_vault *vault, const char *id,

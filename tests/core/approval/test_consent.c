@@ -7,20 +7,17 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <tocsin/event.h>
 #include <unistd.h>
 
 #include "core/approval/consent.h"
-
-#define KILLS 500
+#include "tests/support/fault.h"
 
 struct folder {
     char path[64];
@@ -266,60 +263,59 @@ static void failed_write_leaves_the_old_state(void **state)
     assert_int_equal(tc_consent_write("/nonexistent", &fresh, f->why), -ENOENT);
 }
 
-/* Writes state after state, telling which is done, until it is killed. */
-static void keep_writing(const struct folder *f, unsigned *done)
+static bool holds(struct folder *f, const struct tc_consent *want)
 {
-    struct tc_consent consent;
-    char why[256];
+    struct tc_consent read;
 
-    for (unsigned i = *done + 1;; i++) {
-        consent = sample(i);
-        if (tc_consent_write(f->path, &consent, why))
-            _exit(1);
-        __atomic_store_n(done, i, __ATOMIC_RELEASE);
-    }
+    assert_int_equal(tc_consent_read(f->path, &read, f->why), 0);
+    return same(&read, want);
 }
 
-/* approval.md 5.29 */
+/* approval.md 5.29: before any of its calls, which is every moment the disk can tell. */
 static void killed_while_writing_it_holds_the_old_state_or_the_new(void **state)
 {
+    struct tc_consent old = sample(0), fresh = sample(1);
+    unsigned nth, in_the_middle = 0;
     struct folder *f = *state;
-    unsigned *done = mmap(NULL, sizeof(*done), PROT_READ | PROT_WRITE,
-                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    struct tc_consent old, fresh, read;
-    unsigned in_the_middle = 0, before;
-    int status;
+    int status = 1;
     pid_t pid;
 
-    assert_true(done != MAP_FAILED);
-    old = sample(0);
     write_consent(f, &old);
-    srandom(29);
-    for (unsigned i = 0; i < KILLS; i++) {
-        before = *done;
+    for (nth = 1; status; nth++) {
         pid = fork();
         assert_true(pid >= 0);
-        if (!pid)
-            keep_writing(f, done);
-        /* Somewhere within its second write, wherever that takes it. */
-        while (__atomic_load_n(done, __ATOMIC_ACQUIRE) == before)
-            sched_yield();
-        for (long spin = random() % 20000; spin; spin--)
-            __atomic_load_n(done, __ATOMIC_ACQUIRE);
-        kill(pid, SIGKILL);
+        if (!pid) {
+            tc_fault_arm(TC_FAULT_FILES, nth, TC_FAULT_KILL);
+            _exit(tc_consent_write(f->path, &fresh, f->why) != 0);
+        }
         assert_int_equal(waitpid(pid, &status, 0), pid);
-        assert_true(WIFSIGNALED(status));
+        if (status)
+            assert_true(WIFSIGNALED(status));
         in_the_middle += !access(file_in(f, "consent.new"), F_OK);
-
-        old = sample(*done);
-        fresh = sample(*done + 1);
-        assert_int_equal(tc_consent_read(f->path, &read, f->why), 0);
-        assert_true(same(&read, &old) || same(&read, &fresh));
-        *done += same(&read, &fresh);
+        assert_true(holds(f, &old) || holds(f, &fresh));
     }
-    /* Else the test has shown nothing. */
-    assert_true(in_the_middle > KILLS / 20);
-    munmap(done, sizeof(*done));
+    assert_true(nth > 2 && in_the_middle > 0);
+    assert_true(holds(f, &fresh));
+}
+
+static void whichever_call_fails_it_holds_the_old_state_or_the_new(void **state)
+{
+    struct tc_consent old = sample(0), fresh = sample(1);
+    struct folder *f = *state;
+    bool hit = true;
+    unsigned nth;
+    int r;
+
+    for (nth = 1; hit; nth++) {
+        write_consent(f, &old);
+        tc_fault_arm(TC_FAULT_FILES, nth, EIO);
+        r = tc_consent_write(f->path, &fresh, f->why);
+        hit = tc_fault_disarm();
+        assert_int_equal(r, hit ? -EIO : 0);
+        assert_true(holds(f, &fresh) || (hit && holds(f, &old)));
+        assert_int_equal(access(file_in(f, "consent.new"), F_OK), -1);
+    }
+    assert_true(nth > 2);
 }
 
 int main(void)
@@ -343,6 +339,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             killed_while_writing_it_holds_the_old_state_or_the_new, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            whichever_call_fails_it_holds_the_old_state_or_the_new, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,17 +79,15 @@ static void es_lets_the_agent_open_while_the_loop_is_stuck(void **state)
 static void es_lets_the_agent_open_when_the_loop_got_stuck_while_reading(void **state)
 {
     struct tc_scratch *s = *state;
-    uint64_t from;
 
     tc_child_put(tc_scratch_in(s, "f"), "x");
     for (int i = 0; i < 3; i++) /* now the loop reads the group itself */
         assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL),
                          0);
-    from = uv_hrtime();
     for (int i = 0; i < 10; i++)
         assert_int_equal(tc_child_open(tc_scratch_in(s, "f"), NULL), 0);
-    assert_true(uv_hrtime() - from < 2000000000u);
     assert_int_equal(s->asked, 3);
+    assert_int_equal(tc_scratch_stat(s, "timeouts"), 0);
 }
 
 static void es_bounds_what_waits_and_answers_the_rest_by_default(void **state)
@@ -130,7 +128,7 @@ static void es_gives_its_verdict_to_whoever_waits_when_it_is_stopped(void **stat
     tc_child_put(tc_scratch_in(s, "f"), "x");
     for (size_t i = 0; i < 5; i++)
         pids[i] = tc_child_begin(tc_child_open, tc_scratch_in(s, "f"), NULL);
-    assert_true(tc_harness_run(&s->h, five_are_asked, 15000));
+    assert_true(tc_harness_run(&s->h, five_are_asked, TC_HARNESS_WAIT_MS));
     assert_int_equal(tc_plugin_stop(s->h.plugin), 0);
     tc_harness_settle(&s->h);
     assert_int_equal(tc_plugin_state(s->h.plugin), TC_PLUGIN_STOPPING);
@@ -159,9 +157,9 @@ es_gives_the_default_to_whoever_has_no_verdict_when_it_is_stopped(void **state)
     s->h.decide = NULL;
     tc_child_put(tc_scratch_in(s, "f"), "x");
     pid = tc_child_begin(tc_child_open, tc_scratch_in(s, "f"), NULL);
-    assert_true(tc_harness_run(&s->h, one_is_asked, 5000));
+    assert_true(tc_harness_run(&s->h, one_is_asked, TC_HARNESS_WAIT_MS));
     assert_int_equal(tc_harness_stop(&s->h), 0);
-    assert_in_range(uv_hrtime() - from, 2900000000u, 4500000000u);
+    assert_true(uv_hrtime() - from >= 2900000000u);  /* it was given its 3 s */
     assert_int_equal(wait_without_loop(pid), EPERM); /* on_timeout=deny */
 }
 
@@ -171,7 +169,7 @@ static void es_that_has_no_questions_stops_at_once(void **state)
     uint64_t from = uv_hrtime();
 
     assert_int_equal(tc_harness_stop(&s->h), 0);
-    assert_true(uv_hrtime() - from < 1000000000u);
+    assert_true(uv_hrtime() - from < 2900000000u); /* what verdicts would be given */
 }
 
 /* Its state was made of zeros: it closed descriptor 0 as if it were its own. */

@@ -302,7 +302,7 @@ static void es_looks_at_the_mounts_four_times_a_second_at_most(void **state)
         tc_harness_settle(&s->h);
     }
     assert_int_equal(mount("last", tc_scratch_in(s, "m"), "tmpfs", 0, NULL), 0);
-    assert_true(tc_harness_run(&s->h, has_two_marks, 5000));
+    assert_true(tc_harness_run(&s->h, has_two_marks, TC_HARNESS_WAIT_MS));
     assert_in_range(tc_scratch_stat(s, "mount_scans") - before, 1,
                     (uv_hrtime() - from) / 250000000u + 2);
     assert_int_equal(umount2(tc_scratch_in(s, "m"), MNT_DETACH), 0);
@@ -315,7 +315,7 @@ static void es_protects_what_is_mounted_later(void **state)
     s->deny = "/f";
     assert_int_equal(mkdir(tc_scratch_in(s, "m"), 0755), 0);
     assert_int_equal(mount("later", tc_scratch_in(s, "m"), "tmpfs", 0, NULL), 0);
-    assert_true(tc_harness_run(&s->h, has_two_marks, 5000));
+    assert_true(tc_harness_run(&s->h, has_two_marks, TC_HARNESS_WAIT_MS));
     tc_child_put(tc_scratch_in(s, "m/f"), "x");
     assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "m/f"), NULL),
                      EPERM);
@@ -328,7 +328,7 @@ static void es_keeps_no_file_system_from_being_unmounted(void **state)
 
     assert_int_equal(mkdir(tc_scratch_in(s, "m"), 0755), 0);
     assert_int_equal(mount("later", tc_scratch_in(s, "m"), "tmpfs", 0, NULL), 0);
-    assert_true(tc_harness_run(&s->h, has_two_marks, 5000));
+    assert_true(tc_harness_run(&s->h, has_two_marks, TC_HARNESS_WAIT_MS));
     assert_int_equal(umount(tc_scratch_in(s, "m")), 0);
 }
 

@@ -75,7 +75,7 @@ static int many(tc_child_fn deed, const char *folder, const char *from)
 
         snprintf(path, sizeof(path), "%s/%d", folder, i);
         if (!pid) {
-            alarm(20); /* fork has cleared it */
+            alarm(100); /* fork has cleared it */
             _exit(deed(path, from));
         }
         failed = waitpid(pid, &status, 0) != pid || status != 0;

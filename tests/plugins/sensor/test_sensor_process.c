@@ -115,11 +115,12 @@ static void a_process_is_read_once(void **state)
 
 static void the_start_is_within_a_second_of_the_truth(void **state)
 {
+    time_t before = time(NULL);
     struct child child = begin();
+    time_t after = time(NULL);
     const struct tc_sensor_process *process = tc_sensor_processes_find(*state, child.pid);
-    int64_t off = (int64_t)time(NULL) - (int64_t)(process->self.start_ns / 1000000000u);
 
-    assert_in_range(off + 2, 0, 4);
+    assert_in_range(process->self.start_ns / 1000000000u, before - 1, after + 1);
     end(&child);
 }
 
@@ -127,7 +128,7 @@ static void an_exec_is_noticed(void **state)
 {
     struct child child = begin();
     const struct tc_sensor_process *process = tc_sensor_processes_find(*state, child.pid);
-    time_t limit = time(NULL) + 10;
+    time_t limit = time(NULL) + 60;
 
     assert_string_equal(process->self.name, OWN_NAME);
     assert_int_equal(write(child.in, "x", 1), 1);

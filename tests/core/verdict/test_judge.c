@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The way of a question: who is asked, what the sensor hears, and what others do. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <tocsin/event.h>
+#include <tocsin/plugin.h>
+
+#include "core/verdict/judge.h"
+#include "ipc/bus.h"
+#include "ipc/event.h"
+
+#define HEARD_MAX 32
+
+/* A bus with a judge, two voters, and one who hears what becomes of it. */
+struct court {
+    uv_loop_t loop;
+    struct tc_bus *bus;
+    struct tc_judge *judge;
+    struct tc_subscriber *voters[2], *ear;
+    size_t asked[2];
+    struct tc_event *heard[HEARD_MAX]; /* verdict.final and verdict.timeout */
+    size_t count;
+    uint64_t answered; /* of a handover */
+};
+
+static void wake(void *arg)
+{
+    (void)arg;
+}
+
+static void ask(void *arg, struct tc_event *event)
+{
+    (void)event;
+    (*(size_t *)arg)++;
+}
+
+static void hear(void *arg, struct tc_event *event)
+{
+    struct court *c = arg;
+
+    assert_true(c->count < HEARD_MAX);
+    tc_event_ref(event);
+    c->heard[c->count++] = event;
+}
+
+static uint64_t bit(void *arg, const char *source)
+{
+    struct court *c = arg;
+
+    if (!strcmp(source, "first"))
+        return tc_subscriber_bit(c->voters[0]);
+    return strcmp(source, "second") ? 0 : tc_subscriber_bit(c->voters[1]);
+}
+
+static void names(void *arg, uint64_t set, char *buf, size_t cap)
+{
+    struct court *c = arg;
+    bool first = set & tc_subscriber_bit(c->voters[0]);
+    bool second = set & tc_subscriber_bit(c->voters[1]);
+
+    (void)snprintf(buf, cap, "%s%s%s", first ? "first" : "", first && second ? ", " : "",
+                   second ? "second" : "");
+}
+
+static int setup(void **state)
+{
+    static const char *const questions[] = {"file.open", NULL};
+    static const char *const answers[] = {"verdict.final", "verdict.timeout", NULL};
+    struct court *c = calloc(1, sizeof(*c));
+    struct tc_judge_voters voters = {bit, names, c};
+    struct tc_subscription what = {.patterns = questions, .voter = true, .deliver = ask};
+
+    assert_non_null(c);
+    assert_int_equal(uv_loop_init(&c->loop), 0);
+    c->bus = tc_bus_new(wake, c);
+    for (size_t i = 0; i < 2; i++) {
+        what.name = i ? "second" : "first";
+        what.arg = &c->asked[i];
+        assert_int_equal(tc_bus_subscribe(c->bus, &what, &c->voters[i]), 0);
+    }
+    what = (struct tc_subscription){
+        .name = "ear", .patterns = answers, .deliver = hear, .arg = c};
+    assert_int_equal(tc_bus_subscribe(c->bus, &what, &c->ear), 0);
+    assert_int_equal(tc_judge_new(&c->loop, c->bus, &voters, &c->judge), 0);
+    *state = c;
+    return 0;
+}
+
+static void turn(struct court *c)
+{
+    while (tc_bus_turn(c->bus, 64))
+        ;
+}
+
+static int teardown(void **state)
+{
+    struct court *c = *state;
+
+    tc_judge_free(c->judge);
+    turn(c);
+    for (size_t i = 0; i < 2; i++)
+        tc_bus_unsubscribe(c->voters[i]);
+    tc_bus_unsubscribe(c->ear);
+    for (size_t i = 0; i < c->count; i++)
+        tc_event_unref(c->heard[i]);
+    tc_bus_free(c->bus);
+    (void)uv_run(&c->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&c->loop), 0);
+    free(c);
+    return 0;
+}
+
+static const struct tocsin_event draft = {.size = sizeof(draft),
+                                          .flags = TOCSIN_EVENT_AUTH,
+                                          .fd = -1,
+                                          .topic = "file.open",
+                                          .data = (const uint8_t[]){0x80},
+                                          .len = 1};
+
+/* A sensor's question; its id. */
+static uint64_t question(struct court *c)
+{
+    const struct tocsin_event *event;
+    uint64_t id;
+
+    assert_int_equal(tc_judge_publish(c->judge, &draft, "sensor", &event), 0);
+    assert_true(event->deadline_ns && event->time_ns);
+    id = event->id;
+    tc_event_unref(tc_event_of(event));
+    turn(c);
+    return id;
+}
+
+static void vote(struct court *c, const char *voter, uint64_t id, const char *decision,
+                 bool cacheable)
+{
+    struct tocsin_event event = {
+        .size = sizeof(event), .fd = -1, .topic = TOCSIN_TOPIC_VERDICT, .reply_to = id};
+    struct tocsin_writer w;
+    uint8_t buf[128];
+
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_str(&w, TOCSIN_FIELD_DECISION, decision);
+    tocsin_put_bool(&w, TOCSIN_FIELD_CACHEABLE, cacheable);
+    tocsin_put_str(&w, TOCSIN_FIELD_REASON, "because");
+    tocsin_end(&w);
+    event.data = w.buf;
+    event.len = w.len;
+    assert_int_equal(tc_judge_publish(c->judge, &event, voter, NULL), 0);
+    turn(c);
+}
+
+/* The n-th that was heard is the answer to `id`. */
+static void check_answer(const struct court *c, size_t n, uint64_t id,
+                         const char *decision, bool cacheable)
+{
+    const struct tocsin_event *event;
+
+    assert_true(n < c->count);
+    event = &c->heard[n]->pub;
+    assert_string_equal(event->topic, TOCSIN_TOPIC_VERDICT_FINAL);
+    assert_int_equal(event->reply_to, id);
+    assert_true(tocsin_str_is(tocsin_event_str(event, TOCSIN_FIELD_DECISION), decision));
+    assert_int_equal(
+        tocsin_find_bool(event->data, event->len, TOCSIN_FIELD_CACHEABLE, !cacheable),
+        cacheable);
+}
+
+static void judge_allows_when_all_whom_it_asked_do(void **state)
+{
+    struct court *c = *state;
+    uint64_t id = question(c);
+
+    assert_int_equal(c->asked[0], 1);
+    assert_int_equal(c->asked[1], 1);
+    vote(c, "first", id, "allow", true);
+    assert_int_equal(c->count, 0);
+    vote(c, "second", id, "allow", true);
+    assert_int_equal(c->count, 1);
+    check_answer(c, 0, id, "allow", true);
+}
+
+static void judge_denies_as_soon_as_one_does(void **state)
+{
+    struct court *c = *state;
+    uint64_t id = question(c);
+
+    vote(c, "second", id, "deny", false);
+    assert_int_equal(c->count, 1);
+    check_answer(c, 0, id, "deny", false);
+    assert_true(tocsin_str_is(tocsin_event_str(&c->heard[0]->pub, TOCSIN_FIELD_REASON),
+                              "because"));
+    vote(c, "first", id, "allow", true); /* too late, and nothing comes of it */
+    assert_int_equal(c->count, 1);
+}
+
+static void judge_hears_voters_only_and_decisions_only(void **state)
+{
+    struct court *c = *state;
+    uint64_t id = question(c);
+
+    vote(c, "stranger", id, "deny", true);
+    vote(c, "first", id, "perhaps", true);
+    vote(c, "first", id + 1000, "deny", true); /* nobody asked that */
+    assert_int_equal(c->count, 0);
+    vote(c, "first", id, "allow", true);
+    vote(c, "first", id, "allow", true); /* nor does one vote for two */
+    assert_int_equal(c->count, 0);
+    vote(c, "second", id, "allow", false);
+    check_answer(c, 0, id, "allow", false);
+}
+
+static void judge_answers_by_default_when_the_budget_is_spent(void **state)
+{
+    struct court *c = *state;
+    const struct tocsin_event *event;
+    uint64_t id;
+
+    tc_judge_configure(c->judge, false, 1);
+    id = question(c);
+    vote(c, "first", id, "allow", true);
+    while (c->count < 2) {
+        (void)uv_run(&c->loop, UV_RUN_ONCE);
+        turn(c);
+    }
+    check_answer(c, 0, id, "deny", false);
+    assert_true(
+        tocsin_find_bool(c->heard[0]->pub.data, c->heard[0]->pub.len, "timeout", false));
+    event = &c->heard[1]->pub;
+    assert_string_equal(event->topic, "verdict.timeout");
+    assert_true(tocsin_str_is(tocsin_event_str(event, "missing"), "second"));
+    assert_true(tocsin_str_is(tocsin_event_str(event, "answer"), "deny"));
+    assert_int_equal(tocsin_event_int(event, "count", 0), 1);
+}
+
+static void judge_waits_no_longer_for_a_voter_that_has_gone(void **state)
+{
+    struct court *c = *state;
+    uint64_t id = question(c);
+
+    vote(c, "first", id, "allow", true);
+    tc_judge_voter_gone(c->judge, tc_subscriber_bit(c->voters[1]));
+    turn(c);
+    assert_int_equal(c->count, 1);
+    assert_int_equal(c->heard[0]->pub.reply_to, id);
+}
+
+static void answered(void *arg, uint64_t id, bool allow)
+{
+    struct court *c = arg;
+
+    assert_true(allow);
+    c->answered = id;
+}
+
+/* What another sensor asks about the same gets the same answer, and nobody is asked. */
+static void judge_answers_a_shared_question_with_the_first(void **state)
+{
+    struct court *c = *state;
+    const struct tocsin_event *event;
+    uint64_t first, shared;
+
+    tc_judge_handover(c->judge, answered, c);
+    first = question(c);
+    assert_int_equal(tc_judge_suppress(c->judge, &draft, "other", first, &event), 0);
+    shared = event->id;
+    tc_event_unref(tc_event_of(event));
+    turn(c);
+    assert_int_equal(c->asked[0], 1);
+    vote(c, "first", first, "allow", true);
+    vote(c, "second", first, "allow", true);
+    assert_int_equal(c->answered, first);
+    assert_int_equal(c->count, 2);
+    check_answer(c, 0, first, "allow", false); /* nothing is cacheable in a handover */
+    check_answer(c, 1, shared, "allow", false);
+    tc_judge_handover(c->judge, NULL, NULL);
+}
+
+static void count_open(void *arg, const struct tocsin_event *event)
+{
+    (void)event;
+    (*(size_t *)arg)++;
+}
+
+static void judge_answers_all_that_is_open_when_it_ends(void **state)
+{
+    struct court *c = *state;
+    size_t open = 0;
+
+    for (int i = 0; i < 3; i++)
+        (void)question(c);
+    tc_judge_each_open(c->judge, count_open, &open);
+    assert_int_equal(open, 3);
+    tc_judge_free(c->judge);
+    c->judge = NULL;
+    turn(c);
+    assert_true(c->count >= 3);
+    for (size_t i = 0, finals = 0; i < c->count; i++) {
+        finals += !strcmp(c->heard[i]->pub.topic, TOCSIN_TOPIC_VERDICT_FINAL);
+        assert_true(i + 1 < c->count || finals == 3);
+    }
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(judge_allows_when_all_whom_it_asked_do),
+        TEST(judge_denies_as_soon_as_one_does),
+        TEST(judge_hears_voters_only_and_decisions_only),
+        TEST(judge_answers_by_default_when_the_budget_is_spent),
+        TEST(judge_waits_no_longer_for_a_voter_that_has_gone),
+        TEST(judge_answers_a_shared_question_with_the_first),
+        TEST(judge_answers_all_that_is_open_when_it_ends),
+    };
+#undef TEST
+
+    return cmocka_run_group_tests_name("judge", tests, NULL, NULL);
+}
