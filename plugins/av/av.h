@@ -7,7 +7,7 @@
  *   av_defs.c     the definitions in force: what is loaded, what health says of it
  *   av_job.c      one question or one written file: cache, scan, answer
  *   av_threat.c   what was found: one threat an inode, told once, quarantined
- *   av_tell.c     the events about threats
+ *   av_events.c     the events about threats
  *   av_scan.c     the scan that an operator asks for
  *   av_request.c  the quarantine that another detector asks for
  *   av_rpc.c      all other requests

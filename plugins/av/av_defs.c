@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "av.h"
-#include "av_tell.h"
+#include "av_events.h"
 
 struct load {
     struct tc_av *av;
@@ -211,13 +211,13 @@ static void take_state(struct tc_av *av, struct load *load)
     report_vault(av, load);
     for (size_t i = 0; i < load->records_n; i++) {
         tc_av_threat_known(av, &load->records[i]);
-        tc_av_tell_kept(av->host, &load->records[i]);
+        tc_av_events_kept(av->host, &load->records[i]);
     }
     for (size_t i = 0; i < load->recovery.taken_n; i++)
         tc_av_threat_recovered(av, &load->recovery.taken[i]);
     for (size_t i = 0; i < load->recovery.restored_n; i++)
-        tc_av_tell_remediated(av->host, &load->recovery.restored[i], "restore",
-                              "restored", NULL);
+        tc_av_events_remediated(av->host, &load->recovery.restored[i], "restore",
+                                "restored", NULL);
     for (size_t i = 0; i < load->recovery.rescan_n; i++)
         tc_av_job_path(av, load->recovery.rescan[i]);
 }

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "av.h"
-#include "av_tell.h"
+#include "av_events.h"
 
 #define NAMES_WAITING_MAX 16 /* of one inode; more are met when next opened */
 
@@ -52,7 +52,7 @@ struct move {
     struct tc_av_hit hit;
     bool link;      /* the inode is in the vault: only the name goes */
     bool requested; /* the alert is told by whoever asked */
-    void (*told)(void *arg, const char *status, const char *why);
+    void (*done)(void *arg, const char *status, const char *why);
     void *arg;
     int error;
     uint64_t links;
@@ -195,10 +195,10 @@ static void move_end(struct move *move)
         av->counters.links++;
     else
         av->counters.quarantined++;
-    tc_av_tell_remediated(av->host, &move->record, "quarantine",
-                          ok ? "quarantined" : "failed", ok ? NULL : move->why);
-    if (move->told)
-        move->told(move->arg, ok ? "quarantined" : "failed", ok ? NULL : move->why);
+    tc_av_events_remediated(av->host, &move->record, "quarantine",
+                            ok ? "quarantined" : "failed", ok ? NULL : move->why);
+    if (move->done)
+        move->done(move->arg, ok ? "quarantined" : "failed", ok ? NULL : move->why);
     if (t) {
         /* A name that could not be removed leaves the content in the vault all the same;
          * unless somebody has taken it out: then the next sighting moves it in anew. */
@@ -252,7 +252,7 @@ static struct move *move_new(struct tc_av *av, const struct tc_av_sighting *seen
     move->av = av;
     move->own_fd = seen->own_fd;
     move->requested = seen->requested;
-    move->told = seen->done;
+    move->done = seen->done;
     move->arg = seen->arg;
     move->hit = result->hit;
     if (seen->event) {
@@ -293,8 +293,8 @@ static bool is_gone(const struct move *move)
 /* Ends a sighting that nothing is done about. */
 static void let_be(struct move *move, const char *status, const char *why)
 {
-    if (move->told)
-        move->told(move->arg, status, why);
+    if (move->done)
+        move->done(move->arg, status, why);
     move_free(move);
 }
 
@@ -335,7 +335,7 @@ static struct tc_av_threat *threat_of(struct tc_av *av, const struct move *move)
     return t;
 }
 
-static void tell(struct tc_av_threat *t, const struct move *move, const char *action)
+static void report(struct tc_av_threat *t, const struct move *move, const char *action)
 {
     struct tc_av_news news = {.host = move->av->host,
                               .record = &move->record,
@@ -347,10 +347,10 @@ static void tell(struct tc_av_threat *t, const struct move *move, const char *ac
     if (fresh || t->state == HELD || strcmp(t->path, move->record.path)) {
         free(t->path);
         t->path = strdup(move->record.path);
-        tc_av_tell_detected(&news, action);
+        tc_av_events_detected(&news, action);
     }
     if (fresh && !move->requested)
-        tc_av_tell_alert(&news);
+        tc_av_events_alert(&news);
 }
 
 static void act(struct tc_av_threat *t, struct move *move, bool touch)
@@ -394,7 +394,7 @@ void tc_av_threat_found(struct tc_av *av, const struct tc_av_sighting *sighting)
         return;
     }
     snprintf(move->record.id, sizeof(move->record.id), "%s", t->id);
-    tell(t, move, touch ? "quarantine" : "none");
+    report(t, move, touch ? "quarantine" : "none");
     act(t, move, touch);
 }
 
@@ -420,8 +420,8 @@ void tc_av_threat_recovered(struct tc_av *av, const struct tc_av_record *record)
 
     snprintf(hit.rule, sizeof(hit.rule), "%s", record->rule);
     snprintf(hit.id, sizeof(hit.id), "%s", record->rule);
-    tc_av_tell_detected(&news, "quarantine");
-    tc_av_tell_remediated(av->host, record, "quarantine", "quarantined", NULL);
+    tc_av_events_detected(&news, "quarantine");
+    tc_av_events_remediated(av->host, record, "quarantine", "quarantined", NULL);
 }
 
 void tc_av_threat_forget(struct tc_av *av, const char *id)

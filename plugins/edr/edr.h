@@ -6,10 +6,9 @@
  *   edr.c         descriptor, options, lifecycle, which event goes where
  *   edr_load.c    folders of rule files into a set, in the pool
  *   edr_defs.c    the rules in force: what is loaded, swapping, what health says of it
- *   edr_judge.c   an event against the rules: records, evaluation, matches
- *   edr_tell.c    a match as alert.raised: which alert it is one of, and when it is told
- *   edr_resume.c  rpc.edr.resume: what was suspended goes on
- *   edr_rpc.c     requests
+ *   edr_match.c   an event against the rules: records, evaluation, matches
+ *   edr_report.c    a match as alert.raised: which alert it is one of, and when it is
+ * told edr_resume.c  rpc.edr.resume: what was suspended goes on edr_rpc.c     requests
  *
  * Below them, and without it:
  *
@@ -47,7 +46,7 @@ struct tc_edr_options {
 };
 
 struct tc_edr_counters {
-    uint64_t events, unjudged, records, matches, excluded, told, publish_errors;
+    uint64_t events, unjudged, records, matches, excluded, reported, publish_errors;
     uint64_t reloads,
         reloads_kept; /* kept: nothing could be loaded, the old rules stay */
 };
@@ -125,19 +124,19 @@ enum tc_edr_state tc_edr_rule_state(const struct tc_edr_rules *rules, size_t rul
 /* For edr->defs. */
 extern const struct tc_detector_defs_ops tc_edr_defs_ops;
 
-/* ---- edr_judge.c ---- */
+/* ---- edr_match.c ---- */
 
-void tc_edr_judge(struct tc_edr *edr, const struct tocsin_event *event);
+void tc_edr_match(struct tc_edr *edr, const struct tocsin_event *event);
 
-/* ---- edr_tell.c ---- */
+/* ---- edr_report.c ---- */
 
-int tc_edr_tell_start(struct tc_edr *edr);    /* makes alerts and processes; -ENOMEM */
-void tc_edr_tell_stop(struct tc_edr *edr);    /* tells what waits; takes a failed start */
-void tc_edr_tell_options(struct tc_edr *edr); /* they have changed */
+int tc_edr_report_start(struct tc_edr *edr); /* makes alerts and processes; -ENOMEM */
+void tc_edr_report_stop(struct tc_edr *edr); /* tells what waits; takes a failed start */
+void tc_edr_report_options(struct tc_edr *edr); /* they have changed */
 
 /* A match of a rule that runs. */
-void tc_edr_tell_match(struct tc_edr *edr, const struct tocsin_event *event,
-                       const struct tc_sigma_match *match);
+void tc_edr_report_match(struct tc_edr *edr, const struct tocsin_event *event,
+                         const struct tc_sigma_match *match);
 
 /* ---- edr_resume.c ---- */
 

@@ -184,7 +184,7 @@ static void stats(struct tc_edr *edr, const struct tocsin_event *request)
         {"records", c->records},
         {"matches", c->matches},
         {"excluded", c->excluded},
-        {"told", c->told},
+        {"told", c->reported},
         {"publish_errors", c->publish_errors + responses.publish_errors},
         {"responses", responses.responses},
         {"responses_done", responses.done},

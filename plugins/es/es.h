@@ -33,10 +33,10 @@
 #define TC_ES_MOUNTS_REST_MS 250 /* between two looks at the mounts */
 #define TC_ES_DRAIN_MS 3000      /* that a stop waits for verdicts */
 
-enum tc_es_rung {
-    TC_ES_RUNG_NONE,
-    TC_ES_RUNG_PERMISSION, /* asked before every open: fanotify permission events */
-    TC_ES_RUNG_NOTIFY,     /* told afterwards: unprivileged fanotify */
+enum tc_es_level {
+    TC_ES_LEVEL_NONE,
+    TC_ES_LEVEL_PERMISSION, /* asked before every open: fanotify permission events */
+    TC_ES_LEVEL_NOTIFY,     /* told afterwards: unprivileged fanotify */
 };
 
 enum tc_es_job {
@@ -94,7 +94,7 @@ struct tc_es {
     uint64_t deadline_ns;
     int fd_ceiling; /* descriptors above it are given up rather than published */
 
-    enum tc_es_rung rung;
+    enum tc_es_level level;
     bool started;
     bool draining; /* stopping: nothing is marked, verdicts are waited for */
     int open_status;

@@ -49,7 +49,7 @@ void tc_es_cache_reset(struct tc_es *es)
 {
     es->generation++;
     es->counters.resets++;
-    if (es->rung == TC_ES_RUNG_PERMISSION && !es->draining && !es->jobs.closing)
+    if (es->level == TC_ES_LEVEL_PERMISSION && !es->draining && !es->jobs.closing)
         tc_es_cache_forget(es);
 }
 

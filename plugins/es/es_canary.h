@@ -15,7 +15,7 @@
 #define TC_ES_CANARY_WAIT_MS 2000 /* for the whole proof */
 
 /* What can be done to the canary; bits. */
-enum tc_es_canary_deed {
+enum tc_es_canary_operation {
     TC_ES_CANARY_OPEN = 1u << 0,
     TC_ES_CANARY_EXEC = 1u << 1,
 };

@@ -31,7 +31,7 @@ static void canary_run(void *arg)
     struct tc_es *es = arg;
     int fd;
 
-    if (es->rung == TC_ES_RUNG_PERMISSION) {
+    if (es->level == TC_ES_LEVEL_PERMISSION) {
         if (!tc_es_canary_check(&es->canary))
             tc_es_canary_check(&es->canary);
         return;
@@ -43,8 +43,8 @@ static void canary_run(void *arg)
 
 static uint64_t canary_ns(struct tc_es *es)
 {
-    return es->rung == TC_ES_RUNG_PERMISSION ? atomic_load(&es->canary.seen_ns)
-                                             : atomic_load(&es->names.canary_ns);
+    return es->level == TC_ES_LEVEL_PERMISSION ? atomic_load(&es->canary.seen_ns)
+                                               : atomic_load(&es->names.canary_ns);
 }
 
 static void canary_lost(struct tc_es *es)
@@ -59,7 +59,7 @@ static void canary_due(void *arg)
 
     /* The lower rung's event comes after the job has ended: here is where it is missed.
      */
-    if (es->rung == TC_ES_RUNG_NOTIFY && canary_ns(es) == es->canary_before_ns)
+    if (es->level == TC_ES_LEVEL_NOTIFY && canary_ns(es) == es->canary_before_ns)
         canary_lost(es);
     es->canary_before_ns = canary_ns(es);
     tc_es_questions_sweep(es);
@@ -89,7 +89,7 @@ static void report_degraded(struct tc_es *es)
 static void report_running(struct tc_es *es)
 {
     const struct tocsin_host *host = es->host;
-    bool asks = es->rung == TC_ES_RUNG_PERMISSION;
+    bool asks = es->level == TC_ES_LEVEL_PERMISSION;
 
     host->report(host, TOCSIN_REPORT_FACT, "sensor_mechanism",
                  asks ? "fanotify" : "fanotify_notify", NULL);
@@ -128,7 +128,7 @@ static void names_done(void *arg, int status)
     struct tc_es *es = arg;
 
     tc_es_names_done(es, status);
-    if (!es->jobs.closing && es->rung == TC_ES_RUNG_NOTIFY)
+    if (!es->jobs.closing && es->level == TC_ES_LEVEL_NOTIFY)
         canary_seen(es);
 }
 
@@ -136,7 +136,7 @@ static void canary_done(void *arg, int status)
 {
     struct tc_es *es = arg;
 
-    if (status || es->jobs.closing || es->draining || es->rung == TC_ES_RUNG_NOTIFY ||
+    if (status || es->jobs.closing || es->draining || es->level == TC_ES_LEVEL_NOTIFY ||
         canary_seen(es))
         return;
     canary_lost(es);
@@ -194,7 +194,7 @@ static int open_permission(struct tc_es *es)
 
     if (err)
         return err;
-    es->rung = TC_ES_RUNG_PERMISSION;
+    es->level = TC_ES_LEVEL_PERMISSION;
     /* The thread first: what follows opens files that may be asked about. */
     err = tc_es_source_run(&es->source);
     if (!err)
@@ -243,7 +243,7 @@ static int open_notify(struct tc_es *es)
     if (err)
         return err;
     es->names_open = true;
-    es->rung = TC_ES_RUNG_NOTIFY;
+    es->level = TC_ES_LEVEL_NOTIFY;
     err = mark_canary_folder(es);
     if (err)
         return err;
@@ -266,7 +266,7 @@ static void open_run(void *arg)
         err = -ENOMEM;
     if (!err) {
         err = open_permission(es);
-        if (err == -EPERM && es->rung == TC_ES_RUNG_NONE)
+        if (err == -EPERM && es->level == TC_ES_LEVEL_NONE)
             err = open_notify(es);
     }
     es->open_status = err;
@@ -281,18 +281,18 @@ static int go(struct tc_es *es)
     if (es->names_open)
         err = host->watch_fd(host, es->names.group, TOCSIN_READABLE, tc_es_names_readable,
                              es, &es->names_watch);
-    if (!err && es->rung == TC_ES_RUNG_PERMISSION) {
+    if (!err && es->level == TC_ES_LEVEL_PERMISSION) {
         tc_es_scan_mounts_done(es, 0);
         err = host->watch_fd(host, es->mountinfo_fd, TOCSIN_PRIORITY,
                              tc_es_mounts_changed, es, &es->mountinfo_watch);
     }
-    if (!err && es->rung == TC_ES_RUNG_NOTIFY)
+    if (!err && es->level == TC_ES_LEVEL_NOTIFY)
         err = host->timer_start(host, TC_ES_CANARY_WAIT_MS, 0, write_looked_after, es,
                                 &es->start_timer);
     if (!err)
         err = host->timer_start(host, TC_ES_CANARY_MS, TC_ES_CANARY_MS, canary_due, es,
                                 &es->canary_timer);
-    if (!err && es->rung == TC_ES_RUNG_PERMISSION) {
+    if (!err && es->level == TC_ES_LEVEL_PERMISSION) {
         es->canary_before_ns = canary_ns(es);
         tc_es_questions_ready(es);
     }
@@ -373,7 +373,7 @@ int tc_es_start(struct tc_es *es)
     es->buckets = calloc(es->max_pending, sizeof(*es->buckets));
     es->source.group = es->names.group = es->canary_fd = es->mountinfo_fd = -1;
     es->own_fds = -1;
-    es->rung = TC_ES_RUNG_NONE;
+    es->level = TC_ES_LEVEL_NONE;
     es->started = es->draining = false;
     es->open_what[0] = '\0';
     es->canary_before_ns = 0;

@@ -160,7 +160,7 @@ size_t tc_es_source_read(struct tc_es_source *source,
 }
 
 /* A question always finds room, as the gate has bounded them; a close may not. */
-static void hand_on(struct tc_es_source *source, const struct tc_es_item *item)
+static void enqueue(struct tc_es_source *source, const struct tc_es_item *item)
 {
     if (item->slot == TC_ES_NO_SLOT &&
         atomic_load(&source->writes_queued) >= source->config.max_pending) {
@@ -181,7 +181,7 @@ static bool read_for_loop(struct tc_es_source *source)
     size_t n = tc_es_source_read(source, items);
 
     for (size_t i = 0; i < n; i++)
-        hand_on(source, &items[i]);
+        enqueue(source, &items[i]);
     if (n || errors != atomic_load(&source->read_errors))
         announce(source);
     return n > 0;

@@ -51,7 +51,7 @@ static int drain_begin(struct tc_es *es)
 
 int tc_es_stop(struct tc_es *es)
 {
-    if (!es->started || es->rung != TC_ES_RUNG_PERMISSION || drain_begin(es)) {
+    if (!es->started || es->level != TC_ES_LEVEL_PERMISSION || drain_begin(es)) {
         tc_es_close(es, 0);
         tc_sensor_jobs_go_on(&es->jobs);
     }
@@ -65,7 +65,7 @@ void tc_es_close(struct tc_es *es, int status)
     const struct tocsin_host *host = es->host;
 
     tc_sensor_jobs_close(&es->jobs, status);
-    if (es->rung == TC_ES_RUNG_PERMISSION)
+    if (es->level == TC_ES_LEVEL_PERMISSION)
         tc_es_source_stop(&es->source);
     tc_sensor_catch_up_stop(&es->catch_up);
     tc_es_questions_drop(es); /* answered above; their descriptors close now */
@@ -85,7 +85,7 @@ void tc_es_close_run(void *arg)
 {
     struct tc_es *es = arg;
 
-    if (es->rung == TC_ES_RUNG_PERMISSION)
+    if (es->level == TC_ES_LEVEL_PERMISSION)
         tc_es_source_close(&es->source);
     tc_es_canary_done(&es->canary); /* once nobody looks at it */
     if (es->names_open)
@@ -119,5 +119,5 @@ void tc_es_release(void *arg)
     es->buckets = NULL;
     es->scope = NULL;
     es->processes = NULL;
-    es->rung = TC_ES_RUNG_NONE;
+    es->level = TC_ES_LEVEL_NONE;
 }

@@ -3,7 +3,7 @@
  * Owns: the plugin's state, shared by the files that act on it on the loop thread:
  *   kext.c            descriptor, options, events from the bus
  *   kext_lifecycle.c  start, stop, jobs, the heartbeat
- *   kext_rungs.c      which rung the machine has; the canary (pool thread)
+ *   kext_levels.c      which rung the machine has; the canary (pool thread)
  *   kext_watching.c   mounts, watched folders, names
  *   kext_catch_up.c   what was written while nobody looked
  *   kext_verdict.c    what a verdict leads to
@@ -145,10 +145,11 @@ void tc_kext_release(void *arg); /* frees what start made; jobs must be idle */
  * deadline. */
 void tc_kext_set_mode(struct tc_kext *kext);
 
-/* kext_rungs.c: pool thread, but for tell_mode: the mode as it was known last */
-void tc_kext_tell_mode(struct tc_kext *kext);
-int tc_kext_climb(struct tc_kext *kext); /* takes the best rung that proves itself */
-void tc_kext_descend(struct tc_kext *kext);
+/* kext_levels.c: pool thread, but for tell_mode: the mode as it was known last */
+void tc_kext_levels_set_mode(struct tc_kext *kext);
+int tc_kext_levels_enter(
+    struct tc_kext *kext); /* takes the best rung that proves itself */
+void tc_kext_levels_leave(struct tc_kext *kext);
 int tc_kext_prove(struct tc_kext *kext); /* the canary */
 
 /* kext_watching.c: run, done and watch callbacks of the jobs of those names */
@@ -180,7 +181,7 @@ void tc_kext_places_changed(struct tc_kext *kext);
 void tc_kext_peer_asked(struct tc_kext *kext, const struct tocsin_event *event);
 void tc_kext_threat_found(struct tc_kext *kext, const struct tocsin_event *event);
 /* The process of an item that nobody will judge, if it was stopped, goes on. */
-void tc_kext_let_go(struct tc_kext *kext, int32_t pid, uint64_t start_ns, uint16_t flags);
+void tc_kext_resume(struct tc_kext *kext, int32_t pid, uint64_t start_ns, uint16_t flags);
 
 /* kext_publish.c */
 void tc_kext_deliver(void *arg, struct tc_kext_items *items); /* reader's thread */

@@ -28,7 +28,7 @@ static void begin_close(struct tc_kext *kext, int status);
 void tc_kext_set_mode(struct tc_kext *kext)
 {
     kext->passive = kext->host->passive(kext->host);
-    tc_kext_tell_mode(kext);
+    tc_kext_levels_set_mode(kext);
 }
 
 static void heartbeat(void *arg)
@@ -133,7 +133,7 @@ static void open_run(void *arg)
     int err = open_all(kext);
 
     if (!err)
-        err = tc_kext_climb(kext);
+        err = tc_kext_levels_enter(kext);
     if (!err)
         tc_kext_each_running(&kext->programs, remember_running, &kext->resolver);
     kext->open_status = err;
@@ -185,7 +185,7 @@ static void open_done(void *arg, int status)
 {
     struct tc_kext *kext = arg;
     const struct tocsin_host *host = kext->host;
-    bool lsm = kext->programs.rung == TC_KEXT_RUNG_LSM;
+    bool lsm = kext->programs.level == TC_KEXT_LEVEL_LSM;
     int err = status ? status : kext->open_status;
 
     if (kext->jobs.closing)
@@ -219,7 +219,7 @@ static void close_run(void *arg)
     struct tc_sensor_who who;
     uint32_t pid;
 
-    tc_kext_descend(kext);
+    tc_kext_levels_leave(kext);
     while (kext->programs.skeleton && tc_kext_any_held(&kext->programs, &pid, &held) &&
            tc_kext_take_held(&kext->programs, pid, held.start_ns)) {
         who = (struct tc_sensor_who){(pid_t)pid, held.start_ns};

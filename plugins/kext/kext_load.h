@@ -20,10 +20,10 @@
 struct kext_bpf;
 struct tocsin_host;
 
-enum tc_kext_rung {
-    TC_KEXT_RUNG_NONE,
-    TC_KEXT_RUNG_TRACING, /* kills at exec */
-    TC_KEXT_RUNG_LSM,     /* refuses open and exec */
+enum tc_kext_level {
+    TC_KEXT_LEVEL_NONE,
+    TC_KEXT_LEVEL_TRACING, /* kills at exec */
+    TC_KEXT_LEVEL_LSM,     /* refuses open and exec */
 };
 
 struct tc_kext_sizes {
@@ -34,7 +34,7 @@ struct tc_kext_sizes {
 struct tc_kext_programs {
     struct kext_bpf *skeleton; /* NULL: not loaded */
     struct tc_sensor_bpf_links links;
-    enum tc_kext_rung rung;
+    enum tc_kext_level level;
     struct tc_kext_control *control; /* shared with the kernel */
 };
 
@@ -43,7 +43,7 @@ struct tc_kext_programs {
  * attached. host is for the loader's messages. Errors: a negative errno, and a sentence
  * in `why`.
  */
-int tc_kext_load(struct tc_kext_programs *programs, enum tc_kext_rung rung,
+int tc_kext_load(struct tc_kext_programs *programs, enum tc_kext_level level,
                  const struct tc_kext_sizes *sizes, const struct tocsin_host *host,
                  char why[256]);
 void tc_kext_unload(struct tc_kext_programs *programs); /* detaches, too */

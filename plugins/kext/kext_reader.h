@@ -27,7 +27,7 @@ struct tc_kext_resolver;
 
 enum tc_kext_order_what {
     TC_KEXT_ORDER_KILL,   /* the process and all below it */
-    TC_KEXT_ORDER_LET_GO, /* SIGCONT to one that was held */
+    TC_KEXT_ORDER_RESUME, /* SIGCONT to one that was held */
 };
 
 struct tc_kext_order {

@@ -84,10 +84,10 @@ void tc_trace_files_close(struct tc_trace_files *files); /* takes one never open
 int tc_trace_files_read(struct tc_trace_files *files);
 
 /* Tells what was read. True: some was lost before, in the kernel. */
-bool tc_trace_files_tell(struct tc_trace_files *files, tc_trace_file_fn tell, void *arg);
+bool tc_trace_files_emit(struct tc_trace_files *files, tc_trace_file_fn emit, void *arg);
 
 /* When nothing more is to be read: the files found in new folders that nobody told of. */
-void tc_trace_files_tell_found(struct tc_trace_files *files, tc_trace_file_fn tell,
+void tc_trace_files_emit_found(struct tc_trace_files *files, tc_trace_file_fn emit,
                                void *arg);
 
 /* Whether a file of that path is one to be told of. */

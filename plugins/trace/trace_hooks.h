@@ -17,7 +17,7 @@ enum tc_trace_hooks_by {
     TC_TRACE_HOOKS_BY_EXIT,     /* one program at the end of all system calls */
     TC_TRACE_HOOKS_BY_NOTHING,  /* it is not heard of */
     TC_TRACE_HOOKS_REQUIRED,    /* nothing but fork, exec and exit */
-    TC_TRACE_HOOKS_RUNGS,
+    TC_TRACE_HOOKS_LEVELS,
 };
 
 #define TC_TRACE_UNSEEN_MAX 512

@@ -48,7 +48,7 @@ static void users_done(void *arg, int status)
 
 /* ---- Start. ---- */
 
-static int climb(struct tc_trace *trace)
+static int load_best_level(struct tc_trace *trace)
 {
     int err = -ENOTSUP;
     char lower[256];
@@ -106,7 +106,7 @@ static void open_run(void *arg)
     trace->tracker.is_agent = is_agent;
     trace->tracker.arg = trace;
     users_run(trace); /* nobody is asked for yet: it reads the local accounts */
-    err = climb(trace);
+    err = load_best_level(trace);
     if (err)
         goto out;
     trace->reader.programs = trace->ebpf ? &trace->programs : NULL;
@@ -142,7 +142,7 @@ static void report_acts(struct tc_trace *trace)
                        "end of its system calls");
 }
 
-static void report_rung(struct tc_trace *trace)
+static void report_level(struct tc_trace *trace)
 {
     const struct tocsin_host *host = trace->host;
     char text[512];
@@ -183,7 +183,7 @@ static void open_done(void *arg, int status)
         tc_sensor_jobs_close(&trace->jobs, trace->open_status);
         return;
     }
-    report_rung(trace);
+    report_level(trace);
     trace->started = true;
     host->complete(host, 0);
 }

@@ -49,7 +49,7 @@ static int load_best(const struct loading *loading)
     if (cpus <= 0)
         return cpus ? cpus : -EINVAL;
     loading->programs->cpus = (size_t)cpus;
-    for (int by = 0; err && by < TC_TRACE_HOOKS_RUNGS; by++) {
+    for (int by = 0; err && by < TC_TRACE_HOOKS_LEVELS; by++) {
         if ((acts == TC_TRACE_ACTS_NONE && by < TC_TRACE_HOOKS_BY_NOTHING) ||
             (acts == TC_TRACE_ACTS_CHEAP && by == TC_TRACE_HOOKS_BY_EXIT))
             continue;

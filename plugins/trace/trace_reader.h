@@ -38,7 +38,7 @@ struct tc_trace_reader {
     void *arg;
     struct tc_sensor_reader base;
     uint64_t complete_ns; /* since the epoch: until then all losses were told of */
-    uint64_t told_lost, told_overflows, *by_cpu, *told_by_cpu;
+    uint64_t reported_lost, reported_overflows, *by_cpu, *reported_by_cpu;
     atomic_ullong lost, gaps, overflows;
 };
 

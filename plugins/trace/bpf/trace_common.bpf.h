@@ -101,13 +101,13 @@ static __always_inline void wake(void)
 {
     __u32 zero = 0;
     struct tc_trace_control *c = bpf_map_lookup_elem(&control, &zero);
-    void *bell;
+    void *wakeup;
 
     if (!c || wake_flags() != BPF_RB_FORCE_WAKEUP)
         return;
-    bell = bpf_ringbuf_reserve(&ring, 8, 0);
-    if (bell)
-        bpf_ringbuf_discard(bell, BPF_RB_FORCE_WAKEUP);
+    wakeup = bpf_ringbuf_reserve(&ring, 8, 0);
+    if (wakeup)
+        bpf_ringbuf_discard(wakeup, BPF_RB_FORCE_WAKEUP);
     else
         c->asleep = 1; /* the next one wakes it */
 }

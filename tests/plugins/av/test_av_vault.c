@@ -207,7 +207,7 @@ static void vault_takes_an_empty_file_and_odd_names(void **state)
     assert_int_equal(access(path, F_OK), 0);
 }
 
-static void vault_restore_refuses_to_overwrite_unless_told(void **state)
+static void vault_restore_refuses_to_overwrite_unless_asked(void **state)
 {
     struct fixture *f = *state;
     char path[PATH_MAX], id[TC_AV_ID_TEXT], buf[8] = "";
@@ -622,7 +622,7 @@ int main(void)
         TEST(vault_keeps_capabilities_of_a_program),
         TEST(vault_file_is_inert),
         TEST(vault_takes_an_empty_file_and_odd_names),
-        TEST(vault_restore_refuses_to_overwrite_unless_told),
+        TEST(vault_restore_refuses_to_overwrite_unless_asked),
         TEST(vault_restore_to_another_place_adds_to_the_allowed),
         TEST(vault_follows_no_link_in_a_parent_folder),
         TEST(vault_leaves_another_file_of_the_same_name_alone),

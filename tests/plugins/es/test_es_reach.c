@@ -388,7 +388,7 @@ static int by_process(struct tc_harness *h, const char *path, const char *execut
                                                              : TOCSIN_NOT_EXCLUDED;
 }
 
-static void es_spares_an_excluded_path_and_tells_the_kernel(void **state)
+static void es_spares_an_excluded_path_and_informs_the_kernel(void **state)
 {
     struct tc_scratch *s = *state;
 
@@ -433,7 +433,7 @@ int main(void)
         TEST(es_keeps_no_file_system_from_being_unmounted),
         TEST(es_never_asks_about_devices_fifos_and_sockets),
         TEST(es_lets_a_thousand_harmless_files_pass_and_asks_once_each),
-        TEST(es_spares_an_excluded_path_and_tells_the_kernel),
+        TEST(es_spares_an_excluded_path_and_informs_the_kernel),
         TEST(es_spares_an_excluded_process_but_no_other),
 #undef TEST
     };

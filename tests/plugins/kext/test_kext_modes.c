@@ -161,18 +161,19 @@ static void kext_judges_what_is_opened(void **state)
     assert_int_equal(tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_OPEN), 1);
 }
 
-static void kext_refuses_opens_of_a_file_known_bad_on_the_upper_rung(void **state)
+static void kext_refuses_opens_of_a_file_known_bad_on_the_upper_level(void **state)
 {
     struct tc_scratch *s = *state;
 
-    size_t told = tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_OPEN);
+    size_t recorded = tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_OPEN);
 
     s->deny = "/bad";
     tc_child_put(tc_scratch_in(s, "bad"), "x");
     tc_kext_make_bad(s, tc_scratch_in(s, "bad"));
     assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "bad"), NULL),
                      tc_kext_has_lsm(s) ? EPERM : 0);
-    assert_true(tc_kext_await_count(s, TOCSIN_TOPIC_FILE_OPEN, told + 1)); /* anyhow */
+    assert_true(
+        tc_kext_await_count(s, TOCSIN_TOPIC_FILE_OPEN, recorded + 1)); /* anyhow */
 }
 
 static void kext_says_what_it_lost_when_the_ring_was_full(void **state)
@@ -307,7 +308,7 @@ int main(void)
     };
     const struct CMUnitTest opened[] = {
         cmocka_unit_test(kext_judges_what_is_opened),
-        cmocka_unit_test(kext_refuses_opens_of_a_file_known_bad_on_the_upper_rung),
+        cmocka_unit_test(kext_refuses_opens_of_a_file_known_bad_on_the_upper_level),
     };
     const struct CMUnitTest tests[] = {
 #define TEST(f, setup) cmocka_unit_test_setup_teardown(f, setup, tc_scratch_teardown)

@@ -125,7 +125,7 @@ static bool is_the_spared(void *arg, pid_t pid)
     return *(pid_t *)arg == pid;
 }
 
-static void signal_spares_whom_it_is_told_to_with_their_children(void **state)
+static void signal_spares_the_given_roots_with_their_children(void **state)
 {
     struct tc_sensor_who root = run("(echo; sleep 100 & wait) & echo; wait", 2);
     pid_t spared = 0;
@@ -207,7 +207,7 @@ int main(void)
         cmocka_unit_test(signal_touches_nobody_of_another_start),
         cmocka_unit_test(signal_stops_a_tree_and_lets_it_go_on),
         cmocka_unit_test(signal_takes_what_waits_to_be_reaped_for_ended),
-        cmocka_unit_test(signal_spares_whom_it_is_told_to_with_their_children),
+        cmocka_unit_test(signal_spares_the_given_roots_with_their_children),
         cmocka_unit_test(signal_says_so_when_it_may_not),
         cmocka_unit_test(signal_leaves_init_and_the_kernel_alone),
     };

@@ -35,7 +35,7 @@ static void new_id(void *arg, char ret[TC_EDR_ALERT_ID_BYTES])
                               bytes[i]);
 }
 
-int tc_edr_tell_start(struct tc_edr *edr)
+int tc_edr_report_start(struct tc_edr *edr)
 {
     int r = tc_edr_alerts_new(&edr->options.alerts, new_id, edr, &edr->alerts);
 
@@ -62,7 +62,7 @@ static void publish(struct tc_edr *edr, struct tc_edr_news *news)
                        news->event ? news->event->id : 0, &w);
     tocsin_writer_done(&w);
     if (!r) {
-        edr->counters.told++;
+        edr->counters.reported++;
         return;
     }
     edr->counters.publish_errors++;
@@ -71,7 +71,7 @@ static void publish(struct tc_edr *edr, struct tc_edr_news *news)
 }
 
 /* Tells all that is due at `now`. */
-static void tell_due(struct tc_edr *edr, uint64_t now)
+static void report_due(struct tc_edr *edr, uint64_t now)
 {
     struct tc_edr_alert alert;
     struct tc_edr_news news = {.alert = &alert};
@@ -88,7 +88,7 @@ static void on_due(void *arg)
 
     edr->host->timer_stop(edr->host, edr->due);
     edr->due = NULL;
-    tell_due(edr, now_ms(edr));
+    report_due(edr, now_ms(edr));
     arm(edr);
 }
 
@@ -107,7 +107,7 @@ static void arm(struct tc_edr *edr)
         edr->due = NULL; /* the next match tries again */
 }
 
-void tc_edr_tell_options(struct tc_edr *edr)
+void tc_edr_report_options(struct tc_edr *edr)
 {
     if (!edr->alerts)
         return;
@@ -115,12 +115,12 @@ void tc_edr_tell_options(struct tc_edr *edr)
     arm(edr);
 }
 
-void tc_edr_tell_stop(struct tc_edr *edr)
+void tc_edr_report_stop(struct tc_edr *edr)
 {
     edr->host->timer_stop(edr->host, edr->due);
     edr->due = NULL;
     if (edr->alerts)
-        tell_due(edr, UINT64_MAX);
+        report_due(edr, UINT64_MAX);
     tc_edr_alerts_free(edr->alerts);
     tc_edr_processes_free(edr->processes);
     edr->alerts = NULL;
@@ -166,8 +166,8 @@ static uint64_t time_of(const struct tocsin_event *event)
                                       (int64_t)event->time_ns);
 }
 
-void tc_edr_tell_match(struct tc_edr *edr, const struct tocsin_event *event,
-                       const struct tc_sigma_match *match)
+void tc_edr_report_match(struct tc_edr *edr, const struct tocsin_event *event,
+                         const struct tc_sigma_match *match)
 {
     const struct tc_sigma_rule *rule = tc_sigma_rule(edr->rules->set, match->rule);
     struct tc_edr_link chain[1 + TC_EDR_CHAIN_MAX];
