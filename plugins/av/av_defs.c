@@ -128,7 +128,7 @@ static void report_issues(struct tc_av *av)
 
     for (size_t i = 0; (text = tc_av_rules_issue(av->rules, i)); i++)
         tc_detector_defs_issue(
-            &av->defs, text, "correct the rule file, or take it out of the rule folder");
+            &av->defs, text, "correct the rule file, or remove it from the rule folder");
     for (size_t i = 0; (text = tc_av_lists_issue(av->lists, i)); i++)
         tc_detector_defs_issue(&av->defs, text,
                                "correct the list, or its path under plugins: av:");
@@ -151,7 +151,7 @@ static void report_facts(struct tc_av *av)
     host->report(host, TOCSIN_REPORT_FACT, "engine_version", text, NULL);
     host->report(host, TOCSIN_REPORT_FACT, "engine_load_status", "loaded", NULL);
     if (failed)
-        snprintf(text, sizeof(text), "%u rules, %u files left out", count, failed);
+        snprintf(text, sizeof(text), "%u rules, %u files skipped", count, failed);
     else
         snprintf(text, sizeof(text), "%u rules", count);
     tc_detector_defs_facts(host, "definitions",

@@ -226,8 +226,8 @@ int tc_edr_read(const struct tc_edr_options *options, struct tc_detector_watch *
         error = read_all(&walk);
     if (error && error != -ECANCELED) {
         refuse(&walk, "all rules", "no set could be made of them",
-               error == -E2BIG ? "they ask for too much: take some out"
-                               : "they need too much memory: take some out");
+               error == -E2BIG ? "they exceed a limit: remove some"
+                               : "they need too much memory: remove some");
         tc_edr_rules_free(walk.reading->rules);
         walk.reading->rules = NULL;
         error = 0;

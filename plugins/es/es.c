@@ -37,14 +37,15 @@ static const struct tocsin_option options[] = {
      .type = TOCSIN_OPTION_DURATION,
      .flags = TOCSIN_OPTION_RESTART,
      .fallback = "15s",
-     .help = "a question that a stuck agent has left open so long is answered on_timeout",
+     .help = "how long a stuck agent may leave a question open; then it is answered "
+             "on_timeout",
      .min = 100,
      .max = 120000},
     {.name = "on_timeout",
      .type = TOCSIN_OPTION_CHOICE,
      .flags = TOCSIN_OPTION_RESTART,
      .fallback = "allow",
-     .help = "the answer to a question that nobody has answered in time",
+     .help = "the answer to a question that got no verdict in time",
      .choices = "allow|deny"},
     {.name = NULL}};
 

@@ -55,12 +55,12 @@ static int prove_exec(struct tc_kext *kext, char why[256])
     }
     if (ended != wanted) {
         snprintf(why, 256, "the canary %s, where it should have been %s", words[ended],
-                 wanted == TC_KEXT_ENDED_RAN ? "left alone" : words[wanted] + 4);
+                 wanted == TC_KEXT_ENDED_RAN ? "allowed" : words[wanted] + 4);
         return -EIO;
     }
     err = tc_kext_reader_await_canary(&kext->reader, true, since_ns, CANARY_WAIT_MS);
     if (err)
-        snprintf(why, 256, "the kernel did not tell of the canary");
+        snprintf(why, 256, "the kernel did not report the canary");
     return err;
 }
 
@@ -75,7 +75,7 @@ static int prove_open(struct tc_kext *kext, char why[256])
     }
     err = tc_kext_reader_await_canary(&kext->reader, false, since_ns, CANARY_WAIT_MS);
     if (err)
-        snprintf(why, 256, "the kernel did not tell of the open canary");
+        snprintf(why, 256, "the kernel did not report the opened canary");
     return err;
 }
 

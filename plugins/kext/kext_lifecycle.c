@@ -76,7 +76,7 @@ static void canary_done(void *arg, int status)
         canary_came(kext);
         return;
     }
-    snprintf(text, sizeof(text), "the sensor does not prove itself: %s", kext->why);
+    snprintf(text, sizeof(text), "the sensor failed its self-test: %s", kext->why);
     kext->host->report(kext->host, TOCSIN_REPORT_ISSUE, "kext_canary", text,
                        "restart the agent");
 }

@@ -22,7 +22,7 @@
     {                                                                                    \
         .name = "ignore_filesystems", .type = TOCSIN_OPTION_LIST,                        \
         .flags = TOCSIN_OPTION_RESTART, .fallback = "",                                  \
-        .help = "types of file systems, as in /proc/mounts, that are left alone"         \
+        .help = "types of file systems, as in /proc/mounts, that are ignored"            \
     }
 
 /* And of a sensor with a BPF ring: what tc_sensor_ring_bytes_read reads. */

@@ -150,7 +150,7 @@ static void report_level(struct tc_trace *trace)
     host->report(host, TOCSIN_REPORT_FACT, "supplementary_events_subsystem",
                  trace->ebpf ? "ebpf" : "netlink", NULL);
     if (trace->files_status) {
-        snprintf(text, sizeof(text), "files are not told of: %s",
+        snprintf(text, sizeof(text), "files are not reported: %s",
                  strerror(-trace->files_status));
         host->report(host, TOCSIN_REPORT_ISSUE, "trace_files", text,
                      "run on Linux 5.9 or later, with CAP_SYS_ADMIN");
@@ -160,7 +160,7 @@ static void report_level(struct tc_trace *trace)
         return;
     }
     snprintf(text, sizeof(text),
-             "processes that end within milliseconds are told of without their command "
+             "processes that end within milliseconds are reported without their command "
              "line: %s",
              trace->why);
     host->report(host, TOCSIN_REPORT_ISSUE, "trace_netlink", text,

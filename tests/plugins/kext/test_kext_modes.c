@@ -271,7 +271,7 @@ static void kext_follows_a_watched_folder_that_is_replaced(void **state)
         if (tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC) > execs)
             return;
     }
-    fail_msg("nothing is told from the new folder");
+    fail_msg("nothing is reported from the new folder");
 }
 
 static void kext_leaves_nothing_behind_and_can_be_started_again(void **state)

@@ -613,7 +613,7 @@ static void trace_counts_exactly_what_is_lost(void **state)
         assert_true(reported + lost >= 3 * EACH);
         exact = lost >= EACH && reported + lost == 3 * EACH;
     }
-    print_message("told %lld, lost %lld\n", (long long)reported, (long long)lost);
+    print_message("reported %lld, lost %lld\n", (long long)reported, (long long)lost);
     assert_true(exact);
     assert_int_equal(tc_trace_stat(s, "lost"), gaps(s));
     assert_int_equal(

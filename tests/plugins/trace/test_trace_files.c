@@ -145,7 +145,7 @@ static const struct tocsin_event *reported(struct place *p, const char *topic,
 
     p->s.h.arg = &wanted;
     if (!tc_harness_run(&p->s.h, was_reported, TC_HARNESS_WAIT_MS))
-        fail_msg("%s of %s was not told", topic, path);
+        fail_msg("%s of %s was not reported", topic, path);
     event = find(p, topic, path, &count);
     assert_int_equal(count, 1);
     return event;

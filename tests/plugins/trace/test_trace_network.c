@@ -185,7 +185,7 @@ static const struct tocsin_event *await_accepted(struct tc_trace_scratch *s,
     do {
         event = tc_harness_await(&s->h, "network.accepted", 0);
         if (!event)
-            fail_msg("nobody was told to have accepted");
+            fail_msg("no process was reported to have accepted");
     } while (tocsin_event_int(event, "destination.port", 0) != port);
     return event;
 }
