@@ -137,7 +137,7 @@ static int reload(void *state)
     return tc_detector_defs_load(&av->defs, "configuration", NULL);
 }
 
-/* trace tells of files outside of what is protected: those are not for us to act on. */
+/* trace reports files outside of what is protected: those are not for us to act on. */
 static bool only_reports(const struct tocsin_event *event)
 {
     return event->source && !strcmp(event->source, "trace");

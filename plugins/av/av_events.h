@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: the wording of what the plugin publishes about threats: which fields an event of
- * each topic has. Loop thread. Must not: decide that something is to be told.
+ * each topic has. Loop thread. Must not: decide that something is to be reported.
  */
 #ifndef TC_AV_EVENTS_H
 #define TC_AV_EVENTS_H
@@ -16,7 +16,7 @@ struct tc_av_news {
     const struct tocsin_host *host;
     const struct tc_av_record *record;
     const struct tc_av_hit *hit;
-    const struct tocsin_event *event; /* its process is told too; or NULL */
+    const struct tocsin_event *event; /* its process is reported too; or NULL */
 };
 
 /* threat.detected; action: quarantine or none. */

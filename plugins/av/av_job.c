@@ -21,7 +21,7 @@ struct tc_av_job {
     struct tc_av *av;
     struct tc_av_job *next;     /* of its bucket */
     struct tc_av_job *next_big; /* of those waiting for their turn */
-    struct tc_av_key key;       /* as the event told it; zero: it did not */
+    struct tc_av_key key;       /* as the event has it; zero: it has none */
     bool big;
     const struct tocsin_event *event; /* a reference, or NULL */
     const struct tocsin_event *again; /* a later write of the same file, or NULL */

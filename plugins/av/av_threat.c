@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: what has been found, so that each infected inode is one threat with one id,
- * whoever saw it and by however many names: told once as an alert, moved into quarantine
- * once, its further names removed into the same record. Loop thread but for move_run().
+ * whoever saw it and by however many names: reported once as an alert, moved into
+ * quarantine once, its further names removed into the same record. Loop thread but for
+ * move_run().
  *
  *   SEEN --quarantine--> MOVING --> HELD      (in the vault)
  *    ^ not to be touched    +-----> FAILED    (stays where it is, denied)
@@ -51,7 +52,7 @@ struct move {
     struct tc_av_record record; /* its id names the threat */
     struct tc_av_hit hit;
     bool link;      /* the inode is in the vault: only the name goes */
-    bool requested; /* the alert is told by whoever asked */
+    bool requested; /* whoever asked reports the alert */
     void (*done)(void *arg, const char *status, const char *why);
     void *arg;
     int error;

@@ -7,8 +7,9 @@
  *   edr_load.c    folders of rule files into a set, in the pool
  *   edr_defs.c    the rules in force: what is loaded, swapping, what health says of it
  *   edr_match.c   an event against the rules: records, evaluation, matches
- *   edr_report.c    a match as alert.raised: which alert it is one of, and when it is
- * told edr_resume.c  rpc.edr.resume: what was suspended goes on edr_rpc.c     requests
+ *   edr_report.c  a match as alert.raised: of which alert, and when that is reported
+ *   edr_resume.c  rpc.edr.resume: what was suspended goes on
+ *   edr_rpc.c     requests
  *
  * Below them, and without it:
  *
@@ -61,7 +62,7 @@ struct tc_edr_problem {
 enum tc_edr_state {
     TC_EDR_RUNS,
     TC_EDR_CANNOT_RUN, /* the engine cannot */
-    TC_EDR_NO_SOURCE,  /* no sensor tells what it is about */
+    TC_EDR_NO_SOURCE,  /* no sensor reports what it is about */
     TC_EDR_STATES,
 };
 
@@ -96,7 +97,7 @@ struct tc_edr {
 
     struct tc_edr_processes *processes;
     struct tc_edr_alerts *alerts;
-    struct tocsin_timer *due; /* of alerts that wait to be told again */
+    struct tocsin_timer *due; /* of alerts that wait to be reported again */
     uint64_t due_ms;          /* when it runs out, on host->now_ns's clock */
     struct tc_edr_machine machine;
     struct tc_edr_responder *responder;
@@ -131,7 +132,8 @@ void tc_edr_match(struct tc_edr *edr, const struct tocsin_event *event);
 /* ---- edr_report.c ---- */
 
 int tc_edr_report_start(struct tc_edr *edr); /* makes alerts and processes; -ENOMEM */
-void tc_edr_report_stop(struct tc_edr *edr); /* tells what waits; takes a failed start */
+/* Reports what waits; takes a failed start. */
+void tc_edr_report_stop(struct tc_edr *edr);
 void tc_edr_report_options(struct tc_edr *edr); /* they have changed */
 
 /* A match of a rule that runs. */

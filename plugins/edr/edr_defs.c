@@ -53,7 +53,7 @@ static int run(void *job, struct tc_detector_watch *watch, const atomic_bool *ca
     return tc_edr_read(&load->options, watch, cancelled, &load->reading);
 }
 
-/* ---- What is told of a load ---- */
+/* ---- What is reported of a load ---- */
 
 static void problem_text(const struct tc_edr_problem *problem, char *ret, size_t cap)
 {

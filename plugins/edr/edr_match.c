@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: an event against the rules in force: its records, their evaluation, and whether a
- * match counts. Must not: tell of one.
+ * match counts. Must not: report one.
  */
 #include "edr.h"
 #include "sigma/match/record.h"

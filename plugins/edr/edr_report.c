@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: from a match to alert.raised: which alert it is one of, whether that is told now,
- * and the timer that tells the rest. The wording is edr_write's.
+ * Owns: from a match to alert.raised: which alert it is one of, whether that is reported
+ * now, and the timer that reports the rest. The wording is edr_write's.
  */
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -42,7 +42,7 @@ int tc_edr_report_start(struct tc_edr *edr)
     return r ? r : tc_edr_processes_new(edr->host, &edr->processes);
 }
 
-/* ---- Telling ---- */
+/* ---- Reporting ---- */
 
 static uint64_t now_ms(const struct tc_edr *edr)
 {
@@ -70,7 +70,7 @@ static void publish(struct tc_edr *edr, struct tc_edr_news *news)
                    strerror(-r));
 }
 
-/* Tells all that is due at `now`. */
+/* Reports all that is due at `now`. */
 static void report_due(struct tc_edr *edr, uint64_t now)
 {
     struct tc_edr_alert alert;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Plugin es, the system extension: asks before every open and execution under the watched
- * paths (fanotify permission events), and tells of files written, created, renamed and
+ * paths (fanotify permission events), and reports files written, created, renamed and
  * deleted there. This file owns the descriptor, the options, and what comes from the bus.
  */
 #include "es.h"

@@ -36,7 +36,7 @@
 enum tc_es_level {
     TC_ES_LEVEL_NONE,
     TC_ES_LEVEL_PERMISSION, /* asked before every open: fanotify permission events */
-    TC_ES_LEVEL_NOTIFY,     /* told afterwards: unprivileged fanotify */
+    TC_ES_LEVEL_NOTIFY,     /* notified afterwards: unprivileged fanotify */
 };
 
 enum tc_es_job {
@@ -124,7 +124,7 @@ struct tc_es {
     struct tc_es_counters counters;
     uint64_t complete_ns; /* since the epoch: until then nothing is known to be lost */
 
-    struct tc_es_canary canary; /* of the upper rung */
+    struct tc_es_canary canary; /* of the upper level */
     char *canary_path;          /* of the lower */
     int canary_fd, mountinfo_fd;
     int own_fds; /* /proc/self/fd */

@@ -28,10 +28,10 @@ struct tc_es_canary {
     atomic_bool made; /* from here on the fields above stay as they are */
     atomic_bool
         proving;        /* whoever asks, it may be about the canary: our child executes */
-    atomic_uint refuse; /* deeds to be refused, once */
-    atomic_uint asked;  /* deeds that the kernel has asked about */
+    atomic_uint refuse; /* operations to be refused, once */
+    atomic_uint asked;  /* operations that the kernel has asked about */
     atomic_ullong begun_ns; /* of a proof that has not ended; 0: none */
-    atomic_ullong seen_ns;  /* when a deed was last refused; 0: never */
+    atomic_ullong seen_ns;  /* when an operation was last refused; 0: never */
 };
 
 /* Nothing yet; done takes it. */

@@ -2,7 +2,7 @@
 /*
  * Owns: the beginning. On a pool thread: the group, the canary's mark, the proof that it
  * asks and refuses, and only then the marks that count, so that nothing is published
- * before. On the lower rung: the groups, then the canary's write. The end is es_stop.c.
+ * before. On the lower level: the groups, then the canary's write. The end is es_stop.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,8 +23,8 @@
 /* ---- The canary. ---- */
 
 /*
- * Opened and refused on the upper rung, where a reset may have taken the mark away for a
- * moment; written, since only that is told of, on the lower.
+ * Opened and refused on the upper level, where a reset may have taken the mark away for a
+ * moment; written, since only that is reported, on the lower.
  */
 static void canary_run(void *arg)
 {
@@ -57,7 +57,7 @@ static void canary_due(void *arg)
 {
     struct tc_es *es = arg;
 
-    /* The lower rung's event comes after the job has ended: here is where it is missed.
+    /* The lower level's event comes after the job has ended: here is where it is missed.
      */
     if (es->level == TC_ES_LEVEL_NOTIFY && canary_ns(es) == es->canary_before_ns)
         canary_lost(es);
@@ -66,7 +66,7 @@ static void canary_due(void *arg)
     tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_CANARY);
 }
 
-/* The lower rung is told of: what it lacks, and how to mend it. */
+/* Reports the lower level: what it lacks, and how to fix it. */
 static void report_degraded(struct tc_es *es)
 {
     static const char text[] =
@@ -98,15 +98,15 @@ static void report_running(struct tc_es *es)
     es->started = true;
     tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_CONFLICTS);
     /* What was mounted between the first scan and the watch, which is on by now: what
-     * changed before that is not told of (libuv watches from its next turn on, and
-     * epoll_ctl swallows what mounts_poll tells once only). */
+     * changed before that is not reported (libuv watches from its next turn on, and
+     * epoll_ctl swallows what mounts_poll reports once only). */
     if (asks)
         tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_SCAN_MOUNTS);
     tc_es_catch_up_go(es);
     host->complete(host, 0);
 }
 
-/* Tells health when the canary has come through since it was last sent; else false. */
+/* Reports to health that the canary came through since it was last sent; else false. */
 static bool canary_seen(struct tc_es *es)
 {
     uint64_t seen_ns = canary_ns(es);
@@ -122,7 +122,7 @@ static bool canary_seen(struct tc_es *es)
     return true;
 }
 
-/* On the lower rung the canary's write comes among the names. */
+/* On the lower level the canary's write comes among the names. */
 static void names_done(void *arg, int status)
 {
     struct tc_es *es = arg;
@@ -153,7 +153,7 @@ static void canary_too_late(struct tc_es *es)
     tc_sensor_jobs_go_on(&es->jobs);
 }
 
-/* Upper rung: somebody else, whom the kernel asks too, may hold the proof up. */
+/* Upper level: somebody else, whom the kernel asks too, may hold the proof up. */
 static void proof_looked_after(void *arg)
 {
     struct tc_es *es = arg;
@@ -163,7 +163,7 @@ static void proof_looked_after(void *arg)
         canary_too_late(es);
 }
 
-/* Lower rung. */
+/* Lower level. */
 static void write_looked_after(void *arg)
 {
     struct tc_es *es = arg;

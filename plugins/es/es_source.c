@@ -90,7 +90,7 @@ static void announce(struct tc_es_source *source)
 
 /*
  * Answers on the spot what the agent itself asks, the canary (which a child of ours
- * executes), and everybody when it is too late for a verdict. False: to be handed on.
+ * executes), and everybody when it is too late for a verdict. False: to be enqueued.
  */
 static bool answer_at_once(struct tc_es_source *source,
                            const struct fanotify_event_metadata *m, uint64_t now_ns)
@@ -113,7 +113,7 @@ static bool answer_at_once(struct tc_es_source *source,
     return true;
 }
 
-/* What is to be handed on of one event; false: nothing, it has been dealt with. */
+/* What is to be enqueued of one event; false: nothing, it has been dealt with. */
 static bool make_item(struct tc_es_source *source,
                       const struct fanotify_event_metadata *m, uint64_t now_ns,
                       struct tc_es_item *ret_item)
@@ -173,7 +173,7 @@ static void enqueue(struct tc_es_source *source, const struct tc_es_item *item)
     tc_es_ring_push(&source->ring, item);
 }
 
-/* The thread's own reading. True when something was handed on. */
+/* The thread's own reading. True when something was enqueued. */
 static bool read_for_loop(struct tc_es_source *source)
 {
     struct tc_es_item items[TC_ES_SOURCE_BATCH];

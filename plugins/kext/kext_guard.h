@@ -20,7 +20,7 @@ struct tc_kext_guard {
 int tc_kext_guard_start(struct tc_kext_guard *guard,
                         const struct tc_kext_programs *programs);
 
-/* It lets go what is still held, and has ended when this returns. */
+/* It resumes what is still held, and has ended when this returns. */
 void tc_kext_guard_stop(struct tc_kext_guard *guard);
 
 #endif

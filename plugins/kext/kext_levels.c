@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the ladder. A rung holds when its programs could be loaded and attached, and the
- * canary has come through them; else the next one is tried. Pool thread.
+ * Owns: the choice of a level. A level is kept when its programs could be loaded and
+ * attached, and the canary has come through them; else the next one is tried. Pool
+ * thread.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -30,7 +31,7 @@ void tc_kext_levels_set_mode(struct tc_kext *kext)
 
 /* ---- The canary. ---- */
 
-/* What an execution of it must come to, by rung and mode. */
+/* What an execution of it must come to, by level and mode. */
 static enum tc_kext_ended expected(const struct tc_kext *kext)
 {
     if (!kext->programs.control->enforce)
@@ -91,7 +92,7 @@ int tc_kext_prove(struct tc_kext *kext)
     return err;
 }
 
-/* ---- The ladder. ---- */
+/* ---- The level. ---- */
 
 static void set_own(struct tc_kext *kext)
 {

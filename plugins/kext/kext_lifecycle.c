@@ -23,7 +23,7 @@
 
 static void begin_close(struct tc_kext *kext, int status);
 
-/* ---- The heartbeat: from the loop, so that a hung agent lets go. ---- */
+/* ---- The heartbeat: from the loop, so that a hung agent holds nobody. ---- */
 
 void tc_kext_set_mode(struct tc_kext *kext)
 {
@@ -160,7 +160,7 @@ static int go(struct tc_kext *kext)
     return err;
 }
 
-/* The lower rung is told of: what it lacks, and why. */
+/* Reports the lower level: what it lacks, and why. */
 static void report_degraded(struct tc_kext *kext)
 {
     struct tocsin_writer w;

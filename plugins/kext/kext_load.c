@@ -100,7 +100,7 @@ void tc_kext_unload(struct tc_kext_programs *programs)
     programs->level = TC_KEXT_LEVEL_NONE;
 }
 
-/* Those that a rung has, in their order; `opens`: with those that report opens. */
+/* Those that a level has, in their order; `opens`: with those that report opens. */
 static size_t attached(const struct tc_kext_programs *programs, bool opens,
                        struct bpf_program *ret[4])
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: the programs in the kernel: loaded, sized, attached, detached; and their maps,
- * as functions. Which rung a machine has is found out by loading, never by reading what
+ * as functions. Which level a machine has is found out by loading, never by reading what
  * it says of itself. Any thread, but load and unload: one at a time, and not the loop
  * (they read the kernel's BTF). Must not: know events, files' paths, or the agent.
  */
@@ -39,7 +39,7 @@ struct tc_kext_programs {
 };
 
 /*
- * Loads the programs of a rung, with all maps empty and control all zero: nothing is
+ * Loads the programs of a level, with all maps empty and control all zero: nothing is
  * attached. host is for the loader's messages. Errors: a negative errno, and a sentence
  * in `why`.
  */

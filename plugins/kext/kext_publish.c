@@ -66,7 +66,7 @@ static int publish(struct tc_kext *kext, struct tc_kext_item *item,
     return 0;
 }
 
-/* What the operator has excluded is let go; a path that is, needs not be told again. */
+/* What the operator has excluded is resumed; an excluded path is not reported again. */
 static bool is_excluded(struct tc_kext *kext, const struct tc_kext_item *item)
 {
     int why = kext->host->excluded(

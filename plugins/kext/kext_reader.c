@@ -122,7 +122,7 @@ static void enqueue(struct tc_kext_reader *reader)
 }
 
 /*
- * Reads what is there. While nobody takes what was handed on, the rest stays in the ring,
+ * Reads what is there. While nobody takes what was enqueued, the rest stays in the ring,
  * where the kernel counts what no longer fits.
  */
 static size_t drain(struct tc_kext_reader *reader)

@@ -126,7 +126,7 @@ static bool inner_path(const struct tc_kext_record *record,
 
 /* ---- Descriptors. ---- */
 
-/* Change time and number together are the file's; the device may be told in another way
+/* Change time and number together are the file's; the device may be given in another way
  * (btrfs has one for each subvolume). */
 static bool is_file(const struct statx *stx, const struct tc_kext_key *key)
 {
@@ -248,13 +248,13 @@ static void describe(struct tc_kext_resolver *resolver, struct tc_kext_item *ite
 
 /* ---- Records. ---- */
 
-/* A file that was dealt with, or lies nowhere, is told of wherever that is. */
+/* A file that was dealt with, or lies nowhere, is reported wherever that is. */
 static bool is_anywhere(const struct tc_kext_record *record)
 {
     return record->flags & (TC_KEXT_WAS_REFUSED | TC_KEXT_WAS_KILLED | TC_KEXT_UNNAMED);
 }
 
-/* Of a file that lies nowhere, or too deep for the kernel to tell where, the process has
+/* Of a file that lies nowhere, or too deep for the kernel to say where, the process has
  * to say. */
 static bool find_deep(struct tc_kext_resolver *resolver,
                       const struct tc_sensor_scope *scope,
@@ -280,7 +280,7 @@ static bool find_deep(struct tc_kext_resolver *resolver,
     return *ret_path;
 }
 
-/* False: it is nothing of ours, or cannot be told; counted. */
+/* False: it is nothing of ours, or cannot be reported; counted. */
 static bool find_path(struct tc_kext_resolver *resolver,
                       const struct tc_sensor_scope *scope,
                       const struct tc_kext_record *record,

@@ -220,7 +220,7 @@ void tc_kext_verdict_came(struct tc_kext *kext, const struct tocsin_event *event
     kext->host->event_unref(kext->host, pending.event);
 }
 
-/* The key of the file that an event tells of; false when it does not say. */
+/* The key of the file that an event reports; false when it does not say. */
 static bool key_of_event(const struct tocsin_event *event, struct tc_kext_key *ret)
 {
     int64_t device = tocsin_event_int(event, TOCSIN_FIELD_FILE_DEVICE, -1);

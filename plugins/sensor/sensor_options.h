@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: the options that several sensors have: what they watch, what they ignore, and the
- * room of their ring; and the topics of those that tell of files.
+ * room of their ring; and the topics of those that report files.
  */
 #ifndef TC_SENSOR_OPTIONS_H
 #define TC_SENSOR_OPTIONS_H

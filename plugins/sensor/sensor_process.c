@@ -81,7 +81,7 @@ void tc_sensor_processes_free(struct tc_sensor_processes *processes)
     free(processes);
 }
 
-/* /proc tells in ticks, and so does everybody here. */
+/* /proc has ticks as its unit, and so has everything here. */
 uint64_t tc_sensor_processes_start(const struct tc_sensor_processes *processes,
                                    uint64_t since_boot_ns)
 {

@@ -107,7 +107,7 @@ void tc_sensor_reader_taken(struct tc_sensor_reader *reader, size_t items, size_
     size_t items_before = atomic_fetch_sub(&reader->items, items);
     size_t bytes_before = atomic_fetch_sub(&reader->bytes, bytes);
 
-    /* One that was kept from reading is not waiting for the kernel: it must be told. */
+    /* One that was kept from reading is not waiting for the kernel: it must be woken. */
     if (is_full(&reader->limits, items_before, bytes_before))
         tc_sensor_reader_wake(reader);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Plugin trace, the supplementary events: which processes begin, become what, do, and
- * end. It decides nothing and holds nobody up; what it could not tell, it counts. This
+ * end. It decides nothing and delays nobody; what it could not report, it counts. This
  * file owns the descriptor, the options, and requests.
  */
 #include "trace.h"

@@ -79,7 +79,7 @@ int tc_trace_files_read(struct tc_trace_files *files)
     return n < 0 ? -errno : (int)n;
 }
 
-/* ---- Telling. ---- */
+/* ---- Reporting. ---- */
 
 struct emitter {
     struct tc_trace_files *files;
@@ -93,7 +93,8 @@ struct paths {
     char *path, *old_path;
 };
 
-/* Whether it was found, and nobody told of. Then it is not any more: an event does. */
+/* Whether it was found and is not reported yet. Then it is taken off the list: an event
+ * reports it. */
 static bool take_found(struct tc_trace_files *files, const char *path)
 {
     struct tc_trace_found *found = STAILQ_FIRST(&files->found), *next;
@@ -176,7 +177,7 @@ static void emit_file(const struct emitter *t, uint64_t mask, const struct paths
         emit_one(t, TOCSIN_TOPIC_FILE_DELETED, at->path, NULL, NULL);
 }
 
-/* Folders are not told of, but followed. */
+/* Folders are not reported, but followed. */
 static void follow(struct tc_trace_files *files, uint64_t mask, const struct paths *at)
 {
     const char *gone = mask & FAN_DELETE ? at->path : at->old_path;

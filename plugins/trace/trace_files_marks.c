@@ -186,7 +186,7 @@ static void find(struct tc_trace_files *files, const char *path)
     files->found_count++;
 }
 
-/* Each folder is marked before it is read: what comes later is told of by the mark. */
+/* Each folder is marked before it is read: what comes later is reported by the mark. */
 static void mark_tree(struct tc_trace_files *files, char *path, bool look_inside)
 {
     char *const roots[2] = {path, NULL};

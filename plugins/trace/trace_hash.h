@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: SHA-256 of executables, by the file's identity and change time. Whoever asks is
- * told what is known and never waits; what is not known is worked out on a pool thread.
+ * Owns: SHA-256 of executables, by the file's identity and change time. Whoever asks gets
+ * what is known and never waits; what is not known is worked out on a pool thread.
  * Find: the reader's thread; work: a pool thread; the rest: any.
  */
 #ifndef TC_TRACE_HASH_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the beginning and the end. Start, on a pool thread: the best rung that lets
+ * Owns: the beginning and the end. Start, on a pool thread: the best level that lets
  * itself be loaded, then who is there already, then the reader; so whoever begins in
  * between is in the ring. Stop: nothing new comes, what came is read to the end and
  * published.
@@ -69,7 +69,7 @@ static int load_best_level(struct tc_trace *trace)
     return err;
 }
 
-/* Its own thing: without it, processes are told of all the same. */
+/* Its own thing: without it, processes are reported all the same. */
 static void open_files(struct tc_trace *trace)
 {
     const struct tc_trace_places places = {.watch = trace->file_places,
@@ -125,7 +125,7 @@ out:
     trace->open_status = err;
 }
 
-/* Of the upper rung, what this kernel has no way to see. */
+/* Of the upper level, what this kernel has no way to see. */
 static void report_acts(struct tc_trace *trace)
 {
     const struct tocsin_host *host = trace->host;

@@ -114,7 +114,7 @@ int tc_trace_load(struct tc_trace_programs *programs, uint32_t ring_bytes,
     return err;
 }
 
-/* The links at functions: the kernel takes its time to let go of them. */
+/* The links at functions: the kernel takes its time to release them. */
 static size_t slow_links(const struct tc_trace_programs *programs,
                          int fds[TC_SENSOR_BPF_LINKS_MAX])
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: what /proc tells of a process. It is how the table is filled at the start, and
- * all that there is on the lower rung. Opens files: never on the loop.
+ * Owns: what /proc shows of a process. It is how the table is filled at the start, and
+ * all that there is on the lower level. Opens files: never on the loop.
  */
 #ifndef TC_TRACE_PROC_H
 #define TC_TRACE_PROC_H

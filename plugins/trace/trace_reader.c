@@ -10,7 +10,7 @@
 #include "trace_files.h"
 #include "trace_tracker.h"
 
-/* ---- Handing on. ---- */
+/* ---- Enqueueing. ---- */
 
 static void enqueue(struct tc_trace_reader *reader)
 {
@@ -148,7 +148,7 @@ static void report_files_lost(struct tc_trace_reader *reader)
     reader->gaps++;
 }
 
-/* Between reading and telling, what the processes did before is brought up to date. */
+/* Between reading and reporting, what the processes did before is brought up to date. */
 static size_t drain_files(struct tc_trace_reader *reader)
 {
     struct tc_trace_files *files = reader->files;

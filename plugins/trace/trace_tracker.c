@@ -128,7 +128,7 @@ static struct tc_trace_process *find_or_read(struct tc_trace_tracker *tracker,
     return process;
 }
 
-/* ---- Telling. ---- */
+/* ---- Reporting. ---- */
 
 static void write_event(struct tc_trace_tracker *tracker, struct tc_trace_event *event)
 {

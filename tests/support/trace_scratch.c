@@ -104,7 +104,7 @@ void tc_trace_scratch_open(struct tc_trace_scratch *s, const char *const *given)
 
     memset(s, 0, sizeof(*s));
     tc_harness_init(&s->h);
-    s->h.env.stop_ms = TC_HARNESS_WAIT_MS; /* a busy kernel lets go of hooks slowly */
+    s->h.env.stop_ms = TC_HARNESS_WAIT_MS; /* a busy kernel releases hooks slowly */
     snprintf(s->program, sizeof(s->program), "%s/short", s->h.dir);
     write_program(s->program);
     add_default(given, options);

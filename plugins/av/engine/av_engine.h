@@ -30,7 +30,7 @@
 
 struct tc_av_rules;
 
-/* What a match is told as. Severity is low, medium, high or critical. */
+/* What a match is reported as. Severity is low, medium, high or critical. */
 struct tc_av_hit {
     char rule[128]; /* identifier */
     char id[128];   /* its metadata `id`, else the identifier */

@@ -31,7 +31,7 @@ struct load {
     EVP_MD_CTX *hash;
 };
 
-/* The first error of one file, as the compiler told it. */
+/* The first error of one file, as the compiler reported it. */
 struct note {
     const char *path;
     char text[TC_AV_WHY];

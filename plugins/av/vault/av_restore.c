@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: the way out of the vault; the order of its steps is told in av_vault.h. */
+/* Owns: the way out of the vault; av_vault.h gives the order of its steps. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An alert is open (in the table, and in `open` by its last match, the oldest first), and
- * waits besides (in `waiting` by when it was told last) while it has matches that nobody
- * was told of. One that is over and still has such matches is in `closed`, from where the
+ * waits besides (in `waiting` by when it was reported last) while it has unreported
+ * matches. One that is over and still has such matches is in `closed`, from where the
  * next call of tc_edr_alerts_due takes it. Both orders hold whatever the options become.
  */
 #include "alerts/edr_alerts.h"
@@ -24,7 +24,7 @@ struct alert {
     uint64_t last_ms, reported_ms;
     LIST_ENTRY(alert) in_bucket;
     TAILQ_ENTRY(alert) by_match;  /* in `open`, or in `closed` */
-    TAILQ_ENTRY(alert) by_report; /* in `waiting`, when it is open and untold */
+    TAILQ_ENTRY(alert) by_report; /* in `waiting`, when it is open and unreported */
     char texts[];
 };
 
@@ -120,7 +120,7 @@ static bool is_over(const struct tc_edr_alerts *alerts, const struct alert *aler
            now_ms - alert->last_ms >= alerts->options.suppress_ms;
 }
 
-/* False: it has matches to be told of, and too many alerts wait for that already. */
+/* False: it has matches to be reported, and too many alerts wait for that already. */
 static bool close_alert(struct tc_edr_alerts *alerts, struct alert *alert)
 {
     if (alert->unreported && alerts->closed_count == TC_EDR_ALERTS_MAX)
@@ -247,7 +247,7 @@ static bool raise_alert(struct tc_edr_alerts *alerts, const uint8_t key[TC_EDR_K
     return true;
 }
 
-/* In the order of when they were told last; most are new to it and go near the end. */
+/* Ordered by when they were reported last; most are new and go near the end. */
 static void wait_for_turn(struct tc_edr_alerts *alerts, struct alert *alert)
 {
     struct alert *before = TAILQ_LAST(&alerts->waiting, alert_list);
@@ -348,7 +348,7 @@ bool tc_edr_alerts_due(struct tc_edr_alerts *alerts, uint64_t now_ms,
             return false;
         TAILQ_REMOVE(&alerts->waiting, alert, by_report);
     }
-    /* At UINT64_MAX all that waits is told, and the plugin stops. */
+    /* At UINT64_MAX all that waits is reported, and the plugin stops. */
     mark_reported(alerts, alert, now_ms);
     *ret = alert->report;
     return true;

@@ -127,7 +127,7 @@ void tc_edr_respond_check(struct tc_edr_responder *responder,
     responder->issues_n = (unsigned)n;
 }
 
-/* ---- The clock: a start is told as a time, and the clock may be set. ---- */
+/* ---- The clock: a start is given as a time, and the clock may be set. ---- */
 
 static void read_boot(void *arg)
 {
@@ -150,9 +150,9 @@ void tc_edr_respond_start(struct tc_edr_responder *responder)
     (void)tc_detector_work_submit(responder->work, read_boot, boot_read, responder);
 }
 
-/* ---- Telling ---- */
+/* ---- Reporting ---- */
 
-/* From the event, or from the one that told of the process's last exec. */
+/* From the event, or from the one that reported the process's last exec. */
 static struct tocsin_str text_of(const struct job *job, const char *field)
 {
     struct tocsin_str s = tocsin_event_str(job->event, field);
@@ -220,7 +220,7 @@ static void report_action(struct job *job, enum tc_edr_action action)
     tocsin_writer_done(&w);
 }
 
-/* Tells all that is known. */
+/* Reports all that is known. */
 static void report_known(struct job *job)
 {
     for (unsigned i = 0; i < TC_EDR_ACTIONS; i++)
@@ -228,7 +228,7 @@ static void report_known(struct job *job)
             report_action(job, i);
 }
 
-/* Everything that is not told yet comes to the same. */
+/* Everything that is not reported yet gets the same outcome. */
 static void report_all(struct job *job, const char *status, const char *reason)
 {
     for (unsigned i = 0; i < TC_EDR_ACTIONS; i++)

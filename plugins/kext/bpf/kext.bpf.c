@@ -151,7 +151,7 @@ static __always_inline bool is_good(const struct look *look)
 }
 
 /* Goes up to the root of the file system: true when a watched folder is on the way, or
- * when it is too far to tell. */
+ * when it is too far to find out. */
 static __always_inline bool is_inside(struct look *look)
 {
     struct tc_kext_folder folder = {.device = look->key.device};
@@ -391,7 +391,7 @@ static __always_inline void opened(struct tc_kext_control *c, const struct file 
         count(TC_KEXT_OUTSIDE);
 }
 
-/* ---- The lower rung: opens are seen when the system call returns. ---- */
+/* ---- The lower level: opens are seen when the system call returns. ---- */
 
 static __always_inline __s64 call_number(const void *regs)
 {
@@ -431,7 +431,7 @@ int BPF_PROG(kext_sys_exit, const void *regs, long ret)
     return 0;
 }
 
-/* ---- The upper rung. ---- */
+/* ---- The upper level. ---- */
 
 static __always_inline int guard(const struct file *file, __u16 kind)
 {

@@ -166,7 +166,7 @@ static __always_inline int act_report(__u16 what, const struct ended *c, long re
     return 0;
 }
 
-/* Of a call that failed nothing is told. */
+/* A call that failed is not reported. */
 static __always_inline int act_succeeded(__u16 what, const struct ended *c, act_put put)
 {
     return c->result < 0 ? 0 : act_report(what, c, 0, put);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Owns: what every part of trace.bpf.c uses: the maps, the counters, the reader's bell,
+ * Owns: what every part of trace.bpf.c uses: the maps, the counters, the reader's wakeup,
  * who a task is, and how a path is put into a record. Must not: hook anything.
  */
 #ifndef TC_TRACE_COMMON_BPF_H

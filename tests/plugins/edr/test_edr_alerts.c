@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which matches are one alert, when it is told, and that none is told too often or not at
- * all: with a clock that the test moves. */
+/* Which matches are one alert, when it is reported, and that none is reported too often
+ * or not at all: with a clock that the test moves. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -146,7 +146,7 @@ static void alerts_roll_on_with_each_match_and_end_when_none_comes(void **state)
     assert_string_equal(alert.id, "2");
     assert_int_equal(alert.count, 1);
 
-    /* What was counted of the first is told, now that it is over. */
+    /* What was counted of the first is reported, now that it is over. */
     assert_int_equal(tc_edr_alerts_next(alerts), 0);
     assert_true(tc_edr_alerts_due(alerts, now + SUPPRESS_MS, &alert));
     assert_string_equal(alert.id, "1");
@@ -232,7 +232,7 @@ static void alerts_close_the_longest_unused_when_too_many_are_open(void **state)
     assert_false(match(alerts, 1, 3, &alert));
     assert_true(match(alerts, 2, 3, &alert));
 
-    /* One that goes with matches not told of has them told first thing. */
+    /* One that goes with unreported matches has them reported first. */
     for (uint32_t i = 0; i < TC_EDR_ALERTS_MAX; i++)
         assert_true(match(alerts, i + 100000, 4, &alert));
     assert_int_equal(tc_edr_alerts_next(alerts), 0);
@@ -276,7 +276,7 @@ static void alerts_report_each_match_alone_when_too_many_wait(void **state)
 
 #define IDS_MAX 200000
 
-/* Random matches, times and askings: each alert is told of as often as it matched. */
+/* Random matches, times and askings: each alert is reported as often as it matched. */
 static void alerts_report_exactly_as_many_matches_as_there_were(void **state)
 {
     static uint64_t counts[IDS_MAX], reported_at[IDS_MAX];

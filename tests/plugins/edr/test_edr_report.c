@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What plugin edr tells of a match, and how often: events in, alert.raised out, and the
+/* What plugin edr reports of a match, and how often: events in, alert.raised out, and the
  * row that the journal makes of it. */
 #include <sys/utsname.h>
 
@@ -30,7 +30,7 @@ static const char file_rule_text[] =
     "  condition: selection\n"
     "level: low\n";
 
-/* ---- Events as trace tells them ---- */
+/* ---- Events as trace reports them ---- */
 
 struct who {
     int64_t pid;
@@ -382,7 +382,7 @@ static void alert_of_a_correlation_says_what_it_has_counted(void **state)
     assert_text(alert, "file.path", "/tmp/a.scratch");
 }
 
-/* ---- How often it is told ---- */
+/* ---- How often it is reported ---- */
 
 static void thousand_matches_are_one_alert_reported_a_few_times(void **state)
 {

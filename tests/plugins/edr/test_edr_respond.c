@@ -16,7 +16,7 @@
 #define RULE_ID "11111111-2222-3333-4444-555555555555"
 #define OTHER_HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-/* A process, and what is told of it. */
+/* A process, and what is reported of it. */
 struct victim {
     int pid;
     uint64_t start;
@@ -25,7 +25,7 @@ struct victim {
     const struct victim *parent;
 };
 
-/* Its state and its start as events tell it; 0: it is not there. */
+/* Its state and its start as events have it; 0: it is not there. */
 static char state_of(int pid, uint64_t *ret_start)
 {
     char state = tc_child_state(pid, ret_start);
@@ -81,7 +81,7 @@ static struct tc_harness *start(struct edr *edr, const char *responses)
     return run_edr(edr, option);
 }
 
-/* Tells edr that the process was started, in a way that the rule matches. */
+/* Reports to edr that the process was started, in a way that the rule matches. */
 static void notify_start(struct tc_harness *h, const struct victim *victim)
 {
     struct tocsin_event event = {
@@ -217,7 +217,7 @@ static void edr_suspends_a_process_with_all_below_it_and_resumes_it(void **state
     assert_string_equal(tc_harness_text(h, event, "code"), "usage");
 }
 
-/* Who has left its parent behind is known by what was told when it was started. */
+/* Who has left its parent behind is known by what was reported when it was started. */
 static void edr_kills_those_whose_parents_have_ended(void **state)
 {
     struct tc_harness *h = start(*state, RULE_ID "=kill");

@@ -73,7 +73,7 @@ static void es_reports_what_was_written_in_a_gap(void **state)
     struct stat st;
     char byte = 0;
 
-    tc_child_put(tc_scratch_in(s, "f"), "x"); /* by us: es itself tells nothing of it */
+    tc_child_put(tc_scratch_in(s, "f"), "x"); /* by us: es itself does not report it */
     tc_child_put(tc_scratch_out(s, "f"), "x");
     publish_gap(s, "core", now_ns(), now_ns());
     event = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_WRITTEN, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The lower rung: all of it in a child that is nobody, as it cannot be undone. */
+/* The lower level: all of it in a child that is nobody, as it cannot be undone. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +43,7 @@ static bool nobody_is_agent(struct tc_harness *h, int32_t pid)
 {
     (void)h;
     (void)pid;
-    return false; /* so that this process's own deeds are told of */
+    return false; /* so that this process's own operations are reported */
 }
 
 /* Loads as root, as the loader wants the file to be root's, then gives root up. */

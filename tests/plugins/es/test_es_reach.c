@@ -23,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- Deeds of children. ---- */
+/* ---- Operations of children. ---- */
 
 static int open_in_new_namespace(const char *path, const char *other)
 {

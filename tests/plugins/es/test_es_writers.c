@@ -37,7 +37,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- Deeds of children: each leaves the closing to its end, but for cp. ---- */
+/* ---- Operations of children: each leaves the closing to its end, but for cp. ---- */
 
 static int shell(const char *path, const char *from)
 {
@@ -64,7 +64,7 @@ static int write_and_end(const char *path, const char *from)
     return fd < 0 || write(fd, "x", 1) != 1;
 }
 
-/* Runs a deed for many files, one process each, none of them waited for by the agent. */
+/* Runs an operation for many files, one process each; the agent waits for none. */
 static int many(tc_child_fn operation, const char *folder, const char *from)
 {
     int status, failed = 0;

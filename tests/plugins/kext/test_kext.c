@@ -17,7 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* A program that is ended: by a signal on the lower rung, by never beginning on the
+/* A program that is ended: by a signal on the lower level, by never beginning on the
  * upper. */
 static int ended(const struct tc_scratch *s)
 {

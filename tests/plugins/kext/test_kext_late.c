@@ -29,7 +29,7 @@
 #define LIMIT_S 25 /* the deadline is 10 s, a guard looks every 2 s */
 #define PAUSE_MS 100
 
-/* A process with the plugin in it, and what it has told of itself. */
+/* A process with the plugin in it, and what it has reported of itself. */
 struct holder {
     pid_t pid;
     struct {

@@ -55,7 +55,7 @@ static int setup_passive(void **state)
     return start(state, hold, true);
 }
 
-/* ---- Deeds. ---- */
+/* ---- Operations. ---- */
 
 static int open_names_only(const char *path, const char *other)
 {
@@ -282,7 +282,7 @@ static void kext_leaves_nothing_behind_and_can_be_started_again(void **state)
 
     canary_of(s, canary);
     assert_int_equal(tc_harness_stop(&s->h), 0);
-    /* What the test before has executed may be told until here. */
+    /* What the test before has executed may be reported until here. */
     execs = tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC);
     assert_int_equal(access(canary, F_OK), -1);
     tc_child_put_program(tc_scratch_in(s, "true"), "/usr/bin/true");

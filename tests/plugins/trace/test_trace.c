@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What trace tells of processes by eBPF: with the real kernel, and real processes. */
+/* What trace reports of processes by eBPF: with the real kernel, and real processes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@
 
 #define LIVES 1000
 #define LIVES_SHORT 100 /* where the kernel is emulated: TOCSIN_TRACE_SHORT */
-#define LOST_MS 200     /* what was not told of by then never will be */
+#define LOST_MS 200     /* what was not reported by then never will be */
 
 /* The entry of process.args, or an empty one. */
 static struct tocsin_str argument(const struct tocsin_event *event, size_t index)
@@ -447,7 +447,7 @@ static void trace_reports_eight_ancestors_nearest_first(void **state)
     assert_int_equal(tocsin_event_int(event, TOCSIN_FIELD_PARENT_PID, -1), ancestors[0]);
 }
 
-/* Of an ancestor that was executed before, no process.started will ever tell. */
+/* Of an ancestor that was executed before, there will never be a process.started. */
 static void trace_reports_the_command_line_of_an_old_ancestor(void **state)
 {
     struct tc_trace_scratch *s = *state;
@@ -574,7 +574,7 @@ static int64_t gaps(struct tc_trace_scratch *s)
     return sum;
 }
 
-/* Once one more is told of, whatever was lost before it has been told, too. */
+/* Once one more is reported, whatever was lost before it has been reported, too. */
 static void await_all(struct tc_trace_scratch *s)
 {
     int left = 100, pid;

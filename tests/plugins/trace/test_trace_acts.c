@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What trace tells of what processes do: each act done for real, by this program run once
- * more with the name of the act as its argument. What is told comes in order, so once the
- * end of a process was told of, so was all that it did.
+ * What trace reports of what processes do: each act done for real, by this program run
+ * once more with the name of the act as its argument. Reports come in order, so once the
+ * end of a process was reported, so was all that it did.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -246,7 +246,7 @@ static int start(const char *name, const char *argument)
     return tc_trace_spawn("/proc/self/exe", argv);
 }
 
-/* Waits for it, and until all that it did was told of. */
+/* Waits for it, and until all that it did was reported. */
 static void finish(struct tc_trace_scratch *s, int pid)
 {
     int status;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What trace tells of files: in folders of the test's own, with the real kernel. */
+/* What trace reports of files: in folders of the test's own, with the real kernel. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,13 +23,13 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* One scratch file system: told of are in/ (all below), flat/ (not below) and late/,
- * which does not exist; told elsewhere is in/other. out/ is nobody's, but for the
+/* One scratch file system: reported are in/ (all below), flat/ (not below) and late/,
+ * which does not exist; reported elsewhere is in/other. out/ is nobody's, but for the
  * attributes of out/more. */
 struct place {
     struct tc_trace_scratch s; /* first */
     char root[64];
-    size_t from; /* of what was told: the test's own */
+    size_t from; /* of what was reported: the test's own */
     char paths[8][160];
     unsigned path;
 };
@@ -151,7 +151,7 @@ static const struct tocsin_event *reported(struct place *p, const char *topic,
     return event;
 }
 
-/* A file is written last where it is told of: all before it has been told by then. */
+/* The last write is reported: all before it has been reported by then. */
 static void settle(struct place *p)
 {
     char name[32];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What trace tells of processes on its lower rung, the kernel's process connector. */
+/* What trace reports of processes on its lower level, the kernel's process connector. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,7 +41,7 @@ static void trace_reports_processes_without_ebpf(void **state)
                         "sleep 30");
 }
 
-/* Of one that has gone before it could be looked at, that it was is told all the same. */
+/* One that has gone before it could be looked at is reported all the same. */
 static void trace_misses_no_short_life_without_ebpf(void **state)
 {
     enum { LIVES = 200 };

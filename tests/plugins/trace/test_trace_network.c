@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What trace tells of connections: with real sockets, in a network of the test's own. */
+/* What trace reports of connections: real sockets, in a network of the test's own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -109,7 +109,7 @@ static void trace_reports_who_connects_and_where_to(void **state)
     close(fd);
 }
 
-/* The port that the other side sees is the one that is told. */
+/* The port that the other side sees is the one that is reported. */
 static void trace_reports_the_port_that_the_connection_has(void **state)
 {
     struct tc_trace_scratch *s = *state;
