@@ -15,7 +15,7 @@
 #include "av_events.h"
 
 #define LIST_BYTES_MAX                                                                   \
-    (200 * 1024) /* of the answer; the rest are left out, and it says so */
+    (200 * 1024) /* of the answer; the rest are omitted, and it says so */
 
 struct call {
     struct tc_av *av;

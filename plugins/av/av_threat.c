@@ -42,7 +42,7 @@ struct tc_av_threat {
     size_t waiting_n;
 };
 
-/* One name of a threat on its way out. */
+/* One name of a threat that is being removed. */
 struct move {
     struct move *next;
     struct tc_av *av;
@@ -291,8 +291,8 @@ static bool is_gone(const struct move *move)
     return !fstat(fd, &st) && !st.st_nlink;
 }
 
-/* Ends a sighting that nothing is done about. */
-static void let_be(struct move *move, const char *status, const char *why)
+/* Ends a sighting that leads to no action. */
+static void end_untouched(struct move *move, const char *status, const char *why)
 {
     if (move->done)
         move->done(move->arg, status, why);
@@ -300,7 +300,7 @@ static void let_be(struct move *move, const char *status, const char *why)
 }
 
 /* A further sighting of a known threat: true when there is nothing new in it. */
-static bool old_news(struct tc_av_threat *t, const struct move *move, bool touch)
+static bool adds_nothing(struct tc_av_threat *t, const struct move *move, bool touch)
 {
     bool same = !strcmp(t->path, move->record.path);
 
@@ -357,7 +357,7 @@ static void report(struct tc_av_threat *t, const struct move *move, const char *
 static void act(struct tc_av_threat *t, struct move *move, bool touch)
 {
     if (!touch) {
-        let_be(move, "detected", NULL);
+        end_untouched(move, "detected", NULL);
     } else if (t->state == MOVING) {
         move->next = t->waiting;
         t->waiting = move;
@@ -379,19 +379,20 @@ void tc_av_threat_found(struct tc_av *av, const struct tc_av_sighting *sighting)
         return;
     }
     if (av->host->excluded(av->host, move->record.path, NULL)) {
-        let_be(move, "excluded", NULL);
+        end_untouched(move, "excluded", NULL);
         return;
     }
     touch =
         av->options.quarantine && !av->host->passive(av->host) && av->vault.dirfd >= 0;
     t = threat_of(av, move);
     if (!t) {
-        let_be(move, "failed", strerror(ENOMEM));
+        end_untouched(move, "failed", strerror(ENOMEM));
         return;
     }
-    if (t->path && old_news(t, move, touch)) {
-        let_be(move, t->state == HELD || t->state == MOVING ? "quarantined" : "detected",
-               NULL);
+    if (t->path && adds_nothing(t, move, touch)) {
+        end_untouched(move,
+                      t->state == HELD || t->state == MOVING ? "quarantined" : "detected",
+                      NULL);
         return;
     }
     snprintf(move->record.id, sizeof(move->record.id), "%s", t->id);

@@ -81,8 +81,8 @@ struct tc_edr_rules {
 struct tc_edr_reading {
     struct tc_edr_rules *rules; /* taken out when it is put in force */
     struct tc_edr_problem *problems;
-    size_t problems_n, left_out; /* left_out: those that are not kept */
-    size_t refused;              /* files and rules that are not in the set */
+    size_t problems_n, skipped; /* skipped: those that are not kept */
+    size_t refused;             /* files and rules that are not in the set */
 };
 
 struct tc_edr {
@@ -116,7 +116,7 @@ int tc_edr_read(const struct tc_edr_options *options, struct tc_detector_watch *
 void tc_edr_reading_free(struct tc_edr_reading *reading); /* takes NULL */
 void tc_edr_rules_free(struct tc_edr_rules *rules);       /* takes NULL */
 
-/* How a rule of the set stands, and why it does not run (NULL: it does). */
+/* The state of a rule of the set, and why it does not run (NULL: it does). */
 enum tc_edr_state tc_edr_rule_state(const struct tc_edr_rules *rules, size_t rule,
                                     const char **ret_why);
 

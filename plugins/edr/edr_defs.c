@@ -68,7 +68,7 @@ static void problem_text(const struct tc_edr_problem *problem, char *ret, size_t
 static void log_problems(struct tc_edr *edr)
 {
     const struct tc_edr_reading *reading = edr->reading;
-    size_t shown = 0, lines = 0, more = reading->left_out;
+    size_t shown = 0, lines = 0, more = reading->skipped;
     char text[1024];
 
     for (size_t i = 0; i < reading->problems_n; i++) {

@@ -37,7 +37,7 @@ static void take_problem(void *arg, const struct tc_sigma_problem *problem)
         walk->room = grown ? room : walk->room;
     }
     if (reading->problems_n == walk->room || reading->problems_n == TC_EDR_PROBLEMS_MAX) {
-        reading->left_out++;
+        reading->skipped++;
         return;
     }
     kept = &reading->problems[reading->problems_n];
@@ -52,7 +52,7 @@ static void take_problem(void *arg, const struct tc_sigma_problem *problem)
     }
     free(kept->file);
     free(kept->text);
-    reading->left_out++;
+    reading->skipped++;
 }
 
 static void refuse(struct walk *walk, const char *path, const char *what, const char *why)

@@ -92,7 +92,7 @@ static void on_due(void *arg)
     arm(edr);
 }
 
-/* One timer; one that runs out too early looks again. */
+/* One timer; one that fires too early is armed again. */
 static void arm(struct tc_edr *edr)
 {
     uint64_t next = tc_edr_alerts_next(edr->alerts), now = now_ms(edr);

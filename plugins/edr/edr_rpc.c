@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: requests: what rules there are and how each stands, reload, counters. */
+/* Owns: requests: what rules there are and the state of each, reload, counters. */
 #include <errno.h>
 
 #include "edr.h"

@@ -92,7 +92,7 @@ static void refuse(struct tc_es *es, const struct tocsin_event *request)
         es->counters.publish_errors++;
 }
 
-/* Answered after a look at who else holds fanotify groups, which takes a pool thread. */
+/* Answered after a check who else holds fanotify groups, which takes a pool thread. */
 static void stats_asked(struct tc_es *es, const struct tocsin_event *request)
 {
     if (es->stats_request || tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_CONFLICTS)) {

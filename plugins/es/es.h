@@ -30,7 +30,7 @@
 #include "sensor_process.h"
 
 #define TC_ES_CANARY_MS 30000
-#define TC_ES_MOUNTS_REST_MS 250 /* between two looks at the mounts */
+#define TC_ES_MOUNTS_REST_MS 250 /* between two reads of the mounts */
 #define TC_ES_DRAIN_MS 3000      /* that a stop waits for verdicts */
 
 enum tc_es_level {
@@ -131,9 +131,9 @@ struct tc_es {
     uint64_t canary_before_ns;
     char *conflicts; /* names joined by ", "; "" for none */
     struct tocsin_timer *canary_timer, *start_timer, *drain_timer, *mounts_timer;
-    bool mounts_changed;      /* again, since the last look */
+    bool mounts_changed;      /* again, since the last check */
     uint64_t drained_ns;      /* when waiting for verdicts ends */
-    unsigned int drain_quiet; /* looks in a row that found nothing */
+    unsigned int drain_quiet; /* checks in a row that found nothing */
     struct tocsin_watch *mountinfo_watch, *names_watch, *group_watch;
     const struct tocsin_event *stats_request;
 

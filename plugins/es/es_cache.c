@@ -23,7 +23,7 @@ static bool unchanged(const struct tc_es_question *question)
 
 /*
  * The order keeps every stale allow out. First the mark: from here on a write clears it,
- * and the kernel has refused it if the file was open for writing. Then the look whether
+ * and the kernel has refused it if the file was open for writing. Then the check whether
  * anything changed before the mark was there. Whoever wrote through a mapping and has
  * closed by now has a CLOSE_WRITE on its way, which forgets the file; one that has come
  * already has set `changed`.

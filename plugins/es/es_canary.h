@@ -50,7 +50,7 @@ bool tc_es_canary_asked(struct tc_es_canary *canary, int fd, uint64_t mask,
 
 /*
  * Opens and executes the canary, refused once, then allowed. Pool thread, once it is
- * marked. On failure the sentence stands in `why`. Errors: -EIO, the kernel did not ask,
+ * marked. On failure the reason is in `why`. Errors: -EIO, the kernel did not ask,
  * or let it through; -ETIMEDOUT, TC_ES_CANARY_WAIT_MS; what open or execve said.
  */
 int tc_es_canary_prove(struct tc_es_canary *canary, char why[256]);

@@ -18,7 +18,7 @@
 #include "sensor_scope.h"
 
 #define NS_PER_MS 1000000ull
-#define LOOK_MS 250 /* how often the loop looks after the proof */
+#define PROOF_CHECK_MS 250 /* how often the loop checks the proof */
 
 /* ---- The canary. ---- */
 
@@ -99,7 +99,7 @@ static void report_running(struct tc_es *es)
     tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_CONFLICTS);
     /* What was mounted between the first scan and the watch, which is on by now: what
      * changed before that is not reported (libuv watches from its next turn on, and
-     * epoll_ctl swallows what mounts_poll reports once only). */
+     * epoll_ctl consumes what mounts_poll reports once only). */
     if (asks)
         tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_SCAN_MOUNTS);
     tc_es_catch_up_go(es);
@@ -154,7 +154,7 @@ static void canary_too_late(struct tc_es *es)
 }
 
 /* Upper level: somebody else, whom the kernel asks too, may hold the proof up. */
-static void proof_looked_after(void *arg)
+static void check_proof(void *arg)
 {
     struct tc_es *es = arg;
 
@@ -164,7 +164,7 @@ static void proof_looked_after(void *arg)
 }
 
 /* Lower level. */
-static void write_looked_after(void *arg)
+static void check_write(void *arg)
 {
     struct tc_es *es = arg;
 
@@ -287,7 +287,7 @@ static int go(struct tc_es *es)
                              tc_es_mounts_changed, es, &es->mountinfo_watch);
     }
     if (!err && es->level == TC_ES_LEVEL_NOTIFY)
-        err = host->timer_start(host, TC_ES_CANARY_WAIT_MS, 0, write_looked_after, es,
+        err = host->timer_start(host, TC_ES_CANARY_WAIT_MS, 0, check_write, es,
                                 &es->start_timer);
     if (!err)
         err = host->timer_start(host, TC_ES_CANARY_MS, TC_ES_CANARY_MS, canary_due, es,
@@ -382,8 +382,8 @@ int tc_es_start(struct tc_es *es)
     err = es->questions && es->buckets ? 0 : -ENOMEM;
     if (!err) {
         tc_es_questions_drop(es);
-        err = es->host->timer_start(es->host, LOOK_MS, LOOK_MS, proof_looked_after, es,
-                                    &es->start_timer);
+        err = es->host->timer_start(es->host, PROOF_CHECK_MS, PROOF_CHECK_MS, check_proof,
+                                    es, &es->start_timer);
     }
     if (!err)
         err = tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_OPEN);

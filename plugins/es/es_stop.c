@@ -10,7 +10,7 @@
 #include "es.h"
 #include "sensor_scope.h"
 
-#define LOOK_MS 10    /* what is posted does not arrive any more */
+#define DRAIN_CHECK_MS 10 /* what is posted does not arrive any more */
 #define QUIET_LOOKS 2 /* a question that was on its way when the marks went has come */
 #define NS_PER_MS 1000000ull
 
@@ -32,7 +32,8 @@ static void drain_turn(void *arg)
 static int drain_begin(struct tc_es *es)
 {
     const struct tocsin_host *host = es->host;
-    int err = host->timer_start(host, LOOK_MS, LOOK_MS, drain_turn, es, &es->drain_timer);
+    int err = host->timer_start(host, DRAIN_CHECK_MS, DRAIN_CHECK_MS, drain_turn, es,
+                                &es->drain_timer);
 
     if (err)
         return err;

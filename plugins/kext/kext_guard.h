@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the small process that stands by while execs are held (`hold_exec`): should the
+ * Owns: the small process that waits while execs are held (`hold_exec`): should the
  * agent die, or hang so that its deadline passes, it lets all stopped processes go on. It
  * has the two maps and one end of a pipe, and nothing else of the agent's.
  */

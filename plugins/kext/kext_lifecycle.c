@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the beginning and the end. Start: programs, reader and canary on a pool thread;
+ * Owns: start and stop. Start: programs, reader and canary on a pool thread;
  * only when the canary has come through is the plugin running, and only then does it
  * publish. Stop: the programs are detached, what they have reported is read to the end
  * and published, whoever was stopped goes on.

@@ -172,7 +172,7 @@ static void free_all(struct tc_kext_reader *reader)
 
 int tc_kext_reader_start(struct tc_kext_reader *reader, size_t ring_bytes)
 {
-    static const struct tc_sensor_reader_limits limits = {.look_ms = TC_KEXT_LOOK_MS,
+    static const struct tc_sensor_reader_limits limits = {.poll_ms = TC_KEXT_POLL_MS,
                                                           .awake_ms = TC_KEXT_AWAKE_MS,
                                                           .items_max =
                                                               TC_KEXT_UNDELIVERED};

@@ -19,7 +19,7 @@
 struct tc_kext_programs;
 struct tc_kext_resolver;
 
-#define TC_KEXT_LOOK_MS 5        /* between looks while it is awake */
+#define TC_KEXT_POLL_MS 5        /* between polls while it is awake */
 #define TC_KEXT_AWAKE_MS 50      /* without a record before it sleeps */
 #define TC_KEXT_BATCH 64         /* records before they are enqueued */
 #define TC_KEXT_UNDELIVERED 4096 /* items enqueued that nobody has published yet */

@@ -22,7 +22,7 @@
 /*
  * What the kernel is to look for on the way up from a file. A watched folder that does
  * not exist is stood for by the nearest one above it that does: what is reported too
- * much, the resolver leaves out.
+ * much, the resolver drops.
  */
 static bool folder_of(const struct tc_sensor_area *area, struct tc_kext_folder *ret)
 {

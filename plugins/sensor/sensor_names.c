@@ -330,7 +330,7 @@ static void folder_event(struct tc_sensor_names *names,
 
 /*
  * A file that gets a new name was perhaps remembered under one where nothing is asked, or
- * that is excluded. A file that has just been made has no other name and is left alone.
+ * that is excluded. A file that has just been made has no other name and is ignored.
  */
 static void forget_renamed(struct tc_sensor_names *names, uint64_t mask, const char *path)
 {

@@ -146,7 +146,7 @@ static void wait_for_wakeup(struct tc_sensor_reader *reader)
         take_wakeup(reader);
 }
 
-/* Says so in *asleep, and does it unless something has come before that was heard. */
+/* Says so in *asleep, and does it unless something has come before that was noticed. */
 static void sleep_until_woken(struct tc_sensor_reader *reader)
 {
     reader->sleeps++;
@@ -167,7 +167,7 @@ void tc_sensor_reader_wait(struct tc_sensor_reader *reader, uint64_t last_ns)
     else if (!reader->asleep)
         wait_for_any(reader, -1);
     else if (quiet_ns < limits->awake_ms * NS_PER_MS)
-        wait_for_any(reader, (int)limits->look_ms);
+        wait_for_any(reader, (int)limits->poll_ms);
     else
         sleep_until_woken(reader);
 }

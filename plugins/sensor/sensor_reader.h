@@ -18,7 +18,7 @@
 #include "sensor_ring.h"
 
 struct tc_sensor_reader_limits {
-    unsigned look_ms;  /* between looks while it is awake */
+    unsigned poll_ms;  /* between polls while it is awake */
     unsigned awake_ms; /* without a record before it sleeps */
     size_t items_max;  /* enqueued and not taken yet: then nothing is read */
     size_t bytes_max;  /* of these; 0: any */

@@ -110,7 +110,7 @@ static bool take_found(struct tc_trace_files *files, const char *path)
     return was_found;
 }
 
-static bool look_at(const char *path, struct tc_sensor_file *file)
+static bool read_file_info(const char *path, struct tc_sensor_file *file)
 {
     struct statx stx;
 
@@ -144,7 +144,7 @@ static void emit_renamed(const struct emitter *t, const struct paths *at)
         take_found(t->files, at->path);
     if (to || (from && at->path))
         emit_one(t, TOCSIN_TOPIC_FILE_RENAMED, at->path, at->old_path,
-                 look_at(at->path, &file) ? &file : NULL);
+                 read_file_info(at->path, &file) ? &file : NULL);
     else if (from) /* where it has gone is not known here */
         emit_one(t, TOCSIN_TOPIC_FILE_DELETED, at->old_path, NULL, NULL);
 }
@@ -165,7 +165,7 @@ static void emit_file(const struct emitter *t, uint64_t mask, const struct paths
         !tc_trace_files_wanted(t->files, at->path))
         return;
     memset(&file, 0, sizeof(file));
-    there = look_at(at->path, &file);
+    there = read_file_info(at->path, &file);
     made = take_found(t->files, at->path) || mask & FAN_CREATE;
     if (mask & FAN_DELETE && there)
         emit_one(t, TOCSIN_TOPIC_FILE_DELETED, at->path, NULL, NULL);
@@ -251,7 +251,7 @@ void tc_trace_files_emit_found(struct tc_trace_files *files, tc_trace_file_fn em
 
         drop_found(files, found);
         memset(&file, 0, sizeof(file));
-        if (path && look_at(path, &file))
+        if (path && read_file_info(path, &file))
             emit_one(&t, TOCSIN_TOPIC_FILE_CREATED, path, NULL, &file);
         free(path);
     }

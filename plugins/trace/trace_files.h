@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: the group that reports names in some folders, where no sensor that protects
- * looks: files created, written, renamed and deleted. Marks stand on the folders
+ * looks: files created, written, renamed and deleted. Marks are on the folders
  * themselves, so that what happens anywhere else costs nothing, whoever may do it;
  * fanotify(7). Folders that come, go or move are followed. Must not: know processes or
  * events. One thread at a time.
@@ -64,7 +64,7 @@ typedef void (*tc_trace_file_fn)(void *arg, const struct tc_trace_file_event *ev
 /* Lists of absolute paths, ended by NULL. */
 struct tc_trace_places {
     const char *const *watch;     /* reported */
-    const char *const *elsewhere; /* by others: left out */
+    const char *const *elsewhere; /* by others: excluded */
     const char *const *attributes;
 };
 

@@ -30,7 +30,7 @@ struct tc_trace_wanted {
 
 struct tc_trace_hashes {
     pthread_mutex_t lock;
-    uint64_t max_bytes;           /* of a file; larger ones are left out; 0: all are */
+    uint64_t max_bytes;           /* of a file; larger ones are skipped; 0: all are */
     struct tc_trace_hash *hashes; /* TC_TRACE_HASHES_MAX */
     struct tc_trace_wanted wanted[TC_TRACE_WANTED_MAX];
     size_t wanted_count;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the beginning and the end. Start, on a pool thread: the best level that lets
+ * Owns: start and stop. Start, on a pool thread: the best level that lets
  * itself be loaded, then who is there already, then the reader; so whoever begins in
  * between is in the ring. Stop: nothing new comes, what came is read to the end and
  * published.

@@ -36,13 +36,13 @@ struct tc_trace_programs {
 
 /*
  * Loads and attaches. ring_bytes: a power of two, at least a page. acts: how the end of
- * system calls may be heard of. host is for the loader's messages. Errors: a negative
+ * system calls may be seen. host is for the loader's messages. Errors: a negative
  * errno, and a sentence in `why`.
  */
 int tc_trace_load(struct tc_trace_programs *programs, uint32_t ring_bytes,
                   enum tc_trace_acts acts, const struct tocsin_host *host, char why[256]);
 
-/* Fork, exec and exit are not heard of any more; the ring can still be read. Acts that
+/* Fork, exec and exit are not seen any more; the ring can still be read. Acts that
  * come after it has been read are nobody's: the kernel releases those later. */
 void tc_trace_detach(struct tc_trace_programs *programs);
 void tc_trace_unload(struct tc_trace_programs *programs); /* detaches, too */

@@ -34,7 +34,7 @@ static int subscribe(int fd, enum proc_cn_mcast_op op)
     return send(fd, &message, message.header.nlmsg_len, 0) < 0 ? -errno : 0;
 }
 
-/* One that is not allowed to hear gets no answer, and no error either. */
+/* One that is not allowed to listen gets no answer, and no error either. */
 static int await_answer(int fd)
 {
     struct pollfd ready = {.fd = fd, .events = POLLIN};

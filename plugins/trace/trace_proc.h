@@ -12,7 +12,7 @@ struct tc_sensor_processes;
 
 /*
  * Fills pid, start, parent_pid, users and, in a new image, the texts; parent_start_ns is
- * left alone. `clock` knows when the machine was started. Errors: -ENOENT or -ESRCH, it
+ * unchanged. `clock` knows when the machine was started. Errors: -ENOENT or -ESRCH, it
  * has ended; -ENOMEM; -EPROTO. What was put into *process is then to be dropped.
  */
 int tc_trace_proc_read(const struct tc_sensor_processes *clock, int32_t pid,

@@ -205,7 +205,7 @@ static void free_all(struct tc_trace_reader *reader)
 static int open_base(struct tc_trace_reader *reader, size_t ring_bytes)
 {
     static const struct tc_sensor_reader_limits limits = {
-        .look_ms = TC_TRACE_LOOK_MS,
+        .poll_ms = TC_TRACE_POLL_MS,
         .awake_ms = TC_TRACE_AWAKE_MS,
         .items_max = TC_TRACE_UNDELIVERED,
         .bytes_max = TC_TRACE_UNDELIVERED_BYTES};

@@ -18,7 +18,7 @@ struct tc_trace_files;
 struct tc_trace_items;
 struct tc_trace_tracker;
 
-#define TC_TRACE_LOOK_MS 20      /* between looks while it is awake */
+#define TC_TRACE_POLL_MS 20      /* between polls while it is awake */
 #define TC_TRACE_AWAKE_MS 60     /* without a record before it sleeps */
 #define TC_TRACE_CATCH_UP_MS 100 /* at most, for a record that is not finished */
 #define TC_TRACE_BATCH 64        /* events before they are enqueued */

@@ -2,7 +2,7 @@
 /*
  * An entry stands for one process and holds the event of its last exec. Of a process that
  * was there before us no exec was reported; if it is the parent in an event, that event
- * says of it what there is to know, and stands in its entry (as_parent).
+ * says of it what there is to know, and is kept in its entry (as_parent).
  */
 #include "process/edr_process.h"
 

@@ -127,8 +127,7 @@ struct tc_trace_control {
     __u32 wake_bytes; /* of backlog: wake whatever it is about */
 };
 
-/* Per-CPU counters: indices of `counters`. The lost stand by kind: TC_TRACE_LOST + kind.
- */
+/* Per-CPU counters: indices of `counters`. The lost by kind: TC_TRACE_LOST + kind. */
 enum tc_trace_counter {
     TC_TRACE_REPORTED,
     TC_TRACE_WOKEN,

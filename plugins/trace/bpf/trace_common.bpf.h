@@ -75,7 +75,7 @@ static __always_inline void count(__u32 which)
 }
 
 /*
- * How the reader hears of it, as in kext.bpf.c: waking it costs ten times the record, so
+ * How the reader is woken, as in kext.bpf.c: waking it costs ten times the record, so
  * only one that has said that it sleeps is woken, or one that falls behind.
  */
 static __always_inline __u64 wake_flags(void)
@@ -176,7 +176,7 @@ static __always_inline struct actor current_process(void)
     return who;
 }
 
-/* ---- Texts. How far they have come stands in memory, s->at: in a register the verifier
+/* ---- Texts. How far they have come is kept in memory, s->at: in a register the verifier
  * would follow it through every way of every loop. ---- */
 
 /* Appends one text and says whether there was room. */

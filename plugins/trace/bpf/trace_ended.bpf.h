@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Owns: how the end of a system call is heard of. Where the kernel lets programs be put
+ * Owns: how the end of a system call is seen. Where the kernel lets programs be put
  * at the end of its functions, there is one at each call that is reported, and no other
  * call costs anything. Where it does not, there is one at the end of all calls.
  */

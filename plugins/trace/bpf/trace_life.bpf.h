@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Owns: fork, exec and exit of a process, each one record. What a program was started
- * with is read here, before its first instruction: by the time anybody could look, it may
- * have ended.
+ * with is read here, before its first instruction: by the time anybody could read it, it
+ * may have ended.
  */
 #ifndef TC_TRACE_LIFE_BPF_H
 #define TC_TRACE_LIFE_BPF_H
