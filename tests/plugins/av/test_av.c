@@ -318,7 +318,7 @@ static int exclude_all(struct tc_harness *h, const char *path, const char *execu
     return path && strstr(path, "eicar") ? TOCSIN_EXCLUDED_BY_PATH : TOCSIN_NOT_EXCLUDED;
 }
 
-static void av_leaves_excluded_files_alone(void **state)
+static void av_ignores_excluded_files(void **state)
 {
     struct fixture *f = *state;
     struct tc_harness *h = &f->h;
@@ -707,7 +707,7 @@ int main(void)
         TEST(av_questions_about_one_large_file_share_a_scan),
         TEST(av_scans_files_larger_than_a_turn_in_order),
         TEST(av_passive_mode_reports_and_touches_nothing),
-        TEST(av_leaves_excluded_files_alone),
+        TEST(av_ignores_excluded_files),
         TEST(av_written_file_without_descriptor_is_scanned_by_its_path),
         TEST(av_restored_file_is_back_and_passes_from_then_on),
         TEST(av_refused_restore_does_not_allow_the_file),

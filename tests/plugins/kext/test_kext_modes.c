@@ -120,7 +120,7 @@ static void kext_kills_a_held_execution_that_is_denied(void **state)
     }
 }
 
-static void kext_lets_held_executions_go_when_it_stops(void **state)
+static void kext_resumes_held_executions_when_it_stops(void **state)
 {
     struct tc_scratch *s = *state;
     int child;
@@ -314,7 +314,7 @@ int main(void)
 #define TEST(f, setup) cmocka_unit_test_setup_teardown(f, setup, tc_scratch_teardown)
         TEST(kext_holds_an_unknown_execution_until_it_is_allowed, setup_hold),
         TEST(kext_kills_a_held_execution_that_is_denied, setup_hold),
-        TEST(kext_lets_held_executions_go_when_it_stops, setup_hold),
+        TEST(kext_resumes_held_executions_when_it_stops, setup_hold),
         TEST(kext_says_what_it_lost_when_the_ring_was_full, setup_small_ring),
         TEST(kext_touches_nothing_in_passive_mode, setup_passive),
 #undef TEST

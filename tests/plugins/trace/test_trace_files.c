@@ -152,7 +152,7 @@ static const struct tocsin_event *reported(struct place *p, const char *topic,
 }
 
 /* The last write is reported: all before it has been reported by then. */
-static void settle(struct place *p)
+static void await_last_write(struct place *p)
 {
     char name[32];
 
@@ -169,7 +169,7 @@ static int start_anew(void **state)
     by_shell("cd %s && rm -rf late in/new in/a in/sub/b out/c; "
              "rm -f in/* in/*/* flat/* flat/*/* out/* out/*/* f 2>/dev/null",
              p->root);
-    settle(p);
+    await_last_write(p);
     p->from = p->s.h.count;
     return 0;
 }
@@ -210,7 +210,7 @@ static void trace_reports_who_creates_and_writes_a_file(void **state)
     assert_int_equal(tocsin_event_int(event, "file.mode", -1), st.st_mode);
     assert_int_equal(tocsin_event_int(event, "file.uid", -1), 0);
     pid = by_shell("echo more >> %s", at(p, "in/sub/f"));
-    settle(p);
+    await_last_write(p);
     assert_int_equal(tc_trace_count(&p->s, TOCSIN_TOPIC_FILE_CREATED, pid), 0);
     assert_int_equal(tc_trace_count(&p->s, TOCSIN_TOPIC_FILE_WRITTEN, pid), 1);
 }
@@ -222,7 +222,7 @@ static void trace_reports_nothing_of_a_file_that_is_read(void **state)
 
     by_shell("echo text > %s", at(p, "in/f"));
     pid = by_shell("read x < %s", at(p, "in/f"));
-    settle(p);
+    await_last_write(p);
     assert_int_equal(tc_trace_count(&p->s, TOCSIN_TOPIC_FILE_WRITTEN, pid), 0);
 }
 
@@ -276,7 +276,7 @@ static void trace_reports_a_replaced_file_in_the_order_of_what_is_there(void **s
     reported(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, "in/f"));
     assert_int_equal(unlink(at(p, "in/f")), 0);
     close(open(at(p, "in/f"), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-    settle(p);
+    await_last_write(p);
     for (size_t i = p->from; i < p->s.h.count; i++) {
         event = &p->s.h.events[i]->pub;
         if (!strcmp(tc_harness_text(&p->s.h, event, TOCSIN_FIELD_FILE_PATH),
@@ -293,7 +293,7 @@ static void trace_reports_no_file_elsewhere(void **state)
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         by_shell("> %s; rm %s", at(p, names[i]), at(p, names[i]));
-    settle(p);
+    await_last_write(p);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         not_reported(p, TOCSIN_TOPIC_FILE_CREATED, at(p, names[i]));
         not_reported(p, TOCSIN_TOPIC_FILE_DELETED, at(p, names[i]));
@@ -322,7 +322,7 @@ static void trace_follows_folders_that_are_renamed(void **state)
     by_shell("mv %s %s; > %s", at(p, "in/a"), at(p, "in/sub/b"), at(p, "in/sub/b/g"));
     reported(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "in/sub/b/g"));
     by_shell("mv %s %s; > %s", at(p, "in/sub/b"), at(p, "out/c"), at(p, "out/c/h"));
-    settle(p);
+    await_last_write(p);
     not_reported(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "in/sub/b/h"));
     not_reported(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "out/c/h"));
 }
@@ -464,7 +464,7 @@ static void trace_reports_lent_rights_wherever_they_are(void **state)
         tocsin_event_int(reported(p, "file.attributes_changed", at(p, "out/s")),
                          "file.mode", 0),
         S_IFREG | 04755);
-    settle(p);
+    await_last_write(p);
     not_reported(p, "file.attributes_changed", at(p, "out/folder"));
 }
 
