@@ -137,8 +137,8 @@ static int reload(void *state)
     return tc_detector_defs_load(&av->defs, "configuration", NULL);
 }
 
-/* trace tells of files outside of what is protected: those are not for us to act on. */
-static bool only_tells(const struct tocsin_event *event)
+/* trace reports files outside of what is protected: those are not for us to act on. */
+static bool only_reports(const struct tocsin_event *event)
 {
     return event->source && !strcmp(event->source, "trace");
 }
@@ -156,7 +156,7 @@ static void event(void *state, const struct tocsin_event *event)
         tocsin_vote(av->host, event, true, false, "written files are not scanned");
     else if (event->flags & TOCSIN_EVENT_AUTH)
         tc_av_job_question(av, event);
-    else if (av->options.scan_written && !only_tells(event))
+    else if (av->options.scan_written && !only_reports(event))
         tc_av_job_after(av, event);
 }
 

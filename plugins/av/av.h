@@ -6,8 +6,8 @@
  *   av.c          descriptor, options, lifecycle
  *   av_defs.c     the definitions in force: what is loaded, what health says of it
  *   av_job.c      one question or one written file: cache, scan, answer
- *   av_threat.c   what was found: one threat an inode, told once, quarantined
- *   av_tell.c     the events about threats
+ *   av_threat.c   what was found: one threat an inode, reported once, quarantined
+ *   av_events.c     the events about threats
  *   av_scan.c     the scan that an operator asks for
  *   av_request.c  the quarantine that another detector asks for
  *   av_rpc.c      all other requests
@@ -34,7 +34,7 @@
 #define TC_AV_WAITING_MAX                                                                \
     4096                       /* files to be scanned after the fact; more are counted   \
                                 */
-#define TC_AV_THREATS_MAX 4096 /* remembered, so that none is told twice */
+#define TC_AV_THREATS_MAX 4096 /* remembered, so that none is reported twice */
 
 struct tc_av_job;
 struct tc_av_threat;
@@ -106,19 +106,19 @@ void tc_av_job_stop(struct tc_av *av);
 
 /* Where and how an infected file was seen. */
 struct tc_av_sighting {
-    const struct tocsin_event *event; /* borrowed; NULL: none told of it */
+    const struct tocsin_event *event; /* borrowed; NULL: none reported it */
     int own_fd;                       /* becomes the callee's; -1: the event's is it */
     const char *path;                 /* if neither descriptor nor event knows better */
     const struct tc_av_result *result;
     bool requested; /* by another detector, whose alert it is */
-    /* Told what became of it: detected, quarantined, failed or excluded; `why` may be
-     * NULL. May be NULL. */
+    /* Called with what became of it: detected, quarantined, failed or excluded; `why` may
+     * be NULL. May be NULL. */
     void (*done)(void *arg, const char *status, const char *why);
     void *arg;
 };
 void tc_av_threat_found(struct tc_av *av, const struct tc_av_sighting *sighting);
 
-/* Remembers what was in the vault at the start; tells again of what a crash had cut off.
+/* Remembers what was in the vault at the start; reports again what a crash had cut off.
  */
 void tc_av_threat_known(struct tc_av *av, const struct tc_av_record *record);
 void tc_av_threat_recovered(struct tc_av *av, const struct tc_av_record *record);

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "av.h"
-#include "av_tell.h"
+#include "av_events.h"
 
 struct load {
     struct tc_av *av;
@@ -128,7 +128,7 @@ static void report_issues(struct tc_av *av)
 
     for (size_t i = 0; (text = tc_av_rules_issue(av->rules, i)); i++)
         tc_detector_defs_issue(
-            &av->defs, text, "correct the rule file, or take it out of the rule folder");
+            &av->defs, text, "correct the rule file, or remove it from the rule folder");
     for (size_t i = 0; (text = tc_av_lists_issue(av->lists, i)); i++)
         tc_detector_defs_issue(&av->defs, text,
                                "correct the list, or its path under plugins: av:");
@@ -151,7 +151,7 @@ static void report_facts(struct tc_av *av)
     host->report(host, TOCSIN_REPORT_FACT, "engine_version", text, NULL);
     host->report(host, TOCSIN_REPORT_FACT, "engine_load_status", "loaded", NULL);
     if (failed)
-        snprintf(text, sizeof(text), "%u rules, %u files left out", count, failed);
+        snprintf(text, sizeof(text), "%u rules, %u files skipped", count, failed);
     else
         snprintf(text, sizeof(text), "%u rules", count);
     tc_detector_defs_facts(host, "definitions",
@@ -211,13 +211,13 @@ static void take_state(struct tc_av *av, struct load *load)
     report_vault(av, load);
     for (size_t i = 0; i < load->records_n; i++) {
         tc_av_threat_known(av, &load->records[i]);
-        tc_av_tell_kept(av->host, &load->records[i]);
+        tc_av_events_kept(av->host, &load->records[i]);
     }
     for (size_t i = 0; i < load->recovery.taken_n; i++)
         tc_av_threat_recovered(av, &load->recovery.taken[i]);
     for (size_t i = 0; i < load->recovery.restored_n; i++)
-        tc_av_tell_remediated(av->host, &load->recovery.restored[i], "restore",
-                              "restored", NULL);
+        tc_av_events_remediated(av->host, &load->recovery.restored[i], "restore",
+                                "restored", NULL);
     for (size_t i = 0; i < load->recovery.rescan_n; i++)
         tc_av_job_path(av, load->recovery.rescan[i]);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the way of one file through the plugin: is its verdict known, is it being scanned
- * already, can it be scanned here and now, else in the pool; and the answer to all who
+ * Owns: how one file is handled: whether its verdict is known, whether it is being
+ * scanned already, or scanned here and now, else in the pool; and the answer to all who
  * asked. Loop thread but for run(). Must not: say what a hit leads to; av_threat.c does.
  */
 #include <errno.h>
@@ -21,7 +21,7 @@ struct tc_av_job {
     struct tc_av *av;
     struct tc_av_job *next;     /* of its bucket */
     struct tc_av_job *next_big; /* of those waiting for their turn */
-    struct tc_av_key key;       /* as the event told it; zero: it did not */
+    struct tc_av_key key;       /* as the event has it; zero: it has none */
     bool big;
     const struct tocsin_event *event; /* a reference, or NULL */
     const struct tocsin_event *again; /* a later write of the same file, or NULL */
@@ -74,7 +74,7 @@ static void hit_reason(const struct tc_av_result *result, char *ret, size_t cap)
     snprintf(ret, cap, "%.60s (rule %.80s)", result->hit.name, result->hit.rule);
 }
 
-/* A denial; in passive mode what would have been one is let through, but not for good. */
+/* A denial; in passive mode what would have been one is allowed, but not remembered. */
 static void deny(struct tc_av *av, const struct tocsin_event *event, const char *reason)
 {
     if (av->host->passive(av->host))
@@ -90,7 +90,7 @@ static void vote(struct tc_av *av, const struct tocsin_event *event,
 
     switch (result->found) {
     case TC_AV_CLEAN:
-        tocsin_vote(av->host, event, true, result->settled && current, NULL);
+        tocsin_vote(av->host, event, true, result->is_final && current, NULL);
         return;
     case TC_AV_INFECTED:
         hit_reason(result, reason, sizeof(reason));
@@ -116,7 +116,7 @@ static void remember(struct tc_av *av, const struct tc_av_result *result, bool c
     av->counters.infected += result->found == TC_AV_INFECTED;
     av->counters.unknown += result->found == TC_AV_UNKNOWN;
     av->counters.timeouts += result->error == -ETIMEDOUT;
-    if (!result->settled || !current)
+    if (!result->is_final || !current)
         return;
     if (result->found == TC_AV_INFECTED)
         hit_reason(result, reason, sizeof(reason));

@@ -12,10 +12,10 @@
 #include <stdio.h>
 
 #include "av.h"
-#include "av_tell.h"
+#include "av_events.h"
 
 #define LIST_BYTES_MAX                                                                   \
-    (200 * 1024) /* of the answer; the rest are left out, and it says so */
+    (200 * 1024) /* of the answer; the rest are omitted, and it says so */
 
 struct call {
     struct tc_av *av;
@@ -167,7 +167,7 @@ static void restore_done(void *arg, int status)
                               NULL); /* as on disk: perhaps not allowed */
     } else {
         av->counters.restored++;
-        tc_av_tell_remediated(av->host, &call->record, "restore", "restored", NULL);
+        tc_av_events_remediated(av->host, &call->record, "restore", "restored", NULL);
         tc_av_threat_forget(av, call->id);
         reply_record(call, "restored");
     }
@@ -242,7 +242,7 @@ static void remove_done(void *arg, int status)
     } else {
         av->counters.removed++;
         if (call->record.path)
-            tc_av_tell_remediated(av->host, &call->record, "remove", "removed", NULL);
+            tc_av_events_remediated(av->host, &call->record, "remove", "removed", NULL);
         tc_av_threat_forget(av, call->id);
         reply_record(call, "removed");
     }

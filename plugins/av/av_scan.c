@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: a scan that an operator has asked for (rpc.av.scan): walks and scans in the pool
- * in slices, so that questions from the kernel get their turn in between, tells how far
+ * in slices, so that questions from the kernel get their turn in between, reports how far
  * it is, and answers when every threat it found has been dealt with. Loop thread but for
  * slice_run().
  */
@@ -39,7 +39,7 @@ struct tc_av_walk {
     unsigned slices;    /* running */
     size_t pending;     /* threats being dealt with */
     bool taking;        /* in take_found, which goes on using the walk */
-    struct item *items; /* told of, newest first */
+    struct item *items; /* reported, newest first */
     uint64_t threats, excluded;
     atomic_bool cancelled;
 
@@ -240,7 +240,7 @@ static void on_dealt_with(void *arg, const char *status, const char *why)
     struct item *item = arg;
     struct tc_av_walk *walk = item->walk;
 
-    (void)why; /* threat.remediated tells it */
+    (void)why; /* threat.remediated has it */
     snprintf(item->status, sizeof(item->status), "%s", status);
     walk->pending--;
     if (!strcmp(status, "excluded"))

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: what has been found, so that each infected inode is one threat with one id,
- * whoever saw it and by however many names: told once as an alert, moved into quarantine
- * once, its further names removed into the same record. Loop thread but for move_run().
+ * whoever saw it and by however many names: reported once as an alert, moved into
+ * quarantine once, its further names removed into the same record. Loop thread but for
+ * move_run().
  *
  *   SEEN --quarantine--> MOVING --> HELD      (in the vault)
  *    ^ not to be touched    +-----> FAILED    (stays where it is, denied)
@@ -16,7 +17,7 @@
 #include <unistd.h>
 
 #include "av.h"
-#include "av_tell.h"
+#include "av_events.h"
 
 #define NAMES_WAITING_MAX 16 /* of one inode; more are met when next opened */
 
@@ -41,7 +42,7 @@ struct tc_av_threat {
     size_t waiting_n;
 };
 
-/* One name of a threat on its way out. */
+/* One name of a threat that is being removed. */
 struct move {
     struct move *next;
     struct tc_av *av;
@@ -51,8 +52,8 @@ struct move {
     struct tc_av_record record; /* its id names the threat */
     struct tc_av_hit hit;
     bool link;      /* the inode is in the vault: only the name goes */
-    bool requested; /* the alert is told by whoever asked */
-    void (*told)(void *arg, const char *status, const char *why);
+    bool requested; /* whoever asked reports the alert */
+    void (*done)(void *arg, const char *status, const char *why);
     void *arg;
     int error;
     uint64_t links;
@@ -195,10 +196,10 @@ static void move_end(struct move *move)
         av->counters.links++;
     else
         av->counters.quarantined++;
-    tc_av_tell_remediated(av->host, &move->record, "quarantine",
-                          ok ? "quarantined" : "failed", ok ? NULL : move->why);
-    if (move->told)
-        move->told(move->arg, ok ? "quarantined" : "failed", ok ? NULL : move->why);
+    tc_av_events_remediated(av->host, &move->record, "quarantine",
+                            ok ? "quarantined" : "failed", ok ? NULL : move->why);
+    if (move->done)
+        move->done(move->arg, ok ? "quarantined" : "failed", ok ? NULL : move->why);
     if (t) {
         /* A name that could not be removed leaves the content in the vault all the same;
          * unless somebody has taken it out: then the next sighting moves it in anew. */
@@ -252,7 +253,7 @@ static struct move *move_new(struct tc_av *av, const struct tc_av_sighting *seen
     move->av = av;
     move->own_fd = seen->own_fd;
     move->requested = seen->requested;
-    move->told = seen->done;
+    move->done = seen->done;
     move->arg = seen->arg;
     move->hit = result->hit;
     if (seen->event) {
@@ -290,16 +291,16 @@ static bool is_gone(const struct move *move)
     return !fstat(fd, &st) && !st.st_nlink;
 }
 
-/* Ends a sighting that nothing is done about. */
-static void let_be(struct move *move, const char *status, const char *why)
+/* Ends a sighting that leads to no action. */
+static void end_untouched(struct move *move, const char *status, const char *why)
 {
-    if (move->told)
-        move->told(move->arg, status, why);
+    if (move->done)
+        move->done(move->arg, status, why);
     move_free(move);
 }
 
 /* A further sighting of a known threat: true when there is nothing new in it. */
-static bool old_news(struct tc_av_threat *t, const struct move *move, bool touch)
+static bool adds_nothing(struct tc_av_threat *t, const struct move *move, bool touch)
 {
     bool same = !strcmp(t->path, move->record.path);
 
@@ -335,7 +336,7 @@ static struct tc_av_threat *threat_of(struct tc_av *av, const struct move *move)
     return t;
 }
 
-static void tell(struct tc_av_threat *t, const struct move *move, const char *action)
+static void report(struct tc_av_threat *t, const struct move *move, const char *action)
 {
     struct tc_av_news news = {.host = move->av->host,
                               .record = &move->record,
@@ -347,16 +348,16 @@ static void tell(struct tc_av_threat *t, const struct move *move, const char *ac
     if (fresh || t->state == HELD || strcmp(t->path, move->record.path)) {
         free(t->path);
         t->path = strdup(move->record.path);
-        tc_av_tell_detected(&news, action);
+        tc_av_events_detected(&news, action);
     }
     if (fresh && !move->requested)
-        tc_av_tell_alert(&news);
+        tc_av_events_alert(&news);
 }
 
 static void act(struct tc_av_threat *t, struct move *move, bool touch)
 {
     if (!touch) {
-        let_be(move, "detected", NULL);
+        end_untouched(move, "detected", NULL);
     } else if (t->state == MOVING) {
         move->next = t->waiting;
         t->waiting = move;
@@ -378,23 +379,24 @@ void tc_av_threat_found(struct tc_av *av, const struct tc_av_sighting *sighting)
         return;
     }
     if (av->host->excluded(av->host, move->record.path, NULL)) {
-        let_be(move, "excluded", NULL);
+        end_untouched(move, "excluded", NULL);
         return;
     }
     touch =
         av->options.quarantine && !av->host->passive(av->host) && av->vault.dirfd >= 0;
     t = threat_of(av, move);
     if (!t) {
-        let_be(move, "failed", strerror(ENOMEM));
+        end_untouched(move, "failed", strerror(ENOMEM));
         return;
     }
-    if (t->path && old_news(t, move, touch)) {
-        let_be(move, t->state == HELD || t->state == MOVING ? "quarantined" : "detected",
-               NULL);
+    if (t->path && adds_nothing(t, move, touch)) {
+        end_untouched(move,
+                      t->state == HELD || t->state == MOVING ? "quarantined" : "detected",
+                      NULL);
         return;
     }
     snprintf(move->record.id, sizeof(move->record.id), "%s", t->id);
-    tell(t, move, touch ? "quarantine" : "none");
+    report(t, move, touch ? "quarantine" : "none");
     act(t, move, touch);
 }
 
@@ -420,8 +422,8 @@ void tc_av_threat_recovered(struct tc_av *av, const struct tc_av_record *record)
 
     snprintf(hit.rule, sizeof(hit.rule), "%s", record->rule);
     snprintf(hit.id, sizeof(hit.id), "%s", record->rule);
-    tc_av_tell_detected(&news, "quarantine");
-    tc_av_tell_remediated(av->host, record, "quarantine", "quarantined", NULL);
+    tc_av_events_detected(&news, "quarantine");
+    tc_av_events_remediated(av->host, record, "quarantine", "quarantined", NULL);
 }
 
 void tc_av_threat_forget(struct tc_av *av, const char *id)

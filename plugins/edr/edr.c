@@ -47,7 +47,7 @@ static void destroy(void *state)
 {
     struct tc_edr *edr = state;
 
-    tc_edr_tell_stop(edr); /* a start that failed is not stopped */
+    tc_edr_report_stop(edr); /* a start that failed is not stopped */
     release(edr);
     tc_edr_respond_free(edr->responder);
     options_done(&edr->options);
@@ -77,7 +77,7 @@ static int init(const struct tocsin_host *host, void **ret_state)
 static int start(void *state)
 {
     struct tc_edr *edr = state;
-    int r = tc_edr_tell_start(edr);
+    int r = tc_edr_report_start(edr);
 
     if (!r)
         r = tc_detector_defs_load(&edr->defs, "start", NULL);
@@ -91,7 +91,7 @@ static int stop(void *state)
     struct tc_edr *edr = state;
 
     tc_detector_defs_stop(&edr->defs);
-    tc_edr_tell_stop(edr);
+    tc_edr_report_stop(edr);
     tc_edr_respond_stop(edr->responder);
     return tc_detector_work_stop(&edr->work);
 }
@@ -111,7 +111,7 @@ static int reload(void *state)
     }
     options_done(&edr->options);
     edr->options = options;
-    tc_edr_tell_options(edr);
+    tc_edr_report_options(edr);
     return tc_detector_defs_load(&edr->defs, "configuration", NULL);
 }
 
@@ -131,7 +131,7 @@ static void event(void *state, const struct tocsin_event *event)
     if (edr->work.stopping || !strcmp(event->topic, "process.forked"))
         return;
     tc_edr_processes_take(edr->processes, event);
-    tc_edr_judge(edr, event);
+    tc_edr_match(edr, event);
 }
 
 /* ---- Descriptor ---- */
@@ -168,7 +168,7 @@ static const struct tocsin_option options[] = {
     {.name = "repeat",
      .type = TOCSIN_OPTION_DURATION,
      .fallback = "60s",
-     .help = "An alert whose count grows is told again at most so often",
+     .help = "An alert whose count grows is reported again at most so often",
      .min = 1000,
      .max = 24 * 3600 * INT64_C(1000)},
     {.name = "responses",

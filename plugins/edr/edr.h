@@ -6,8 +6,8 @@
  *   edr.c         descriptor, options, lifecycle, which event goes where
  *   edr_load.c    folders of rule files into a set, in the pool
  *   edr_defs.c    the rules in force: what is loaded, swapping, what health says of it
- *   edr_judge.c   an event against the rules: records, evaluation, matches
- *   edr_tell.c    a match as alert.raised: which alert it is one of, and when it is told
+ *   edr_match.c   an event against the rules: records, evaluation, matches
+ *   edr_report.c  a match as alert.raised: of which alert, and when that is reported
  *   edr_resume.c  rpc.edr.resume: what was suspended goes on
  *   edr_rpc.c     requests
  *
@@ -47,7 +47,7 @@ struct tc_edr_options {
 };
 
 struct tc_edr_counters {
-    uint64_t events, unjudged, records, matches, excluded, told, publish_errors;
+    uint64_t events, unjudged, records, matches, excluded, reported, publish_errors;
     uint64_t reloads,
         reloads_kept; /* kept: nothing could be loaded, the old rules stay */
 };
@@ -62,7 +62,7 @@ struct tc_edr_problem {
 enum tc_edr_state {
     TC_EDR_RUNS,
     TC_EDR_CANNOT_RUN, /* the engine cannot */
-    TC_EDR_NO_SOURCE,  /* no sensor tells what it is about */
+    TC_EDR_NO_SOURCE,  /* no sensor reports what it is about */
     TC_EDR_STATES,
 };
 
@@ -81,8 +81,8 @@ struct tc_edr_rules {
 struct tc_edr_reading {
     struct tc_edr_rules *rules; /* taken out when it is put in force */
     struct tc_edr_problem *problems;
-    size_t problems_n, left_out; /* left_out: those that are not kept */
-    size_t refused;              /* files and rules that are not in the set */
+    size_t problems_n, skipped; /* skipped: those that are not kept */
+    size_t refused;             /* files and rules that are not in the set */
 };
 
 struct tc_edr {
@@ -97,7 +97,7 @@ struct tc_edr {
 
     struct tc_edr_processes *processes;
     struct tc_edr_alerts *alerts;
-    struct tocsin_timer *due; /* of alerts that wait to be told again */
+    struct tocsin_timer *due; /* of alerts that wait to be reported again */
     uint64_t due_ms;          /* when it runs out, on host->now_ns's clock */
     struct tc_edr_machine machine;
     struct tc_edr_responder *responder;
@@ -116,7 +116,7 @@ int tc_edr_read(const struct tc_edr_options *options, struct tc_detector_watch *
 void tc_edr_reading_free(struct tc_edr_reading *reading); /* takes NULL */
 void tc_edr_rules_free(struct tc_edr_rules *rules);       /* takes NULL */
 
-/* How a rule of the set stands, and why it does not run (NULL: it does). */
+/* The state of a rule of the set, and why it does not run (NULL: it does). */
 enum tc_edr_state tc_edr_rule_state(const struct tc_edr_rules *rules, size_t rule,
                                     const char **ret_why);
 
@@ -125,19 +125,20 @@ enum tc_edr_state tc_edr_rule_state(const struct tc_edr_rules *rules, size_t rul
 /* For edr->defs. */
 extern const struct tc_detector_defs_ops tc_edr_defs_ops;
 
-/* ---- edr_judge.c ---- */
+/* ---- edr_match.c ---- */
 
-void tc_edr_judge(struct tc_edr *edr, const struct tocsin_event *event);
+void tc_edr_match(struct tc_edr *edr, const struct tocsin_event *event);
 
-/* ---- edr_tell.c ---- */
+/* ---- edr_report.c ---- */
 
-int tc_edr_tell_start(struct tc_edr *edr);    /* makes alerts and processes; -ENOMEM */
-void tc_edr_tell_stop(struct tc_edr *edr);    /* tells what waits; takes a failed start */
-void tc_edr_tell_options(struct tc_edr *edr); /* they have changed */
+int tc_edr_report_start(struct tc_edr *edr); /* makes alerts and processes; -ENOMEM */
+/* Reports what waits; takes a failed start. */
+void tc_edr_report_stop(struct tc_edr *edr);
+void tc_edr_report_options(struct tc_edr *edr); /* they have changed */
 
 /* A match of a rule that runs. */
-void tc_edr_tell_match(struct tc_edr *edr, const struct tocsin_event *event,
-                       const struct tc_sigma_match *match);
+void tc_edr_report_match(struct tc_edr *edr, const struct tocsin_event *event,
+                         const struct tc_sigma_match *match);
 
 /* ---- edr_resume.c ---- */
 

@@ -53,7 +53,7 @@ static int run(void *job, struct tc_detector_watch *watch, const atomic_bool *ca
     return tc_edr_read(&load->options, watch, cancelled, &load->reading);
 }
 
-/* ---- What is told of a load ---- */
+/* ---- What is reported of a load ---- */
 
 static void problem_text(const struct tc_edr_problem *problem, char *ret, size_t cap)
 {
@@ -68,7 +68,7 @@ static void problem_text(const struct tc_edr_problem *problem, char *ret, size_t
 static void log_problems(struct tc_edr *edr)
 {
     const struct tc_edr_reading *reading = edr->reading;
-    size_t shown = 0, lines = 0, more = reading->left_out;
+    size_t shown = 0, lines = 0, more = reading->skipped;
     char text[1024];
 
     for (size_t i = 0; i < reading->problems_n; i++) {
@@ -91,7 +91,7 @@ static void log_problems(struct tc_edr *edr)
 
 static void report_refused(struct tc_edr *edr)
 {
-    static const char fix[] = "correct the rule file, or take it out of the rule folder";
+    static const char fix[] = "correct the rule file, or remove it from the rule folder";
     const struct tc_edr_reading *reading = edr->reading;
     size_t n = 0;
     char text[512];
@@ -105,7 +105,7 @@ static void report_refused(struct tc_edr *edr)
     }
     if (reading->refused == n)
         return;
-    snprintf(text, sizeof(text), "%zu more rules or files are left out: %s",
+    snprintf(text, sizeof(text), "%zu more rules or files were skipped: %s",
              reading->refused - n, "tocsin definitions list has them");
     tc_detector_defs_issue(&edr->defs, text, fix);
 }
@@ -116,7 +116,7 @@ static void report_facts(struct tc_edr *edr)
     char text[160];
 
     snprintf(text, sizeof(text),
-             "%zu rules in force, %zu cannot run, %zu without a source, %zu left out",
+             "%zu rules in force, %zu cannot run, %zu without a source, %zu skipped",
              rules->states[TC_EDR_RUNS], rules->states[TC_EDR_CANNOT_RUN],
              rules->states[TC_EDR_NO_SOURCE], edr->reading->refused);
     tc_detector_defs_facts(edr->host, "sigma_rules",
@@ -136,7 +136,7 @@ static void report_force(struct tc_edr *edr, bool kept)
                      "put rules into a folder named under plugins: edr: rules:");
     if (edr->rules && kept)
         host->report(host, TOCSIN_REPORT_ISSUE, "rules_kept",
-                     "not one rule could be loaded: those that were in force stay",
+                     "no rule could be loaded: the previous rules stay in force",
                      "tocsin definitions list says what is wrong with the rules");
     else
         host->report(host, TOCSIN_REPORT_CLEAR, "rules_kept", NULL, NULL);
@@ -162,7 +162,7 @@ static void swap(struct tc_edr *edr, const char *reason)
     report_facts(edr);
     edr->host->log(edr->host, TOCSIN_LOG_INFO, "rules in force: %zu, of %zu files (%s)%s",
                    edr->rules->states[TC_EDR_RUNS], edr->rules->files, reason,
-                   first ? "" : "; what correlations have counted begins anew");
+                   first ? "" : "; correlations start counting again");
 }
 
 static const char *adopt(void *owner, void *job, const char *reason, int error)
@@ -187,7 +187,8 @@ static const char *adopt(void *owner, void *job, const char *reason, int error)
     if (edr->rules)
         tc_edr_respond_check(edr->responder, edr->rules->set);
     report_force(edr, kept);
-    return kept ? "those in force stay; tocsin definitions list says why" : NULL;
+    return kept ? "the previous rules stay in force; tocsin definitions list says why"
+                : NULL;
 }
 
 static void answer(void *owner, struct tocsin_writer *w)

@@ -37,7 +37,7 @@ static void take_problem(void *arg, const struct tc_sigma_problem *problem)
         walk->room = grown ? room : walk->room;
     }
     if (reading->problems_n == walk->room || reading->problems_n == TC_EDR_PROBLEMS_MAX) {
-        reading->left_out++;
+        reading->skipped++;
         return;
     }
     kept = &reading->problems[reading->problems_n];
@@ -52,7 +52,7 @@ static void take_problem(void *arg, const struct tc_sigma_problem *problem)
     }
     free(kept->file);
     free(kept->text);
-    reading->left_out++;
+    reading->skipped++;
 }
 
 static void refuse(struct walk *walk, const char *path, const char *what, const char *why)
@@ -226,8 +226,8 @@ int tc_edr_read(const struct tc_edr_options *options, struct tc_detector_watch *
         error = read_all(&walk);
     if (error && error != -ECANCELED) {
         refuse(&walk, "all rules", "no set could be made of them",
-               error == -E2BIG ? "they ask for too much: take some out"
-                               : "they need too much memory: take some out");
+               error == -E2BIG ? "they exceed a limit: remove some"
+                               : "they need too much memory: remove some");
         tc_edr_rules_free(walk.reading->rules);
         walk.reading->rules = NULL;
         error = 0;

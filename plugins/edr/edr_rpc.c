@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: requests: what rules there are and how each stands, reload, counters. */
+/* Owns: requests: what rules there are and the state of each, reload, counters. */
 #include <errno.h>
 
 #include "edr.h"
@@ -184,7 +184,7 @@ static void stats(struct tc_edr *edr, const struct tocsin_event *request)
         {"records", c->records},
         {"matches", c->matches},
         {"excluded", c->excluded},
-        {"told", c->told},
+        {"told", c->reported},
         {"publish_errors", c->publish_errors + responses.publish_errors},
         {"responses", responses.responses},
         {"responses_done", responses.done},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Plugin es, the system extension: asks before every open and execution under the watched
- * paths (fanotify permission events), and tells of files written, created, renamed and
+ * paths (fanotify permission events), and reports files written, created, renamed and
  * deleted there. This file owns the descriptor, the options, and what comes from the bus.
  */
 #include "es.h"
@@ -37,14 +37,15 @@ static const struct tocsin_option options[] = {
      .type = TOCSIN_OPTION_DURATION,
      .flags = TOCSIN_OPTION_RESTART,
      .fallback = "15s",
-     .help = "a question that a stuck agent has left open so long is answered on_timeout",
+     .help = "how long a stuck agent may leave a question open; then it is answered "
+             "on_timeout",
      .min = 100,
      .max = 120000},
     {.name = "on_timeout",
      .type = TOCSIN_OPTION_CHOICE,
      .flags = TOCSIN_OPTION_RESTART,
      .fallback = "allow",
-     .help = "the answer to a question that nobody has answered in time",
+     .help = "the answer to a question that got no verdict in time",
      .choices = "allow|deny"},
     {.name = NULL}};
 
@@ -91,7 +92,7 @@ static void refuse(struct tc_es *es, const struct tocsin_event *request)
         es->counters.publish_errors++;
 }
 
-/* Answered after a look at who else holds fanotify groups, which takes a pool thread. */
+/* Answered after a check who else holds fanotify groups, which takes a pool thread. */
 static void stats_asked(struct tc_es *es, const struct tocsin_event *request)
 {
     if (es->stats_request || tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_CONFLICTS)) {

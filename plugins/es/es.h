@@ -30,13 +30,13 @@
 #include "sensor_process.h"
 
 #define TC_ES_CANARY_MS 30000
-#define TC_ES_MOUNTS_REST_MS 250 /* between two looks at the mounts */
+#define TC_ES_MOUNTS_REST_MS 250 /* between two reads of the mounts */
 #define TC_ES_DRAIN_MS 3000      /* that a stop waits for verdicts */
 
-enum tc_es_rung {
-    TC_ES_RUNG_NONE,
-    TC_ES_RUNG_PERMISSION, /* asked before every open: fanotify permission events */
-    TC_ES_RUNG_NOTIFY,     /* told afterwards: unprivileged fanotify */
+enum tc_es_level {
+    TC_ES_LEVEL_NONE,
+    TC_ES_LEVEL_PERMISSION, /* asked before every open: fanotify permission events */
+    TC_ES_LEVEL_NOTIFY,     /* notified afterwards: unprivileged fanotify */
 };
 
 enum tc_es_job {
@@ -94,7 +94,7 @@ struct tc_es {
     uint64_t deadline_ns;
     int fd_ceiling; /* descriptors above it are given up rather than published */
 
-    enum tc_es_rung rung;
+    enum tc_es_level level;
     bool started;
     bool draining; /* stopping: nothing is marked, verdicts are waited for */
     int open_status;
@@ -124,16 +124,16 @@ struct tc_es {
     struct tc_es_counters counters;
     uint64_t complete_ns; /* since the epoch: until then nothing is known to be lost */
 
-    struct tc_es_canary canary; /* of the upper rung */
+    struct tc_es_canary canary; /* of the upper level */
     char *canary_path;          /* of the lower */
     int canary_fd, mountinfo_fd;
     int own_fds; /* /proc/self/fd */
     uint64_t canary_before_ns;
     char *conflicts; /* names joined by ", "; "" for none */
     struct tocsin_timer *canary_timer, *start_timer, *drain_timer, *mounts_timer;
-    bool mounts_changed;      /* again, since the last look */
+    bool mounts_changed;      /* again, since the last check */
     uint64_t drained_ns;      /* when waiting for verdicts ends */
-    unsigned int drain_quiet; /* looks in a row that found nothing */
+    unsigned int drain_quiet; /* checks in a row that found nothing */
     struct tocsin_watch *mountinfo_watch, *names_watch, *group_watch;
     const struct tocsin_event *stats_request;
 

@@ -23,7 +23,7 @@ static bool unchanged(const struct tc_es_question *question)
 
 /*
  * The order keeps every stale allow out. First the mark: from here on a write clears it,
- * and the kernel has refused it if the file was open for writing. Then the look whether
+ * and the kernel has refused it if the file was open for writing. Then the check whether
  * anything changed before the mark was there. Whoever wrote through a mapping and has
  * closed by now has a CLOSE_WRITE on its way, which forgets the file; one that has come
  * already has set `changed`.
@@ -49,7 +49,7 @@ void tc_es_cache_reset(struct tc_es *es)
 {
     es->generation++;
     es->counters.resets++;
-    if (es->rung == TC_ES_RUNG_PERMISSION && !es->draining && !es->jobs.closing)
+    if (es->level == TC_ES_LEVEL_PERMISSION && !es->draining && !es->jobs.closing)
         tc_es_cache_forget(es);
 }
 

@@ -60,7 +60,7 @@ static const struct program program = {
 static const struct program program;
 #endif
 
-static const char *const deeds[] = {
+static const char *const operations[] = {
     [TC_ES_CANARY_OPEN] = "opened", [TC_ES_CANARY_EXEC] = "executed"};
 
 void tc_es_canary_init(struct tc_es_canary *canary)
@@ -147,16 +147,17 @@ out:
 bool tc_es_canary_asked(struct tc_es_canary *canary, int fd, uint64_t mask, uint64_t now,
                         bool *ret_allow)
 {
-    unsigned int deed = mask & FAN_OPEN_EXEC_PERM ? TC_ES_CANARY_EXEC : TC_ES_CANARY_OPEN;
+    unsigned int operation =
+        mask & FAN_OPEN_EXEC_PERM ? TC_ES_CANARY_EXEC : TC_ES_CANARY_OPEN;
     struct stat st;
 
     if (!atomic_load(&canary->made) || fstat(fd, &st) || st.st_ino != canary->inode ||
         st.st_dev != canary->device)
         return false;
-    *ret_allow = !(atomic_fetch_and(&canary->refuse, ~deed) & deed);
+    *ret_allow = !(atomic_fetch_and(&canary->refuse, ~operation) & operation);
     if (!*ret_allow)
         atomic_store(&canary->seen_ns, now);
-    atomic_fetch_or(&canary->asked, deed);
+    atomic_fetch_or(&canary->asked, operation);
     return true;
 }
 
@@ -204,23 +205,23 @@ static int say(char why[256], int err, const char *sentence, const char *detail)
     return err;
 }
 
-static int attempt(struct tc_es_canary *canary, enum tc_es_canary_deed deed, bool refuse,
-                   char why[256])
+static int attempt(struct tc_es_canary *canary, enum tc_es_canary_operation operation,
+                   bool refuse, char why[256])
 {
     uint64_t until_ns = atomic_load(&canary->begun_ns) + TC_ES_CANARY_WAIT_MS * NS_PER_MS;
     int err;
 
     atomic_store(&canary->asked, 0);
-    atomic_store(&canary->refuse, refuse ? deed : 0);
-    err =
-        deed == TC_ES_CANARY_OPEN ? open_it(canary) : execute_when_free(canary, until_ns);
+    atomic_store(&canary->refuse, refuse ? operation : 0);
+    err = operation == TC_ES_CANARY_OPEN ? open_it(canary)
+                                         : execute_when_free(canary, until_ns);
     atomic_store(&canary->refuse, 0);
     if (tc_sensor_clock_ns(CLOCK_MONOTONIC) >= until_ns)
         return say(why, -ETIMEDOUT, "was not answered within two seconds", "");
-    if (!(atomic_load(&canary->asked) & deed))
-        return say(why, -EIO, "was not asked about when it was ", deeds[deed]);
+    if (!(atomic_load(&canary->asked) & operation))
+        return say(why, -EIO, "was not asked about when it was ", operations[operation]);
     if (refuse && err != -EPERM)
-        return say(why, -EIO, "was refused and all the same ", deeds[deed]);
+        return say(why, -EIO, "was refused and all the same ", operations[operation]);
     if (!refuse && err)
         return say(why, err, "was allowed and still failed: ", strerror(-err));
     return 0;

@@ -15,7 +15,7 @@
 #define TC_ES_CANARY_WAIT_MS 2000 /* for the whole proof */
 
 /* What can be done to the canary; bits. */
-enum tc_es_canary_deed {
+enum tc_es_canary_operation {
     TC_ES_CANARY_OPEN = 1u << 0,
     TC_ES_CANARY_EXEC = 1u << 1,
 };
@@ -28,10 +28,10 @@ struct tc_es_canary {
     atomic_bool made; /* from here on the fields above stay as they are */
     atomic_bool
         proving;        /* whoever asks, it may be about the canary: our child executes */
-    atomic_uint refuse; /* deeds to be refused, once */
-    atomic_uint asked;  /* deeds that the kernel has asked about */
+    atomic_uint refuse; /* operations to be refused, once */
+    atomic_uint asked;  /* operations that the kernel has asked about */
     atomic_ullong begun_ns; /* of a proof that has not ended; 0: none */
-    atomic_ullong seen_ns;  /* when a deed was last refused; 0: never */
+    atomic_ullong seen_ns;  /* when an operation was last refused; 0: never */
 };
 
 /* Nothing yet; done takes it. */
@@ -50,7 +50,7 @@ bool tc_es_canary_asked(struct tc_es_canary *canary, int fd, uint64_t mask,
 
 /*
  * Opens and executes the canary, refused once, then allowed. Pool thread, once it is
- * marked. On failure the sentence stands in `why`. Errors: -EIO, the kernel did not ask,
+ * marked. On failure the reason is in `why`. Errors: -EIO, the kernel did not ask,
  * or let it through; -ETIMEDOUT, TC_ES_CANARY_WAIT_MS; what open or execve said.
  */
 int tc_es_canary_prove(struct tc_es_canary *canary, char why[256]);

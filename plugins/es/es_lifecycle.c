@@ -2,7 +2,7 @@
 /*
  * Owns: the beginning. On a pool thread: the group, the canary's mark, the proof that it
  * asks and refuses, and only then the marks that count, so that nothing is published
- * before. On the lower rung: the groups, then the canary's write. The end is es_stop.c.
+ * before. On the lower level: the groups, then the canary's write. The end is es_stop.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,20 +18,20 @@
 #include "sensor_scope.h"
 
 #define NS_PER_MS 1000000ull
-#define LOOK_MS 250 /* how often the loop looks after the proof */
+#define PROOF_CHECK_MS 250 /* how often the loop checks the proof */
 
 /* ---- The canary. ---- */
 
 /*
- * Opened and refused on the upper rung, where a reset may have taken the mark away for a
- * moment; written, since only that is told of, on the lower.
+ * Opened and refused on the upper level, where a reset may have taken the mark away for a
+ * moment; written, since only that is reported, on the lower.
  */
 static void canary_run(void *arg)
 {
     struct tc_es *es = arg;
     int fd;
 
-    if (es->rung == TC_ES_RUNG_PERMISSION) {
+    if (es->level == TC_ES_LEVEL_PERMISSION) {
         if (!tc_es_canary_check(&es->canary))
             tc_es_canary_check(&es->canary);
         return;
@@ -43,30 +43,30 @@ static void canary_run(void *arg)
 
 static uint64_t canary_ns(struct tc_es *es)
 {
-    return es->rung == TC_ES_RUNG_PERMISSION ? atomic_load(&es->canary.seen_ns)
-                                             : atomic_load(&es->names.canary_ns);
+    return es->level == TC_ES_LEVEL_PERMISSION ? atomic_load(&es->canary.seen_ns)
+                                               : atomic_load(&es->names.canary_ns);
 }
 
 static void canary_lost(struct tc_es *es)
 {
     es->host->report(es->host, TOCSIN_REPORT_ISSUE, "es_canary",
-                     "the kernel did not tell of the canary file", "restart the agent");
+                     "the kernel did not report the canary file", "restart the agent");
 }
 
 static void canary_due(void *arg)
 {
     struct tc_es *es = arg;
 
-    /* The lower rung's event comes after the job has ended: here is where it is missed.
+    /* The lower level's event comes after the job has ended: here is where it is missed.
      */
-    if (es->rung == TC_ES_RUNG_NOTIFY && canary_ns(es) == es->canary_before_ns)
+    if (es->level == TC_ES_LEVEL_NOTIFY && canary_ns(es) == es->canary_before_ns)
         canary_lost(es);
     es->canary_before_ns = canary_ns(es);
     tc_es_questions_sweep(es);
     tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_CANARY);
 }
 
-/* The lower rung is told of: what it lacks, and how to mend it. */
+/* Reports the lower level: what it lacks, and how to fix it. */
 static void report_degraded(struct tc_es *es)
 {
     static const char text[] =
@@ -89,7 +89,7 @@ static void report_degraded(struct tc_es *es)
 static void report_running(struct tc_es *es)
 {
     const struct tocsin_host *host = es->host;
-    bool asks = es->rung == TC_ES_RUNG_PERMISSION;
+    bool asks = es->level == TC_ES_LEVEL_PERMISSION;
 
     host->report(host, TOCSIN_REPORT_FACT, "sensor_mechanism",
                  asks ? "fanotify" : "fanotify_notify", NULL);
@@ -98,15 +98,15 @@ static void report_running(struct tc_es *es)
     es->started = true;
     tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_CONFLICTS);
     /* What was mounted between the first scan and the watch, which is on by now: what
-     * changed before that is not told of (libuv watches from its next turn on, and
-     * epoll_ctl swallows what mounts_poll tells once only). */
+     * changed before that is not reported (libuv watches from its next turn on, and
+     * epoll_ctl consumes what mounts_poll reports once only). */
     if (asks)
         tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_SCAN_MOUNTS);
     tc_es_catch_up_go(es);
     host->complete(host, 0);
 }
 
-/* Tells health when the canary has come through since it was last sent; else false. */
+/* Reports to health that the canary came through since it was last sent; else false. */
 static bool canary_seen(struct tc_es *es)
 {
     uint64_t seen_ns = canary_ns(es);
@@ -122,13 +122,13 @@ static bool canary_seen(struct tc_es *es)
     return true;
 }
 
-/* On the lower rung the canary's write comes among the names. */
+/* On the lower level the canary's write comes among the names. */
 static void names_done(void *arg, int status)
 {
     struct tc_es *es = arg;
 
     tc_es_names_done(es, status);
-    if (!es->jobs.closing && es->rung == TC_ES_RUNG_NOTIFY)
+    if (!es->jobs.closing && es->level == TC_ES_LEVEL_NOTIFY)
         canary_seen(es);
 }
 
@@ -136,7 +136,7 @@ static void canary_done(void *arg, int status)
 {
     struct tc_es *es = arg;
 
-    if (status || es->jobs.closing || es->draining || es->rung == TC_ES_RUNG_NOTIFY ||
+    if (status || es->jobs.closing || es->draining || es->level == TC_ES_LEVEL_NOTIFY ||
         canary_seen(es))
         return;
     canary_lost(es);
@@ -153,8 +153,8 @@ static void canary_too_late(struct tc_es *es)
     tc_sensor_jobs_go_on(&es->jobs);
 }
 
-/* Upper rung: somebody else, whom the kernel asks too, may hold the proof up. */
-static void proof_looked_after(void *arg)
+/* Upper level: somebody else, whom the kernel asks too, may hold the proof up. */
+static void check_proof(void *arg)
 {
     struct tc_es *es = arg;
 
@@ -163,8 +163,8 @@ static void proof_looked_after(void *arg)
         canary_too_late(es);
 }
 
-/* Lower rung. */
-static void write_looked_after(void *arg)
+/* Lower level. */
+static void check_write(void *arg)
 {
     struct tc_es *es = arg;
 
@@ -194,7 +194,7 @@ static int open_permission(struct tc_es *es)
 
     if (err)
         return err;
-    es->rung = TC_ES_RUNG_PERMISSION;
+    es->level = TC_ES_LEVEL_PERMISSION;
     /* The thread first: what follows opens files that may be asked about. */
     err = tc_es_source_run(&es->source);
     if (!err)
@@ -243,7 +243,7 @@ static int open_notify(struct tc_es *es)
     if (err)
         return err;
     es->names_open = true;
-    es->rung = TC_ES_RUNG_NOTIFY;
+    es->level = TC_ES_LEVEL_NOTIFY;
     err = mark_canary_folder(es);
     if (err)
         return err;
@@ -266,7 +266,7 @@ static void open_run(void *arg)
         err = -ENOMEM;
     if (!err) {
         err = open_permission(es);
-        if (err == -EPERM && es->rung == TC_ES_RUNG_NONE)
+        if (err == -EPERM && es->level == TC_ES_LEVEL_NONE)
             err = open_notify(es);
     }
     es->open_status = err;
@@ -281,18 +281,18 @@ static int go(struct tc_es *es)
     if (es->names_open)
         err = host->watch_fd(host, es->names.group, TOCSIN_READABLE, tc_es_names_readable,
                              es, &es->names_watch);
-    if (!err && es->rung == TC_ES_RUNG_PERMISSION) {
+    if (!err && es->level == TC_ES_LEVEL_PERMISSION) {
         tc_es_scan_mounts_done(es, 0);
         err = host->watch_fd(host, es->mountinfo_fd, TOCSIN_PRIORITY,
                              tc_es_mounts_changed, es, &es->mountinfo_watch);
     }
-    if (!err && es->rung == TC_ES_RUNG_NOTIFY)
-        err = host->timer_start(host, TC_ES_CANARY_WAIT_MS, 0, write_looked_after, es,
+    if (!err && es->level == TC_ES_LEVEL_NOTIFY)
+        err = host->timer_start(host, TC_ES_CANARY_WAIT_MS, 0, check_write, es,
                                 &es->start_timer);
     if (!err)
         err = host->timer_start(host, TC_ES_CANARY_MS, TC_ES_CANARY_MS, canary_due, es,
                                 &es->canary_timer);
-    if (!err && es->rung == TC_ES_RUNG_PERMISSION) {
+    if (!err && es->level == TC_ES_LEVEL_PERMISSION) {
         es->canary_before_ns = canary_ns(es);
         tc_es_questions_ready(es);
     }
@@ -373,7 +373,7 @@ int tc_es_start(struct tc_es *es)
     es->buckets = calloc(es->max_pending, sizeof(*es->buckets));
     es->source.group = es->names.group = es->canary_fd = es->mountinfo_fd = -1;
     es->own_fds = -1;
-    es->rung = TC_ES_RUNG_NONE;
+    es->level = TC_ES_LEVEL_NONE;
     es->started = es->draining = false;
     es->open_what[0] = '\0';
     es->canary_before_ns = 0;
@@ -382,8 +382,8 @@ int tc_es_start(struct tc_es *es)
     err = es->questions && es->buckets ? 0 : -ENOMEM;
     if (!err) {
         tc_es_questions_drop(es);
-        err = es->host->timer_start(es->host, LOOK_MS, LOOK_MS, proof_looked_after, es,
-                                    &es->start_timer);
+        err = es->host->timer_start(es->host, PROOF_CHECK_MS, PROOF_CHECK_MS, check_proof,
+                                    es, &es->start_timer);
     }
     if (!err)
         err = tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_OPEN);

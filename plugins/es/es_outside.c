@@ -64,9 +64,9 @@ static bool is_outside(const struct tc_sensor_scope *scope, int fd)
 }
 
 /*
- * The second look is for a folder, or one above it, that was moved while it was marked.
- * Of one moved after that look the kernel tells later than the mark was made, and all
- * marks are then forgotten.
+ * The second check is for a folder, or one above it, that was renamed while it was
+ * marked. A rename after that check is reported by the kernel after the mark was made,
+ * and all marks are then forgotten.
  */
 static bool mark_one(const struct tc_es_outside *outside, struct tc_es_source *source,
                      const char *path)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: the folders of watched file systems that are not protected, as far as anybody
- * opens files there, and that the kernel need not ask about those. It is told so of the
- * folder, never of a file: what is moved or linked from there into a protected place is
- * then asked about at once, because the kernel looks at the folder that a file is opened
- * in. Marks on a pool thread, as it opens folders; the rest on the loop. Must not: keep a
- * question waiting.
+ * opens files there, and that the kernel need not ask about those. It is informed so of
+ * the folder, never of a file: what is moved or linked from there into a protected place
+ * is then asked about at once, because the kernel looks at the folder that a file is
+ * opened in. Marks on a pool thread, as it opens folders; the rest on the loop. Must not:
+ * keep a question waiting.
  */
 #ifndef TC_ES_OUTSIDE_H
 #define TC_ES_OUTSIDE_H

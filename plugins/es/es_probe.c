@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: looks at the system that take their time: pool threads only. */
+/* Owns: checks of the system that take their time: pool threads only. */
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>

@@ -212,9 +212,9 @@ void tc_es_publish_stats(struct tc_es *es, const struct tocsin_event *request)
     tocsin_writer_init(&w, buf, sizeof(buf));
     tocsin_begin_map(&w, NULL);
     tocsin_put_str(&w, "mechanism",
-                   es->rung == TC_ES_RUNG_PERMISSION ? "fanotify" : "fanotify_notify");
+                   es->level == TC_ES_LEVEL_PERMISSION ? "fanotify" : "fanotify_notify");
     put_counters(es, &w);
-    if (es->rung == TC_ES_RUNG_PERMISSION)
+    if (es->level == TC_ES_LEVEL_PERMISSION)
         put_source(es, &w);
     if (es->names_open) {
         tocsin_put_uint(&w, "names_unresolved", es->names.unresolved);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the way of a question on the loop. One way through: look at the file, judge its
- * place, publish, wait for verdict.final, remember, answer. Must not: open a file or log
- * between the kernel's question and the answer.
+ * Owns: how a question is handled on the loop, always alike: read the file's status,
+ * judge its place, publish, wait for verdict.final, remember, answer. Must not: open a
+ * file or log between the kernel's question and the answer.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,7 @@
 #define STATX_WHAT (STATX_BASIC_STATS | STATX_MNT_ID)
 
 /* What the event's descriptor is. */
-struct look {
+struct file_info {
     struct statx stx;
     char path[TC_SENSOR_PATH_MAX];
     struct tc_sensor_file file;
@@ -31,37 +31,39 @@ struct look {
     const struct tc_sensor_process *process;
 };
 
-static int look_at(struct tc_es *es, const struct tc_es_item *item, struct look *look)
+static int read_file_info(struct tc_es *es, const struct tc_es_item *item,
+                          struct file_info *info)
 {
     char link[32];
     ssize_t n;
 
-    if (statx(item->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_WHAT, &look->stx))
+    if (statx(item->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_WHAT, &info->stx))
         return -errno;
     snprintf(link, sizeof(link), "%d", item->fd);
-    n = readlinkat(es->own_fds, link, look->path, sizeof(look->path) - 1);
+    n = readlinkat(es->own_fds, link, info->path, sizeof(info->path) - 1);
     if (n < 0)
         return -errno;
-    look->path[n] = '\0';
-    if (!look->stx.stx_nlink)
-        tc_sensor_proc_strip_deleted(look->path);
-    memset(&look->file, 0, sizeof(look->file));
-    look->file.path = look->path;
-    tc_sensor_file_set(&look->file, &look->stx);
-    look->place = tc_sensor_scope_place(es->scope, look->stx.stx_mnt_id, look->path);
+    info->path[n] = '\0';
+    if (!info->stx.stx_nlink)
+        tc_sensor_proc_strip_deleted(info->path);
+    memset(&info->file, 0, sizeof(info->file));
+    info->file.path = info->path;
+    tc_sensor_file_set(&info->file, &info->stx);
+    info->place = tc_sensor_scope_place(es->scope, info->stx.stx_mnt_id, info->path);
     return 0;
 }
 
-static int excluded(struct tc_es *es, const struct tc_es_item *item, struct look *look)
+static int find_exclusion(struct tc_es *es, const struct tc_es_item *item,
+                          struct file_info *info)
 {
-    look->process = tc_sensor_processes_find(es->processes, item->pid);
-    return es->host->excluded(es->host, look->path,
-                              look->process ? look->process->self.executable : NULL);
+    info->process = tc_sensor_processes_find(es->processes, item->pid);
+    return es->host->excluded(es->host, info->path,
+                              info->process ? info->process->self.executable : NULL);
 }
 
 /* Answers without having asked anybody. */
-static void settle(struct tc_es *es, const struct tc_es_item *item, bool allow,
-                   bool remember, uint64_t *counter)
+static void reply_unasked(struct tc_es *es, const struct tc_es_item *item, bool allow,
+                          bool remember, uint64_t *counter)
 {
     if (remember)
         tc_es_source_remember(&es->source, item->fd);
@@ -76,18 +78,18 @@ static uint32_t *bucket_of(struct tc_es *es, uint64_t id)
     return &es->buckets[id % es->max_pending];
 }
 
-static void keep(struct tc_es *es, const struct tc_es_item *item, const struct look *look,
-                 const struct tocsin_event *event)
+static void keep(struct tc_es *es, const struct tc_es_item *item,
+                 const struct file_info *info, const struct tocsin_event *event)
 {
     struct tc_es_question *question = &es->questions[item->slot];
     uint32_t *bucket = bucket_of(es, event->id);
 
     question->event = event;
     question->asked_ns = item->time_ns;
-    question->device = look->file.device;
-    question->inode = look->file.inode;
-    question->size = look->file.size;
-    question->ctime_ns = look->file.ctime_ns;
+    question->device = info->file.device;
+    question->inode = info->file.inode;
+    question->size = info->file.size;
+    question->ctime_ns = info->file.ctime_ns;
     question->generation = es->generation;
     question->changed = false;
     question->next = *bucket;
@@ -97,46 +99,46 @@ static void keep(struct tc_es *es, const struct tc_es_item *item, const struct l
                           event->deadline_ns + ANSWER_MARGIN_NS);
 }
 
-static void ask(struct tc_es *es, const struct tc_es_item *item, struct look *look)
+static void ask(struct tc_es *es, const struct tc_es_item *item, struct file_info *info)
 {
     const char *topic =
         item->mask & FAN_OPEN_EXEC_PERM ? TOCSIN_TOPIC_FILE_EXEC : TOCSIN_TOPIC_FILE_OPEN;
     const struct tocsin_event *event = NULL;
 
     es->counters.asked++;
-    if (tc_es_publish(es, topic, TOCSIN_EVENT_AUTH, &look->file, look->process, item->pid,
+    if (tc_es_publish(es, topic, TOCSIN_EVENT_AUTH, &info->file, info->process, item->pid,
                       item->fd, &event))
-        settle(es, item, es->on_timeout_allow, false, NULL);
+        reply_unasked(es, item, es->on_timeout_allow, false, NULL);
     else
-        keep(es, item, look, event);
+        keep(es, item, info, event);
 }
 
 static void handle_question(struct tc_es *es, const struct tc_es_item *item)
 {
-    struct look look;
+    struct file_info info;
 
-    if (look_at(es, item, &look)) {
-        settle(es, item, es->on_timeout_allow, false, &es->counters.special);
+    if (read_file_info(es, item, &info)) {
+        reply_unasked(es, item, es->on_timeout_allow, false, &es->counters.special);
         return;
     }
-    if (!S_ISREG(look.stx.stx_mode)) {
-        settle(es, item, true, false, &es->counters.special);
+    if (!S_ISREG(info.stx.stx_mode)) {
+        reply_unasked(es, item, true, false, &es->counters.special);
         return;
     }
-    if (look.place == TC_SENSOR_OUTSIDE) {
-        settle(es, item, true, false, &es->counters.out_of_scope);
-        tc_es_outside_opened(es, look.path);
+    if (info.place == TC_SENSOR_OUTSIDE) {
+        reply_unasked(es, item, true, false, &es->counters.out_of_scope);
+        tc_es_outside_opened(es, info.path);
         return;
     }
-    switch (excluded(es, item, &look)) {
+    switch (find_exclusion(es, item, &info)) {
     case TOCSIN_NOT_EXCLUDED:
-        ask(es, item, &look);
+        ask(es, item, &info);
         break;
     case TOCSIN_EXCLUDED_BY_PATH:
-        settle(es, item, true, es->names_complete, &es->counters.excluded);
+        reply_unasked(es, item, true, es->names_complete, &es->counters.excluded);
         break;
     default:
-        settle(es, item, true, false, &es->counters.excluded);
+        reply_unasked(es, item, true, false, &es->counters.excluded);
     }
 }
 
@@ -147,21 +149,21 @@ static void handle_question(struct tc_es *es, const struct tc_es_item *item)
  */
 static void handle_written(struct tc_es *es, const struct tc_es_item *item)
 {
-    struct look look;
+    struct file_info info;
     int fd = item->fd;
 
     tc_es_source_forget(&es->source, item->fd);
-    if (look_at(es, item, &look) || !S_ISREG(look.stx.stx_mode))
+    if (read_file_info(es, item, &info) || !S_ISREG(info.stx.stx_mode))
         goto out;
-    tc_es_questions_changed(es, look.file.device, look.file.inode);
-    if (look.place == TC_SENSOR_OUTSIDE || excluded(es, item, &look))
+    tc_es_questions_changed(es, info.file.device, info.file.inode);
+    if (info.place == TC_SENSOR_OUTSIDE || find_exclusion(es, item, &info))
         goto out;
     if (fd > es->fd_ceiling) {
         close(fd);
         fd = -1;
         es->counters.no_fd++;
     }
-    if (!tc_es_publish(es, TOCSIN_TOPIC_FILE_WRITTEN, 0, &look.file, look.process,
+    if (!tc_es_publish(es, TOCSIN_TOPIC_FILE_WRITTEN, 0, &info.file, info.process,
                        item->pid, fd, NULL)) {
         es->counters.written++;
         return;

@@ -14,8 +14,8 @@
 #include "es_canary.h"
 #include "sensor_thread.h"
 
-#define LOOK_MS 5      /* how often the thread looks after a loop that reads */
-#define QUIET_LOOKS 20 /* so often nothing came: the thread waits by itself again */
+#define LOOP_CHECK_MS 5 /* how often the thread checks on a loop that reads */
+#define QUIET_CHECKS 20 /* so often nothing came: the thread waits by itself again */
 #define NS_PER_MS 1000000ull
 #define ASKED (FAN_OPEN_PERM | FAN_OPEN_EXEC_PERM)
 
@@ -81,7 +81,7 @@ static void deliver_posted(void *arg)
     source->config.ready(source->config.arg);
 }
 
-/* The ring has something: makes sure that the loop will look. */
+/* The ring has something: makes sure that the loop will read it. */
 static void announce(struct tc_es_source *source)
 {
     if (!atomic_exchange(&source->announced, true))
@@ -90,7 +90,7 @@ static void announce(struct tc_es_source *source)
 
 /*
  * Answers on the spot what the agent itself asks, the canary (which a child of ours
- * executes), and everybody when it is too late for a verdict. False: to be handed on.
+ * executes), and everybody when it is too late for a verdict. False: to be enqueued.
  */
 static bool answer_at_once(struct tc_es_source *source,
                            const struct fanotify_event_metadata *m, uint64_t now_ns)
@@ -113,7 +113,7 @@ static bool answer_at_once(struct tc_es_source *source,
     return true;
 }
 
-/* What is to be handed on of one event; false: nothing, it has been dealt with. */
+/* What is to be enqueued of one event; false: nothing, it has been dealt with. */
 static bool make_item(struct tc_es_source *source,
                       const struct fanotify_event_metadata *m, uint64_t now_ns,
                       struct tc_es_item *ret_item)
@@ -160,7 +160,7 @@ size_t tc_es_source_read(struct tc_es_source *source,
 }
 
 /* A question always finds room, as the gate has bounded them; a close may not. */
-static void hand_on(struct tc_es_source *source, const struct tc_es_item *item)
+static void enqueue(struct tc_es_source *source, const struct tc_es_item *item)
 {
     if (item->slot == TC_ES_NO_SLOT &&
         atomic_load(&source->writes_queued) >= source->config.max_pending) {
@@ -173,7 +173,7 @@ static void hand_on(struct tc_es_source *source, const struct tc_es_item *item)
     tc_es_ring_push(&source->ring, item);
 }
 
-/* The thread's own reading. True when something was handed on. */
+/* The thread's own reading. True when something was enqueued. */
 static bool read_for_loop(struct tc_es_source *source)
 {
     struct tc_es_item items[TC_ES_SOURCE_BATCH];
@@ -181,7 +181,7 @@ static bool read_for_loop(struct tc_es_source *source)
     size_t n = tc_es_source_read(source, items);
 
     for (size_t i = 0; i < n; i++)
-        hand_on(source, &items[i]);
+        enqueue(source, &items[i]);
     if (n || errors != atomic_load(&source->read_errors))
         announce(source);
     return n > 0;
@@ -214,20 +214,20 @@ static void wait_for_group(struct tc_es_source *source, int timeout)
 }
 
 /* See es_source.h. *quiet counts the checks in a row that found nothing. */
-static void look_after_loop(struct tc_es_source *source, int timeout, unsigned int *quiet)
+static void check_loop(struct tc_es_source *source, int timeout, unsigned int *quiet)
 {
     struct pollfd wake = {.fd = source->wake, .events = POLLIN};
     struct pollfd group = {.fd = source->group, .events = POLLIN};
     unsigned int before = atomic_load(&source->loop_turns);
 
-    poll(&wake, 1, timeout < 0 || timeout > LOOK_MS ? LOOK_MS : timeout);
+    poll(&wake, 1, timeout < 0 || timeout > LOOP_CHECK_MS ? LOOP_CHECK_MS : timeout);
     ++*quiet;
     if (atomic_load(&source->loop_turns) != before) {
         *quiet = 0;
     } else if (poll(&group, 1, 0) > 0) {
         read_for_loop(source);
         *quiet = 0;
-    } else if (*quiet >= QUIET_LOOKS) {
+    } else if (*quiet >= QUIET_CHECKS) {
         *quiet = 0;
         atomic_store(&source->loop_reads, false);
         announce(source);
@@ -249,7 +249,7 @@ static void *reader_main(void *arg)
                                      source->config.on_timeout_allow);
             atomic_fetch_add(&source->timeouts, late);
         } else if (atomic_load(&source->loop_reads)) {
-            look_after_loop(source, timeout, &quiet);
+            check_loop(source, timeout, &quiet);
         } else {
             wait_for_group(source, timeout);
         }
@@ -390,7 +390,7 @@ void tc_es_source_forget_all(struct tc_es_source *source)
 bool tc_es_source_next(struct tc_es_source *source, struct tc_es_item *ret_item)
 {
     if (!tc_es_ring_pop(&source->ring, ret_item)) {
-        /* Off first, then look again: what comes after this is announced anew. */
+        /* Off first, then check again: what comes after this is announced anew. */
         atomic_store(&source->announced, false);
         if (!tc_es_ring_pop(&source->ring, ret_item))
             return false;

@@ -10,7 +10,7 @@
 #include "es.h"
 #include "sensor_scope.h"
 
-#define LOOK_MS 10    /* what is posted does not arrive any more */
+#define DRAIN_CHECK_MS 10 /* what is posted does not arrive any more */
 #define QUIET_LOOKS 2 /* a question that was on its way when the marks went has come */
 #define NS_PER_MS 1000000ull
 
@@ -32,7 +32,8 @@ static void drain_turn(void *arg)
 static int drain_begin(struct tc_es *es)
 {
     const struct tocsin_host *host = es->host;
-    int err = host->timer_start(host, LOOK_MS, LOOK_MS, drain_turn, es, &es->drain_timer);
+    int err = host->timer_start(host, DRAIN_CHECK_MS, DRAIN_CHECK_MS, drain_turn, es,
+                                &es->drain_timer);
 
     if (err)
         return err;
@@ -51,7 +52,7 @@ static int drain_begin(struct tc_es *es)
 
 int tc_es_stop(struct tc_es *es)
 {
-    if (!es->started || es->rung != TC_ES_RUNG_PERMISSION || drain_begin(es)) {
+    if (!es->started || es->level != TC_ES_LEVEL_PERMISSION || drain_begin(es)) {
         tc_es_close(es, 0);
         tc_sensor_jobs_go_on(&es->jobs);
     }
@@ -65,7 +66,7 @@ void tc_es_close(struct tc_es *es, int status)
     const struct tocsin_host *host = es->host;
 
     tc_sensor_jobs_close(&es->jobs, status);
-    if (es->rung == TC_ES_RUNG_PERMISSION)
+    if (es->level == TC_ES_LEVEL_PERMISSION)
         tc_es_source_stop(&es->source);
     tc_sensor_catch_up_stop(&es->catch_up);
     tc_es_questions_drop(es); /* answered above; their descriptors close now */
@@ -85,7 +86,7 @@ void tc_es_close_run(void *arg)
 {
     struct tc_es *es = arg;
 
-    if (es->rung == TC_ES_RUNG_PERMISSION)
+    if (es->level == TC_ES_LEVEL_PERMISSION)
         tc_es_source_close(&es->source);
     tc_es_canary_done(&es->canary); /* once nobody looks at it */
     if (es->names_open)
@@ -119,5 +120,5 @@ void tc_es_release(void *arg)
     es->buckets = NULL;
     es->scope = NULL;
     es->processes = NULL;
-    es->rung = TC_ES_RUNG_NONE;
+    es->level = TC_ES_LEVEL_NONE;
 }

@@ -164,7 +164,7 @@ static void outside_start(struct tc_es *es)
 
 void tc_es_outside_opened(struct tc_es *es, const char *path)
 {
-    /* Without names nobody would tell that a folder has been moved to where it counts. */
+    /* Without names no folder would be reported that is moved to where it counts. */
     if (es->names_complete &&
         tc_es_outside_add(&es->outside, path, es->host->now_ns(es->host)))
         outside_start(es);

@@ -3,7 +3,7 @@
  * Owns: the plugin's state, shared by the files that act on it on the loop thread:
  *   kext.c            descriptor, options, events from the bus
  *   kext_lifecycle.c  start, stop, jobs, the heartbeat
- *   kext_rungs.c      which rung the machine has; the canary (pool thread)
+ *   kext_levels.c     which level the machine has; the canary (pool thread)
  *   kext_watching.c   mounts, watched folders, names
  *   kext_catch_up.c   what was written while nobody looked
  *   kext_verdict.c    what a verdict leads to
@@ -48,7 +48,7 @@ enum tc_kext_job {
 enum tc_kext_opens {
     TC_KEXT_OPENS_OFF,
     TC_KEXT_OPENS_ON,
-    TC_KEXT_OPENS_AUTO, /* where they cost next to nothing: on the upper rung */
+    TC_KEXT_OPENS_AUTO, /* where they cost next to nothing: on the upper level */
 };
 
 struct tc_kext_counts {
@@ -85,7 +85,7 @@ struct tc_kext_peer {
 struct tc_kext_scan {
     struct tc_sensor_scope *scope;
     struct tc_kext_folder folders[TC_KEXT_FOLDERS_MAX];
-    size_t folder_count, unwatched, unnamed; /* of these: no room; no names told */
+    size_t folder_count, unwatched, unnamed; /* of these: no room; no names reported */
     int err;
     char what[512]; /* of the last one unnamed */
 };
@@ -99,7 +99,7 @@ struct tc_kext {
 
     bool started;
     int open_status;
-    char why[512]; /* what kept it from starting, or from the upper rung */
+    char why[512]; /* what kept it from starting, or from the upper level */
     struct tc_sensor_jobs jobs;
 
     struct tc_kext_programs programs;
@@ -141,14 +141,14 @@ int tc_kext_start(struct tc_kext *kext);
 int tc_kext_stop(struct tc_kext *kext);
 void tc_kext_release(void *arg); /* frees what start made; jobs must be idle */
 
-/* Brings what the programs are told into line with the agent's mode, and renews their
- * deadline. */
+/* Brings what the programs have been given into line with the agent's mode, and renews
+ * their deadline. */
 void tc_kext_set_mode(struct tc_kext *kext);
 
-/* kext_rungs.c: pool thread, but for tell_mode: the mode as it was known last */
-void tc_kext_tell_mode(struct tc_kext *kext);
-int tc_kext_climb(struct tc_kext *kext); /* takes the best rung that proves itself */
-void tc_kext_descend(struct tc_kext *kext);
+/* kext_levels.c: pool thread, but for set_mode: the mode as it was known last */
+void tc_kext_levels_set_mode(struct tc_kext *kext);
+int tc_kext_levels_enter(struct tc_kext *kext); /* the best that proves itself */
+void tc_kext_levels_leave(struct tc_kext *kext);
 int tc_kext_prove(struct tc_kext *kext); /* the canary */
 
 /* kext_watching.c: run, done and watch callbacks of the jobs of those names */
@@ -180,7 +180,7 @@ void tc_kext_places_changed(struct tc_kext *kext);
 void tc_kext_peer_asked(struct tc_kext *kext, const struct tocsin_event *event);
 void tc_kext_threat_found(struct tc_kext *kext, const struct tocsin_event *event);
 /* The process of an item that nobody will judge, if it was stopped, goes on. */
-void tc_kext_let_go(struct tc_kext *kext, int32_t pid, uint64_t start_ns, uint16_t flags);
+void tc_kext_resume(struct tc_kext *kext, int32_t pid, uint64_t start_ns, uint16_t flags);
 
 /* kext_publish.c */
 void tc_kext_deliver(void *arg, struct tc_kext_items *items); /* reader's thread */

@@ -171,8 +171,8 @@ int tc_kext_canary_execute(const struct tc_kext_canary *canary,
     return 0;
 }
 
-/* posix_spawn tells how the opening in the child went; if it went well, the execution of
- * what the child then is, which is refused as well, says so in its place. */
+/* posix_spawn reports how the opening in the child went; if it went well, the execution
+ * of what the child then is, which is refused as well, says so in its place. */
 int tc_kext_canary_open(const struct tc_kext_canary *canary)
 {
     posix_spawn_file_actions_t actions;

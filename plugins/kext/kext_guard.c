@@ -22,7 +22,7 @@
 #include "kext_load.h"
 #include "sensor_clock.h"
 
-#define LOOK_MS                                                                          \
+#define POLL_MS                                                                          \
     2000 /* how often it looks whether the agent still renews its deadline               \
           */
 
@@ -57,8 +57,8 @@ static void forget(int map, uint32_t pid)
     bpf(BPF_MAP_DELETE_ELEM, &attr);
 }
 
-/* A process that goes on though nobody stopped it takes no harm: no look at its start. */
-static void let_all_go(int map)
+/* SIGCONT to a process that is not stopped does no harm: its start is not checked. */
+static void resume_all(int map)
 {
     struct tc_kext_held held;
     uint32_t pid;
@@ -79,12 +79,12 @@ _Noreturn static void guard_main(int pipe, int map, const struct tc_kext_control
     struct pollfd other_end = {.fd = pipe, .events = POLLIN};
 
     for (;;) {
-        if (poll(&other_end, 1, LOOK_MS) > 0) {
-            let_all_go(map);
+        if (poll(&other_end, 1, POLL_MS) > 0) {
+            resume_all(map);
             _exit(0);
         }
         if (is_stale(control))
-            let_all_go(map);
+            resume_all(map);
     }
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the small process that stands by while execs are held (`hold_exec`): should the
+ * Owns: the small process that waits while execs are held (`hold_exec`): should the
  * agent die, or hang so that its deadline passes, it lets all stopped processes go on. It
  * has the two maps and one end of a pipe, and nothing else of the agent's.
  */
@@ -20,7 +20,7 @@ struct tc_kext_guard {
 int tc_kext_guard_start(struct tc_kext_guard *guard,
                         const struct tc_kext_programs *programs);
 
-/* It lets go what is still held, and has ended when this returns. */
+/* It resumes what is still held, and has ended when this returns. */
 void tc_kext_guard_stop(struct tc_kext_guard *guard);
 
 #endif

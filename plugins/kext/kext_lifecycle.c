@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the beginning and the end. Start: programs, reader and canary on a pool thread;
+ * Owns: start and stop. Start: programs, reader and canary on a pool thread;
  * only when the canary has come through is the plugin running, and only then does it
  * publish. Stop: the programs are detached, what they have reported is read to the end
  * and published, whoever was stopped goes on.
@@ -23,12 +23,12 @@
 
 static void begin_close(struct tc_kext *kext, int status);
 
-/* ---- The heartbeat: from the loop, so that a hung agent lets go. ---- */
+/* ---- The heartbeat: from the loop, so that a hung agent holds nobody. ---- */
 
 void tc_kext_set_mode(struct tc_kext *kext)
 {
     kext->passive = kext->host->passive(kext->host);
-    tc_kext_tell_mode(kext);
+    tc_kext_levels_set_mode(kext);
 }
 
 static void heartbeat(void *arg)
@@ -76,7 +76,7 @@ static void canary_done(void *arg, int status)
         canary_came(kext);
         return;
     }
-    snprintf(text, sizeof(text), "the sensor does not prove itself: %s", kext->why);
+    snprintf(text, sizeof(text), "the sensor failed its self-test: %s", kext->why);
     kext->host->report(kext->host, TOCSIN_REPORT_ISSUE, "kext_canary", text,
                        "restart the agent");
 }
@@ -133,7 +133,7 @@ static void open_run(void *arg)
     int err = open_all(kext);
 
     if (!err)
-        err = tc_kext_climb(kext);
+        err = tc_kext_levels_enter(kext);
     if (!err)
         tc_kext_each_running(&kext->programs, remember_running, &kext->resolver);
     kext->open_status = err;
@@ -160,7 +160,7 @@ static int go(struct tc_kext *kext)
     return err;
 }
 
-/* The lower rung is told of: what it lacks, and why. */
+/* Reports the lower level: what it lacks, and why. */
 static void report_degraded(struct tc_kext *kext)
 {
     struct tocsin_writer w;
@@ -185,7 +185,7 @@ static void open_done(void *arg, int status)
 {
     struct tc_kext *kext = arg;
     const struct tocsin_host *host = kext->host;
-    bool lsm = kext->programs.rung == TC_KEXT_RUNG_LSM;
+    bool lsm = kext->programs.level == TC_KEXT_LEVEL_LSM;
     int err = status ? status : kext->open_status;
 
     if (kext->jobs.closing)
@@ -219,7 +219,7 @@ static void close_run(void *arg)
     struct tc_sensor_who who;
     uint32_t pid;
 
-    tc_kext_descend(kext);
+    tc_kext_levels_leave(kext);
     while (kext->programs.skeleton && tc_kext_any_held(&kext->programs, &pid, &held) &&
            tc_kext_take_held(&kext->programs, pid, held.start_ns)) {
         who = (struct tc_sensor_who){(pid_t)pid, held.start_ns};

@@ -27,10 +27,10 @@ static void set_calls(struct kext_bpf *skeleton)
     memcpy(skeleton->rodata, calls, sizeof(calls));
 }
 
-static void choose(struct kext_bpf *skeleton, enum tc_kext_rung rung,
+static void choose(struct kext_bpf *skeleton, enum tc_kext_level level,
                    const struct tc_kext_sizes *sizes)
 {
-    bool lsm = rung == TC_KEXT_RUNG_LSM;
+    bool lsm = level == TC_KEXT_LEVEL_LSM;
 
     bpf_program__set_autoload(skeleton->progs.kext_file_open, lsm);
     bpf_program__set_autoload(skeleton->progs.kext_bprm_check, lsm);
@@ -44,7 +44,7 @@ static void choose(struct kext_bpf *skeleton, enum tc_kext_rung rung,
 
 struct loading {
     struct tc_kext_programs *programs;
-    enum tc_kext_rung rung;
+    enum tc_kext_level level;
     const struct tc_kext_sizes *sizes;
 };
 
@@ -56,25 +56,25 @@ static int load(void *arg)
     loading->programs->skeleton = skeleton;
     if (!skeleton)
         return -errno;
-    choose(skeleton, loading->rung, loading->sizes);
+    choose(skeleton, loading->level, loading->sizes);
     return kext_bpf__load(skeleton);
 }
 
-int tc_kext_load(struct tc_kext_programs *programs, enum tc_kext_rung rung,
+int tc_kext_load(struct tc_kext_programs *programs, enum tc_kext_level level,
                  const struct tc_kext_sizes *sizes, const struct tocsin_host *host,
                  char why[256])
 {
-    struct loading loading = {.programs = programs, .rung = rung, .sizes = sizes};
+    struct loading loading = {.programs = programs, .level = level, .sizes = sizes};
     void *control = NULL;
     int err;
 
     memset(programs, 0, sizeof(*programs));
     err = tc_sensor_bpf_load(
-        host, rung == TC_KEXT_RUNG_LSM ? "BPF LSM programs" : "BPF tracing programs",
+        host, level == TC_KEXT_LEVEL_LSM ? "BPF LSM programs" : "BPF tracing programs",
         load, &loading, why);
     if (err)
         goto out;
-    programs->rung = rung;
+    programs->level = level;
     err = tc_sensor_bpf_map(programs->skeleton->maps.control,
                             sizeof(struct tc_kext_control), &control);
     if (err) {
@@ -97,15 +97,15 @@ void tc_kext_unload(struct tc_kext_programs *programs)
     programs->control = NULL;
     kext_bpf__destroy(programs->skeleton);
     programs->skeleton = NULL;
-    programs->rung = TC_KEXT_RUNG_NONE;
+    programs->level = TC_KEXT_LEVEL_NONE;
 }
 
-/* Those that a rung has, in their order; `opens`: with those that report opens. */
+/* Those that a level has, in their order; `opens`: with those that report opens. */
 static size_t attached(const struct tc_kext_programs *programs, bool opens,
                        struct bpf_program *ret[4])
 {
     const struct kext_bpf *skeleton = programs->skeleton;
-    bool lsm = programs->rung == TC_KEXT_RUNG_LSM;
+    bool lsm = programs->level == TC_KEXT_LEVEL_LSM;
     size_t n = 0;
 
     ret[n++] = skeleton->progs.kext_exec;

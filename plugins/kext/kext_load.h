@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: the programs in the kernel: loaded, sized, attached, detached; and their maps,
- * as functions. Which rung a machine has is found out by loading, never by reading what
+ * as functions. Which level a machine has is found out by loading, never by reading what
  * it says of itself. Any thread, but load and unload: one at a time, and not the loop
  * (they read the kernel's BTF). Must not: know events, files' paths, or the agent.
  */
@@ -20,10 +20,10 @@
 struct kext_bpf;
 struct tocsin_host;
 
-enum tc_kext_rung {
-    TC_KEXT_RUNG_NONE,
-    TC_KEXT_RUNG_TRACING, /* kills at exec */
-    TC_KEXT_RUNG_LSM,     /* refuses open and exec */
+enum tc_kext_level {
+    TC_KEXT_LEVEL_NONE,
+    TC_KEXT_LEVEL_TRACING, /* kills at exec */
+    TC_KEXT_LEVEL_LSM,     /* refuses open and exec */
 };
 
 struct tc_kext_sizes {
@@ -34,16 +34,16 @@ struct tc_kext_sizes {
 struct tc_kext_programs {
     struct kext_bpf *skeleton; /* NULL: not loaded */
     struct tc_sensor_bpf_links links;
-    enum tc_kext_rung rung;
+    enum tc_kext_level level;
     struct tc_kext_control *control; /* shared with the kernel */
 };
 
 /*
- * Loads the programs of a rung, with all maps empty and control all zero: nothing is
+ * Loads the programs of a level, with all maps empty and control all zero: nothing is
  * attached. host is for the loader's messages. Errors: a negative errno, and a sentence
  * in `why`.
  */
-int tc_kext_load(struct tc_kext_programs *programs, enum tc_kext_rung rung,
+int tc_kext_load(struct tc_kext_programs *programs, enum tc_kext_level level,
                  const struct tc_kext_sizes *sizes, const struct tocsin_host *host,
                  char why[256]);
 void tc_kext_unload(struct tc_kext_programs *programs); /* detaches, too */

@@ -66,7 +66,7 @@ static int publish(struct tc_kext *kext, struct tc_kext_item *item,
     return 0;
 }
 
-/* What the operator has excluded is let go; a path that is, needs not be told again. */
+/* What the operator has excluded is resumed; an excluded path is not reported again. */
 static bool is_excluded(struct tc_kext *kext, const struct tc_kext_item *item)
 {
     int why = kext->host->excluded(
@@ -88,7 +88,7 @@ static void publish_one(struct tc_kext *kext, struct tc_kext_item *item)
         tc_kext_verdict_changed(kext, &item->key);
     if (is_excluded(kext, item) ||
         publish(kext, item, item->judged && !kext->jobs.closing ? &event : NULL))
-        tc_kext_let_go(kext, item->pid, item->start_ns, item->flags);
+        tc_kext_resume(kext, item->pid, item->start_ns, item->flags);
     else if (event)
         tc_kext_verdict_expect(kext, item, event);
 }
@@ -214,7 +214,7 @@ void tc_kext_publish_stats(struct tc_kext *kext, const struct tocsin_event *requ
     tocsin_writer_init(&w, buf, sizeof(buf));
     tocsin_begin_map(&w, NULL);
     tocsin_put_str(&w, "mechanism",
-                   kext->programs.rung == TC_KEXT_RUNG_LSM ? "bpf_lsm" : "bpf_tracing");
+                   kext->programs.level == TC_KEXT_LEVEL_LSM ? "bpf_lsm" : "bpf_tracing");
     put_counts(kext, &w);
     put_kernel(kext, &w);
     tocsin_put_uint(&w, "own", kext->resolver.own);

@@ -33,13 +33,14 @@ void tc_kext_reader_order(struct tc_kext_reader *reader,
         tc_sensor_reader_wake(&reader->base);
 }
 
-static void carry_out(struct tc_kext_reader *reader, const struct tc_kext_order *order)
+static void execute_order(struct tc_kext_reader *reader,
+                          const struct tc_kext_order *order)
 {
     const struct tc_sensor_who who = {order->pid, order->start_ns};
     const struct tc_sensor_signalling kill_all = {.signal = SIGKILL};
     struct tc_sensor_signalled killed;
 
-    if (order->what == TC_KEXT_ORDER_LET_GO)
+    if (order->what == TC_KEXT_ORDER_RESUME)
         tc_sensor_signal(&who, SIGCONT);
     else if (!tc_sensor_signal_tree(&who, 1, &kill_all, &killed))
         reader->killed += killed.count;
@@ -47,7 +48,7 @@ static void carry_out(struct tc_kext_reader *reader, const struct tc_kext_order 
         reader->not_killed++;
 }
 
-static void obey(struct tc_kext_reader *reader)
+static void execute_orders(struct tc_kext_reader *reader)
 {
     struct tc_kext_order order;
     bool more;
@@ -62,7 +63,7 @@ static void obey(struct tc_kext_reader *reader)
         }
         pthread_mutex_unlock(&reader->lock);
         if (more)
-            carry_out(reader, &order);
+            execute_order(reader, &order);
     } while (more);
 }
 
@@ -87,7 +88,8 @@ static bool is_canary(struct tc_kext_reader *reader, const struct tc_kext_record
 }
 
 /* Nobody will answer for a process that was stopped and is not reported. */
-static void let_go(struct tc_kext_reader *reader, const struct tc_kext_record *record)
+static void resume_unreported(struct tc_kext_reader *reader,
+                              const struct tc_kext_record *record)
 {
     const struct tc_sensor_who who = {(pid_t)record->pid, record->start_ns};
 
@@ -108,10 +110,10 @@ static void take(struct tc_kext_reader *reader, const struct tc_kext_record *rec
     if (item)
         tc_kext_items_add(&reader->items, item);
     else
-        let_go(reader, record);
+        resume_unreported(reader, record);
 }
 
-static void hand_on(struct tc_kext_reader *reader)
+static void enqueue(struct tc_kext_reader *reader)
 {
     if (!reader->items.count)
         return;
@@ -120,7 +122,7 @@ static void hand_on(struct tc_kext_reader *reader)
 }
 
 /*
- * Reads what is there. While nobody takes what was handed on, the rest stays in the ring,
+ * Reads what is there. While nobody takes what was enqueued, the rest stays in the ring,
  * where the kernel counts what no longer fits.
  */
 static size_t drain(struct tc_kext_reader *reader)
@@ -134,11 +136,11 @@ static size_t drain(struct tc_kext_reader *reader)
         tc_sensor_ring_release(&reader->base.ring, record);
         n++;
         if (reader->items.count >= TC_KEXT_BATCH || !(n % TC_KEXT_BATCH)) {
-            hand_on(reader);
-            obey(reader);
+            enqueue(reader);
+            execute_orders(reader);
         }
     }
-    hand_on(reader);
+    enqueue(reader);
     return n;
 }
 
@@ -150,13 +152,13 @@ static void *reader_main(void *arg)
     uint64_t last_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC);
 
     while (!reader->base.stopping) {
-        obey(reader);
+        execute_orders(reader);
         if (drain(reader))
             last_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC);
         tc_sensor_reader_wait(&reader->base, last_ns);
     }
     drain(reader);
-    obey(reader);
+    execute_orders(reader);
     return NULL;
 }
 
@@ -170,7 +172,7 @@ static void free_all(struct tc_kext_reader *reader)
 
 int tc_kext_reader_start(struct tc_kext_reader *reader, size_t ring_bytes)
 {
-    static const struct tc_sensor_reader_limits limits = {.look_ms = TC_KEXT_LOOK_MS,
+    static const struct tc_sensor_reader_limits limits = {.poll_ms = TC_KEXT_POLL_MS,
                                                           .awake_ms = TC_KEXT_AWAKE_MS,
                                                           .items_max =
                                                               TC_KEXT_UNDELIVERED};

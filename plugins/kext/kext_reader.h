@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the thread that reads the ring, has each record resolved and hands the outcome
- * on; and that carries out what the loop has decided about processes. A program wakes it
- * for an exec, and otherwise only when it sleeps: a wake-up is ten times the record.
+ * Owns: the thread that reads the ring, has each record resolved and enqueues the
+ * outcome; and that executes what the loop has decided about processes. A program wakes
+ * it for an exec, and otherwise only when it sleeps: a wake-up is ten times the record.
  */
 #ifndef TC_KEXT_READER_H
 #define TC_KEXT_READER_H
@@ -19,15 +19,15 @@
 struct tc_kext_programs;
 struct tc_kext_resolver;
 
-#define TC_KEXT_LOOK_MS 5        /* between looks while it is awake */
+#define TC_KEXT_POLL_MS 5        /* between polls while it is awake */
 #define TC_KEXT_AWAKE_MS 50      /* without a record before it sleeps */
-#define TC_KEXT_BATCH 64         /* records before they are handed on */
-#define TC_KEXT_UNDELIVERED 4096 /* items handed on that nobody has published yet */
+#define TC_KEXT_BATCH 64         /* records before they are enqueued */
+#define TC_KEXT_UNDELIVERED 4096 /* items enqueued that nobody has published yet */
 #define TC_KEXT_ORDERS_MAX 4096
 
 enum tc_kext_order_what {
     TC_KEXT_ORDER_KILL,   /* the process and all below it */
-    TC_KEXT_ORDER_LET_GO, /* SIGCONT to one that was held */
+    TC_KEXT_ORDER_RESUME, /* SIGCONT to one that was held */
 };
 
 struct tc_kext_order {
@@ -61,7 +61,7 @@ struct tc_kext_reader {
 /* Errors: -ENOMEM; those of mmap(2), epoll_create(2), pthread_create(3). */
 int tc_kext_reader_start(struct tc_kext_reader *reader, size_t ring_bytes);
 
-/* Reads what is left, carries out what was ordered, and ends the thread. */
+/* Reads what is left, executes what was ordered, and ends the thread. */
 void tc_kext_reader_stop(struct tc_kext_reader *reader);
 
 /* Any thread. A lost one is counted. */

@@ -126,7 +126,7 @@ static bool inner_path(const struct tc_kext_record *record,
 
 /* ---- Descriptors. ---- */
 
-/* Change time and number together are the file's; the device may be told in another way
+/* Change time and number together are the file's; the device may be given in another way
  * (btrfs has one for each subvolume). */
 static bool is_file(const struct statx *stx, const struct tc_kext_key *key)
 {
@@ -152,7 +152,8 @@ static int open_file(struct tc_kext_resolver *resolver, const char *path,
 }
 
 /* What the kernel saw of a file that can no longer be had. */
-static void tell_file(struct tc_sensor_file *file, const struct tc_kext_record *record)
+static void file_from_record(struct tc_sensor_file *file,
+                             const struct tc_kext_record *record)
 {
     file->known = true;
     file->device = tc_kext_st_dev_of(record->key.device);
@@ -193,7 +194,7 @@ static void open_item(struct tc_kext_resolver *resolver, struct tc_kext_item *it
         return;
     }
     resolver->no_fd++;
-    tell_file(&item->file, record);
+    file_from_record(&item->file, record);
 }
 
 /* ---- Who. ---- */
@@ -213,19 +214,20 @@ static void identify(struct tc_kext_resolver *resolver, struct tc_kext_item *ite
                      const struct tc_kext_record *record)
 {
     const struct tc_sensor_process *process;
-    struct tc_sensor_process told = {.uid = record->uid};
+    struct tc_sensor_process recorded = {.uid = record->uid};
 
     pthread_mutex_lock(&resolver->lock);
     process = tc_sensor_processes_find(resolver->processes, (pid_t)record->pid);
-    told.self.start_ns = tc_sensor_processes_start(resolver->processes, record->start_ns);
-    if (!is_it(process, record, item, told.self.start_ns)) {
+    recorded.self.start_ns =
+        tc_sensor_processes_start(resolver->processes, record->start_ns);
+    if (!is_it(process, record, item, recorded.self.start_ns)) {
         resolver->no_process++;
-        told.self.pid = (pid_t)record->pid;
-        snprintf(told.self.name, sizeof(told.self.name), "%.16s", record->comm);
+        recorded.self.pid = (pid_t)record->pid;
+        snprintf(recorded.self.name, sizeof(recorded.self.name), "%.16s", record->comm);
         if (record->kind == TC_KEXT_EXEC && !(record->flags & TC_KEXT_WAS_REFUSED))
-            told.self.executable = item->path;
-        told.parent.pid = (pid_t)record->parent_pid;
-        process = &told;
+            recorded.self.executable = item->path;
+        recorded.parent.pid = (pid_t)record->parent_pid;
+        process = &recorded;
     }
     tc_kext_item_identify(item, process);
     pthread_mutex_unlock(&resolver->lock);
@@ -246,13 +248,13 @@ static void describe(struct tc_kext_resolver *resolver, struct tc_kext_item *ite
 
 /* ---- Records. ---- */
 
-/* A file that was dealt with, or lies nowhere, is told of wherever that is. */
+/* A file that was dealt with, or lies nowhere, is reported wherever that is. */
 static bool is_anywhere(const struct tc_kext_record *record)
 {
     return record->flags & (TC_KEXT_WAS_REFUSED | TC_KEXT_WAS_KILLED | TC_KEXT_UNNAMED);
 }
 
-/* Of a file that lies nowhere, or too deep for the kernel to tell where, the process has
+/* Of a file that lies nowhere, or too deep for the kernel to say where, the process has
  * to say. */
 static bool find_deep(struct tc_kext_resolver *resolver,
                       const struct tc_sensor_scope *scope,
@@ -278,7 +280,7 @@ static bool find_deep(struct tc_kext_resolver *resolver,
     return *ret_path;
 }
 
-/* False: it is nothing of ours, or cannot be told; counted. */
+/* False: it is nothing of ours, or cannot be reported; counted. */
 static bool find_path(struct tc_kext_resolver *resolver,
                       const struct tc_sensor_scope *scope,
                       const struct tc_kext_record *record,
@@ -339,7 +341,7 @@ static int open_script(struct tc_kext_resolver *resolver,
 }
 
 /* Whether a watched folder is `folder` or above it: by numbers, as the kernel looks. */
-static bool climb(struct tc_kext_resolver *resolver, int folder)
+static bool is_below_watched(struct tc_kext_resolver *resolver, int folder)
 {
     struct tc_kext_folder key;
     struct stat st;
@@ -379,7 +381,7 @@ static bool is_inside_elsewhere(struct tc_kext_resolver *resolver,
     fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0 && !fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) &&
         st.st_ino == stx->stx_ino)
-        return climb(resolver, fd);
+        return is_below_watched(resolver, fd);
     if (fd >= 0)
         close(fd);
     return false;

@@ -49,10 +49,10 @@ void tc_kext_verdicts_done(struct tc_kext *kext)
     kext->peers = NULL;
 }
 
-void tc_kext_let_go(struct tc_kext *kext, int32_t pid, uint64_t start_ns, uint16_t flags)
+void tc_kext_resume(struct tc_kext *kext, int32_t pid, uint64_t start_ns, uint16_t flags)
 {
     struct tc_kext_order order = {
-        .what = TC_KEXT_ORDER_LET_GO, .pid = pid, .start_ns = start_ns};
+        .what = TC_KEXT_ORDER_RESUME, .pid = pid, .start_ns = start_ns};
 
     if (flags & TC_KEXT_WAS_STOPPED && !kext->jobs.closing && /* else the close does it */
         tc_kext_take_held(&kext->programs, (uint32_t)pid, start_ns))
@@ -72,7 +72,7 @@ void tc_kext_verdict_expect(struct tc_kext *kext, const struct tc_kext_item *ite
 
     if (slot == NO_SLOT) {
         kext->counts.unanswered++;
-        tc_kext_let_go(kext, item->pid, item->start_ns, item->flags);
+        tc_kext_resume(kext, item->pid, item->start_ns, item->flags);
         kext->host->event_unref(kext->host, event);
         return;
     }
@@ -122,7 +122,7 @@ void tc_kext_verdicts_sweep(struct tc_kext *kext)
             !take(kext, kext->pending[i].event->id, &pending))
             continue;
         kext->counts.unanswered++;
-        tc_kext_let_go(kext, pending.pid, pending.start_ns, pending.flags);
+        tc_kext_resume(kext, pending.pid, pending.start_ns, pending.flags);
         kext->host->event_unref(kext->host, pending.event);
     }
 }
@@ -184,7 +184,7 @@ static void allow(struct tc_kext *kext, const struct tc_kext_pending *pending,
         else
             kext->counts.not_cached++;
     }
-    tc_kext_let_go(kext, pending->pid, pending->start_ns, pending->flags);
+    tc_kext_resume(kext, pending->pid, pending->start_ns, pending->flags);
 }
 
 /* ---- What comes from the bus. ---- */
@@ -220,7 +220,7 @@ void tc_kext_verdict_came(struct tc_kext *kext, const struct tocsin_event *event
     kext->host->event_unref(kext->host, pending.event);
 }
 
-/* The key of the file that an event tells of; false when it does not say. */
+/* The key of the file that an event reports; false when it does not say. */
 static bool key_of_event(const struct tocsin_event *event, struct tc_kext_key *ret)
 {
     int64_t device = tocsin_event_int(event, TOCSIN_FIELD_FILE_DEVICE, -1);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: what is watched: the mounts and folders, told to the programs in the kernel, and
- * names (created, renamed, deleted, written), which fanotify tells of: it sees what was
- * written through a mapping or by io_uring as well, once the file is closed.
+ * Owns: what is watched: the mounts and folders, written into the maps of the programs in
+ * the kernel, and names (created, renamed, deleted, written), which fanotify reports: it
+ * sees what was written through a mapping or by io_uring as well, once the file is
+ * closed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,8 +21,8 @@
 
 /*
  * What the kernel is to look for on the way up from a file. A watched folder that does
- * not exist is stood for by the nearest one above it that does: what is told too much,
- * the resolver leaves out.
+ * not exist is stood for by the nearest one above it that does: what is reported too
+ * much, the resolver drops.
  */
 static bool folder_of(const struct tc_sensor_area *area, struct tc_kext_folder *ret)
 {

@@ -22,7 +22,7 @@ static void reply(struct tc_sensor_catch_up *catch_up, const struct tocsin_event
 
     if (from_ns <= 0) {
         (void)tocsin_refuse(catch_up->config.host, request, "failed",
-                            "from: a time in nanoseconds since 1970 is wanted");
+                            "from: must be a time in nanoseconds since 1970");
         return;
     }
     tocsin_writer_init(&w, buf, sizeof(buf));

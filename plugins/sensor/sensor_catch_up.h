@@ -25,7 +25,7 @@ struct tc_sensor_catch_up_config {
     const char *const *watch; /* absolute, NULL-terminated; borrowed */
     /*
      * Publishes one file as file.written; sets found->fd to -1 if the event has it now.
-     * False: it is not to be told of, or could not be.
+     * False: it is not to be reported, or could not be.
      */
     bool (*publish)(void *arg, struct tc_sensor_found *found);
     void (*ended)(void *arg); /* a walk has, whatever ended it */
@@ -39,7 +39,7 @@ struct tc_sensor_catch_up {
     struct tc_sensor_step step;
     struct tocsin_timer *timer;
     bool busy, more, stopping;
-    uint64_t caught_up, skipped, walks; /* files told of, and not; walks that ended */
+    uint64_t caught_up, skipped, walks; /* files reported, and not; walks that ended */
 };
 
 void tc_sensor_catch_up_init(struct tc_sensor_catch_up *catch_up,

@@ -17,7 +17,7 @@ struct tc_sensor_file {
     const char *path;
     const char *old_path; /* NULL: it has not been renamed */
     const char *xattr;    /* of an extended attribute that was changed; NULL: none was */
-    const char *reason;   /* why it is told of, if not because it has just happened */
+    const char *reason;   /* why it is reported, if not because it has just happened */
     bool known;           /* the fields below are */
     uint64_t device, inode, size, mtime_ns, ctime_ns;
     uint32_t uid, gid, mode;

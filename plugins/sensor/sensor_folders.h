@@ -33,7 +33,7 @@ void tc_sensor_folders_free(struct tc_sensor_folders *folders);
 const char *tc_sensor_folders_find(const struct tc_sensor_folders *folders,
                                    const struct tc_sensor_handle *handle);
 
-/* Replaces what stood there. Errors: -ENOSPC, full; -ENOMEM. */
+/* Replaces what was there. Errors: -ENOSPC, full; -ENOMEM. */
 int tc_sensor_folders_put(struct tc_sensor_folders *folders,
                           const struct tc_sensor_handle *handle, const char *path);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: how a fanotify(7) group that tells of names is opened and marked, and how what it
+ * Owns: how a fanotify(7) group that reports names is opened and marked, and how what it
  * says is taken apart. Must not: know which names are wanted. One thread at a time.
  */
 #ifndef TC_SENSOR_GROUP_H
@@ -24,7 +24,7 @@ struct tc_sensor_group_event {
 int tc_sensor_group_open(bool unlimited);
 
 /*
- * Adds a mark; flags are those of fanotify_mark(2). Renames are told of, too, by the
+ * Adds a mark; flags are those of fanotify_mark(2). Renames are reported, too, by the
  * events in *renames: at first FAN_RENAME, and FAN_MOVED_TO where that is missing (before
  * Linux 5.17).
  */

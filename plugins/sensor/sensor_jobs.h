@@ -25,7 +25,7 @@ struct tc_sensor_jobs_config {
     size_t count;
     bool (*busy)(void *arg);   /* what else the end has to wait for; NULL: nothing */
     void (*close)(void *arg);  /* pool thread, or the loop if there is none: may block */
-    void (*closed)(void *arg); /* frees the rest, before the host hears of it */
+    void (*closed)(void *arg); /* frees the rest, before the host is informed */
     void *arg;
 };
 

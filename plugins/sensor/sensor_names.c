@@ -185,7 +185,7 @@ static bool inside(struct tc_sensor_names *names, const void *fsid, const char *
            TC_SENSOR_OUTSIDE;
 }
 
-/* The full path that a record stands for; NULL: there is none, or it cannot be told. */
+/* The full path that a record stands for; NULL: there is none, or it is not known. */
 static char *record_path(struct tc_sensor_names *names,
                          const struct fanotify_event_info_fid *record, bool *ret_inside)
 {
@@ -251,7 +251,7 @@ void tc_sensor_name_batch_add(struct tc_sensor_name_batch *batch, uint64_t mask,
         name->fd = open_regular(path);
 }
 
-/* ---- The lower rung: marks on folders, one by one. ---- */
+/* ---- The lower level: marks on folders, one by one. ---- */
 
 /* Marks one folder and keeps what its events will call it. */
 static int mark_folder(struct tc_sensor_names *names, const char *path)
@@ -330,7 +330,7 @@ static void folder_event(struct tc_sensor_names *names,
 
 /*
  * A file that gets a new name was perhaps remembered under one where nothing is asked, or
- * that is excluded. A file that has just been made has no other name and is left alone.
+ * that is excluded. A file that has just been made has no other name and is ignored.
  */
 static void forget_renamed(struct tc_sensor_names *names, uint64_t mask, const char *path)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the group that tells of names (created, renamed, deleted, and on the lower rung
+ * Owns: the group that reports names (created, renamed, deleted, and on the lower level
  * also written): marks, records, and which path a folder's handle stands for. Pool
  * threads only, under its own lock, because it opens files and the file system may keep
  * it waiting; never the loop, nor the reader thread.
@@ -19,8 +19,8 @@ struct tc_sensor_folders;
 struct tc_sensor_mount;
 struct tc_sensor_scope;
 
-#define TC_SENSOR_FOLDERS_CACHE_MAX 4096 /* paths of folders kept on the upper rung */
-#define TC_SENSOR_FOLDERS_MARK_MAX 65536 /* folders marked on the lower rung */
+#define TC_SENSOR_FOLDERS_CACHE_MAX 4096 /* paths of folders kept on the upper level */
+#define TC_SENSOR_FOLDERS_MARK_MAX 65536 /* folders marked on the lower level */
 #define TC_SENSOR_FILE_SYSTEMS_MAX 128
 #define TC_SENSOR_NAME_BATCH_MAX 1024 /* things that happened, of one read */
 
@@ -32,9 +32,9 @@ typedef void (*tc_sensor_forget_fn)(void *arg, const char *path);
 struct tc_sensor_names {
     pthread_mutex_t lock;
     int group;
-    bool by_folder;             /* lower rung: marks are on folders, no privilege */
+    bool by_folder;             /* lower level: marks are on folders, no privilege */
     uint64_t renames;           /* see tc_sensor_group_mark */
-    bool written;               /* upper rung: also tells of files written; set before
+    bool written;               /* upper level: also reports files written; set before
                                    marking */
     tc_sensor_forget_fn forget; /* NULL: nothing is remembered */
     void *forget_arg;
@@ -43,7 +43,8 @@ struct tc_sensor_names {
     struct tc_sensor_name_system *systems;
     size_t system_count;
     atomic_ullong unresolved, refused; /* folders not found; folders beyond the limit */
-    /* Lower rung: the canary, told to nobody, and when its write last came through. */
+    /* Lower level: the canary, which is not reported, and when its write last came
+     * through. */
     const char *canary_path;
     atomic_ullong canary_ns;
 };
@@ -51,7 +52,7 @@ struct tc_sensor_names {
 /* What happened to one name. */
 struct tc_sensor_name {
     uint64_t mask; /* FAN_CREATE, FAN_RENAME, FAN_DELETE, FAN_CLOSE_WRITE, or overflow */
-    int32_t pid;   /* 0: not told */
+    int32_t pid;   /* 0: not reported */
     char *path, *old_path; /* old_path of a rename, if known; path NULL: overflow */
     bool known;            /* stx is */
     struct statx stx;
@@ -73,7 +74,7 @@ int tc_sensor_names_open(struct tc_sensor_names *names, bool by_folder,
                          tc_sensor_forget_fn forget, void *forget_arg);
 void tc_sensor_names_close(struct tc_sensor_names *names);
 
-/* Upper rung: from now on tells of the whole file system. -EOPNOTSUPP: it cannot
+/* Upper level: from now on covers the whole file system. -EOPNOTSUPP: it cannot
  * (overlay).
  */
 int tc_sensor_names_mark(struct tc_sensor_names *names,
@@ -84,7 +85,7 @@ void tc_sensor_names_set_scope(struct tc_sensor_names *names,
                                struct tc_sensor_scope *scope);
 
 /*
- * Lower rung: marks a folder and all below it, before anything reads the group or from
+ * Lower level: marks a folder and all below it, before anything reads the group or from
  * inside a read. Regular files found there are reported to `found` (may be NULL) as
  * written, while it has room. Errors: those of marking the folder itself.
  */

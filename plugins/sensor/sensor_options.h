@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: the options that several sensors have: what they watch, what they ignore, and the
- * room of their ring; and the topics of those that tell of files.
+ * room of their ring; and the topics of those that report files.
  */
 #ifndef TC_SENSOR_OPTIONS_H
 #define TC_SENSOR_OPTIONS_H
@@ -22,7 +22,7 @@
     {                                                                                    \
         .name = "ignore_filesystems", .type = TOCSIN_OPTION_LIST,                        \
         .flags = TOCSIN_OPTION_RESTART, .fallback = "",                                  \
-        .help = "types of file systems, as in /proc/mounts, that are left alone"         \
+        .help = "types of file systems, as in /proc/mounts, that are ignored"            \
     }
 
 /* And of a sensor with a BPF ring: what tc_sensor_ring_bytes_read reads. */

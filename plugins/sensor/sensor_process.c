@@ -19,7 +19,7 @@
 
 struct entry {
     struct tc_sensor_process process;
-    int witness;         /* /proc/<pid>/pagemap, or -1: read anew each time */
+    int liveness_fd;     /* /proc/<pid>/pagemap, or -1: read anew each time */
     size_t hash_next;    /* of the same bucket */
     size_t newer, older; /* in order of use */
 };
@@ -65,9 +65,9 @@ static void entry_clear(struct entry *entry)
     free(entry->process.parent.executable);
     free(entry->process.command_line);
     memset(&entry->process, 0, sizeof(entry->process));
-    if (entry->witness >= 0)
-        close(entry->witness);
-    entry->witness = -1;
+    if (entry->liveness_fd >= 0)
+        close(entry->liveness_fd);
+    entry->liveness_fd = -1;
 }
 
 void tc_sensor_processes_free(struct tc_sensor_processes *processes)
@@ -81,7 +81,7 @@ void tc_sensor_processes_free(struct tc_sensor_processes *processes)
     free(processes);
 }
 
-/* /proc tells in ticks, and so does everybody here. */
+/* /proc has ticks as its unit, and so has everything here. */
 uint64_t tc_sensor_processes_start(const struct tc_sensor_processes *processes,
                                    uint64_t since_boot_ns)
 {
@@ -131,11 +131,11 @@ static void read_container(pid_t pid, char ret_id[TC_SENSOR_CONTAINER_MAX])
 
 /* pagemap is read in units of 8 bytes: EINVAL while the memory is in use, 0 once it is
  * gone. */
-static bool still_true(int witness)
+static bool is_alive(int liveness_fd)
 {
     char byte;
 
-    return witness >= 0 && pread(witness, &byte, 1, 0) < 0 && errno == EINVAL;
+    return liveness_fd >= 0 && pread(liveness_fd, &byte, 1, 0) < 0 && errno == EINVAL;
 }
 
 /* True when the two may share their memory: before the exec of a vfork they do. */
@@ -167,7 +167,7 @@ static int entry_read(struct tc_sensor_processes *processes, struct entry *entry
 
     processes->counters.reads++;
     snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
-    entry->witness = open(path, O_RDONLY | O_CLOEXEC);
+    entry->liveness_fd = open(path, O_RDONLY | O_CLOEXEC);
     err = read_identity(processes, pid, &process->self, &parent);
     if (err)
         return err;
@@ -176,10 +176,10 @@ static int entry_read(struct tc_sensor_processes *processes, struct entry *entry
     if (parent > 0 && !read_identity(processes, parent, &process->parent, &grandparent))
         process->parent.pid = parent;
     err = effective_uid(pid, &process->uid);
-    if (entry->witness >= 0 &&
-        (!still_true(entry->witness) || shares_memory(pid, parent))) {
-        close(entry->witness);
-        entry->witness = -1;
+    if (entry->liveness_fd >= 0 &&
+        (!is_alive(entry->liveness_fd) || shares_memory(pid, parent))) {
+        close(entry->liveness_fd);
+        entry->liveness_fd = -1;
     }
     return err;
 }
@@ -241,7 +241,7 @@ static size_t make(struct tc_sensor_processes *processes, pid_t pid)
 
     if (processes->used < processes->capacity) {
         i = processes->used++;
-        processes->entries[i].witness = -1;
+        processes->entries[i].liveness_fd = -1;
     } else {
         i = processes->oldest;
         use_unlink(processes, i);
@@ -279,7 +279,7 @@ static bool is_exiting(const struct tc_sensor_process *fresh,
 const struct tc_sensor_process *
 tc_sensor_processes_find(struct tc_sensor_processes *processes, pid_t pid)
 {
-    struct entry fresh = {.witness = -1}, *entry;
+    struct entry fresh = {.liveness_fd = -1}, *entry;
     size_t i = lookup(processes, pid);
     uid_t uid = 0;
 
@@ -290,7 +290,7 @@ tc_sensor_processes_find(struct tc_sensor_processes *processes, pid_t pid)
         use_link(processes, i);
     }
     entry = &processes->entries[i];
-    if (still_true(entry->witness) && !effective_uid(pid, &uid)) {
+    if (is_alive(entry->liveness_fd) && !effective_uid(pid, &uid)) {
         entry->process.uid = uid;
         processes->counters.hits++;
         return &entry->process;
@@ -299,7 +299,7 @@ tc_sensor_processes_find(struct tc_sensor_processes *processes, pid_t pid)
         !is_exiting(&fresh.process, &entry->process)) {
         entry_clear(entry);
         entry->process = fresh.process;
-        entry->witness = fresh.witness;
+        entry->liveness_fd = fresh.liveness_fd;
         return &entry->process;
     }
     entry_clear(&fresh);

@@ -107,7 +107,7 @@ void tc_sensor_reader_taken(struct tc_sensor_reader *reader, size_t items, size_
     size_t items_before = atomic_fetch_sub(&reader->items, items);
     size_t bytes_before = atomic_fetch_sub(&reader->bytes, bytes);
 
-    /* One that was kept from reading is not waiting for the kernel: it must be told. */
+    /* One that was kept from reading is not waiting for the kernel: it must be woken. */
     if (is_full(&reader->limits, items_before, bytes_before))
         tc_sensor_reader_wake(reader);
 }
@@ -146,7 +146,7 @@ static void wait_for_wakeup(struct tc_sensor_reader *reader)
         take_wakeup(reader);
 }
 
-/* Says so in *asleep, and does it unless something has come before that was heard. */
+/* Says so in *asleep, and does it unless something has come before that was noticed. */
 static void sleep_until_woken(struct tc_sensor_reader *reader)
 {
     reader->sleeps++;
@@ -167,7 +167,7 @@ void tc_sensor_reader_wait(struct tc_sensor_reader *reader, uint64_t last_ns)
     else if (!reader->asleep)
         wait_for_any(reader, -1);
     else if (quiet_ns < limits->awake_ms * NS_PER_MS)
-        wait_for_any(reader, (int)limits->look_ms);
+        wait_for_any(reader, (int)limits->poll_ms);
     else
         sleep_until_woken(reader);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: the thread in which a sensor reads what the kernel reports: its ring, how it
- * waits for descriptors, how it is woken, and how much it has handed on that nobody has
+ * waits for descriptors, how it is woken, and how much it has enqueued that nobody has
  * taken yet. While something comes it looks every few milliseconds by itself, since being
  * woken is what costs whoever causes it; over a BPF ring it sleeps when nothing does, and
  * a program that sees that wakes it. The thread's, but for what says otherwise.
@@ -18,9 +18,9 @@
 #include "sensor_ring.h"
 
 struct tc_sensor_reader_limits {
-    unsigned look_ms;  /* between looks while it is awake */
+    unsigned poll_ms;  /* between polls while it is awake */
     unsigned awake_ms; /* without a record before it sleeps */
-    size_t items_max;  /* handed on and not taken yet: then nothing is read */
+    size_t items_max;  /* enqueued and not taken yet: then nothing is read */
     size_t bytes_max;  /* of these; 0: any */
 };
 
@@ -32,7 +32,7 @@ struct tc_sensor_reader {
     bool running;
     pthread_t thread;
     atomic_bool stopping;
-    atomic_size_t items, bytes; /* handed on and not taken yet */
+    atomic_size_t items, bytes; /* enqueued and not taken yet */
     atomic_ullong sleeps;
 };
 
@@ -59,11 +59,11 @@ bool tc_sensor_reader_stop(struct tc_sensor_reader *reader);
 
 void tc_sensor_reader_wake(struct tc_sensor_reader *reader); /* any thread */
 
-/* Items are handed on; have been taken (any thread). */
+/* Items are enqueued; have been taken (any thread). */
 void tc_sensor_reader_handed(struct tc_sensor_reader *reader, size_t items, size_t bytes);
 void tc_sensor_reader_taken(struct tc_sensor_reader *reader, size_t items, size_t bytes);
 
-/* So much has been handed on that nothing more is read until some of it is taken. It is
+/* So much has been enqueued that nothing more is read until some of it is taken. It is
  * not when the thread is to end. */
 bool tc_sensor_reader_full(struct tc_sensor_reader *reader);
 

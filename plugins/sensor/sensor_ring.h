@@ -2,7 +2,7 @@
 /*
  * Owns: the reading end of a BPF ring, shared with the kernel. Its own rather than
  * libbpf's, because a reader that means to sleep must know that nobody is about to write
- * (tc_sensor_ring_idle), which libbpf does not tell. One thread.
+ * (tc_sensor_ring_idle), which libbpf does not report. One thread.
  */
 #ifndef TC_SENSOR_RING_H
 #define TC_SENSOR_RING_H

@@ -22,8 +22,8 @@ struct tc_sensor_scope {
 };
 
 /*
- * Kernel interfaces dressed as files. Opening one has effects (devices) or tells nothing
- * of content; none can hold a program that another mount would not.
+ * Kernel interfaces dressed as files. Opening one has effects (devices) or shows
+ * nothing of content; none can hold a program that another mount would not.
  */
 static const char *const pseudo_types[] = {
     "proc",    "sysfs",     "cgroup",     "cgroup2",  "devpts",     "devtmpfs",

@@ -42,9 +42,9 @@ struct tc_sensor_scope;
 
 /*
  * Makes the scope of `watch` (absolute paths, NULL-terminated) over a table of mounts.
- * File systems of the `ignored` types (NULL-terminated) and pseudo file systems are left
- * out. Nothing is kept of the arguments. One reference, the caller's. Errors: -EINVAL, a
- * line that is no mountinfo; -ENOMEM.
+ * File systems of the `ignored` types (NULL-terminated) and pseudo file systems are
+ * excluded. Nothing is kept of the arguments. One reference, the caller's. Errors:
+ * -EINVAL, a line that is no mountinfo; -ENOMEM.
  */
 int tc_sensor_scope_new(const char *mountinfo, const char *const *watch,
                         const char *const *ignored, struct tc_sensor_scope **ret_scope);

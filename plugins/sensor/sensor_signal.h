@@ -22,7 +22,7 @@ struct tc_sensor_who {
 
 struct tc_sensor_signalling {
     int signal; /* SIGKILL, SIGSTOP or SIGCONT */
-    /* True: this one, and what is below it, is left alone. May be NULL. */
+    /* True: this one, and what is below it, is spared. May be NULL. */
     bool (*spare)(void *arg, pid_t pid);
     void *arg;
 };
@@ -43,7 +43,7 @@ int tc_sensor_signal(const struct tc_sensor_who *who, int signal);
 
 /*
  * Sends a signal to processes and all their descendants; those of the `count` roots that
- * have ended are left out. For SIGKILL and SIGSTOP each is stopped before its children
+ * have ended are skipped. For SIGKILL and SIGSTOP each is stopped before its children
  * are looked up, until nothing is left that could fork. SIGCONT goes to the youngest
  * first. Errors, and nobody got a signal: -ESRCH: no root is there (any more); -EPERM:
  * those that are, are process 1, the kernel's or to be spared; -EACCES: this process may

@@ -176,8 +176,8 @@ static uint64_t ns(const struct statx_timestamp *t)
 }
 
 /* Looks at one name in the folder that is read. */
-static void look_at(struct tc_sensor_walk *walk, const struct dirent *entry,
-                    struct tc_sensor_step *step)
+static void examine_entry(struct tc_sensor_walk *walk, const struct dirent *entry,
+                          struct tc_sensor_step *step)
 {
     struct tc_sensor_found *found = &step->found[step->count];
     const char *above = strcmp(walk->folder->path, "/") != 0 ? walk->folder->path : "";
@@ -227,11 +227,11 @@ static bool next_folder(struct tc_sensor_walk *walk)
 bool tc_sensor_walk_step(struct tc_sensor_walk *walk, struct tc_sensor_step *ret_step)
 {
     const struct dirent *entry;
-    size_t looked = 0;
+    size_t examined = 0;
 
     ret_step->count = 0;
     ret_step->skipped = 0;
-    while (looked++ < TC_SENSOR_WALK_ENTRIES_MAX &&
+    while (examined++ < TC_SENSOR_WALK_ENTRIES_MAX &&
            ret_step->count < TC_SENSOR_WALK_FOUND_MAX) {
         if (!walk->dir) {
             if (!next_folder(walk))
@@ -242,7 +242,7 @@ bool tc_sensor_walk_step(struct tc_sensor_walk *walk, struct tc_sensor_step *ret
         }
         entry = readdir(walk->dir);
         if (entry)
-            look_at(walk, entry, ret_step);
+            examine_entry(walk, entry, ret_step);
         else
             leave(walk);
     }

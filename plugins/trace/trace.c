@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Plugin trace, the supplementary events: which processes begin, become what, do, and
- * end. It decides nothing and holds nobody up; what it could not tell, it counts. This
+ * end. It decides nothing and delays nobody; what it could not report, it counts. This
  * file owns the descriptor, the options, and requests.
  */
 #include "trace.h"
@@ -32,7 +32,7 @@ static const struct tocsin_option options[] = {
      .flags = TOCSIN_OPTION_RESTART,
      .fallback = "auto",
      .help =
-         "auto: ebpf, and the process connector (netlink) where that is not to be had",
+         "auto: ebpf, and the process connector (netlink) where that is not available",
      .choices = "auto|ebpf|netlink"},
     TC_SENSOR_RING_OPTION("8M"),
     {.name = "max_processes",
@@ -46,26 +46,26 @@ static const struct tocsin_option options[] = {
      .type = TOCSIN_OPTION_SIZE,
      .flags = TOCSIN_OPTION_RESTART,
      .fallback = "64M",
-     .help = "executables up to this size are told with their SHA-256; 0: none",
+     .help = "executables up to this size are reported with their SHA-256; 0: none",
      .max = INT64_MAX},
     {.name = "files",
      .type = TOCSIN_OPTION_LIST,
      .flags = TOCSIN_OPTION_RESTART,
      .fallback = FILES,
      .help = "folders: the files in them that are created, written, renamed and deleted "
-             "are told of, and those below; /folder/*: not below; none: no files"},
+             "are reported, and those below; /folder/*: not below; none: no files"},
     {.name = "told_elsewhere",
      .type = TOCSIN_OPTION_LIST,
      .flags = TOCSIN_OPTION_RESTART,
      .fallback = "/home,/tmp,/srv",
-     .help = "folders whose files are not told of, as another sensor does; unless set, "
+     .help = "folders whose files another sensor reports; unless set, "
              "what the primary sensor watches"},
     {.name = "attributes",
      .type = TOCSIN_OPTION_LIST,
      .flags = TOCSIN_OPTION_RESTART,
      .fallback = "/usr",
-     .help = "folders below which changed modes, owners and extended attributes are told "
-             "of, beside those of files and told_elsewhere"},
+     .help = "folders below which changed modes, owners and extended attributes are "
+             "reported, beside those of files and told_elsewhere"},
     {.name = "acts",
      .type = TOCSIN_OPTION_CHOICE,
      .flags = TOCSIN_OPTION_RESTART,
@@ -158,8 +158,9 @@ const struct tocsin_plugin tocsin_plugin = {
     TOCSIN_PLUGIN_HEADER(TOCSIN_KIND_SUPPLEMENTARY),
     .name = "trace",
     .version = "0.1.0",
-    .summary = "tells what processes run, what they do, where they connect and what they "
-               "write",
+    .summary =
+        "reports what processes run, what they do, where they connect and what they "
+        "write",
     .publishes = publishes,
     .subscribes = subscribes,
     .options = options,

@@ -52,10 +52,10 @@ struct tc_trace {
     const char *attribute_places[TC_SENSOR_WATCH_MAX + 1];
 
     bool ready; /* reader, tracker, hashes and names are there */
-    bool ebpf;  /* the rung it stands on */
+    bool ebpf;  /* on the upper level */
     bool started;
     int open_status, files_status;
-    char why[256]; /* what kept it from starting, or from the upper rung */
+    char why[256]; /* what kept it from starting, or from the upper level */
     struct tc_sensor_jobs jobs;
 
     struct tc_trace_programs programs;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: what is told of an act, from the record to the fields. Pure. */
+/* Owns: what is reported of an act, from the record to the fields. Pure. */
 #ifndef TC_TRACE_ACT_H
 #define TC_TRACE_ACT_H
 

@@ -30,8 +30,8 @@ static bool is_chown(const struct tc_trace_act_record *record)
 }
 
 /* The name without symbolic links, and what the file is now. */
-static void look_at(const struct tc_trace_act_record *record,
-                    struct tc_trace_attributes *attributes)
+static void read_file_info(const struct tc_trace_act_record *record,
+                           struct tc_trace_attributes *attributes)
 {
     int flags = O_PATH | O_CLOEXEC;
     char link[32], real[PATH_MAX];
@@ -82,7 +82,7 @@ bool tc_trace_attributes_resolve(const struct tc_trace_act_record *record, bool 
     snprintf(ret->path, sizeof(ret->path), "%s", path);
     free(path);
     if (here)
-        look_at(record, ret);
+        read_file_info(record, ret);
     if (ret->file.known)
         take_over(record, &ret->file);
     name = tc_trace_act_text(record, TC_TRACE_ACT_NAME, &len);

@@ -24,7 +24,7 @@ struct tc_trace_attributes {
 bool tc_trace_attributes_resolve(const struct tc_trace_act_record *record, bool here,
                                  struct tc_trace_attributes *ret);
 
-/* Whether it lends rights to whoever runs the file: told of wherever it lies. */
+/* Whether it lends rights to whoever runs the file: reported wherever it lies. */
 bool tc_trace_attributes_lend(const struct tc_trace_act_record *record,
                               const struct tc_trace_attributes *attributes);
 

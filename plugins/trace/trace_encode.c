@@ -79,7 +79,7 @@ static void put_exit(struct tocsin_writer *w, int status)
         tocsin_put_int(w, "exit_signal", signal);
 }
 
-/* Of the others, whoever wants to know has heard when they were executed. */
+/* The command lines of all others were reported when they were executed. */
 static void put_old_command_line(struct tocsin_writer *w,
                                  const struct tc_trace_event *event, size_t i)
 {

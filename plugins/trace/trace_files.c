@@ -79,11 +79,11 @@ int tc_trace_files_read(struct tc_trace_files *files)
     return n < 0 ? -errno : (int)n;
 }
 
-/* ---- Telling. ---- */
+/* ---- Reporting. ---- */
 
-struct telling {
+struct emitter {
     struct tc_trace_files *files;
-    tc_trace_file_fn tell;
+    tc_trace_file_fn emit;
     void *arg;
     int32_t pid;
 };
@@ -93,7 +93,8 @@ struct paths {
     char *path, *old_path;
 };
 
-/* Whether it was found, and nobody told of. Then it is not any more: an event does. */
+/* Whether it was found and is not reported yet. Then it is taken off the list: an event
+ * reports it. */
 static bool take_found(struct tc_trace_files *files, const char *path)
 {
     struct tc_trace_found *found = STAILQ_FIRST(&files->found), *next;
@@ -109,7 +110,7 @@ static bool take_found(struct tc_trace_files *files, const char *path)
     return was_found;
 }
 
-static bool look_at(const char *path, struct tc_sensor_file *file)
+static bool read_file_info(const char *path, struct tc_sensor_file *file)
 {
     struct statx stx;
 
@@ -120,7 +121,7 @@ static bool look_at(const char *path, struct tc_sensor_file *file)
     return true;
 }
 
-static void tell_one(const struct telling *t, const char *topic, const char *path,
+static void emit_one(const struct emitter *t, const char *topic, const char *path,
                      const char *old_path, const struct tc_sensor_file *known)
 {
     struct tc_trace_file_event event = {.topic = topic, .pid = t->pid};
@@ -129,10 +130,10 @@ static void tell_one(const struct telling *t, const char *topic, const char *pat
         event.file = *known;
     event.file.path = path;
     event.file.old_path = old_path;
-    t->tell(t->arg, &event);
+    t->emit(t->arg, &event);
 }
 
-static void tell_renamed(const struct telling *t, const struct paths *at)
+static void emit_renamed(const struct emitter *t, const struct paths *at)
 {
     bool from = at->old_path && tc_trace_files_wanted(t->files, at->old_path);
     bool to = at->path && tc_trace_files_wanted(t->files, at->path);
@@ -142,10 +143,10 @@ static void tell_renamed(const struct telling *t, const struct paths *at)
     if (to)
         take_found(t->files, at->path);
     if (to || (from && at->path))
-        tell_one(t, TOCSIN_TOPIC_FILE_RENAMED, at->path, at->old_path,
-                 look_at(at->path, &file) ? &file : NULL);
+        emit_one(t, TOCSIN_TOPIC_FILE_RENAMED, at->path, at->old_path,
+                 read_file_info(at->path, &file) ? &file : NULL);
     else if (from) /* where it has gone is not known here */
-        tell_one(t, TOCSIN_TOPIC_FILE_DELETED, at->old_path, NULL, NULL);
+        emit_one(t, TOCSIN_TOPIC_FILE_DELETED, at->old_path, NULL, NULL);
 }
 
 /*
@@ -153,30 +154,30 @@ static void tell_renamed(const struct telling *t, const struct paths *at)
  * is there was deleted first and then made anew. One that was only found had been made
  * before its folder had a mark, and no event will say so.
  */
-static void tell_file(const struct telling *t, uint64_t mask, const struct paths *at)
+static void emit_file(const struct emitter *t, uint64_t mask, const struct paths *at)
 {
     struct tc_sensor_file file;
     bool there, made;
 
     if (mask & t->files->renames)
-        tell_renamed(t, at);
+        emit_renamed(t, at);
     if (mask & t->files->renames || !at->path ||
         !tc_trace_files_wanted(t->files, at->path))
         return;
     memset(&file, 0, sizeof(file));
-    there = look_at(at->path, &file);
+    there = read_file_info(at->path, &file);
     made = take_found(t->files, at->path) || mask & FAN_CREATE;
     if (mask & FAN_DELETE && there)
-        tell_one(t, TOCSIN_TOPIC_FILE_DELETED, at->path, NULL, NULL);
+        emit_one(t, TOCSIN_TOPIC_FILE_DELETED, at->path, NULL, NULL);
     if (made)
-        tell_one(t, TOCSIN_TOPIC_FILE_CREATED, at->path, NULL, there ? &file : NULL);
+        emit_one(t, TOCSIN_TOPIC_FILE_CREATED, at->path, NULL, there ? &file : NULL);
     if (mask & FAN_CLOSE_WRITE)
-        tell_one(t, TOCSIN_TOPIC_FILE_WRITTEN, at->path, NULL, there ? &file : NULL);
+        emit_one(t, TOCSIN_TOPIC_FILE_WRITTEN, at->path, NULL, there ? &file : NULL);
     if (mask & FAN_DELETE && !there)
-        tell_one(t, TOCSIN_TOPIC_FILE_DELETED, at->path, NULL, NULL);
+        emit_one(t, TOCSIN_TOPIC_FILE_DELETED, at->path, NULL, NULL);
 }
 
-/* Folders are not told of, but followed. */
+/* Folders are not reported, but followed. */
 static void follow(struct tc_trace_files *files, uint64_t mask, const struct paths *at)
 {
     const char *gone = mask & FAN_DELETE ? at->path : at->old_path;
@@ -206,9 +207,9 @@ static char *record_path(struct tc_trace_files *files,
     return tc_sensor_group_path(record, folder);
 }
 
-bool tc_trace_files_tell(struct tc_trace_files *files, tc_trace_file_fn tell, void *arg)
+bool tc_trace_files_emit(struct tc_trace_files *files, tc_trace_file_fn emit, void *arg)
 {
-    struct telling t = {.files = files, .tell = tell, .arg = arg};
+    struct emitter t = {.files = files, .emit = emit, .arg = arg};
     const uint8_t *p = files->buf, *end = p + files->len;
     struct tc_sensor_group_event event;
     bool lost = false;
@@ -226,7 +227,7 @@ bool tc_trace_files_tell(struct tc_trace_files *files, tc_trace_file_fn tell, vo
         if (event.mask & FAN_ONDIR)
             follow(files, event.mask, &at);
         else
-            tell_file(&t, event.mask, &at);
+            emit_file(&t, event.mask, &at);
         free(at.path);
         free(at.old_path);
     }
@@ -238,10 +239,10 @@ bool tc_trace_files_tell(struct tc_trace_files *files, tc_trace_file_fn tell, vo
     return lost;
 }
 
-void tc_trace_files_tell_found(struct tc_trace_files *files, tc_trace_file_fn tell,
+void tc_trace_files_emit_found(struct tc_trace_files *files, tc_trace_file_fn emit,
                                void *arg)
 {
-    struct telling t = {.files = files, .tell = tell, .arg = arg};
+    struct emitter t = {.files = files, .emit = emit, .arg = arg};
     struct tc_trace_found *found;
     struct tc_sensor_file file;
 
@@ -250,8 +251,8 @@ void tc_trace_files_tell_found(struct tc_trace_files *files, tc_trace_file_fn te
 
         drop_found(files, found);
         memset(&file, 0, sizeof(file));
-        if (path && look_at(path, &file))
-            tell_one(&t, TOCSIN_TOPIC_FILE_CREATED, path, NULL, &file);
+        if (path && read_file_info(path, &file))
+            emit_one(&t, TOCSIN_TOPIC_FILE_CREATED, path, NULL, &file);
         free(path);
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the group that tells of names in some folders, where no sensor that protects
- * looks: files created, written, renamed and deleted. Marks stand on the folders
+ * Owns: the group that reports names in some folders, where no sensor that protects
+ * looks: files created, written, renamed and deleted. Marks are on the folders
  * themselves, so that what happens anywhere else costs nothing, whoever may do it;
  * fanotify(7). Folders that come, go or move are followed. Must not: know processes or
  * events. One thread at a time.
@@ -21,7 +21,7 @@
 
 #define TC_TRACE_ROOTS_MAX 64      /* entries of a list of places */
 #define TC_TRACE_FOLDERS_MAX 16384 /* marked at once; those beyond are counted */
-#define TC_TRACE_FOUND_MAX 1024    /* files in new folders that wait to be told of */
+#define TC_TRACE_FOUND_MAX 1024    /* files in new folders that wait to be reported */
 
 /* "/a" is everything below /a, "/a/" followed by an asterisk the files in /a alone. */
 struct tc_trace_root {
@@ -38,7 +38,7 @@ struct tc_trace_found {
 struct tc_trace_files {
     int group; /* -1: not open */
     struct tc_trace_root roots[TC_TRACE_ROOTS_MAX];
-    char *elsewhere[TC_TRACE_ROOTS_MAX]; /* told by others: not here */
+    char *elsewhere[TC_TRACE_ROOTS_MAX]; /* reported by others: not here */
     char *attributes[TC_TRACE_ROOTS_MAX];
     size_t root_count, elsewhere_count, attribute_count;
     uint64_t renames; /* see tc_sensor_group_mark */
@@ -46,7 +46,7 @@ struct tc_trace_files {
     STAILQ_HEAD(, tc_trace_found) found;
     size_t found_count;
     uint8_t *buf;
-    size_t len;             /* of what was read and is not told yet */
+    size_t len;             /* of what was read and is not reported yet */
     atomic_size_t marked;   /* folders */
     atomic_ullong unmarked; /* folders: too many, or on a file system without handles */
     atomic_ullong unresolved, overflows;
@@ -63,8 +63,8 @@ typedef void (*tc_trace_file_fn)(void *arg, const struct tc_trace_file_event *ev
 
 /* Lists of absolute paths, ended by NULL. */
 struct tc_trace_places {
-    const char *const *watch;     /* told of */
-    const char *const *elsewhere; /* by others: left out */
+    const char *const *watch;     /* reported */
+    const char *const *elsewhere; /* by others: excluded */
     const char *const *attributes;
 };
 
@@ -78,19 +78,20 @@ int tc_trace_files_open(struct tc_trace_files *files,
 void tc_trace_files_close(struct tc_trace_files *files); /* takes one never opened */
 
 /*
- * Reads once, and nothing more until it was told: so the caller can see to what the
+ * Reads once, and nothing more until that was reported: so the caller can see to what the
  * processes did before. Bytes read; -EAGAIN: nothing there.
  */
 int tc_trace_files_read(struct tc_trace_files *files);
 
-/* Tells what was read. True: some was lost before, in the kernel. */
-bool tc_trace_files_tell(struct tc_trace_files *files, tc_trace_file_fn tell, void *arg);
+/* Reports what was read. True: some was lost before, in the kernel. */
+bool tc_trace_files_emit(struct tc_trace_files *files, tc_trace_file_fn emit, void *arg);
 
-/* When nothing more is to be read: the files found in new folders that nobody told of. */
-void tc_trace_files_tell_found(struct tc_trace_files *files, tc_trace_file_fn tell,
+/* When nothing more is to be read: the files found in new folders that are not reported
+ * yet. */
+void tc_trace_files_emit_found(struct tc_trace_files *files, tc_trace_file_fn emit,
                                void *arg);
 
-/* Whether a file of that path is one to be told of. */
+/* Whether a file of that path is one to be reported. */
 bool tc_trace_files_wanted(const struct tc_trace_files *files, const char *path);
 
 /* Whether changes of that file's attributes are: there, elsewhere, or where listed. */

@@ -99,7 +99,7 @@ static bool is_under(char *const *paths, size_t count, const char *path)
     return false;
 }
 
-static bool told_elsewhere(const struct tc_trace_files *files, const char *path)
+static bool is_elsewhere(const struct tc_trace_files *files, const char *path)
 {
     return is_under(files->elsewhere, files->elsewhere_count, path);
 }
@@ -108,7 +108,7 @@ static enum extent extent_of(const struct tc_trace_files *files, const char *pat
 {
     enum extent most = NOTHING, extent;
 
-    if (told_elsewhere(files, path))
+    if (is_elsewhere(files, path))
         return NOTHING;
     for (size_t i = 0; i < files->root_count; i++) {
         const struct tc_trace_root *root = &files->roots[i];
@@ -132,7 +132,7 @@ bool tc_trace_files_wanted(const struct tc_trace_files *files, const char *path)
     enum extent extent;
     char *folder;
 
-    if (!slash || told_elsewhere(files, path))
+    if (!slash || is_elsewhere(files, path))
         return false;
     folder = slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
     extent = folder ? extent_of(files, folder) : NOTHING;
@@ -144,7 +144,7 @@ bool tc_trace_files_wanted(const struct tc_trace_files *files, const char *path)
 bool tc_trace_files_attributes_wanted(const struct tc_trace_files *files,
                                       const char *path)
 {
-    return told_elsewhere(files, path) || extent_of(files, path) >= FILES ||
+    return is_elsewhere(files, path) || extent_of(files, path) >= FILES ||
            tc_trace_files_wanted(files, path) ||
            is_under(files->attributes, files->attribute_count, path);
 }
@@ -186,7 +186,7 @@ static void find(struct tc_trace_files *files, const char *path)
     files->found_count++;
 }
 
-/* Each folder is marked before it is read: what comes later is told of by the mark. */
+/* Each folder is marked before it is read: what comes later is reported by the mark. */
 static void mark_tree(struct tc_trace_files *files, char *path, bool look_inside)
 {
     char *const roots[2] = {path, NULL};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: what is told of a connection, from the record to the fields. Pure. */
+/* Owns: what is reported of a connection, from the record to the fields. Pure. */
 #ifndef TC_TRACE_FLOW_H
 #define TC_TRACE_FLOW_H
 

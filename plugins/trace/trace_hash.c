@@ -99,7 +99,7 @@ bool tc_trace_hashes_wanted(struct tc_trace_hashes *hashes)
 
 /*
  * Still the file, unchanged? The device is not compared: on some file systems (overlay,
- * btrfs) stat(2) tells another than the kernel's own.
+ * btrfs) stat(2) reports another than the kernel's own.
  */
 static bool is_still(int fd, const struct tc_trace_file *file)
 {

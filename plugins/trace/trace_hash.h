@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: SHA-256 of executables, by the file's identity and change time. Whoever asks is
- * told what is known and never waits; what is not known is worked out on a pool thread.
+ * Owns: SHA-256 of executables, by the file's identity and change time. Whoever asks gets
+ * what is known and never waits; what is not known is worked out on a pool thread.
  * Find: the reader's thread; work: a pool thread; the rest: any.
  */
 #ifndef TC_TRACE_HASH_H
@@ -30,7 +30,7 @@ struct tc_trace_wanted {
 
 struct tc_trace_hashes {
     pthread_mutex_t lock;
-    uint64_t max_bytes;           /* of a file; larger ones are left out; 0: all are */
+    uint64_t max_bytes;           /* of a file; larger ones are skipped; 0: all are */
     struct tc_trace_hash *hashes; /* TC_TRACE_HASHES_MAX */
     struct tc_trace_wanted wanted[TC_TRACE_WANTED_MAX];
     size_t wanted_count;

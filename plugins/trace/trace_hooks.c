@@ -42,8 +42,8 @@ static const struct {
 
 const char *tc_trace_hooks_name(enum tc_trace_hooks_by by)
 {
-    static const char *const names[TC_TRACE_HOOKS_RUNGS] = {"function", "exit", "none",
-                                                            "required"};
+    static const char *const names[TC_TRACE_HOOKS_LEVELS] = {"function", "exit", "none",
+                                                             "required"};
 
     return names[by];
 }

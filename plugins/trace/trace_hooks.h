@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: which of the programs are loaded into this kernel. Fork, exec and exit must be;
- * whatever else a kernel has no hook for is left out, and named. Must not: load anything.
+ * whatever else a kernel has no hook for is skipped, and named. Must not: load anything.
  */
 #ifndef TC_TRACE_HOOKS_H
 #define TC_TRACE_HOOKS_H
@@ -11,13 +11,13 @@
 struct bpf_program;
 struct trace_bpf;
 
-/* What is tried, best first. The first three differ in how the end of a call is heard. */
+/* What is tried, best first. The first three differ in how the end of a call is seen. */
 enum tc_trace_hooks_by {
     TC_TRACE_HOOKS_BY_FUNCTION, /* a program at each function: others cost nothing */
     TC_TRACE_HOOKS_BY_EXIT,     /* one program at the end of all system calls */
-    TC_TRACE_HOOKS_BY_NOTHING,  /* it is not heard of */
+    TC_TRACE_HOOKS_BY_NOTHING,  /* it is not seen */
     TC_TRACE_HOOKS_REQUIRED,    /* nothing but fork, exec and exit */
-    TC_TRACE_HOOKS_RUNGS,
+    TC_TRACE_HOOKS_LEVELS,
 };
 
 #define TC_TRACE_UNSEEN_MAX 512

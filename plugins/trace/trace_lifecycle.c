@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the beginning and the end. Start, on a pool thread: the best rung that lets
+ * Owns: start and stop. Start, on a pool thread: the best level that lets
  * itself be loaded, then who is there already, then the reader; so whoever begins in
  * between is in the ring. Stop: nothing new comes, what came is read to the end and
  * published.
@@ -48,7 +48,7 @@ static void users_done(void *arg, int status)
 
 /* ---- Start. ---- */
 
-static int climb(struct tc_trace *trace)
+static int load_best_level(struct tc_trace *trace)
 {
     int err = -ENOTSUP;
     char lower[256];
@@ -69,7 +69,7 @@ static int climb(struct tc_trace *trace)
     return err;
 }
 
-/* Its own thing: without it, processes are told of all the same. */
+/* Its own thing: without it, processes are reported all the same. */
 static void open_files(struct tc_trace *trace)
 {
     const struct tc_trace_places places = {.watch = trace->file_places,
@@ -106,7 +106,7 @@ static void open_run(void *arg)
     trace->tracker.is_agent = is_agent;
     trace->tracker.arg = trace;
     users_run(trace); /* nobody is asked for yet: it reads the local accounts */
-    err = climb(trace);
+    err = load_best_level(trace);
     if (err)
         goto out;
     trace->reader.programs = trace->ebpf ? &trace->programs : NULL;
@@ -125,7 +125,7 @@ out:
     trace->open_status = err;
 }
 
-/* Of the upper rung, what this kernel has no way to see. */
+/* Of the upper level, what this kernel has no way to see. */
 static void report_acts(struct tc_trace *trace)
 {
     const struct tocsin_host *host = trace->host;
@@ -142,7 +142,7 @@ static void report_acts(struct tc_trace *trace)
                        "end of its system calls");
 }
 
-static void report_rung(struct tc_trace *trace)
+static void report_level(struct tc_trace *trace)
 {
     const struct tocsin_host *host = trace->host;
     char text[512];
@@ -150,7 +150,7 @@ static void report_rung(struct tc_trace *trace)
     host->report(host, TOCSIN_REPORT_FACT, "supplementary_events_subsystem",
                  trace->ebpf ? "ebpf" : "netlink", NULL);
     if (trace->files_status) {
-        snprintf(text, sizeof(text), "files are not told of: %s",
+        snprintf(text, sizeof(text), "files are not reported: %s",
                  strerror(-trace->files_status));
         host->report(host, TOCSIN_REPORT_ISSUE, "trace_files", text,
                      "run on Linux 5.9 or later, with CAP_SYS_ADMIN");
@@ -160,7 +160,7 @@ static void report_rung(struct tc_trace *trace)
         return;
     }
     snprintf(text, sizeof(text),
-             "processes that end within milliseconds are told of without their command "
+             "processes that end within milliseconds are reported without their command "
              "line: %s",
              trace->why);
     host->report(host, TOCSIN_REPORT_ISSUE, "trace_netlink", text,
@@ -183,7 +183,7 @@ static void open_done(void *arg, int status)
         tc_sensor_jobs_close(&trace->jobs, trace->open_status);
         return;
     }
-    report_rung(trace);
+    report_level(trace);
     trace->started = true;
     host->complete(host, 0);
 }

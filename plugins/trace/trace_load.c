@@ -49,7 +49,7 @@ static int load_best(const struct loading *loading)
     if (cpus <= 0)
         return cpus ? cpus : -EINVAL;
     loading->programs->cpus = (size_t)cpus;
-    for (int by = 0; err && by < TC_TRACE_HOOKS_RUNGS; by++) {
+    for (int by = 0; err && by < TC_TRACE_HOOKS_LEVELS; by++) {
         if ((acts == TC_TRACE_ACTS_NONE && by < TC_TRACE_HOOKS_BY_NOTHING) ||
             (acts == TC_TRACE_ACTS_CHEAP && by == TC_TRACE_HOOKS_BY_EXIT))
             continue;
@@ -114,7 +114,7 @@ int tc_trace_load(struct tc_trace_programs *programs, uint32_t ring_bytes,
     return err;
 }
 
-/* The links at functions: the kernel takes its time to let go of them. */
+/* The links at functions: the kernel takes its time to release them. */
 static size_t slow_links(const struct tc_trace_programs *programs,
                          int fds[TC_SENSOR_BPF_LINKS_MAX])
 {

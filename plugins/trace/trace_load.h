@@ -28,7 +28,7 @@ enum tc_trace_acts {
 struct tc_trace_programs {
     struct trace_bpf *skeleton; /* NULL: not loaded */
     struct tc_sensor_bpf_links links;
-    bool slow[TC_SENSOR_BPF_LINKS_MAX]; /* to let go of */
+    bool slow[TC_SENSOR_BPF_LINKS_MAX]; /* to release */
     size_t cpus;
     struct tc_trace_hooks hooks;
     struct tc_trace_control *control; /* shared with the kernel */
@@ -36,14 +36,14 @@ struct tc_trace_programs {
 
 /*
  * Loads and attaches. ring_bytes: a power of two, at least a page. acts: how the end of
- * system calls may be heard of. host is for the loader's messages. Errors: a negative
+ * system calls may be seen. host is for the loader's messages. Errors: a negative
  * errno, and a sentence in `why`.
  */
 int tc_trace_load(struct tc_trace_programs *programs, uint32_t ring_bytes,
                   enum tc_trace_acts acts, const struct tocsin_host *host, char why[256]);
 
-/* Fork, exec and exit are not heard of any more; the ring can still be read. Acts that
- * come after it has been read are nobody's: the kernel lets go of those later. */
+/* Fork, exec and exit are not seen any more; the ring can still be read. Acts that
+ * come after it has been read are nobody's: the kernel releases those later. */
 void tc_trace_detach(struct tc_trace_programs *programs);
 void tc_trace_unload(struct tc_trace_programs *programs); /* detaches, too */
 

@@ -34,7 +34,7 @@ static int subscribe(int fd, enum proc_cn_mcast_op op)
     return send(fd, &message, message.header.nlmsg_len, 0) < 0 ? -errno : 0;
 }
 
-/* One that is not allowed to hear gets no answer, and no error either. */
+/* One that is not allowed to listen gets no answer, and no error either. */
 static int await_answer(int fd)
 {
     struct pollfd ready = {.fd = fd, .events = POLLIN};
@@ -101,7 +101,7 @@ static void count_missing(struct tc_trace_netlink *netlink, uint32_t cpu, uint32
         netlink->cpu_count = cpu + 1;
 }
 
-static void tell(const struct proc_event *event, struct tc_trace_tracker *tracker)
+static void track(const struct proc_event *event, struct tc_trace_tracker *tracker)
 {
     switch (event->what) {
     case PROC_EVENT_FORK:
@@ -141,7 +141,7 @@ static void take(struct tc_trace_netlink *netlink, struct tc_trace_tracker *trac
         return;
     netlink->messages++;
     count_missing(netlink, event.cpu, connector.seq);
-    tell(&event, tracker);
+    track(&event, tracker);
 }
 
 int tc_trace_netlink_read(struct tc_trace_netlink *netlink,

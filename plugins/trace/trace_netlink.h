@@ -34,7 +34,7 @@ struct tc_trace_netlink {
 int tc_trace_netlink_open(struct tc_trace_netlink *netlink, char why[256]);
 void tc_trace_netlink_close(struct tc_trace_netlink *netlink);
 
-/* Tells the tracker of up to `max` messages that have come; how many there were. */
+/* Passes to the tracker up to `max` messages that have come; how many there were. */
 int tc_trace_netlink_read(struct tc_trace_netlink *netlink,
                           struct tc_trace_tracker *tracker, int max);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: what /proc tells of a process. It is how the table is filled at the start, and
- * all that there is on the lower rung. Opens files: never on the loop.
+ * Owns: what /proc shows of a process. It is how the table is filled at the start, and
+ * all that there is on the lower level. Opens files: never on the loop.
  */
 #ifndef TC_TRACE_PROC_H
 #define TC_TRACE_PROC_H
@@ -12,7 +12,7 @@ struct tc_sensor_processes;
 
 /*
  * Fills pid, start, parent_pid, users and, in a new image, the texts; parent_start_ns is
- * left alone. `clock` knows when the machine was started. Errors: -ENOENT or -ESRCH, it
+ * unchanged. `clock` knows when the machine was started. Errors: -ENOENT or -ESRCH, it
  * has ended; -ENOMEM; -EPROTO. What was put into *process is then to be dropped.
  */
 int tc_trace_proc_read(const struct tc_sensor_processes *clock, int32_t pid,

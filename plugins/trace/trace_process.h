@@ -13,7 +13,7 @@
 #define TC_TRACE_ARGS_KEPT 4096    /* bytes of arguments that are kept after an exec */
 #define TC_TRACE_NOBODY UINT32_MAX /* login uid of who has not logged in */
 
-/* A file in one state, as stat(2) tells it; inode 0: not known. */
+/* A file in one state, as stat(2) reports it; inode 0: not known. */
 struct tc_trace_file {
     uint64_t device, inode, size, ctime_ns;
 };
@@ -28,7 +28,7 @@ struct tc_trace_image {
     char *args; /* args_len bytes, each argument NUL-terminated */
     size_t args_len;
     bool args_cut, deleted;
-    bool from_proc; /* read there: most likely nobody was told of the exec */
+    bool from_proc; /* read there: most likely no exec was reported */
     char container[TC_SENSOR_CONTAINER_MAX]; /* "": in none */
     struct tc_trace_file file;
 };
@@ -59,7 +59,7 @@ struct tc_trace_image *tc_trace_image_new(void);
 struct tc_trace_image *tc_trace_image_ref(struct tc_trace_image *image); /* takes NULL */
 void tc_trace_image_unref(struct tc_trace_image *image);                 /* takes NULL */
 
-/* Lets go of arguments beyond TC_TRACE_ARGS_KEPT. */
+/* Frees arguments beyond TC_TRACE_ARGS_KEPT. */
 void tc_trace_image_trim(struct tc_trace_image *image);
 
 #endif

@@ -10,9 +10,9 @@
 #include "trace_files.h"
 #include "trace_tracker.h"
 
-/* ---- Handing on. ---- */
+/* ---- Enqueueing. ---- */
 
-static void hand_on(struct tc_trace_reader *reader)
+static void enqueue(struct tc_trace_reader *reader)
 {
     struct tc_trace_items *items = &reader->tracker->items;
 
@@ -51,22 +51,22 @@ static size_t read_lost(struct tc_trace_reader *reader, uint64_t *ret_lost)
     return cpus;
 }
 
-static void tell_losses(struct tc_trace_reader *reader)
+static void report_losses(struct tc_trace_reader *reader)
 {
     uint64_t lost, now;
     size_t cpus = read_lost(reader, &lost);
 
-    if (lost != reader->told_lost) {
+    if (lost != reader->reported_lost) {
         for (size_t i = 0; i < cpus; i++) {
             now = reader->by_cpu[i];
-            reader->by_cpu[i] -= reader->told_by_cpu[i];
-            reader->told_by_cpu[i] = now;
+            reader->by_cpu[i] -= reader->reported_by_cpu[i];
+            reader->reported_by_cpu[i] = now;
         }
         tc_trace_tracker_gap(
             reader->tracker,
             reader->programs ? "the ring was full" : "the socket was full",
-            reader->complete_ns, lost - reader->told_lost, reader->by_cpu, cpus);
-        reader->told_lost = lost;
+            reader->complete_ns, lost - reader->reported_lost, reader->by_cpu, cpus);
+        reader->reported_lost = lost;
         reader->lost = lost;
         reader->gaps++;
     }
@@ -87,7 +87,7 @@ static size_t drain_ring(struct tc_trace_reader *reader)
         tc_trace_tracker_record(reader->tracker, record, len);
         tc_sensor_ring_release(&reader->base.ring, record);
         if (!(++n % TC_TRACE_BATCH))
-            hand_on(reader);
+            enqueue(reader);
     }
     return n;
 }
@@ -102,12 +102,12 @@ static size_t drain_socket(struct tc_trace_reader *reader)
         tc_trace_tracker_set_clock(reader->tracker);
         got = tc_trace_netlink_read(netlink, reader->tracker, TC_TRACE_BATCH);
         n += (size_t)got;
-        hand_on(reader);
+        enqueue(reader);
     }
     /* Who has come and gone meanwhile is unknown; who is there can be found out. */
-    if (netlink->overflows != reader->told_overflows)
+    if (netlink->overflows != reader->reported_overflows)
         tc_trace_tracker_snapshot(reader->tracker);
-    reader->told_overflows = netlink->overflows;
+    reader->reported_overflows = netlink->overflows;
     reader->overflows = netlink->overflows;
     return n;
 }
@@ -134,21 +134,21 @@ static void catch_up(struct tc_trace_reader *reader)
     }
 }
 
-static void tell_file(void *arg, const struct tc_trace_file_event *event)
+static void on_file(void *arg, const struct tc_trace_file_event *event)
 {
     struct tc_trace_reader *reader = arg;
 
     tc_trace_tracker_file(reader->tracker, event);
 }
 
-static void tell_files_lost(struct tc_trace_reader *reader)
+static void report_files_lost(struct tc_trace_reader *reader)
 {
     tc_trace_tracker_gap(reader->tracker, "the queue of the files was full",
                          reader->complete_ns, 0, NULL, 0);
     reader->gaps++;
 }
 
-/* Between reading and telling, what the processes did before is brought up to date. */
+/* Between reading and reporting, what the processes did before is brought up to date. */
 static size_t drain_files(struct tc_trace_reader *reader)
 {
     struct tc_trace_files *files = reader->files;
@@ -156,13 +156,13 @@ static size_t drain_files(struct tc_trace_reader *reader)
 
     while (files->group >= 0 && !is_full(reader)) {
         if (tc_trace_files_read(files) <= 0) {
-            tc_trace_files_tell_found(files, tell_file, reader);
+            tc_trace_files_emit_found(files, on_file, reader);
             break;
         }
         catch_up(reader);
-        if (tc_trace_files_tell(files, tell_file, reader))
-            tell_files_lost(reader);
-        hand_on(reader);
+        if (tc_trace_files_emit(files, on_file, reader))
+            report_files_lost(reader);
+        enqueue(reader);
         n++;
     }
     return n;
@@ -174,8 +174,8 @@ static size_t drain(struct tc_trace_reader *reader)
 
     n += drain_files(reader);
     if (n)
-        tell_losses(reader);
-    hand_on(reader);
+        report_losses(reader);
+    enqueue(reader);
     return n;
 }
 
@@ -198,14 +198,14 @@ static void *reader_main(void *arg)
 static void free_all(struct tc_trace_reader *reader)
 {
     free(reader->by_cpu);
-    free(reader->told_by_cpu);
-    reader->by_cpu = reader->told_by_cpu = NULL;
+    free(reader->reported_by_cpu);
+    reader->by_cpu = reader->reported_by_cpu = NULL;
 }
 
 static int open_base(struct tc_trace_reader *reader, size_t ring_bytes)
 {
     static const struct tc_sensor_reader_limits limits = {
-        .look_ms = TC_TRACE_LOOK_MS,
+        .poll_ms = TC_TRACE_POLL_MS,
         .awake_ms = TC_TRACE_AWAKE_MS,
         .items_max = TC_TRACE_UNDELIVERED,
         .bytes_max = TC_TRACE_UNDELIVERED_BYTES};
@@ -227,11 +227,11 @@ int tc_trace_reader_start(struct tc_trace_reader *reader, size_t ring_bytes)
     size_t cpus = reader->programs ? reader->programs->cpus : TC_TRACE_CPUS_MAX;
     int err = -ENOMEM;
 
-    reader->told_lost = reader->told_overflows = 0;
+    reader->reported_lost = reader->reported_overflows = 0;
     reader->complete_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
     reader->by_cpu = calloc(cpus, sizeof(*reader->by_cpu));
-    reader->told_by_cpu = calloc(cpus, sizeof(*reader->told_by_cpu));
-    if (reader->by_cpu && reader->told_by_cpu)
+    reader->reported_by_cpu = calloc(cpus, sizeof(*reader->reported_by_cpu));
+    if (reader->by_cpu && reader->reported_by_cpu)
         err = open_base(reader, ring_bytes);
     if (!err)
         err = tc_sensor_reader_start(&reader->base, reader_main, reader);

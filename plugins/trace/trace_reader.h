@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the thread that hears what has happened, has the tracker make events of it and
- * hands them on. It tells of losses, too.
+ * Owns: the thread that reads what has happened, has the tracker make events of it and
+ * enqueues them. It reports losses, too.
  */
 #ifndef TC_TRACE_READER_H
 #define TC_TRACE_READER_H
@@ -18,11 +18,11 @@ struct tc_trace_files;
 struct tc_trace_items;
 struct tc_trace_tracker;
 
-#define TC_TRACE_LOOK_MS 20      /* between looks while it is awake */
+#define TC_TRACE_POLL_MS 20      /* between polls while it is awake */
 #define TC_TRACE_AWAKE_MS 60     /* without a record before it sleeps */
 #define TC_TRACE_CATCH_UP_MS 100 /* at most, for a record that is not finished */
-#define TC_TRACE_BATCH 64        /* events before they are handed on */
-/* Handed on and not published yet; beyond it nothing is read, and the ring fills. */
+#define TC_TRACE_BATCH 64        /* events before they are enqueued */
+/* Enqueued and not published yet; beyond it nothing is read, and the ring fills. */
 #define TC_TRACE_UNDELIVERED 8192
 #define TC_TRACE_UNDELIVERED_BYTES (32u * 1024 * 1024)
 
@@ -37,8 +37,8 @@ struct tc_trace_reader {
     tc_trace_deliver_fn deliver;
     void *arg;
     struct tc_sensor_reader base;
-    uint64_t complete_ns; /* since the epoch: until then all losses were told of */
-    uint64_t told_lost, told_overflows, *by_cpu, *told_by_cpu;
+    uint64_t complete_ns; /* since the epoch: until then all losses were reported */
+    uint64_t reported_lost, reported_overflows, *by_cpu, *reported_by_cpu;
     atomic_ullong lost, gaps, overflows;
 };
 

@@ -128,7 +128,7 @@ static struct tc_trace_process *find_or_read(struct tc_trace_tracker *tracker,
     return process;
 }
 
-/* ---- Telling. ---- */
+/* ---- Reporting. ---- */
 
 static void write_event(struct tc_trace_tracker *tracker, struct tc_trace_event *event)
 {
@@ -158,7 +158,7 @@ static const char *user_of(struct tc_trace_tracker *tracker,
     return ret_name;
 }
 
-static void tell(struct tc_trace_tracker *tracker, struct tc_trace_event *event)
+static void emit(struct tc_trace_tracker *tracker, struct tc_trace_event *event)
 {
     const struct tc_trace_process *process = event->process, *above;
     const struct tc_trace_image *image = process->image;
@@ -187,7 +187,7 @@ static void tell(struct tc_trace_tracker *tracker, struct tc_trace_event *event)
     event->sha256 = event->user = event->parent_user = NULL; /* they were ours */
 }
 
-static void tell_started(struct tc_trace_tracker *tracker,
+static void emit_started(struct tc_trace_tracker *tracker,
                          struct tc_trace_process *process, uint64_t time_ns)
 {
     struct tc_trace_event event = {.topic = "process.started",
@@ -197,22 +197,22 @@ static void tell_started(struct tc_trace_tracker *tracker,
 
     tracker->started++;
     tracker->args_cut += process->image && process->image->args_cut;
-    tell(tracker, &event);
+    emit(tracker, &event);
     if (process->image)
         tc_trace_image_trim(process->image);
 }
 
-static void tell_forked(struct tc_trace_tracker *tracker,
+static void emit_forked(struct tc_trace_tracker *tracker,
                         struct tc_trace_process *process, uint64_t time_ns)
 {
     struct tc_trace_event event = {
         .topic = "process.forked", .time_ns = time_ns, .process = process};
 
     tracker->forked++;
-    tell(tracker, &event);
+    emit(tracker, &event);
 }
 
-static void tell_exited(struct tc_trace_tracker *tracker,
+static void emit_exited(struct tc_trace_tracker *tracker,
                         struct tc_trace_process *process, int status, uint64_t time_ns)
 {
     struct tc_trace_event event = {.topic = "process.exited",
@@ -226,7 +226,7 @@ static void tell_exited(struct tc_trace_tracker *tracker,
         return;
     }
     tracker->exited++;
-    tell(tracker, &event);
+    emit(tracker, &event);
     tc_trace_table_end(&tracker->table, process);
 }
 
@@ -291,7 +291,7 @@ static struct tc_trace_process *actor_of(struct tc_trace_tracker *tracker, uint3
     return process;
 }
 
-static void tell_flow(struct tc_trace_tracker *tracker,
+static void emit_flow(struct tc_trace_tracker *tracker,
                       const struct tc_trace_flow_record *record, const char *topic)
 {
     struct tc_trace_event event = {.topic = topic,
@@ -303,7 +303,7 @@ static void tell_flow(struct tc_trace_tracker *tracker,
     if (!event.process)
         return;
     tracker->flows++;
-    tell(tracker, &event);
+    emit(tracker, &event);
 }
 
 /* Threads change one after the other: the process has changed with the first of them. */
@@ -326,7 +326,7 @@ static bool is_left_out(const struct tc_trace_tracker *tracker,
            !tc_trace_files_attributes_wanted(tracker->places, attributes->path);
 }
 
-static void tell_attributes(struct tc_trace_tracker *tracker,
+static void emit_attributes(struct tc_trace_tracker *tracker,
                             struct tc_trace_process *process,
                             struct tc_trace_event *event)
 {
@@ -342,11 +342,11 @@ static void tell_attributes(struct tc_trace_tracker *tracker,
     }
     event->file = &attributes.file;
     tracker->acts++;
-    tell(tracker, event);
+    emit(tracker, event);
     event->file = NULL; /* it was ours */
 }
 
-static void tell_act(struct tc_trace_tracker *tracker,
+static void emit_act(struct tc_trace_tracker *tracker,
                      const struct tc_trace_act_record *record, const char *topic)
 {
     struct tc_trace_act act = {.record = record};
@@ -367,11 +367,11 @@ static void tell_act(struct tc_trace_tracker *tracker,
         return;
     event.process = process;
     if (record->what == TC_TRACE_ATTRIBUTES) {
-        tell_attributes(tracker, process, &event);
+        emit_attributes(tracker, process, &event);
         return;
     }
     tracker->acts++;
-    tell(tracker, &event);
+    emit(tracker, &event);
 }
 
 /* ---- From the group of files. ---- */
@@ -400,7 +400,7 @@ void tc_trace_tracker_file(struct tc_trace_tracker *tracker,
     event.process = who_did(tracker, file->pid);
     if (!event.process)
         event.process = &nobody;
-    tell(tracker, &event);
+    emit(tracker, &event);
 }
 
 void tc_trace_tracker_record(struct tc_trace_tracker *tracker,
@@ -413,12 +413,12 @@ void tc_trace_tracker_record(struct tc_trace_tracker *tracker,
     uint64_t time_ns;
 
     if (topic) {
-        tell_flow(tracker, flow, topic);
+        emit_flow(tracker, flow, topic);
         return;
     }
     topic = tc_trace_act_topic(act, len);
     if (topic) {
-        tell_act(tracker, act, topic);
+        emit_act(tracker, act, topic);
         return;
     }
     if (!tc_trace_record_whole(record, len)) {
@@ -432,12 +432,12 @@ void tc_trace_tracker_record(struct tc_trace_tracker *tracker,
     } else if (record->kind == TC_TRACE_FORK) {
         inherit(tracker, process, (int32_t)record->forker_pid,
                 tc_sensor_processes_start(tracker->clock, record->forker_start_ns));
-        tell_forked(tracker, process, time_ns);
+        emit_forked(tracker, process, time_ns);
     } else if (record->kind == TC_TRACE_EXEC) {
         set_image(tracker, process, record);
-        tell_started(tracker, process, time_ns);
+        emit_started(tracker, process, time_ns);
     } else {
-        tell_exited(tracker, process, record->exit_status, time_ns);
+        emit_exited(tracker, process, record->exit_status, time_ns);
     }
 }
 
@@ -466,7 +466,7 @@ void tc_trace_tracker_forked(struct tc_trace_tracker *tracker, int32_t pid,
         take_over(process, &copy);
         process->parent_start_ns = forker->start_ns;
     }
-    tell_forked(tracker, process, time_ns + tracker->realtime_ns);
+    emit_forked(tracker, process, time_ns + tracker->realtime_ns);
 }
 
 void tc_trace_tracker_executed(struct tc_trace_tracker *tracker, int32_t pid,
@@ -485,7 +485,7 @@ void tc_trace_tracker_executed(struct tc_trace_tracker *tracker, int32_t pid,
         }
     }
     if (process)
-        tell_started(tracker, process, time_ns + tracker->realtime_ns);
+        emit_started(tracker, process, time_ns + tracker->realtime_ns);
     else
         tracker->failed++;
 }
@@ -498,7 +498,7 @@ void tc_trace_tracker_exited(struct tc_trace_tracker *tracker, int32_t pid, int 
     if (!process)
         process = tc_trace_table_put(&tracker->table, pid, 0);
     if (process)
-        tell_exited(tracker, process, status, time_ns + tracker->realtime_ns);
+        emit_exited(tracker, process, status, time_ns + tracker->realtime_ns);
     else
         tracker->failed++;
 }

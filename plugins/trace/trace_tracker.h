@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: what is made of a happening: the table is brought up to date, and an event is
- * written. Where it was learned, from the ring or from the process connector, is the
- * reader's matter. One thread, the reader's (before it runs: that which starts it); the
- * counters are read by any.
+ * Owns: what an occurrence in the kernel becomes: the table is brought up to date, and an
+ * event is written. Where it was learned, from the ring or from the process connector, is
+ * the reader's matter. One thread, the reader's (before it runs: that which starts it);
+ * the counters are read by any.
  */
 #ifndef TC_TRACE_TRACKER_H
 #define TC_TRACE_TRACKER_H
@@ -26,17 +26,17 @@ struct tc_trace_tracker {
     struct tc_sensor_processes *clock; /* for start times only */
     struct tc_trace_hashes *hashes;
     struct tc_trace_user_names *names;
-    struct tc_trace_items items; /* written, not handed on yet */
+    struct tc_trace_items items; /* written, not enqueued yet */
     uint64_t sequence, epoch;
     bool (*is_agent)(void *arg, int32_t pid); /* part of the agent; may be NULL */
     void *arg;
-    const struct tc_trace_files *places; /* where attributes are told of */
+    const struct tc_trace_files *places; /* where attributes are reported */
     uint64_t now_ns;                     /* CLOCK_MONOTONIC, see set_clock */
     uint64_t realtime_ns; /* CLOCK_REALTIME - CLOCK_MONOTONIC, at that time */
 
-    atomic_ullong forked, started, exited, flows, acts, files; /* told of */
+    atomic_ullong forked, started, exited, flows, acts, files; /* reported */
     atomic_ullong attributes_left_out;
-    atomic_ullong exited_twice; /* reports of an end already told of */
+    atomic_ullong exited_twice; /* reports of an end already reported */
     atomic_ullong args_cut, args_missing, path_cut;
     atomic_ullong proc_reads, proc_gone; /* gone: had ended before /proc was read */
     atomic_ullong failed, malformed;     /* no memory for it, or too long; no record */
@@ -50,7 +50,7 @@ int tc_trace_tracker_init(struct tc_trace_tracker *tracker, size_t capacity,
                           struct tc_trace_user_names *names);
 void tc_trace_tracker_done(struct tc_trace_tracker *tracker);
 
-/* Who is there already; nothing is told of them. */
+/* Who is there already; they are not reported. */
 int tc_trace_tracker_snapshot(struct tc_trace_tracker *tracker);
 
 /* Before a batch: times of records are turned into times of the day from here on. */
@@ -64,7 +64,7 @@ void tc_trace_tracker_record(struct tc_trace_tracker *tracker,
 void tc_trace_tracker_file(struct tc_trace_tracker *tracker,
                            const struct tc_trace_file_event *file);
 
-/* The same as the process connector tells it: who, and when since boot. */
+/* The same as the process connector reports it: who, and when since boot. */
 void tc_trace_tracker_forked(struct tc_trace_tracker *tracker, int32_t pid,
                              int32_t parent_pid, uint64_t time_ns);
 void tc_trace_tracker_executed(struct tc_trace_tracker *tracker, int32_t pid,

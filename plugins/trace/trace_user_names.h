@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the names of users, by their id. Whoever asks is told what is known and never
+ * Owns: the names of users, by their id. Whoever asks gets what is known and never
  * waits: the local accounts are read at the start, any other is looked up on a pool
  * thread (getpwuid_r(3), so by LDAP or what the system is set up for, which may take
  * long). Find: the reader's thread; work: a pool thread; the rest: any.

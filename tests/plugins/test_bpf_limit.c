@@ -62,12 +62,12 @@ static void not_here(const char *programs, int err)
     print_message("not here: this kernel does not let %s be loaded\n", programs);
 }
 
-static void check_kext(enum tc_kext_rung rung, const char *programs)
+static void check_kext(enum tc_kext_level level, const char *programs)
 {
     const struct tc_kext_sizes sizes = {.ring_bytes = 4096, .known = 1};
     struct tc_kext_programs kext;
     char why[256];
-    int err = tc_kext_load(&kext, rung, &sizes, NULL, why);
+    int err = tc_kext_load(&kext, level, &sizes, NULL, why);
 
     if (err) {
         not_here(programs, err);
@@ -99,13 +99,13 @@ static void check_trace(enum tc_trace_hooks_by by, const char *programs)
 static void kext_takes_at_most_half_of_it_with_lsm(void **state)
 {
     (void)state;
-    check_kext(TC_KEXT_RUNG_LSM, "kext's BPF LSM programs");
+    check_kext(TC_KEXT_LEVEL_LSM, "kext's BPF LSM programs");
 }
 
 static void kext_takes_at_most_half_of_it_with_tracing(void **state)
 {
     (void)state;
-    check_kext(TC_KEXT_RUNG_TRACING, "kext's tracing programs");
+    check_kext(TC_KEXT_LEVEL_TRACING, "kext's tracing programs");
 }
 
 static void trace_takes_at_most_half_of_it_at_functions(void **state)

@@ -11,7 +11,7 @@ bool tc_kext_scratch_possible(void);
 /* For cmocka: a scratch of the program's own, as the state. */
 int tc_kext_scratch_setup(void **state);
 
-/* Whether the plugin, once started, stands on the upper rung. */
+/* Whether the plugin, once started, is on the upper level. */
 bool tc_kext_has_lsm(const struct tc_scratch *s);
 
 /* Runs the loop until a number of rpc.kext.stats ("kernel.killed") is at least that. */

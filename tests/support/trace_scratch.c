@@ -104,7 +104,7 @@ void tc_trace_scratch_open(struct tc_trace_scratch *s, const char *const *given)
 
     memset(s, 0, sizeof(*s));
     tc_harness_init(&s->h);
-    s->h.env.stop_ms = TC_HARNESS_WAIT_MS; /* a busy kernel lets go of hooks slowly */
+    s->h.env.stop_ms = TC_HARNESS_WAIT_MS; /* a busy kernel releases hooks slowly */
     snprintf(s->program, sizeof(s->program), "%s/short", s->h.dir);
     write_program(s->program);
     add_default(given, options);
@@ -181,7 +181,7 @@ struct wait {
     const struct tocsin_event *event;
 };
 
-static bool was_told(struct tc_harness *h)
+static bool was_reported(struct tc_harness *h)
 {
     struct wait *wait = h->arg;
     const struct tocsin_event *event;
@@ -198,7 +198,7 @@ const struct tocsin_event *tc_trace_await_for(struct tc_trace_scratch *s,
     struct wait wait = {.name = topic, .pid = pid};
 
     s->h.arg = &wait;
-    tc_harness_run(&s->h, was_told, ms);
+    tc_harness_run(&s->h, was_reported, ms);
     return wait.event;
 }
 

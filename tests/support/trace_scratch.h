@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: plugin trace running in a harness, programs as short as programs can be, and what
- * was told of them. What else the machine does is told of, too: tests look at processes
- * of their own only, by their pid.
+ * was reported of them. What else the machine does is reported, too: tests look at
+ * processes of their own only, by their pid.
  */
 #ifndef TC_TESTS_SUPPORT_TRACE_SCRATCH_H
 #define TC_TESTS_SUPPORT_TRACE_SCRATCH_H
@@ -19,8 +19,8 @@ struct tc_trace_scratch {
 /* Once per program: alarm. False, the reason printed, without root. */
 bool tc_trace_scratch_possible(void);
 
-/* Loads trace (options NULL-terminated, or NULL; without "acts=auto" no acts are told of)
- * and starts it; `open` does not start. */
+/* Loads trace (options NULL-terminated, or NULL; without "acts=auto" no acts are
+ * reported) and starts it; `open` does not start. */
 void tc_trace_scratch_open(struct tc_trace_scratch *s, const char *const *options);
 void tc_trace_scratch_init(struct tc_trace_scratch *s, const char *const *options);
 void tc_trace_scratch_done(struct tc_trace_scratch *s);
@@ -33,7 +33,7 @@ int tc_trace_scratch_teardown(void **state);
 int tc_trace_spawn(const char *path, const char *const *argv);
 int tc_trace_run(const char *path, const char *const *argv); /* its pid */
 
-/* Runs the loop until that event of that process was told of. NULL: it never was. */
+/* Runs the loop until that event of that process was reported. NULL: it never was. */
 const struct tocsin_event *tc_trace_await(struct tc_trace_scratch *s, const char *topic,
                                           int pid);
 
@@ -45,7 +45,7 @@ const struct tocsin_event *tc_trace_await_for(struct tc_trace_scratch *s,
 const struct tocsin_event *tc_trace_next(const struct tc_harness *h, const char *topic,
                                          size_t *at);
 
-/* How many of that topic were told of so far about that process. */
+/* How many of that topic were reported so far about that process. */
 size_t tc_trace_count(struct tc_trace_scratch *s, const char *topic, int pid);
 
 /* A number of rpc.trace.stats; runs the loop until one is at least so. */

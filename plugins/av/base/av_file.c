@@ -97,12 +97,12 @@ out:
 int tc_av_id_of(const struct tc_av_key *key, const uint8_t hash[TC_AV_HASH_BYTES],
                 char ret[TC_AV_ID_TEXT])
 {
-    uint64_t told[3] = {key->dev, key->ino, (uint64_t)key->ctime_ns};
-    uint8_t bytes[sizeof(told) + TC_AV_HASH_BYTES], b[TC_AV_HASH_BYTES];
+    uint64_t identity[3] = {key->dev, key->ino, (uint64_t)key->ctime_ns};
+    uint8_t bytes[sizeof(identity) + TC_AV_HASH_BYTES], b[TC_AV_HASH_BYTES];
     int r;
 
-    memcpy(bytes, told, sizeof(told));
-    memcpy(bytes + sizeof(told), hash, TC_AV_HASH_BYTES);
+    memcpy(bytes, identity, sizeof(identity));
+    memcpy(bytes + sizeof(identity), hash, TC_AV_HASH_BYTES);
     r = tc_av_hash_mem(bytes, sizeof(bytes), b);
     if (r)
         return r;

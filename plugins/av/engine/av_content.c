@@ -17,10 +17,10 @@
  * file changed this recently may change again unseen (the kernel's coarse clock ticks
  * every 1 to 10 ms).
  */
-#define SETTLED_NS 20000000
+#define FINAL_AFTER_NS 20000000
 #define CACHED_TIMEOUT_S 1 /* libyara counts whole seconds */
 
-static bool settled(int fd, const struct tc_av_result *result)
+static bool is_final(int fd, const struct tc_av_result *result)
 {
     struct timespec now;
     struct tc_av_key key;
@@ -31,7 +31,7 @@ static bool settled(int fd, const struct tc_av_result *result)
     key = tc_av_key_of(&st);
     clock_gettime(CLOCK_REALTIME, &now);
     return tc_av_key_same(&key, &result->key) &&
-           tc_av_ns(now) - key.ctime_ns > SETTLED_NS;
+           tc_av_ns(now) - key.ctime_ns > FINAL_AFTER_NS;
 }
 
 static void block_hit(struct tc_av_hit *hit)
@@ -77,7 +77,7 @@ static bool judge(int fd, const struct tc_av_judges *judges, const void *data, s
 out:
     ret->found = r < 0 ? TC_AV_UNKNOWN : r ? TC_AV_INFECTED : TC_AV_CLEAN;
     ret->error = r < 0 ? r : 0;
-    ret->settled = r >= 0 && settled(fd, ret);
+    ret->is_final = r >= 0 && is_final(fd, ret);
     return r != -ETIMEDOUT;
 }
 
@@ -100,11 +100,11 @@ void tc_av_content_scan(int fd, const struct tc_av_judges *judges,
     void *buf;
 
     if (r == -EINVAL) {
-        ret->settled = true;
+        ret->is_final = true;
         return;
     }
     if (!r && !ret->key.size) {
-        ret->settled = settled(fd, ret);
+        ret->is_final = is_final(fd, ret);
         return;
     }
     ret->truncated = ret->key.size > judges->max_file_size;

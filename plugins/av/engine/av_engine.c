@@ -253,7 +253,7 @@ int tc_av_rules_scan(struct tc_av_rules *rules, const void *data, size_t len,
         r = error_of(yr_scanner_scan_mem_blocks(part, &iterator));
     }
     scanner_give(rules, scanner, r != 0);
-    /* A match of one part stands, whatever became of the others. */
+    /* A match of one part counts, whatever became of the others. */
     if (!scan.rank)
         return r;
     *ret_hit = scan.hit;

@@ -5,7 +5,7 @@
  * thread. Must not: open the files that are scanned (av_content.c does), or know hosts
  * and events.
  *
- * A file that does not compile is left out and named in an issue; all others load. Each
+ * A file that does not compile is skipped and named in an issue; all others load. Each
  * file is a namespace of its own. `include` is off: a rule file is one file, so that
  * nothing outside the rule folders can become a rule.
  *
@@ -30,7 +30,7 @@
 
 struct tc_av_rules;
 
-/* What a match is told as. Severity is low, medium, high or critical. */
+/* What a match is reported as. Severity is low, medium, high or critical. */
 struct tc_av_hit {
     char rule[128]; /* identifier */
     char id[128];   /* its metadata `id`, else the identifier */
@@ -66,7 +66,7 @@ int tc_av_rules_scan(struct tc_av_rules *rules, const void *data, size_t len,
 
 unsigned tc_av_rules_count(const struct tc_av_rules *rules);
 unsigned tc_av_rules_files(const struct tc_av_rules *rules);
-unsigned tc_av_rules_failed(const struct tc_av_rules *rules);     /* files left out */
+unsigned tc_av_rules_failed(const struct tc_av_rules *rules);     /* files skipped */
 const char *tc_av_rules_version(const struct tc_av_rules *rules); /* hash, 12 digits */
 int64_t tc_av_rules_updated(const struct tc_av_rules *rules); /* newest file, s; or 0 */
 const char *tc_av_rules_issue(const struct tc_av_rules *rules,

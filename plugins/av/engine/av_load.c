@@ -31,7 +31,7 @@ struct load {
     EVP_MD_CTX *hash;
 };
 
-/* The first error of one file, as the compiler told it. */
+/* The first error of one file, as the compiler reported it. */
 struct note {
     const char *path;
     char text[TC_AV_WHY];
@@ -72,7 +72,7 @@ static int add_source(struct load *load, const char *path)
     struct source *grown;
 
     if (load->sources_n == TC_AV_RULE_FILES_MAX) {
-        issue(load->rules, "%s: more than %d rule files; left out", path,
+        issue(load->rules, "%s: more than %d rule files; skipped", path,
               TC_AV_RULE_FILES_MAX);
         return 0;
     }

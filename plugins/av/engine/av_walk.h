@@ -13,7 +13,7 @@
 
 struct tc_av_tree;
 
-/* Starts at a file or folder, resolving links in `path` itself. vault_*: to be left out.
+/* Starts at a file or folder, resolving links in `path` itself. vault_*: to be skipped.
  */
 int tc_av_tree_open(const char *path, uint64_t vault_dev, uint64_t vault_ino,
                     struct tc_av_tree **ret_tree);
@@ -21,7 +21,7 @@ void tc_av_tree_close(struct tc_av_tree *tree); /* takes NULL */
 
 /*
  * The next file: *ret_fd is the caller's, *ret_path valid until the next call. False at
- * the end. What cannot be opened is counted in *errors, what is left out in *skipped.
+ * the end. What cannot be opened is counted in *errors, what is skipped in *skipped.
  */
 bool tc_av_tree_next(struct tc_av_tree *tree, int *ret_fd, const char **ret_path,
                      uint64_t *skipped, uint64_t *errors);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: what is known of a quarantined file, and how it stands in a vault file:
+ * Owns: what is known of a quarantined file, and its format in a vault file:
  *
  *     "TOCSINQ1"  u32 big-endian length  record (one msgpack map)  the file's bytes,
  * masked
@@ -46,8 +46,8 @@ void tc_av_record_done(struct tc_av_record *record);
 /* Takes owner, mode, times, size and extended attributes from an open file. */
 int tc_av_record_read_file(struct tc_av_record *record, int fd);
 
-/* Gives an open file owner, mode, extended attributes and times, in the order in which
- * the kernel lets all of them stand. */
+/* Gives an open file owner, mode, extended attributes and times, in an order in which
+ * the kernel keeps all of them. */
 int tc_av_record_apply(const struct tc_av_record *record, int fd);
 
 /* Writes the head of a vault file; *ret_payload is where the file's bytes go. */

@@ -37,7 +37,7 @@ static int keep_path(struct tc_av_recovery *recovery, char **path)
 
 /*
  * The original is unlinked only when the copy is whole and on the disk. So a copy that is
- * not, or whose original stands, is thrown away; one whose original is gone is the file.
+ * not, or whose original is there, is removed; one whose original is gone is the file.
  * One of which this cannot be told now stays: it may be all that there is.
  */
 static int recover_partial(const struct tc_av_vault *vault, const char *name,
@@ -78,7 +78,7 @@ static int recover_restoring(const struct tc_av_vault *vault, const char *id,
 {
     struct tc_av_record record = {.id = ""};
     bool restored = false;
-    int r = tc_av_vault_settle_restore(vault, id, &restored, &record);
+    int r = tc_av_vault_finish_restore(vault, id, &restored, &record);
 
     if (!r && restored)
         r = keep_record(&recovery->restored, &recovery->restored_n, &record);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: the way out of the vault; the order of its steps is told in av_vault.h. */
+/* Owns: the way out of the vault; av_vault.h gives the order of its steps. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -130,7 +130,7 @@ int tc_av_vault_restore(const struct tc_av_vault *vault,
     struct out out = {.vault = vault, .vault_fd = -1, .parent = -1, .fd = -1, .why = why};
     struct tc_av_record moved = {.id = ""};
     bool restored = false;
-    int r, settled;
+    int r, finished;
 
     r = start(&out, restore);
     if (!r)
@@ -141,11 +141,11 @@ int tc_av_vault_restore(const struct tc_av_vault *vault,
     if (!r)
         r = put_in_place(&out, restore->overwrite);
     /* The end of a restore and the clearing up after a failed or crashed one are the
-     * same code, so that it is well trodden. */
+     * same code, so that it is well tested. */
     if (out.parent >= 0) {
-        settled = tc_av_vault_settle_restore(vault, restore->id, &restored, &moved);
-        if (!r && settled)
-            r = fail(&out, settled, "cannot finish");
+        finished = tc_av_vault_finish_restore(vault, restore->id, &restored, &moved);
+        if (!r && finished)
+            r = fail(&out, finished, "cannot finish");
     }
     if (out.vault_fd >= 0)
         close(out.vault_fd);
@@ -174,7 +174,7 @@ static void unlink_temp(const char *target, const char *id)
     close(parent);
 }
 
-int tc_av_vault_settle_restore(const struct tc_av_vault *vault, const char *id,
+int tc_av_vault_finish_restore(const struct tc_av_vault *vault, const char *id,
                                bool *ret_restored, struct tc_av_record *ret_record)
 {
     char name[TC_AV_NAME_TEXT], *data = NULL, *target = NULL;

@@ -155,7 +155,7 @@ int tc_av_vault_take(const struct tc_av_vault *vault, int fd, struct tc_av_recor
 
     r = record->path ? 0 : tc_av_fd_path(fd, path, sizeof(path));
     if (r)
-        return fail(why, r, "cannot tell its path");
+        return fail(why, r, "cannot find its path");
     if (!record->path && !(record->path = strdup(path)))
         return fail(why, -ENOMEM, "quarantine");
     r = tc_av_record_read_file(record, fd);
@@ -236,7 +236,7 @@ int tc_av_vault_take_link(const struct tc_av_vault *vault, const char *id,
     if (r)
         return fail(why, r, "cannot open its folder");
     if (!names(parent, name, dev, ino)) {
-        snprintf(why, TC_AV_WHY, "the name stands for another file now");
+        snprintf(why, TC_AV_WHY, "the name belongs to another file now");
         r = -ESTALE;
     } else if ((r = note_link(vault, id, path))) {
         fail(why, r, "cannot note the further path");

@@ -5,7 +5,7 @@
  * calls share nothing but the folder. Must not: publish, or decide what is a threat.
  *
  * Names in the folder:
- *   <id>.partial    being moved in: its original still stands, or this holds all of it
+ *   <id>.partial    being moved in: its original is still there, or this holds all of it
  *   <id>.tq         quarantined; the original is gone
  *   <id>.links      further paths of the same inode that were removed too
  *   <id>.restoring  being given back: to which path, as which inode
@@ -57,7 +57,7 @@ int tc_av_vault_take_link(const struct tc_av_vault *vault, const char *id,
 int tc_av_vault_find(const struct tc_av_vault *vault, const char *id,
                      struct tc_av_record *ret_record);
 
-/* All records, unreadable files left out (*ret_bad counts them). Free with list_free. */
+/* All records, unreadable files skipped (*ret_bad counts them). Free with list_free. */
 int tc_av_vault_list(const struct tc_av_vault *vault, struct tc_av_record **ret_records,
                      size_t *ret_count, size_t *ret_bad);
 void tc_av_vault_list_free(struct tc_av_record *records, size_t count);

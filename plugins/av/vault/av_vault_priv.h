@@ -26,7 +26,7 @@ int tc_av_vault_is_there(const char *path, uint64_t ino,
                          const uint8_t hash[TC_AV_HASH_BYTES], bool *ret_there);
 
 /* Finishes what is in .restoring: the file is at its target for good, or it is not. */
-int tc_av_vault_settle_restore(const struct tc_av_vault *vault, const char *id,
+int tc_av_vault_finish_restore(const struct tc_av_vault *vault, const char *id,
                                bool *ret_restored, struct tc_av_record *ret_record);
 
 #endif

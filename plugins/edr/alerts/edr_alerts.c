@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An alert is open (in the table, and in `open` by its last match, the oldest first), and
- * waits besides (in `waiting` by when it was told last) while it has matches that nobody
- * was told of. One that is over and still has such matches is in `closed`, from where the
+ * waits besides (in `waiting` by when it was reported last) while it has unreported
+ * matches. One that is over and still has such matches is in `closed`, from where the
  * next call of tc_edr_alerts_due takes it. Both orders hold whatever the options become.
  */
 #include "alerts/edr_alerts.h"
@@ -18,13 +18,13 @@
 
 struct alert {
     uint8_t key[TC_EDR_KEY_BYTES];
-    struct tc_edr_alert told; /* its texts are in `texts` */
+    struct tc_edr_alert report; /* its texts are in `texts` */
     char id[TC_EDR_ALERT_ID_BYTES];
-    uint64_t untold; /* of its matches */
-    uint64_t last_ms, told_ms;
+    uint64_t unreported; /* of its matches */
+    uint64_t last_ms, reported_ms;
     LIST_ENTRY(alert) in_bucket;
-    TAILQ_ENTRY(alert) by_match; /* in `open`, or in `closed` */
-    TAILQ_ENTRY(alert) by_told;  /* in `waiting`, when it is open and untold */
+    TAILQ_ENTRY(alert) by_match;  /* in `open`, or in `closed` */
+    TAILQ_ENTRY(alert) by_report; /* in `waiting`, when it is open and unreported */
     char texts[];
 };
 
@@ -120,19 +120,19 @@ static bool is_over(const struct tc_edr_alerts *alerts, const struct alert *aler
            now_ms - alert->last_ms >= alerts->options.suppress_ms;
 }
 
-/* False: it has matches to be told of, and too many alerts wait for that already. */
+/* False: it has matches to be reported, and too many alerts wait for that already. */
 static bool close_alert(struct tc_edr_alerts *alerts, struct alert *alert)
 {
-    if (alert->untold && alerts->closed_count == TC_EDR_ALERTS_MAX)
+    if (alert->unreported && alerts->closed_count == TC_EDR_ALERTS_MAX)
         return false;
     LIST_REMOVE(alert, in_bucket);
     TAILQ_REMOVE(&alerts->open, alert, by_match);
     alerts->counters.open--;
-    if (!alert->untold) {
+    if (!alert->unreported) {
         free(alert);
         return true;
     }
-    TAILQ_REMOVE(&alerts->waiting, alert, by_told);
+    TAILQ_REMOVE(&alerts->waiting, alert, by_report);
     TAILQ_INSERT_TAIL(&alerts->closed, alert, by_match);
     alerts->closed_count++;
     return true;
@@ -192,9 +192,9 @@ static size_t kept(const char *text)
 }
 
 /* One that keeps the texts itself; NULL: out of memory. */
-static struct alert *new_alert(const struct tc_edr_alert *told)
+static struct alert *new_alert(const struct tc_edr_alert *report)
 {
-    struct tc_edr_alert copy = *told;
+    struct tc_edr_alert copy = *report;
     const char **texts[TEXTS];
     struct alert *alert;
     size_t size = 0, n;
@@ -206,8 +206,8 @@ static struct alert *new_alert(const struct tc_edr_alert *told)
     alert = calloc(1, sizeof(*alert) + size);
     if (!alert)
         return NULL;
-    alert->told = copy;
-    texts_of(&alert->told, texts);
+    alert->report = copy;
+    texts_of(&alert->report, texts);
     at = alert->texts;
     for (size_t i = 0; i < TEXTS; i++) {
         if (!*texts[i])
@@ -216,61 +216,62 @@ static struct alert *new_alert(const struct tc_edr_alert *told)
         *texts[i] = memcpy(at, *texts[i], n); /* calloc has ended it */
         at += n + 1;
     }
-    alert->told.id = alert->id;
+    alert->report.id = alert->id;
     return alert;
 }
 
 static bool raise_alert(struct tc_edr_alerts *alerts, const uint8_t key[TC_EDR_KEY_BYTES],
-                        const struct tc_edr_alert *told, uint64_t now_ms,
+                        const struct tc_edr_alert *report, uint64_t now_ms,
                         struct tc_edr_alert *ret)
 {
     struct alert *alert;
 
     alerts->counters.raised++;
     alert = alerts->options.suppress_ms && !find(alerts, key) && make_room(alerts)
-                ? new_alert(told)
+                ? new_alert(report)
                 : NULL;
     if (!alert) {
         alerts->counters.single += alerts->options.suppress_ms != 0;
         alerts->new_id(alerts->arg, alerts->single_id);
-        *ret = *told;
+        *ret = *report;
         ret->id = alerts->single_id;
         return true;
     }
     alerts->new_id(alerts->arg, alert->id);
     memcpy(alert->key, key, TC_EDR_KEY_BYTES);
-    alert->last_ms = alert->told_ms = now_ms;
+    alert->last_ms = alert->reported_ms = now_ms;
     LIST_INSERT_HEAD(bucket_of(alerts, key), alert, in_bucket);
     TAILQ_INSERT_TAIL(&alerts->open, alert, by_match);
     alerts->counters.open++;
-    *ret = alert->told;
+    *ret = alert->report;
     return true;
 }
 
-/* In the order of when they were told last; most are new to it and go near the end. */
+/* Ordered by when they were reported last; most are new and go near the end. */
 static void wait_for_turn(struct tc_edr_alerts *alerts, struct alert *alert)
 {
     struct alert *before = TAILQ_LAST(&alerts->waiting, alert_list);
 
-    while (before && before->told_ms > alert->told_ms)
-        before = TAILQ_PREV(before, alert_list, by_told);
+    while (before && before->reported_ms > alert->reported_ms)
+        before = TAILQ_PREV(before, alert_list, by_report);
     if (before)
-        TAILQ_INSERT_AFTER(&alerts->waiting, before, alert, by_told);
+        TAILQ_INSERT_AFTER(&alerts->waiting, before, alert, by_report);
     else
-        TAILQ_INSERT_HEAD(&alerts->waiting, alert, by_told);
+        TAILQ_INSERT_HEAD(&alerts->waiting, alert, by_report);
 }
 
 static bool is_due(const struct tc_edr_alerts *alerts, const struct alert *alert,
                    uint64_t now_ms)
 {
-    return now_ms >= alert->told_ms &&
-           now_ms - alert->told_ms >= alerts->options.repeat_ms;
+    return now_ms >= alert->reported_ms &&
+           now_ms - alert->reported_ms >= alerts->options.repeat_ms;
 }
 
-static void tell(struct tc_edr_alerts *alerts, struct alert *alert, uint64_t now_ms)
+static void mark_reported(struct tc_edr_alerts *alerts, struct alert *alert,
+                          uint64_t now_ms)
 {
-    alert->untold = 0;
-    alert->told_ms = now_ms;
+    alert->unreported = 0;
+    alert->reported_ms = now_ms;
     alerts->counters.repeated++;
 }
 
@@ -280,22 +281,22 @@ static bool count_match(struct tc_edr_alerts *alerts, struct alert *alert,
 {
     bool due = is_due(alerts, alert, now_ms);
 
-    alert->told.count++;
-    if (time_ns < alert->told.first_ns)
-        alert->told.first_ns = time_ns;
-    if (time_ns > alert->told.last_ns)
-        alert->told.last_ns = time_ns;
+    alert->report.count++;
+    if (time_ns < alert->report.first_ns)
+        alert->report.first_ns = time_ns;
+    if (time_ns > alert->report.last_ns)
+        alert->report.last_ns = time_ns;
     alert->last_ms = now_ms;
     TAILQ_REMOVE(&alerts->open, alert, by_match);
     TAILQ_INSERT_TAIL(&alerts->open, alert, by_match);
-    *ret = alert->told;
+    *ret = alert->report;
     if (due) {
-        if (alert->untold)
-            TAILQ_REMOVE(&alerts->waiting, alert, by_told);
-        tell(alerts, alert, now_ms);
+        if (alert->unreported)
+            TAILQ_REMOVE(&alerts->waiting, alert, by_report);
+        mark_reported(alerts, alert, now_ms);
         return true;
     }
-    if (!alert->untold++)
+    if (!alert->unreported++)
         wait_for_turn(alerts, alert);
     return false;
 }
@@ -305,7 +306,7 @@ bool tc_edr_alerts_match(struct tc_edr_alerts *alerts,
                          const struct tc_sigma_rule *rule, uint64_t now_ms,
                          uint64_t time_ns, struct tc_edr_alert *ret)
 {
-    struct tc_edr_alert told;
+    struct tc_edr_alert report;
     struct alert *alert;
 
     forget_given(alerts);
@@ -314,8 +315,8 @@ bool tc_edr_alerts_match(struct tc_edr_alerts *alerts,
     alert = find(alerts, key);
     if (alert && !is_over(alerts, alert, now_ms))
         return count_match(alerts, alert, now_ms, time_ns, ret);
-    told = describe(rule, time_ns);
-    return raise_alert(alerts, key, &told, now_ms, ret);
+    report = describe(rule, time_ns);
+    return raise_alert(alerts, key, &report, now_ms, ret);
 }
 
 uint64_t tc_edr_alerts_next(const struct tc_edr_alerts *alerts)
@@ -326,9 +327,9 @@ uint64_t tc_edr_alerts_next(const struct tc_edr_alerts *alerts)
         return 0;
     if (!first)
         return UINT64_MAX;
-    if (alerts->options.repeat_ms > UINT64_MAX - first->told_ms)
+    if (alerts->options.repeat_ms > UINT64_MAX - first->reported_ms)
         return UINT64_MAX;
-    return first->told_ms + alerts->options.repeat_ms;
+    return first->reported_ms + alerts->options.repeat_ms;
 }
 
 bool tc_edr_alerts_due(struct tc_edr_alerts *alerts, uint64_t now_ms,
@@ -345,11 +346,11 @@ bool tc_edr_alerts_due(struct tc_edr_alerts *alerts, uint64_t now_ms,
         alert = TAILQ_FIRST(&alerts->waiting);
         if (!alert || !is_due(alerts, alert, now_ms))
             return false;
-        TAILQ_REMOVE(&alerts->waiting, alert, by_told);
+        TAILQ_REMOVE(&alerts->waiting, alert, by_report);
     }
-    /* At UINT64_MAX all that waits is told, and the plugin stops. */
-    tell(alerts, alert, now_ms);
-    *ret = alert->told;
+    /* At UINT64_MAX all that waits is reported, and the plugin stops. */
+    mark_reported(alerts, alert, now_ms);
+    *ret = alert->report;
     return true;
 }
 

@@ -3,8 +3,8 @@
  * Owns: which matches are one alert. Matches of one rule by one process chain (the
  * executables of the process and its ancestors, and its user) are one alert for as long
  * as the next comes within `suppress_ms` of the one before. Each is counted; the first is
- * told at once, later ones at most every `repeat_ms`, and what is left when the alert is
- * over, with the count so far: nothing is dropped in silence. Pure: the time is given,
+ * reported at once, later ones at most every `repeat_ms`, and what is left when the alert
+ * is over, with the count so far: nothing is dropped in silence. Pure: the time is given,
  * nothing is published here. Bounded; the longest unused alert is closed early, which is
  * counted.
  */
@@ -28,8 +28,8 @@ struct tc_edr_alerts_options {
     uint64_t repeat_ms;
 };
 
-/* What is to be told of an alert. Texts live until the next call of any function here;
- * what they say of the rule is as the first match gave it, and NULL where it said
+/* What is to be reported of an alert. Texts live until the next call of any function
+ * here; what they say of the rule is as the first match gave it, and NULL where it said
  * nothing. */
 struct tc_edr_alert {
     const char *id;
@@ -49,9 +49,9 @@ void tc_edr_alerts_set(struct tc_edr_alerts *alerts,
 
 /*
  * A match of a rule; `key` is of rule and chain, `now_ms` monotonic, `time_ns` of the
- * event. True: it is to be told now, and *ret says as what. False: it was counted, and
- * tc_edr_alerts_due will give it (*ret is filled in all the same). Without memory for one
- * more, it is told as an alert of its own, with the rule's own texts.
+ * event. True: it is to be reported now, and *ret says as what. False: it was counted,
+ * and tc_edr_alerts_due will give it (*ret is filled in all the same). Without memory for
+ * one more, it is reported as an alert of its own, with the rule's own texts.
  */
 bool tc_edr_alerts_match(struct tc_edr_alerts *alerts,
                          const uint8_t key[TC_EDR_KEY_BYTES],
@@ -61,14 +61,14 @@ bool tc_edr_alerts_match(struct tc_edr_alerts *alerts,
 /* When something will be due, on now_ms's clock; UINT64_MAX: nothing waits. */
 uint64_t tc_edr_alerts_next(const struct tc_edr_alerts *alerts);
 
-/* The next whose counted matches are to be told at now_ms (UINT64_MAX: all that wait);
- * false: none. */
+/* The next whose counted matches are to be reported at now_ms (UINT64_MAX: all that
+ * wait); false: none. */
 bool tc_edr_alerts_due(struct tc_edr_alerts *alerts, uint64_t now_ms,
                        struct tc_edr_alert *ret);
 
 struct tc_edr_alerts_counters {
     uint64_t matches;
-    uint64_t raised, repeated; /* told the first time; again */
+    uint64_t raised, repeated; /* reported the first time; again */
     uint64_t evicted;          /* closed before their time, to make room */
     uint64_t single;           /* of those raised, without room or memory to be kept */
     size_t open;

@@ -8,7 +8,7 @@
 
 #include <tocsin/event.h>
 
-#define TC_EDR_TECHNIQUES_MAX 32 /* of one rule, that are told */
+#define TC_EDR_TECHNIQUES_MAX 32 /* of one rule, that are reported */
 
 /* Writes the map `threat`, when a tag says anything; `tags` ends with NULL, or is NULL.
  */

@@ -15,7 +15,7 @@
 #define VALUES_MAX 64
 #define LINK_TEXT_MAX 2048 /* of an ancestor: its executable, its command line */
 
-/* How much of the event's own maps is told: the first row that leaves room. */
+/* How much of the event's own maps is reported: the first row that leaves room. */
 static const struct extent {
     bool maps;
     size_t text, items;

@@ -12,14 +12,13 @@
 #include "process/edr_machine.h"
 #include "process/edr_process.h"
 
-/* An alert that is to be told. Borrowed. */
+/* An alert that is to be reported. Borrowed. */
 struct tc_edr_news {
     const struct tc_edr_alert *alert;
     const struct tc_edr_machine *machine;
     uint64_t now_ns; /* since the epoch */
 
-    /* The match that it is told for; all NULL or 0 when it is only its count that grew.
-     */
+    /* The match that is reported; all NULL or 0 when only the count has grown. */
     const struct tc_sigma_rule *rule;
     const struct tc_sigma_match *match;
     const struct tocsin_event *event;

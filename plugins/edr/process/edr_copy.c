@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#define MARK_BYTES 48 /* of what stands behind a text that was cut */
+#define MARK_BYTES 48 /* of what follows a text that was cut */
 
 void tc_edr_copy_str(struct tocsin_writer *w, const char *key, struct tocsin_str s,
                      struct tc_edr_copy *copy)

@@ -27,7 +27,7 @@ void tc_edr_copy_value(struct tocsin_writer *w, const char *key,
 
 /*
  * The key of an entry as a string, in `ret`; false: it is none, too long, or has a NUL,
- * and the entry is left out.
+ * and the entry is skipped.
  */
 #define TC_EDR_COPY_KEY_BYTES 256
 bool tc_edr_copy_key(const struct tocsin_value *key, char ret[TC_EDR_COPY_KEY_BYTES]);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An entry stands for one process and holds the event of its last exec. Of a process that
- * was there before us no exec was told; if it is the parent in an event, that event says
- * of it what there is to know, and stands in its entry (as_parent).
+ * was there before us no exec was reported; if it is the parent in an event, that event
+ * says of it what there is to know, and is kept in its entry (as_parent).
  */
 #include "process/edr_process.h"
 
@@ -212,7 +212,7 @@ static void fill(struct tc_edr_link *link, const struct tocsin_value *map)
         link->user = tocsin_find_int(map->start, len, "user.id", -1);
 }
 
-/* The ancestors that an event tells of, nearest first. */
+/* The ancestors that an event lists, nearest first. */
 struct ancestors {
     struct tocsin_iter list; /* of process.ancestors; without it the parent alone */
     struct tocsin_value parent;

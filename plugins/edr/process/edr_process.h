@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: who runs, as far as alerts need it: of each process, by pid and start time, the
- * event that told of its last exec, kept by reference, so that an alert about any event
+ * event that reported its last exec, kept by reference, so that an alert about any event
  * can say what the process was started with and from whom it descends. Of one that was
- * there before us: an event that told of a child of it. Bounded by
+ * there before us: an event that reported a child of it. Bounded by
  * processes and by bytes; who has ended is forgotten first, after a while, then the
  * longest unused. Loop thread. Must not: judge, publish, or read /proc.
  */

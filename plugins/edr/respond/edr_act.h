@@ -23,7 +23,7 @@ struct tc_edr_act {
     struct tc_edr_id below[TC_EDR_BELOW_MAX]; /* whoever is their parent by now */
     size_t below_n;
     uint64_t boot_ns;                /* when the machine was started, as once read */
-    const struct tocsin_event *exec; /* that told of its last exec, or else anything */
+    const struct tocsin_event *exec; /* that reported its last exec, or else anything */
 
     /* QUARANTINE is done by others: here, the file is found, or the outcome is known. */
     struct tc_edr_outcome outcomes[TC_EDR_ACTIONS];

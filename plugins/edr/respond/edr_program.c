@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which file a process runs. Whoever can make the wrong one be taken can have a file of
- * somebody else put away, so a path proves nothing: another file may be there by now, or
- * the path may be of another mount namespace. A program is the file that /proc/<pid>/exe
- * is, or one that has the hash which was told of it. A script is told by its path alone:
- * it counts while its process lives in our own mount namespace, no link is on the way,
- * and the file has not changed since it was executed (nobody but root can set a change
- * time, and renaming or linking a file changes it).
+ * somebody else quarantined, so a path proves nothing: another file may be there by now,
+ * or the path may be of another mount namespace. A program is the file that
+ * /proc/<pid>/exe is, or one that has the hash that was reported of it. A script is known
+ * by its path alone: it counts while its process lives in our own mount namespace, no
+ * link is on the way, and the file has not changed since it was executed (nobody but root
+ * can set a change time, and renaming or linking a file changes it).
  */
 #include "respond/edr_act.h"
 

@@ -127,7 +127,7 @@ void tc_edr_respond_check(struct tc_edr_responder *responder,
     responder->issues_n = (unsigned)n;
 }
 
-/* ---- The clock: a start is told as a time, and the clock may be set. ---- */
+/* ---- The clock: a start is given as a time, and the clock may be set. ---- */
 
 static void read_boot(void *arg)
 {
@@ -150,9 +150,9 @@ void tc_edr_respond_start(struct tc_edr_responder *responder)
     (void)tc_detector_work_submit(responder->work, read_boot, boot_read, responder);
 }
 
-/* ---- Telling ---- */
+/* ---- Reporting ---- */
 
-/* From the event, or from the one that told of the process's last exec. */
+/* From the event, or from the one that reported the process's last exec. */
 static struct tocsin_str text_of(const struct job *job, const char *field)
 {
     struct tocsin_str s = tocsin_event_str(job->event, field);
@@ -189,7 +189,7 @@ static void put_common(struct tocsin_writer *w, const struct job *job)
     tocsin_end(w);
 }
 
-static void tell(struct job *job, enum tc_edr_action action)
+static void report_action(struct job *job, enum tc_edr_action action)
 {
     const struct tc_edr_outcome *outcome = &job->act.outcomes[action];
     struct tc_edr_responder *responder = job->responder;
@@ -220,21 +220,21 @@ static void tell(struct job *job, enum tc_edr_action action)
     tocsin_writer_done(&w);
 }
 
-/* Tells all that is known. */
-static void tell_known(struct job *job)
+/* Reports all that is known. */
+static void report_known(struct job *job)
 {
     for (unsigned i = 0; i < TC_EDR_ACTIONS; i++)
         if (job->act.actions & 1u << i && job->act.outcomes[i].status)
-            tell(job, i);
+            report_action(job, i);
 }
 
-/* Everything that is not told yet comes to the same. */
-static void tell_all(struct job *job, const char *status, const char *reason)
+/* Everything that is not reported yet gets the same outcome. */
+static void report_all(struct job *job, const char *status, const char *reason)
 {
     for (unsigned i = 0; i < TC_EDR_ACTIONS; i++)
         if (job->act.actions & 1u << i && !job->act.outcomes[i].status)
             tc_edr_outcome_set(&job->act.outcomes[i], status, "%s", reason);
-    tell_known(job);
+    report_known(job);
 }
 
 /* ---- Jobs ---- */
@@ -312,7 +312,7 @@ static void on_late(void *arg)
 {
     struct job *job = arg;
 
-    tell_all(job, "failed", "nobody has answered: is plugin av enabled?");
+    report_all(job, "failed", "nobody has answered: is plugin av enabled?");
     job_free(job);
 }
 
@@ -376,7 +376,7 @@ void tc_edr_respond_answer(struct tc_edr_responder *responder,
                                                             : "failed",
                        "%.*s", (int)(reason.len < TC_EDR_REASON ? reason.len : 0),
                        reason.ptr ? reason.ptr : "");
-    tell_known(job);
+    report_known(job);
     job_free(job);
 }
 
@@ -395,32 +395,32 @@ static void acted(void *arg, int status)
     int r;
 
     job->acting = false;
-    tell_known(job);
+    report_known(job);
     if (status || job->responder->work->stopping)
-        tell_all(job, "failed", "the plugin was stopped");
+        report_all(job, "failed", "the plugin was stopped");
     if (job->act.actions) {
         r = request(job);
         if (r)
-            tell_all(job, "failed", strerror(-r));
+            report_all(job, "failed", strerror(-r));
     }
     if (!job->act.actions)
         job_free(job);
 }
 
 /* What is known beforehand. */
-static void tell_impossible(struct job *job)
+static void report_impossible(struct job *job)
 {
     const struct tc_edr_responder *responder = job->responder;
 
     if (responder->host->passive(responder->host))
-        tell_all(job, "passive", "the agent only detects: mode is passive");
+        report_all(job, "passive", "the agent only detects: mode is passive");
     tc_edr_outcome_set(&job->act.outcomes[TC_EDR_ISOLATE], "failed",
                        "not possible: plugin netfilter is not installed");
-    tell_known(job);
+    report_known(job);
     if (job->act.who.pid <= 0 || job->act.who.start <= 0)
-        tell_all(job, "failed", "the event does not say which process it was");
+        report_all(job, "failed", "the event does not say which process it was");
     if (responder->jobs_n > RUNNING_MAX)
-        tell_all(job, "failed", "too many responses at once");
+        report_all(job, "failed", "too many responses at once");
 }
 
 /* True when this was done before; else it is from now on. */
@@ -462,7 +462,7 @@ void tc_edr_respond(struct tc_edr_responder *responder, const char *alert_id,
     }
     if (!is_repeated(job)) {
         job->act.actions = actions;
-        tell_impossible(job);
+        report_impossible(job);
     }
     if (job->act.actions) {
         job->act.below_n = tc_edr_processes_below(processes, job->act.who, job->act.below,
@@ -470,7 +470,7 @@ void tc_edr_respond(struct tc_edr_responder *responder, const char *alert_id,
         r = tc_detector_work_submit(responder->work, act, acted, job);
         job->acting = !r;
         if (r)
-            tell_all(job, "failed", strerror(-r));
+            report_all(job, "failed", strerror(-r));
     }
     if (!job->act.actions)
         job_free(job);
@@ -484,7 +484,7 @@ void tc_edr_respond_stop(struct tc_edr_responder *responder)
         next = job->next;
         if (job->acting)
             continue;
-        tell_all(job, "failed", "the plugin was stopped before av had answered");
+        report_all(job, "failed", "the plugin was stopped before av had answered");
         job_free(job);
     }
 }

@@ -31,7 +31,7 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* What was found out about a file before it is decided what to do. */
-struct look {
+struct file_info {
     struct tc_kext_key key;
     const struct inode *inode;
     struct dentry *dentry;
@@ -112,8 +112,8 @@ static __always_inline __u64 mtime_ns(const struct inode *inode)
 
 /* False when the file does not matter: no regular one, or on no file system that does
  * (`anywhere`: they all do). */
-static __always_inline bool look_at(const struct file *file, struct look *look,
-                                    bool anywhere)
+static __always_inline bool read_file_info(const struct file *file,
+                                           struct file_info *info, bool anywhere)
 {
     const struct inode *inode = BPF_CORE_READ(file, f_inode);
     __u32 device = BPF_CORE_READ(inode, i_sb, s_dev), *why;
@@ -121,44 +121,44 @@ static __always_inline bool look_at(const struct file *file, struct look *look,
     why = bpf_map_lookup_elem(&devices, &device);
     if (!why && !anywhere)
         return false;
-    look->mode = BPF_CORE_READ(inode, i_mode);
-    if ((look->mode & S_IFMT) != S_IFREG)
+    info->mode = BPF_CORE_READ(inode, i_mode);
+    if ((info->mode & S_IFMT) != S_IFREG)
         return false;
-    look->inode = inode;
-    look->watched = why && *why & TC_KEXT_DEVICE_WATCHED;
-    look->key.device = device;
-    look->key.inode = BPF_CORE_READ(inode, i_ino);
-    read_ctime(inode, &look->key);
-    look->size = BPF_CORE_READ(inode, i_size);
-    look->written = BPF_CORE_READ(inode, i_writecount.counter) > 0;
-    look->dentry = BPF_CORE_READ(file, f_path.dentry);
-    look->mnt = BPF_CORE_READ(file, f_path.mnt);
+    info->inode = inode;
+    info->watched = why && *why & TC_KEXT_DEVICE_WATCHED;
+    info->key.device = device;
+    info->key.inode = BPF_CORE_READ(inode, i_ino);
+    read_ctime(inode, &info->key);
+    info->size = BPF_CORE_READ(inode, i_size);
+    info->written = BPF_CORE_READ(inode, i_writecount.counter) > 0;
+    info->dentry = BPF_CORE_READ(file, f_path.dentry);
+    info->mnt = BPF_CORE_READ(file, f_path.mnt);
     return true;
 }
 
-static __always_inline bool is_bad(const struct look *look)
+static __always_inline bool is_bad(const struct file_info *info)
 {
-    return bpf_map_lookup_elem(&bad, &look->key) != NULL;
+    return bpf_map_lookup_elem(&bad, &info->key) != NULL;
 }
 
 /* Known good, and nobody can be changing it unseen: by a mapping, no time changes. */
-static __always_inline bool is_good(const struct look *look)
+static __always_inline bool is_good(const struct file_info *info)
 {
-    if (look->written || !bpf_map_lookup_elem(&good, &look->key))
+    if (info->written || !bpf_map_lookup_elem(&good, &info->key))
         return false;
     count(TC_KEXT_KNOWN);
     return true;
 }
 
 /* Goes up to the root of the file system: true when a watched folder is on the way, or
- * when it is too far to tell. */
-static __always_inline bool is_inside(struct look *look)
+ * when it is too far to find out. */
+static __always_inline bool is_inside(struct file_info *info)
 {
-    struct tc_kext_folder folder = {.device = look->key.device};
-    const struct dentry *dentry = look->dentry, *parent;
+    struct tc_kext_folder folder = {.device = info->key.device};
+    const struct dentry *dentry = info->dentry, *parent;
     bool inside = false;
 
-    look->bytes = 0;
+    info->bytes = 0;
     for (int i = 0; i < TC_KEXT_DEPTH_MAX; i++) {
         folder.inode = BPF_CORE_READ(dentry, d_inode, i_ino);
         if (!inside && bpf_map_lookup_elem(&folders, &folder))
@@ -166,17 +166,17 @@ static __always_inline bool is_inside(struct look *look)
         parent = BPF_CORE_READ(dentry, d_parent);
         if (parent == dentry)
             return inside;
-        look->bytes += NAME_LEN(BPF_CORE_READ(dentry, d_name.hash_len)) + 1;
+        info->bytes += NAME_LEN(BPF_CORE_READ(dentry, d_name.hash_len)) + 1;
         dentry = parent;
     }
     return true;
 }
 
 /* Writes the names upwards into r->path, which has room for `cap` bytes. */
-static __always_inline void put_path(struct tc_kext_record *r, const struct look *look,
-                                     __u32 cap)
+static __always_inline void put_path(struct tc_kext_record *r,
+                                     const struct file_info *info, __u32 cap)
 {
-    const struct dentry *dentry = look->dentry, *parent;
+    const struct dentry *dentry = info->dentry, *parent;
     const unsigned char *name;
     __u32 at = 0, len;
 
@@ -239,7 +239,7 @@ static __always_inline bool hold(const struct tc_kext_record *r)
 }
 
 /*
- * How the reader hears of it. The exchange comes after the record's place in the ring was
+ * How the reader is woken. The exchange comes after the record's place in the ring was
  * taken, and is a full barrier: either the reader sees that place before it goes to
  * sleep, or here it is seen to sleep.
  */
@@ -259,41 +259,41 @@ struct what {
     bool at_once, hold;
 };
 
-static __always_inline void fill(struct tc_kext_record *r, const struct look *look,
+static __always_inline void fill(struct tc_kext_record *r, const struct file_info *info,
                                  const struct what *what)
 {
-    const struct inode *inode = look->inode;
+    const struct inode *inode = info->inode;
 
     r->kind = what->kind;
     r->flags = what->flags;
     r->fd = what->fd;
-    r->key = look->key;
-    r->size = look->size;
+    r->key = info->key;
+    r->size = info->size;
     r->mtime_ns = mtime_ns(inode);
     r->file_uid = BPF_CORE_READ(inode, i_uid.val);
-    r->mode = look->mode;
-    r->mount_id = mount_id(look->mnt);
+    r->mode = info->mode;
+    r->mount_id = mount_id(info->mnt);
     put_task(r);
     count(TC_KEXT_REPORTED);
 }
 
-static __always_inline void report(struct tc_kext_control *c, const struct look *look,
-                                   const struct what *what)
+static __always_inline void report(struct tc_kext_control *c,
+                                   const struct file_info *info, const struct what *what)
 {
     struct tc_kext_record *r;
 
-    if (look->bytes < TC_KEXT_PATH_SHORT - TC_KEXT_NAME_MAX) {
+    if (info->bytes < TC_KEXT_PATH_SHORT - TC_KEXT_NAME_MAX) {
         r = bpf_ringbuf_reserve(&ring, sizeof(*r) + TC_KEXT_PATH_SHORT, 0);
         if (!r)
             goto lost;
-        fill(r, look, what);
-        put_path(r, look, TC_KEXT_PATH_SHORT);
+        fill(r, info, what);
+        put_path(r, info, TC_KEXT_PATH_SHORT);
     } else {
         r = bpf_ringbuf_reserve(&ring, sizeof(*r) + TC_KEXT_PATH_LONG, 0);
         if (!r)
             goto lost;
-        fill(r, look, what);
-        put_path(r, look, TC_KEXT_PATH_LONG);
+        fill(r, info, what);
+        put_path(r, info, TC_KEXT_PATH_LONG);
     }
     if (what->hold && hold(r))
         r->flags |= TC_KEXT_WAS_STOPPED;
@@ -334,30 +334,30 @@ static __always_inline bool executed(struct tc_kext_control *c, const struct fil
 {
     struct what what = {.kind = TC_KEXT_EXEC, .fd = -1, .at_once = true};
     bool unnamed = !BPF_CORE_READ(file, f_inode, i_nlink), inside;
-    struct look look = {};
+    struct file_info info = {};
 
-    if (!look_at(file, &look, unnamed))
+    if (!read_file_info(file, &info, unnamed))
         return true;
     if (unnamed)
         what.flags = TC_KEXT_UNNAMED;
-    if (is_bad(&look)) {
-        is_inside(&look); /* for the length of its path */
+    if (is_bad(&info)) {
+        is_inside(&info); /* for the length of its path */
         if (may_act(c) && !bpf_send_signal(SIGKILL)) {
             what.flags |= TC_KEXT_WAS_KILLED;
             count(TC_KEXT_KILLED);
         }
-        report(c, &look, &what);
+        report(c, &info, &what);
         return !(what.flags & TC_KEXT_WAS_KILLED);
     }
-    if (!(look.watched || unnamed) || is_good(&look))
+    if (!(info.watched || unnamed) || is_good(&info))
         return true;
-    inside = is_inside(&look);
+    inside = is_inside(&info);
     if (!inside && !unnamed) {
         count(TC_KEXT_OUTSIDE);
         return true;
     }
     what.hold = c->hold && may_act(c);
-    report(c, &look, &what);
+    report(c, &info, &what);
     return true;
 }
 
@@ -380,18 +380,18 @@ static __always_inline void opened(struct tc_kext_control *c, const struct file 
                                    int fd)
 {
     struct what what = {.kind = TC_KEXT_OPEN, .fd = fd};
-    struct look look = {};
+    struct file_info info = {};
 
-    if (BPF_CORE_READ(file, f_mode) & FMODE_PATH || !look_at(file, &look, false) ||
-        !look.watched || is_good(&look))
+    if (BPF_CORE_READ(file, f_mode) & FMODE_PATH || !read_file_info(file, &info, false) ||
+        !info.watched || is_good(&info))
         return;
-    if (is_inside(&look))
-        report(c, &look, &what);
+    if (is_inside(&info))
+        report(c, &info, &what);
     else
         count(TC_KEXT_OUTSIDE);
 }
 
-/* ---- The lower rung: opens are seen when the system call returns. ---- */
+/* ---- The lower level: opens are seen when the system call returns. ---- */
 
 static __always_inline __s64 call_number(const void *regs)
 {
@@ -431,21 +431,21 @@ int BPF_PROG(kext_sys_exit, const void *regs, long ret)
     return 0;
 }
 
-/* ---- The upper rung. ---- */
+/* ---- The upper level. ---- */
 
 static __always_inline int guard(const struct file *file, __u16 kind)
 {
     struct what what = {
         .kind = kind, .flags = TC_KEXT_WAS_REFUSED, .fd = -1, .at_once = true};
     struct tc_kext_control *c = control_of();
-    struct look look = {};
+    struct file_info info = {};
 
-    if (!c || !look_at(file, &look, false) || !is_bad(&look) ||
+    if (!c || !read_file_info(file, &info, false) || !is_bad(&info) ||
         is_own(c, bpf_get_current_pid_tgid() >> 32) || !may_act(c))
         return 0;
-    is_inside(&look);
+    is_inside(&info);
     count(TC_KEXT_REFUSED);
-    report(c, &look, &what);
+    report(c, &info, &what);
     return -EPERM;
 }
 

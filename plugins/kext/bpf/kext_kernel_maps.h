@@ -66,7 +66,7 @@ struct {
 } ring SEC(".maps");
 
 /* Threads whose exec has come as far as having its file checked, and that file's inode
- * (upper rung only). */
+ * (upper level only). */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, 4096);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Owns: what happens in the kernel: each happening becomes one record in the ring, or is
+ * Owns: what happens in the kernel: each occurrence becomes one record in the ring, or is
  * counted as lost. One object of these parts:
  *   trace_common.bpf.h  maps, counters, who a task is, texts
  *   trace_life.bpf.h    fork, exec, exit

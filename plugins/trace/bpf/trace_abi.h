@@ -46,7 +46,7 @@ enum tc_trace_text {
     TC_TRACE_TEXTS,
 };
 
-/* A happening. Of a fork it tells the child. The texts follow it, of an exec only. */
+/* One occurrence; a fork's is about the child. The texts follow it, of an exec only. */
 struct tc_trace_record {
     __u16 kind, flags;
     __u32 pid, parent_pid, forker_pid; /* forker: who called fork, see CLONE_PARENT */
@@ -127,8 +127,7 @@ struct tc_trace_control {
     __u32 wake_bytes; /* of backlog: wake whatever it is about */
 };
 
-/* Per-CPU counters: indices of `counters`. The lost stand by kind: TC_TRACE_LOST + kind.
- */
+/* Per-CPU counters: indices of `counters`. The lost by kind: TC_TRACE_LOST + kind. */
 enum tc_trace_counter {
     TC_TRACE_REPORTED,
     TC_TRACE_WOKEN,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Owns: what processes do to themselves, to others and to the machine: an act becomes one
- * record when its system call has ended. How that end is heard of is trace_calls.bpf.h;
- * a signal is heard of where it is sent, since one call may reach many.
+ * record when its system call has ended. How that end is seen is trace_ended.bpf.h; a
+ * signal is seen where it is sent, since one call may reach many.
  */
 #ifndef TC_TRACE_ACTS_BPF_H
 #define TC_TRACE_ACTS_BPF_H
@@ -166,7 +166,7 @@ static __always_inline int act_report(__u16 what, const struct ended *c, long re
     return 0;
 }
 
-/* Of a call that failed nothing is told. */
+/* A call that failed is not reported. */
 static __always_inline int act_succeeded(__u16 what, const struct ended *c, act_put put)
 {
     return c->result < 0 ? 0 : act_report(what, c, 0, put);

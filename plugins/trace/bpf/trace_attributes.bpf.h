@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Owns: what system calls do to a file's mode, owner and extended attributes: a record of
- * which file, as it was named, and what was asked for. Which of them are told of is
+ * which file, as it was named, and what was asked for. Which of them are reported is
  * decided by who reads them, as only there the name is known.
  */
 #ifndef TC_TRACE_ATTRIBUTES_BPF_H

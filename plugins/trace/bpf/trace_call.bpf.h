@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Owns: how a system call is told from another, what it was given, and which file a
- * descriptor of its caller stands for.
+ * Owns: how one system call is distinguished from another, what it was given, and which
+ * file a descriptor of its caller stands for.
  */
 #ifndef TC_TRACE_CALL_BPF_H
 #define TC_TRACE_CALL_BPF_H
@@ -21,7 +21,7 @@ struct ended {
 /* Which call a number is: enum tc_trace_call. The plugin fills it in. */
 const volatile __u8 calls[TC_TRACE_CALL_NUMBERS];
 
-/* A 32-bit program has other numbers for its calls: those are not told apart. */
+/* A 32-bit program has other numbers for its calls: those are not distinguished. */
 static __always_inline bool is_compat(void)
 {
     const struct task_struct___x86 *task = (const void *)bpf_get_current_task_btf();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Owns: the system calls whose ends are told of, as lists for both sides. A line is
+ * Owns: the system calls whose ends are reported, as lists for both sides. A line is
  * CALL(name of the call, name of its function in the kernel).
  */
 #ifndef TC_TRACE_CALLS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Owns: what every part of trace.bpf.c uses: the maps, the counters, the reader's bell,
+ * Owns: what every part of trace.bpf.c uses: the maps, the counters, the reader's wakeup,
  * who a task is, and how a path is put into a record. Must not: hook anything.
  */
 #ifndef TC_TRACE_COMMON_BPF_H
@@ -75,7 +75,7 @@ static __always_inline void count(__u32 which)
 }
 
 /*
- * How the reader hears of it, as in kext.bpf.c: waking it costs ten times the record, so
+ * How the reader is woken, as in kext.bpf.c: waking it costs ten times the record, so
  * only one that has said that it sleeps is woken, or one that falls behind.
  */
 static __always_inline __u64 wake_flags(void)
@@ -101,13 +101,13 @@ static __always_inline void wake(void)
 {
     __u32 zero = 0;
     struct tc_trace_control *c = bpf_map_lookup_elem(&control, &zero);
-    void *bell;
+    void *wakeup;
 
     if (!c || wake_flags() != BPF_RB_FORCE_WAKEUP)
         return;
-    bell = bpf_ringbuf_reserve(&ring, 8, 0);
-    if (bell)
-        bpf_ringbuf_discard(bell, BPF_RB_FORCE_WAKEUP);
+    wakeup = bpf_ringbuf_reserve(&ring, 8, 0);
+    if (wakeup)
+        bpf_ringbuf_discard(wakeup, BPF_RB_FORCE_WAKEUP);
     else
         c->asleep = 1; /* the next one wakes it */
 }
@@ -176,7 +176,7 @@ static __always_inline struct actor current_process(void)
     return who;
 }
 
-/* ---- Texts. How far they have come stands in memory, s->at: in a register the verifier
+/* ---- Texts. How far they have come is kept in memory, s->at: in a register the verifier
  * would follow it through every way of every loop. ---- */
 
 /* Appends one text and says whether there was room. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Owns: how the end of a system call is heard of. Where the kernel lets programs be put
- * at the end of its functions, there is one at each call that is told of, and no other
+ * Owns: how the end of a system call is seen. Where the kernel lets programs be put
+ * at the end of its functions, there is one at each call that is reported, and no other
  * call costs anything. Where it does not, there is one at the end of all calls.
  */
 #ifndef TC_TRACE_ENDED_BPF_H
@@ -43,7 +43,7 @@ static __always_inline int common_ended(void *ctx, __u32 first, __u32 last)
     return call_ended(call, regs, (int)result);
 }
 
-/* Every exec comes here, too, and goes on at once: it is told of as what it is. */
+/* Every exec comes here, too, and goes on at once: it is reported as what it is. */
 SEC("fexit/commit_creds")
 int trace_credentials(void *ctx)
 {

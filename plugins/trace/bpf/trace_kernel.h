@@ -2,7 +2,7 @@
 /*
  * Owns: the kernel's structures as far as trace.bpf.c reads them. The loader finds where
  * each field is in the kernel that runs (CO-RE, by its BTF); what has another name in
- * some versions stands in a flavour (___name) of its own and is asked for by
+ * some versions is in a flavour (___name) of its own and is asked for by
  * bpf_core_field_exists.
  */
 #ifndef TC_TRACE_KERNEL_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Owns: fork, exec and exit of a process, each one record. What a program was started
- * with is read here, before its first instruction: by the time anybody could look, it may
- * have ended.
+ * with is read here, before its first instruction: by the time anybody could read it, it
+ * may have ended.
  */
 #ifndef TC_TRACE_LIFE_BPF_H
 #define TC_TRACE_LIFE_BPF_H
@@ -67,7 +67,7 @@ static __always_inline void put_file(struct tc_trace_record *r, const struct fil
     }
 }
 
-/* ---- The three happenings. ---- */
+/* ---- The three kinds of records. ---- */
 
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(trace_fork, struct task_struct *parent, struct task_struct *child)
@@ -91,7 +91,7 @@ int BPF_PROG(trace_fork, struct task_struct *parent, struct task_struct *child)
 
 /*
  * Of the last thread only. Two that end at once may both find themselves the last; the
- * plugin tells of a process's end once.
+ * plugin reports a process's end once.
  */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(trace_exit, struct task_struct *task)

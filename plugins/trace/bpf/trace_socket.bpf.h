@@ -21,7 +21,7 @@ struct address {
     __u8 ip[16];        /* as IPv6 has it */
 };
 
-/* Where a socket has sent a datagram to: the first is told of. */
+/* Where a socket has sent a datagram to: the first is reported. */
 struct sent {
     __u64 inode; /* of the socket: another one has another */
     struct address to;
@@ -97,7 +97,7 @@ static __noinline int socket_accepted(const struct ended *c)
     return 0;
 }
 
-/* Port 0 leaves the choice to the kernel, as who connects next does: not told. */
+/* Port 0 leaves the choice to the kernel, as who connects next does: not reported. */
 static __noinline int socket_bound(const struct ended *c)
 {
     struct address address;
@@ -116,7 +116,7 @@ static __noinline int socket_bound(const struct ended *c)
     return 0;
 }
 
-/* Of a TCP socket, its states tell. */
+/* A TCP socket is reported by its states. */
 static __noinline int socket_connected(const struct ended *c)
 {
     __u64 inode;
@@ -128,7 +128,7 @@ static __noinline int socket_connected(const struct ended *c)
     return 0;
 }
 
-/* What is bound to a port of its choice answers, mostly: a server tells of its port. */
+/* What is bound to a port of its choice answers, mostly: a server reports its port. */
 static __noinline int socket_sent(__u64 fd, const void *address)
 {
     struct sent key = {};

@@ -130,7 +130,7 @@ static uint64_t stat_of(struct tc_harness *h, const char *name)
     return (uint64_t)n;
 }
 
-static void av_denies_tells_once_and_quarantines(void **state)
+static void av_denies_reports_once_and_quarantines(void **state)
 {
     struct fixture *f = *state;
     struct tc_harness *h = run(f, NULL);
@@ -290,7 +290,7 @@ static void av_scans_files_larger_than_a_turn_in_order(void **state)
         assert_string_equal(decision(h, ids[i]), "allow");
 }
 
-static void av_passive_mode_tells_and_touches_nothing(void **state)
+static void av_passive_mode_reports_and_touches_nothing(void **state)
 {
     struct fixture *f = *state;
     struct tc_harness *h = &f->h;
@@ -318,7 +318,7 @@ static int exclude_all(struct tc_harness *h, const char *path, const char *execu
     return path && strstr(path, "eicar") ? TOCSIN_EXCLUDED_BY_PATH : TOCSIN_NOT_EXCLUDED;
 }
 
-static void av_leaves_excluded_files_alone(void **state)
+static void av_ignores_excluded_files(void **state)
 {
     struct fixture *f = *state;
     struct tc_harness *h = &f->h;
@@ -533,7 +533,7 @@ static void av_scan_of_nothing_is_refused_with_a_sentence(void **state)
     assert_string_equal(tc_harness_text(h, reply, "code"), "unknown_method");
 }
 
-static void av_scan_tells_how_far_it_is_and_ends_when_cancelled(void **state)
+static void av_scan_reports_its_progress_and_ends_when_cancelled(void **state)
 {
     struct fixture *f = *state;
     struct tc_harness *h = run(f, NULL);
@@ -670,7 +670,7 @@ static void av_changed_options_hold_without_a_restart(void **state)
     assert_int_equal(access(path, F_OK), 0);
 }
 
-static void av_what_a_crash_left_half_done_is_set_right_and_told(void **state)
+static void av_recovers_and_reports_what_a_crash_left_half_done(void **state)
 {
     struct fixture *f = *state;
     struct tc_harness *h = run(f, NULL);
@@ -698,7 +698,7 @@ int main(void)
 {
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(av_denies_tells_once_and_quarantines),
+        TEST(av_denies_reports_once_and_quarantines),
         TEST(av_open_exec_and_write_of_one_file_are_one_threat),
         TEST(av_second_link_goes_into_the_same_threat),
         TEST(av_same_malware_dropped_again_is_another_threat),
@@ -706,8 +706,8 @@ int main(void)
         TEST(av_does_not_cache_a_file_written_this_moment),
         TEST(av_questions_about_one_large_file_share_a_scan),
         TEST(av_scans_files_larger_than_a_turn_in_order),
-        TEST(av_passive_mode_tells_and_touches_nothing),
-        TEST(av_leaves_excluded_files_alone),
+        TEST(av_passive_mode_reports_and_touches_nothing),
+        TEST(av_ignores_excluded_files),
         TEST(av_written_file_without_descriptor_is_scanned_by_its_path),
         TEST(av_restored_file_is_back_and_passes_from_then_on),
         TEST(av_refused_restore_does_not_allow_the_file),
@@ -716,13 +716,13 @@ int main(void)
         TEST(regress_restore_right_after_a_refused_one_is_allowed),
         TEST(av_scan_finds_and_quarantines_below_a_folder),
         TEST(av_scan_of_nothing_is_refused_with_a_sentence),
-        TEST(av_scan_tells_how_far_it_is_and_ends_when_cancelled),
+        TEST(av_scan_reports_its_progress_and_ends_when_cancelled),
         TEST(av_stops_in_the_middle_of_scans_and_answers_all),
         TEST(av_takes_new_rules_by_itself_and_resets_verdicts),
         TEST(av_without_any_rule_starts_and_says_so),
         TEST(av_reports_engine_and_definitions),
         TEST(av_changed_options_hold_without_a_restart),
-        TEST(av_what_a_crash_left_half_done_is_set_right_and_told),
+        TEST(av_recovers_and_reports_what_a_crash_left_half_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

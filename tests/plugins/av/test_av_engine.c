@@ -143,7 +143,7 @@ static void engine_built_in_rules_are_silent_on_installed_programs(void **state)
     tc_av_rules_unref(rules);
 }
 
-static void engine_leaves_out_a_broken_file_and_names_line_and_file(void **state)
+static void engine_skips_a_broken_file_and_names_line_and_file(void **state)
 {
     char path[PATH_MAX];
     struct tc_av_rules *rules;
@@ -382,7 +382,7 @@ static void content_scans_the_start_of_a_larger_file_with_its_true_size(void **s
     assert_int_equal(result.found, TC_AV_INFECTED);
     assert_true(result.truncated);
     assert_int_equal(result.bytes, 1024);
-    assert_false(result.settled); /* written a moment ago */
+    assert_false(result.is_final); /* written a moment ago */
     close(fd);
     tc_av_lists_unref(judges.lists);
     tc_av_rules_unref(judges.rules);
@@ -445,7 +445,7 @@ int main(void)
         TEST(engine_finds_eicar_only_as_published),
         TEST(engine_built_in_linux_rules_find_their_kind),
         TEST(engine_built_in_rules_are_silent_on_installed_programs),
-        TEST(engine_leaves_out_a_broken_file_and_names_line_and_file),
+        TEST(engine_skips_a_broken_file_and_names_line_and_file),
         TEST(engine_refuses_to_include_other_files),
         TEST(engine_names_each_folder_that_it_reads),
         TEST(engine_same_rule_name_in_two_files_is_no_conflict),

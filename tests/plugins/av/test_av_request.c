@@ -152,7 +152,7 @@ static void av_takes_nothing_that_is_on_an_allow_list(void **state)
     char list[PATH_MAX], option[PATH_MAX + 32], hash[80];
     const struct tocsin_event *threat;
 
-    /* Which hash it has, a first run tells. */
+    /* A first run shows which hash it has. */
     run(f, NULL);
     request(&f->h, open_ro(f->path), NULL);
     threat = tc_harness_event(&f->h, TOCSIN_TOPIC_THREAT_DETECTED, 0);

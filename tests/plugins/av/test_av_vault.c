@@ -207,7 +207,7 @@ static void vault_takes_an_empty_file_and_odd_names(void **state)
     assert_int_equal(access(path, F_OK), 0);
 }
 
-static void vault_restore_refuses_to_overwrite_unless_told(void **state)
+static void vault_restore_refuses_to_overwrite_unless_asked(void **state)
 {
     struct fixture *f = *state;
     char path[PATH_MAX], id[TC_AV_ID_TEXT], buf[8] = "";
@@ -278,7 +278,7 @@ static void vault_follows_no_link_in_a_parent_folder(void **state)
     assert_int_equal(entries(f), 1);
 }
 
-static void vault_leaves_another_file_of_the_same_name_alone(void **state)
+static void vault_does_not_touch_another_file_of_the_same_name(void **state)
 {
     struct fixture *f = *state;
     char path[PATH_MAX];
@@ -611,10 +611,10 @@ int main(void)
         TEST(vault_keeps_capabilities_of_a_program),
         TEST(vault_file_is_inert),
         TEST(vault_takes_an_empty_file_and_odd_names),
-        TEST(vault_restore_refuses_to_overwrite_unless_told),
+        TEST(vault_restore_refuses_to_overwrite_unless_asked),
         TEST(vault_restore_to_another_place_adds_to_the_allowed),
         TEST(vault_follows_no_link_in_a_parent_folder),
-        TEST(vault_leaves_another_file_of_the_same_name_alone),
+        TEST(vault_does_not_touch_another_file_of_the_same_name),
         TEST(vault_refuses_a_file_changed_since_its_scan),
         TEST(vault_leaves_an_immutable_file_and_says_so),
         TEST(vault_leaves_a_file_on_a_read_only_file_system),

@@ -67,7 +67,7 @@ static void edr_takes_a_rule_that_appears_and_drops_one_that_goes(void **state)
     assert_int_equal(tc_harness_count(h, TOCSIN_TOPIC_ALERT_RAISED), 1);
 }
 
-static void edr_tells_a_broken_rule_with_its_place_and_runs_the_others(void **state)
+static void edr_reports_a_broken_rule_with_its_place_and_runs_the_others(void **state)
 {
     struct edr *edr = *state;
     const struct tc_harness_report *report;
@@ -186,7 +186,7 @@ int main(void)
         TEST(edr_raises_an_alert_for_an_event_that_a_rule_matches),
         TEST(edr_counts_a_match_that_the_operator_has_excluded),
         TEST(edr_takes_a_rule_that_appears_and_drops_one_that_goes),
-        TEST(edr_tells_a_broken_rule_with_its_place_and_runs_the_others),
+        TEST(edr_reports_a_broken_rule_with_its_place_and_runs_the_others),
         TEST(edr_keeps_its_rules_when_not_one_can_be_loaded),
         TEST(edr_keeps_its_rules_while_their_folder_is_away),
         TEST(edr_says_so_when_there_is_no_rule),

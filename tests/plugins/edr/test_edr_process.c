@@ -68,7 +68,7 @@ static void put_who(struct tocsin_writer *w, const struct who *who)
 
 /*
  * An event about chain[0], whose parent is chain[1]; `listed` more are in the list of
- * ancestors, which tells of no command line. As trace does; es lists none, so 0.
+ * ancestors, which has no command line. As trace does; es lists none, so 0.
  */
 static const struct tocsin_event *make(const char *topic, const struct who *chain,
                                        size_t count, size_t listed, size_t ballast)

@@ -16,7 +16,7 @@
 #define RULE_ID "11111111-2222-3333-4444-555555555555"
 #define OTHER_HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-/* A process, and what is told of it. */
+/* A process, and what is reported of it. */
 struct victim {
     int pid;
     uint64_t start;
@@ -25,7 +25,7 @@ struct victim {
     const struct victim *parent;
 };
 
-/* Its state and its start as events tell it; 0: it is not there. */
+/* Its state and its start as events have it; 0: it is not there. */
 static char state_of(int pid, uint64_t *ret_start)
 {
     char state = tc_child_state(pid, ret_start);
@@ -81,8 +81,8 @@ static struct tc_harness *start(struct edr *edr, const char *responses)
     return run_edr(edr, option);
 }
 
-/* Tells edr that the process was started, in a way that the rule matches. */
-static void tell(struct tc_harness *h, const struct victim *victim)
+/* Reports to edr that the process was started, in a way that the rule matches. */
+static void notify_start(struct tc_harness *h, const struct victim *victim)
 {
     struct tocsin_event event = {
         .size = sizeof(event), .fd = -1, .topic = "process.started"};
@@ -145,7 +145,7 @@ static const struct tocsin_event *respond(struct tc_harness *h,
                                           const struct victim *victim, const char *action,
                                           const char *status, const char *reason)
 {
-    tell(h, victim);
+    notify_start(h, victim);
     return await_response(h, action, status, reason);
 }
 
@@ -217,7 +217,7 @@ static void edr_suspends_a_process_with_all_below_it_and_resumes_it(void **state
     assert_string_equal(tc_harness_text(h, event, "code"), "usage");
 }
 
-/* Who has left its parent behind is known by what was told when it was started. */
+/* Who has left its parent behind is known by what was reported when it was started. */
 static void edr_kills_those_whose_parents_have_ended(void **state)
 {
     struct tc_harness *h = start(*state, RULE_ID "=kill");
@@ -236,9 +236,9 @@ static void edr_kills_those_whose_parents_have_ended(void **state)
         if (orphan.pid != victim.pid && orphan.pid != other.pid)
             break;
     assert_true(state_of(orphan.pid, &orphan.start) != 0);
-    tell(h, &orphan);
+    notify_start(h, &orphan);
     victim.start += 1; /* of another process of the same number */
-    tell(h, &other);
+    notify_start(h, &other);
     victim.start -= 1;
     assert_int_equal(kill(victim.pid, SIGKILL), 0);
     tc_child_await_state(victim.pid, 'Z');
@@ -334,7 +334,7 @@ static void edr_does_nothing_unless_it_is_asked_to(void **state)
     assert_non_null(issue);
     assert_string_equal(
         issue->text, "responses: \"other-rule=kill\" is for a rule that is not loaded");
-    tell(h, &victim);
+    notify_start(h, &victim);
     assert_non_null(await_alert(h));
     assert_int_equal(stat_of(h, "responses"), 0);
     assert_int_equal(tc_harness_count(h, TOCSIN_TOPIC_ALERT_RESPONSE), 0);
@@ -422,7 +422,7 @@ static void edr_asks_for_the_quarantine_of_the_program_that_runs(void **state)
 
     tc_child_put_program(path_in(*state, "program", path), "/bin/sleep");
     victim = run(path, "100");
-    tell(h, &victim);
+    notify_start(h, &victim);
     await_response(h, "kill", "done", "");
     request = await_request(h);
     assert_is_file(request, path);
@@ -436,7 +436,7 @@ static void edr_asks_for_the_quarantine_of_the_program_that_runs(void **state)
     tc_child_reap_all();
 }
 
-static void edr_tells_why_a_file_was_not_put_away(void **state)
+static void edr_reports_why_a_file_was_not_quarantined(void **state)
 {
     struct tc_harness *h = start(*state, RULE_ID "=quarantine");
     char path[PATH_MAX];
@@ -444,7 +444,7 @@ static void edr_tells_why_a_file_was_not_put_away(void **state)
 
     tc_child_put_program(path_in(*state, "program", path), "/bin/sleep");
     victim = run(path, "100");
-    tell(h, &victim);
+    notify_start(h, &victim);
     answer(h, await_request(h), "refused", "the operator has excluded it");
     await_response(h, "quarantine", "refused", "the operator has excluded it");
     end(&victim);
@@ -464,7 +464,7 @@ static void edr_asks_for_the_script_and_not_its_interpreter(void **state)
     victim.executable = shell;
     victim.exec_path = "./script";
     victim.folder = edr->dir;
-    tell(h, &victim);
+    notify_start(h, &victim);
     assert_is_file(await_request(h), path);
     answer(h, tc_harness_event(h, TOCSIN_TOPIC_QUARANTINE_REQUESTED, 0), "quarantined",
            NULL);
@@ -480,7 +480,7 @@ static void edr_leaves_a_script_that_has_changed_since(void **state)
     char path[PATH_MAX];
 
     victim.exec_path = path_in(edr, "script", path);
-    tell(h, &victim);
+    notify_start(h, &victim);
     put_file(edr, "script", "#!/bin/sh\nanother one, of somebody else\n");
     await_response(h, "quarantine", "failed", "it was changed since");
     end(&victim);
@@ -513,7 +513,7 @@ static void edr_goes_by_the_hash_where_the_process_has_ended(void **state)
     assert_int_equal(tc_harness_count(h, TOCSIN_TOPIC_QUARANTINE_REQUESTED), 0);
     victim.hash = OTHER_HASH;
     victim.start += SECOND_NS; /* another process */
-    tell(h, &victim);
+    notify_start(h, &victim);
     request = await_request(h);
     assert_string_equal(tc_harness_text(h, request, "file.hash.sha256"), OTHER_HASH);
     answer(h, request, "failed", "the file is another one");
@@ -543,7 +543,7 @@ static void edr_ends_what_av_has_not_answered_when_it_stops(void **state)
 
     tc_child_put_program(path_in(*state, "program", path), "/bin/sleep");
     victim = run(path, "100");
-    tell(h, &victim);
+    notify_start(h, &victim);
     await_request(h);
     assert_int_equal(tc_harness_stop(h), 0);
     await_response(h, "quarantine", "failed", "stopped before av had answered");
@@ -567,7 +567,7 @@ int main(void)
         TEST(edr_does_nothing_unless_it_is_asked_to),
         TEST(edr_takes_a_changed_wish_at_once),
         TEST(edr_asks_for_the_quarantine_of_the_program_that_runs),
-        TEST(edr_tells_why_a_file_was_not_put_away),
+        TEST(edr_reports_why_a_file_was_not_quarantined),
         TEST(edr_asks_for_the_script_and_not_its_interpreter),
         TEST(edr_leaves_a_script_that_has_changed_since),
         TEST(edr_refuses_the_quarantine_of_a_program_of_the_system),

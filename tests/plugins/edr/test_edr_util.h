@@ -116,7 +116,7 @@ static inline struct tc_harness *run_edr(struct edr *edr, const char *more)
     return &edr->h;
 }
 
-/* process.started as plugin trace tells it; its id. */
+/* process.started as plugin trace reports it; its id. */
 static inline uint64_t publish_started(struct tc_harness *h, int pid,
                                        const char *executable, const char *command_line)
 {

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- Deeds of children. ---- */
+/* ---- Operations of children. ---- */
 
 static int write_through_mapping(const char *path, const char *text)
 {

@@ -66,14 +66,14 @@ static bool has_walked(struct tc_harness *h)
     return tc_scratch_stat((struct tc_scratch *)(void *)h, "catch_up_walks") == 1;
 }
 
-static void es_tells_of_what_was_written_in_a_gap(void **state)
+static void es_reports_what_was_written_in_a_gap(void **state)
 {
     struct tc_scratch *s = *state;
     const struct tocsin_event *event;
     struct stat st;
     char byte = 0;
 
-    tc_child_put(tc_scratch_in(s, "f"), "x"); /* by us: es itself tells nothing of it */
+    tc_child_put(tc_scratch_in(s, "f"), "x"); /* by us: es itself does not report it */
     tc_child_put(tc_scratch_out(s, "f"), "x");
     publish_gap(s, "core", now_ns(), now_ns());
     event = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_WRITTEN, 0);
@@ -91,7 +91,7 @@ static void es_tells_of_what_was_written_in_a_gap(void **state)
     assert_int_equal(tc_scratch_stat(s, "catch_up_skipped"), 0);
 }
 
-static void es_tells_nothing_that_is_older_than_the_gap(void **state)
+static void es_reports_nothing_that_is_older_than_the_gap(void **state)
 {
     struct tc_scratch *s = *state;
 
@@ -176,8 +176,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(f)                                                                          \
     cmocka_unit_test_setup_teardown(f, tc_es_scratch_setup, tc_scratch_teardown)
-        TEST(es_tells_of_what_was_written_in_a_gap),
-        TEST(es_tells_nothing_that_is_older_than_the_gap),
+        TEST(es_reports_what_was_written_in_a_gap),
+        TEST(es_reports_nothing_that_is_older_than_the_gap),
         TEST(es_heeds_only_a_gap_of_the_agent_that_has_ended),
         TEST(es_catches_up_when_it_is_called),
         TEST(es_spares_what_is_excluded_when_it_catches_up),

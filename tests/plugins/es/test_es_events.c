@@ -71,7 +71,7 @@ static const struct tocsin_event *nth(struct tc_scratch *s, const char *topic, s
     return event;
 }
 
-static void es_tells_all_about_the_file(void **state)
+static void es_reports_all_about_the_file(void **state)
 {
     struct tc_scratch *s = *state;
     const struct tocsin_event *event;
@@ -101,7 +101,7 @@ static void es_tells_all_about_the_file(void **state)
     assert_int_equal(byte, 'h');
 }
 
-static void es_tells_who_opens(void **state)
+static void es_reports_who_opens(void **state)
 {
     struct tc_scratch *s = *state;
     const struct tocsin_event *event;
@@ -167,7 +167,7 @@ static void es_knows_a_process_that_has_lived_a_moment_only(void **state)
     assert_string_equal(tc_harness_text(&s->h, event, "process.name"), "cat");
 }
 
-static void es_tells_of_a_file_made_written_and_deleted(void **state)
+static void es_reports_a_file_made_written_and_deleted(void **state)
 {
     struct tc_scratch *s = *state;
     const struct tocsin_event *event;
@@ -263,12 +263,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(f)                                                                          \
     cmocka_unit_test_setup_teardown(f, tc_es_scratch_setup, tc_scratch_teardown)
-        TEST(es_tells_all_about_the_file),
-        TEST(es_tells_who_opens),
+        TEST(es_reports_all_about_the_file),
+        TEST(es_reports_who_opens),
         TEST(es_sees_that_a_process_has_executed_something_else),
         TEST(es_sees_that_a_process_has_changed_its_user),
         TEST(es_knows_a_process_that_has_lived_a_moment_only),
-        TEST(es_tells_of_a_file_made_written_and_deleted),
+        TEST(es_reports_a_file_made_written_and_deleted),
         TEST(es_numbers_its_events_without_a_hole),
         TEST(es_stamps_each_start_with_its_time),
         TEST(es_gives_a_key_to_what_blocks_nobody),

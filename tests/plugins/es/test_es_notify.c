@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The lower rung: all of it in a child that is nobody, as it cannot be undone. */
+/* The lower level: all of it in a child that is nobody, as it cannot be undone. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +43,7 @@ static bool nobody_is_agent(struct tc_harness *h, int32_t pid)
 {
     (void)h;
     (void)pid;
-    return false; /* so that this process's own deeds are told of */
+    return false; /* so that this process's own operations are reported */
 }
 
 /* Loads as root, as the loader wants the file to be root's, then gives root up. */
@@ -111,7 +111,7 @@ static void es_says_that_it_only_detects_without_privilege(void **state)
     assert_string_equal(report->fix, "run the agent as root");
 }
 
-static void es_tells_of_writes_without_privilege(void **state)
+static void es_reports_writes_without_privilege(void **state)
 {
     struct place *p = *state;
     const struct tocsin_event *event;
@@ -124,7 +124,7 @@ static void es_tells_of_writes_without_privilege(void **state)
     assert_string_equal(text, "hello");
 }
 
-static void es_tells_of_renames_and_deletions_without_privilege(void **state)
+static void es_reports_renames_and_deletions_without_privilege(void **state)
 {
     struct place *p = *state;
     const struct tocsin_event *event;
@@ -156,8 +156,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         TEST(es_says_that_it_only_detects_without_privilege),
-        TEST(es_tells_of_writes_without_privilege),
-        TEST(es_tells_of_renames_and_deletions_without_privilege),
+        TEST(es_reports_writes_without_privilege),
+        TEST(es_reports_renames_and_deletions_without_privilege),
         TEST(es_follows_new_folders_without_privilege),
 #undef TEST
     };

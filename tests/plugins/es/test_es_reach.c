@@ -23,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- Deeds of children. ---- */
+/* ---- Operations of children. ---- */
 
 static int open_in_new_namespace(const char *path, const char *other)
 {
@@ -288,7 +288,7 @@ static bool has_two_marks(struct tc_harness *h)
     return tc_scratch_stat((struct tc_scratch *)(void *)h, "marks") == 2;
 }
 
-static void es_looks_at_the_mounts_four_times_a_second_at_most(void **state)
+static void es_reads_the_mounts_four_times_a_second_at_most(void **state)
 {
     struct tc_scratch *s = *state;
     uint64_t from = uv_hrtime();
@@ -388,7 +388,7 @@ static int by_process(struct tc_harness *h, const char *path, const char *execut
                                                              : TOCSIN_NOT_EXCLUDED;
 }
 
-static void es_spares_an_excluded_path_and_tells_the_kernel(void **state)
+static void es_spares_an_excluded_path_and_informs_the_kernel(void **state)
 {
     struct tc_scratch *s = *state;
 
@@ -429,11 +429,11 @@ int main(void)
         TEST(es_is_not_dodged_by_a_user_namespace),
         TEST(es_is_not_dodged_by_a_bind_mount),
         TEST(es_protects_what_is_mounted_later),
-        TEST(es_looks_at_the_mounts_four_times_a_second_at_most),
+        TEST(es_reads_the_mounts_four_times_a_second_at_most),
         TEST(es_keeps_no_file_system_from_being_unmounted),
         TEST(es_never_asks_about_devices_fifos_and_sockets),
         TEST(es_lets_a_thousand_harmless_files_pass_and_asks_once_each),
-        TEST(es_spares_an_excluded_path_and_tells_the_kernel),
+        TEST(es_spares_an_excluded_path_and_informs_the_kernel),
         TEST(es_spares_an_excluded_process_but_no_other),
 #undef TEST
     };

@@ -37,7 +37,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- Deeds of children: each leaves the closing to its end, but for cp. ---- */
+/* ---- Operations of children: each leaves the closing to its end, but for cp. ---- */
 
 static int shell(const char *path, const char *from)
 {
@@ -64,8 +64,8 @@ static int write_and_end(const char *path, const char *from)
     return fd < 0 || write(fd, "x", 1) != 1;
 }
 
-/* Runs a deed for many files, one process each, none of them waited for by the agent. */
-static int many(tc_child_fn deed, const char *folder, const char *from)
+/* Runs an operation for many files, one process each; the agent waits for none. */
+static int many(tc_child_fn operation, const char *folder, const char *from)
 {
     int status, failed = 0;
     char path[160];
@@ -76,7 +76,7 @@ static int many(tc_child_fn deed, const char *folder, const char *from)
         snprintf(path, sizeof(path), "%s/%d", folder, i);
         if (!pid) {
             alarm(100); /* fork has cleared it */
-            _exit(deed(path, from));
+            _exit(operation(path, from));
         }
         failed = waitpid(pid, &status, 0) != pid || status != 0;
     }
@@ -104,14 +104,14 @@ static bool all_written(struct tc_harness *h)
 }
 
 /* Each of the events must name one of the executables. */
-static void expect_writers(struct tc_scratch *s, tc_child_fn deed, const char *one,
+static void expect_writers(struct tc_scratch *s, tc_child_fn operation, const char *one,
                            const char *other)
 {
     const struct tocsin_event *event;
     const char *text;
 
     tc_child_put(tc_scratch_out(s, "from"), "text");
-    assert_int_equal(tc_scratch_child(s, deed, s->in, tc_scratch_out(s, "from")), 0);
+    assert_int_equal(tc_scratch_child(s, operation, s->in, tc_scratch_out(s, "from")), 0);
     assert_true(tc_harness_run(&s->h, all_written, TC_HARNESS_WAIT_MS));
     for (size_t i = 0; i < WRITERS; i++) {
         event = tc_harness_event(&s->h, TOCSIN_TOPIC_FILE_WRITTEN, i);

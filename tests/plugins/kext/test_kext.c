@@ -17,7 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* A program that is ended: by a signal on the lower rung, by never beginning on the
+/* A program that is ended: by a signal on the lower level, by never beginning on the
  * upper. */
 static int ended(const struct tc_scratch *s)
 {
@@ -51,7 +51,7 @@ static void kext_ends_every_execution_of_a_file_known_bad(void **state)
         times + (tc_kext_has_lsm(s) ? 2 : 1)); /* and the canary's */
 }
 
-static void kext_tells_nothing_of_a_file_known_good(void **state)
+static void kext_reports_nothing_of_a_file_known_good(void **state)
 {
     struct tc_scratch *s = *state;
 
@@ -125,7 +125,7 @@ static void kext_kills_what_is_denied_with_its_children(void **state)
     assert_int_equal(tc_scratch_stat(s, "processes_killed"), killed); /* the kernel did */
 }
 
-static void kext_tells_who_executed_what(void **state)
+static void kext_reports_who_executed_what(void **state)
 {
     struct tc_scratch *s = *state;
     const struct tocsin_event *event;
@@ -186,7 +186,7 @@ static void kext_judges_a_program_that_lies_in_no_folder(void **state)
     assert_true(tc_scratch_stat(s, "denied") >= 1);
 }
 
-static void kext_tells_nothing_from_outside_the_watched_paths(void **state)
+static void kext_reports_nothing_from_outside_the_watched_paths(void **state)
 {
     struct tc_scratch *s = *state;
 
@@ -228,14 +228,14 @@ int main(void)
 #define TEST(f)                                                                          \
     cmocka_unit_test_setup_teardown(f, tc_kext_scratch_setup, tc_scratch_teardown)
         TEST(kext_ends_every_execution_of_a_file_known_bad),
-        TEST(kext_tells_nothing_of_a_file_known_good),
+        TEST(kext_reports_nothing_of_a_file_known_good),
         TEST(kext_asks_again_after_a_write),
         TEST(kext_asks_again_after_a_reset),
         TEST(kext_kills_what_is_denied_with_its_children),
-        TEST(kext_tells_who_executed_what),
+        TEST(kext_reports_who_executed_what),
         TEST(kext_judges_the_script_that_an_interpreter_runs),
         TEST(kext_judges_a_program_that_lies_in_no_folder),
-        TEST(kext_tells_nothing_from_outside_the_watched_paths),
+        TEST(kext_reports_nothing_from_outside_the_watched_paths),
         TEST(kext_knows_a_written_file_as_bad_before_it_is_executed),
 #undef TEST
     };

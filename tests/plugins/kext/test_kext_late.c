@@ -28,7 +28,7 @@
 
 #define PAUSE_MS 100
 
-/* A process with the plugin in it, and what it has told of itself. */
+/* A process with the plugin in it, and what it has reported of itself. */
 struct holder {
     pid_t pid;
     struct {

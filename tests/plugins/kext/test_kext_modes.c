@@ -55,7 +55,7 @@ static int setup_passive(void **state)
     return start(state, hold, true);
 }
 
-/* ---- Deeds. ---- */
+/* ---- Operations. ---- */
 
 static int open_names_only(const char *path, const char *other)
 {
@@ -120,7 +120,7 @@ static void kext_kills_a_held_execution_that_is_denied(void **state)
     }
 }
 
-static void kext_lets_held_executions_go_when_it_stops(void **state)
+static void kext_resumes_held_executions_when_it_stops(void **state)
 {
     struct tc_scratch *s = *state;
     int child;
@@ -161,18 +161,19 @@ static void kext_judges_what_is_opened(void **state)
     assert_int_equal(tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_OPEN), 1);
 }
 
-static void kext_refuses_opens_of_a_file_known_bad_on_the_upper_rung(void **state)
+static void kext_refuses_opens_of_a_file_known_bad_on_the_upper_level(void **state)
 {
     struct tc_scratch *s = *state;
 
-    size_t told = tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_OPEN);
+    size_t recorded = tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_OPEN);
 
     s->deny = "/bad";
     tc_child_put(tc_scratch_in(s, "bad"), "x");
     tc_kext_make_bad(s, tc_scratch_in(s, "bad"));
     assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "bad"), NULL),
                      tc_kext_has_lsm(s) ? EPERM : 0);
-    assert_true(tc_kext_await_count(s, TOCSIN_TOPIC_FILE_OPEN, told + 1)); /* anyhow */
+    assert_true(
+        tc_kext_await_count(s, TOCSIN_TOPIC_FILE_OPEN, recorded + 1)); /* anyhow */
 }
 
 static void kext_says_what_it_lost_when_the_ring_was_full(void **state)
@@ -270,7 +271,7 @@ static void kext_follows_a_watched_folder_that_is_replaced(void **state)
         if (tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC) > execs)
             return;
     }
-    fail_msg("nothing is told from the new folder");
+    fail_msg("nothing is reported from the new folder");
 }
 
 static void kext_leaves_nothing_behind_and_can_be_started_again(void **state)
@@ -281,7 +282,7 @@ static void kext_leaves_nothing_behind_and_can_be_started_again(void **state)
 
     canary_of(s, canary);
     assert_int_equal(tc_harness_stop(&s->h), 0);
-    /* What the test before has executed may be told until here. */
+    /* What the test before has executed may be reported until here. */
     execs = tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC);
     assert_int_equal(access(canary, F_OK), -1);
     tc_child_put_program(tc_scratch_in(s, "true"), "/usr/bin/true");
@@ -307,13 +308,13 @@ int main(void)
     };
     const struct CMUnitTest opened[] = {
         cmocka_unit_test(kext_judges_what_is_opened),
-        cmocka_unit_test(kext_refuses_opens_of_a_file_known_bad_on_the_upper_rung),
+        cmocka_unit_test(kext_refuses_opens_of_a_file_known_bad_on_the_upper_level),
     };
     const struct CMUnitTest tests[] = {
 #define TEST(f, setup) cmocka_unit_test_setup_teardown(f, setup, tc_scratch_teardown)
         TEST(kext_holds_an_unknown_execution_until_it_is_allowed, setup_hold),
         TEST(kext_kills_a_held_execution_that_is_denied, setup_hold),
-        TEST(kext_lets_held_executions_go_when_it_stops, setup_hold),
+        TEST(kext_resumes_held_executions_when_it_stops, setup_hold),
         TEST(kext_says_what_it_lost_when_the_ring_was_full, setup_small_ring),
         TEST(kext_touches_nothing_in_passive_mode, setup_passive),
 #undef TEST

@@ -142,7 +142,7 @@ static void jobs_asked_for_while_busy_run_once_more(void **state)
     assert_false(tc_sensor_jobs_busy(&p->jobs, FIRST));
 }
 
-static void jobs_are_not_repeated_when_told_so(void **state)
+static void jobs_that_run_once_are_not_repeated(void **state)
 {
     struct plugin *p = *state;
 
@@ -218,7 +218,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup(f, setup)
         TEST(jobs_asked_for_while_busy_run_once_more),
-        TEST(jobs_are_not_repeated_when_told_so),
+        TEST(jobs_that_run_once_are_not_repeated),
         TEST(jobs_end_when_all_that_runs_has_ended),
         TEST(jobs_end_with_the_failure_of_the_one_that_closes),
         TEST(jobs_close_without_the_pool),

@@ -93,7 +93,7 @@ static void every_file_system_below_is_marked_once(void **state)
     tc_sensor_scope_unref(scope);
 }
 
-static void pseudo_and_ignored_file_systems_are_left_alone(void **state)
+static void pseudo_and_ignored_file_systems_are_excluded(void **state)
 {
     struct tc_sensor_scope *scope = make("/home", "tmpfs");
 
@@ -142,7 +142,7 @@ static void a_file_is_placed_and_named_by_its_file_system(void **state)
     }
 }
 
-static void each_watched_folder_is_told_as_it_is_seen(void **state)
+static void each_watched_folder_is_reported_as_it_is_seen(void **state)
 {
     struct tc_sensor_scope *scope = make("/home", NULL);
     const struct tc_sensor_area *area;
@@ -190,9 +190,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(place_is_judged_by_file_system_and_inner_path),
         cmocka_unit_test(every_file_system_below_is_marked_once),
-        cmocka_unit_test(pseudo_and_ignored_file_systems_are_left_alone),
+        cmocka_unit_test(pseudo_and_ignored_file_systems_are_excluded),
         cmocka_unit_test(a_file_is_placed_and_named_by_its_file_system),
-        cmocka_unit_test(each_watched_folder_is_told_as_it_is_seen),
+        cmocka_unit_test(each_watched_folder_is_reported_as_it_is_seen),
         cmocka_unit_test(a_line_that_is_no_mountinfo_is_refused),
         cmocka_unit_test(scopes_are_the_same_when_they_protect_the_same),
     };

@@ -90,7 +90,7 @@ static void signal_touches_nobody_of_another_start(void **state)
     assert_int_equal(tc_child_reap_all(), 1);
 }
 
-static void signal_stops_a_tree_and_lets_it_go_on(void **state)
+static void signal_stops_and_resumes_a_tree(void **state)
 {
     static const struct tc_sensor_signalling stop = {.signal = SIGSTOP},
                                              go_on = {.signal = SIGCONT};
@@ -125,7 +125,7 @@ static bool is_the_spared(void *arg, pid_t pid)
     return *(pid_t *)arg == pid;
 }
 
-static void signal_spares_whom_it_is_told_to_with_their_children(void **state)
+static void signal_spares_the_given_roots_with_their_children(void **state)
 {
     struct tc_sensor_who root = run("(echo; sleep 100 & wait) & echo; wait", 2);
     pid_t spared = 0;
@@ -150,7 +150,7 @@ static void signal_spares_whom_it_is_told_to_with_their_children(void **state)
     tc_child_reap_all();
 }
 
-static void signal_leaves_init_and_the_kernel_alone(void **state)
+static void signal_spares_init_and_the_kernel(void **state)
 {
     static const struct tc_sensor_signalling go_on = {.signal = SIGCONT}; /* harmless */
     struct tc_sensor_who who = who_is(1);
@@ -205,11 +205,11 @@ int main(void)
         cmocka_unit_test(signal_kills_a_tree_of_three_levels),
         cmocka_unit_test(signal_kills_who_forks_all_the_time),
         cmocka_unit_test(signal_touches_nobody_of_another_start),
-        cmocka_unit_test(signal_stops_a_tree_and_lets_it_go_on),
+        cmocka_unit_test(signal_stops_and_resumes_a_tree),
         cmocka_unit_test(signal_takes_what_waits_to_be_reaped_for_ended),
-        cmocka_unit_test(signal_spares_whom_it_is_told_to_with_their_children),
+        cmocka_unit_test(signal_spares_the_given_roots_with_their_children),
         cmocka_unit_test(signal_says_so_when_it_may_not),
-        cmocka_unit_test(signal_leaves_init_and_the_kernel_alone),
+        cmocka_unit_test(signal_spares_init_and_the_kernel),
     };
 
     alarm(100);

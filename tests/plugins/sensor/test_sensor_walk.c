@@ -207,7 +207,7 @@ static void walk_enters_the_file_systems_that_are_protected(void **state)
     assert_int_equal(tc_sensor_scope_new(mounts, roots, ignored, &scope), 0);
     walk(f, roots, scope, 0);
     assert_string_equal(f->seen, " z m/f ");
-    walk(f, roots, NULL, 0); /* no scope to tell what is what: this one alone */
+    walk(f, roots, NULL, 0); /* no scope to say what is what: this one alone */
     assert_string_equal(f->seen, " z ");
     tc_sensor_scope_unref(scope);
     assert_int_equal(umount(at(f, "m")), 0); /* nothing is held */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What trace tells of processes by eBPF: with the real kernel, and real processes. */
+/* What trace reports of processes by eBPF: with the real kernel, and real processes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@
 
 #define LIVES 1000
 #define LIVES_SHORT 100 /* where the kernel is emulated: TOCSIN_TRACE_SHORT */
-#define LOST_MS 200     /* what was not told of by then never will be */
+#define LOST_MS 200     /* what was not reported by then never will be */
 
 /* The entry of process.args, or an empty one. */
 static struct tocsin_str argument(const struct tocsin_event *event, size_t index)
@@ -55,7 +55,7 @@ static int by_value(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-static void trace_tells_a_thousand_short_lives_with_their_arguments(void **state)
+static void trace_reports_a_thousand_short_lives_with_their_arguments(void **state)
 {
     struct tc_trace_scratch *s = *state;
     static int64_t lives[LIVES];
@@ -110,14 +110,14 @@ static size_t count_of(struct tc_trace_scratch *s, const char *topic, const int 
                        size_t count)
 {
     const struct tocsin_event *event;
-    size_t told = 0;
+    size_t reported = 0;
 
     for (size_t at = 0; (event = tc_trace_next(&s->h, topic, &at)) != NULL;)
-        told += is_among(pids, count, tocsin_event_int(event, "process.pid", -1));
-    return told;
+        reported += is_among(pids, count, tocsin_event_int(event, "process.pid", -1));
+    return reported;
 }
 
-static void trace_tells_each_fork_exec_and_exit_once(void **state)
+static void trace_reports_each_fork_exec_and_exit_once(void **state)
 {
     enum { FORKED = 200 };
     struct tc_trace_scratch *s = *state;
@@ -162,7 +162,7 @@ static int run_threads(void)
     return THREADS_STATUS;
 }
 
-static void trace_tells_of_processes_and_not_of_threads(void **state)
+static void trace_reports_processes_and_not_of_threads(void **state)
 {
     struct tc_trace_scratch *s = *state;
     int status, pid;
@@ -270,7 +270,7 @@ static void trace_bears_thousands_of_empty_arguments(void **state)
 
 /* ---- Who, where, from whom. ---- */
 
-static void trace_tells_users_session_and_folder(void **state)
+static void trace_reports_users_session_and_folder(void **state)
 {
     struct tc_trace_scratch *s = *state;
     const struct tocsin_event *event;
@@ -324,7 +324,7 @@ static const struct tocsin_event *started_as(struct tc_trace_scratch *s, uid_t u
     return tc_trace_await(s, "process.started", pid);
 }
 
-static void trace_tells_a_local_users_name_from_the_first_event_on(void **state)
+static void trace_reports_a_local_users_name_from_the_first_event_on(void **state)
 {
     struct tc_trace_scratch *s = *state;
     const struct tocsin_event *event;
@@ -346,7 +346,7 @@ static void trace_tells_a_local_users_name_from_the_first_event_on(void **state)
     assert_string_equal(tc_harness_text(&s->h, event, "process.user.name"), "root");
 }
 
-static void trace_tells_no_name_of_a_user_that_has_none(void **state)
+static void trace_reports_no_name_of_a_user_that_has_none(void **state)
 {
     struct tc_trace_scratch *s = *state;
     int64_t known = tc_trace_stat(s, "user_names");
@@ -363,7 +363,7 @@ static void trace_tells_no_name_of_a_user_that_has_none(void **state)
     }
 }
 
-static void trace_tells_the_script_and_its_interpreter(void **state)
+static void trace_reports_the_script_and_its_interpreter(void **state)
 {
     struct tc_trace_scratch *s = *state;
     const struct tocsin_event *event;
@@ -422,7 +422,7 @@ static void descend(int depth, int out, const char *program)
     _exit(1);
 }
 
-static void trace_tells_eight_ancestors_nearest_first(void **state)
+static void trace_reports_eight_ancestors_nearest_first(void **state)
 {
     enum { DEPTH = 10 };
     struct tc_trace_scratch *s = *state;
@@ -447,8 +447,8 @@ static void trace_tells_eight_ancestors_nearest_first(void **state)
     assert_int_equal(tocsin_event_int(event, TOCSIN_FIELD_PARENT_PID, -1), ancestors[0]);
 }
 
-/* Of an ancestor that was executed before, no process.started will ever tell. */
-static void trace_tells_the_command_line_of_an_old_ancestor(void **state)
+/* Of an ancestor that was executed before, there will never be a process.started. */
+static void trace_reports_the_command_line_of_an_old_ancestor(void **state)
 {
     struct tc_trace_scratch *s = *state;
     const struct tocsin_event *event;
@@ -574,7 +574,7 @@ static int64_t gaps(struct tc_trace_scratch *s)
     return sum;
 }
 
-/* Once one more is told of, whatever was lost before it has been told, too. */
+/* Once one more is reported, whatever was lost before it has been reported, too. */
 static void await_all(struct tc_trace_scratch *s)
 {
     int left = 100, pid;
@@ -595,7 +595,7 @@ static void trace_counts_what_is_lost(void **state)
     enum { EACH = 50, TRIES = 20 };
     static struct tc_trace_scratch scratch, *s = &scratch;
     static char big[8192]; /* its exec never fits; what else does not is up to chance */
-    int64_t before, lost = 0, told = 0;
+    int64_t before, lost = 0, reported = 0;
     int pids[EACH];
     bool exact = false;
 
@@ -608,13 +608,13 @@ static void trace_counts_what_is_lost(void **state)
             pids[i] = tc_trace_run(s->program, (const char *[]){"l", big, NULL});
         await_all(s);
         lost = gaps(s) - before;
-        told = (int64_t)(count_of(s, "process.forked", pids, EACH) +
-                         count_of(s, "process.started", pids, EACH) +
-                         count_of(s, "process.exited", pids, EACH));
-        assert_true(told + lost >= 3 * EACH);
-        exact = lost >= EACH && told + lost == 3 * EACH;
+        reported = (int64_t)(count_of(s, "process.forked", pids, EACH) +
+                             count_of(s, "process.started", pids, EACH) +
+                             count_of(s, "process.exited", pids, EACH));
+        assert_true(reported + lost >= 3 * EACH);
+        exact = lost >= EACH && reported + lost == 3 * EACH;
     }
-    print_message("told %lld, lost %lld%s\n", (long long)told, (long long)lost,
+    print_message("reported %lld, lost %lld%s\n", (long long)reported, (long long)lost,
                   exact ? "" : "; others ran all the time");
     assert_true(lost >= EACH);
     assert_int_equal(tc_trace_stat(s, "lost"), gaps(s));
@@ -641,7 +641,7 @@ static void trace_sleeps_until_somebody_wakes_it(void **state)
     assert_true(tc_trace_stat(s, "kernel.woken") >= sleeps - 1);
 }
 
-static void trace_says_on_which_rung_it_stands(void **state)
+static void trace_reports_its_level(void **state)
 {
     struct tc_trace_scratch *s = *state;
 
@@ -657,24 +657,24 @@ static void trace_says_on_which_rung_it_stands(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        WITH(trace_tells_a_thousand_short_lives_with_their_arguments),
-        WITH(trace_tells_each_fork_exec_and_exit_once),
-        WITH(trace_tells_of_processes_and_not_of_threads),
+        WITH(trace_reports_a_thousand_short_lives_with_their_arguments),
+        WITH(trace_reports_each_fork_exec_and_exit_once),
+        WITH(trace_reports_processes_and_not_of_threads),
         WITH(trace_says_how_a_process_ended),
         WITH(trace_gives_64_kilobytes_of_arguments_whole),
         WITH(trace_marks_arguments_that_are_cut),
         WITH(trace_bears_thousands_of_empty_arguments),
-        WITH(trace_tells_users_session_and_folder),
-        WITH(trace_tells_a_local_users_name_from_the_first_event_on),
-        WITH(trace_tells_no_name_of_a_user_that_has_none),
-        WITH(trace_tells_the_script_and_its_interpreter),
-        WITH(trace_tells_eight_ancestors_nearest_first),
-        WITH(trace_tells_the_command_line_of_an_old_ancestor),
+        WITH(trace_reports_users_session_and_folder),
+        WITH(trace_reports_a_local_users_name_from_the_first_event_on),
+        WITH(trace_reports_no_name_of_a_user_that_has_none),
+        WITH(trace_reports_the_script_and_its_interpreter),
+        WITH(trace_reports_eight_ancestors_nearest_first),
+        WITH(trace_reports_the_command_line_of_an_old_ancestor),
         cmocka_unit_test(trace_knows_who_was_there_before_it_started),
         WITH(trace_adds_the_hash_once_it_is_known),
         cmocka_unit_test(trace_counts_what_is_lost),
         WITH(trace_sleeps_until_somebody_wakes_it),
-        WITH(trace_says_on_which_rung_it_stands),
+        WITH(trace_reports_its_level),
     };
 
     if (argc > 1 && !strcmp(argv[1], THREADS_OPTION))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What trace tells of what processes do: each act done for real, by this program run once
- * more with the name of the act as its argument. What is told comes in order, so once the
- * end of a process was told of, so was all that it did.
+ * What trace reports of what processes do: each act done for real, by this program run
+ * once more with the name of the act as its argument. Reports come in order, so once the
+ * end of a process was reported, so was all that it did.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -246,7 +246,7 @@ static int start(const char *name, const char *argument)
     return tc_trace_spawn("/proc/self/exe", argv);
 }
 
-/* Waits for it, and until all that it did was told of. */
+/* Waits for it, and until all that it did was reported. */
 static void finish(struct tc_trace_scratch *s, int pid)
 {
     int status;
@@ -311,7 +311,7 @@ static void check_target(struct tc_trace_scratch *s, const struct tocsin_event *
                         command_line);
 }
 
-static void trace_tells_who_becomes_another_user(void **state)
+static void trace_reports_who_becomes_another_user(void **state)
 {
     struct tc_trace_scratch *s = *state;
     const struct tocsin_event *event = only(
@@ -327,7 +327,7 @@ static void trace_tells_who_becomes_another_user(void **state)
                         "actor nobody");
 }
 
-static void trace_tells_which_of_the_groups_has_changed(void **state)
+static void trace_reports_which_of_the_groups_has_changed(void **state)
 {
     struct tc_trace_scratch *s = *state;
     const struct tocsin_event *event = only(
@@ -346,7 +346,7 @@ static void trace_is_silent_about_who_stays_the_same(void **state)
     assert_int_equal(tc_trace_count(s, "process.credentials_changed", pid), 0);
 }
 
-static void trace_tells_once_of_all_threads_of_a_process(void **state)
+static void trace_reports_all_threads_of_a_process_once(void **state)
 {
     struct tc_trace_scratch *s = *state;
 
@@ -354,7 +354,7 @@ static void trace_tells_once_of_all_threads_of_a_process(void **state)
          "success");
 }
 
-static void trace_tells_who_traces_whom(void **state)
+static void trace_reports_who_traces_whom(void **state)
 {
     struct tc_trace_scratch *s = *state;
     int target = start_target(s, "0");
@@ -368,7 +368,7 @@ static void trace_tells_who_traces_whom(void **state)
     end_target(target);
 }
 
-static void trace_tells_of_an_attempt_to_trace(void **state)
+static void trace_reports_an_attempt_to_trace(void **state)
 {
     struct tc_trace_scratch *s = *state;
     int target = start_target(s, "0");
@@ -384,7 +384,7 @@ static void trace_tells_of_an_attempt_to_trace(void **state)
     end_target(target);
 }
 
-static void trace_tells_who_writes_into_another(void **state)
+static void trace_reports_who_writes_into_another(void **state)
 {
     struct tc_trace_scratch *s = *state;
     int pid = run(s, "write_memory", NULL);
@@ -395,7 +395,7 @@ static void trace_tells_who_writes_into_another(void **state)
     assert_int_not_equal(number(event, "target.process.pid"), pid);
 }
 
-static void trace_tells_of_a_signal_to_another_user(void **state)
+static void trace_reports_a_signal_to_another_user(void **state)
 {
     struct tc_trace_scratch *s = *state;
     int target = start_target(s, "65534");
@@ -430,7 +430,7 @@ static void trace_is_silent_about_a_signal_to_the_same_user(void **state)
     assert_int_equal(waitpid(target, NULL, 0), target);
 }
 
-static void trace_tells_of_an_attempt_to_load_a_module(void **state)
+static void trace_reports_an_attempt_to_load_a_module(void **state)
 {
     struct tc_trace_scratch *s = *state;
     const struct tocsin_event *event =
@@ -441,7 +441,7 @@ static void trace_tells_of_an_attempt_to_load_a_module(void **state)
     assert_true(strlen(tc_harness_text(&s->h, event, "error.code")) > 0);
 }
 
-static void trace_tells_which_module_is_loaded(void **state)
+static void trace_reports_which_module_is_loaded(void **state)
 {
     struct tc_trace_scratch *s = *state;
     const struct tocsin_event *event;
@@ -461,7 +461,7 @@ static void trace_tells_which_module_is_loaded(void **state)
     globfree(&found);
 }
 
-static void trace_tells_who_loads_a_program_into_the_kernel(void **state)
+static void trace_reports_who_loads_a_program_into_the_kernel(void **state)
 {
     struct tc_trace_scratch *s = *state;
     const struct tocsin_event *event =
@@ -481,7 +481,7 @@ static void trace_is_silent_about_what_the_agent_loads(void **state)
     assert_int_equal(tc_trace_count(s, "kernel.bpf_loaded", getpid()), 0);
 }
 
-static void trace_tells_of_a_program_that_is_in_memory_only(void **state)
+static void trace_reports_a_program_that_is_in_memory_only(void **state)
 {
     struct tc_trace_scratch *s = *state;
     int pid = run(s, "memory", s->program);
@@ -513,7 +513,7 @@ static const struct tocsin_event *at_path(struct tc_trace_scratch *s, const char
     return found;
 }
 
-static void trace_tells_what_is_mounted_where(void **state)
+static void trace_reports_what_is_mounted_where(void **state)
 {
     struct tc_trace_scratch *s = *state;
     const struct tocsin_event *event;
@@ -539,7 +539,7 @@ static void trace_tells_what_is_mounted_where(void **state)
     assert_string_equal(tc_harness_text(&s->h, event, "mount.type"), "tmpfs");
 }
 
-static void trace_tells_of_no_act_when_it_is_told_not_to(void **state)
+static void trace_reports_no_act_when_acts_are_off(void **state)
 {
     static const char *const options[] = {"acts=none", NULL};
     struct tc_trace_scratch scratch;
@@ -566,24 +566,24 @@ static int setup(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(trace_tells_who_becomes_another_user),
-        cmocka_unit_test(trace_tells_which_of_the_groups_has_changed),
+        cmocka_unit_test(trace_reports_who_becomes_another_user),
+        cmocka_unit_test(trace_reports_which_of_the_groups_has_changed),
         cmocka_unit_test(trace_is_silent_about_who_stays_the_same),
-        cmocka_unit_test(trace_tells_once_of_all_threads_of_a_process),
-        cmocka_unit_test(trace_tells_who_traces_whom),
-        cmocka_unit_test(trace_tells_of_an_attempt_to_trace),
-        cmocka_unit_test(trace_tells_who_writes_into_another),
-        cmocka_unit_test(trace_tells_of_a_signal_to_another_user),
+        cmocka_unit_test(trace_reports_all_threads_of_a_process_once),
+        cmocka_unit_test(trace_reports_who_traces_whom),
+        cmocka_unit_test(trace_reports_an_attempt_to_trace),
+        cmocka_unit_test(trace_reports_who_writes_into_another),
+        cmocka_unit_test(trace_reports_a_signal_to_another_user),
         cmocka_unit_test(trace_is_silent_about_a_signal_to_the_same_user),
-        cmocka_unit_test(trace_tells_of_an_attempt_to_load_a_module),
-        cmocka_unit_test(trace_tells_which_module_is_loaded),
-        cmocka_unit_test(trace_tells_who_loads_a_program_into_the_kernel),
+        cmocka_unit_test(trace_reports_an_attempt_to_load_a_module),
+        cmocka_unit_test(trace_reports_which_module_is_loaded),
+        cmocka_unit_test(trace_reports_who_loads_a_program_into_the_kernel),
         cmocka_unit_test(trace_is_silent_about_what_the_agent_loads),
-        cmocka_unit_test(trace_tells_of_a_program_that_is_in_memory_only),
-        cmocka_unit_test(trace_tells_what_is_mounted_where),
+        cmocka_unit_test(trace_reports_a_program_that_is_in_memory_only),
+        cmocka_unit_test(trace_reports_what_is_mounted_where),
     };
     const struct CMUnitTest without[] = {
-        cmocka_unit_test(trace_tells_of_no_act_when_it_is_told_not_to),
+        cmocka_unit_test(trace_reports_no_act_when_acts_are_off),
     };
 
     if (argc > 1)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What trace tells of files: in folders of the test's own, with the real kernel. */
+/* What trace reports of files: in folders of the test's own, with the real kernel. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,13 +23,13 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* One scratch file system: told of are in/ (all below), flat/ (not below) and late/,
- * which does not exist; told elsewhere is in/other. out/ is nobody's, but for the
+/* One scratch file system: reported are in/ (all below), flat/ (not below) and late/,
+ * which does not exist; reported elsewhere is in/other. out/ is nobody's, but for the
  * attributes of out/more. */
 struct place {
     struct tc_trace_scratch s; /* first */
     char root[64];
-    size_t from; /* of what was told: the test's own */
+    size_t from; /* of what was reported: the test's own */
     char paths[8][160];
     unsigned path;
 };
@@ -127,7 +127,7 @@ struct wanted {
     const char *topic, *path;
 };
 
-static bool was_told(struct tc_harness *h)
+static bool was_reported(struct tc_harness *h)
 {
     const struct wanted *wanted = h->arg;
     size_t count;
@@ -136,29 +136,29 @@ static bool was_told(struct tc_harness *h)
 }
 
 /* The only event of that topic about that path. */
-static const struct tocsin_event *told(struct place *p, const char *topic,
-                                       const char *path)
+static const struct tocsin_event *reported(struct place *p, const char *topic,
+                                           const char *path)
 {
     struct wanted wanted = {p, topic, path};
     const struct tocsin_event *event;
     size_t count;
 
     p->s.h.arg = &wanted;
-    if (!tc_harness_run(&p->s.h, was_told, TC_HARNESS_WAIT_MS))
-        fail_msg("%s of %s was not told", topic, path);
+    if (!tc_harness_run(&p->s.h, was_reported, TC_HARNESS_WAIT_MS))
+        fail_msg("%s of %s was not reported", topic, path);
     event = find(p, topic, path, &count);
     assert_int_equal(count, 1);
     return event;
 }
 
-/* A file is written last where it is told of: all before it has been told by then. */
-static void settle(struct place *p)
+/* The last write is reported: all before it has been reported by then. */
+static void await_last_write(struct place *p)
 {
     char name[32];
 
     snprintf(name, sizeof(name), "in/end%u", p->path);
     by_shell("> %s", at(p, name));
-    told(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, name));
+    reported(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, name));
 }
 
 /* Each test finds the folders as they were made, and nothing in them. */
@@ -169,12 +169,12 @@ static int start_anew(void **state)
     by_shell("cd %s && rm -rf late in/new in/a in/sub/b out/c; "
              "rm -f in/* in/*/* flat/* flat/*/* out/* out/*/* f 2>/dev/null",
              p->root);
-    settle(p);
+    await_last_write(p);
     p->from = p->s.h.count;
     return 0;
 }
 
-static void not_told(struct place *p, const char *topic, const char *path)
+static void not_reported(struct place *p, const char *topic, const char *path)
 {
     size_t count;
 
@@ -191,17 +191,17 @@ static void check_process(struct place *p, const struct tocsin_event *event, int
     assert_int_equal(tocsin_event_int(event, TOCSIN_FIELD_PARENT_PID, -1), getpid());
 }
 
-static void trace_tells_who_creates_and_writes_a_file(void **state)
+static void trace_reports_who_creates_and_writes_a_file(void **state)
 {
     struct place *p = *state;
     const struct tocsin_event *event;
     struct stat st;
     int pid = by_shell("echo text > %s", at(p, "in/sub/f"));
 
-    event = told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "in/sub/f"));
+    event = reported(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "in/sub/f"));
     check_process(p, event, pid);
     assert_string_equal(tc_harness_text(&p->s.h, event, "file.name"), "f");
-    event = told(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, "in/sub/f"));
+    event = reported(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, "in/sub/f"));
     check_process(p, event, pid);
     assert_int_equal(stat(at(p, "in/sub/f"), &st), 0);
     assert_int_equal(tocsin_event_int(event, "file.inode", -1), st.st_ino);
@@ -210,73 +210,73 @@ static void trace_tells_who_creates_and_writes_a_file(void **state)
     assert_int_equal(tocsin_event_int(event, "file.mode", -1), st.st_mode);
     assert_int_equal(tocsin_event_int(event, "file.uid", -1), 0);
     pid = by_shell("echo more >> %s", at(p, "in/sub/f"));
-    settle(p);
+    await_last_write(p);
     assert_int_equal(tc_trace_count(&p->s, TOCSIN_TOPIC_FILE_CREATED, pid), 0);
     assert_int_equal(tc_trace_count(&p->s, TOCSIN_TOPIC_FILE_WRITTEN, pid), 1);
 }
 
-static void trace_tells_nothing_of_a_file_that_is_read(void **state)
+static void trace_reports_nothing_of_a_file_that_is_read(void **state)
 {
     struct place *p = *state;
     int pid;
 
     by_shell("echo text > %s", at(p, "in/f"));
     pid = by_shell("read x < %s", at(p, "in/f"));
-    settle(p);
+    await_last_write(p);
     assert_int_equal(tc_trace_count(&p->s, TOCSIN_TOPIC_FILE_WRITTEN, pid), 0);
 }
 
-static void trace_tells_of_a_file_that_is_renamed_within(void **state)
+static void trace_reports_a_file_that_is_renamed_within(void **state)
 {
     struct place *p = *state;
     const struct tocsin_event *event;
 
     by_shell("> %s", at(p, "in/a"));
     assert_int_equal(rename(at(p, "in/a"), at(p, "in/sub/b")), 0);
-    event = told(p, TOCSIN_TOPIC_FILE_RENAMED, at(p, "in/sub/b"));
+    event = reported(p, TOCSIN_TOPIC_FILE_RENAMED, at(p, "in/sub/b"));
     assert_string_equal(tc_harness_text(&p->s.h, event, "file.old_path"), at(p, "in/a"));
     assert_int_equal(tocsin_event_int(event, TOCSIN_FIELD_PROCESS_PID, -1), getpid());
-    not_told(p, TOCSIN_TOPIC_FILE_DELETED, at(p, "in/a"));
+    not_reported(p, TOCSIN_TOPIC_FILE_DELETED, at(p, "in/a"));
 }
 
-static void trace_tells_of_a_file_that_is_moved_in_or_out(void **state)
+static void trace_reports_a_file_that_is_moved_in_or_out(void **state)
 {
     struct place *p = *state;
 
     by_shell("> %s; > %s", at(p, "out/a"), at(p, "in/b"));
     assert_int_equal(rename(at(p, "out/a"), at(p, "in/a")), 0);
     assert_int_equal(rename(at(p, "in/b"), at(p, "out/b")), 0);
-    told(p, TOCSIN_TOPIC_FILE_RENAMED, at(p, "in/a"));
-    told(p, TOCSIN_TOPIC_FILE_DELETED, at(p, "in/b"));
-    not_told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "out/a"));
-    not_told(p, TOCSIN_TOPIC_FILE_RENAMED, at(p, "out/b"));
+    reported(p, TOCSIN_TOPIC_FILE_RENAMED, at(p, "in/a"));
+    reported(p, TOCSIN_TOPIC_FILE_DELETED, at(p, "in/b"));
+    not_reported(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "out/a"));
+    not_reported(p, TOCSIN_TOPIC_FILE_RENAMED, at(p, "out/b"));
 }
 
-static void trace_tells_of_a_file_that_is_deleted(void **state)
+static void trace_reports_a_file_that_is_deleted(void **state)
 {
     struct place *p = *state;
     const struct tocsin_event *event;
     struct tocsin_value value;
 
     by_shell("> %s", at(p, "in/f"));
-    told(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, "in/f"));
+    reported(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, "in/f"));
     assert_int_equal(unlink(at(p, "in/f")), 0);
-    event = told(p, TOCSIN_TOPIC_FILE_DELETED, at(p, "in/f"));
+    event = reported(p, TOCSIN_TOPIC_FILE_DELETED, at(p, "in/f"));
     assert_false(tocsin_find(event->data, event->len, "file.inode", &value));
 }
 
 /* The kernel makes one event of what is done to a name while nobody reads. */
-static void trace_tells_of_a_replaced_file_in_the_order_of_what_is_there(void **state)
+static void trace_reports_a_replaced_file_in_the_order_of_what_is_there(void **state)
 {
     struct place *p = *state;
     const struct tocsin_event *event;
     const char *last = "";
 
     by_shell("> %s", at(p, "in/f"));
-    told(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, "in/f"));
+    reported(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, "in/f"));
     assert_int_equal(unlink(at(p, "in/f")), 0);
     close(open(at(p, "in/f"), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
-    settle(p);
+    await_last_write(p);
     for (size_t i = p->from; i < p->s.h.count; i++) {
         event = &p->s.h.events[i]->pub;
         if (!strcmp(tc_harness_text(&p->s.h, event, TOCSIN_FIELD_FILE_PATH),
@@ -286,20 +286,20 @@ static void trace_tells_of_a_replaced_file_in_the_order_of_what_is_there(void **
     assert_string_equal(last, TOCSIN_TOPIC_FILE_WRITTEN);
 }
 
-static void trace_tells_of_no_file_elsewhere(void **state)
+static void trace_reports_no_file_elsewhere(void **state)
 {
     struct place *p = *state;
     static const char *const names[] = {"out/f", "in/other/f", "flat/sub/f", "f"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         by_shell("> %s; rm %s", at(p, names[i]), at(p, names[i]));
-    settle(p);
+    await_last_write(p);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        not_told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, names[i]));
-        not_told(p, TOCSIN_TOPIC_FILE_DELETED, at(p, names[i]));
+        not_reported(p, TOCSIN_TOPIC_FILE_CREATED, at(p, names[i]));
+        not_reported(p, TOCSIN_TOPIC_FILE_DELETED, at(p, names[i]));
     }
     by_shell("> %s", at(p, "flat/f"));
-    told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "flat/f"));
+    reported(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "flat/f"));
 }
 
 static void trace_follows_folders_that_are_made(void **state)
@@ -307,10 +307,10 @@ static void trace_follows_folders_that_are_made(void **state)
     struct place *p = *state;
 
     by_shell("mkdir -p %s; > %s", at(p, "in/new/deep"), at(p, "in/new/deep/f"));
-    told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "in/new/deep/f"));
+    reported(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "in/new/deep/f"));
     by_shell("> %s", at(p, "in/new/deep/g"));
-    told(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, "in/new/deep/g"));
-    not_told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "in/new"));
+    reported(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, "in/new/deep/g"));
+    not_reported(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "in/new"));
 }
 
 static void trace_follows_folders_that_are_renamed(void **state)
@@ -318,13 +318,13 @@ static void trace_follows_folders_that_are_renamed(void **state)
     struct place *p = *state;
 
     by_shell("mkdir %s; > %s", at(p, "in/a"), at(p, "in/a/f"));
-    told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "in/a/f"));
+    reported(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "in/a/f"));
     by_shell("mv %s %s; > %s", at(p, "in/a"), at(p, "in/sub/b"), at(p, "in/sub/b/g"));
-    told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "in/sub/b/g"));
+    reported(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "in/sub/b/g"));
     by_shell("mv %s %s; > %s", at(p, "in/sub/b"), at(p, "out/c"), at(p, "out/c/h"));
-    settle(p);
-    not_told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "in/sub/b/h"));
-    not_told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "out/c/h"));
+    await_last_write(p);
+    not_reported(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "in/sub/b/h"));
+    not_reported(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "out/c/h"));
 }
 
 static void trace_finds_places_that_appear_later_or_again(void **state)
@@ -332,14 +332,14 @@ static void trace_finds_places_that_appear_later_or_again(void **state)
     struct place *p = *state;
 
     by_shell("mkdir -p %s; > %s", at(p, "late/deep"), at(p, "late/deep/f"));
-    told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "late/deep/f"));
+    reported(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "late/deep/f"));
     by_shell("rm -r %s", at(p, "late"));
-    told(p, TOCSIN_TOPIC_FILE_DELETED, at(p, "late/deep/f"));
+    reported(p, TOCSIN_TOPIC_FILE_DELETED, at(p, "late/deep/f"));
     by_shell("mkdir -p %s; > %s", at(p, "late/deep"), at(p, "late/deep/g"));
-    told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "late/deep/g"));
+    reported(p, TOCSIN_TOPIC_FILE_CREATED, at(p, "late/deep/g"));
 }
 
-static void trace_tells_each_of_many_files_once(void **state)
+static void trace_reports_each_of_many_files_once(void **state)
 {
     enum { FILES = 300 };
     struct place *p = *state;
@@ -351,13 +351,13 @@ static void trace_tells_each_of_many_files_once(void **state)
     }
     for (int i = 0; i < FILES; i++) {
         snprintf(name, sizeof(name), "in/sub/n%d", i);
-        told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, name));
-        told(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, name));
+        reported(p, TOCSIN_TOPIC_FILE_CREATED, at(p, name));
+        reported(p, TOCSIN_TOPIC_FILE_WRITTEN, at(p, name));
     }
 }
 
 /* Their folders get their marks before, while and after they are created and written. */
-static void trace_tells_once_of_each_file_in_folders_that_are_just_made(void **state)
+static void trace_reports_each_file_in_new_folders_once(void **state)
 {
     enum { FOLDERS = 60 };
     struct place *p = *state;
@@ -367,7 +367,7 @@ static void trace_tells_once_of_each_file_in_folders_that_are_just_made(void **s
              FOLDERS, at(p, "in/m"), at(p, "in/m"));
     for (int i = 0; i < FOLDERS; i++) {
         snprintf(name, sizeof(name), "in/m%d/f", i);
-        told(p, TOCSIN_TOPIC_FILE_CREATED, at(p, name));
+        reported(p, TOCSIN_TOPIC_FILE_CREATED, at(p, name));
     }
 }
 
@@ -376,14 +376,14 @@ static void trace_tells_once_of_each_file_in_folders_that_are_just_made(void **s
 static const struct tocsin_event *changed(struct place *p, const char *path,
                                           const char *action)
 {
-    const struct tocsin_event *event = told(p, "file.attributes_changed", path);
+    const struct tocsin_event *event = reported(p, "file.attributes_changed", path);
 
     assert_string_equal(tc_harness_text(&p->s.h, event, "event.action"), action);
     assert_int_equal(tocsin_event_int(event, TOCSIN_FIELD_PROCESS_PID, -1), getpid());
     return event;
 }
 
-static void trace_tells_of_modes_and_owners(void **state)
+static void trace_reports_modes_and_owners(void **state)
 {
     struct place *p = *state;
     const struct tocsin_event *event;
@@ -398,7 +398,7 @@ static void trace_tells_of_modes_and_owners(void **state)
     fd = open(at(p, "in"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_int_equal(fchmodat(fd, "../in/sub/../c", 04755, 0), 0);
     close(fd);
-    event = told(p, "file.attributes_changed", at(p, "in/a"));
+    event = reported(p, "file.attributes_changed", at(p, "in/a"));
     assert_int_equal(tocsin_event_int(event, "file.mode", 0), S_IFREG | 0640);
     assert_int_equal(stat(at(p, "in/a"), &st), 0);
     assert_int_equal(tocsin_event_int(event, "file.inode", 0), st.st_ino);
@@ -410,7 +410,7 @@ static void trace_tells_of_modes_and_owners(void **state)
     assert_int_equal(tocsin_event_int(event, "file.mode", 0), S_IFREG | 04755);
 }
 
-static void trace_tells_of_extended_attributes(void **state)
+static void trace_reports_extended_attributes(void **state)
 {
     struct place *p = *state;
     const struct tocsin_event *event;
@@ -422,22 +422,23 @@ static void trace_tells_of_extended_attributes(void **state)
 }
 
 /* The link is changed, or what it leads to, as it was asked for. */
-static void trace_tells_of_the_file_behind_a_link(void **state)
+static void trace_reports_the_file_behind_a_link(void **state)
 {
     struct place *p = *state;
 
     by_shell("> %s; ln -s %s %s", at(p, "in/f"), at(p, "in/f"), at(p, "out/link"));
     assert_int_equal(chown(at(p, "out/link"), 7, 7), 0);
-    assert_int_equal(tocsin_event_int(told(p, "file.attributes_changed", at(p, "in/f")),
-                                      "file.uid", 0),
-                     7);
+    assert_int_equal(
+        tocsin_event_int(reported(p, "file.attributes_changed", at(p, "in/f")),
+                         "file.uid", 0),
+        7);
     assert_int_equal(symlink("f", at(p, "in/link")), 0);
     assert_int_equal(lchown(at(p, "in/link"), 8, 8), 0);
     assert_int_equal(
         tocsin_event_int(changed(p, at(p, "in/link"), "lchown"), "file.uid", 0), 8);
 }
 
-static void trace_tells_of_attributes_where_others_tell_of_files(void **state)
+static void trace_reports_attributes_where_others_report_files(void **state)
 {
     struct place *p = *state;
 
@@ -446,12 +447,12 @@ static void trace_tells_of_attributes_where_others_tell_of_files(void **state)
     assert_int_equal(chmod(at(p, "out/f"), 0640), 0);
     assert_int_equal(chmod(at(p, "in/other/f"), 0640), 0);
     assert_int_equal(chmod(at(p, "out/more/f"), 0640), 0);
-    told(p, "file.attributes_changed", at(p, "in/other/f"));
-    told(p, "file.attributes_changed", at(p, "out/more/f"));
-    not_told(p, "file.attributes_changed", at(p, "out/f"));
+    reported(p, "file.attributes_changed", at(p, "in/other/f"));
+    reported(p, "file.attributes_changed", at(p, "out/more/f"));
+    not_reported(p, "file.attributes_changed", at(p, "out/f"));
 }
 
-static void trace_tells_of_lent_rights_wherever_they_are(void **state)
+static void trace_reports_lent_rights_wherever_they_are(void **state)
 {
     struct place *p = *state;
 
@@ -459,22 +460,23 @@ static void trace_tells_of_lent_rights_wherever_they_are(void **state)
     assert_int_equal(chmod(at(p, "out/s"), 04755), 0);
     assert_int_equal(mkdir(at(p, "out/folder"), 0755), 0);
     assert_int_equal(chmod(at(p, "out/folder"), 02755), 0); /* only names the group */
-    assert_int_equal(tocsin_event_int(told(p, "file.attributes_changed", at(p, "out/s")),
-                                      "file.mode", 0),
-                     S_IFREG | 04755);
-    settle(p);
-    not_told(p, "file.attributes_changed", at(p, "out/folder"));
+    assert_int_equal(
+        tocsin_event_int(reported(p, "file.attributes_changed", at(p, "out/s")),
+                         "file.mode", 0),
+        S_IFREG | 04755);
+    await_last_write(p);
+    not_reported(p, "file.attributes_changed", at(p, "out/folder"));
 }
 
-static void trace_tells_of_no_attribute_that_was_refused(void **state)
+static void trace_reports_no_attribute_that_was_refused(void **state)
 {
     struct place *p = *state;
 
     assert_int_equal(chmod(at(p, "in/none"), 0640), -1);
     by_shell("> %s", at(p, "in/g"));
     assert_int_equal(chmod(at(p, "in/g"), 0640), 0);
-    told(p, "file.attributes_changed", at(p, "in/g"));
-    not_told(p, "file.attributes_changed", at(p, "in/none"));
+    reported(p, "file.attributes_changed", at(p, "in/g"));
+    not_reported(p, "file.attributes_changed", at(p, "in/none"));
 }
 
 #define WITH(test) cmocka_unit_test_setup(test, start_anew)
@@ -482,26 +484,26 @@ static void trace_tells_of_no_attribute_that_was_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH(trace_tells_who_creates_and_writes_a_file),
-        WITH(trace_tells_nothing_of_a_file_that_is_read),
-        WITH(trace_tells_of_a_file_that_is_renamed_within),
-        WITH(trace_tells_of_a_file_that_is_moved_in_or_out),
-        WITH(trace_tells_of_a_file_that_is_deleted),
-        WITH(trace_tells_of_a_replaced_file_in_the_order_of_what_is_there),
-        WITH(trace_tells_of_no_file_elsewhere),
+        WITH(trace_reports_who_creates_and_writes_a_file),
+        WITH(trace_reports_nothing_of_a_file_that_is_read),
+        WITH(trace_reports_a_file_that_is_renamed_within),
+        WITH(trace_reports_a_file_that_is_moved_in_or_out),
+        WITH(trace_reports_a_file_that_is_deleted),
+        WITH(trace_reports_a_replaced_file_in_the_order_of_what_is_there),
+        WITH(trace_reports_no_file_elsewhere),
         WITH(trace_follows_folders_that_are_made),
         WITH(trace_follows_folders_that_are_renamed),
         WITH(trace_finds_places_that_appear_later_or_again),
-        WITH(trace_tells_each_of_many_files_once),
-        WITH(trace_tells_once_of_each_file_in_folders_that_are_just_made),
+        WITH(trace_reports_each_of_many_files_once),
+        WITH(trace_reports_each_file_in_new_folders_once),
     };
     const struct CMUnitTest attributes[] = {
-        WITH(trace_tells_of_modes_and_owners),
-        WITH(trace_tells_of_extended_attributes),
-        WITH(trace_tells_of_the_file_behind_a_link),
-        WITH(trace_tells_of_attributes_where_others_tell_of_files),
-        WITH(trace_tells_of_lent_rights_wherever_they_are),
-        WITH(trace_tells_of_no_attribute_that_was_refused),
+        WITH(trace_reports_modes_and_owners),
+        WITH(trace_reports_extended_attributes),
+        WITH(trace_reports_the_file_behind_a_link),
+        WITH(trace_reports_attributes_where_others_report_files),
+        WITH(trace_reports_lent_rights_wherever_they_are),
+        WITH(trace_reports_no_attribute_that_was_refused),
     };
     int group;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What trace tells of processes on its lower rung, the kernel's process connector. */
+/* What trace reports of processes on its lower level, the kernel's process connector. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 
 static const char *const netlink[] = {"mechanism=netlink", NULL};
 
-static void trace_tells_of_processes_without_ebpf(void **state)
+static void trace_reports_processes_without_ebpf(void **state)
 {
     struct tc_trace_scratch *s = *state;
     const struct tocsin_event *event;
@@ -41,7 +41,7 @@ static void trace_tells_of_processes_without_ebpf(void **state)
                         "sleep 30");
 }
 
-/* Of one that has gone before it could be looked at, that it was is told all the same. */
+/* One that has gone before it could be looked at is reported all the same. */
 static void trace_misses_no_short_life_without_ebpf(void **state)
 {
     enum { LIVES = 200 };
@@ -59,7 +59,7 @@ static void trace_misses_no_short_life_without_ebpf(void **state)
     assert_int_equal(tc_trace_stat(s, "lost"), 0);
 }
 
-static void trace_says_what_the_lower_rung_costs(void **state)
+static void trace_reports_what_the_lower_level_costs(void **state)
 {
     struct tc_trace_scratch *s = *state;
     const struct tc_harness_report *issue = tc_harness_reported(&s->h, "trace_netlink");
@@ -86,9 +86,9 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH(trace_tells_of_processes_without_ebpf),
+        WITH(trace_reports_processes_without_ebpf),
         WITH(trace_misses_no_short_life_without_ebpf),
-        WITH(trace_says_what_the_lower_rung_costs),
+        WITH(trace_reports_what_the_lower_level_costs),
     };
 
     if (!tc_trace_scratch_possible())

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What trace tells of connections: with real sockets, in a network of the test's own. */
+/* What trace reports of connections: real sockets, in a network of the test's own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -95,7 +95,7 @@ static void check(struct tc_trace_scratch *s, const char *topic, int pid, const 
     assert_int_equal(tc_trace_count(s, topic, pid), 1);
 }
 
-static void trace_tells_who_connects_and_where_to(void **state)
+static void trace_reports_who_connects_and_where_to(void **state)
 {
     struct tc_trace_scratch *s = *state;
     uint16_t port;
@@ -109,8 +109,8 @@ static void trace_tells_who_connects_and_where_to(void **state)
     close(fd);
 }
 
-/* The port that the other side sees is the one that is told. */
-static void trace_tells_the_port_that_the_connection_has(void **state)
+/* The port that the other side sees is the one that is reported. */
+static void trace_reports_the_port_that_the_connection_has(void **state)
 {
     struct tc_trace_scratch *s = *state;
     const struct tocsin_event *event;
@@ -128,7 +128,7 @@ static void trace_tells_the_port_that_the_connection_has(void **state)
     close(fd);
 }
 
-static void trace_tells_of_a_connection_that_is_refused(void **state)
+static void trace_reports_a_connection_that_is_refused(void **state)
 {
     struct tc_trace_scratch *s = *state;
     uint16_t port;
@@ -140,7 +140,7 @@ static void trace_tells_of_a_connection_that_is_refused(void **state)
     assert_int_equal(tc_trace_count(s, "network.connected", pid), 0);
 }
 
-static void trace_tells_who_listens(void **state)
+static void trace_reports_who_listens(void **state)
 {
     struct tc_trace_scratch *s = *state;
     const struct tocsin_event *event;
@@ -185,7 +185,7 @@ static const struct tocsin_event *await_accepted(struct tc_trace_scratch *s,
     do {
         event = tc_harness_await(&s->h, "network.accepted", 0);
         if (!event)
-            fail_msg("nobody was told to have accepted");
+            fail_msg("no process was reported to have accepted");
     } while (tocsin_event_int(event, "destination.port", 0) != port);
     return event;
 }
@@ -200,7 +200,7 @@ static size_t count_accepted(struct tc_trace_scratch *s, uint16_t port)
     return count;
 }
 
-static void trace_tells_who_accepts_and_from_where(void **state)
+static void trace_reports_who_accepts_and_from_where(void **state)
 {
     static const struct {
         const char *address, *ip, *type;
@@ -248,7 +248,7 @@ static int bind_to(int type, const char *v4, const char *v6, uint16_t port)
     return pid;
 }
 
-static void trace_tells_who_binds_a_port_of_its_choice(void **state)
+static void trace_reports_who_binds_a_port_of_its_choice(void **state)
 {
     static const struct {
         int type;
@@ -333,7 +333,7 @@ static int datagrams_to(enum how how, const char *address, uint16_t port)
     return pid;
 }
 
-static void trace_tells_once_where_datagrams_go(void **state)
+static void trace_reports_once_where_datagrams_go(void **state)
 {
     static const struct {
         const char *address, *ip, *type;
@@ -406,13 +406,13 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(trace_tells_who_connects_and_where_to),
-        cmocka_unit_test(trace_tells_the_port_that_the_connection_has),
-        cmocka_unit_test(trace_tells_of_a_connection_that_is_refused),
-        cmocka_unit_test(trace_tells_who_listens),
-        cmocka_unit_test(trace_tells_who_accepts_and_from_where),
-        cmocka_unit_test(trace_tells_who_binds_a_port_of_its_choice),
-        cmocka_unit_test(trace_tells_once_where_datagrams_go),
+        cmocka_unit_test(trace_reports_who_connects_and_where_to),
+        cmocka_unit_test(trace_reports_the_port_that_the_connection_has),
+        cmocka_unit_test(trace_reports_a_connection_that_is_refused),
+        cmocka_unit_test(trace_reports_who_listens),
+        cmocka_unit_test(trace_reports_who_accepts_and_from_where),
+        cmocka_unit_test(trace_reports_who_binds_a_port_of_its_choice),
+        cmocka_unit_test(trace_reports_once_where_datagrams_go),
         cmocka_unit_test(trace_takes_what_a_bound_socket_sends_for_an_answer),
     };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the ladder. A rung holds when its programs could be loaded and attached, and the
- * canary has come through them; else the next one is tried. Pool thread.
+ * Owns: the choice of a level. A level is kept when its programs could be loaded and
+ * attached, and the canary has come through them; else the next one is tried. Pool
+ * thread.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@
 
 /* ---- The mode. ---- */
 
-void tc_kext_tell_mode(struct tc_kext *kext)
+void tc_kext_levels_set_mode(struct tc_kext *kext)
 {
     struct tc_kext_control *control = kext->programs.control;
 
@@ -30,13 +31,13 @@ void tc_kext_tell_mode(struct tc_kext *kext)
 
 /* ---- The canary. ---- */
 
-/* What an execution of it must come to, by rung and mode. */
+/* What an execution of it must come to, by level and mode. */
 static enum tc_kext_ended expected(const struct tc_kext *kext)
 {
     if (!kext->programs.control->enforce)
         return TC_KEXT_ENDED_RAN;
-    return kext->programs.rung == TC_KEXT_RUNG_LSM ? TC_KEXT_ENDED_REFUSED
-                                                   : TC_KEXT_ENDED_KILLED;
+    return kext->programs.level == TC_KEXT_LEVEL_LSM ? TC_KEXT_ENDED_REFUSED
+                                                     : TC_KEXT_ENDED_KILLED;
 }
 
 static int prove_exec(struct tc_kext *kext, char why[256])
@@ -55,12 +56,12 @@ static int prove_exec(struct tc_kext *kext, char why[256])
     }
     if (ended != wanted) {
         snprintf(why, 256, "the canary %s, where it should have been %s", words[ended],
-                 wanted == TC_KEXT_ENDED_RAN ? "left alone" : words[wanted] + 4);
+                 wanted == TC_KEXT_ENDED_RAN ? "allowed" : words[wanted] + 4);
         return -EIO;
     }
     err = tc_kext_reader_await_canary(&kext->reader, true, since_ns, CANARY_WAIT_MS);
     if (err)
-        snprintf(why, 256, "the kernel did not tell of the canary");
+        snprintf(why, 256, "the kernel did not report the canary");
     return err;
 }
 
@@ -75,7 +76,7 @@ static int prove_open(struct tc_kext *kext, char why[256])
     }
     err = tc_kext_reader_await_canary(&kext->reader, false, since_ns, CANARY_WAIT_MS);
     if (err)
-        snprintf(why, 256, "the kernel did not tell of the open canary");
+        snprintf(why, 256, "the kernel did not report the opened canary");
     return err;
 }
 
@@ -91,7 +92,7 @@ int tc_kext_prove(struct tc_kext *kext)
     return err;
 }
 
-/* ---- The ladder. ---- */
+/* ---- The level. ---- */
 
 static void set_own(struct tc_kext *kext)
 {
@@ -109,16 +110,16 @@ static int set_folders(struct tc_kext *kext)
                                kext->scan.folder_count);
 }
 
-static int stand_on(struct tc_kext *kext, enum tc_kext_rung rung, char why[256])
+static int try_level(struct tc_kext *kext, enum tc_kext_level level, char why[256])
 {
     bool opens = kext->opens == TC_KEXT_OPENS_ON ||
-                 (kext->opens == TC_KEXT_OPENS_AUTO && rung == TC_KEXT_RUNG_LSM);
-    int err = tc_kext_load(&kext->programs, rung, &kext->sizes, kext->host, why);
+                 (kext->opens == TC_KEXT_OPENS_AUTO && level == TC_KEXT_LEVEL_LSM);
+    int err = tc_kext_load(&kext->programs, level, &kext->sizes, kext->host, why);
 
     if (err)
         return err;
     set_own(kext);
-    tc_kext_tell_mode(kext);
+    tc_kext_levels_set_mode(kext);
     err = set_folders(kext);
     if (!err)
         err = tc_kext_put_bad(&kext->programs, &kext->canary.key);
@@ -139,26 +140,26 @@ static int stand_on(struct tc_kext *kext, enum tc_kext_rung rung, char why[256])
         snprintf(why, 256, "%.250s", kext->why);
 out:
     if (err)
-        tc_kext_descend(kext);
+        tc_kext_levels_leave(kext);
     return err;
 }
 
-void tc_kext_descend(struct tc_kext *kext)
+void tc_kext_levels_leave(struct tc_kext *kext)
 {
     tc_kext_detach(&kext->programs);
     tc_kext_reader_stop(&kext->reader);
     tc_kext_guard_stop(&kext->guard);
 }
 
-int tc_kext_climb(struct tc_kext *kext)
+int tc_kext_levels_enter(struct tc_kext *kext)
 {
     char upper[256] = "", lower[256] = "";
     int err;
 
-    err = stand_on(kext, TC_KEXT_RUNG_LSM, upper);
+    err = try_level(kext, TC_KEXT_LEVEL_LSM, upper);
     if (err) {
         tc_kext_unload(&kext->programs);
-        err = stand_on(kext, TC_KEXT_RUNG_TRACING, lower);
+        err = try_level(kext, TC_KEXT_LEVEL_TRACING, lower);
     }
     if (err)
         tc_kext_unload(&kext->programs);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What plugin edr tells of a match, and how often: events in, alert.raised out, and the
+/* What plugin edr reports of a match, and how often: events in, alert.raised out, and the
  * row that the journal makes of it. */
 #include <sys/utsname.h>
 
@@ -30,7 +30,7 @@ static const char file_rule_text[] =
     "  condition: selection\n"
     "level: low\n";
 
-/* ---- Events as trace tells them ---- */
+/* ---- Events as trace reports them ---- */
 
 struct who {
     int64_t pid;
@@ -382,14 +382,14 @@ static void alert_of_a_correlation_says_what_it_has_counted(void **state)
     assert_text(alert, "file.path", "/tmp/a.scratch");
 }
 
-/* ---- How often it is told ---- */
+/* ---- How often it is reported ---- */
 
-static void thousand_matches_are_one_alert_told_a_few_times(void **state)
+static void thousand_matches_are_one_alert_reported_a_few_times(void **state)
 {
     const struct tocsin_event *first, *again = NULL;
     struct edr *edr = *state;
     struct tc_harness *h;
-    size_t told;
+    size_t reported;
 
     put_file(edr, "shell.yml", rule_text);
     h = run_edr(edr, "repeat=1s");
@@ -400,9 +400,10 @@ static void thousand_matches_are_one_alert_told_a_few_times(void **state)
         again = await_alert(h);
     while (number(again, "alert.count") < 1000);
     assert_int_equal(number(again, "alert.count"), 1000);
-    told = tc_harness_count(h, TOCSIN_TOPIC_ALERT_RAISED);
-    assert_in_range(told, 2, 12); /* on a slow machine a second passes within the burst */
-    for (size_t i = 0; i < told; i++)
+    reported = tc_harness_count(h, TOCSIN_TOPIC_ALERT_RAISED);
+    assert_in_range(reported, 2,
+                    12); /* on a slow machine a second passes within the burst */
+    for (size_t i = 0; i < reported; i++)
         assert_text(tc_harness_event(h, TOCSIN_TOPIC_ALERT_RAISED, i), "alert.id",
                     tc_harness_text(h, first, "alert.id"));
     assert_rule(again); /* the author is named wherever the alert goes */
@@ -412,11 +413,11 @@ static void thousand_matches_are_one_alert_told_a_few_times(void **state)
                      number(first, "alert.first_seen"));
     assert_true(number(again, "alert.last_seen") > number(first, "alert.last_seen"));
     assert_int_equal(stat_of(h, "matches"), 1000);
-    assert_int_equal(stat_of(h, "told"), told);
+    assert_int_equal(stat_of(h, "told"), reported);
     assert_int_equal(stat_of(h, "alerts_raised"), 1);
 }
 
-static void what_is_not_told_yet_is_told_when_the_plugin_stops(void **state)
+static void unreported_matches_are_reported_when_the_plugin_stops(void **state)
 {
     struct edr *edr = *state;
     const struct tocsin_event *alert;
@@ -532,8 +533,8 @@ int main(void)
         TEST(alert_about_a_file_says_all_that_is_known_of_who_made_it),
         TEST(alert_never_grows_beyond_an_event),
         TEST(alert_of_a_correlation_says_what_it_has_counted),
-        TEST(thousand_matches_are_one_alert_told_a_few_times),
-        TEST(what_is_not_told_yet_is_told_when_the_plugin_stops),
+        TEST(thousand_matches_are_one_alert_reported_a_few_times),
+        TEST(unreported_matches_are_reported_when_the_plugin_stops),
         TEST(another_chain_or_user_is_another_alert),
         TEST(match_after_a_while_without_any_is_a_new_alert),
         TEST(journal_makes_a_row_of_it_that_says_who_wrote_the_rule),

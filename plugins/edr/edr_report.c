@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: from a match to alert.raised: which alert it is one of, whether that is told now,
- * and the timer that tells the rest. The wording is edr_write's.
+ * Owns: from a match to alert.raised: which alert it is one of, whether that is reported
+ * now, and the timer that reports the rest. The wording is edr_write's.
  */
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -35,14 +35,14 @@ static void new_id(void *arg, char ret[TC_EDR_ALERT_ID_BYTES])
                               bytes[i]);
 }
 
-int tc_edr_tell_start(struct tc_edr *edr)
+int tc_edr_report_start(struct tc_edr *edr)
 {
     int r = tc_edr_alerts_new(&edr->options.alerts, new_id, edr, &edr->alerts);
 
     return r ? r : tc_edr_processes_new(edr->host, &edr->processes);
 }
 
-/* ---- Telling ---- */
+/* ---- Reporting ---- */
 
 static uint64_t now_ms(const struct tc_edr *edr)
 {
@@ -62,7 +62,7 @@ static void publish(struct tc_edr *edr, struct tc_edr_news *news)
                        news->event ? news->event->id : 0, &w);
     tocsin_writer_done(&w);
     if (!r) {
-        edr->counters.told++;
+        edr->counters.reported++;
         return;
     }
     edr->counters.publish_errors++;
@@ -70,8 +70,8 @@ static void publish(struct tc_edr *edr, struct tc_edr_news *news)
                    strerror(-r));
 }
 
-/* Tells all that is due at `now`. */
-static void tell_due(struct tc_edr *edr, uint64_t now)
+/* Reports all that is due at `now`. */
+static void report_due(struct tc_edr *edr, uint64_t now)
 {
     struct tc_edr_alert alert;
     struct tc_edr_news news = {.alert = &alert};
@@ -88,11 +88,11 @@ static void on_due(void *arg)
 
     edr->host->timer_stop(edr->host, edr->due);
     edr->due = NULL;
-    tell_due(edr, now_ms(edr));
+    report_due(edr, now_ms(edr));
     arm(edr);
 }
 
-/* One timer; one that runs out too early looks again. */
+/* One timer; one that fires too early is armed again. */
 static void arm(struct tc_edr *edr)
 {
     uint64_t next = tc_edr_alerts_next(edr->alerts), now = now_ms(edr);
@@ -107,7 +107,7 @@ static void arm(struct tc_edr *edr)
         edr->due = NULL; /* the next match tries again */
 }
 
-void tc_edr_tell_options(struct tc_edr *edr)
+void tc_edr_report_options(struct tc_edr *edr)
 {
     if (!edr->alerts)
         return;
@@ -115,12 +115,12 @@ void tc_edr_tell_options(struct tc_edr *edr)
     arm(edr);
 }
 
-void tc_edr_tell_stop(struct tc_edr *edr)
+void tc_edr_report_stop(struct tc_edr *edr)
 {
     edr->host->timer_stop(edr->host, edr->due);
     edr->due = NULL;
     if (edr->alerts)
-        tell_due(edr, UINT64_MAX);
+        report_due(edr, UINT64_MAX);
     tc_edr_alerts_free(edr->alerts);
     tc_edr_processes_free(edr->processes);
     edr->alerts = NULL;
@@ -166,8 +166,8 @@ static uint64_t time_of(const struct tocsin_event *event)
                                       (int64_t)event->time_ns);
 }
 
-void tc_edr_tell_match(struct tc_edr *edr, const struct tocsin_event *event,
-                       const struct tc_sigma_match *match)
+void tc_edr_report_match(struct tc_edr *edr, const struct tocsin_event *event,
+                         const struct tc_sigma_match *match)
 {
     const struct tc_sigma_rule *rule = tc_sigma_rule(edr->rules->set, match->rule);
     struct tc_edr_link chain[1 + TC_EDR_CHAIN_MAX];

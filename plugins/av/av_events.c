@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "av_tell.h"
+#include "av_events.h"
 
 #include <stdio.h>
 
@@ -111,7 +111,7 @@ static void put_detection(struct tocsin_writer *w, const struct tc_av_record *re
     tocsin_end(w);
 }
 
-void tc_av_tell_detected(const struct tc_av_news *news, const char *action)
+void tc_av_events_detected(const struct tc_av_news *news, const char *action)
 {
     struct tocsin_writer w;
 
@@ -124,7 +124,7 @@ void tc_av_tell_detected(const struct tc_av_news *news, const char *action)
     publish(news->host, TOCSIN_TOPIC_THREAT_DETECTED, &w);
 }
 
-void tc_av_tell_alert(const struct tc_av_news *news)
+void tc_av_events_alert(const struct tc_av_news *news)
 {
     char title[256];
     struct tocsin_writer w;
@@ -147,9 +147,9 @@ void tc_av_tell_alert(const struct tc_av_news *news)
     publish(news->host, TOCSIN_TOPIC_ALERT_RAISED, &w);
 }
 
-static void tell_remedy(const struct tocsin_host *host, const struct tc_av_record *record,
-                        const char *action, const char *status, const char *reason,
-                        int64_t time_ns)
+static void publish_remediated(const struct tocsin_host *host,
+                               const struct tc_av_record *record, const char *action,
+                               const char *status, const char *reason, int64_t time_ns)
 {
     struct tocsin_writer w;
 
@@ -162,15 +162,17 @@ static void tell_remedy(const struct tocsin_host *host, const struct tc_av_recor
     publish_at(host, TOCSIN_TOPIC_THREAT_REMEDIATED, time_ns, &w);
 }
 
-void tc_av_tell_remediated(const struct tocsin_host *host,
-                           const struct tc_av_record *record, const char *action,
-                           const char *status, const char *reason)
+void tc_av_events_remediated(const struct tocsin_host *host,
+                             const struct tc_av_record *record, const char *action,
+                             const char *status, const char *reason)
 {
-    tell_remedy(host, record, action, status, reason, (int64_t)tc_detector_now_ns());
+    publish_remediated(host, record, action, status, reason,
+                       (int64_t)tc_detector_now_ns());
 }
 
-void tc_av_tell_kept(const struct tocsin_host *host, const struct tc_av_record *record)
+void tc_av_events_kept(const struct tocsin_host *host, const struct tc_av_record *record)
 {
-    if ((int64_t)tc_detector_now_ns() - record->time_ns < TC_AV_TELL_AGAIN_NS)
-        tell_remedy(host, record, "quarantine", "quarantined", NULL, record->time_ns);
+    if ((int64_t)tc_detector_now_ns() - record->time_ns < TC_AV_EVENTS_REPEAT_NS)
+        publish_remediated(host, record, "quarantine", "quarantined", NULL,
+                           record->time_ns);
 }
