@@ -129,8 +129,8 @@ struct tc_sigma_event {
     /* Value `index` of the field, from 0; false past the last, or if there is no such
      * field (index 0). Strings live until the evaluation ends. */
     bool (*field)(void *arg, const char *name, size_t index, struct tc_sigma_value *ret);
-    /* The same by what the name is to records (record.h: tc_record_number), which the set
-     * has looked up once; NULL: there is `field` alone. */
+    /* The same by what the name is to records (record.h: tc_sigma_record_number), which
+     * the set has looked up once; NULL: there is `field` alone. */
     bool (*numbered)(void *arg, uint32_t number, const char *name, size_t index,
                      struct tc_sigma_value *ret);
     /* Every value of the event in turn, for keywords; false at the end. */

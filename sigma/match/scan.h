@@ -28,13 +28,13 @@ struct tc_literal {
 size_t tc_literal_len(const struct tc_atom *atom, bool *ret_placed);
 
 /* Makes the log sources and the passes, once atoms have their rules. -ENOMEM. */
-int tc_scans_make(struct tc_sigma_set *set);
+int tc_sigma_scans_make(struct tc_sigma_set *set);
 
 typedef void (*tc_found_fn)(void *arg, uint32_t atom);
 
 /* Calls `found` for each atom in the text, which is in lower case; it may do so several
  * times. False: there was no memory. The scan must have a database. */
-bool tc_scan_text(const struct tc_scan *scan, struct tocsin_str text,
-                  hs_scratch_t *scratch, tc_found_fn found, void *arg);
+bool tc_sigma_scan_text(const struct tc_sigma_scan *scan, struct tocsin_str text,
+                        hs_scratch_t *scratch, tc_found_fn found, void *arg);
 
 #endif

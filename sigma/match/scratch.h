@@ -40,9 +40,9 @@ struct tc_view {
     const void *kind;                   /* the same */
     uint64_t *rules;                    /* bits */
     uint64_t *always; /* bits: of these, the ones to be looked at whatever is found */
-    const struct tc_scan **scans; /* of these rules, by field */
-    struct tc_view_field *fields; /* by a field's index */
-    uint32_t *key_fields;         /* that are to be looked at to find the other rules */
+    const struct tc_sigma_scan **scans; /* of these rules, by field */
+    struct tc_view_field *fields;       /* by a field's index */
+    uint32_t *key_fields; /* that are to be looked at to find the other rules */
     size_t key_field_count;
 };
 

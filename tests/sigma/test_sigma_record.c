@@ -435,9 +435,10 @@ static void an_event_that_is_cut_short_has_what_is_left(void **state)
              tc_sigma_record(&bench.record, i, "file.renamed", copy, len, 0); i++) {
             struct tc_sigma_event *event = &bench.record.sigma;
 
-            for (size_t f = 0; f < tc_record_field_count; f++)
+            for (size_t f = 0; f < tc_sigma_record_field_count; f++)
                 for (size_t n = 0;
-                     event->field(event->arg, tc_record_fields[f].name, n, &value); n++)
+                     event->field(event->arg, tc_sigma_record_fields[f].name, n, &value);
+                     n++)
                     assert_true(n < 8);
             for (size_t n = 0; event->any(event->arg, n, &value); n++)
                 assert_true(n < 64);
@@ -714,8 +715,8 @@ static void leaving_out_rules_of_other_kinds_leaves_out_no_match(void **state)
     put_file(&bench, "/srv/new", "/srv/old");
     put_flow(&bench, "egress");
     end(&bench);
-    for (size_t i = 0; i < tc_record_kind_count; i++)
-        matches += compare_matches(&bench, tc_record_kinds[i].topic, set, scratch);
+    for (size_t i = 0; i < tc_sigma_record_kind_count; i++)
+        matches += compare_matches(&bench, tc_sigma_record_kinds[i].topic, set, scratch);
     assert_true(matches > 100);
     assert_int_equal(compare_matches(&bench, "vendor.thing", set, scratch), 0);
     tc_sigma_scratch_free(scratch);
@@ -729,29 +730,32 @@ static void tables_are_in_the_order_that_they_are_looked_up_by(void **state)
     size_t same = 1;
 
     (void)state;
-    for (size_t i = 1; i < tc_record_field_count; i++)
-        assert_true(strcmp(tc_record_fields[i - 1].name, tc_record_fields[i].name) < 0);
+    for (size_t i = 1; i < tc_sigma_record_field_count; i++)
+        assert_true(strcmp(tc_sigma_record_fields[i - 1].name,
+                           tc_sigma_record_fields[i].name) < 0);
     for (size_t i = 1; i < TC_PLACES; i++) {
         const struct tc_place_info *in = &tc_places[tc_places[i].parent];
 
         assert_non_null(tc_places[i].path);
         assert_true(i >= in->first && i <= in->last && tc_places[i].parent < i);
     }
-    for (size_t i = 1; i < tc_record_kind_count; i++) {
-        bool follows = !strcmp(tc_record_kinds[i - 1].topic, tc_record_kinds[i].topic);
+    for (size_t i = 1; i < tc_sigma_record_kind_count; i++) {
+        bool follows =
+            !strcmp(tc_sigma_record_kinds[i - 1].topic, tc_sigma_record_kinds[i].topic);
 
         for (size_t k = 0; !follows && k < i; k++)
-            assert_string_not_equal(tc_record_kinds[k].topic, tc_record_kinds[i].topic);
+            assert_string_not_equal(tc_sigma_record_kinds[k].topic,
+                                    tc_sigma_record_kinds[i].topic);
         same = follows ? same + 1 : 1;
         assert_true(same <= TC_RECORDS_MAX);
     }
     /* Each kind has a view of its own, and what is no kind has one. */
-    assert_true(tc_record_kind_count < TC_VIEWS_MAX);
-    assert_string_equal(tc_sigma_path(tc_record_number("ParentImage"), 1),
+    assert_true(tc_sigma_record_kind_count < TC_VIEWS_MAX);
+    assert_string_equal(tc_sigma_path(tc_sigma_record_number("ParentImage"), 1),
                         "process.parent.exec_path");
-    assert_null(tc_sigma_path(tc_record_number("ParentImage"), 2));
-    assert_null(tc_sigma_path(tc_record_number("pid"), 0));
-    assert_null(tc_sigma_path(tc_record_number("Other"), 0));
+    assert_null(tc_sigma_path(tc_sigma_record_number("ParentImage"), 2));
+    assert_null(tc_sigma_path(tc_sigma_record_number("pid"), 0));
+    assert_null(tc_sigma_path(tc_sigma_record_number("Other"), 0));
 }
 
 int main(void)
