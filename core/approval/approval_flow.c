@@ -448,7 +448,7 @@ static void close_flow(struct tc_approval *approval,
 }
 
 /* One way through; ends early when a callback has changed a fact. */
-static void settle_once(struct tc_approval *approval)
+static void reconcile_once(struct tc_approval *approval)
 {
     enum tc_gate_state states[TC_GATES] = {TC_GATE_UNKNOWN};
     struct tc_gate_facts *gate;
@@ -483,7 +483,7 @@ void tc_approval_reconcile(struct tc_approval *approval, uint64_t now_ns)
     approval->settling = true;
     while (approval->changed) {
         approval->changed = false;
-        settle_once(approval);
+        reconcile_once(approval);
     }
     approval->settling = false;
 }

@@ -19,7 +19,7 @@ enum tc_end {                 /* how the core before this one ended */
               TC_END_NONE,    /* this is the first */
               TC_END_CRASHED, /* killed by a signal that nobody of us sent, or a bad exit
                                  code */
-              TC_END_HUNG,    /* its loop stood still; killed by the supervisor */
+              TC_END_HUNG,    /* its loop hung; killed by the supervisor */
 };
 
 struct tc_pulse {

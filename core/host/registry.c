@@ -306,8 +306,8 @@ static void all_idle(struct tc_registry *registry)
         done(registry->arg, 0, "");
         return;
     }
-    if (registry->plan_settled)
-        registry->plan_settled(registry);
+    if (registry->plan_continue)
+        registry->plan_continue(registry);
 }
 
 static void on_step(uv_timer_t *timer)

@@ -252,7 +252,7 @@ static void ignore_outcome(void *arg, int status, const char *why)
     (void)why; /* it was the registry's event */
 }
 
-static void plan_settled(struct tc_registry *registry)
+static void plan_continue(struct tc_registry *registry)
 {
     struct tc_registry_plan *plan = registry->plan;
 
@@ -263,7 +263,7 @@ static void plan_settled(struct tc_registry *registry)
         return;
     }
     plan->restarting = true;
-    registry->plan = NULL; /* so that the reloads below are let through */
+    registry->plan = NULL; /* so that the reloads below are allowed */
     for (size_t i = 0; i < plan->count; i++)
         if (plan->items[i].restart)
             tc_registry_reload(registry, plan->items[i].entry->name, ignore_outcome,
@@ -315,7 +315,7 @@ void tc_registry_apply(struct tc_registry *registry, const struct tc_config *con
     plan->arg = arg;
     plan->work.data = plan;
     registry->plan = plan;
-    registry->plan_settled = plan_settled;
+    registry->plan_continue = plan_continue;
     plan->err = plan_items(plan);
     if (!plan->err)
         err = uv_queue_work(registry->env.loop, &plan->work, plan_load, plan_loaded);

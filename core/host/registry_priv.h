@@ -51,7 +51,7 @@ struct tc_registry {
     struct tc_registry_plan *plan; /* a configuration being applied, or NULL */
     /* Set by registry_config.c with its first plan; called whenever all entries are idle.
      */
-    void (*plan_settled)(struct tc_registry *registry);
+    void (*plan_continue)(struct tc_registry *registry);
 };
 
 struct tc_registry_entry *tc_registry_entry_find(const struct tc_registry *registry,
@@ -76,7 +76,7 @@ int tc_registry_entry_make(struct tc_registry_entry *entry, struct tc_module *mo
 void tc_registry_entry_start(struct tc_registry_entry *entry);
 void tc_registry_entry_stop(struct tc_registry_entry *entry);
 
-/* Stops one that is not enabled any more; one that was called, by way of its caller. */
+/* Stops one that is not enabled any more; one on demand, through whoever demanded it. */
 void tc_registry_entry_disabled(struct tc_registry_entry *entry);
 
 /* Looks at everything soon. */

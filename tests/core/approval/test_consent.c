@@ -266,7 +266,7 @@ static void failed_write_leaves_the_old_state(void **state)
     assert_int_equal(tc_consent_write("/nonexistent", &fresh, f->why), -ENOENT);
 }
 
-/* Writes state after state, telling which is done, until it is killed. */
+/* Writes state after state, writing out which is done, until it is killed. */
 static void keep_writing(const struct folder *f, unsigned *done)
 {
     struct tc_consent consent;

@@ -56,7 +56,7 @@ static void say_hello(const struct tc_pulse *pulse, int fd)
         _exit(99);
 }
 
-/* Shows life until it is told to stop. */
+/* Shows life until it is asked to stop. */
 static void live(struct tc_pulse *pulse)
 {
     sigset_t set;
@@ -243,7 +243,7 @@ static void supervisor_takes_its_core_along_when_it_is_killed(void **state)
     close(run.pipe[0]);
 }
 
-static void supervisor_tells_systemd_when_the_core_is_ready(void **state)
+static void supervisor_notifies_systemd_when_the_core_is_ready(void **state)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -285,7 +285,7 @@ int main(void)
         cmocka_unit_test(supervisor_gives_up_when_the_first_core_refuses_to_start),
         cmocka_unit_test(supervisor_kills_a_core_that_does_not_stop_in_five_seconds),
         cmocka_unit_test(supervisor_takes_its_core_along_when_it_is_killed),
-        cmocka_unit_test(supervisor_tells_systemd_when_the_core_is_ready),
+        cmocka_unit_test(supervisor_notifies_systemd_when_the_core_is_ready),
     };
 
     return cmocka_run_group_tests_name("supervisor", tests, NULL, NULL);
