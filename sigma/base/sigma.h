@@ -122,7 +122,7 @@ struct tc_sigma_event {
      * log files. */
     const char *category, *product, *service;
     /* What is known of all events like this one beyond their log source: rules that `can`
-     * says no of, which is asked once a kind, are left out. NULL: nothing. */
+     * says no of, which is asked once a kind, are skipped. NULL: nothing. */
     const void *kind;
     bool (*can)(const void *kind, const struct tc_sigma_set *set, size_t rule);
     uint64_t time_ns; /* since the epoch; correlations go by it */

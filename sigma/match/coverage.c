@@ -128,7 +128,7 @@ static const char *wrong_product(const char *product, const char *here)
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
         if (!strcasecmp(product, others[i][0]))
             return others[i][1];
-    return "no sensor tells of its product";
+    return "no sensor reports on its product";
 }
 
 static const char *no_source(const struct tc_sigma_set *set, const struct tc_rule *rule,

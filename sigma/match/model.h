@@ -128,7 +128,7 @@ struct tc_rule {
     uint32_t source;            /* of one with an expr; set by scan.c */
     struct tc_correlation *correlation;
     bool silent;     /* serves correlations alone, */
-    bool standalone; /* unless one of them says to tell of it as well */
+    bool standalone; /* unless one of them says generate: true */
     unsigned line, column;
 
     /* The correlations that it feeds, and as which of their rules. */

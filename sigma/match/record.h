@@ -56,8 +56,8 @@ bool tc_sigma_record(struct tc_sigma_record *record, size_t index, const char *t
 const char *tc_sigma_path(uint32_t number, size_t index);
 
 /*
- * Why no event of ours can ever match the rule: no sensor tells what its log source has;
- * one sentence, that lives for ever. NULL: some can. `rule` as of tc_sigma_rule.
+ * Why no event of ours can ever match the rule: no sensor reports what its log source
+ * has; one sentence, that lives for ever. NULL: some can. `rule` as of tc_sigma_rule.
  */
 const char *tc_sigma_no_source(const struct tc_sigma_set *set, size_t rule);
 

@@ -138,7 +138,7 @@ struct tc_sigma_record_kind {
     const char *topic;
     const char *category, *service; /* "": none */
     uint8_t of;
-    bool fails;     /* it tells of what was tried in vain */
+    bool fails;     /* it is of attempts that failed */
     bool initiated; /* of a connection: from here */
     uint8_t path;   /* of a PATH: the place of its name */
     const char *type, *nametype;
@@ -148,7 +148,7 @@ struct tc_sigma_record_kind {
     bool says;
 };
 
-/* Those of one topic together, in the order in which they are told. */
+/* Those of one topic together, in the order in which they are reported. */
 extern const struct tc_sigma_record_kind tc_sigma_record_kinds[];
 extern const size_t tc_sigma_record_kind_count;
 

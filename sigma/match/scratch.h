@@ -76,7 +76,7 @@ struct tc_sigma_scratch {
     struct tc_view views[TC_VIEWS_MAX];
     size_t view_count;
 
-    struct tc_sigma_field *found; /* what is told of a match */
+    struct tc_sigma_field *found; /* of the match that is reported */
     size_t found_count;
 };
 

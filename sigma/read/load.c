@@ -141,7 +141,7 @@ static int read_kind(struct file_reading *f, struct tc_reading *r,
     return error == 0 ? add_rule(f, r, document, &rule) : error;
 }
 
-/* -EINVAL has been told. */
+/* -EINVAL has been reported. */
 static int read_document(struct file_reading *f, const struct tc_yaml_node *document)
 {
     struct tc_yaml_error refusal = {.why = ""};
@@ -261,8 +261,8 @@ static int read_file(int fd, char **ret_text, size_t *ret_len)
     return 0;
 }
 
-static int tell_file(struct tc_sigma_loader *loader, const char *path,
-                     const struct stat *st, const char *text, size_t len)
+static int report_file(struct tc_sigma_loader *loader, const char *path,
+                       const struct stat *st, const char *text, size_t len)
 {
     const struct tc_sigma_file file = {.path = path,
                                        .text = text,
@@ -288,7 +288,7 @@ static int add_file(struct tc_sigma_loader *loader, const char *path)
         error = read_file(fd, &text, &len);
     close(fd);
     if (error == 0)
-        error = tell_file(loader, path, &st, text, len);
+        error = report_file(loader, path, &st, text, len);
     if (error == 0)
         error = tc_sigma_loader_add_text(loader, path, text, len);
     free(text);
@@ -314,7 +314,7 @@ static bool is_rule_name(const char *name)
 
 static int add_folder(struct tc_sigma_loader *loader, const char *path, unsigned depth);
 
-/* What is wrong with an entry is told; -ENOMEM and -ECANCELED end the walk. */
+/* What is wrong with an entry is reported; -ENOMEM and -ECANCELED end the walk. */
 static int add_entry(struct tc_sigma_loader *loader, const char *folder, const char *name,
                      unsigned depth)
 {

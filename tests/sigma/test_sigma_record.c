@@ -232,7 +232,7 @@ static void arguments_are_those_of_execve_and_of_no_other_record(void **state)
     assert_string_equal(field(&bench, "Image"), "");
 }
 
-static void a_syscall_record_tells_who_called_what(void **state)
+static void a_syscall_record_has_who_called_what(void **state)
 {
     struct bench bench;
 
@@ -274,7 +274,7 @@ static void the_kinds_system_call_stands_where_the_event_has_none(void **state)
     find_record(&bench, "network.connect_failed", "auditd", "SYSCALL");
     assert_string_equal(field(&bench, "SYSCALL"), "connect ");
     assert_string_equal(field(&bench, "success"), "no ");
-    /* Several would do: without the event's word, none is told. */
+    /* Several would do: unless the event says which, none is reported. */
     find_record(&bench, "kernel.module_loaded", "auditd", "SYSCALL");
     assert_string_equal(field(&bench, "SYSCALL"), "");
 }
@@ -311,7 +311,7 @@ static void files_are_of_their_category_and_paths_of_auditd(void **state)
     assert_string_equal(field(&bench, "ouid"), "1000 ");
 }
 
-static void connections_tell_both_ends_and_who_began(void **state)
+static void connections_have_both_ends_and_who_began(void **state)
 {
     struct bench bench;
 
@@ -527,7 +527,7 @@ static const char *why_not(const char *source, const char *detection)
     return why;
 }
 
-static void a_rule_that_no_event_can_match_is_told_why(void **state)
+static void a_rule_that_no_event_can_match_has_the_reason(void **state)
 {
     static const struct {
         const char *source, *detection, *why;
@@ -558,7 +558,7 @@ static void a_rule_that_no_event_can_match_is_told_why(void **state)
          "it is about lines of log files, which no sensor reads"},
         {"product: macos, category: process_creation", "s: {Image: /bin/sh}",
          "it is made for macOS, and this machine does not run it"},
-        {"product: zeek, service: dns", "s: {a: b}", "no sensor tells of its product"},
+        {"product: zeek, service: dns", "s: {a: b}", "no sensor reports on its product"},
     };
 
     (void)state;
@@ -763,10 +763,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_started_process_is_a_creation_and_two_records_of_auditd),
         cmocka_unit_test(arguments_are_those_of_execve_and_of_no_other_record),
-        cmocka_unit_test(a_syscall_record_tells_who_called_what),
+        cmocka_unit_test(a_syscall_record_has_who_called_what),
         cmocka_unit_test(the_kinds_system_call_stands_where_the_event_has_none),
         cmocka_unit_test(files_are_of_their_category_and_paths_of_auditd),
-        cmocka_unit_test(connections_tell_both_ends_and_who_began),
+        cmocka_unit_test(connections_have_both_ends_and_who_began),
         cmocka_unit_test(our_own_names_are_known_in_every_record),
         cmocka_unit_test(a_topic_of_no_log_source_has_our_own_names_alone),
         cmocka_unit_test(what_is_asked_for_twice_in_one_text_is_one_value),
@@ -774,7 +774,7 @@ int main(void)
         cmocka_unit_test(an_event_that_is_cut_short_has_what_is_left),
         cmocka_unit_test(lists_may_be_read_in_any_order),
         cmocka_unit_test(keywords_are_looked_for_in_the_words_of_the_record),
-        cmocka_unit_test(a_rule_that_no_event_can_match_is_told_why),
+        cmocka_unit_test(a_rule_that_no_event_can_match_has_the_reason),
         cmocka_unit_test(a_correlation_lives_by_the_rules_it_needs),
         cmocka_unit_test(every_real_rule_of_a_category_for_linux_can_match),
         cmocka_unit_test(leaving_out_rules_of_other_kinds_leaves_out_no_match),
