@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: the one page that the supervisor and the core share: the core's signs of life and
- * who was at work, and, about the core before it, how it ended. Who writes what stands at
- * each field; nobody else has the page.
+ * who was at work, and, about the core before it, how it ended. Each field says
+ * who writes it; nobody else has the page.
  */
 #ifndef TC_CORE_PULSE_H
 #define TC_CORE_PULSE_H

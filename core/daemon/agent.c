@@ -284,7 +284,7 @@ static void on_stop_signal(uv_signal_t *handle, int signum)
 
 /* ---- start ---- */
 
-/* A sensor protects, or none can until somebody says so. */
+/* A sensor protects, or none can before an approval. */
 static void on_settled(void *arg)
 {
     struct tc_agent *agent = arg;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the payloads that concern us: their keys and what may stand under each. A payload
- * or key that is not in the tables is nobody's business. Must not: know what they mean.
+ * Owns: the payloads that concern us: their keys and the values of each. A payload
+ * or key that is not in the tables is ignored. Must not: know what they mean.
  */
 #include <string.h>
 

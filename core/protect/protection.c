@@ -111,7 +111,7 @@ static bool execute_order(struct tc_protection *p, enum tc_slot_sensor sensor)
     return true;
 }
 
-/* Looks at everything anew, outside whatever has called. */
+/* Reconciles everything soon, from the loop, not inside the caller. */
 void tc_protection_soon(struct tc_protection *p)
 {
     if (p->running)
@@ -179,7 +179,7 @@ static void settle(struct tc_protection *p)
     settled(p->settled_arg);
 }
 
-/* For whoever has to say one day what ended when the core did. */
+/* Records who holds the slot in the pulse page, for the core after this one. */
 static void note_holder(const struct tc_protection *p)
 {
     struct tc_pulse *pulse = p->services->pulse;

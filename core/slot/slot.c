@@ -77,7 +77,7 @@ static const char *why_it_comes(const struct tc_slot *slot, enum tc_slot_sensor 
     return coming == slot->wanted || !failure[0] ? slot->reason : failure;
 }
 
-/* Whether somebody else protects, or may be tried instead, says how long it may take. */
+/* How long a trial may take: less when another sensor protects or could be tried. */
 static uint64_t trial_ns(const struct tc_slot *slot, enum tc_slot_sensor sensor)
 {
     return slot->holder != TC_SLOT_NOBODY || tc_slot_permitted(slot, other_than(sensor))

@@ -143,7 +143,7 @@ static bool at_places(struct tc_sigma_record *record,
     for (size_t i = 0; i < TC_FIELD_PLACES_MAX && field->places[i]; i++) {
         if (!tc_sigma_record_place(record, field->places[i], &value))
             continue;
-        /* Twice the same is looked at once. */
+        /* A second value that is the same is skipped. */
         if (any && same_text(&first, &value))
             continue;
         if (take(record, &value, &index, ret))
@@ -324,7 +324,7 @@ static bool at_place(struct tc_sigma_record *record, size_t place, size_t index,
            take(record, &value, &index, ret);
 }
 
-/* What kinds of ours do not have is not looked for in their events. */
+/* Looks up a field by its number; one that the kind does not have is absent. */
 static bool numbered(void *arg, uint32_t number, const char *name, size_t index,
                      struct tc_sigma_value *ret)
 {

@@ -227,8 +227,8 @@ const struct tc_sigma_record_kind tc_sigma_record_kinds[] = {
     {TOCSIN_TOPIC_FILE_DELETED, FILES("file_delete")},
     {TOCSIN_TOPIC_FILE_DELETED, PATH(TC_PLACE_FILE_PATH, "DELETE")},
     {TOCSIN_TOPIC_FILE_DELETED, SYSCALL, NAMES("unlink", "unlinkat")},
-    /* Under its new name the file is a new one to whom it is a danger: what is moved into
-     * cron's folder runs as what is written there does. */
+    /* A rename creates a file at the new name, too: what is moved into cron's folder
+     * runs just like what is written there. */
     {TOCSIN_TOPIC_FILE_RENAMED, FILES("file_rename")},
     {TOCSIN_TOPIC_FILE_RENAMED, FILES("file_event")},
     {TOCSIN_TOPIC_FILE_RENAMED, PATH(TC_PLACE_FILE_OLD_PATH, "DELETE")},

@@ -6,9 +6,9 @@
  * letters whose case counts, the longest piece, and where that is found the value has to
  * be looked at. Must not: know events, or rules' conditions beyond their atoms.
  *
- * A pass costs by what it finds and by how short that is. So an event is met by the keys
- * of the rules of its own log source first, which are long and rare; by the others only
- * when a rule is looked at that asks for one.
+ * A pass costs by what it finds and by how short that is. So an event is searched for
+ * the keys of its own log source's rules first, which are long and rare; for other atoms
+ * only when a rule that needs one is evaluated.
  */
 #ifndef TC_SIGMA_SCAN_H
 #define TC_SIGMA_SCAN_H

@@ -18,7 +18,7 @@ enum tc_pass {
     TC_PASS_KEYS,    /* of rules of the view */
     TC_PASS_FOREIGN, /* for keys of others' rules alone, which those of the view ask, too
                       */
-    TC_PASS_REST,    /* for what is nobody's key */
+    TC_PASS_REST,    /* for atoms that are no rule's key */
     TC_PASSES,
 };
 

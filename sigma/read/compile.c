@@ -29,7 +29,7 @@ struct compiler {
     size_t link_count, link_room;
 };
 
-/* What many rules ask is what they take for granted. */
+/* An atom that many rules use is taken as likely: it is mostly a precondition. */
 static double atom_likelihood(const struct tc_sigma_set *set, const struct tc_atom *atom)
 {
     bool placed;

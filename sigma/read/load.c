@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the loader: folders, files, their documents, and global ones that lend to those
- * behind them. Must not: know what a document's keys mean, beyond its kind.
+ * Owns: the loader: folders, files, their documents, and global ones whose keys
+ * the later ones inherit. Must not: know what a document's keys mean, beyond its kind.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -168,8 +168,8 @@ static int read_document(struct file_reading *f, const struct tc_yaml_node *docu
 }
 
 /*
- * Of the specification before 2.0, and still in use: a document with action: global lends
- * its keys to all behind it, up to action: reset; one with action: repeat has those of
+ * Of the specification before 2.0, and still in use: all documents after one with action:
+ * global inherit its keys, up to action: reset; one with action: repeat has those of
  * the document before it.
  */
 static int take_document(struct file_reading *f, const struct tc_yaml_node *document)
