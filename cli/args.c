@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/help.h"
 #include "cli/print.h"
 
 const struct tc_option *tc_args_common(void)
@@ -111,15 +110,46 @@ static int split(struct tc_cli *cli, int argc, char **argv)
     return r;
 }
 
+/* How many words a path has. */
+static size_t word_count(const char *path)
+{
+    size_t n = 1;
+
+    for (; *path; path++)
+        n += *path == ' ';
+    return n;
+}
+
+size_t tc_args_word(const char *path, size_t index, const char **ret_word)
+{
+    while (index && *path)
+        index -= *path++ == ' ';
+    *ret_word = path;
+    return index ? 0 : strcspn(path, " ");
+}
+
+size_t tc_args_common_words(const char *path, const char *const *words, size_t n)
+{
+    const char *word;
+    size_t i, len;
+
+    for (i = 0; i < n; i++) {
+        len = tc_args_word(path, i, &word);
+        if (!len || strlen(words[i]) != len || memcmp(words[i], word, len) != 0)
+            break;
+    }
+    return i;
+}
+
 /* The command with the most words that the command line begins with. */
 static void find_command(struct tc_cli *cli)
 {
     size_t most = 0, n;
 
     for (const struct tc_command *c = cli->commands; c->path; c++) {
-        n = tc_help_words(c->path);
+        n = word_count(c->path);
         if (n <= most || n > cli->word_count ||
-            tc_help_common(c->path, cli->words, n) != n)
+            tc_args_common_words(c->path, cli->words, n) != n)
             continue;
         most = n;
         cli->command = c;
@@ -175,10 +205,8 @@ int tc_args_parse(struct tc_cli *cli, int argc, char **argv)
         memmove(cli->words, cli->words + 1, cli->word_count * sizeof(*cli->words));
     }
     find_command(cli);
-    if (cli->help)
+    if (cli->help || !cli->command)
         return TC_EXIT_DONE;
-    if (!cli->command)
-        return tc_help_unknown(cli);
     r = check_options(cli);
     if (!r)
         r = take_common(cli);

@@ -17,10 +17,17 @@ const struct tc_option *tc_args_common(void);
 
 /*
  * Fills *cli, whose `commands` is set, from the command line. TC_EXIT_DONE, or
- * TC_EXIT_USAGE when it does not fit, which has been said. Whoever asks for help gets
- * away with an incomplete one.
+ * TC_EXIT_USAGE when it does not fit, which has been said. With `help` the command line
+ * may be incomplete; without, a `command` that is NULL means that the words name none
+ * (tc_help_unknown says so).
  */
 int tc_args_parse(struct tc_cli *cli, int argc, char **argv);
+
+/* Bytes of word `index` of a command's path, from *ret_word on; 0 past the last. */
+size_t tc_args_word(const char *path, size_t index, const char **ret_word);
+
+/* How many of the first n words given are those of the path, in order. */
+size_t tc_args_common_words(const char *path, const char *const *words, size_t n);
 
 /* The value of an option ("" if it takes none), or NULL when it was not given. */
 const char *tc_args_option(const struct tc_cli *cli, const char *name);
@@ -32,7 +39,7 @@ const char *tc_args_next(const struct tc_cli *cli, const char *name, size_t *at)
 int tc_args_number(const struct tc_cli *cli, const char *name, uint64_t fallback,
                    uint64_t *ret);
 
-/* Says a mistake in the command line, and where help is. Returns TC_EXIT_USAGE. */
+/* Prints an error in the command line, and where help is. Returns TC_EXIT_USAGE. */
 int tc_args_wrong(const struct tc_cli *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

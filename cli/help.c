@@ -8,39 +8,8 @@
 #include "cli/cli.h"
 #include "cli/print.h"
 
-#define WORD_MAX 24 /* longer words are nobody's typing mistake */
+#define WORD_MAX 24 /* longer words are nobody's typing error */
 #define COLUMN 44   /* where the explanations begin */
-
-size_t tc_help_words(const char *path)
-{
-    size_t n = 1;
-
-    for (; *path; path++)
-        n += *path == ' ';
-    return n;
-}
-
-/* Bytes of word `index` of the path, from *ret_word on; 0 when it has fewer words. */
-static size_t word_of(const char *path, size_t index, const char **ret_word)
-{
-    while (index && *path)
-        index -= *path++ == ' ';
-    *ret_word = path;
-    return index ? 0 : strcspn(path, " ");
-}
-
-size_t tc_help_common(const char *path, const char *const *words, size_t n)
-{
-    const char *word;
-    size_t i, len;
-
-    for (i = 0; i < n; i++) {
-        len = word_of(path, i, &word);
-        if (!len || strlen(words[i]) != len || memcmp(words[i], word, len) != 0)
-            break;
-    }
-    return i;
-}
 
 /* Changes (one letter added, lost, replaced or swapped with its neighbour) between two
  * words: Damerau-Levenshtein, in its restricted form. */
@@ -76,7 +45,7 @@ static size_t known_words(const struct tc_cli *cli)
     size_t most = 0, n;
 
     for (const struct tc_command *c = cli->commands; c->path; c++) {
-        n = tc_help_common(c->path, cli->words, cli->word_count);
+        n = tc_args_common_words(c->path, cli->words, cli->word_count);
         most = n > most ? n : most;
     }
     return most;
@@ -93,8 +62,8 @@ int tc_help_unknown(const struct tc_cli *cli)
     }
     typed = cli->words[known];
     for (const struct tc_command *c = cli->commands; c->path; c++) {
-        len = word_of(c->path, known, &word);
-        if (!len || tc_help_common(c->path, cli->words, known) != known)
+        len = tc_args_word(c->path, known, &word);
+        if (!len || tc_args_common_words(c->path, cli->words, known) != known)
             continue;
         n = changes(typed, strlen(typed), word, len);
         if (n >= best || n >= len)
@@ -136,7 +105,7 @@ static void print_group(const struct tc_cli *cli, FILE *out)
 
     fputs("usage: tocsin [OPTION...] COMMAND [ARGUMENT...]\n\ncommands:\n", out);
     for (const struct tc_command *c = cli->commands; c->path; c++) {
-        if (tc_help_common(c->path, cli->words, cli->word_count) != cli->word_count)
+        if (tc_args_common_words(c->path, cli->words, cli->word_count) != cli->word_count)
             continue;
         n = fprintf(out, "  %s%s%s", c->path, c->usage ? " " : "",
                     c->usage ? c->usage : "");

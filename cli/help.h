@@ -4,14 +4,9 @@
 #ifndef TC_CLI_HELP_H
 #define TC_CLI_HELP_H
 
-#include <stddef.h>
 #include <stdio.h>
 
 struct tc_cli;
-
-/* How many words a path has, and how many of the first n words given are its own. */
-size_t tc_help_words(const char *path);
-size_t tc_help_common(const char *path, const char *const *words, size_t n);
 
 /*
  * Prints help for the command, the group of commands, or the whole. TC_EXIT_USAGE, and

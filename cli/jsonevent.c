@@ -104,7 +104,7 @@ static bool numbered(void *arg, uint32_t number, const char *name, size_t index,
 
 static bool field(void *arg, const char *name, size_t index, struct tc_sigma_value *ret)
 {
-    return numbered(arg, tc_record_number(name), name, index, ret);
+    return numbered(arg, tc_sigma_record_number(name), name, index, ret);
 }
 
 /* ---- Keywords ---- */

@@ -67,7 +67,7 @@ static int write_script(int folder)
 }
 
 /*
- * Matches by the same executables are one alert, and told again only after a while. So
+ * Matches by the same executables are one alert, and repeated only after a while. So
  * that each run has one to show at once, its shell is a copy of its own.
  */
 static int copy_shell(int folder)

@@ -11,7 +11,7 @@
 
 #include "ipc/pack.h"
 
-#define TC_SOURCES_MAX 512 /* that are told apart; what is more is not counted */
+#define TC_SOURCES_MAX 512 /* that are counted; more are not */
 #define TC_SOURCE_NAME_BYTES 200
 
 struct tc_source {

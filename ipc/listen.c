@@ -81,7 +81,7 @@ static int remove_stale(const struct sockaddr_un *address, char why[256])
         return -EADDRINUSE;
     }
     errno = r;
-    return failed(why, "tell whether anybody listens on", path);
+    return failed(why, "find out whether anybody listens on", path);
 }
 
 /* The id of a group by name; false when there is no such group. */

@@ -19,7 +19,7 @@ struct tc_listener {
  * Listens at `path`. A stale socket there is replaced; a live one is -EADDRINUSE, a file
  * that is no socket -EEXIST. At no moment is the file open to more than `mode` allows.
  * `group` may be NULL; one that is unknown, or that this process may not give files to,
- * is left out. On failure the reason stands in `why`.
+ * is not set. On failure the reason is in `why`.
  */
 int tc_listen_open(const char *path, mode_t mode, const char *group,
                    struct tc_listener *ret_listener, char why[256]);

@@ -87,7 +87,7 @@ struct tc_rpc_counters {
     uint64_t progress_dropped; /* see TC_RPC_PROGRESS_BYTES */
 };
 
-/* Listens. On failure the reason stands in `why`. The process must ignore SIGPIPE. */
+/* Listens. On failure the reason is in `why`. The process must ignore SIGPIPE. */
 int tc_rpc_start(uv_loop_t *loop, const struct tc_rpc_options *options,
                  struct tc_rpc **ret_rpc, char why[256]);
 

@@ -238,7 +238,7 @@ static void handle_message(struct tc_rpc_client *client, const uint8_t *data, si
         refuse_bytes(client, "not a MessagePack-RPC request");
     else if (message.type == MESSAGE_REQUEST)
         handle_request(client, &message);
-    /* There is no notification that the agent listens to, and nobody to say so to. */
+    /* The agent takes no notifications, and a notification has no reply. */
     msgpack_unpacked_destroy(&unpacked);
 }
 

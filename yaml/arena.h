@@ -26,7 +26,7 @@ void *tc_arena_take_raw(struct tc_arena *arena, size_t size);
 /* A copy of `len` bytes with a NUL behind them, or NULL. */
 char *tc_arena_text(struct tc_arena *arena, const char *text, size_t len);
 
-/* Lets go of everything but one block, which is used again. */
+/* Frees everything but one block, which is used again. */
 void tc_arena_reset(struct tc_arena *arena);
 
 /* Frees all that was taken. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: reading, of yaml.h; what is asked of a tree is in node.c. libfyaml reads the text
- * and gives events; the trees are built here, by descent, in memory that is freed as one.
- * Its own documents are not used: they keep the text, resolve aliases without bound, and
- * let a repeated key pass.
+ * and gives events; the trees are built here, by recursive descent, in memory that is
+ * freed as one. Its own documents are not used: they keep the text, resolve aliases
+ * without bound, and let a repeated key pass.
  */
 #include "yaml/yaml.h"
 

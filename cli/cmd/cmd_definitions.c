@@ -36,7 +36,7 @@ static const struct tc_column rule_columns[] = {
 
 /* ---- One rule ---- */
 
-/* The log source of a rule as the agent tells it. */
+/* The log source of a rule as the agent reports it. */
 static void name_source(const msgpack_object *rule, char ret[TC_SOURCE_NAME_BYTES])
 {
     const struct tocsin_str parts[] = {tc_unpack_str(rule, "product"),
@@ -188,7 +188,7 @@ static void print_totals(const char *name, const msgpack_object *detector)
         tc_print_time(stdout, (uint64_t)updated, TC_TIME_DATE);
     }
     if (refused)
-        printf(", %" PRId64 " left out", refused);
+        printf(", %" PRId64 " refused", refused);
     if (tc_unpack_bool(detector, "loading", false))
         fputs("; they are being loaded anew", stdout);
     fputc('\n', stdout);

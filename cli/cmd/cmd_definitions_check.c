@@ -102,8 +102,8 @@ static void count_source(struct check *check, const struct tc_sigma_rule *rule,
     tc_sources_count(&check->sources, name, fires);
 }
 
-/* What no sensor tells of, and what the engine cannot do. */
-static void look_at_rules(struct check *check, const struct tc_sigma_set *set)
+/* Rules that no sensor has events for, and those the engine cannot run. */
+static void check_rules(struct check *check, const struct tc_sigma_set *set)
 {
     const char *why;
 
@@ -157,7 +157,7 @@ static int check_sigma(struct check *check)
     else
         error = tc_sigma_loader_finish(loader, &set);
     if (!error)
-        look_at_rules(check, set);
+        check_rules(check, set);
     tc_sigma_set_free(set);
     return error;
 }

@@ -19,7 +19,7 @@
 
 #define WAIT_DEFAULT_S 20
 #define WAIT_AGAIN_S                                                                     \
-    60 /* more, for an alert that is told again: edr's default repeat                    \
+    60 /* more, for an alert that is repeated: edr's default repeat                      \
         */
 #define WAIT_MAX_S 3600
 #define MS_PER_S 1000u
@@ -42,7 +42,7 @@ static uint64_t clock_ns(clockid_t clock)
 
 /*
  * Ours is the alert of the rule whose process has the folder in its command line. Where
- * the folder may hold no programs, runs look alike and are one alert, told again with a
+ * the folder may hold no programs, runs look alike and are one alert, repeated with a
  * later last_seen.
  */
 static bool is_ours(const struct waiting *waiting, const struct tc_tap_event *event)

@@ -33,7 +33,7 @@ struct run {
     uint64_t line, number; /* of the event at hand, from 1 */
     uint64_t time_ns;      /* of the last event that said it */
     size_t matches;        /* of the event at hand, */
-    uint64_t *told;        /* and the rules that were told of, as bits */
+    uint64_t *reported;    /* and the rules that were reported, as bits */
     unsigned wrong;        /* rules that are none, events that could not be read */
 };
 
@@ -52,7 +52,7 @@ static void say_problem(void *arg, const struct tc_sigma_problem *problem)
     fputc('\n', stderr);
 }
 
-static size_t told_words(const struct run *run)
+static size_t reported_words(const struct run *run)
 {
     return tc_sigma_count(run->set) / 64 + 1;
 }
@@ -79,15 +79,15 @@ static int load_rules(struct run *run)
     if (error == 0)
         error = tc_sigma_scratch_new(run->set, &run->scratch);
     if (error == 0) {
-        run->told = calloc(told_words(run), sizeof(*run->told));
-        error = run->told ? 0 : -ENOMEM;
+        run->reported = calloc(reported_words(run), sizeof(*run->reported));
+        error = run->reported ? 0 : -ENOMEM;
     }
     return error ? tc_call_failed("the rules: %s", strerror(-error)) : TC_EXIT_DONE;
 }
 
 /* ---- Matches ---- */
 
-static bool told_before(const struct tc_sigma_match *match, size_t i)
+static bool printed_before(const struct tc_sigma_match *match, size_t i)
 {
     for (size_t k = 0; k < i; k++)
         if (!strcmp(match->fields[k].name, match->fields[i].name))
@@ -135,7 +135,7 @@ static void print_json(struct run *run, const struct tc_sigma_rule *rule,
     print_text("title", rule->title);
     fputs(",\"fields\":{", stdout);
     for (size_t i = 0, n = 0; i < match->field_count; i++) {
-        if (told_before(match, i))
+        if (printed_before(match, i))
             continue;
         name = *match->fields[i].name ? match->fields[i].name : "keywords";
         fputs(n++ ? "," : "", stdout);
@@ -170,16 +170,16 @@ static void print_line(const struct run *run, const struct tc_sigma_rule *rule,
     fputc('\n', stdout);
 }
 
-/* An event may be several records: a rule that matches more than one is told of once. */
+/* An event may be several records: a rule that matches more than one is reported once. */
 static void take_match(void *arg, const struct tc_sigma_match *match)
 {
     struct run *run = arg;
     const struct tc_sigma_rule *rule = tc_sigma_rule(run->set, match->rule);
     uint64_t bit = UINT64_C(1) << match->rule % 64;
 
-    if (run->told[match->rule / 64] & bit)
+    if (run->reported[match->rule / 64] & bit)
         return;
-    run->told[match->rule / 64] |= bit;
+    run->reported[match->rule / 64] |= bit;
     if (run->cli->json)
         print_json(run, rule, match);
     else
@@ -190,7 +190,7 @@ static void take_match(void *arg, const struct tc_sigma_match *match)
 static void begin_event(struct run *run)
 {
     run->matches = 0;
-    memset(run->told, 0, told_words(run) * sizeof(*run->told));
+    memset(run->reported, 0, reported_words(run) * sizeof(*run->reported));
     if (run->cli->json)
         printf("{\"event\":%" PRIu64 ",\"matches\":[", run->number);
 }
@@ -368,7 +368,7 @@ int tc_run_rule_test(struct tc_cli *cli)
     r = load_rules(&run);
     if (!r)
         r = take_events(&run);
-    free(run.told);
+    free(run.reported);
     tc_sigma_scratch_free(run.scratch);
     tc_sigma_set_free(run.set);
     return r ? r : run.wrong ? TC_EXIT_FAILED : TC_EXIT_DONE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: `tocsin scan custom`: a scan that tells how far it is and can be interrupted. */
+/* Owns: `tocsin scan custom`: a scan that shows its progress and can be interrupted. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/ioctl.h>

@@ -29,7 +29,7 @@ static const struct tc_option list_options[] = {
 
 static const struct tc_option restore_options[] = {
     {"to", "PATH", "write it there instead of where it was found", false},
-    {"overwrite", NULL, "replace a file that stands there", false},
+    {"overwrite", NULL, "replace a file that is there", false},
     {NULL, NULL, NULL, false},
 };
 
@@ -276,13 +276,13 @@ static const struct tc_command commands[] = {
      .run = tc_run_edr_selftest},
     {.path = "edr resume",
      .usage = "PID",
-     .help = "Let a suspended process, and all below it, go on",
+     .help = "Resume a suspended process, and all below it",
      .args_min = 1,
      .args_max = 1,
      .run = tc_run_action,
      .method = "edr.resume",
      .param = "pid",
-     .said = "goes on"},
+     .said = "resumed"},
     {.path = "rule test",
      .usage = "--rules PATH --events FILE",
      .help = "Say which Sigma rules match recorded events, without the agent",
@@ -340,8 +340,10 @@ int main(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN);
     r = tc_args_parse(&cli, argc, argv);
-    if (!r)
-        r = cli.help ? tc_help_print(&cli, stdout) : cli.command->run(&cli);
+    if (!r && cli.help)
+        r = tc_help_print(&cli, stdout);
+    else if (!r)
+        r = cli.command ? cli.command->run(&cli) : tc_help_unknown(&cli);
     tc_client_close(cli.client);
     return finish(r);
 }

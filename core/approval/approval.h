@@ -183,7 +183,7 @@ void tc_approval_free(struct tc_approval *approval); /* takes NULL */
 /*
  * What is known before the flow begins; each may change later too, and is acted upon at
  * once. set_gates: which are asked for (set of 1 << gate): those of an extension that is
- * not installed or not enabled are left out. set_consent: kept from an earlier run; NULL:
+ * not installed or not enabled are excluded. set_consent: kept from an earlier run; NULL:
  * it is void (another binary), and the gate is asked for as if it had never been given.
  * set_managed, UNMANAGED: the profile is gone; what it alone had granted is revoked.
  *

@@ -120,8 +120,8 @@ static enum tc_gate_state unanswered_state(const struct tc_approval *approval,
         return TC_GATE_UNREQUESTED;
     if (tc_approval_blocker(approval, g, before) != TC_GATES)
         return TC_GATE_QUEUED;
-    /* Once the minute has passed nobody is asked unbidden while an extension is missing.
-     * An extension that comes here is missing. */
+    /* After the timeout no prompt shows while an extension is missing. An extension that
+     * comes here is missing. */
     timed_out = approval->timer == TC_TIMER_FIRED &&
                 (tc_gate_is_extension(g) || !extensions_passed(before));
     return approval->begun && !timed_out ? TC_GATE_PROMPTING : TC_GATE_UNREQUESTED;
@@ -448,7 +448,7 @@ static void close_flow(struct tc_approval *approval,
 }
 
 /* One way through; ends early when a callback has changed a fact. */
-static void settle_once(struct tc_approval *approval)
+static void reconcile_once(struct tc_approval *approval)
 {
     enum tc_gate_state states[TC_GATES] = {TC_GATE_UNKNOWN};
     struct tc_gate_facts *gate;
@@ -483,7 +483,7 @@ void tc_approval_reconcile(struct tc_approval *approval, uint64_t now_ns)
     approval->settling = true;
     while (approval->changed) {
         approval->changed = false;
-        settle_once(approval);
+        reconcile_once(approval);
     }
     approval->settling = false;
 }

@@ -36,7 +36,7 @@ struct tc_consent {
  */
 int tc_consent_read(const char *state_dir, struct tc_consent *ret, char why[256]);
 
-/* Errors: what the file system says; the old state then stands. */
+/* Errors: what the file system says; the old state then stays. */
 int tc_consent_write(const char *state_dir, const struct tc_consent *consent,
                      char why[256]);
 

@@ -10,7 +10,8 @@
 #include <stdarg.h>
 #include <tocsin/plugin.h>
 
-/* Lines above this level (enum tocsin_log_level) are left out. Default: TOCSIN_LOG_INFO.
+/* Lines above this level (enum tocsin_log_level) are not written. Default:
+ * TOCSIN_LOG_INFO.
  */
 void tc_log_set_level(int level);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: what the core itself has to say, and where it goes: events to the bus, issues and
- * facts to health, and to the log what is news. Loop thread.
+ * Owns: what the core itself reports, and where it goes: events to the bus, issues and
+ * facts to health, changes to the log. Loop thread.
  */
 #ifndef TC_CORE_NOTICE_H
 #define TC_CORE_NOTICE_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: the one page that the supervisor and the core share: the core's signs of life and
- * who was at work, and, about the core before it, how it ended. Who writes what stands at
- * each field; nobody else has the page.
+ * who was at work, and, about the core before it, how it ended. Each field says
+ * who writes it; nobody else has the page.
  */
 #ifndef TC_CORE_PULSE_H
 #define TC_CORE_PULSE_H
@@ -19,7 +19,7 @@ enum tc_end {                 /* how the core before this one ended */
               TC_END_NONE,    /* this is the first */
               TC_END_CRASHED, /* killed by a signal that nobody of us sent, or a bad exit
                                  code */
-              TC_END_HUNG,    /* its loop stood still; killed by the supervisor */
+              TC_END_HUNG,    /* its loop hung; killed by the supervisor */
 };
 
 struct tc_pulse {

@@ -10,7 +10,7 @@
 
 #include "core/conf/config_priv.h"
 
-#define NAME_SHOWN_MAX 120 /* of a file's name in a sentence; the end tells more */
+#define NAME_SHOWN_MAX 120 /* of a file's name in a sentence; the end says more */
 
 static const struct tc_yaml_limits limits = {
     .text_bytes = TC_CONFIG_TEXT_BYTES_MAX,

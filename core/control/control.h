@@ -30,7 +30,7 @@ struct tc_control_options {
     struct tc_protection *protection;
     /*
      * Reads the configuration anew (`path` NULL: from where it came), checks all of it
-     * and, unless `dry`, puts it in force; on failure the old one stands. -EBUSY while
+     * and, unless `dry`, puts it in force; on failure the old one stays. -EBUSY while
      * another reload is under way.
      */
     void (*reload)(void *arg, const char *path, bool dry, tc_control_reloaded_fn done,

@@ -26,7 +26,7 @@
 #define TURN_MAX 512 /* events delivered before the loop polls again */
 #define DROPS_EVERY_MS 1000
 #define CRASHES_MAX 3                                  /* of one plugin within ... */
-#define CRASHES_WITHIN_NS (600 * UINT64_C(1000000000)) /* ... before it is left out */
+#define CRASHES_WITHIN_NS (600 * UINT64_C(1000000000)) /* ... before it is disabled */
 
 /* ---- bus and loop ---- */
 
@@ -158,7 +158,7 @@ static void count_crash(struct tc_agent *agent, const char *name)
                                  &crashes) ||
         crashes < CRASHES_MAX)
         return;
-    tc_why(why, "plugin %s took the agent down %u times in 10 minutes and is left out",
+    tc_why(why, "plugin %s took the agent down %u times in 10 minutes and is disabled",
            name, crashes);
     tc_registry_disable_crashed(agent->services.registry, name, why);
 }
@@ -167,7 +167,7 @@ static void report_last_end(struct tc_agent *agent)
 {
     const struct tc_pulse *pulse = agent->services.pulse;
     const char *how = pulse->end == TC_END_HUNG
-                          ? "the agent's loop stood still and it was killed"
+                          ? "the agent's loop hung and it was killed"
                           : "the agent crashed";
     struct tocsin_writer w;
     uint8_t buf[1024];
@@ -197,7 +197,7 @@ static void on_hangup_done(void *arg, int status, const char *why,
 
     if (status) {
         tc_log(TOCSIN_LOG_ERROR, "agent",
-               "configuration not taken, the old one stands: %s", why);
+               "configuration not taken, the old one stays in force: %s", why);
         tc_notice_note(&agent->services.notice, "config.refused", NULL, why);
         return;
     }
@@ -236,7 +236,7 @@ static void on_plugins_stopped(void *arg, int status, const char *why)
 
     (void)status;
     (void)why;
-    tc_notice_note(&agent->services.notice, "agent.stopped", NULL, "told to stop");
+    tc_notice_note(&agent->services.notice, "agent.stopped", NULL, "asked to stop");
     /* The last word of every plugin reaches the journal before it closes. */
     while (tc_bus_turn(agent->services.notice.bus, TURN_MAX))
         ;
@@ -284,7 +284,7 @@ static void on_stop_signal(uv_signal_t *handle, int signum)
 
 /* ---- start ---- */
 
-/* A sensor protects, or none can until somebody says so. */
+/* A sensor protects, or none can before an approval. */
 static void on_settled(void *arg)
 {
     struct tc_agent *agent = arg;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: the core process: makes every part, ties them together, and takes them down in
- * order. What a part does stands in its own file; here is only who talks to whom.
+ * order. What a part does is in its own file; here is only who talks to whom.
  */
 #ifndef TC_CORE_AGENT_H
 #define TC_CORE_AGENT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: what plugins ask of the agent and what their lives mean to it: the environment
- * that every plugin gets, and the judge that asks them.
+ * Owns: the environment that every plugin gets, what the agent does when one starts or
+ * ends, and the voters as the judge sees them.
  */
 #include <stdio.h>
 #include <string.h>
@@ -118,7 +118,7 @@ static void on_plugin_event(void *arg, const char *what, const char *name,
         if (agent->control)
             tc_control_plugin_gone(agent->control, name);
     }
-    /* Another set of judges: what was allowed and remembered has to be asked again. */
+    /* The set of detectors has changed: cached verdicts are void. */
     if (plugin && tc_plugin_module(plugin)->plugin->kind == TOCSIN_KIND_DETECTOR)
         tc_notice_note(&agent->services.notice, TOCSIN_TOPIC_VERDICT_RESET, name, what);
 }

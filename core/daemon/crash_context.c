@@ -11,7 +11,7 @@
 
 /* A signal handler has no argument: these are the exception to "no globals". */
 static struct tc_pulse *volatile page;
-static atomic_bool dying; /* what the page says now is the last word */
+static atomic_bool dying; /* the page is final */
 static _Thread_local const char *volatile running;
 static _Thread_local bool on_loop;
 

@@ -17,7 +17,7 @@
 #include "core/base/log.h"
 
 #define MS UINT64_C(1000000)
-/* Until the first core is ready, so that systemd hears of it soon. */
+/* Until the first core is ready, so that systemd is notified soon. */
 #define STARTING_LOOK_MS 100
 /* What a core has to stop before it is killed: sensors wait 3 s for the last verdicts. */
 #define STOP_MS 5000
@@ -30,7 +30,7 @@ struct supervisor {
     pid_t child; /* 0: none runs */
     uint64_t started_ns;
     uint64_t backoff_ms;
-    bool told_ready;
+    bool ready_notified;
     bool was_ready; /* some core was, once: from then on a bad exit means restart */
 };
 
@@ -102,7 +102,7 @@ static int start_core(struct supervisor *s)
     exit(s->core(s->pulse, s->arg));
 }
 
-/* Leaves word for the next core of how this one ended. */
+/* Records for the next core how this one ended. */
 static void record_end(struct supervisor *s, enum tc_end end, int signal)
 {
     struct tc_pulse *pulse = s->pulse;
@@ -139,7 +139,7 @@ static uint64_t look_after_ms(const struct supervisor *s)
 {
     uint64_t silent = silent_ns(s) / MS;
 
-    if (!s->told_ready)
+    if (!s->ready_notified)
         return STARTING_LOOK_MS;
     return silent < TC_PULSE_STALE_MS ? TC_PULSE_STALE_MS - silent : 1;
 }
@@ -158,7 +158,7 @@ static void kill_if_hung(struct supervisor *s)
     s->child = 0;
     s->pulse->end_to_ns = clock_ns(CLOCK_REALTIME);
     tc_log(TOCSIN_LOG_ERROR, "supervisor",
-           "the core's loop stood still for %" PRIu64 " ms%s%s: killed", silent / MS,
+           "the core's loop hung for %" PRIu64 " ms%s%s: killed", silent / MS,
            s->pulse->end_plugin[0] ? " in plugin " : "", s->pulse->end_plugin);
 }
 
@@ -167,9 +167,9 @@ static void notify_systemd(struct supervisor *s)
     if (!atomic_load(&s->pulse->ready))
         return;
     s->was_ready = true;
-    if (!s->told_ready)
+    if (!s->ready_notified)
         tc_notify("READY=1\nSTATUS=Protecting");
-    s->told_ready = true;
+    s->ready_notified = true;
     tc_notify("WATCHDOG=1");
 }
 
@@ -210,7 +210,7 @@ static bool back_off(struct supervisor *s)
         sig = wait_signal(s, (end - now + MS - 1) / MS);
         if (sig == SIGTERM || sig == SIGINT)
             return false;
-        if (s->told_ready)
+        if (s->ready_notified)
             tc_notify("WATCHDOG=1");
     }
     s->backoff_ms =

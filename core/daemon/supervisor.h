@@ -11,7 +11,7 @@
 
 #define TC_PULSE_STALE_MS 6000  /* no turn for so long: the core hangs and is killed */
 #define TC_RESTART_FIRST_MS 100 /* back-off: doubled at each crash ... */
-/* ... up to this: a machine is not left alone for longer. Anew after TC_HEALTHY_MS. */
+/* ... up to this: no machine is unprotected for longer. Anew after TC_HEALTHY_MS. */
 #define TC_RESTART_LAST_MS 5000
 #define TC_HEALTHY_MS 10000 /* a core that has lived so long is no crash loop */
 

@@ -6,7 +6,7 @@
  *
  *   LOADED -> STARTING -> RUNNING -> STOPPING -> STOPPED
  *                |           |          |
- *                +---------> FAILED <---+      (why stands beside it)
+ *                +---------> FAILED <---+      (with the reason)
  */
 #ifndef TC_CORE_PLUGIN_H
 #define TC_CORE_PLUGIN_H
@@ -72,7 +72,7 @@ struct tc_plugin_env {
 
 /*
  * Makes a plugin of a loaded module (module and options become the plugin's on success)
- * and calls init. Errors: what init returned, or -ENOMEM; the sentence stands in `why`.
+ * and calls init. Errors: what init returned, or -ENOMEM; the sentence is in `why`.
  */
 int tc_plugin_new(const struct tc_plugin_env *env, struct tc_module *module,
                   struct tc_options *options, struct tc_plugin **ret_plugin,
@@ -99,7 +99,7 @@ int tc_plugin_stop(struct tc_plugin *plugin);
  * and no RESTART option changed (*ret_restart = false), else leaves the plugin to be
  * stopped and started by the caller
  * (*ret_restart = true). One that does not run has them at its next start. On failure the
- * old options stand and the new ones are still the caller's.
+ * old options stay and the new ones are still the caller's.
  */
 int tc_plugin_reconfigure(struct tc_plugin *plugin, struct tc_options *options,
                           bool *ret_restart, char why[256]);

@@ -14,19 +14,21 @@
 
 /* ---- entries ---- */
 
-struct tc_entry *tc_entry_find(const struct tc_registry *registry, const char *name)
+struct tc_registry_entry *tc_registry_entry_find(const struct tc_registry *registry,
+                                                 const char *name)
 {
-    struct tc_entry *e = registry->entries;
+    struct tc_registry_entry *e = registry->entries;
 
     while (e && strcmp(e->name, name))
         e = e->next;
     return e;
 }
 
-int tc_entry_add(struct tc_registry *registry, const char *name,
-                 struct tc_entry **ret_entry)
+int tc_registry_entry_add(struct tc_registry *registry, const char *name,
+                          struct tc_registry_entry **ret_entry)
 {
-    struct tc_entry *e = tc_entry_find(registry, name), **end = &registry->entries;
+    struct tc_registry_entry *e = tc_registry_entry_find(registry, name),
+                             **end = &registry->entries;
 
     if (!e) {
         e = calloc(1, sizeof(*e));
@@ -42,7 +44,7 @@ int tc_entry_add(struct tc_registry *registry, const char *name,
     return 0;
 }
 
-uint64_t tc_entry_voter(const struct tc_entry *e)
+uint64_t tc_registry_entry_voter(const struct tc_registry_entry *e)
 {
     const struct tc_plugin *const both[] = {e->fresh, e->plugin};
 
@@ -52,7 +54,7 @@ uint64_t tc_entry_voter(const struct tc_entry *e)
     return 0;
 }
 
-static void emit(struct tc_entry *e, const char *what, const char *why)
+static void emit(struct tc_registry_entry *e, const char *what, const char *why)
 {
     struct tc_registry *registry = e->registry;
 
@@ -60,7 +62,7 @@ static void emit(struct tc_entry *e, const char *what, const char *why)
 }
 
 /* Ends the operation under way: its caller hears of it. */
-static void finish(struct tc_entry *e, int status, const char *why)
+static void finish(struct tc_registry_entry *e, int status, const char *why)
 {
     tc_registry_done_fn done = e->done;
     void *arg = e->arg;
@@ -108,8 +110,8 @@ static void free_retired(struct tc_registry *registry)
         tc_registry_step_soon(registry, RETIRED_LOOK_MS);
 }
 
-int tc_entry_make(struct tc_entry *e, struct tc_module *module,
-                  struct tc_options *options, char why[256])
+int tc_registry_entry_make(struct tc_registry_entry *e, struct tc_module *module,
+                           struct tc_options *options, char why[256])
 {
     struct tc_plugin *plugin;
     int err = tc_plugin_new(&e->registry->env, module, options, &plugin, why);
@@ -131,7 +133,7 @@ static bool settled(const struct tc_plugin *plugin)
 }
 
 /* Starts e->fresh, or e->plugin when nothing fresh takes its place. */
-static void start_now(struct tc_entry *e)
+static void start_now(struct tc_registry_entry *e)
 {
     int err;
 
@@ -141,7 +143,7 @@ static void start_now(struct tc_entry *e)
     tc_registry_step_soon(e->registry, 0);
 }
 
-static bool runs(const struct tc_entry *e)
+static bool runs(const struct tc_registry_entry *e)
 {
     return e->plugin && tc_plugin_state(e->plugin) == TC_PLUGIN_RUNNING;
 }
@@ -155,7 +157,7 @@ static bool on_demand(const struct tc_plugin *plugin)
 }
 
 /* It is loaded, and waits to be called. */
-static void park(struct tc_entry *e)
+static void park(struct tc_registry_entry *e)
 {
     retire(e->registry, e->plugin);
     e->plugin = e->fresh;
@@ -164,7 +166,7 @@ static void park(struct tc_entry *e)
     finish(e, 0, "");
 }
 
-void tc_entry_start(struct tc_entry *e)
+void tc_registry_entry_start(struct tc_registry_entry *e)
 {
     if (e->fresh && on_demand(e->fresh) && !e->demanded) {
         park(e);
@@ -181,7 +183,7 @@ void tc_entry_start(struct tc_entry *e)
     tc_registry_step_soon(e->registry, 0);
 }
 
-void tc_entry_stop(struct tc_entry *e)
+void tc_registry_entry_stop(struct tc_registry_entry *e)
 {
     e->doing = TC_ENTRY_STOPPING;
     if (runs(e))
@@ -189,16 +191,16 @@ void tc_entry_stop(struct tc_entry *e)
     tc_registry_step_soon(e->registry, 0);
 }
 
-void tc_entry_disabled(struct tc_entry *e)
+void tc_registry_entry_disabled(struct tc_registry_entry *e)
 {
     if (runs(e) && e->demanded)
         e->registry->options.disabled(e->registry->options.arg, e->name);
     else
-        tc_entry_stop(e);
+        tc_registry_entry_stop(e);
 }
 
 /* The old one has stopped: the fresh one's turn, or the end. */
-static void after_stop(struct tc_entry *e)
+static void after_stop(struct tc_registry_entry *e)
 {
     if (e->fresh) {
         start_now(e);
@@ -212,7 +214,7 @@ static void after_stop(struct tc_entry *e)
     finish(e, 0, "");
 }
 
-static void after_start(struct tc_entry *e)
+static void after_start(struct tc_registry_entry *e)
 {
     struct tc_plugin *tried = e->fresh ? e->fresh : e->plugin;
     char why[TC_WHY_MAX];
@@ -255,7 +257,7 @@ static bool is_detector(const struct tc_plugin *plugin)
 
 bool tc_registry_idle(const struct tc_registry *registry)
 {
-    for (const struct tc_entry *e = registry->entries; e; e = e->next)
+    for (const struct tc_registry_entry *e = registry->entries; e; e = e->next)
         if (e->doing != TC_ENTRY_IDLE)
             return false;
     return true;
@@ -263,9 +265,9 @@ bool tc_registry_idle(const struct tc_registry *registry)
 
 static void start_kind(struct tc_registry *registry, bool detectors)
 {
-    for (struct tc_entry *e = registry->entries; e; e = e->next)
+    for (struct tc_registry_entry *e = registry->entries; e; e = e->next)
         if (e->doing == TC_ENTRY_IDLE && e->fresh && is_detector(e->fresh) == detectors)
-            tc_entry_start(e);
+            tc_registry_entry_start(e);
 }
 
 /* True when there was one to stop. */
@@ -273,11 +275,11 @@ static bool stop_kind(struct tc_registry *registry, bool detectors)
 {
     bool any = false;
 
-    for (struct tc_entry *e = registry->entries; e; e = e->next) {
+    for (struct tc_registry_entry *e = registry->entries; e; e = e->next) {
         if (e->doing != TC_ENTRY_IDLE || !e->plugin ||
             is_detector(e->plugin) != detectors)
             continue;
-        tc_entry_stop(e);
+        tc_registry_entry_stop(e);
         any = true;
     }
     return any;
@@ -296,7 +298,7 @@ static void all_idle(struct tc_registry *registry)
     }
     /* A configuration on its way has plugins in hand: it ends before they go. */
     if (registry->stopping && registry->plan) {
-        registry->plan_settled(registry);
+        registry->plan_continue(registry);
         return;
     }
     /* Sensors first: nobody is asked any more when the judges go. */
@@ -309,8 +311,8 @@ static void all_idle(struct tc_registry *registry)
         done(registry->arg, 0, "");
         return;
     }
-    if (registry->plan_settled)
-        registry->plan_settled(registry);
+    if (registry->plan_continue)
+        registry->plan_continue(registry);
 }
 
 static void on_step(uv_timer_t *timer)
@@ -319,8 +321,8 @@ static void on_step(uv_timer_t *timer)
     uint64_t voters = 0;
 
     free_retired(registry);
-    for (struct tc_entry *e = registry->entries; e; e = e->next) {
-        voters |= tc_entry_voter(e);
+    for (struct tc_registry_entry *e = registry->entries; e; e = e->next) {
+        voters |= tc_registry_entry_voter(e);
         if (e->doing == TC_ENTRY_STOPPING && (!e->plugin || settled(e->plugin)))
             after_stop(e);
         else if (e->doing == TC_ENTRY_STARTING &&
@@ -370,7 +372,7 @@ int tc_registry_file(const struct tc_registry *registry, const struct tc_config 
 /* A file being opened by a pool thread. */
 struct load {
     uv_work_t work;
-    struct tc_entry *entry;
+    struct tc_registry_entry *entry;
     char path[4096];
     struct tc_module *module;
     int err;
@@ -388,7 +390,7 @@ static void load_run(uv_work_t *work)
 static void load_done(uv_work_t *work, int status)
 {
     struct load *load = work->data;
-    struct tc_entry *e = load->entry;
+    struct tc_registry_entry *e = load->entry;
     struct tc_option_table table;
     struct tc_options *options;
 
@@ -403,20 +405,20 @@ static void load_done(uv_work_t *work, int status)
             tc_module_close(load->module);
     }
     if (!load->err)
-        load->err = tc_entry_make(e, load->module, options, load->why);
+        load->err = tc_registry_entry_make(e, load->module, options, load->why);
     if (load->err) {
         emit(e, "refused", load->why);
         finish(e, load->err, load->why);
     } else {
         e->enabled = true;
-        tc_entry_start(e);
+        tc_registry_entry_start(e);
     }
     free(load);
     tc_registry_step_soon(e->registry, 0);
 }
 
 /* On failure the operation under way has ended. */
-static int begin_load(struct tc_entry *e)
+static int begin_load(struct tc_registry_entry *e)
 {
     struct tc_registry *registry = e->registry;
     struct load *load = calloc(1, sizeof(*load));
@@ -441,10 +443,10 @@ static int begin_load(struct tc_entry *e)
 
 /* ---- operations ---- */
 
-static struct tc_entry *begin(struct tc_registry *registry, const char *name,
-                              tc_registry_done_fn done, void *arg)
+static struct tc_registry_entry *begin(struct tc_registry *registry, const char *name,
+                                       tc_registry_done_fn done, void *arg)
 {
-    struct tc_entry *e = tc_entry_find(registry, name);
+    struct tc_registry_entry *e = tc_registry_entry_find(registry, name);
     char why[TC_WHY_MAX];
 
     if (!e) {
@@ -467,7 +469,7 @@ static struct tc_entry *begin(struct tc_registry *registry, const char *name,
 void tc_registry_enable(struct tc_registry *registry, const char *name,
                         tc_registry_done_fn done, void *arg)
 {
-    struct tc_entry *e = begin(registry, name, done, arg);
+    struct tc_registry_entry *e = begin(registry, name, done, arg);
 
     if (!e)
         return;
@@ -481,20 +483,20 @@ void tc_registry_enable(struct tc_registry *registry, const char *name,
 void tc_registry_disable(struct tc_registry *registry, const char *name,
                          tc_registry_done_fn done, void *arg)
 {
-    struct tc_entry *e = begin(registry, name, done, arg);
+    struct tc_registry_entry *e = begin(registry, name, done, arg);
 
     if (!e)
         return;
     e->enabled = false;
     if (e->plugin)
-        tc_entry_disabled(e);
+        tc_registry_entry_disabled(e);
     else
         finish(e, 0, "");
 }
 
 int tc_registry_demand(struct tc_registry *registry, const char *name, bool run)
 {
-    struct tc_entry *e = tc_entry_find(registry, name);
+    struct tc_registry_entry *e = tc_registry_entry_find(registry, name);
 
     if (!e || !e->plugin || (run && !e->enabled))
         return -ENOENT;
@@ -504,7 +506,7 @@ int tc_registry_demand(struct tc_registry *registry, const char *name, bool run)
         return -EBUSY; /* of its last life, which had to be ended */
     e->demanded = run;
     if (!run)
-        tc_entry_stop(e);
+        tc_registry_entry_stop(e);
     else if (tc_plugin_state(e->plugin) == TC_PLUGIN_FAILED)
         return begin_load(e); /* anew, since a failed one starts no more */
     else
@@ -515,7 +517,7 @@ int tc_registry_demand(struct tc_registry *registry, const char *name, bool run)
 void tc_registry_reload(struct tc_registry *registry, const char *name,
                         tc_registry_done_fn done, void *arg)
 {
-    struct tc_entry *e = begin(registry, name, done, arg);
+    struct tc_registry_entry *e = begin(registry, name, done, arg);
 
     if (e)
         begin_load(e);
@@ -524,8 +526,8 @@ void tc_registry_reload(struct tc_registry *registry, const char *name,
 int tc_registry_disable_crashed(struct tc_registry *registry, const char *name,
                                 const char *why)
 {
-    struct tc_entry *e;
-    int err = tc_entry_add(registry, name, &e);
+    struct tc_registry_entry *e;
+    int err = tc_registry_entry_add(registry, name, &e);
 
     if (err)
         return err;
@@ -536,7 +538,7 @@ int tc_registry_disable_crashed(struct tc_registry *registry, const char *name,
 
 /* Loads one plugin at boot. A broken file is that plugin's trouble; a broken section
  * everybody's. */
-static int boot_one(struct tc_entry *e, char why[256])
+static int boot_one(struct tc_registry_entry *e, char why[256])
 {
     struct tc_registry *registry = e->registry;
     struct tc_option_table table;
@@ -560,7 +562,7 @@ static int boot_one(struct tc_entry *e, char why[256])
         tc_module_close(module);
         return err;
     }
-    if (tc_entry_make(e, module, options, e->why))
+    if (tc_registry_entry_make(e, module, options, e->why))
         emit(e, "refused", e->why);
     return 0;
 }
@@ -569,14 +571,14 @@ int tc_registry_boot(struct tc_registry *registry, const struct tc_config *confi
                      tc_registry_done_fn done, void *arg, char why[256])
 {
     struct tc_plugin_settings settings;
-    struct tc_entry *e;
+    struct tc_registry_entry *e;
     const char *name;
     int err = 0;
 
     registry->config = config;
     for (size_t i = 0; !err && (name = tc_config_plugin(config, i)); i++) {
         tc_config_plugin_settings(config, name, &settings);
-        err = tc_entry_add(registry, name, &e);
+        err = tc_registry_entry_add(registry, name, &e);
         if (err) {
             tc_why(why, "plugin %s: out of memory", name);
             break;
@@ -606,7 +608,7 @@ void tc_registry_stop(struct tc_registry *registry, tc_registry_done_fn done, vo
     registry->stopping = true;
     registry->done = done;
     registry->arg = arg;
-    for (struct tc_entry *e = registry->entries; e; e = e->next) {
+    for (struct tc_registry_entry *e = registry->entries; e; e = e->next) {
         /* Made, but never started. */
         if (e->doing == TC_ENTRY_IDLE && e->fresh) {
             retire(registry, e->fresh);
@@ -638,7 +640,7 @@ static void on_step_gone(uv_handle_t *handle)
 
 void tc_registry_free(struct tc_registry *registry)
 {
-    struct tc_entry *e;
+    struct tc_registry_entry *e;
 
     if (!registry)
         return;

@@ -29,14 +29,14 @@ struct tc_registry_options {
     const char
         *dirs[TC_REGISTRY_DIRS_MAX]; /* where tocsin_<name>.so is looked for, in order */
     /*
-     * A plugin "started", "stopped", "failed", was "refused", or (one on call) is
+     * A plugin "started", "stopped", "failed", was "refused", or (one on demand) is
      * "loaded" to be called, or "restarting" for a new file or new options; `why` says so
      * for people. `plugin` is NULL when there is none to look at.
      */
     void (*event)(void *arg, const char *what, const char *name, const char *why,
                   const struct tc_plugin *plugin);
     /*
-     * A plugin on call runs, and is no longer to: disabled by hand or by a new
+     * A plugin on demand runs, and is no longer to: disabled by hand or by a new
      * configuration. Whoever has called it sees to its successor and then to
      * tc_registry_demand.
      */
@@ -70,10 +70,10 @@ int tc_registry_boot(struct tc_registry *registry, const struct tc_config *confi
                      tc_registry_done_fn done, void *arg, char why[256]);
 
 /*
- * System, kernel and network extensions are on call: they are loaded like any other, and
- * started and stopped by this only, since who of them may run is not the registry's to
- * say. The outcome comes as options.event. One that is called stays loaded when it is
- * called off. -ENOENT: no such plugin or file, or it is not enabled; -EBUSY: it is being
+ * System, kernel and network extensions run on demand: they are loaded like any other,
+ * and started and stopped by this only, since the registry does not decide which of them
+ * may run. The outcome comes as options.event. One that was started stays loaded when it
+ * is stopped. -ENOENT: no such plugin or file, or it is not enabled; -EBUSY: it is being
  * changed, call again after its next event.
  */
 int tc_registry_demand(struct tc_registry *registry, const char *name, bool run);
@@ -96,7 +96,7 @@ void tc_registry_reload(struct tc_registry *registry, const char *name,
 /*
  * Checks a configuration against all plugins that it names, those not yet loaded too,
  * and, unless `dry`, puts it in force: whole, or not at all (status < 0: the old one
- * stands). On success it is borrowed as in boot.
+ * stays). On success it is borrowed as in boot.
  */
 void tc_registry_apply(struct tc_registry *registry, const struct tc_config *config,
                        bool dry, tc_registry_done_fn done, void *arg);

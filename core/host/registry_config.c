@@ -19,7 +19,7 @@ enum item_change {
 };
 
 struct item {
-    struct tc_entry *entry;
+    struct tc_registry_entry *entry;
     enum item_change change;
     bool wanted;  /* the new configuration enables it */
     bool load;    /* the file has to be opened, if only to check the section */
@@ -30,7 +30,7 @@ struct item {
     struct tc_options *options;
 };
 
-struct tc_plan {
+struct tc_registry_plan {
     uv_work_t work;
     struct tc_registry *registry;
     const struct tc_config *config;
@@ -44,7 +44,7 @@ struct tc_plan {
     char why[TC_WHY_MAX];
 };
 
-static void plan_free(struct tc_plan *plan)
+static void plan_free(struct tc_registry_plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++) {
         tc_options_free(plan->items[i].options);
@@ -57,7 +57,7 @@ static void plan_free(struct tc_plan *plan)
 /* Names that the configuration in force does not have, and nothing runs by. */
 static void forget_unnamed(struct tc_registry *registry)
 {
-    struct tc_entry **slot = &registry->entries, *e;
+    struct tc_registry_entry **slot = &registry->entries, *e;
     struct tc_plugin_settings settings;
 
     while ((e = *slot)) {
@@ -71,7 +71,7 @@ static void forget_unnamed(struct tc_registry *registry)
     }
 }
 
-static void plan_end(struct tc_plan *plan)
+static void plan_end(struct tc_registry_plan *plan)
 {
     plan->registry->plan = NULL;
     forget_unnamed(plan->registry);
@@ -83,7 +83,8 @@ static void plan_end(struct tc_plan *plan)
 }
 
 /* Whether the configuration in force enables the plugin although it is not installed. */
-static bool missing_already(const struct tc_registry *registry, const struct tc_entry *e)
+static bool missing_already(const struct tc_registry *registry,
+                            const struct tc_registry_entry *e)
 {
     struct tc_plugin_settings settings;
     char path[4096], why[TC_WHY_MAX];
@@ -94,9 +95,9 @@ static bool missing_already(const struct tc_registry *registry, const struct tc_
 }
 
 /* Decides what the new configuration means for one plugin. */
-static int plan_item(struct tc_plan *plan, struct item *item)
+static int plan_item(struct tc_registry_plan *plan, struct item *item)
 {
-    struct tc_entry *e = item->entry;
+    struct tc_registry_entry *e = item->entry;
     struct tc_plugin_settings settings;
     bool runs = e->plugin && tc_plugin_state(e->plugin) == TC_PLUGIN_RUNNING;
     bool named = !tc_config_plugin_settings(plan->config, e->name, &settings);
@@ -121,15 +122,15 @@ static int plan_item(struct tc_plan *plan, struct item *item)
     return 0;
 }
 
-static int plan_items(struct tc_plan *plan)
+static int plan_items(struct tc_registry_plan *plan)
 {
     struct tc_registry *registry = plan->registry;
-    struct tc_entry *e;
+    struct tc_registry_entry *e;
     const char *name;
     int err;
 
     for (size_t i = 0; (name = tc_config_plugin(plan->config, i)); i++) {
-        err = tc_entry_add(registry, name, &e);
+        err = tc_registry_entry_add(registry, name, &e);
         if (err)
             return err;
     }
@@ -152,7 +153,7 @@ static int plan_items(struct tc_plan *plan)
 
 static void plan_load(uv_work_t *work)
 {
-    struct tc_plan *plan = work->data;
+    struct tc_registry_plan *plan = work->data;
 
     for (size_t i = 0; !plan->err && i < plan->count; i++)
         if (plan->items[i].load)
@@ -161,7 +162,7 @@ static void plan_load(uv_work_t *work)
                                &plan->items[i].module, plan->why);
 }
 
-static int bind_item(struct tc_plan *plan, struct item *item)
+static int bind_item(struct tc_registry_plan *plan, struct item *item)
 {
     const struct tc_module *module =
         item->module
@@ -180,7 +181,7 @@ static int bind_item(struct tc_plan *plan, struct item *item)
 
 /* Gives running plugins their old options back, after one of them has refused its new
  * ones. */
-static void take_back(struct tc_plan *plan)
+static void take_back(struct tc_registry_plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++) {
         struct item *item = &plan->items[i];
@@ -202,7 +203,7 @@ static void take_back(struct tc_plan *plan)
     }
 }
 
-static int take_options(struct tc_plan *plan)
+static int take_options(struct tc_registry_plan *plan)
 {
     int err;
 
@@ -225,25 +226,25 @@ static int take_options(struct tc_plan *plan)
 
 /* From here nothing can be refused any more: a plugin that fails now is its own trouble.
  */
-static void start_and_stop(struct tc_plan *plan)
+static void start_and_stop(struct tc_registry_plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++) {
         struct item *item = &plan->items[i];
-        struct tc_entry *e = item->entry;
+        struct tc_registry_entry *e = item->entry;
         int err;
 
         e->enabled = item->wanted;
         if (item->change == STOP) {
-            tc_entry_disabled(e);
+            tc_registry_entry_disabled(e);
             continue;
         }
         if (item->change != START || e->crash_disabled)
             continue;
-        err = tc_entry_make(e, item->module, item->options, e->why);
+        err = tc_registry_entry_make(e, item->module, item->options, e->why);
         item->module = NULL;
         item->options = NULL;
         if (!err)
-            tc_entry_start(e);
+            tc_registry_entry_start(e);
     }
 }
 
@@ -254,9 +255,9 @@ static void ignore_outcome(void *arg, int status, const char *why)
     (void)why; /* it was the registry's event */
 }
 
-static void plan_settled(struct tc_registry *registry)
+static void plan_continue(struct tc_registry *registry)
 {
-    struct tc_plan *plan = registry->plan;
+    struct tc_registry_plan *plan = registry->plan;
 
     if (!plan || plan->work.data)
         return;
@@ -265,7 +266,7 @@ static void plan_settled(struct tc_registry *registry)
         return;
     }
     plan->restarting = true;
-    registry->plan = NULL; /* so that the reloads below are let through */
+    registry->plan = NULL; /* so that the reloads below are allowed */
     for (size_t i = 0; i < plan->count; i++)
         if (plan->items[i].restart)
             tc_registry_reload(registry, plan->items[i].entry->name, ignore_outcome,
@@ -276,7 +277,7 @@ static void plan_settled(struct tc_registry *registry)
 
 static void plan_loaded(uv_work_t *work, int status)
 {
-    struct tc_plan *plan = work->data;
+    struct tc_registry_plan *plan = work->data;
 
     plan->work.data = NULL;
     if (status && !plan->err)
@@ -301,7 +302,7 @@ static void plan_loaded(uv_work_t *work, int status)
 void tc_registry_apply(struct tc_registry *registry, const struct tc_config *config,
                        bool dry, tc_registry_done_fn done, void *arg)
 {
-    struct tc_plan *plan;
+    struct tc_registry_plan *plan;
     int err;
 
     if (registry->plan || registry->booting || registry->stopping ||
@@ -321,7 +322,7 @@ void tc_registry_apply(struct tc_registry *registry, const struct tc_config *con
     plan->arg = arg;
     plan->work.data = plan;
     registry->plan = plan;
-    registry->plan_settled = plan_settled;
+    registry->plan_continue = plan_continue;
     err = plan_items(plan);
     if (!err)
         err = uv_queue_work(registry->env.loop, &plan->work, plan_load, plan_loaded);

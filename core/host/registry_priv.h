@@ -8,7 +8,7 @@
 #include "core/host/loader.h"
 #include "core/host/registry.h"
 
-enum tc_entry_doing {
+enum tc_registry_entry_doing {
     TC_ENTRY_IDLE,
     TC_ENTRY_LOADING,  /* a pool thread opens the file */
     TC_ENTRY_STOPPING, /* the old one, to be replaced or just to go */
@@ -16,8 +16,8 @@ enum tc_entry_doing {
 };
 
 /* One name under `plugins:`, whether it runs or not. */
-struct tc_entry {
-    struct tc_entry *next;
+struct tc_registry_entry {
+    struct tc_registry_entry *next;
     struct tc_registry *registry;
     char name[64];
     char place[512];      /* of its section in the configuration */
@@ -25,7 +25,7 @@ struct tc_entry {
     bool enabled;
     bool crash_disabled; /* crashed too often: only `enable` by hand starts it */
     bool demanded;       /* one on call (tc_registry_demand) is to run */
-    enum tc_entry_doing doing;
+    enum tc_registry_entry_doing doing;
     struct tc_plugin *plugin; /* the one that runs, or did; NULL */
     struct tc_plugin *fresh;  /* made to take its place */
     tc_registry_done_fn done; /* of the operation under way; may be NULL */
@@ -41,25 +41,26 @@ struct tc_registry {
     struct tc_registry_options options;
     struct tc_plugin_env env;
     const struct tc_config *config;
-    struct tc_entry *entries;
+    struct tc_registry_entry *entries;
     struct tc_retired *retired; /* stopped, but still busy */
     uv_timer_t step; /* looks at what has changed, outside every plugin's callback */
     bool booting, boot_sensors;
     bool stopping;
     tc_registry_done_fn done; /* of boot or stop; when all entries are idle */
     void *arg;
-    struct tc_plan *plan; /* a configuration being applied, or NULL */
+    struct tc_registry_plan *plan; /* a configuration being applied, or NULL */
     /* Set by registry_config.c with its first plan; called whenever all entries are idle.
      */
-    void (*plan_settled)(struct tc_registry *registry);
+    void (*plan_continue)(struct tc_registry *registry);
 };
 
-struct tc_entry *tc_entry_find(const struct tc_registry *registry, const char *name);
-int tc_entry_add(struct tc_registry *registry, const char *name,
-                 struct tc_entry **ret_entry);
+struct tc_registry_entry *tc_registry_entry_find(const struct tc_registry *registry,
+                                                 const char *name);
+int tc_registry_entry_add(struct tc_registry *registry, const char *name,
+                          struct tc_registry_entry **ret_entry);
 
 /* The bit of whichever of its plugins subscribes now; 0: none votes. */
-uint64_t tc_entry_voter(const struct tc_entry *entry);
+uint64_t tc_registry_entry_voter(const struct tc_registry_entry *entry);
 
 /* The file of a plugin: as the configuration says, or the first found in the folders. */
 int tc_registry_file(const struct tc_registry *registry, const struct tc_config *config,
@@ -67,16 +68,16 @@ int tc_registry_file(const struct tc_registry *registry, const struct tc_config 
 
 /* Makes a plugin of a module and puts it in place; module and options are consumed in any
  * case. */
-int tc_entry_make(struct tc_entry *entry, struct tc_module *module,
-                  struct tc_options *options, char why[256]);
+int tc_registry_entry_make(struct tc_registry_entry *entry, struct tc_module *module,
+                           struct tc_options *options, char why[256]);
 
-/* Begin to start what tc_entry_make made, stopping first what runs; or to stop it for
- * good. */
-void tc_entry_start(struct tc_entry *entry);
-void tc_entry_stop(struct tc_entry *entry);
+/* Begin to start what tc_registry_entry_make made, stopping first what runs; or to stop
+ * it for good. */
+void tc_registry_entry_start(struct tc_registry_entry *entry);
+void tc_registry_entry_stop(struct tc_registry_entry *entry);
 
-/* Stops one that is not enabled any more; one that was called, by way of its caller. */
-void tc_entry_disabled(struct tc_entry *entry);
+/* Stops one that is not enabled any more; one on demand, through whoever demanded it. */
+void tc_registry_entry_disabled(struct tc_registry_entry *entry);
 
 /* Looks at everything soon. */
 void tc_registry_step_soon(struct tc_registry *registry, uint64_t ms);

@@ -8,21 +8,21 @@
 
 struct tc_plugin *tc_registry_plugin(const struct tc_registry *registry, const char *name)
 {
-    const struct tc_entry *e = tc_entry_find(registry, name);
+    const struct tc_registry_entry *e = tc_registry_entry_find(registry, name);
 
     return e ? e->plugin : NULL;
 }
 
 bool tc_registry_wants(const struct tc_registry *registry, const char *name)
 {
-    const struct tc_entry *e = tc_entry_find(registry, name);
+    const struct tc_registry_entry *e = tc_registry_entry_find(registry, name);
 
     return e && e->enabled;
 }
 
 const char *tc_registry_of_kind(const struct tc_registry *registry, uint32_t kind)
 {
-    for (const struct tc_entry *e = registry->entries; e; e = e->next)
+    for (const struct tc_registry_entry *e = registry->entries; e; e = e->next)
         if (e->enabled && e->plugin && tc_plugin_module(e->plugin)->plugin->kind == kind)
             return e->name;
     return NULL;
@@ -30,9 +30,9 @@ const char *tc_registry_of_kind(const struct tc_registry *registry, uint32_t kin
 
 uint64_t tc_registry_voter(const struct tc_registry *registry, const char *name)
 {
-    const struct tc_entry *e = tc_entry_find(registry, name);
+    const struct tc_registry_entry *e = tc_registry_entry_find(registry, name);
 
-    return e ? tc_entry_voter(e) : 0;
+    return e ? tc_registry_entry_voter(e) : 0;
 }
 
 void tc_registry_voter_names(const struct tc_registry *registry, uint64_t set, char *buf,
@@ -41,13 +41,14 @@ void tc_registry_voter_names(const struct tc_registry *registry, uint64_t set, c
     size_t used = 0;
 
     buf[0] = '\0';
-    for (const struct tc_entry *e = registry->entries; e && used < cap; e = e->next)
-        if (tc_entry_voter(e) & set)
+    for (const struct tc_registry_entry *e = registry->entries; e && used < cap;
+         e = e->next)
+        if (tc_registry_entry_voter(e) & set)
             used += (size_t)snprintf(buf + used, cap - used, "%s%s", used ? ", " : "",
                                      e->name);
 }
 
-static bool failed(const struct tc_entry *e)
+static bool failed(const struct tc_registry_entry *e)
 {
     return e->plugin ? tc_plugin_state(e->plugin) == TC_PLUGIN_FAILED
                      : e->enabled && e->why[0] != '\0';
@@ -57,7 +58,7 @@ void tc_registry_count(const struct tc_registry *registry, unsigned *ret_loaded,
                        unsigned *ret_failed)
 {
     *ret_loaded = *ret_failed = 0;
-    for (const struct tc_entry *e = registry->entries; e; e = e->next) {
+    for (const struct tc_registry_entry *e = registry->entries; e; e = e->next) {
         if (failed(e))
             (*ret_failed)++;
         else if (e->plugin)
@@ -83,12 +84,12 @@ static const char *kind_name(uint32_t kind)
     }
 }
 
-static void put_entry(const struct tc_entry *e, struct tc_pack *p)
+static void put_entry(const struct tc_registry_entry *e, struct tc_pack *p)
 {
     tc_pack_bool(p, "enabled", e->enabled);
     if (e->plugin) {
         tc_pack_str(p, "kind", kind_name(tc_plugin_module(e->plugin)->plugin->kind));
-        tc_pack_bool(p, "voter", tc_entry_voter(e) != 0);
+        tc_pack_bool(p, "voter", tc_registry_entry_voter(e) != 0);
         tc_plugin_put(e->plugin, p);
         return;
     }
@@ -99,7 +100,7 @@ static void put_entry(const struct tc_entry *e, struct tc_pack *p)
 
 void tc_registry_put_all(const struct tc_registry *registry, struct tc_pack *p)
 {
-    for (const struct tc_entry *e = registry->entries; e; e = e->next) {
+    for (const struct tc_registry_entry *e = registry->entries; e; e = e->next) {
         tc_pack_begin_map(p, NULL);
         put_entry(e, p);
         tc_pack_end(p);
@@ -151,7 +152,7 @@ static void put_options(const struct tc_plugin *plugin, struct tc_pack *p)
 int tc_registry_put(const struct tc_registry *registry, const char *name,
                     struct tc_pack *p)
 {
-    const struct tc_entry *e = tc_entry_find(registry, name);
+    const struct tc_registry_entry *e = tc_registry_entry_find(registry, name);
     const struct tocsin_plugin *descriptor;
 
     if (!e)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the agent gives the parts that stand on the others (core/protect, core/control):
+ * What the agent gives the parts that use the others (core/protect, core/control):
  * one struct, made by the agent, borrowed by them, which outlives them. Loop thread.
  */
 #ifndef TC_CORE_SERVICES_H

@@ -49,7 +49,7 @@ enum tc_store_statement {
 /* What pruning leaves of the events. */
 struct tc_store_limits {
     int64_t events; /* rows */
-    int64_t bytes;  /* of the whole database, free pages left out */
+    int64_t bytes;  /* of the whole database, without free pages */
 };
 
 struct tc_store {

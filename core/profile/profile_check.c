@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the payloads that concern us: their keys and what may stand under each. A payload
- * or key that is not in the tables is nobody's business. Must not: know what they mean.
+ * Owns: the payloads that concern us: their keys and the values of each. A payload
+ * or key that is not in the tables is ignored. Must not: know what they mean.
  */
 #include <string.h>
 
@@ -122,8 +122,8 @@ static int check_teams(const struct tc_profile_source *source, const struct key 
         /* Which of two counts, libplist and others disagree on. */
         if (plist_dict_get_item(node, walk.key) != walk.value)
             r = tc_profile_refuse_at(source, walk.value, why,
-                                     "team %.40s stands twice in %s: join the two",
-                                     walk.key, key->name);
+                                     "team %.40s is twice in %s: join the two", walk.key,
+                                     key->name);
         else
             r = check_texts(source, key, walk.value, why);
     }
@@ -226,7 +226,7 @@ static int check_keys(const struct tc_profile_source *source, const struct key *
             continue;
         if (plist_dict_get_item(dict, key->name) != walk.value)
             r = tc_profile_refuse_at(source, walk.value, why,
-                                     "%s stands twice: remove one", key->name);
+                                     "%s is there twice: remove one", key->name);
         else
             r = check_value(source, key, walk.value, why);
     }
@@ -245,11 +245,10 @@ static int check_system_extension(const struct tc_profile_source *source, plist_
         item = plist_array_get_item(teams, i);
         if (tc_profile_of_team(payload, "AllowedSystemExtensions",
                                plist_get_string_ptr(item, NULL)))
-            return tc_profile_refuse_at(
-                source, item, why,
-                "team %.40s stands in AllowedTeamIdentifiers and in "
-                "AllowedSystemExtensions: remove it from one",
-                plist_get_string_ptr(item, NULL));
+            return tc_profile_refuse_at(source, item, why,
+                                        "team %.40s is in AllowedTeamIdentifiers and in "
+                                        "AllowedSystemExtensions: remove it from one",
+                                        plist_get_string_ptr(item, NULL));
     }
     return 0;
 }

@@ -15,7 +15,7 @@ struct tc_profile_place {
     unsigned line, column; /* from 1; columns are characters */
 };
 
-/* Where each element of an XML file begins, in the order of the file, <plist> left out:
+/* Where each element of an XML file begins, in the order of the file, without <plist>:
  * the order in which a walk of the tree meets keys and values. */
 struct tc_profile_places {
     struct tc_profile_place *at;

@@ -176,7 +176,7 @@ static int check_position(struct scan *scan, const struct element *element)
     if (!parent) {
         if (element == PLIST && !scan->closed)
             return 0;
-        return refuse(scan, "<%s> stands %s", element->name,
+        return refuse(scan, "<%s> is %s", element->name,
                       scan->closed ? "behind </plist>" : "outside of <plist>");
     }
     if (parent->element->form == EMPTY)
@@ -184,9 +184,9 @@ static int check_position(struct scan *scan, const struct element *element)
     if (element == PLIST || (parent->element == PLIST && parent->children))
         return refuse(scan, "a second <%s> does not belong here", element->name);
     if (parent->element == DICT && parent->children % 2 == 0 && element != KEY)
-        return refuse(scan, "<%s> stands where a <key> has to", element->name);
+        return refuse(scan, "<%s> is where a <key> must be", element->name);
     if (element == KEY && (parent->element != DICT || parent->children % 2 == 1))
-        return refuse(scan, "<key> stands where a value has to");
+        return refuse(scan, "<key> is where a value must be");
     return 0;
 }
 
@@ -224,7 +224,7 @@ static int note_key(struct scan *scan, const struct level *level)
     for (size_t i = dict->last_key; i; i = key->before) {
         key = &scan->keys[i - 1];
         if (key->len == len && !memcmp(key->text, level->text, len))
-            return refuse(scan, "<key>%.*s</key> stands twice: remove one",
+            return refuse(scan, "<key>%.*s</key> is there twice: remove one",
                           (int)(len < 40 ? len : 40), key->text);
     }
     if (!(scan->key_count & (scan->key_count - 1))) {
@@ -246,9 +246,9 @@ static int close_element(struct scan *scan, const struct element *element, size_
     int r;
 
     if (!level)
-        return refuse(scan, "</%s> stands where the end has to", element->name);
+        return refuse(scan, "</%s> is where the end must be", element->name);
     if (level->element != element)
-        return refuse(scan, "</%s> stands where </%s> has to", element->name,
+        return refuse(scan, "</%s> is where </%s> must be", element->name,
                       level->element->name);
     if (element == DICT && level->children % 2 == 1)
         return refuse(scan, "the last <key> has no value");
@@ -294,7 +294,7 @@ static int scan_tag(struct scan *scan)
             if (!strchr(" \t\r\n", *p) || !*p)
                 return refuse(scan, "<%s> takes no attributes", element->name);
     if (in_leaf(scan) && !closing)
-        return refuse(scan, "<%s> stands inside of <%s>", element->name,
+        return refuse(scan, "<%s> is inside of <%s>", element->name,
                       top(scan)->element->name);
     if (closing)
         return close_element(scan, element, (size_t)(stop - scan->at) + 1);
@@ -342,7 +342,7 @@ static int scan_next(struct scan *scan)
     if (!*scan->at)
         return refuse(scan, "there is a NUL byte here");
     if (!in_leaf(scan) && !strchr(" \t\r\n", *scan->at))
-        return refuse(scan, "text stands outside of any value");
+        return refuse(scan, "text is outside of any value");
     advance(scan, 1);
     return 0;
 }

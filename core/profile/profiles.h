@@ -86,7 +86,7 @@ void tc_profiles_explain(const struct tc_profiles *profiles, enum tc_profile_gat
  * [{file, name, identifier, error?, warning?, release_ring?, says: {gate: word}}]. */
 void tc_profiles_put(const struct tc_profiles *profiles, struct tc_pack *p);
 
-/* How a gate stands, for comparison with what is declared; approval knows. */
+/* The state of a gate, as approval has it, to compare with what is declared. */
 struct tc_profiles_effect {
     const char *state;     /* "granted", "denied", ...; NULL: not asked for */
     bool granted, managed; /* it is granted; by a profile */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: how the control socket shows profiles, and the words for a gate that does
- * not stand as declared.
+ * not match the declaration.
  */
 #include <string.h>
 
@@ -45,7 +45,7 @@ void tc_profiles_put(const struct tc_profiles *profiles, struct tc_pack *p)
     tc_pack_end(p);
 }
 
-/* Whether the gate stands as declared. */
+/* Whether the gate is as declared. */
 static bool agrees(enum tc_profile_says says, const struct tc_profiles_effect *effect)
 {
     switch (says) {
@@ -60,7 +60,7 @@ static bool agrees(enum tc_profile_says says, const struct tc_profiles_effect *e
     return true;
 }
 
-/* One sentence why the gate does not stand as declared, or what declares it so. */
+/* One sentence why the gate does not match the declaration, or what declares it so. */
 static void explain(const struct tc_profiles *profiles, enum tc_profile_gate gate,
                     const struct tc_profiles_effect *effect, char text[TC_WHY_MAX])
 {

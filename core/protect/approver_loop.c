@@ -9,7 +9,7 @@
 
 static void on_timer(uv_timer_t *timer);
 
-/* After everything that may have moved a gate. */
+/* After everything that may have changed a gate. */
 void tc_approver_changed(struct tc_approver *a)
 {
     uint64_t now = uv_hrtime(), next;

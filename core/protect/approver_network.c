@@ -3,8 +3,8 @@
  * Owns: the probes of the two network gates. Only the network extension can answer them:
  * that it starts is the answer for network_extension, and that it reports itself as the
  * filter (fact network_events_subsystem, after a verdict of its own has gone round) is
- * the one for network_filter. So it is called when network_extension has consent, and
- * called off when it has not.
+ * the one for network_filter. So it is started when network_extension has consent, and
+ * stopped when it has not.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -46,11 +46,11 @@ void tc_approver_network_probe(struct tc_approver *a, enum tc_gate gate, unsigne
                filters(a) ? 0 : ENOTCONN);
     else if (a->network_runs)
         answer(a, gate, TC_PROBE_OK, 0);
-    /* Else by tc_approver_network_plugin, once tc_approver_network_apply has called it.
+    /* Else by tc_approver_network_plugin, once tc_approver_network_apply has started it.
      */
 }
 
-/* It does not run: for whoever asks now, and for whoever had heard that it does. */
+/* Reports that it does not run: to whoever asks now, and where it was reported to run. */
 static void gone(struct tc_approver *a)
 {
     a->network_runs = a->network_started = false;
@@ -97,7 +97,7 @@ bool tc_approver_network_apply(struct tc_approver *a)
         return true;
     if (run)
         snprintf(a->network_name, sizeof(a->network_name), "%s", name);
-    /* One that is disabled has its name here only, and still waits to be called off. */
+    /* One that is disabled has its name here only, and still waits to be stopped. */
     err = tc_registry_demand(a->services->registry, a->network_name, run);
     if (err == -EBUSY)
         return false;

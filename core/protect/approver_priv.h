@@ -48,14 +48,14 @@ struct tc_approver {
 
     /* approver_network.c */
     struct tc_network_probe network[TC_GATES];
-    char network_name[64]; /* that was last called */
+    char network_name[64]; /* that was last started */
     bool network_started, network_runs;
 };
 
 /*
- * approver_loop.c. moved: after everything that may have moved a gate: the timer, and who
- * has to hear of it. release: gives back one piece of work (`work`); the last one of a
- * closing approver ends it. destroy: at once, where no handle is open yet.
+ * approver_loop.c. changed: after everything that may have changed a gate: sets the timer
+ * and notifies whoever depends on it. release: gives back one piece of work (`work`); the
+ * last one of a closing approver ends it. destroy: at once, where no handle is open yet.
  */
 void tc_approver_changed(struct tc_approver *approver);
 void tc_approver_release(struct tc_approver *approver);
@@ -81,7 +81,7 @@ void tc_approver_network_probe(struct tc_approver *approver, enum tc_gate gate,
                                unsigned ticket);
 void tc_approver_network_plugin(struct tc_approver *approver, const char *name,
                                 const char *what);
-/* Calls it, or calls it off, as its gate stands. False: not yet, the registry is busy. */
+/* Starts or stops it, as its gate requires. False: not yet, the registry is busy. */
 bool tc_approver_network_apply(struct tc_approver *approver);
 
 #endif

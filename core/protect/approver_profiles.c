@@ -55,7 +55,7 @@ int tc_approver_profiles_init(struct tc_approver *a)
     return 0;
 }
 
-static void tell_errors(struct tc_approver *a, int err, const char *why)
+static void report_errors(struct tc_approver *a, int err, const char *why)
 {
     const struct tc_profiles_item *item;
     unsigned refused = 0;
@@ -107,7 +107,7 @@ static void read_done(uv_work_t *work, int status)
         /* A folder that nobody can vouch for grants nothing. */
         tc_profiles_free(a->profiles);
         a->profiles = r->profiles;
-        tell_errors(a, r->err, r->why);
+        report_errors(a, r->err, r->why);
         tc_approver_profiles_apply(a);
         tc_approver_changed(a);
         if (a->read_again)
@@ -143,7 +143,7 @@ void tc_approver_profiles_start(struct tc_approver *a)
     char why[TC_WHY_MAX] = "";
     int err = tc_profiles_read(a->managed, &a->identity, &a->profiles, why);
 
-    tell_errors(a, err, why);
+    report_errors(a, err, why);
     err =
         tc_profiles_watch_start(a->services->loop, a->managed, on_changed, a, &a->watch);
     if (err)

@@ -55,7 +55,7 @@ static void on_slot_event(void *arg, const struct tc_slot_event *event)
                        "handover");
         break;
     case TC_SLOT_SWAPPED:
-        tc_protection_ledger_close(p, &statistics);
+        tc_protection_overlap_close(p, &statistics);
         break;
     case TC_SLOT_GAP_OPENED:
         if (!p->gap_from_ns)
@@ -90,10 +90,10 @@ static bool execute_order(struct tc_protection *p, enum tc_slot_sensor sensor)
 
     if (start) {
         s->canary_ns = 0;
-        /* The ledger is there before its marks are. */
-        if (other_up(p, sensor) && !p->ledger)
-            tc_protection_ledger_open(p, sensor);
-    } else if (p->ledger) {
+        /* The overlap begins before its first mark is set. */
+        if (other_up(p, sensor) && !p->overlapping)
+            tc_protection_overlap_open(p, sensor);
+    } else if (p->overlapping) {
         tc_overlap_commit(p->overlap, tc_protection_role_of(p, sensor));
     }
     err = tc_registry_demand(p->services->registry, s->name, start);
@@ -111,7 +111,7 @@ static bool execute_order(struct tc_protection *p, enum tc_slot_sensor sensor)
     return true;
 }
 
-/* Looks at everything anew, outside whatever has called. */
+/* Reconciles everything soon, from the loop, not inside the caller. */
 void tc_protection_soon(struct tc_protection *p)
 {
     if (p->running)
@@ -179,7 +179,7 @@ static void settle(struct tc_protection *p)
     settled(p->settled_arg);
 }
 
-/* For whoever has to say one day what ended when the core did. */
+/* Records who holds the slot in the pulse page, for the core after this one. */
 static void note_holder(const struct tc_protection *p)
 {
     struct tc_pulse *pulse = p->services->pulse;
@@ -410,7 +410,7 @@ static void on_closed(uv_handle_t *handle)
 void tc_protection_stop(struct tc_protection *p)
 {
     p->running = false;
-    p->ledger = false;
+    p->overlapping = false;
     uv_timer_stop(&p->timer);
 }
 

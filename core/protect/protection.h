@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: who protects: the loop around the slot (core/slot), the overlap's ledger
- * (core/overlap) and the gates (core/approver). It starts and stops sensors through the
- * registry, lets their events through or suppresses them in a handover, and derives what
- * health says of protection. Loop thread.
+ * Owns: who protects: the loop around the slot (core/slot), the overlap
+ * (core/slot/overlap.h) and the gates (core/protect/approver.h). It starts and stops
+ * sensors through the registry, lets their events through or suppresses them in a
+ * handover, and derives what health says of protection. Loop thread.
  */
 #ifndef TC_CORE_PROTECTION_H
 #define TC_CORE_PROTECTION_H

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: having a sensor look, after a gap, at what was written in it. */
+/* Owns: having a sensor report, after a gap, what was written in it. */
 #include <stdio.h>
 #include <tocsin/event.h>
 
 #include "core/protect/protection_priv.h"
 
-/* That a walk through all files may take. */
+/* How long a walk through all files may take. */
 #define WALK_NS (600 * UINT64_C(1000000000))
 
-/* Whether the one that was asked before has gone before its walk need have ended. */
+/* Whether the sensor that was walking may have gone before its walk had ended. */
 static bool is_cut_short(const struct tc_protection *p, enum tc_slot_sensor sensor)
 {
     return p->walk_from_ns && p->walker != sensor &&

@@ -59,11 +59,11 @@ static void add_sensor(const struct tc_protection *p, enum tc_slot_sensor sensor
     snprintf(issue->id, sizeof(issue->id), "sensor.%.50s", name);
     if (slot->disabled[sensor])
         snprintf(issue->text, sizeof(issue->text),
-                 "sensor %s stopped unexpectedly (%u) and is left alone: %.150s", name,
+                 "sensor %.50s stopped unexpectedly (%u) and is disabled: %.140s", name,
                  slot->crashes[sensor], slot->failure[sensor]);
     else
         snprintf(issue->text, sizeof(issue->text),
-                 "sensor %s stopped unexpectedly (%u): %.150s", name,
+                 "sensor %.50s stopped unexpectedly (%u): %.150s", name,
                  slot->crashes[sensor], slot->failure[sensor]);
     snprintf(issue->fix, sizeof(issue->fix), "tocsin approval retry");
 }

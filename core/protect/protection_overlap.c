@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: what sensors publish while a handover is under way: by the overlap's ledger it
+ * Owns: what sensors publish while a handover is under way: by the overlap table it
  * goes out, or is suppressed because the other sensor has published it.
  */
 #include <string.h>
@@ -29,17 +29,17 @@ static void on_answered(void *arg, uint64_t id, bool allow)
         tc_overlap_denied(p->overlap, id);
 }
 
-void tc_protection_ledger_close(struct tc_protection *p,
-                                struct tc_overlap_statistics *ret)
+void tc_protection_overlap_close(struct tc_protection *p,
+                                 struct tc_overlap_statistics *ret)
 {
-    if (!p->ledger)
+    if (!p->overlapping)
         return;
     tc_overlap_end(p->overlap, ret);
     tc_judge_handover(p->services->judge, NULL, NULL);
-    p->ledger = false;
+    p->overlapping = false;
 }
 
-/* The numbers by which the ledger knows topics of events that block; 0: it does not. */
+/* The numbers by which the overlap knows topics of events that block; 0: it does not. */
 static uint32_t operation_of(const char *topic)
 {
     static const char *const topics[] = {TOCSIN_TOPIC_FILE_OPEN, TOCSIN_TOPIC_FILE_EXEC};
@@ -51,7 +51,7 @@ static uint32_t operation_of(const char *topic)
 }
 
 /*
- * CLOCK_REALTIME less CLOCK_MONOTONIC. The ledger compares times of two sensors to the
+ * CLOCK_REALTIME less CLOCK_MONOTONIC. The overlap compares times of two sensors to the
  * microsecond, so one that was interrupted between the clocks is taken again; of several
  * the one that was least so counts.
  */
@@ -111,11 +111,11 @@ static void on_open_question(void *arg, const struct tocsin_event *question)
         tc_overlap_open(p->overlap, &report, question->id);
 }
 
-void tc_protection_ledger_open(struct tc_protection *p, enum tc_slot_sensor coming)
+void tc_protection_overlap_open(struct tc_protection *p, enum tc_slot_sensor coming)
 {
     tc_overlap_begin(p->overlap, tc_protection_role_of(p, coming), uv_hrtime());
     tc_judge_handover(p->services->judge, on_answered, p);
-    p->ledger = true;
+    p->overlapping = true;
     if (tc_protection_role_of(p, coming) == TC_OVERLAP_SECOND)
         tc_judge_each_open(p->services->judge, on_open_question, p);
 }

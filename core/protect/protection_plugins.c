@@ -53,7 +53,7 @@ void tc_protection_plugin(struct tc_protection *p, const char *what, const char 
         return;
     }
     if (!strcmp(what, "started")) {
-        if (p->ledger)
+        if (p->overlapping)
             tc_overlap_live(p->overlap);
         tc_slot_started(p->slot, sensor, now);
         restarted(p, sensor);
@@ -62,7 +62,7 @@ void tc_protection_plugin(struct tc_protection *p, const char *what, const char 
     } else if (!strcmp(what, "failed") || !strcmp(what, "refused")) {
         p->sensors[sensor].up = false;
         p->sensors[sensor].restart_ns = 0;
-        if (p->ledger)
+        if (p->overlapping)
             tc_overlap_commit(p->overlap, tc_protection_role_of(p, sensor));
         tc_slot_failed(p->slot, sensor, why, now);
     } else if (!strcmp(what, "stopped")) {
@@ -70,7 +70,7 @@ void tc_protection_plugin(struct tc_protection *p, const char *what, const char 
         tc_slot_stopped(p->slot, sensor, now);
     }
     if (!p->sensors[sensor].up)
-        tc_protection_ledger_close(p, NULL);
+        tc_protection_overlap_close(p, NULL);
     tc_protection_soon(p);
 }
 

@@ -32,10 +32,10 @@ struct tc_protection {
     struct tc_approver *approver;
     struct tc_protection_sensor sensors[TC_SLOT_SENSORS];
     uv_timer_t timer;
-    bool running;   /* between start and free */
-    bool ledger;    /* two sensors may report: what they publish goes by the overlap */
-    bool bridged;   /* the first prompt may show */
-    bool timed_out; /* reported: the slot is the fallback's now */
+    bool running;     /* between start and free */
+    bool overlapping; /* two sensors may report: what they publish goes by the overlap */
+    bool bridged;     /* the first prompt may show */
+    bool timed_out;   /* reported: the slot is the fallback's now */
     uint64_t gap_reported_ns; /* when the reported gap began, CLOCK_REALTIME */
     uint64_t gap_from_ns;     /* CLOCK_REALTIME: nothing was seen since then; 0: none */
     /* Who looks for what was written in the last gap, from when on (0: nobody) and since
@@ -70,11 +70,11 @@ enum tc_overlap_role tc_protection_role_of(const struct tc_protection *protectio
                                            enum tc_slot_sensor sensor);
 
 /* protection_overlap.c: before the coming sensor is started, and when one of the two has
- * stopped. ret may be NULL; it is left alone when no ledger is open. */
-void tc_protection_ledger_open(struct tc_protection *protection,
-                               enum tc_slot_sensor coming);
-void tc_protection_ledger_close(struct tc_protection *protection,
-                                struct tc_overlap_statistics *ret);
+ * stopped. ret may be NULL; it is untouched when no overlap is open. */
+void tc_protection_overlap_open(struct tc_protection *protection,
+                                enum tc_slot_sensor coming);
+void tc_protection_overlap_close(struct tc_protection *protection,
+                                 struct tc_overlap_statistics *ret);
 
 /* The plugin's name; "none" of TC_SLOT_NOBODY. */
 const char *tc_protection_name_of(const struct tc_protection *protection,

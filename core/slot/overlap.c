@@ -85,7 +85,7 @@ static uint64_t mix(uint64_t hash, uint64_t value)
     return hash ^ hash >> 33;
 }
 
-/* The start of the process is left out: it may not be known. */
+/* The start of the process is not hashed: it may not be known. */
 static struct record **bucket_of(struct tc_overlap *o, enum kind kind,
                                  const struct tc_overlap_report *report,
                                  uint64_t event_id)
@@ -349,7 +349,7 @@ static void record_seen(struct tc_overlap *o, const struct tc_overlap_report *re
 }
 
 /*
- * While both are live each event is reported once by either, so whatever stands in pairs
+ * While both are live each event is reported once by either, so whatever comes in pairs
  * is the same. After commit the one that goes may have missed it: then both are
  * published.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The machine. Every input changes it in one step, then settle() looks at what follows
+ * The machine. Every input changes it in one step, then step() looks at what follows
  * from that until nothing does, then all that has happened is emitted.
  */
 #include "core/slot/slot.h"
@@ -77,7 +77,7 @@ static const char *why_it_comes(const struct tc_slot *slot, enum tc_slot_sensor 
     return coming == slot->wanted || !failure[0] ? slot->reason : failure;
 }
 
-/* Whether somebody else protects, or may be tried instead, says how long it may take. */
+/* How long a trial may take: less when another sensor protects or could be tried. */
 static uint64_t trial_ns(const struct tc_slot *slot, enum tc_slot_sensor sensor)
 {
     return slot->holder != TC_SLOT_NOBODY || tc_slot_permitted(slot, other_than(sensor))
@@ -106,7 +106,7 @@ static void begin(struct tc_slot *slot, enum tc_slot_sensor sensor)
     tc_slot_order(slot, TC_SLOT_NOTICE_START, sensor);
 }
 
-static void tell_aborted(struct tc_slot *slot, enum tc_slot_sensor from,
+static void emit_aborted(struct tc_slot *slot, enum tc_slot_sensor from,
                          enum tc_slot_sensor to, const char *reason)
 {
     tc_slot_emit(slot, &(struct tc_slot_event){.what = TC_SLOT_ABORTED,
@@ -122,7 +122,7 @@ static void tell_aborted(struct tc_slot *slot, enum tc_slot_sensor from,
 /* The sensor that comes does not: the holder, if there is one, stays. */
 static void turn_away(struct tc_slot *slot, const char *reason)
 {
-    tell_aborted(slot, slot->holder, slot->coming, reason);
+    emit_aborted(slot, slot->holder, slot->coming, reason);
     if (slot->sensors[slot->coming].life == TC_SLOT_UP)
         stop(slot, slot->coming);
     slot->coming = TC_SLOT_NOBODY;
@@ -136,7 +136,7 @@ static void turn_away_for_fault(struct tc_slot *slot, const char *reason)
     turn_away(slot, reason);
 }
 
-static void tell_swapped(struct tc_slot *slot, enum tc_slot_sensor from)
+static void emit_swapped(struct tc_slot *slot, enum tc_slot_sensor from)
 {
     slot->swaps++;
     tc_slot_emit(slot, &(struct tc_slot_event){.what = TC_SLOT_SWAPPED,
@@ -148,7 +148,7 @@ static void tell_swapped(struct tc_slot *slot, enum tc_slot_sensor from)
                                                .reason = slot->handover_reason});
 }
 
-static void settle_in(struct tc_slot *slot)
+static void enter_steady(struct tc_slot *slot)
 {
     slot->before = slot->holder;
     slot->emptied = false;
@@ -172,8 +172,8 @@ static void arrive(struct tc_slot *slot)
                                                    .to_ns = slot->now_ns});
     slot->gap_open = false;
     if (from != slot->holder && (from != TC_SLOT_NOBODY || slot->emptied))
-        tell_swapped(slot, from);
-    settle_in(slot);
+        emit_swapped(slot, from);
+    enter_steady(slot);
 }
 
 /* The slot moves in one step; the old holder is awaited. */
@@ -237,7 +237,7 @@ static void lose_holder(struct tc_slot *slot, const char *reason, bool still_run
     if (slot->state == TC_SLOT_TRIAL)
         return; /* the one that comes goes on alone */
     if (slot->state == TC_SLOT_LEAVING) {
-        tell_aborted(slot, slot->going, lost, reason);
+        emit_aborted(slot, slot->going, lost, reason);
         slot->coming = slot->going = TC_SLOT_NOBODY;
     }
     slot->state = TC_SLOT_EMPTY;
@@ -278,7 +278,7 @@ static void open_gap_if_due(struct tc_slot *slot)
                                                .from_ns = slot->gap_from_ns});
 }
 
-static bool settle_empty(struct tc_slot *slot)
+static bool step_empty(struct tc_slot *slot)
 {
     enum tc_slot_sensor sensor = slot->wanted;
 
@@ -292,7 +292,7 @@ static bool settle_empty(struct tc_slot *slot)
     return true;
 }
 
-static bool settle_handover(struct tc_slot *slot)
+static bool step_handover(struct tc_slot *slot)
 {
     if (!tc_slot_permitted(slot, slot->coming) ||
         (slot->wanted == slot->holder && tc_slot_permitted(slot, slot->holder)))
@@ -309,7 +309,7 @@ static bool settle_handover(struct tc_slot *slot)
     return true;
 }
 
-static bool settle_steady(struct tc_slot *slot)
+static bool step_steady(struct tc_slot *slot)
 {
     enum tc_slot_sensor other = other_than(slot->holder);
 
@@ -327,20 +327,20 @@ static bool settle_steady(struct tc_slot *slot)
     return true;
 }
 
-static void settle(struct tc_slot *slot)
+static void step(struct tc_slot *slot)
 {
     bool again = slot->asked;
 
     while (again) {
         open_gap_if_due(slot);
         if (slot->state == TC_SLOT_EMPTY)
-            again = settle_empty(slot);
+            again = step_empty(slot);
         else if (slot->state == TC_SLOT_STEADY)
-            again = settle_steady(slot);
+            again = step_steady(slot);
         else if (slot->state == TC_SLOT_LEAVING)
             again = false;
         else
-            again = settle_handover(slot);
+            again = step_handover(slot);
     }
     for (int i = 0; i < TC_SLOT_SENSORS; i++) {
         struct tc_slot_run *s = &slot->sensors[i];
@@ -376,14 +376,14 @@ void tc_slot_want(struct tc_slot *slot, enum tc_slot_sensor wanted, unsigned all
     slot->allowed = allowed;
     tc_slot_copy(slot->reason, reason);
     slot->emptied = slot->emptied || wanted == TC_SLOT_NOBODY;
-    settle(slot);
+    step(slot);
 }
 
 void tc_slot_set_installed(struct tc_slot *slot, unsigned installed, uint64_t now_ns)
 {
     advance(slot, now_ns);
     slot->installed = installed;
-    settle(slot);
+    step(slot);
 }
 
 void tc_slot_remember_gap(struct tc_slot *slot, uint64_t from_ns)
@@ -406,7 +406,7 @@ void tc_slot_canary(struct tc_slot *slot, enum tc_slot_sensor sensor, uint64_t n
         else if (s->started)
             arrive(slot);
     }
-    settle(slot);
+    step(slot);
 }
 
 void tc_slot_started(struct tc_slot *slot, enum tc_slot_sensor sensor, uint64_t now_ns)
@@ -421,7 +421,7 @@ void tc_slot_started(struct tc_slot *slot, enum tc_slot_sensor sensor, uint64_t 
         else if (slot->state == TC_SLOT_TRIAL && slot->coming == sensor && s->canary)
             arrive(slot); /* the holder was lost meanwhile, or there was none */
     }
-    settle(slot);
+    step(slot);
 }
 
 void tc_slot_stopped(struct tc_slot *slot, enum tc_slot_sensor sensor, uint64_t now_ns)
@@ -432,11 +432,11 @@ void tc_slot_stopped(struct tc_slot *slot, enum tc_slot_sensor sensor, uint64_t 
     } else if (slot->sensors[sensor].life == TC_SLOT_STOPPING) {
         ended(slot, sensor);
         if (slot->state == TC_SLOT_LEAVING && slot->going == sensor) {
-            tell_swapped(slot, sensor);
-            settle_in(slot);
+            emit_swapped(slot, sensor);
+            enter_steady(slot);
         }
     }
-    settle(slot);
+    step(slot);
 }
 
 void tc_slot_failed(struct tc_slot *slot, enum tc_slot_sensor sensor, const char *reason,
@@ -448,7 +448,7 @@ void tc_slot_failed(struct tc_slot *slot, enum tc_slot_sensor sensor, const char
         return;
     }
     fail(slot, sensor, reason, false);
-    settle(slot);
+    step(slot);
 }
 
 void tc_slot_stalled(struct tc_slot *slot, enum tc_slot_sensor sensor, const char *reason,
@@ -459,7 +459,7 @@ void tc_slot_stalled(struct tc_slot *slot, enum tc_slot_sensor sensor, const cha
         fail(slot, sensor, reason, true);
     else if (slot->sensors[sensor].life == TC_SLOT_UP)
         turn_away_for_fault(slot, reason);
-    settle(slot);
+    step(slot);
 }
 
 void tc_slot_retry(struct tc_slot *slot, uint64_t now_ns)
@@ -472,11 +472,11 @@ void tc_slot_retry(struct tc_slot *slot, uint64_t now_ns)
         s->retry_ns = 0;
         s->disabled = s->disabled_reported = false;
     }
-    settle(slot);
+    step(slot);
 }
 
 void tc_slot_tick(struct tc_slot *slot, uint64_t now_ns)
 {
     advance(slot, now_ns);
-    settle(slot);
+    step(slot);
 }

@@ -32,7 +32,7 @@
 #define TC_SLOT_SETTLE_NS (500 * UINT64_C(1000000))
 #define TC_SLOT_CRASHES_MAX 3 /* of one sensor within ... */
 #define TC_SLOT_CRASHES_WITHIN_NS                                                        \
-    (600 * UINT64_C(1000000000)) /* ... before it is left alone until retry */
+    (600 * UINT64_C(1000000000)) /* ... before it is disabled until retry */
 #define TC_SLOT_BACKOFF_MAX_NS (60 * UINT64_C(1000000000))
 
 enum tc_slot_sensor {

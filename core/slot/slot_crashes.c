@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Crashes, how long a sensor is left alone after one, and how the slot looks from
- * outside. */
+/* Crashes, how long a sensor is not started after one, and the view of the slot. */
 #include "core/slot/slot_priv.h"
 
 #include <string.h>
@@ -35,7 +34,7 @@ unsigned tc_slot_crashes(const struct tc_slot *slot, enum tc_slot_sensor sensor)
     return crashes_within(&slot->sensors[sensor], slot->now_ns);
 }
 
-/* Only where the other can stand in: one that stops every minute beats none. */
+/* Only where the other can protect: one that stops every minute beats none. */
 void tc_slot_bar_if_due(struct tc_slot *slot, enum tc_slot_sensor sensor)
 {
     if (tc_slot_crashes(slot, sensor) >= TC_SLOT_CRASHES_MAX &&

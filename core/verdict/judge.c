@@ -23,8 +23,8 @@ struct tc_judge {
     struct tc_subscriber *subscriber;
     struct tc_verdict *verdict;
     struct tc_judge_voters voters;
-    /* Default answers not reported yet, and by whom they were missed. */
-    uint64_t unreported, unreported_missing, told_ns;
+    /* Default answers not reported yet, and the voters that had not answered. */
+    uint64_t unreported, unreported_missing, reported_ns;
     uint64_t budget_ns;
     uint64_t armed_ns; /* when the timer fires; UINT64_MAX: it does not run */
     uv_timer_t timer;
@@ -35,7 +35,7 @@ struct tc_judge {
 
 static void on_timer(uv_timer_t *timer);
 
-/* Later cases mostly end later: the timer is left alone unless it would fire too late. */
+/* Later cases mostly end later: the timer is kept unless it would fire too late. */
 static void arm(struct tc_judge *judge)
 {
     uint64_t next = tc_verdict_next_ns(judge->verdict), now;
@@ -69,7 +69,7 @@ static void report_timeouts(struct tc_judge *judge, const struct tc_verdict_fina
 
     judge->unreported++;
     judge->unreported_missing |= final->missing;
-    if (judge->told_ns && final->closed_ns - judge->told_ns < 1000 * MS)
+    if (judge->reported_ns && final->closed_ns - judge->reported_ns < 1000 * MS)
         return;
     judge->voters.names(judge->voters.arg, judge->unreported_missing, names,
                         sizeof(names));
@@ -84,12 +84,12 @@ static void report_timeouts(struct tc_judge *judge, const struct tc_verdict_fina
     event.len = w.len;
     if (tc_judge_publish(judge, &event, "core", NULL))
         return;
-    judge->told_ns = final->closed_ns;
+    judge->reported_ns = final->closed_ns;
     judge->unreported = judge->unreported_missing = 0;
 }
 
-/* What the sensor hears that asked `id`. A failure here is out of memory; the sensor's
- * own deadline then answers. */
+/* Publishes the answer to the sensor that asked `id`. A failure here is out of memory;
+ * the sensor's own deadline then answers. */
 static void answer(struct tc_judge *judge, uint64_t id,
                    const struct tc_verdict_final *final)
 {
@@ -153,8 +153,8 @@ static void on_vote(void *arg, struct tc_event *event)
     bool cacheable =
         tocsin_find_bool(event->pub.data, event->pub.len, TOCSIN_FIELD_CACHEABLE, false);
 
-    /* What is neither allow nor deny is no answer: the budget decides, and the counter
-     * tells. */
+    /* What is neither allow nor deny is no answer: the budget decides, and the timeout
+     * is counted. */
     if (!voter || (!tocsin_str_is(decision, "allow") && !tocsin_str_is(decision, "deny")))
         return;
     tc_verdict_vote(judge->verdict, event->pub.reply_to, voter,

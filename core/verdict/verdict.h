@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: every event that somebody waits on: who still has to answer, and when patience
- * ends. A case closes when all voters have said allow, at the first deny, or when its
+ * Owns: every event that somebody waits on: who still has to answer, and until
+ * when. A case closes when all voters have said allow, at the first deny, or when its
  * budget is spent. Must not: look at the clock, publish, log, allocate on a vote, or know
  * plugins and sensors. Pure.
  */

@@ -122,15 +122,15 @@ struct tc_sigma_event {
      * log files. */
     const char *category, *product, *service;
     /* What is known of all events like this one beyond their log source: rules that `can`
-     * says no of, which is asked once a kind, are left out. NULL: nothing. */
+     * says no of, which is asked once a kind, are skipped. NULL: nothing. */
     const void *kind;
     bool (*can)(const void *kind, const struct tc_sigma_set *set, size_t rule);
     uint64_t time_ns; /* since the epoch; correlations go by it */
     /* Value `index` of the field, from 0; false past the last, or if there is no such
      * field (index 0). Strings live until the evaluation ends. */
     bool (*field)(void *arg, const char *name, size_t index, struct tc_sigma_value *ret);
-    /* The same by what the name is to records (record.h: tc_record_number), which the set
-     * has looked up once; NULL: there is `field` alone. */
+    /* The same by what the name is to records (record.h: tc_sigma_record_number), which
+     * the set has looked up once; NULL: there is `field` alone. */
     bool (*numbered)(void *arg, uint32_t number, const char *name, size_t index,
                      struct tc_sigma_value *ret);
     /* Every value of the event in turn, for keywords; false at the end. */

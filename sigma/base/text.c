@@ -244,7 +244,7 @@ static size_t fold_ascii(char *to, const char *from, size_t len)
             return i;
         memcpy(to + i, &eight, sizeof(eight));
         i += sizeof(eight);
-        /* The last eight, with some that are done: quicker than what is left alone. */
+        /* The last eight bytes, some of them done already: quicker than one by one. */
         if (i < len && len - i < sizeof(eight))
             i = len - sizeof(eight);
     }

@@ -55,14 +55,14 @@ static enum answer nothing_is(const struct tc_atom *atom)
 }
 
 static enum answer atom_is(const struct tc_sigma_set *set, const struct tc_atom *atom,
-                           const struct tc_record_kind *kind)
+                           const struct tc_sigma_record_kind *kind)
 {
     static const char *const success[] = {"yes", "no", NULL};
     enum tc_field_how how;
 
     if (atom->field == TC_FIELD_ANY)
         return MAYBE;
-    switch (tc_record_has(kind, set->fields[atom->field].name, &how)) {
+    switch (tc_sigma_record_has(kind, set->fields[atom->field].name, &how)) {
     case TC_HAS_NOT:
         return nothing_is(atom);
     case TC_HAS_OWN:
@@ -80,7 +80,7 @@ static enum answer atom_is(const struct tc_sigma_set *set, const struct tc_atom 
 }
 
 static enum answer expr_is(const struct tc_sigma_set *set, const struct tc_expr *expr,
-                           const struct tc_record_kind *kind)
+                           const struct tc_sigma_record_kind *kind)
 {
     enum answer answer = expr->op == TC_OP_AND ? YES : NO, kid;
 
@@ -96,7 +96,7 @@ static enum answer expr_is(const struct tc_sigma_set *set, const struct tc_expr 
     return answer;
 }
 
-bool tc_record_can(const void *kind, const struct tc_sigma_set *set, size_t rule)
+bool tc_sigma_record_can(const void *kind, const struct tc_sigma_set *set, size_t rule)
 {
     return expr_is(set, set->rules[rule].expr, kind) != NO;
 }
@@ -108,7 +108,8 @@ static bool part_fits(const char *rule, const char *kind)
     return !rule || !strcasecmp(rule, kind);
 }
 
-static bool kind_fits(const struct tc_sigma_rule *rule, const struct tc_record_kind *kind)
+static bool kind_fits(const struct tc_sigma_rule *rule,
+                      const struct tc_sigma_record_kind *kind)
 {
     return part_fits(rule->category, kind->category) &&
            part_fits(rule->service, kind->service);
@@ -127,7 +128,7 @@ static const char *wrong_product(const char *product, const char *here)
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
         if (!strcasecmp(product, others[i][0]))
             return others[i][1];
-    return "no sensor tells of its product";
+    return "no sensor reports on its product";
 }
 
 static const char *no_source(const struct tc_sigma_set *set, const struct tc_rule *rule,
@@ -141,11 +142,11 @@ static const char *no_source(const struct tc_sigma_set *set, const struct tc_rul
         return why             ? why
                : info->product ? "it is about lines of log files, which no sensor reads"
                                : NULL;
-    for (size_t i = 0; i < tc_record_kind_count; i++) {
-        if (!kind_fits(info, &tc_record_kinds[i]))
+    for (size_t i = 0; i < tc_sigma_record_kind_count; i++) {
+        if (!kind_fits(info, &tc_sigma_record_kinds[i]))
             continue;
         fits = true;
-        if (!rule->expr || expr_is(set, rule->expr, &tc_record_kinds[i]) != NO)
+        if (!rule->expr || expr_is(set, rule->expr, &tc_sigma_record_kinds[i]) != NO)
             return NULL;
     }
     if (fits)

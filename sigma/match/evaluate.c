@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: one event against a set: the pass over its fields, the rules that may match by
- * what it found, correlations, and the matches as they are told.
+ * what it found, correlations, and the matches as they are reported.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "sigma/match/scratch.h"
 
 #define EVENT_BYTES_MAX (64u << 20) /* of an event's texts in lower case */
-#define FOUND_MAX 64                /* values that are told of one match */
+#define FOUND_MAX 64                /* values reported of one match */
 
 static uint64_t *new_bits(size_t words)
 {
@@ -86,7 +86,7 @@ static bool is_true(struct tc_sigma_scratch *s, const struct tc_expr *expr)
     return all;
 }
 
-/* ---- What is told of a match ---- */
+/* ---- What is reported of a match ---- */
 
 static void add_found(struct tc_sigma_scratch *s, uint32_t atom)
 {
@@ -124,7 +124,7 @@ static void add_field(struct tc_sigma_scratch *s, uint32_t field)
             s->set->fields[field].name, s->values[state->first].is.text};
 }
 
-/* Of a correlation: whom it has counted for, by the names of the event at hand. */
+/* Of a correlation: the group it has counted for, as the event names its fields. */
 static void find_group(struct tc_sigma_scratch *s, size_t index)
 {
     const struct tc_correlation *c = s->set->rules[index].correlation;
@@ -133,9 +133,9 @@ static void find_group(struct tc_sigma_scratch *s, size_t index)
         add_field(s, c->groups[s->counts[index].position * c->group_count + g]);
 }
 
-static void tell(struct tc_sigma_scratch *s, tc_sigma_match_fn match, void *arg)
+static void report_matches(struct tc_sigma_scratch *s, tc_sigma_match_fn match, void *arg)
 {
-    struct tc_sigma_match told;
+    struct tc_sigma_match found;
 
     for (size_t i = 0; i < s->set->rule_count; i++) {
         const struct tc_rule *rule = &s->set->rules[i];
@@ -151,13 +151,13 @@ static void tell(struct tc_sigma_scratch *s, tc_sigma_match_fn match, void *arg)
             find_group(s, i);
         else
             find_values(s, rule->expr);
-        told =
+        found =
             (struct tc_sigma_match){.rule = i,
                                     .fields = s->found,
                                     .field_count = s->found_count,
                                     .count = rule->correlation ? s->counts[i].count : 1};
         s->counters.matched++;
-        match(arg, &told);
+        match(arg, &found);
     }
 }
 
@@ -208,7 +208,7 @@ static void begin(struct tc_sigma_scratch *s, const struct tc_sigma_event *event
     memset(s->matched, 0, s->rule_words * sizeof(*s->matched));
 }
 
-static void look_at(struct tc_sigma_scratch *s, size_t rule)
+static void evaluate_rule(struct tc_sigma_scratch *s, size_t rule)
 {
     s->counters.looked_at++;
     if (is_true(s, s->set->rules[rule].expr))
@@ -230,10 +230,10 @@ void tc_sigma_evaluate(const struct tc_sigma_set *set, struct tc_sigma_scratch *
         tc_field_scan(s, s->view->key_fields[i], TC_PASS_KEYS);
     for (size_t word = 0; word < s->rule_words; word++)
         for (uint64_t left = s->candidates[word]; left; left &= left - 1)
-            look_at(s, 64 * word + (size_t)__builtin_ctzll(left));
+            evaluate_rule(s, 64 * word + (size_t)__builtin_ctzll(left));
     for (size_t i = 0; i < set->correlation_count; i++)
         feed(s, set->correlations[i]);
-    tell(s, match, arg);
+    report_matches(s, match, arg);
     s->counters.failed += s->failed;
 }
 

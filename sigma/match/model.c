@@ -107,7 +107,7 @@ int tc_set_field(struct tc_sigma_set *set, const char *name, uint32_t *ret_field
     if (!key->name || !tsearch(key, &set->field_names, compare_names))
         return -ENOMEM;
     set->fields[set->field_count++] = (struct tc_field){
-        .name = key->name, .index = key->index, .number = tc_record_number(name)};
+        .name = key->name, .index = key->index, .number = tc_sigma_record_number(name)};
     *ret_field = key->index;
     return 0;
 }

@@ -111,7 +111,7 @@ struct tc_source {
 
 /* One pass over the text of a field: for the keys, or for the other atoms, of the rules
  * of one log source. See scan.h. */
-struct tc_scan {
+struct tc_sigma_scan {
     uint32_t field, source;
     bool keys;
     struct tc_literal *literals;
@@ -128,7 +128,7 @@ struct tc_rule {
     uint32_t source;            /* of one with an expr; set by scan.c */
     struct tc_correlation *correlation;
     bool silent;     /* serves correlations alone, */
-    bool standalone; /* unless one of them says to tell of it as well */
+    bool standalone; /* unless one of them says generate: true */
     unsigned line, column;
 
     /* The correlations that it feeds, and as which of their rules. */
@@ -152,7 +152,7 @@ struct tc_sigma_set {
     void *field_names, *atom_keys, *ids; /* tsearch(3) */
     struct tc_source *sources;
     size_t source_count, source_room;
-    struct tc_scan *scans; /* by field; of one field those for keys first */
+    struct tc_sigma_scan *scans; /* by field; of one field those for keys first */
     size_t scan_count, scan_room;
     hs_scratch_t *scratch; /* prototype */
     uint32_t *always;      /* rules without keys */

@@ -133,16 +133,17 @@ static bool same_text(const struct tocsin_value *a, const struct tocsin_value *b
            !memcmp(a->ptr, b->ptr, a->len);
 }
 
-static bool at_places(struct tc_sigma_record *record, const struct tc_record_field *field,
-                      size_t index, struct tc_sigma_value *ret)
+static bool at_places(struct tc_sigma_record *record,
+                      const struct tc_sigma_record_field *field, size_t index,
+                      struct tc_sigma_value *ret)
 {
     struct tocsin_value first, value;
     bool any = false;
 
     for (size_t i = 0; i < TC_FIELD_PLACES_MAX && field->places[i]; i++) {
-        if (!tc_record_place(record, field->places[i], &value))
+        if (!tc_sigma_record_place(record, field->places[i], &value))
             continue;
-        /* Twice the same is looked at once. */
+        /* A second value that is the same is skipped. */
         if (any && same_text(&first, &value))
             continue;
         if (take(record, &value, &index, ret))
@@ -155,39 +156,42 @@ static bool at_places(struct tc_sigma_record *record, const struct tc_record_fie
 
 /* ---- Values that are worked out ---- */
 
-static bool user(struct tc_sigma_record *record, const struct tc_record_field *field,
-                 size_t index, struct tc_sigma_value *ret)
+static bool user(struct tc_sigma_record *record,
+                 const struct tc_sigma_record_field *field, size_t index,
+                 struct tc_sigma_value *ret)
 {
     struct tocsin_value value;
 
-    if (tc_record_place(record, field->places[0], &value))
+    if (tc_sigma_record_place(record, field->places[0], &value))
         return take(record, &value, &index, ret);
-    return index == 0 && tc_record_place(record, TC_PLACE_USER_ID, &value) &&
+    return index == 0 && tc_sigma_record_place(record, TC_PLACE_USER_ID, &value) &&
            value.type == TOCSIN_UINT && value.u == 0 && is_text(ret, "root");
 }
 
-static bool initiated(struct tc_sigma_record *record, const struct tc_record_field *field,
-                      size_t index, struct tc_sigma_value *ret)
+static bool initiated(struct tc_sigma_record *record,
+                      const struct tc_sigma_record_field *field, size_t index,
+                      struct tc_sigma_value *ret)
 {
     bool outwards = record->kind->initiated;
     struct tocsin_value value;
 
-    if (tc_record_place(record, field->places[0], &value))
+    if (tc_sigma_record_place(record, field->places[0], &value))
         return take(record, &value, &index, ret);
     if (index > 0)
         return false;
-    if (tc_record_place(record, TC_PLACE_NETWORK_DIRECTION, &value) &&
+    if (tc_sigma_record_place(record, TC_PLACE_NETWORK_DIRECTION, &value) &&
         value.type == TOCSIN_STR)
         outwards = value.len == 6 && !memcmp(value.ptr, "egress", 6);
     return is_text(ret, outwards ? "true" : "false");
 }
 
-static bool hashes(struct tc_sigma_record *record, const struct tc_record_field *field,
-                   struct tc_sigma_value *ret)
+static bool hashes(struct tc_sigma_record *record,
+                   const struct tc_sigma_record_field *field, struct tc_sigma_value *ret)
 {
     struct tocsin_value value;
 
-    if (!tc_record_place(record, field->places[0], &value) || value.type != TOCSIN_STR)
+    if (!tc_sigma_record_place(record, field->places[0], &value) ||
+        value.type != TOCSIN_STR)
         return false;
     *ret = (struct tc_sigma_value){.type = TC_SIGMA_TEXT};
     ret->text = keep(record, snprintf(record->texts + record->texts_len,
@@ -196,12 +200,13 @@ static bool hashes(struct tc_sigma_record *record, const struct tc_record_field 
     return true;
 }
 
-static bool octal(struct tc_sigma_record *record, const struct tc_record_field *field,
-                  struct tc_sigma_value *ret)
+static bool octal(struct tc_sigma_record *record,
+                  const struct tc_sigma_record_field *field, struct tc_sigma_value *ret)
 {
     struct tocsin_value value;
 
-    if (!tc_record_place(record, field->places[0], &value) || value.type != TOCSIN_UINT)
+    if (!tc_sigma_record_place(record, field->places[0], &value) ||
+        value.type != TOCSIN_UINT)
         return false;
     *ret = (struct tc_sigma_value){.type = TC_SIGMA_TEXT};
     ret->text = keep(record, snprintf(record->texts + record->texts_len,
@@ -210,13 +215,13 @@ static bool octal(struct tc_sigma_record *record, const struct tc_record_field *
     return true;
 }
 
-static bool count(struct tc_sigma_record *record, const struct tc_record_field *field,
-                  struct tc_sigma_value *ret)
+static bool count(struct tc_sigma_record *record,
+                  const struct tc_sigma_record_field *field, struct tc_sigma_value *ret)
 {
     struct tocsin_value value;
 
-    if (!tc_record_place(record, field->places[0], &value)) {
-        if (!tc_record_place(record, field->places[1], &value) ||
+    if (!tc_sigma_record_place(record, field->places[0], &value)) {
+        if (!tc_sigma_record_place(record, field->places[1], &value) ||
             value.type != TOCSIN_ARRAY)
             return false;
         value.type = TOCSIN_UINT;
@@ -226,25 +231,26 @@ static bool count(struct tc_sigma_record *record, const struct tc_record_field *
     return true;
 }
 
-static bool success(struct tc_sigma_record *record, const struct tc_record_field *field,
-                    struct tc_sigma_value *ret)
+static bool success(struct tc_sigma_record *record,
+                    const struct tc_sigma_record_field *field, struct tc_sigma_value *ret)
 {
     bool fails = record->kind->fails;
     struct tocsin_value value;
 
-    if (tc_record_place(record, field->places[0], &value) && value.type == TOCSIN_STR)
+    if (tc_sigma_record_place(record, field->places[0], &value) &&
+        value.type == TOCSIN_STR)
         fails = value.len == 7 && !memcmp(value.ptr, "failure", 7);
     return is_text(ret, fails ? "no" : "yes");
 }
 
 static bool syscall_name(struct tc_sigma_record *record,
-                         const struct tc_record_field *field, size_t index,
+                         const struct tc_sigma_record_field *field, size_t index,
                          struct tc_sigma_value *ret)
 {
     const char *const *names = record->kind->syscalls;
     struct tocsin_value value;
 
-    if (tc_record_place(record, field->places[0], &value))
+    if (tc_sigma_record_place(record, field->places[0], &value))
         return take(record, &value, &index, ret);
     if (record->kind->says)
         return false;
@@ -256,7 +262,7 @@ static bool syscall_name(struct tc_sigma_record *record,
 }
 
 static bool sigma_field(struct tc_sigma_record *record,
-                        const struct tc_record_field *field, size_t index,
+                        const struct tc_sigma_record_field *field, size_t index,
                         struct tc_sigma_value *ret)
 {
     struct tocsin_value value;
@@ -283,7 +289,7 @@ static bool sigma_field(struct tc_sigma_record *record,
     case TC_HOW_NAMETYPE:
         return index == 0 && is_text(ret, record->kind->nametype);
     case TC_HOW_PATH:
-        return tc_record_place(record, record->kind->path, &value) &&
+        return tc_sigma_record_place(record, record->kind->path, &value) &&
                take(record, &value, &index, ret);
     }
     return false;
@@ -305,7 +311,7 @@ static bool take_argument(struct tc_sigma_record *record, size_t n,
 {
     struct tocsin_value args;
 
-    return tc_record_place(record, TC_PLACE_PROCESS_ARGS, &args) &&
+    return tc_sigma_record_place(record, TC_PLACE_PROCESS_ARGS, &args) &&
            args.type == TOCSIN_ARRAY && take(record, &args, &n, ret);
 }
 
@@ -314,10 +320,11 @@ static bool at_place(struct tc_sigma_record *record, size_t place, size_t index,
 {
     struct tocsin_value value;
 
-    return tc_record_place(record, place, &value) && take(record, &value, &index, ret);
+    return tc_sigma_record_place(record, place, &value) &&
+           take(record, &value, &index, ret);
 }
 
-/* What kinds of ours do not have is not looked for in their events. */
+/* Looks up a field by its number; one that the kind does not have is absent. */
 static bool numbered(void *arg, uint32_t number, const char *name, size_t index,
                      struct tc_sigma_value *ret)
 {
@@ -333,23 +340,25 @@ static bool numbered(void *arg, uint32_t number, const char *name, size_t index,
     if (number >= TC_NAME_ARGUMENT)
         return of & TC_OF_EXECVE && index == 0 &&
                take_argument(record, number - TC_NAME_ARGUMENT, ret);
-    if (number < TC_NAME_FIELD || !(tc_record_fields[number - TC_NAME_FIELD].of & of))
+    if (number < TC_NAME_FIELD ||
+        !(tc_sigma_record_fields[number - TC_NAME_FIELD].of & of))
         return false;
-    return sigma_field(record, &tc_record_fields[number - TC_NAME_FIELD], index, ret);
+    return sigma_field(record, &tc_sigma_record_fields[number - TC_NAME_FIELD], index,
+                       ret);
 }
 
 static bool field(void *arg, const char *name, size_t index, struct tc_sigma_value *ret)
 {
-    return numbered(arg, tc_record_number(name), name, index, ret);
+    return numbered(arg, tc_sigma_record_number(name), name, index, ret);
 }
 
 const char *tc_sigma_path(uint32_t number, size_t index)
 {
-    const struct tc_record_field *found;
+    const struct tc_sigma_record_field *found;
 
     if (number < TC_NAME_FIELD || number >= TC_NAME_PLACE || index >= TC_FIELD_PLACES_MAX)
         return NULL;
-    found = &tc_record_fields[number - TC_NAME_FIELD];
+    found = &tc_sigma_record_fields[number - TC_NAME_FIELD];
     if (!(found->of & TC_OF_CATEGORIES) || found->how == TC_HOW_HASHES ||
         !found->places[index])
         return NULL;
@@ -362,10 +371,11 @@ const char *tc_sigma_path(uint32_t number, size_t index)
  * arguments. `walked` counts fields, `depth` the values of the one at hand. */
 static bool any_of_line(struct tc_sigma_record *record, struct tc_sigma_value *ret)
 {
-    const struct tc_record_field *at;
+    const struct tc_sigma_record_field *at;
 
-    for (; record->walked < tc_record_field_count; record->walked++, record->depth = 0) {
-        at = &tc_record_fields[record->walked];
+    for (; record->walked < tc_sigma_record_field_count;
+         record->walked++, record->depth = 0) {
+        at = &tc_sigma_record_fields[record->walked];
         if (at->of & record->kind->of && sigma_field(record, at, record->depth++, ret))
             return true;
     }
@@ -377,7 +387,7 @@ static bool any_of_event(struct tc_sigma_record *record, struct tc_sigma_value *
 {
     const uint8_t *end = record->data + record->len, *next;
     struct tocsin_value value;
-    struct tc_record_reach *in;
+    struct tc_sigma_record_reach *in;
 
     while (record->depth) {
         in = &record->walk[record->depth - 1];
@@ -398,7 +408,7 @@ static bool any_of_event(struct tc_sigma_record *record, struct tc_sigma_value *
         if (value.type == TOCSIN_MAP || value.type == TOCSIN_ARRAY) {
             if (record->depth == TOCSIN_EVENT_MAX_DEPTH)
                 return false;
-            in[1] = (struct tc_record_reach){
+            in[1] = (struct tc_sigma_record_reach){
                 .next = (uint32_t)(next - record->data),
                 .left = value.count,
                 .map = value.type == TOCSIN_MAP,
@@ -423,26 +433,27 @@ static bool any(void *arg, size_t index, struct tc_sigma_value *ret)
     if (index == 0) {
         record->walked = 0;
         record->depth = line ? 0 : 1;
-        tc_record_open(record, 0, &record->walk[0]);
+        tc_sigma_record_open(record, 0, &record->walk[0]);
     }
     return line ? any_of_line(record, ret) : any_of_event(record, ret);
 }
 
 /* ---- Records ---- */
 
-static const struct tc_record_kind *first_kind(const char *topic)
+static const struct tc_sigma_record_kind *first_kind(const char *topic)
 {
-    for (size_t i = 0; i < tc_record_kind_count; i++)
-        if (!strcmp(tc_record_kinds[i].topic, topic))
-            return &tc_record_kinds[i];
+    for (size_t i = 0; i < tc_sigma_record_kind_count; i++)
+        if (!strcmp(tc_sigma_record_kinds[i].topic, topic))
+            return &tc_sigma_record_kinds[i];
     return NULL;
 }
 
-static const struct tc_record_kind *next_kind(const struct tc_record_kind *kind)
+static const struct tc_sigma_record_kind *
+next_kind(const struct tc_sigma_record_kind *kind)
 {
-    const struct tc_record_kind *next = kind + 1;
+    const struct tc_sigma_record_kind *next = kind + 1;
 
-    return next < tc_record_kinds + tc_record_kind_count &&
+    return next < tc_sigma_record_kinds + tc_sigma_record_kind_count &&
                    !strcmp(next->topic, kind->topic)
                ? next
                : NULL;
@@ -451,7 +462,7 @@ static const struct tc_record_kind *next_kind(const struct tc_record_kind *kind)
 bool tc_sigma_record(struct tc_sigma_record *record, size_t index, const char *topic,
                      const void *data, size_t len, uint64_t time_ns)
 {
-    const struct tc_record_kind *kind;
+    const struct tc_sigma_record_kind *kind;
 
     if (index == 0) {
         kind = first_kind(topic);
@@ -472,7 +483,7 @@ bool tc_sigma_record(struct tc_sigma_record *record, size_t index, const char *t
         .product = kind ? TC_RECORD_PRODUCT : "",
         .service = kind ? kind->service : "",
         .kind = kind,
-        .can = tc_record_can,
+        .can = tc_sigma_record_can,
         .time_ns = time_ns,
         .field = field,
         .numbered = numbered,

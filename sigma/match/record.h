@@ -16,7 +16,7 @@
 #define TC_RECORD_TEXTS_MAX 512 /* bytes of numbers written as text, of one record */
 
 /* How far a map or list has been read. */
-struct tc_record_reach {
+struct tc_sigma_record_reach {
     uint32_t next, left; /* where it goes on, from the start of data; entries */
     uint8_t likely;      /* which of the places in it comes next */
     bool map, open;
@@ -27,11 +27,12 @@ struct tc_sigma_record {
     struct tc_sigma_event sigma; /* to be evaluated; its arg is this record */
     const uint8_t *data;         /* the event's map */
     size_t len;
-    const struct tc_record_kind *kind; /* NULL: of a topic that no log source knows */
-    uint32_t at[TC_PLACES];            /* where each place is; 0: not come by yet */
-    struct tc_record_reach reach[TC_PLACES];
-    struct tc_record_reach walk[TOCSIN_EVENT_MAX_DEPTH]; /* of `any`: */
-    size_t depth, walked;                                /* and how far it is */
+    const struct tc_sigma_record_kind
+        *kind;              /* NULL: of a topic that no log source knows */
+    uint32_t at[TC_PLACES]; /* where each place is; 0: not come by yet */
+    struct tc_sigma_record_reach reach[TC_PLACES];
+    struct tc_sigma_record_reach walk[TOCSIN_EVENT_MAX_DEPTH]; /* of `any`: */
+    size_t depth, walked;                                      /* and how far it is */
     uint32_t list, item, item_at; /* of the list last read: where it is; an item of it */
     char texts[TC_RECORD_TEXTS_MAX];
     size_t texts_len;
@@ -49,14 +50,14 @@ bool tc_sigma_record(struct tc_sigma_record *record, size_t index, const char *t
 
 /*
  * The dotted path of ours that is value `index`, from 0, of the field that
- * tc_record_number has this number for; NULL past the last. Not of auditd's, whose names
- * are too common.
+ * tc_sigma_record_number has this number for; NULL past the last. Not of auditd's, whose
+ * names are too common.
  */
 const char *tc_sigma_path(uint32_t number, size_t index);
 
 /*
- * Why no event of ours can ever match the rule: no sensor tells what its log source has;
- * one sentence, that lives for ever. NULL: some can. `rule` as of tc_sigma_rule.
+ * Why no event of ours can ever match the rule: no sensor reports what its log source
+ * has; one sentence, that lives for ever. NULL: some can. `rule` as of tc_sigma_rule.
  */
 const char *tc_sigma_no_source(const struct tc_sigma_set *set, size_t rule);
 

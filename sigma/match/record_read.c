@@ -6,13 +6,13 @@
 
 #define AT_NOTHING UINT32_MAX /* there is no such place */
 
-void tc_record_open(const struct tc_sigma_record *record, uint32_t at,
-                    struct tc_record_reach *reach)
+void tc_sigma_record_open(const struct tc_sigma_record *record, uint32_t at,
+                          struct tc_sigma_record_reach *reach)
 {
     const uint8_t *end = record->data + record->len;
     struct tocsin_value value;
 
-    *reach = (struct tc_record_reach){.open = true};
+    *reach = (struct tc_sigma_record_reach){.open = true};
     if (tocsin_read(record->data + at, end, &value) && value.type == TOCSIN_MAP) {
         reach->next = (uint32_t)((const uint8_t *)value.ptr - record->data);
         reach->left = value.count;
@@ -77,7 +77,7 @@ static const uint8_t *pass(const uint8_t *p, const uint8_t *end)
 
 /* The place in the map `in` that has this key; 0: none. Sensors write most of them in the
  * order of the table: it is likely to be the one behind the last. */
-static size_t place_of(size_t in, struct tc_record_reach *reach,
+static size_t place_of(size_t in, struct tc_sigma_record_reach *reach,
                        const struct tocsin_value *key)
 {
     const struct tc_place_info *info = &tc_places[in];
@@ -100,7 +100,7 @@ static size_t place_of(size_t in, struct tc_record_reach *reach,
 /* Takes the next entry of a map; false at its end, or where it is cut short. */
 static bool read_entry(struct tc_sigma_record *record, size_t in)
 {
-    struct tc_record_reach *reach = &record->reach[in];
+    struct tc_sigma_record_reach *reach = &record->reach[in];
     const uint8_t *end = record->data + record->len, *next;
     struct tocsin_value key;
     size_t place;
@@ -131,14 +131,14 @@ static void find_place(struct tc_sigma_record *record, size_t place)
         return;
     }
     if (!record->reach[in].open)
-        tc_record_open(record, record->at[in], &record->reach[in]);
+        tc_sigma_record_open(record, record->at[in], &record->reach[in]);
     while (!record->at[place])
         if (!read_entry(record, in) && !record->at[place])
             record->at[place] = AT_NOTHING;
 }
 
-bool tc_record_place(struct tc_sigma_record *record, size_t place,
-                     struct tocsin_value *ret)
+bool tc_sigma_record_place(struct tc_sigma_record *record, size_t place,
+                           struct tocsin_value *ret)
 {
     if (!record->at[place])
         find_place(record, place);

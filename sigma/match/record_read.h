@@ -10,15 +10,16 @@
 #include "sigma/match/record.h"
 
 /* The value at a place (enum tc_place_id); false: the event has none there. */
-bool tc_record_place(struct tc_sigma_record *record, size_t place,
-                     struct tocsin_value *ret);
+bool tc_sigma_record_place(struct tc_sigma_record *record, size_t place,
+                           struct tocsin_value *ret);
 
 /* Begins to read the map that is `at` so many bytes; what is none has no entries. */
-void tc_record_open(const struct tc_sigma_record *record, uint32_t at,
-                    struct tc_record_reach *reach);
+void tc_sigma_record_open(const struct tc_sigma_record *record, uint32_t at,
+                          struct tc_sigma_record_reach *reach);
 
-/* Whether a record of the kind could match the rule, which has an expression (coverage.c).
+/* Whether a record of the kind could match the rule, which has an expression
+ * (coverage.c).
  */
-bool tc_record_can(const void *kind, const struct tc_sigma_set *set, size_t rule);
+bool tc_sigma_record_can(const void *kind, const struct tc_sigma_set *set, size_t rule);
 
 #endif

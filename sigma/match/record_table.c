@@ -121,7 +121,7 @@ const struct tc_place_info tc_places[TC_PLACES] = {
 #define OF_ALL TC_OF_CATEGORIES
 
 /* Upper case before lower case, as strcmp has it. */
-const struct tc_record_field tc_record_fields[] = {
+const struct tc_sigma_record_field tc_sigma_record_fields[] = {
     {"CommandLine", OF_ALL, TC_HOW_PLACES, {TC_PLACE_PROCESS_COMMAND_LINE}, NULL},
     {"CurrentDirectory",
      TC_OF_PROCESS,
@@ -190,7 +190,7 @@ const struct tc_record_field tc_record_fields[] = {
     {"type", TC_OF_AUDITD, TC_HOW_TYPE, {0}, NULL},
     {"uid", TC_OF_SYSCALL, TC_HOW_PLACES, {TC_PLACE_USER_ID}, NULL},
 };
-const size_t tc_record_field_count = COUNT(tc_record_fields);
+const size_t tc_sigma_record_field_count = COUNT(tc_sigma_record_fields);
 
 /* ---- Kinds ---- */
 
@@ -214,7 +214,7 @@ const size_t tc_record_field_count = COUNT(tc_record_fields);
     }
 #define SAYS(...) NAMES(__VA_ARGS__), .says = true
 
-const struct tc_record_kind tc_record_kinds[] = {
+const struct tc_sigma_record_kind tc_sigma_record_kinds[] = {
     {"process.started", PROCESS_CREATION},
     {"process.started", EXECVE},
     {"process.started", SYSCALL, NAMES("execve")},
@@ -227,8 +227,8 @@ const struct tc_record_kind tc_record_kinds[] = {
     {TOCSIN_TOPIC_FILE_DELETED, FILES("file_delete")},
     {TOCSIN_TOPIC_FILE_DELETED, PATH(TC_PLACE_FILE_PATH, "DELETE")},
     {TOCSIN_TOPIC_FILE_DELETED, SYSCALL, NAMES("unlink", "unlinkat")},
-    /* Under its new name the file is a new one to whom it is a danger: what is moved into
-     * cron's folder runs as what is written there does. */
+    /* A rename creates a file at the new name, too: what is moved into cron's folder
+     * runs just like what is written there. */
     {TOCSIN_TOPIC_FILE_RENAMED, FILES("file_rename")},
     {TOCSIN_TOPIC_FILE_RENAMED, FILES("file_event")},
     {TOCSIN_TOPIC_FILE_RENAMED, PATH(TC_PLACE_FILE_OLD_PATH, "DELETE")},
@@ -265,21 +265,21 @@ const struct tc_record_kind tc_record_kinds[] = {
     {"filesystem.mounted", SYSCALL, SAYS("mount", "move_mount")},
     {"filesystem.unmounted", SYSCALL, NAMES("umount2")},
 };
-const size_t tc_record_kind_count = COUNT(tc_record_kinds);
+const size_t tc_sigma_record_kind_count = COUNT(tc_sigma_record_kinds);
 
 /* ---- Names ---- */
 
 #define ARGUMENTS_MAX 65536 /* as many as a list of ours can have */
 
-/* Its index; tc_record_field_count: there is none. */
+/* Its index; tc_sigma_record_field_count: there is none. */
 static size_t find_field(const char *name)
 {
-    size_t low = 0, high = tc_record_field_count, middle;
+    size_t low = 0, high = tc_sigma_record_field_count, middle;
     int order;
 
     while (low < high) {
         middle = (low + high) / 2;
-        order = strcmp(name, tc_record_fields[middle].name);
+        order = strcmp(name, tc_sigma_record_fields[middle].name);
         if (order == 0)
             return middle;
         if (order < 0)
@@ -287,7 +287,7 @@ static size_t find_field(const char *name)
         else
             low = middle + 1;
     }
-    return tc_record_field_count;
+    return tc_sigma_record_field_count;
 }
 
 /* N of aN; -1: it is no such name. */
@@ -317,12 +317,12 @@ static bool is_ours(const char *name)
     return strchr(name, '.') != NULL;
 }
 
-uint32_t tc_record_number(const char *name)
+uint32_t tc_sigma_record_number(const char *name)
 {
     size_t field = find_field(name);
     int n = argument(name);
 
-    if (field < tc_record_field_count)
+    if (field < tc_sigma_record_field_count)
         return TC_NAME_FIELD + (uint32_t)field;
     if (n >= 0)
         return TC_NAME_ARGUMENT + (uint32_t)n;
@@ -332,11 +332,11 @@ uint32_t tc_record_number(const char *name)
     return is_ours(name) ? TC_NAME_OURS : TC_NAME_NOBODYS;
 }
 
-bool tc_record_is_common(uint32_t number)
+bool tc_sigma_record_is_common(uint32_t number)
 {
     if (number < TC_NAME_FIELD || number >= TC_NAME_PLACE)
         return false;
-    switch ((enum tc_field_how)tc_record_fields[number - TC_NAME_FIELD].how) {
+    switch ((enum tc_field_how)tc_sigma_record_fields[number - TC_NAME_FIELD].how) {
     case TC_HOW_SUCCESS:
     case TC_HOW_SYSCALL:
     case TC_HOW_TYPE:
@@ -347,11 +347,11 @@ bool tc_record_is_common(uint32_t number)
     }
 }
 
-enum tc_record_has tc_record_has(const struct tc_record_kind *kind, const char *name,
-                                 enum tc_field_how *ret_how)
+enum tc_sigma_record_has tc_sigma_record_has(const struct tc_sigma_record_kind *kind,
+                                             const char *name, enum tc_field_how *ret_how)
 {
-    uint32_t number = tc_record_number(name);
-    const struct tc_record_field *field;
+    uint32_t number = tc_sigma_record_number(name);
+    const struct tc_sigma_record_field *field;
 
     if (number == TC_NAME_NOBODYS)
         return TC_HAS_NOT;
@@ -361,7 +361,7 @@ enum tc_record_has tc_record_has(const struct tc_record_kind *kind, const char *
     }
     if (number == TC_NAME_OURS || number >= TC_NAME_PLACE)
         return TC_HAS_OWN;
-    field = &tc_record_fields[number - TC_NAME_FIELD];
+    field = &tc_sigma_record_fields[number - TC_NAME_FIELD];
     *ret_how = (enum tc_field_how)field->how;
     return field->of & kind->of ? TC_HAS : TC_HAS_NOT;
 }

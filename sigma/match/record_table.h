@@ -92,7 +92,7 @@ extern const struct tc_place_info tc_places[TC_PLACES];
 
 /* ---- Fields: Sigma's names. ---- */
 
-enum tc_record_of {
+enum tc_sigma_record_of {
     TC_OF_PROCESS = 1,
     TC_OF_FILE = 2,
     TC_OF_NETWORK = 4,
@@ -120,25 +120,25 @@ enum tc_field_how {
 
 #define TC_FIELD_PLACES_MAX 2
 
-struct tc_record_field {
+struct tc_sigma_record_field {
     const char *name;
-    uint8_t of; /* enum tc_record_of, or-ed */
+    uint8_t of; /* enum tc_sigma_record_of, or-ed */
     uint8_t how;
     uint8_t places[TC_FIELD_PLACES_MAX]; /* 0: none */
     const char *otherwise;
 };
 
 /* Ordered by name (strcmp). */
-extern const struct tc_record_field tc_record_fields[];
-extern const size_t tc_record_field_count;
+extern const struct tc_sigma_record_field tc_sigma_record_fields[];
+extern const size_t tc_sigma_record_field_count;
 
 /* ---- Kinds: what a topic's events become. ---- */
 
-struct tc_record_kind {
+struct tc_sigma_record_kind {
     const char *topic;
     const char *category, *service; /* "": none */
     uint8_t of;
-    bool fails;     /* it tells of what was tried in vain */
+    bool fails;     /* it is of attempts that failed */
     bool initiated; /* of a connection: from here */
     uint8_t path;   /* of a PATH: the place of its name */
     const char *type, *nametype;
@@ -148,9 +148,9 @@ struct tc_record_kind {
     bool says;
 };
 
-/* Those of one topic together, in the order in which they are told. */
-extern const struct tc_record_kind tc_record_kinds[];
-extern const size_t tc_record_kind_count;
+/* Those of one topic together, in the order in which they are reported. */
+extern const struct tc_sigma_record_kind tc_sigma_record_kinds[];
+extern const size_t tc_sigma_record_kind_count;
 
 /* The product of this machine's events. */
 #ifdef __APPLE__
@@ -162,27 +162,28 @@ extern const size_t tc_record_kind_count;
 /* ---- Names ---- */
 
 /* What a name is, as a number: so that it is looked up once a set, not once an event. */
-enum tc_record_name {
+enum tc_sigma_record_name {
     TC_NAME_OURS,               /* perhaps one of our own */
     TC_NAME_NOBODYS,            /* nothing in the tables */
-    TC_NAME_FIELD,              /* and on: of tc_record_fields */
+    TC_NAME_FIELD,              /* and on: of tc_sigma_record_fields */
     TC_NAME_PLACE = 0x1000,     /* and on: of tc_places, which is one of our own */
     TC_NAME_ARGUMENT = 0x10000, /* and on: a0, a1, ... as EXECVE has them */
 };
 
-uint32_t tc_record_number(const char *name);
+uint32_t tc_sigma_record_number(const char *name);
 
 /* Whether a field of that number says the same of many records. */
-bool tc_record_is_common(uint32_t number);
+bool tc_sigma_record_is_common(uint32_t number);
 
-enum tc_record_has {
+enum tc_sigma_record_has {
     TC_HAS_NOT,
     TC_HAS_OWN, /* perhaps: by a name of ours */
     TC_HAS,     /* by Sigma's; then *ret_how is set */
 };
 
 /* Whether records of the kind may have a field of that name. */
-enum tc_record_has tc_record_has(const struct tc_record_kind *kind, const char *name,
-                                 enum tc_field_how *ret_how);
+enum tc_sigma_record_has tc_sigma_record_has(const struct tc_sigma_record_kind *kind,
+                                             const char *name,
+                                             enum tc_field_how *ret_how);
 
 #endif

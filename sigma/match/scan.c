@@ -116,7 +116,7 @@ static int add_literal(struct tc_sigma_set *set, struct tc_literal *literal,
     return 0;
 }
 
-static int make_database(struct tc_sigma_set *set, struct tc_scan *scan, bool runs)
+static int make_database(struct tc_sigma_set *set, struct tc_sigma_scan *scan, bool runs)
 {
     struct texts t;
     hs_compile_error_t *why = NULL;
@@ -213,7 +213,7 @@ static int by_scan(const void *a, const void *b)
 static int make_scan(struct tc_sigma_set *set, const struct use *uses, size_t count,
                      bool runs, size_t *ret_taken)
 {
-    struct tc_scan scan = {uses->field, uses->source, uses->key, NULL, 0, NULL};
+    struct tc_sigma_scan scan = {uses->field, uses->source, uses->key, NULL, 0, NULL};
     size_t n = 1;
     int error =
         tc_grow(&set->scans, &set->scan_room, set->scan_count, sizeof(*set->scans));
@@ -233,7 +233,7 @@ static int make_scan(struct tc_sigma_set *set, const struct use *uses, size_t co
     return error;
 }
 
-int tc_scans_make(struct tc_sigma_set *set)
+int tc_sigma_scans_make(struct tc_sigma_set *set)
 {
     bool runs = hs_valid_platform() == HS_SUCCESS;
     struct uses uses = {NULL, 0, 0};
@@ -260,7 +260,7 @@ int tc_scans_make(struct tc_sigma_set *set)
 /* ---- The pass ---- */
 
 struct pass {
-    const struct tc_scan *scan;
+    const struct tc_sigma_scan *scan;
     size_t len; /* of the text */
     tc_found_fn found;
     void *arg;
@@ -279,8 +279,8 @@ static int on_match(unsigned id, unsigned long long from, unsigned long long to,
     return 0;
 }
 
-bool tc_scan_text(const struct tc_scan *scan, struct tocsin_str text,
-                  hs_scratch_t *scratch, tc_found_fn found, void *arg)
+bool tc_sigma_scan_text(const struct tc_sigma_scan *scan, struct tocsin_str text,
+                        hs_scratch_t *scratch, tc_found_fn found, void *arg)
 {
     struct pass pass = {scan, text.len, found, arg};
 

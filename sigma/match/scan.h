@@ -6,9 +6,9 @@
  * letters whose case counts, the longest piece, and where that is found the value has to
  * be looked at. Must not: know events, or rules' conditions beyond their atoms.
  *
- * A pass costs by what it finds and by how short that is. So an event is met by the keys
- * of the rules of its own log source first, which are long and rare; by the others only
- * when a rule is looked at that asks for one.
+ * A pass costs by what it finds and by how short that is. So an event is searched for
+ * the keys of its own log source's rules first, which are long and rare; for other atoms
+ * only when a rule that needs one is evaluated.
  */
 #ifndef TC_SIGMA_SCAN_H
 #define TC_SIGMA_SCAN_H
@@ -28,13 +28,13 @@ struct tc_literal {
 size_t tc_literal_len(const struct tc_atom *atom, bool *ret_placed);
 
 /* Makes the log sources and the passes, once atoms have their rules. -ENOMEM. */
-int tc_scans_make(struct tc_sigma_set *set);
+int tc_sigma_scans_make(struct tc_sigma_set *set);
 
 typedef void (*tc_found_fn)(void *arg, uint32_t atom);
 
 /* Calls `found` for each atom in the text, which is in lower case; it may do so several
  * times. False: there was no memory. The scan must have a database. */
-bool tc_scan_text(const struct tc_scan *scan, struct tocsin_str text,
-                  hs_scratch_t *scratch, tc_found_fn found, void *arg);
+bool tc_sigma_scan_text(const struct tc_sigma_scan *scan, struct tocsin_str text,
+                        hs_scratch_t *scratch, tc_found_fn found, void *arg);
 
 #endif

@@ -18,7 +18,7 @@ enum tc_pass {
     TC_PASS_KEYS,    /* of rules of the view */
     TC_PASS_FOREIGN, /* for keys of others' rules alone, which those of the view ask, too
                       */
-    TC_PASS_REST,    /* for what is nobody's key */
+    TC_PASS_REST,    /* for atoms that are no rule's key */
     TC_PASSES,
 };
 
@@ -40,9 +40,9 @@ struct tc_view {
     const void *kind;                   /* the same */
     uint64_t *rules;                    /* bits */
     uint64_t *always; /* bits: of these, the ones to be looked at whatever is found */
-    const struct tc_scan **scans; /* of these rules, by field */
-    struct tc_view_field *fields; /* by a field's index */
-    uint32_t *key_fields;         /* that are to be looked at to find the other rules */
+    const struct tc_sigma_scan **scans; /* of these rules, by field */
+    struct tc_view_field *fields;       /* by a field's index */
+    uint32_t *key_fields; /* that are to be looked at to find the other rules */
     size_t key_field_count;
 };
 
@@ -76,7 +76,7 @@ struct tc_sigma_scratch {
     struct tc_view views[TC_VIEWS_MAX];
     size_t view_count;
 
-    struct tc_sigma_field *found; /* what is told of a match */
+    struct tc_sigma_field *found; /* of the match that is reported */
     size_t found_count;
 };
 

@@ -78,7 +78,7 @@ static void hit(void *arg, uint32_t index)
 }
 
 /* What the database would find, and more exactly. */
-static void try_each(struct tc_sigma_scratch *s, const struct tc_scan *scan,
+static void try_each(struct tc_sigma_scratch *s, const struct tc_sigma_scan *scan,
                      const struct tc_value *value)
 {
     for (size_t i = 0; i < scan->count; i++)
@@ -116,7 +116,7 @@ static struct tocsin_str join(struct tc_sigma_scratch *s)
     return s->joined;
 }
 
-static void scan_values(struct tc_sigma_scratch *s, const struct tc_scan *scan)
+static void scan_values(struct tc_sigma_scratch *s, const struct tc_sigma_scan *scan)
 {
     const struct tc_field_state *state = tc_values_of(s, scan->field);
 
@@ -128,7 +128,7 @@ static void scan_values(struct tc_sigma_scratch *s, const struct tc_scan *scan)
         tc_value_lower(s, value);
         if (!scan->database)
             try_each(s, scan, value);
-        else if (!tc_scan_text(scan, value->lower, s->scan, hit, s))
+        else if (!tc_sigma_scan_text(scan, value->lower, s->scan, hit, s))
             s->failed = true;
     }
 }
@@ -141,11 +141,11 @@ void tc_field_scan(struct tc_sigma_scratch *s, uint32_t index, enum tc_pass pass
         return;
     s->fields[index].scanned[pass] = s->number;
     for (uint32_t i = field->at[pass]; i < field->at[pass + 1]; i++) {
-        const struct tc_scan *scan = s->view->scans[i];
+        const struct tc_sigma_scan *scan = s->view->scans[i];
 
         if (index != TC_FIELD_ANY || !scan->database)
             scan_values(s, scan);
-        else if (!tc_scan_text(scan, join(s), s->scan, hit, s))
+        else if (!tc_sigma_scan_text(scan, join(s), s->scan, hit, s))
             s->failed = true;
     }
 }

@@ -29,8 +29,8 @@ static bool applies(const struct tc_source *rule, const struct tc_sigma_event *e
            agree(rule->product, event->product) && agree(rule->service, event->service);
 }
 
-static enum tc_pass pass_of(const struct tc_sigma_set *set, const struct tc_scan *scan,
-                            const struct tc_view *view)
+static enum tc_pass pass_of(const struct tc_sigma_set *set,
+                            const struct tc_sigma_scan *scan, const struct tc_view *view)
 {
     if (!scan->keys)
         return TC_PASS_REST;

@@ -29,7 +29,7 @@ struct compiler {
     size_t link_count, link_room;
 };
 
-/* What many rules ask is what they take for granted. */
+/* An atom that many rules use is taken as likely: it is mostly a precondition. */
 static double atom_likelihood(const struct tc_sigma_set *set, const struct tc_atom *atom)
 {
     bool placed;
@@ -37,7 +37,7 @@ static double atom_likelihood(const struct tc_sigma_set *set, const struct tc_at
 
     if (!len)
         return INFINITY;
-    if (tc_record_is_common(set->fields[atom->field].number))
+    if (tc_sigma_record_is_common(set->fields[atom->field].number))
         return exp2(-COMMON_LENGTH);
     len = len < LIKELY_LENGTH_MAX ? len : LIKELY_LENGTH_MAX;
     return exp2(SHARED_LENGTH * log2((double)atom->uses) -
@@ -171,7 +171,7 @@ int tc_set_compile(struct tc_sigma_set *set)
             count_uses(set, set->rules[i].expr);
     error = link_rules(&c);
     if (error == 0)
-        error = tc_scans_make(set);
+        error = tc_sigma_scans_make(set);
     free(c.links);
     return error;
 }

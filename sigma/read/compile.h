@@ -13,8 +13,8 @@ typedef void (*tc_rule_problem_fn)(void *arg, const char *file,
                                    struct tc_yaml_place place, const char *rule_id,
                                    bool refused, const char *text);
 
-/* Gives correlations and filters their rules. What names none is told to `problem`.
- * -ENOMEM. */
+/* Gives correlations and filters their rules. One that names no rule is passed to
+ * `problem`. -ENOMEM. */
 int tc_set_link(struct tc_sigma_set *set, const struct tc_filter *filters, size_t count,
                 tc_rule_problem_fn problem, void *arg);
 

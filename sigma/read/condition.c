@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: conditions, by descent; or binds least, then and, then not, then `1 of x*`:
+ * Owns: conditions, by recursive descent; or binds least, then and, then not, then `1 of
+ * x*`:
  *
  *     or    = and { "or" and }
  *     and   = not { "and" not }

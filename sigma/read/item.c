@@ -508,7 +508,7 @@ static int list_read(struct item *item, const struct tc_yaml_node *values,
     for (const struct tc_yaml_node *at = values->first; error == 0 && at; at = at->next) {
         item->node = at;
         if (at->kind == TC_YAML_NULL)
-            return refuse(item, "null cannot stand in a list: give it a selection of "
+            return refuse(item, "null cannot be in a list: give it a selection of "
                                 "its own");
         error = value_read(item, &expr);
         if (error == 0)

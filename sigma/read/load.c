@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the loader: folders, files, their documents, and global ones that lend to those
- * behind them. Must not: know what a document's keys mean, beyond its kind.
+ * Owns: the loader: folders, files, their documents, and global ones whose keys
+ * the later ones inherit. Must not: know what a document's keys mean, beyond its kind.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -141,7 +141,7 @@ static int read_kind(struct file_reading *f, struct tc_reading *r,
     return error == 0 ? add_rule(f, r, document, &rule) : error;
 }
 
-/* -EINVAL has been told. */
+/* -EINVAL has been reported. */
 static int read_document(struct file_reading *f, const struct tc_yaml_node *document)
 {
     struct tc_yaml_error refusal = {.why = ""};
@@ -168,8 +168,8 @@ static int read_document(struct file_reading *f, const struct tc_yaml_node *docu
 }
 
 /*
- * Of the specification before 2.0, and still in use: a document with action: global lends
- * its keys to all behind it, up to action: reset; one with action: repeat has those of
+ * Of the specification before 2.0, and still in use: all documents after one with action:
+ * global inherit its keys, up to action: reset; one with action: repeat has those of
  * the document before it.
  */
 static int take_document(struct file_reading *f, const struct tc_yaml_node *document)
@@ -261,8 +261,8 @@ static int read_file(int fd, char **ret_text, size_t *ret_len)
     return 0;
 }
 
-static int tell_file(struct tc_sigma_loader *loader, const char *path,
-                     const struct stat *st, const char *text, size_t len)
+static int report_file(struct tc_sigma_loader *loader, const char *path,
+                       const struct stat *st, const char *text, size_t len)
 {
     const struct tc_sigma_file file = {.path = path,
                                        .text = text,
@@ -288,7 +288,7 @@ static int add_file(struct tc_sigma_loader *loader, const char *path)
         error = read_file(fd, &text, &len);
     close(fd);
     if (error == 0)
-        error = tell_file(loader, path, &st, text, len);
+        error = report_file(loader, path, &st, text, len);
     if (error == 0)
         error = tc_sigma_loader_add_text(loader, path, text, len);
     free(text);
@@ -314,7 +314,7 @@ static bool is_rule_name(const char *name)
 
 static int add_folder(struct tc_sigma_loader *loader, const char *path, unsigned depth);
 
-/* What is wrong with an entry is told; -ENOMEM and -ECANCELED end the walk. */
+/* What is wrong with an entry is reported; -ENOMEM and -ECANCELED end the walk. */
 static int add_entry(struct tc_sigma_loader *loader, const char *folder, const char *name,
                      unsigned depth)
 {

@@ -112,7 +112,7 @@ static int apply(struct planner *p, const struct modifier *m)
     case EFFECT_ORDER:
         if (plan->compare != TC_COMPARE_EQ)
             return tc_yaml_refuse(p->error, p->place,
-                                  "two comparisons stand behind one field: give each a "
+                                  "one field has two comparisons: give each a "
                                   "selection of its own");
         plan->compare = (enum tc_compare)m->value;
         return set_kind(p, m->name, TC_ATOM_NUMBER);
@@ -123,8 +123,8 @@ static int apply(struct planner *p, const struct modifier *m)
         return set_kind(p, m->name, TC_ATOM_TIME);
     case EFFECT_REGEX:
         if (plan->kind != TC_ATOM_REGEX)
-            return tc_yaml_refuse(p->error, p->place,
-                                  "the modifier %s stands behind re only", m->name);
+            return tc_yaml_refuse(p->error, p->place, "the modifier %s goes with re only",
+                                  m->name);
         plan->regex_options |= m->value;
         return 0;
     }
@@ -151,7 +151,7 @@ static int check(const struct planner *p)
             "change a text: leave those out");
     if (plan->kind == TC_ATOM_EXISTS && (plan->all || plan->neq || plan->cased))
         return tc_yaml_refuse(p->error, p->place,
-                              "exists stands alone: leave the others out");
+                              "exists goes with no other modifier: remove those");
     if (!*plan->field && (plan->kind == TC_ATOM_EXISTS || plan->kind == TC_ATOM_FIELD))
         return tc_yaml_refuse(
             p->error, p->place,
@@ -176,8 +176,7 @@ int tc_plan_read(struct tc_arena *arena, const char *key, struct tc_yaml_place p
             error =
                 tc_yaml_refuse(refusal, place, "there is no modifier \"%.64s\"", name);
         else if (p.plan.modifiers++ == TC_MODIFIERS_MAX)
-            error = tc_yaml_refuse(refusal, place,
-                                   "more than %d modifiers stand behind a field",
+            error = tc_yaml_refuse(refusal, place, "a field has more than %d modifiers",
                                    TC_MODIFIERS_MAX);
         else
             error = apply(&p, m);

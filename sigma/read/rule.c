@@ -170,7 +170,7 @@ int tc_names_read(struct tc_reading *r, const struct tc_yaml_node *parent,
                                   key);
         for (size_t i = 0; i < n; i++)
             if (!strcmp(names[i], at->text))
-                return tc_yaml_refuse(r->error, at->place, "\"%.64s\" stands here twice",
+                return tc_yaml_refuse(r->error, at->place, "\"%.64s\" is here twice",
                                       at->text);
         names[n] = tc_arena_text(&r->set->arena, at->text, strlen(at->text));
         if (!names[n++])

@@ -58,7 +58,7 @@ static void wrong_usage_exits_2_and_says_what_is_right(void **state)
     }
 }
 
-static void usage_repeats_a_mistake_escaped(void **state)
+static void usage_repeats_an_error_escaped(void **state)
 {
     struct cli_run run;
 
@@ -563,7 +563,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_usage_exits_2_and_says_what_is_right),
-        cmocka_unit_test(usage_repeats_a_mistake_escaped),
+        cmocka_unit_test(usage_repeats_an_error_escaped),
         cmocka_unit_test(help_is_there_at_every_level),
         cmocka_unit_test(no_agent_exits_3_and_says_where_it_looked),
         cmocka_unit_test(refusal_exits_1_with_the_agents_sentence),

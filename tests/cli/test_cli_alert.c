@@ -140,7 +140,7 @@ static void alert_get_prints_all_of_it_as_json(void **state)
     assert_non_null(strstr(run.out, "\"responses\":[{"));
 }
 
-/* As of av, whose sensors tell of the parent alone; of a plugin that says little; and of
+/* As of av, whose sensors report the parent alone; of a plugin that says little; and of
  * a text without end. */
 static void alert_get_makes_do_with_what_there_is(void **state)
 {

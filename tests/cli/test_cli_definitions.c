@@ -59,7 +59,7 @@ static void check_of_right_rules_ends_with_0(void **state)
     assert_string_equal(run.err, "");
 }
 
-static void check_says_the_place_of_a_mistake_and_ends_with_1(void **state)
+static void check_says_the_place_of_an_error_and_ends_with_1(void **state)
 {
     struct cli_run run;
 
@@ -167,7 +167,7 @@ static const struct scripted_answer answers[] = {
                "'category':'process_creation','state':'cannot_run','why':'no values',"
                "'file':'/r/b.yml'},"
                "{'title':'C','level':'low','product':'linux','service':'sshd',"
-               "'state':'no_source','why':'nobody tells','file':'/r/c.yml'},"
+               "'state':'no_source','why':'no sensor','file':'/r/c.yml'},"
                "{'state':'refused','why':'no title','file':'/r/d.yml','line':3,"
                "'column':7}]}"},
     AV,
@@ -180,7 +180,7 @@ static void list_says_what_runs_why_not_and_what_can_fire(void **state)
 {
     (void)state;
     cli_run_answered(answers, "definitions list", 0,
-                     "edr: 3 rules of 4 files, version 145e, 1 left out\n"
+                     "edr: 3 rules of 4 files, version 145e, 1 refused\n"
                      "\n"
                      "ID  LEVEL  STATE       LOG SOURCE              TITLE\n"
                      "1   high   runs        linux/process_creation  A\\x1b\n"
@@ -189,7 +189,7 @@ static void list_says_what_runs_why_not_and_what_can_fire(void **state)
                      "\n"
                      "not running:\n"
                      "  /r/b.yml: no values\n"
-                     "  /r/c.yml: nobody tells\n"
+                     "  /r/c.yml: no sensor\n"
                      "  /r/d.yml:3:7: no title\n"
                      "\n"
                      "what can fire here, by log source:\n"
@@ -216,7 +216,7 @@ static void list_does_not_follow_pages_that_lead_nowhere(void **state)
                      "tocsin: the list of edr: Protocol error\n");
 }
 
-static void list_tells_of_a_detector_that_does_not_run(void **state)
+static void list_names_a_detector_that_does_not_run(void **state)
 {
     static const struct scripted_answer without[] = {
         {.method = "plugin.list",
@@ -263,7 +263,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(check_of_right_rules_ends_with_0),
-        cmocka_unit_test(check_says_the_place_of_a_mistake_and_ends_with_1),
+        cmocka_unit_test(check_says_the_place_of_an_error_and_ends_with_1),
         cmocka_unit_test(check_says_what_nothing_here_would_feed),
         cmocka_unit_test(check_is_for_another_product_where_asked_for),
         cmocka_unit_test(check_names_the_command_for_yara),
@@ -271,7 +271,7 @@ int main(void)
         cmocka_unit_test(check_is_json_where_asked_for),
         cmocka_unit_test(list_says_what_runs_why_not_and_what_can_fire),
         cmocka_unit_test(list_does_not_follow_pages_that_lead_nowhere),
-        cmocka_unit_test(list_tells_of_a_detector_that_does_not_run),
+        cmocka_unit_test(list_names_a_detector_that_does_not_run),
         cmocka_unit_test(list_goes_on_without_a_detector_that_does_not_answer),
         cmocka_unit_test(reload_says_what_each_detector_has_now),
     };

@@ -91,7 +91,7 @@ class Guarded(Agent):
         return [e["gate"] for e in self.events("approval.prompt_shown")]
 
     def issues(self):
-        """But for the one of kext's lower rung, which is there on some kernels only."""
+        """But for the one of kext's lower level, which is there on some kernels only."""
         return [i["text"] for i in self.call("health")["health_issues"]
                 if i["id"] != "kext.kext_rung"]
 

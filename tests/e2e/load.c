@@ -34,7 +34,7 @@
 #define LONG_NS UINT64_C(250000000) /* opens that take so long are counted */
 #define DENIED_EVERY 4 /* how often the one that is denied is tried, among the others */
 
-/* Delays: 16 steps to each power of two, so that each is told within 6 %. */
+/* Delays: 16 steps to each power of two, so that each is exact within 6 %. */
 #define STEPS 16
 #define BUCKETS (64 * STEPS)
 

@@ -99,7 +99,7 @@ class Swapper:
                 return params[3]
 
     def swap(self, to, seconds=20):
-        """To "es" or "kext". Gives the seconds from the order to the swap, and what was told."""
+        """To "es" or "kext". Gives the seconds from the order to the swap, and what was reported."""
         method = "approval.grant" if to == "es" else "approval.revoke"
         began = time.monotonic()
         self.orders.call(method, {"gate": "es_extension"})

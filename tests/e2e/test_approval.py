@@ -40,18 +40,18 @@ def by_field(value):
 
 
 class Slot(unittest.TestCase):
-    def told_alike(self, agent):
+    def shown_alike(self, agent):
         """30: text, --field and JSON say the same of health, and `approval list` says the
         same as health does."""
-        before = told = None
+        before = shown = None
         while before is None or before != shape(json.dumps(health)):
             before = shape(json.dumps(agent.json("health")))
-            told = (agent.tocsin("health"), agent.json("approval", "list"),
+            shown = (agent.tocsin("health"), agent.json("approval", "list"),
                     agent.tocsin("approval", "list"))
             fields = {name: agent.tocsin("health", "--field", name).strip()
                       for name in json.loads(before)}
             health = agent.json("health")  # nothing has changed meanwhile
-        text, listed, words = told
+        text, listed, words = shown
         for name, value in health.items():
             if name == "health_issues":
                 for issue in value:
@@ -147,23 +147,23 @@ class Walk(Slot):
                 ("approval.prompt_shown", "full_disk_access"),
                 ("approval.granted", "full_disk_access"),
                 ("approval.flow_completed", None)] + handover)
-            # Told of where kext has its lower rung only.
+            # An issue where kext has its lower level only.
             back = [e for e in back if e[0] != "sensor.degraded"]
             self.assertEqual(back, [("approval.revoked", "full_disk_access")] + handover)
 
 
-    def test_each_step_is_told_alike_everywhere(self):
+    def test_each_step_is_shown_alike_everywhere(self):
         """30"""
         with Guarded("timeout: 1m") as agent:
-            self.told_alike(agent)
+            self.shown_alike(agent)
             agent.grant("es_extension")
             wait_for(lambda: agent.phase() == "disk_wait")
-            self.told_alike(agent)
+            self.shown_alike(agent)
             self.granted(agent, "full_disk_access")
-            self.told_alike(agent)
+            self.shown_alike(agent)
             agent.tocsin("approval", "revoke", "es_extension")
             wait_for(lambda: agent.swaps() == [("kext", "es"), ("es", "kext")])
-            self.told_alike(agent)
+            self.shown_alike(agent)
 
 
 @needs_root
@@ -178,7 +178,7 @@ class Minute(Slot):
             self.assertEqual(agent.issues(), ["approval timed out: es_extension"])
             self.assertEqual(agent.call("health")["health_issues"][0]["fix"],
                              "tocsin approval grant es_extension")
-            self.told_alike(agent)
+            self.shown_alike(agent)
             self.assertEqual([e["pending"] for e in agent.events("approval.timeout")],
                              [["es_extension"]])
             self.assertEqual(agent.gaps_since_first_sensor(), [])
@@ -199,7 +199,7 @@ class Minute(Slot):
             self.assertFalse(health["real_time_protection_available"])
             self.assertIn("no active event provider", agent.issues())
             self.assertIn("waiting for approval: es_extension (1 of 2)", agent.issues()[1])
-            self.told_alike(agent)
+            self.shown_alike(agent)
             self.assertEqual(["to" in g for g in agent.events("sensor.gap")], [False])
             with open(agent.path("unseen"), "wb") as f:
                 f.write(EICAR)
@@ -222,7 +222,7 @@ class Answers(Slot):
             wait_for(lambda: agent.phase() == "denied")
             self.assertEqual(agent.subsystem(), FALLBACK)
             self.assertEqual(agent.issues(), ["es_extension was refused"])
-            self.told_alike(agent)
+            self.shown_alike(agent)
             agent.tocsin("approval", "retry")
             wait_for(lambda: agent.phase() == "prompting")
             self.assertEqual(agent.events("approval.prompt_shown")[-1]["left_seconds"], 10)
@@ -239,11 +239,11 @@ class Answers(Slot):
             self.assertIn("prompting\n", done.stdout)
             self.assertIn("root", done.stdout)
             self.assertEqual(agent.stands("es_extension"), "prompting")
-            told = wait_for(lambda: [e for e in agent.events("agent.command")
+            shown = wait_for(lambda: [e for e in agent.events("agent.command")
                                      if e["user_id"] == 65534])
-            self.assertEqual((told[0]["method"], told[0]["allowed"]), ("approval.grant", False))
+            self.assertEqual((shown[0]["method"], shown[0]["allowed"]), ("approval.grant", False))
 
-    def test_approval_that_is_no_longer_required_lets_es_in_at_once(self):
+    def test_approval_that_is_no_longer_required_admits_es_at_once(self):
         with Guarded() as agent:
             self.assertEqual(agent.phase(), "prompting")
             agent.change("approval: {", "approval: {required: false, ")
@@ -252,7 +252,7 @@ class Answers(Slot):
             self.assertEqual(agent.events("approval.prompt_withdrawn"),
                              [{"gate": "es_extension", "reason": "not_required"}])
             wait_for(agent.calm)
-            self.told_alike(agent)
+            self.shown_alike(agent)
             agent.change("required: false, ", "")
             agent.tocsin("config", "reload")
             agent.protected_by(FALLBACK)
@@ -275,7 +275,7 @@ class Prerequisites(Slot):
             self.assertEqual((agent.prompts(), agent.subsystem()), ([], FALLBACK))
             self.assertIn("prerequisites are not met",
                           agent.tocsin("approval", "grant", "es_extension", status=1))
-            self.told_alike(agent)
+            self.shown_alike(agent)
             self.caught(agent)
 
             agent.change('"99.0"', '"%s"' % release.split("-")[0])

@@ -24,10 +24,10 @@ class Order(unittest.TestCase):
                 "network_filter": "queued", "full_disk_access": "queued"})
             refused = agent.tocsin("approval", "grant", "network_extension", status=1)
             self.assertIn("es_extension must be granted first", refused)
-            told = wait_for(lambda: agent.events("approval.refused"))[0]
-            self.assertEqual(told["gate"], "network_extension")
-            self.assertIn("es_extension", told["reason"])
-            self.assertIn("uid 0", told["who"])
+            refused = wait_for(lambda: agent.events("approval.refused"))[0]
+            self.assertEqual(refused["gate"], "network_extension")
+            self.assertIn("es_extension", refused["reason"])
+            self.assertIn("uid 0", refused["who"])
             wait_for(lambda: left(agent) <= 58)
             self.assertRegex(agent.issues()[0],
                              r"^waiting for approval: es_extension \(1 of 4\), \d+ seconds left$")

@@ -44,7 +44,7 @@ class Care(unittest.TestCase):
             self.assertEqual(len(gaps), 1)
             gap = gaps[0]["event"]
             self.assertGreater(gap["to"] - gap["from"], 5 * 10**9)
-            self.assertIn("stood still", gap["reason"])
+            self.assertIn("loop hung", gap["reason"])
 
     def test_killed_while_quarantining_the_file_is_in_exactly_one_place(self):
         """50 kills at random moments. At each, and after each recovery: the file, or its vault
@@ -84,7 +84,7 @@ class Care(unittest.TestCase):
             self.assertFalse(os.path.exists(agent.socket))
             agent.start()
 
-    def test_a_crash_is_told_and_survived(self):
+    def test_a_crash_is_reported_and_survived(self):
         with Agent() as agent:
             core = agent.core()
             os.kill(core, signal.SIGSEGV)
@@ -99,7 +99,7 @@ class Care(unittest.TestCase):
 
 @unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
 class Unprivileged(unittest.TestCase):
-    def test_an_ordinary_user_gets_detection_and_is_told_so(self):
+    def test_an_ordinary_user_gets_detection_and_is_informed(self):
         with Agent(user=65534) as agent:
             health = agent.call("health")
             self.assertEqual(health["sensor_mechanism"], "fanotify_notify")

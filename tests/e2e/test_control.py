@@ -47,7 +47,7 @@ class Control(unittest.TestCase):
             self.assertIn("%s:%d:7" % (agent.config, line),
                           agent.tocsin("config", "validate", status=1))
             agent.process.send_signal(signal.SIGHUP)
-            wait_for(lambda: "the old one stands" in agent.text_of_log())
+            wait_for(lambda: "the old one stays in force" in agent.text_of_log())
             self.assertEqual(agent.tocsin("config", "show"), before)
             agent.write_config(good + "mode: passive\n")
             agent.tocsin("config", "reload")
@@ -101,9 +101,9 @@ class Control(unittest.TestCase):
                                   capture_output=True, text=True, user=65534,
                                   env=dict(os.environ, TOCSIN_BUILD=BUILD))
             self.assertIn("refused", done.stderr)
-            told = wait_for(lambda: agent.call("event.list", {"topic": "agent.command"})["items"])
-            self.assertEqual(told[0]["event"]["user_id"], 65534)
-            self.assertFalse(told[0]["event"]["allowed"])
+            journalled = wait_for(lambda: agent.call("event.list", {"topic": "agent.command"})["items"])
+            self.assertEqual(journalled[0]["event"]["user_id"], 65534)
+            self.assertFalse(journalled[0]["event"]["allowed"])
 
     def test_unknown_methods_and_plugins_are_refused_in_a_sentence(self):
         with Agent(sensor=False) as agent:
@@ -118,7 +118,7 @@ class Control(unittest.TestCase):
                 f.write(b"x")
             with open(agent.path("a"), "rb") as f:
                 f.read()
-            # An ordinary user's sensor asks nobody; it tells of what was written.
+            # An ordinary user's sensor asks nobody; it reports what was written.
             rows = {"es": "asked", "av": "questions"} if os.geteuid() == 0 else {
                 "es": "written", "av": "scanned"}
 

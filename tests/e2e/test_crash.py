@@ -56,7 +56,7 @@ class Crash(unittest.TestCase):
     def stays_with_the_fallback(self, agent):
         issue = wait_for(lambda: [i for i in agent.call("health")["health_issues"]
                                   if i["id"] == "sensor.es"])[0]
-        self.assertIn("left alone", issue["text"])
+        self.assertIn("is disabled", issue["text"])
         self.assertEqual(issue["fix"], "tocsin approval retry")
         count = len(agent.events("sensor.starting"))
         time.sleep(5)  # longer than any wait that three crashes in a row would have

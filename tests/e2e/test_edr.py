@@ -93,9 +93,9 @@ class Judge(Agent):
         try:
             return wait_for(lambda: self.found(title, line), SECONDS)[0]
         except AssertionError:
-            raise AssertionError("no alert %r for %r; there are: %s" % (title, line, self.told()))
+            raise AssertionError("no alert %r for %r; there are: %s" % (title, line, self.titles()))
 
-    def told(self):
+    def titles(self):
         return "\n".join("%s: %s" % (a["alert"]["title"], a.get("process", {}).get("command_line"))
                          for a in self.alerts)
 
@@ -274,7 +274,7 @@ class Reenacted(unittest.TestCase):
     def check(self, agent):
         root = os.path.join(agent.dir, "root")
         if not agent.ebpf():
-            self.skipTest("without eBPF, what lives so shortly is told without its arguments")
+            self.skipTest("without eBPF, what lives so shortly is reported without its arguments")
         for title, line in reenact(agent) + persist(root):
             with self.subTest(title):
                 alert = agent.wait_alert(title, line)
@@ -353,7 +353,7 @@ class Quiet(unittest.TestCase):
             if shutil.which("dpkg-deb"):
                 self.package(folder)
             agent.settle()
-            self.assertEqual(agent.alerts, [], agent.told())
+            self.assertEqual(agent.alerts, [], agent.titles())
 
 
 @support.needs_root
@@ -376,7 +376,7 @@ class SelfTest(unittest.TestCase):
             self.assertLessEqual({a["alert"]["id"] for a in agent.alerts}, listed)
             self.assertEqual(self.folders(), before)
 
-    def test_where_no_program_may_be_run_the_alert_is_told_again(self):
+    def test_where_no_program_may_be_run_the_alert_is_repeated(self):
         with Judge(edr="repeat: 1s", sensor=False) as agent:
             folder = os.path.join(agent.dir, "noexec")
             os.mkdir(folder)
@@ -452,7 +452,7 @@ class Storm(unittest.TestCase):
         with Judge(rules=(OWN, rules), trace="ring_size: " + ring_size, edr="repeat: 1s",
                    sensor=False) as agent:
             if not agent.ebpf():
-                self.skipTest("without eBPF, processes are told without their arguments")
+                self.skipTest("without eBPF, processes are reported without their arguments")
 
             def judged():
                 return max([a["alert"]["count"] for a in agent.collect(0.5)

@@ -59,7 +59,7 @@ class Response(unittest.TestCase):
         self.addCleanup(end)
         return process
 
-    def test_a_match_is_killed_and_its_program_put_away(self):
+    def test_a_match_is_killed_and_its_program_quarantined(self):
         with Responding(["kill", "quarantine"]) as agent:
             with open(agent.program, "rb") as f:
                 content = f.read()
@@ -78,7 +78,7 @@ class Response(unittest.TestCase):
             with open(agent.program, "rb") as f:
                 self.assertEqual(f.read(), content)
 
-    def test_of_a_script_the_script_is_put_away(self):
+    def test_of_a_script_the_script_is_quarantined(self):
         with Responding(["quarantine", "kill"]) as agent:
             script = agent.path("odd-script")
             with open(script, "w", encoding="utf-8") as f:
@@ -93,7 +93,7 @@ class Response(unittest.TestCase):
             self.assertEqual([t["path"] for t in listed], [script])
             self.assertTrue(os.path.exists("/bin/sh"))
 
-    def test_a_match_is_suspended_until_it_is_let_go(self):
+    def test_a_match_is_suspended_until_it_is_resumed(self):
         with Responding(["suspend"]) as agent:
             process = self.start(agent.program, "0.5")
             response = agent.responses(1)["responses"][0]

@@ -125,7 +125,7 @@ class Eicar(unittest.TestCase):
             wait_for(lambda: len(agent.threats()) == 1)
             self.assertEqual(agent.threats()[0]["path"], agent.path("blank"))
 
-    def test_restore_gives_everything_back_and_lets_it_pass(self):
+    def test_restore_gives_everything_back_and_allows_it(self):
         with Agent() as agent:
             path = agent.path("mine")
             with open(path, "wb") as f:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an acceptance test by hand once found wrong: the agent on machines that are short of disk
 or of descriptors, without their state folder, or crowded
-with clients. Each is told in health, and none costs protection or refuses a file."""
+with clients. Each is an issue in health, and none costs protection or refuses a file."""
 
 import os
 import resource

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who tells of which file: the sensor that protects of its own places, trace of the others; and
-only what the sensor tells of is acted on."""
+"""Who reports which file: the sensor that protects of its own places, trace of the others; and
+only what the sensor reports is acted on."""
 
 import os
 import unittest
@@ -18,7 +18,7 @@ class Places(unittest.TestCase):
         os.mkdir(self.places)
         with open(self.agent.config, encoding="utf-8") as f:
             text = f.read()
-        # What es watches is told to trace, too, and must come to nothing.
+        # What es watches is configured for trace, too, and must have no effect.
         self.agent.write_config(
             text.replace("@places@", "%s, %s" % (self.places, self.agent.protected)))
         self.agent.start()
@@ -26,29 +26,29 @@ class Places(unittest.TestCase):
         self.addCleanup(self.tap.close)
         self.tap.call("tap.open", {"topics": ["file.created", "file.written"]})
 
-    def told(self, path):
-        """(topic, sensor) of what is told of a path, until it was written."""
-        told = []
-        while not told or told[-1][0] != "file.written":
+    def reported(self, path):
+        """(topic, sensor) of what is reported of a path, until it was written."""
+        reports = []
+        while not reports or reports[-1][0] != "file.written":
             _, method, params = self.tap.notification()
             self.assertEqual(method, "tap.event")
             topic, event = params[0], params[3]
             if event["file"]["path"] == path:
-                told.append((topic, event["sensor"]))
-        return told
+                reports.append((topic, event["sensor"]))
+        return reports
 
     def write(self, path, data):
         with open(path, "wb") as f:
             f.write(data)
-        return self.told(path)
+        return self.reported(path)
 
-    def test_each_file_is_told_of_by_one_of_them(self):
+    def test_each_file_is_reported_by_one_of_them(self):
         self.assertEqual(self.write(os.path.join(self.places, "f"), b"x"),
                          [("file.created", "trace"), ("file.written", "trace")])
-        told = self.write(self.agent.path("f"), b"x")
-        self.assertEqual({sensor for _, sensor in told}, {"es"})
+        reports = self.write(self.agent.path("f"), b"x")
+        self.assertEqual({sensor for _, sensor in reports}, {"es"})
 
-    def test_what_trace_tells_of_is_left_alone(self):
+    def test_what_trace_reports_is_not_acted_on(self):
         outside = os.path.join(self.places, "outside")
         inside = self.agent.path("inside")
         self.write(outside, EICAR)

@@ -92,7 +92,7 @@ class BadPlugins(unittest.TestCase):
             agent.stop()
             build_bad(agent, event, work)
             agent.start()
-            # Once is enough: what was written in the gap is told of again after it.
+            # Once is enough: what was written in the gap is reported again after it.
             with open(agent.path("file"), "wb") as f:
                 f.write(b"x")
             wait_for(lambda: self.left_out(agent))
@@ -106,7 +106,7 @@ class BadPlugins(unittest.TestCase):
             self.assertEqual(fix, ["tocsin plugin enable bad"])
             self.still_protects(agent)
 
-    def test_one_that_crashes_is_left_out_after_three_times(self):
+    def test_one_that_crashes_is_disabled_after_three_times(self):
         self.crash("*(volatile int *)0 = 1;")
 
     def test_one_that_crashes_on_a_pool_thread_is_found_too(self):
@@ -120,12 +120,12 @@ class BadPlugins(unittest.TestCase):
             core = agent.core()
             with open(agent.path("file"), "wb") as f:
                 f.write(b"x")
-            # It spins again when what was written in the gap is told of after it.
+            # It spins again when what was written in the gap is reported after it.
             # Everybody else goes on meanwhile: the sensor answers for the loop that is stuck.
             wait_for(lambda: agent.core() not in (None, core))
             gap = wait_for(lambda: self.ends(agent))[0]["event"]
             self.assertEqual(gap["plugin"], "bad")
-            self.assertIn("stood still", gap["reason"])
+            self.assertIn("loop hung", gap["reason"])
 
 
 if __name__ == "__main__":

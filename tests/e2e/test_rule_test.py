@@ -90,7 +90,7 @@ class RuleTest(unittest.TestCase):
         self.assertEqual(self.matches([one, folder], {"Image": "b"}, {"Image": "c"}),
                          [["b", "a"], ["c", "a"]])
 
-    def test_blank_lines_are_no_events_and_broken_ones_are_told_by_line(self):
+    def test_blank_lines_are_no_events_and_broken_ones_are_named_by_line(self):
         out, err = self.run_lines(rule("{Image: b}"), [
             "", '{"Image":"b"}', "  ", '{"Image":', "[1]", '{"Image":"b"} x', '{"Image":"b"}'],
             status=1)
@@ -129,7 +129,7 @@ class RuleTest(unittest.TestCase):
         self.assertEqual(self.matches(rules, event, tapped, other),
                          [["sigma's", "ours"], ["sigma's", "ours"], []])
 
-    def test_an_event_of_several_records_is_one_line_and_a_rule_is_told_of_once(self):
+    def test_an_event_of_several_records_is_one_line_and_a_rule_is_reported_once(self):
         auditd = "title: %s\nlogsource: {product: linux, service: auditd}\n" \
                  "detection: {s: %s, condition: s}\n"
         rules = "\n---\n".join([

@@ -18,18 +18,18 @@ PAUSE_US = 20000 if SHORT else 1000
 
 
 def under_load(agent, swaps, **load):
-    """So many swaps under a load. Gives the load and what each swap told, with its seconds."""
+    """So many swaps under a load. Gives the load and what each swap reported, with its seconds."""
     with Swapper(agent) as swapper, Load(agent, pause_us=PAUSE_US, **load) as running:
-        told = [swapper.swap("es" if i % 2 else "kext") for i in range(swaps)]
-    return running, told
+        reported = [swapper.swap("es" if i % 2 else "kext") for i in range(swaps)]
+    return running, reported
 
 
-def tell(load, told):
+def print_summary(load, reported):
     """The figures, for whoever reads the test's output."""
-    seconds = sorted(s for s, _ in told)
+    seconds = sorted(s for s, _ in reported)
     result = load.result
     print("\n%d swaps, %.2f s the median, %.2f s the longest; %d opens, %d executions"
-          % (len(told), seconds[len(seconds) // 2], seconds[-1],
+          % (len(reported), seconds[len(seconds) // 2], seconds[-1],
              sum(f["opened"] for f in result["files"]), result["run"]))
     for kind in ("open", "exec"):
         d = result[kind]
@@ -38,7 +38,7 @@ def tell(load, told):
     print("  denied: %d of %d opens came through, %d of %d executions (%d were killed)"
           % (result["denied_opened"], result["denied_open_tries"], result["denied_run"],
              result["denied_run_tries"], result["denied_killed"]))
-    print("  " + ", ".join("%s %d" % (name, sum(t[name] for _, t in told))
+    print("  " + ", ".join("%s %d" % (name, sum(t[name] for _, t in reported))
                            for name in ("matched", "only_from", "only_to", "suppressed")))
 
 
@@ -53,7 +53,7 @@ def differences(happened, published):
 @needs_root
 class Swap(unittest.TestCase):
     def settled(self, agent, happened, count):
-        """What was published, counted by `count`, once all that happened has been told of or
+        """What was published, counted by `count`, once all that happened has been reported or
         nothing more comes."""
         def came():
             records, self.lost = agent.records()
@@ -77,11 +77,11 @@ class Swap(unittest.TestCase):
             self.assertEqual(result["denied_opened"], 0)
 
     def test_every_open_and_exec_is_published_once(self):
-        # On the lower rung opens are told of where somebody wants that.
+        # On the lower level opens are reported where configured.
         with Watched(kext="watch_opens: on") as agent:
             agent.approve()
-            load, told = under_load(agent, SWAPS)
-            tell(load, told)
+            load, reported = under_load(agent, SWAPS)
+            print_summary(load, reported)
             result = load.result
             self.assertEqual((result["open_failed"], result["run_failed"]), (0, 0), result)
             run = os.stat(agent.path("run")).st_ino
@@ -108,11 +108,11 @@ class Swap(unittest.TestCase):
                 print("  twice: %s, of calls that took 250 ms: %s" % (twice, dict(+long)))
             self.assertEqual(dict(collections.Counter(twice) - long), {}, [
                 r for r in agent.records()[0] if count(r) in twice and count(r)[0] == "exec"])
-            self.adds_up(agent.records()[0], told)
-            self.assertGreater(sum(t["matched"] for _, t in told), 0)
+            self.adds_up(agent.records()[0], reported)
+            self.assertGreater(sum(t["matched"] for _, t in reported), 0)
             self.nothing_denied(agent, load)
 
-    def adds_up(self, records, told):
+    def adds_up(self, records, reported):
         """The agent's own counts, against the witness's between the same two events."""
         began = None
         counts = []
@@ -124,7 +124,7 @@ class Swap(unittest.TestCase):
                 began = None
             elif began is not None:
                 began[record.sensor] += 1
-        for (_, swapped), count in zip(told, counts[-len(told):]):
+        for (_, swapped), count in zip(reported, counts[-len(reported):]):
             of = {swapped["from"]: swapped["only_from"], swapped["to"]: swapped["only_to"]}
             self.assertEqual((count[b"e"], count[b"k"]),
                              (of["es"] + swapped["matched"], of["kext"]), swapped)
@@ -132,8 +132,8 @@ class Swap(unittest.TestCase):
     def test_nothing_comes_through_when_everything_is_denied(self):
         with Watched(witness="deny: ''") as agent:
             agent.approve()
-            load, told = under_load(agent, DENYING_SWAPS)
-            tell(load, told)
+            load, reported = under_load(agent, DENYING_SWAPS)
+            print_summary(load, reported)
             self.nothing_denied(agent, load)
             self.assertEqual(load.result["run"], 0)
             if agent.refuses_opens:

@@ -64,14 +64,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (!size)
         return 0;
-    topic = *data < tc_record_kind_count ? tc_record_kinds[*data].topic : "vendor.thing";
+    topic = *data < tc_sigma_record_kind_count ? tc_sigma_record_kinds[*data].topic
+                                               : "vendor.thing";
     data++;
     size--;
     for (size_t i = 0; tc_sigma_record(&record, i, topic, data, size, 1); i++) {
         require(i < TC_RECORDS_MAX);
-        for (size_t f = 0; f < tc_record_field_count; f++)
+        for (size_t f = 0; f < tc_sigma_record_field_count; f++)
             check_field(&record.sigma, TC_NAME_FIELD + (uint32_t)f,
-                        tc_record_fields[f].name);
+                        tc_sigma_record_fields[f].name);
         for (size_t p = TC_PLACE_ROOT + 1; p < TC_PLACES; p++)
             check_place(&record.sigma, data, size, p);
         check_field(&record.sigma, TC_NAME_ARGUMENT + 1, "a1");

@@ -258,7 +258,7 @@ static void frame_next_refuses_what_announces_too_much(void **state)
         assert_int_equal(next(table[i].data, table[i].len, 100, 8, &n), table[i].want);
 }
 
-static void frame_next_tells_deep_from_bad(void **state)
+static void frame_next_distinguishes_deep_from_bad(void **state)
 {
     size_t n;
 
@@ -470,7 +470,7 @@ int main(void)
         cmocka_unit_test(frame_next_asks_for_more_at_every_truncation),
         cmocka_unit_test(frame_next_cuts_a_stream_into_its_messages),
         cmocka_unit_test(frame_next_refuses_what_announces_too_much),
-        cmocka_unit_test(frame_next_tells_deep_from_bad),
+        cmocka_unit_test(frame_next_distinguishes_deep_from_bad),
         cmocka_unit_test(frame_next_survives_any_depth_asked_of_it),
         cmocka_unit_test(frame_next_bounds_the_values),
         cmocka_unit_test(frames_are_taken_exactly_as_msgpack_c_reads_them),

@@ -155,7 +155,7 @@ static void check_escape(const char *s, unsigned flags, const char *want, size_t
     free(text);
 }
 
-static void text_escapes_so_that_bytes_can_be_told(void **state)
+static void text_escapes_so_that_bytes_can_be_recovered(void **state)
 {
     (void)state;
     check_escape("/tmp/a b", 0, "/tmp/a b", 8);
@@ -181,7 +181,7 @@ int main(void)
         cmocka_unit_test(json_keeps_bytes_that_are_no_utf8),
         cmocka_unit_test(json_refuses_what_is_not_one_value),
         cmocka_unit_test(json_says_the_deepest_that_is_read),
-        cmocka_unit_test(text_escapes_so_that_bytes_can_be_told),
+        cmocka_unit_test(text_escapes_so_that_bytes_can_be_recovered),
         cmocka_unit_test(text_that_is_laid_out_keeps_its_lines),
     };
 

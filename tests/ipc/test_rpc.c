@@ -452,7 +452,7 @@ static void rpc_keeps_two_clients_apart(void **state)
     close(b);
 }
 
-static void rpc_tells_when_the_caller_of_an_open_call_has_left(void **state)
+static void rpc_notifies_when_the_caller_of_an_open_call_has_left(void **state)
 {
     struct tc_client *other = rpc_server_client(*state);
     int fd = rpc_server_connect(*state);
@@ -706,7 +706,7 @@ int main(void)
         SERVER_TEST(rpc_takes_a_message_as_large_as_params_may_be),
         SERVER_TEST(rpc_sends_progress_ahead_of_the_answer),
         SERVER_TEST(rpc_keeps_two_clients_apart),
-        SERVER_TEST(rpc_tells_when_the_caller_of_an_open_call_has_left),
+        SERVER_TEST(rpc_notifies_when_the_caller_of_an_open_call_has_left),
         SERVER_TEST(rpc_turns_away_the_client_beyond_the_limit),
         SERVER_TEST(rpc_refuses_the_call_beyond_the_limit),
         SERVER_TEST(rpc_cuts_off_a_client_that_reads_no_replies),

@@ -20,7 +20,7 @@ static void check_rows(const struct row *rows, size_t count)
         snprintf(detection, sizeof(detection), "%s%s", rows[i].detection,
                  strstr(rows[i].detection, "condition:") ? "" : "\n    condition: s");
         bench_detection(&bench, detection);
-        if (bench.told)
+        if (bench.reported)
             fail_msg("row %zu: %s\n%s", i, detection, bench.problems);
         if ((*bench_event(&bench, rows[i].event) != '\0') != rows[i].matches)
             fail_msg("row %zu: %s\n%s: %s", i, detection, rows[i].event,
@@ -110,7 +110,7 @@ static void each_modifier_means_what_the_specification_says(void **state)
         {S("a|lt: 5"), "{\"a\":4.5}", true},
         {S("a|lt: 5"), "{\"a\":\"x\"}", false},
         {S("a|lte: 5"), "{\"a\":5.1}", false},
-        /* A double does not tell these from each other. */
+        /* A double does not distinguish these. */
         {S("a|gt: 9007199254740992"), "{\"a\":9007199254740993}", true},
         {S("a|gt: 9007199254740993"), "{\"a\":\"9007199254740993\"}", false},
         {S("a|lt: -9007199254740992"), "{\"a\":-9007199254740993}", true},
@@ -259,7 +259,7 @@ static void conditions_bind_as_the_specification_says(void **state)
     CHECK(rows);
 }
 
-static void match_tells_the_values_that_matched(void **state)
+static void match_reports_the_values_that_matched(void **state)
 {
     struct bench bench;
 
@@ -413,7 +413,7 @@ int main(void)
         cmocka_unit_test(quotes_in_single_quotes_are_read_as_yaml_has_them),
         cmocka_unit_test(selections_are_maps_lists_and_keywords),
         cmocka_unit_test(conditions_bind_as_the_specification_says),
-        cmocka_unit_test(match_tells_the_values_that_matched),
+        cmocka_unit_test(match_reports_the_values_that_matched),
         cmocka_unit_test(log_source_limits_the_rules_where_both_give_it),
         cmocka_unit_test(rules_of_several_log_sources_share_what_they_look_for),
         cmocka_unit_test(rule_is_not_looked_at_for_what_many_rules_ask),

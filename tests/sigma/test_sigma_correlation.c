@@ -25,7 +25,7 @@ static void check_steps(const char *yaml, const struct step *steps, size_t count
     char event[256];
 
     bench_load(&bench, yaml);
-    if (bench.told)
+    if (bench.reported)
         fail_msg("%s", bench.problems);
     for (size_t i = 0; i < count; i++) {
         snprintf(event, sizeof(event),
@@ -84,7 +84,7 @@ static void bounds_of_a_condition_all_hold(void **state)
           steps);
 }
 
-static void generate_lets_the_rules_match_by_themselves(void **state)
+static void generate_has_the_rules_match_by_themselves(void **state)
 {
     static const struct step steps[] = {{0, "a", "u", "a ", NULL},
                                         {1, "a", "u", "a c ", NULL}};
@@ -357,7 +357,7 @@ int main(void)
         cmocka_unit_test(event_count_counts_each_group_within_the_timespan),
         cmocka_unit_test(event_that_matches_two_rules_counts_once),
         cmocka_unit_test(bounds_of_a_condition_all_hold),
-        cmocka_unit_test(generate_lets_the_rules_match_by_themselves),
+        cmocka_unit_test(generate_has_the_rules_match_by_themselves),
         cmocka_unit_test(value_count_counts_different_values),
         cmocka_unit_test(value_sum_and_average_take_numbers),
         cmocka_unit_test(temporal_needs_all_rules_in_any_order),

@@ -10,7 +10,7 @@
     "---\ntitle: good\nlogsource:\n    product: linux\ndetection:\n    s:\n"             \
     "        a: b\n    condition: s\n"
 
-static void mistakes_are_told_with_file_line_and_column(void **state)
+static void errors_are_reported_with_file_line_and_column(void **state)
 {
     static const struct {
         const char *yaml, *problem; /* of which it is the beginning */
@@ -240,7 +240,7 @@ static void windash_of_many_dashes_is_one_pattern(void **state)
     (void)state;
     bench_detection(&bench, "    s:\n        a|windash|contains: "
                             "'-------------------------------- x'\n    condition: s");
-    assert_int_equal(bench.told, 0);
+    assert_int_equal(bench.reported, 0);
     assert_string_equal(
         bench_event(&bench, "{\"a\":\"-/-/-/-/-/-/-/-/-/-/-/-/-/-/-/-/ x\"}"), "r ");
     bench_done(&bench);
@@ -360,7 +360,7 @@ static void a_rule_that_cannot_run_is_listed_with_the_reason(void **state)
     (void)state;
     bench_load(&bench, HEAD "    s:\n        a|expand: '%nobody%'\n    condition: s\n");
     assert_int_equal(bench.refused, 0);
-    assert_int_equal(bench.told, 1);
+    assert_int_equal(bench.reported, 1);
     assert_int_equal(tc_sigma_count(bench.set), 1);
     assert_string_equal(tc_sigma_rule(bench.set, 0)->why_not,
                         "the placeholder %nobody% has no values here");
@@ -371,7 +371,7 @@ static void a_rule_that_cannot_run_is_listed_with_the_reason(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mistakes_are_told_with_file_line_and_column),
+        cmocka_unit_test(errors_are_reported_with_file_line_and_column),
         cmocka_unit_test(a_wrong_document_does_not_take_its_neighbours_with_it),
         cmocka_unit_test(the_second_rule_of_an_id_is_refused),
         cmocka_unit_test(an_alias_bomb_is_refused),

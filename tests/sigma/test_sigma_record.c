@@ -232,7 +232,7 @@ static void arguments_are_those_of_execve_and_of_no_other_record(void **state)
     assert_string_equal(field(&bench, "Image"), "");
 }
 
-static void a_syscall_record_tells_who_called_what(void **state)
+static void a_syscall_record_has_who_called_what(void **state)
 {
     struct bench bench;
 
@@ -274,7 +274,7 @@ static void the_kinds_system_call_stands_where_the_event_has_none(void **state)
     find_record(&bench, "network.connect_failed", "auditd", "SYSCALL");
     assert_string_equal(field(&bench, "SYSCALL"), "connect ");
     assert_string_equal(field(&bench, "success"), "no ");
-    /* Several would do: without the event's word, none is told. */
+    /* Several would do: unless the event says which, none is reported. */
     find_record(&bench, "kernel.module_loaded", "auditd", "SYSCALL");
     assert_string_equal(field(&bench, "SYSCALL"), "");
 }
@@ -311,7 +311,7 @@ static void files_are_of_their_category_and_paths_of_auditd(void **state)
     assert_string_equal(field(&bench, "ouid"), "1000 ");
 }
 
-static void connections_tell_both_ends_and_who_began(void **state)
+static void connections_have_both_ends_and_who_began(void **state)
 {
     struct bench bench;
 
@@ -435,9 +435,10 @@ static void an_event_that_is_cut_short_has_what_is_left(void **state)
              tc_sigma_record(&bench.record, i, "file.renamed", copy, len, 0); i++) {
             struct tc_sigma_event *event = &bench.record.sigma;
 
-            for (size_t f = 0; f < tc_record_field_count; f++)
+            for (size_t f = 0; f < tc_sigma_record_field_count; f++)
                 for (size_t n = 0;
-                     event->field(event->arg, tc_record_fields[f].name, n, &value); n++)
+                     event->field(event->arg, tc_sigma_record_fields[f].name, n, &value);
+                     n++)
                     assert_true(n < 8);
             for (size_t n = 0; event->any(event->arg, n, &value); n++)
                 assert_true(n < 64);
@@ -526,7 +527,7 @@ static const char *why_not(const char *source, const char *detection)
     return why;
 }
 
-static void a_rule_that_no_event_can_match_is_told_why(void **state)
+static void a_rule_that_no_event_can_match_has_the_reason(void **state)
 {
     static const struct {
         const char *source, *detection, *why;
@@ -557,7 +558,7 @@ static void a_rule_that_no_event_can_match_is_told_why(void **state)
          "it is about lines of log files, which no sensor reads"},
         {"product: macos, category: process_creation", "s: {Image: /bin/sh}",
          "it is made for macOS, and this machine does not run it"},
-        {"product: zeek, service: dns", "s: {a: b}", "no sensor tells of its product"},
+        {"product: zeek, service: dns", "s: {a: b}", "no sensor reports on its product"},
     };
 
     (void)state;
@@ -714,8 +715,8 @@ static void leaving_out_rules_of_other_kinds_leaves_out_no_match(void **state)
     put_file(&bench, "/srv/new", "/srv/old");
     put_flow(&bench, "egress");
     end(&bench);
-    for (size_t i = 0; i < tc_record_kind_count; i++)
-        matches += compare_matches(&bench, tc_record_kinds[i].topic, set, scratch);
+    for (size_t i = 0; i < tc_sigma_record_kind_count; i++)
+        matches += compare_matches(&bench, tc_sigma_record_kinds[i].topic, set, scratch);
     assert_true(matches > 100);
     assert_int_equal(compare_matches(&bench, "vendor.thing", set, scratch), 0);
     tc_sigma_scratch_free(scratch);
@@ -729,29 +730,32 @@ static void tables_are_in_the_order_that_they_are_looked_up_by(void **state)
     size_t same = 1;
 
     (void)state;
-    for (size_t i = 1; i < tc_record_field_count; i++)
-        assert_true(strcmp(tc_record_fields[i - 1].name, tc_record_fields[i].name) < 0);
+    for (size_t i = 1; i < tc_sigma_record_field_count; i++)
+        assert_true(strcmp(tc_sigma_record_fields[i - 1].name,
+                           tc_sigma_record_fields[i].name) < 0);
     for (size_t i = 1; i < TC_PLACES; i++) {
         const struct tc_place_info *in = &tc_places[tc_places[i].parent];
 
         assert_non_null(tc_places[i].path);
         assert_true(i >= in->first && i <= in->last && tc_places[i].parent < i);
     }
-    for (size_t i = 1; i < tc_record_kind_count; i++) {
-        bool follows = !strcmp(tc_record_kinds[i - 1].topic, tc_record_kinds[i].topic);
+    for (size_t i = 1; i < tc_sigma_record_kind_count; i++) {
+        bool follows =
+            !strcmp(tc_sigma_record_kinds[i - 1].topic, tc_sigma_record_kinds[i].topic);
 
         for (size_t k = 0; !follows && k < i; k++)
-            assert_string_not_equal(tc_record_kinds[k].topic, tc_record_kinds[i].topic);
+            assert_string_not_equal(tc_sigma_record_kinds[k].topic,
+                                    tc_sigma_record_kinds[i].topic);
         same = follows ? same + 1 : 1;
         assert_true(same <= TC_RECORDS_MAX);
     }
     /* Each kind has a view of its own, and what is no kind has one. */
-    assert_true(tc_record_kind_count < TC_VIEWS_MAX);
-    assert_string_equal(tc_sigma_path(tc_record_number("ParentImage"), 1),
+    assert_true(tc_sigma_record_kind_count < TC_VIEWS_MAX);
+    assert_string_equal(tc_sigma_path(tc_sigma_record_number("ParentImage"), 1),
                         "process.parent.exec_path");
-    assert_null(tc_sigma_path(tc_record_number("ParentImage"), 2));
-    assert_null(tc_sigma_path(tc_record_number("pid"), 0));
-    assert_null(tc_sigma_path(tc_record_number("Other"), 0));
+    assert_null(tc_sigma_path(tc_sigma_record_number("ParentImage"), 2));
+    assert_null(tc_sigma_path(tc_sigma_record_number("pid"), 0));
+    assert_null(tc_sigma_path(tc_sigma_record_number("Other"), 0));
 }
 
 int main(void)
@@ -759,10 +763,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_started_process_is_a_creation_and_two_records_of_auditd),
         cmocka_unit_test(arguments_are_those_of_execve_and_of_no_other_record),
-        cmocka_unit_test(a_syscall_record_tells_who_called_what),
+        cmocka_unit_test(a_syscall_record_has_who_called_what),
         cmocka_unit_test(the_kinds_system_call_stands_where_the_event_has_none),
         cmocka_unit_test(files_are_of_their_category_and_paths_of_auditd),
-        cmocka_unit_test(connections_tell_both_ends_and_who_began),
+        cmocka_unit_test(connections_have_both_ends_and_who_began),
         cmocka_unit_test(our_own_names_are_known_in_every_record),
         cmocka_unit_test(a_topic_of_no_log_source_has_our_own_names_alone),
         cmocka_unit_test(what_is_asked_for_twice_in_one_text_is_one_value),
@@ -770,7 +774,7 @@ int main(void)
         cmocka_unit_test(an_event_that_is_cut_short_has_what_is_left),
         cmocka_unit_test(lists_may_be_read_in_any_order),
         cmocka_unit_test(keywords_are_looked_for_in_the_words_of_the_record),
-        cmocka_unit_test(a_rule_that_no_event_can_match_is_told_why),
+        cmocka_unit_test(a_rule_that_no_event_can_match_has_the_reason),
         cmocka_unit_test(a_correlation_lives_by_the_rules_it_needs),
         cmocka_unit_test(every_real_rule_of_a_category_for_linux_can_match),
         cmocka_unit_test(leaving_out_rules_of_other_kinds_leaves_out_no_match),

@@ -26,7 +26,7 @@ struct bench {
     struct tc_sigma_loader *loader;
     struct tc_sigma_set *set;
     struct tc_sigma_scratch *scratch;
-    unsigned refused, told;
+    unsigned refused, reported;
     char problems[UTIL_TEXT_MAX];
     char found[UTIL_TEXT_MAX];  /* of the last event: titles, a blank after each */
     char fields[UTIL_TEXT_MAX]; /* and its fields: name=value; */
@@ -39,7 +39,7 @@ static inline void bench_problem(void *arg, const struct tc_sigma_problem *probl
     size_t len = strlen(bench->problems);
 
     bench->refused += problem->refused;
-    bench->told++;
+    bench->reported++;
     snprintf(bench->problems + len, sizeof(bench->problems) - len, "%s:%u:%u: %s\n",
              problem->file, problem->line, problem->column, problem->text);
 }

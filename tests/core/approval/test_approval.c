@@ -10,8 +10,8 @@ static void only_the_first_extension_prompts_and_the_second_is_queued(void **sta
 
     begin(w, EXTENSIONS);
     assert_gates(w, "prompting queued unrequested unrequested");
-    assert_told(w, "flow_started es_extension network_extension\n"
-                   "prompt_shown es_extension 1 of 2, 60000 ms\n");
+    assert_log(w, "flow_started es_extension network_extension\n"
+                  "prompt_shown es_extension 1 of 2, 60000 ms\n");
     assert_phase(w, "prompting", "");
     assert_issue(w, "waiting for approval: es_extension (1 of 2), 60 seconds left",
                  "tocsin approval grant es_extension");
@@ -26,8 +26,8 @@ static void second_prompt_has_what_the_first_left_of_the_minute(void **state)
     forget(w);
     wait_ms(w, 20000);
     grant(w, ES);
-    assert_told(w, "granted es_extension user root\n"
-                   "prompt_shown network_extension 2 of 2, 40000 ms\n");
+    assert_log(w, "granted es_extension user root\n"
+                  "prompt_shown network_extension 2 of 2, 40000 ms\n");
     assert_gates(w, "granted prompting unrequested unrequested");
     assert_issue(w, "waiting for approval: network_extension (2 of 2), 40 seconds left",
                  "tocsin approval grant network_extension");
@@ -44,7 +44,7 @@ static void extensions_granted_just_in_time_never_time_out(void **state)
     grant(w, NET);
     forget(w);
     wait_ms(w, 1100);
-    assert_told(w, "");
+    assert_log(w, "");
     assert_phase(w, "complete", "es net");
     assert_true(tc_approval_next_ns(w->approval) == UINT64_MAX);
 }
@@ -59,8 +59,8 @@ static void timeout_names_what_is_pending_and_takes_nothing_back(void **state)
     wait_ms(w, 59999);
     forget(w);
     wait_ms(w, 1);
-    assert_told(w, "timeout network_extension\n"
-                   "prompt_withdrawn network_extension timeout\n");
+    assert_log(w, "timeout network_extension\n"
+                  "prompt_withdrawn network_extension timeout\n");
     assert_gates(w, "granted unrequested queued queued");
     assert_phase(w, "timed_out", "");
     assert_issue(w, "approval timed out: network_extension",
@@ -76,11 +76,11 @@ static void timeout_comes_exactly_once(void **state)
     assert_true(tc_approval_next_ns(w->approval) == w->now_ns + 60 * SECOND);
     forget(w);
     wait_ms(w, 60000);
-    assert_told(w, "timeout es_extension network_extension\n"
-                   "prompt_withdrawn es_extension timeout\n");
+    assert_log(w, "timeout es_extension network_extension\n"
+                  "prompt_withdrawn es_extension timeout\n");
     for (unsigned i = 0; i < 100; i++)
         wait_ms(w, 60000);
-    assert_told(w, "");
+    assert_log(w, "");
     assert_true(tc_approval_next_ns(w->approval) == UINT64_MAX);
     assert_issue(w, "approval timed out: es_extension, network_extension",
                  "tocsin approval grant es_extension");
@@ -93,19 +93,19 @@ static void restart_asks_with_a_full_minute_for_what_lacks_only(void **state)
 
     keep(w, BIT(ES) | BIT(FILTER));
     begin(w, ALL_GATES);
-    assert_told(w, "flow_started es_extension network_extension network_filter "
-                   "full_disk_access\n"
-                   "granted es_extension preexisting root\n"
-                   "prompt_shown network_extension 1 of 2, 60000 ms\n");
+    assert_log(w, "flow_started es_extension network_extension network_filter "
+                  "full_disk_access\n"
+                  "granted es_extension preexisting root\n"
+                  "prompt_shown network_extension 1 of 2, 60000 ms\n");
     wait_ms(w, 10000);
     grant(w, NET);
-    assert_told(w, "granted network_extension user root\n"
-                   "granted network_filter preexisting root\n"
-                   "prompt_shown full_disk_access 2 of 2, 0 ms\n");
+    assert_log(w, "granted network_extension user root\n"
+                  "granted network_filter preexisting root\n"
+                  "prompt_shown full_disk_access 2 of 2, 0 ms\n");
 }
 
 /* approval.md 5.8 */
-static void late_grant_of_the_last_gate_lets_es_in(void **state)
+static void late_grant_of_the_last_gate_admits_es(void **state)
 {
     struct world *w = *state;
 
@@ -116,9 +116,9 @@ static void late_grant_of_the_last_gate_lets_es_in(void **state)
     forget(w);
     wait_ms(w, 3600000);
     grant(w, NET);
-    assert_told(w, "late_granted network_extension user root\n"
-                   "granted network_filter preexisting root\n"
-                   "flow_completed\n");
+    assert_log(w, "late_granted network_extension user root\n"
+                  "granted network_filter preexisting root\n"
+                  "flow_completed\n");
     assert_phase(w, "complete", "es net");
     assert_issue(w, "", "");
 }
@@ -151,7 +151,7 @@ static void filter_may_wait_for_as_long_as_it_takes(void **state)
     grant(w, NET);
     forget(w);
     wait_ms(w, 600000);
-    assert_told(w, "");
+    assert_log(w, "");
     assert_gates(w, "granted granted prompting queued");
     assert_phase(w, "filter_wait", "");
     assert_issue(w, "network event provider not running",
@@ -178,7 +178,7 @@ static void full_disk_access_comes_last_and_is_probed_when_granted(void **state)
     assert_phase(w, "probing", " net");
     assert_false(look(w).settled);
     world_answer_probe(w, DISK);
-    assert_told(w, "granted full_disk_access user root\nflow_completed\n");
+    assert_log(w, "granted full_disk_access user root\nflow_completed\n");
     assert_phase(w, "complete", "es net");
 }
 
@@ -230,8 +230,8 @@ static void every_prerequisite_that_fails_is_named_and_nobody_is_asked(void **st
     keep(w, ALL_GATES);
     begin(w, ALL_GATES);
     tc_approval_begin(w->approval, w->now_ns);
-    assert_told(w, "prerequisite_failed os_version: 5.9.16, not 5.10\n"
-                   "prerequisite_failed release_ring: beta, not current, preview\n");
+    assert_log(w, "prerequisite_failed os_version: 5.9.16, not 5.10\n"
+                  "prerequisite_failed release_ring: beta, not current, preview\n");
     assert_int_equal(w->probes, 0);
     assert_phase(w, "prerequisites_failed", "");
     view = look(w);
@@ -263,8 +263,8 @@ static void met_prerequisites_say_nothing_and_the_flow_begins(void **state)
 
     tc_approval_set_prerequisites(w->approval, &prerequisites[1], 1, w->now_ns);
     begin(w, BIT(ES));
-    assert_told(w, "flow_started es_extension\n"
-                   "prompt_shown es_extension 1 of 1, 60000 ms\n");
+    assert_log(w, "flow_started es_extension\n"
+                  "prompt_shown es_extension 1 of 1, 60000 ms\n");
 }
 
 /* approval.md 5.14 */
@@ -280,7 +280,7 @@ static void ring_that_was_read_at_the_start_counts_until_the_next(void **state)
     list[0].met = false;
     configure(w);
     wait_ms(w, 1000);
-    assert_told(w, "");
+    assert_log(w, "");
     assert_phase(w, "prompting", "");
     assert_string_equal(look(w).prerequisites[0].have, "current");
 }
@@ -293,13 +293,13 @@ static void profile_that_allows_everything_shows_no_prompt(void **state)
     for (enum tc_gate g = 0; g < TC_GATES; g++)
         manage(w, g, TC_GATE_PROFILE_ALLOWS, "fleet");
     begin(w, ALL_GATES);
-    assert_told(w, "flow_started es_extension network_extension network_filter "
-                   "full_disk_access\n"
-                   "granted es_extension managed fleet\n"
-                   "granted network_extension managed fleet\n"
-                   "granted network_filter managed fleet\n"
-                   "granted full_disk_access managed fleet\n"
-                   "flow_completed\n");
+    assert_log(w, "flow_started es_extension network_extension network_filter "
+                  "full_disk_access\n"
+                  "granted es_extension managed fleet\n"
+                  "granted network_extension managed fleet\n"
+                  "granted network_filter managed fleet\n"
+                  "granted full_disk_access managed fleet\n"
+                  "flow_completed\n");
     assert_phase(w, "complete", "es net");
     assert_int_equal(gate_of(w, ES).source, TC_GATE_BY_PROFILE);
     assert_string_equal(gate_of(w, ES).profile, "fleet");
@@ -327,14 +327,14 @@ static void profile_that_arrives_withdraws_the_prompt(void **state)
     begin(w, EXTENSIONS);
     forget(w);
     manage(w, ES, TC_GATE_PROFILE_ALLOWS, "fleet");
-    assert_told(w, "prompt_withdrawn es_extension managed\n"
-                   "granted es_extension managed fleet\n"
-                   "prompt_shown network_extension 2 of 2, 60000 ms\n");
+    assert_log(w, "prompt_withdrawn es_extension managed\n"
+                  "granted es_extension managed fleet\n"
+                  "prompt_shown network_extension 2 of 2, 60000 ms\n");
     grant(w, NET);
     forget(w);
 
     manage(w, ES, TC_GATE_UNMANAGED, NULL);
-    assert_told(w, "revoked es_extension fleet\n");
+    assert_log(w, "revoked es_extension fleet\n");
     assert_gates(w, "revoked granted unrequested unrequested");
     assert_phase(w, "denied", " net");
     assert_issue(w, "es_extension was revoked: managed policy fleet is gone",
@@ -351,7 +351,7 @@ static void profile_that_goes_brings_back_an_earlier_consent(void **state)
     manage(w, ES, TC_GATE_PROFILE_ALLOWS, "fleet");
     forget(w);
     manage(w, ES, TC_GATE_UNMANAGED, NULL);
-    assert_told(w, "granted es_extension user root\n");
+    assert_log(w, "granted es_extension user root\n");
     assert_phase(w, "complete", "es net");
     assert_int_equal(gate_of(w, ES).source, TC_GATE_BY_USER);
     assert_int_equal(w->probes, 1);
@@ -364,14 +364,14 @@ static void profile_that_forbids_is_stronger_than_root(void **state)
 
     manage(w, ES, TC_GATE_PROFILE_FORBIDS, "lockdown");
     begin(w, EXTENSIONS);
-    assert_told(w, "flow_started es_extension network_extension\n"
-                   "forbidden es_extension lockdown\n");
+    assert_log(w, "flow_started es_extension network_extension\n"
+                  "forbidden es_extension lockdown\n");
     assert_gates(w, "forbidden queued unrequested unrequested");
     assert_int_equal(answer(w, ES, TC_ANSWER_GRANT), -EPERM);
     assert_string_equal(w->why,
                         "es_extension is blocked by the managed profile lockdown");
-    assert_told(w, "refused es_extension root: es_extension is blocked by the managed "
-                   "profile lockdown\n");
+    assert_log(w, "refused es_extension root: es_extension is blocked by the managed "
+                  "profile lockdown\n");
     assert_phase(w, "forbidden", "");
     assert_issue(w, "es_extension is blocked by managed policy lockdown",
                  "tocsin profile check");
@@ -387,7 +387,7 @@ static void profile_that_denies_wins_over_consent(void **state)
     begin(w, ALL_GATES);
     forget(w);
     manage(w, NET, TC_GATE_PROFILE_DENIES, "strict");
-    assert_told(w, "denied network_extension strict\n");
+    assert_log(w, "denied network_extension strict\n");
     assert_phase(w, "denied", "");
     assert_issue(w, "network_extension was refused by managed policy strict",
                  "tocsin profile check");
@@ -408,15 +408,15 @@ static void only_the_time_that_is_passed_in_counts(void **state)
     /* However often it is asked, and whatever other clocks do meanwhile. */
     for (unsigned i = 0; i < 1000; i++)
         tc_approval_tick(w->approval, w->now_ns);
-    assert_told(w, "");
+    assert_log(w, "");
     /* A clock that steps back moves nothing either. */
     tc_approval_tick(w->approval, w->now_ns - 500 * SECOND);
     assert_true(tc_approval_next_ns(w->approval) == deadline);
     tc_approval_tick(w->approval, deadline - 1);
-    assert_told(w, "");
+    assert_log(w, "");
     tc_approval_tick(w->approval, deadline);
-    assert_told(w, "timeout es_extension network_extension\n"
-                   "prompt_withdrawn es_extension timeout\n");
+    assert_log(w, "timeout es_extension network_extension\n"
+                  "prompt_withdrawn es_extension timeout\n");
 }
 
 /* approval.md 5.28 */
@@ -430,19 +430,19 @@ static void answer_out_of_turn_is_refused_naming_the_pending_gate(void **state)
     assert_string_equal(w->why, "es_extension must be granted first, it is prompting; "
                                 "network_extension waits for it");
     assert_gates(w, "prompting queued queued queued");
-    assert_told(w, "refused network_extension root: es_extension must be granted first, "
-                   "it is prompting; network_extension waits for it\n");
+    assert_log(w, "refused network_extension root: es_extension must be granted first, "
+                  "it is prompting; network_extension waits for it\n");
 }
 
 /* approval.md 5.29 */
-static void refusal_of_the_caller_is_told_and_changes_nothing(void **state)
+static void refusal_of_the_caller_is_reported_and_changes_nothing(void **state)
 {
     struct world *w = *state;
 
     begin(w, ALL_GATES);
     forget(w);
     tc_approval_refuse(w->approval, ES, "uid 1000", "only root may approve");
-    assert_told(w, "refused es_extension uid 1000: only root may approve\n");
+    assert_log(w, "refused es_extension uid 1000: only root may approve\n");
     assert_gates(w, "prompting queued queued queued");
 }
 
@@ -455,7 +455,7 @@ int main(void)
         GATE_TEST(timeout_names_what_is_pending_and_takes_nothing_back),
         GATE_TEST(timeout_comes_exactly_once),
         GATE_TEST(restart_asks_with_a_full_minute_for_what_lacks_only),
-        GATE_TEST(late_grant_of_the_last_gate_lets_es_in),
+        GATE_TEST(late_grant_of_the_last_gate_admits_es),
         GATE_TEST(late_grant_waits_for_the_next_start_where_so_configured),
         GATE_TEST(filter_may_wait_for_as_long_as_it_takes),
         GATE_TEST(full_disk_access_comes_last_and_is_probed_when_granted),
@@ -473,7 +473,7 @@ int main(void)
         GATE_TEST(profile_that_denies_wins_over_consent),
         GATE_TEST(only_the_time_that_is_passed_in_counts),
         GATE_TEST(answer_out_of_turn_is_refused_naming_the_pending_gate),
-        GATE_TEST(refusal_of_the_caller_is_told_and_changes_nothing),
+        GATE_TEST(refusal_of_the_caller_is_reported_and_changes_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,7 @@ struct run {
     unsigned tickets[TC_GATES];
     bool hold;
 
-    /* What the events have told. */
+    /* What the events have said. */
     bool shown[TC_GATES];
     unsigned timeouts;    /* in this flow */
     uint64_t deadline_ns; /* of this flow; 0: no extension has been prompted */

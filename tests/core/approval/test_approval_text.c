@@ -101,7 +101,7 @@ static void assert_put(struct world *w, const char *want)
     tc_pack_done(&p);
 }
 
-static void list_tells_every_gate_and_what_helps(void **state)
+static void list_shows_every_gate_and_what_helps(void **state)
 {
     struct world *w = *state;
     static const struct tc_prerequisite met[] = {{"os_version", "6.1", "5.10", true}};
@@ -164,7 +164,7 @@ int main(void)
         GATE_TEST(extension_states_are_in_the_words_of_systemextensionsctl),
         GATE_TEST(seconds_left_are_rounded_up),
         GATE_TEST(issue_of_the_longest_names_is_cut_and_never_overrun),
-        GATE_TEST(list_tells_every_gate_and_what_helps),
+        GATE_TEST(list_shows_every_gate_and_what_helps),
         GATE_TEST(list_of_what_is_complete_has_no_issue),
     };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: a world for an approval: a clock that the test steps, a system that answers
- * probes as the test says, and a log of what was told, one line an event.
+ * probes as the test says, and a log of what was emitted, one line an event.
  */
 #ifndef TC_TESTS_TEST_APPROVAL_UTIL_H
 #define TC_TESTS_TEST_APPROVAL_UTIL_H
@@ -220,8 +220,8 @@ static inline void revoke(struct world *w, enum tc_gate gate)
     assert_int_equal(answer(w, gate, TC_ANSWER_REVOKE), 0);
 }
 
-/* What was told since the last time. */
-static inline void assert_told(struct world *w, const char *log)
+/* What was emitted since the last time. */
+static inline void assert_log(struct world *w, const char *log)
 {
     assert_string_equal(w->log, log);
     *w->log = '\0';

@@ -245,7 +245,7 @@ static void health_prints_every_field_in_the_order_of_the_specification(void **s
     tc_health_free(health);
 }
 
-static void health_tells_of_sigma_rules_where_a_plugin_has_them(void **state)
+static void health_shows_sigma_rules_where_a_plugin_has_them(void **state)
 {
     struct tc_health *health = tc_health_new();
     struct tocsin_value value;
@@ -320,7 +320,7 @@ int main(void)
         cmocka_unit_test(health_reports_change_only_when_something_did),
         cmocka_unit_test(health_bounds_its_issues_and_counts_the_rest),
         cmocka_unit_test(health_prints_every_field_in_the_order_of_the_specification),
-        cmocka_unit_test(health_tells_of_sigma_rules_where_a_plugin_has_them),
+        cmocka_unit_test(health_shows_sigma_rules_where_a_plugin_has_them),
         cmocka_unit_test(health_names_the_way_to_switch_the_sensor_on_again),
         cmocka_unit_test(filter_that_is_not_granted_is_not_shown),
     };

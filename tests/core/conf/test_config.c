@@ -216,7 +216,7 @@ static void config_passes_on_the_reason_of_the_yaml_parser(void **state)
     }
 }
 
-static void config_refuses_what_yaml_lets_pass(void **state)
+static void config_refuses_what_yaml_allows(void **state)
 {
     static const struct refusal cases[] = {
         {"mode: block\nmode: passive\n", "2:1", "already at line 1"},
@@ -834,7 +834,7 @@ static void config_names_the_keys_that_have_changed(void **state)
     }
 }
 
-static void config_names_of_changed_keys_are_whole_or_left_out(void **state)
+static void config_names_of_changed_keys_are_whole_or_omitted(void **state)
 {
     struct tc_config *before = read_good("mode: block\n");
     struct tc_config *after = read_good("mode: passive\nplugins: {es: {}}\n");
@@ -1020,7 +1020,7 @@ int main(void)
         cmocka_unit_test(config_names_the_place_of_an_unknown_key),
         cmocka_unit_test(config_says_what_a_value_should_have_been),
         cmocka_unit_test(config_passes_on_the_reason_of_the_yaml_parser),
-        cmocka_unit_test(config_refuses_what_yaml_lets_pass),
+        cmocka_unit_test(config_refuses_what_yaml_allows),
         cmocka_unit_test(regress_config_reads_four_quotes_as_two),
         cmocka_unit_test(config_follows_aliases),
         cmocka_unit_test(config_fallback_watches_what_the_primary_does),
@@ -1048,7 +1048,7 @@ int main(void)
         cmocka_unit_test(config_refuses_wrong_exclusions),
         cmocka_unit_test(config_names_the_keys_that_wait_for_a_restart),
         cmocka_unit_test(config_names_the_keys_that_have_changed),
-        cmocka_unit_test(config_names_of_changed_keys_are_whole_or_left_out),
+        cmocka_unit_test(config_names_of_changed_keys_are_whole_or_omitted),
         cmocka_unit_test(config_shows_what_reads_back_the_same),
         cmocka_unit_test(config_sample_is_the_defaults),
         cmocka_unit_test(config_sample_sections_fit_their_plugins),

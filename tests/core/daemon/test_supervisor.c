@@ -63,7 +63,7 @@ static void say_hello(const struct tc_pulse *pulse, int fd)
         _exit(99);
 }
 
-/* Shows life until it is told to stop, or for ever. */
+/* Shows life until it is asked to stop, or for ever. */
 static void live(struct tc_pulse *pulse, bool stops)
 {
     sigset_t set;
@@ -237,7 +237,7 @@ static void supervisor_takes_its_core_along_when_it_is_killed(void **state)
     close(run.pipe[0]);
 }
 
-static void supervisor_tells_systemd_when_the_core_is_ready(void **state)
+static void supervisor_notifies_systemd_when_the_core_is_ready(void **state)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -277,7 +277,7 @@ int main(void)
         cmocka_unit_test(supervisor_gives_up_when_the_first_core_refuses_to_start),
         cmocka_unit_test(supervisor_kills_a_core_that_does_not_stop),
         cmocka_unit_test(supervisor_takes_its_core_along_when_it_is_killed),
-        cmocka_unit_test(supervisor_tells_systemd_when_the_core_is_ready),
+        cmocka_unit_test(supervisor_notifies_systemd_when_the_core_is_ready),
     };
 
     return cmocka_run_group_tests_name("supervisor", tests, NULL, NULL);

@@ -456,7 +456,7 @@ static void plugin_thread_may_ref_and_post_and_nothing_else(void **state)
     tc_harness_done(&h);
 }
 
-static void told(struct tc_harness *h, const char *key, int number)
+static void expect_number(struct tc_harness *h, const char *key, int number)
 {
     char text[16];
 
@@ -480,12 +480,12 @@ static void plugin_is_refused_what_is_too_much_too_early_or_too_late(void **stat
         rc = tc_harness_stop(&h);
     tc_catch_end(&log);
     assert_int_equal(rc, 0);
-    told(&h, "early", -ESHUTDOWN);
-    told(&h, "timers", TC_PLUGIN_TIMERS_MAX);
-    told(&h, "one_more", -ENOSPC);
-    told(&h, "wrong_type", 0);
-    told(&h, "posted", 1); /* what was accepted runs before stop */
-    told(&h, "late", -ESHUTDOWN);
+    expect_number(&h, "early", -ESHUTDOWN);
+    expect_number(&h, "timers", TC_PLUGIN_TIMERS_MAX);
+    expect_number(&h, "one_more", -ENOSPC);
+    expect_number(&h, "wrong_type", 0);
+    expect_number(&h, "posted", 1); /* what was accepted runs before stop */
+    expect_number(&h, "late", -ESHUTDOWN);
     assert_string_equal(
         log.text,
         "greedy: holds 256 timers, the most a plugin may\n"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The vendor's way, as docs/vendor/guide.md tells it: installed headers, one compiler
+/* The vendor's way, as docs/vendor/guide.md has it: installed headers, one compiler
  * call. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -240,7 +240,7 @@ static void journal_keeps_what_was_done_about_an_alert(void **state)
     assert_int_equal(item_int(f, 0, "count"), 1); /* a response is no alert */
 }
 
-static void journal_tells_what_it_cannot_answer(void **state)
+static void journal_reports_what_it_cannot_answer(void **state)
 {
     struct fixture *f = *state;
 
@@ -310,7 +310,7 @@ int main(void)
         TEST(journal_makes_one_row_of_an_alert_raised_twice),
         TEST(journal_takes_the_count_and_times_that_an_alert_says),
         TEST(journal_keeps_what_was_done_about_an_alert),
-        TEST(journal_tells_what_it_cannot_answer),
+        TEST(journal_reports_what_it_cannot_answer),
         TEST(journal_counts_crashes_of_each_plugin_across_restarts),
         TEST(journal_is_for_the_agent_alone),
         TEST(journal_stores_what_is_pending_when_it_closes),

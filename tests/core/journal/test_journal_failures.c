@@ -96,7 +96,7 @@ static void journal_loses_the_oldest_and_counts_them_when_too_many_wait(void **s
     assert_int_equal(counters.lost, 100);
 
     assert_int_equal(unlink(filler), 0);
-    assert_int_equal(sync_journal(f), -ENOBUFS); /* told once */
+    assert_int_equal(sync_journal(f), -ENOBUFS); /* reported once */
     assert_int_equal(sync_journal(f), 0);
     assert_int_equal(sql_int(f, "SELECT count(*) FROM events WHERE topic = 'sensor.gap'"),
                      TC_JOURNAL_PENDING_MAX);
@@ -269,7 +269,7 @@ static void on_acknowledged(void *arg, int status)
     store_and_sync(child);
 }
 
-/* Hands over some events and asks to be told when they are on disk. */
+/* Hands over some events and asks for a notice when they are on disk. */
 static void store_and_sync(struct child *child)
 {
     uint64_t until = child->next + 1 + child->next % 7;

@@ -115,7 +115,7 @@ static void schema_stays_at_the_version_before_a_step_that_fails(void **state)
         "CREATE TABLE a (x);",
         "CREATE TABLE b (x); INSERT INTO nowhere VALUES (1);",
     };
-    static const char *const mended[] = {
+    static const char *const fixed[] = {
         "CREATE TABLE a (x);",
         "CREATE TABLE b (x);",
         "INSERT INTO b VALUES (7);",
@@ -129,9 +129,9 @@ static void schema_stays_at_the_version_before_a_step_that_fails(void **state)
     assert_non_null(strstr(why, "nowhere"));
     assert_int_equal(sql_int(f, "PRAGMA user_version"), 1);
     assert_int_equal(sql_int(f, "SELECT count(*) FROM sqlite_schema"), 1);
-    assert_int_equal(tc_schema_apply(db, mended, 3, why), 0);
+    assert_int_equal(tc_schema_apply(db, fixed, 3, why), 0);
     assert_int_equal(sql_int(f, "SELECT x FROM b"), 7);
-    assert_int_equal(tc_schema_apply(db, mended, 2, why), -EPROTONOSUPPORT);
+    assert_int_equal(tc_schema_apply(db, fixed, 2, why), -EPROTONOSUPPORT);
     (void)sqlite3_close(db);
 }
 

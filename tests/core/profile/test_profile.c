@@ -210,7 +210,7 @@ static void team_in_both_allowed_keys_is_rejected(void **state)
     assert_refused(
         PROFILE("a", EXTENSIONS(LISTS_ES "\n" TEAM("AllowedTeamIdentifiers",
                                                    ITEM("OTHER") "\n" ITEM("TOCSIN")))),
-        "p:6:1: team TOCSIN stands in AllowedTeamIdentifiers and in "
+        "p:6:1: team TOCSIN is in AllowedTeamIdentifiers and in "
         "AllowedSystemExtensions: remove it from one");
 }
 
@@ -423,9 +423,9 @@ static void wrong_values_are_refused_with_their_place(void **state)
          "AllowedSystemExtensionTypes is one of EndpointSecurityExtension|Net"},
         {PROFILE("a", EXTENSIONS("<key>AllowedSystemExtensions</key><dict>" TEAM("T", "")
                                      TEAM("T", "") "</dict>")),
-         "<key>T</key> stands twice: remove one"},
+         "<key>T</key> is there twice: remove one"},
         {PROFILE("a", EXTENSIONS(CLOSED "<key>AllowUserOverrides</key><true/>")),
-         "<key>AllowUserOverrides</key> stands twice"},
+         "<key>AllowUserOverrides</key> is there twice"},
         {PROFILE("a", FILTER(STRING("FilterType", "plugin"))),
          "FilterType is one of BuiltIn|Plugin, not plugin"},
         {PROFILE("a", ALL_FILES(ACCESS("x", ""))), "neither Allowed nor Authorization"},
@@ -472,27 +472,27 @@ static void xml_that_is_not_well_formed_is_refused_with_its_place(void **state)
     static const struct {
         const char *text, *why;
     } rows[] = {
-        {"<plist>\n <dict>\n</array></plist>", "p:3:1: </array> stands where </dict>"},
+        {"<plist>\n <dict>\n</array></plist>", "p:3:1: </array> is where </dict>"},
         {"<plist><dict><key>a</key></dict></plist>", "the last <key> has no value"},
         {"<plist><dict><string>a</string></dict></plist>",
-         "p:1:14: <string> stands where a <key> has to"},
-        {"<plist><array><key>a</key></array></plist>", "<key> stands where a value"},
+         "p:1:14: <string> is where a <key> must be"},
+        {"<plist><array><key>a</key></array></plist>", "<key> is where a value"},
         {"<plist><array></array><array/></plist>", "a second <array>"},
         {"<plist><array>", "p:1:15: the file ends before </array>"},
         {"<plist><array", "this tag has no end"},
         {"<plist></plist>", "the property list is empty"},
         {"<plist/>", "the property list is empty"},
-        {"<dict/>", "<dict> stands outside of <plist>"},
-        {"<plist><array/></plist><plist>", "<plist> stands behind </plist>"},
-        {"<plist><array/></plist></plist>", "</plist> stands where the end has to"},
+        {"<dict/>", "<dict> is outside of <plist>"},
+        {"<plist><array/></plist><plist>", "<plist> is behind </plist>"},
+        {"<plist><array/></plist></plist>", "</plist> is where the end must be"},
         {"<plist><table/></plist>", "<table> is no element of a property list"},
         {"<plist><array id='1'/></plist>", "<array> takes no attributes"},
-        {"<plist><array>text</array></plist>", "p:1:15: text stands outside"},
+        {"<plist><array>text</array></plist>", "p:1:15: text is outside"},
         {"<plist><string>a&b;</string></plist>", "p:1:17: & begins no entity"},
         {"<plist><string>&#x110000;</string></plist>", "no character"},
         {"<plist><string>&#0;</string></plist>", "no character"},
         {"<plist><string>&#;</string></plist>", "no number"},
-        {"<plist><string><true/></string></plist>", "<true> stands inside of <string>"},
+        {"<plist><string><true/></string></plist>", "<true> is inside of <string>"},
         {"<plist><true><array/></true></plist>", "<true> holds something"},
         {"<plist><!-- <array/></plist>", "this comment has no end"},
         {"<plist><!--></plist>", "this is no comment"},
@@ -653,7 +653,7 @@ static void binary_key_that_stands_twice_is_refused(void **state)
     sizes[6] = ascii(texts[3], "com.apple.system-extension-policy");
     sizes[7] = ascii(texts[4], "AllowUserOverrides");
     assert_refused_bytes(buf, make_binary(buf, objects, sizes, 10),
-                         "AllowUserOverrides stands twice: remove one");
+                         "AllowUserOverrides is there twice: remove one");
 }
 
 /* libplist asserts that there is none. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The promises about all profiles together: which files are believed, what they say as
- * one, how that is told, and that a change of the folder is seen.
+ * one, how that is shown, and that a change of the folder is seen.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -161,7 +161,7 @@ static void folder_that_does_not_exist_is_an_empty_set(void **state)
                      TC_PROFILE_NOTHING);
 }
 
-static void files_are_read_in_name_order_and_others_left_alone(void **state)
+static void files_are_read_in_name_order_and_others_ignored(void **state)
 {
     struct fixture *f = *state;
 
@@ -374,7 +374,7 @@ static void profiles_beyond_the_bound_are_refused_by_name(void **state)
     assert_gate(f, TC_PROFILE_ES_EXTENSION, TC_PROFILE_FORBIDS, "Closes");
 }
 
-/* ---- Telling. ---- */
+/* ---- What is shown. ---- */
 
 static void assert_json(struct tc_pack *p, const char *expected)
 {
@@ -387,7 +387,7 @@ static void assert_json(struct tc_pack *p, const char *expected)
     free(text);
 }
 
-static void list_tells_what_each_says_or_why_it_is_refused(void **state)
+static void list_shows_what_each_says_or_why_it_is_refused(void **state)
 {
     struct fixture *f = *state;
     struct tc_pack p;
@@ -411,12 +411,12 @@ static void list_tells_what_each_says_or_why_it_is_refused(void **state)
 }
 
 /* The texts that profile.check has of one gate. */
-struct told {
+struct shown {
     const char *declared, *effective, *why;
 };
 
-static void assert_told(const struct tc_pack *p, enum tc_profile_gate gate,
-                        struct told expected)
+static void assert_shown(const struct tc_pack *p, enum tc_profile_gate gate,
+                         struct shown expected)
 {
     struct tocsin_value gates, entry;
     struct tocsin_iter it;
@@ -469,19 +469,19 @@ static void check_says_why_a_gate_does_not_stand_as_declared(void **state)
     tc_pack_begin_map(&p, NULL);
     tc_profiles_put_check(f->profiles, effects, "current", &p);
     tc_pack_end(&p);
-    assert_told(&p, TC_PROFILE_ES_EXTENSION,
-                (struct told){"allows", "granted (managed)", NULL});
-    assert_told(&p, TC_PROFILE_NETWORK_EXTENSION,
-                (struct told){"forbids", "granted",
-                              "the profiles refuse it: it is about to be withdrawn"});
-    assert_told(
+    assert_shown(&p, TC_PROFILE_ES_EXTENSION,
+                 (struct shown){"allows", "granted (managed)", NULL});
+    assert_shown(&p, TC_PROFILE_NETWORK_EXTENSION,
+                 (struct shown){"forbids", "granted",
+                                "the profiles refuse it: it is about to be withdrawn"});
+    assert_shown(
         &p, TC_PROFILE_NETWORK_FILTER,
-        (struct told){"allows", NULL,
-                      "the agent does not ask for it: its plugin is not installed "
-                      "or not enabled"});
-    assert_told(&p, TC_PROFILE_FULL_DISK_ACCESS,
-                (struct told){"allows", "error", "NOT_PERMITTED: no CAP_SYS_ADMIN"});
-    assert_told(&p, TC_PROFILE_KERNEL_EXTENSION, (struct told){"forbids", NULL, NULL});
+        (struct shown){"allows", NULL,
+                       "the agent does not ask for it: its plugin is not installed "
+                       "or not enabled"});
+    assert_shown(&p, TC_PROFILE_FULL_DISK_ACCESS,
+                 (struct shown){"allows", "error", "NOT_PERMITTED: no CAP_SYS_ADMIN"});
+    assert_shown(&p, TC_PROFILE_KERNEL_EXTENSION, (struct shown){"forbids", NULL, NULL});
     assert_true(
         tocsin_str_is(tocsin_find_str(p.bytes.data, p.bytes.size, "release_ring.why"),
                       "the ring is read when the agent starts: restart it"));
@@ -513,9 +513,9 @@ static void check_of_sent_profiles_says_what_declares_it(void **state)
     tc_pack_begin_map(&p, NULL);
     tc_profiles_put_check(f->profiles, NULL, NULL, &p);
     tc_pack_end(&p);
-    assert_told(&p, TC_PROFILE_ES_EXTENSION,
-                (struct told){"allows", NULL, "allowed by \"Lists\" (a.mobileconfig)"});
-    assert_told(&p, TC_PROFILE_NETWORK_FILTER, (struct told){"nothing", NULL, NULL});
+    assert_shown(&p, TC_PROFILE_ES_EXTENSION,
+                 (struct shown){"allows", NULL, "allowed by \"Lists\" (a.mobileconfig)"});
+    assert_shown(&p, TC_PROFILE_NETWORK_FILTER, (struct shown){"nothing", NULL, NULL});
     assert_non_null(tc_profiles_item(f->profiles, 1)->error);
     tc_pack_done(&p);
     tc_pack_done(&sent);
@@ -568,7 +568,7 @@ static void too_late(uv_timer_t *timer)
     uv_stop(timer->loop);
 }
 
-/* Runs the loop until one more change was told, or the time is up. */
+/* Runs the loop until one more change was reported, or the time is up. */
 static bool await_change(struct fixture *f, unsigned ms)
 {
     unsigned before = f->changes;
@@ -588,7 +588,7 @@ static void start_watch(struct fixture *f)
                      0);
 }
 
-static void change_of_a_file_is_told_once_it_is_quiet(void **state)
+static void change_of_a_file_is_reported_once_it_is_quiet(void **state)
 {
     struct fixture *f = *state;
 
@@ -601,7 +601,7 @@ static void change_of_a_file_is_told_once_it_is_quiet(void **state)
     assert_int_equal(count(f), 2);
 }
 
-static void every_kind_of_change_is_told(void **state)
+static void every_kind_of_change_is_reported(void **state)
 {
     struct fixture *f = *state;
     char path[256], other[256];
@@ -674,7 +674,7 @@ static void folder_with_a_path_from_here_is_watched(void **state)
     strcpy(f->folder, whole);
 }
 
-static void watch_that_has_stopped_tells_nothing(void **state)
+static void watch_that_has_stopped_reports_nothing(void **state)
 {
     struct fixture *f = *state;
 
@@ -692,7 +692,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(folder_that_does_not_exist_is_an_empty_set),
-        TEST(files_are_read_in_name_order_and_others_left_alone),
+        TEST(files_are_read_in_name_order_and_others_ignored),
         TEST(closed_list_forbids_what_no_profile_lists),
         TEST(deny_wins_over_allow_in_either_order),
         TEST(types_of_several_profiles_add_up),
@@ -706,17 +706,17 @@ int main(void)
         TEST(folder_that_others_may_write_is_believed_in_nothing),
         TEST(file_that_is_too_large_is_refused),
         TEST(profiles_beyond_the_bound_are_refused_by_name),
-        TEST(list_tells_what_each_says_or_why_it_is_refused),
+        TEST(list_shows_what_each_says_or_why_it_is_refused),
         TEST(check_says_why_a_gate_does_not_stand_as_declared),
         TEST(check_of_sent_profiles_says_what_declares_it),
         TEST(message_without_profiles_is_refused),
         TEST(near_misses_are_explained),
-        TEST(change_of_a_file_is_told_once_it_is_quiet),
-        TEST(every_kind_of_change_is_told),
+        TEST(change_of_a_file_is_reported_once_it_is_quiet),
+        TEST(every_kind_of_change_is_reported),
         TEST(folder_that_comes_later_is_seen),
         TEST(folder_that_goes_and_comes_back_is_followed),
         TEST(folder_with_a_path_from_here_is_watched),
-        TEST(watch_that_has_stopped_tells_nothing),
+        TEST(watch_that_has_stopped_reports_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

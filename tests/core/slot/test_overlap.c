@@ -72,8 +72,8 @@ static enum tc_overlap_admission second(struct tc_overlap *o, uint64_t inode,
     return tc_overlap_admit(o, &report, now_ns, NULL);
 }
 
-static enum tc_overlap_admission tell(struct tc_overlap *o,
-                                      struct tc_overlap_report report)
+static enum tc_overlap_admission admit_report(struct tc_overlap *o,
+                                              struct tc_overlap_report report)
 {
     return tc_overlap_admit(o, &report, report.time_ns, NULL);
 }
@@ -131,9 +131,9 @@ static void overlap_everything_that_names_a_call_must_agree(void **state)
     other[3].inode++;
     other[4].start_ns += TC_OVERLAP_START_NS + 1;
     for (unsigned i = 0; i < 5; i++)
-        assert_int_equal(tell(o, other[i]), PUBLISH);
+        assert_int_equal(admit_report(o, other[i]), PUBLISH);
     other[4].start_ns -= 1; /* read in ticks */
-    assert_int_equal(tell(o, other[4]), SUPPRESS);
+    assert_int_equal(admit_report(o, other[4]), SUPPRESS);
 }
 
 static void overlap_start_that_is_not_known_matches_any(void **state)
@@ -144,7 +144,7 @@ static void overlap_start_that_is_not_known_matches_any(void **state)
     tc_overlap_begin(o, SECOND, T);
     asks_and_passes(o, 77, 1, T);
     report.start_ns = 0;
-    assert_int_equal(tell(o, report), SUPPRESS);
+    assert_int_equal(admit_report(o, report), SUPPRESS);
 }
 
 static void overlap_threads_are_counted_in_whatever_order_reports_come(void **state)
@@ -182,9 +182,9 @@ static void overlap_exec_that_came_through_ends_older_ones_that_failed(void **st
     asks_and_passes(o, 77, 1, T); /* fails */
     asks_and_passes(o, 78, 1, T + MS);
     exec.replaces = true;
-    assert_int_equal(tell(o, exec), SUPPRESS);
+    assert_int_equal(admit_report(o, exec), SUPPRESS);
     exec.time_ns = T + 3 * MS;
-    assert_int_equal(tell(o, exec), PUBLISH);
+    assert_int_equal(admit_report(o, exec), PUBLISH);
 }
 
 static void overlap_record_is_good_for_one_crossing_when_first_goes(void **state)
@@ -317,11 +317,11 @@ static void overlap_hears_nothing_of_the_coming_one_before_it_is_live(void **sta
     struct tc_overlap *o = *state;
 
     tc_overlap_begin(o, SECOND, T);
-    assert_int_equal(tell(o, written(FIRST, 9, T)), PUBLISH);
-    assert_int_equal(tell(o, written(SECOND, 9, T)), SUPPRESS);
-    assert_int_equal(tell(o, written(SECOND, 10, T)), SUPPRESS);
+    assert_int_equal(admit_report(o, written(FIRST, 9, T)), PUBLISH);
+    assert_int_equal(admit_report(o, written(SECOND, 9, T)), SUPPRESS);
+    assert_int_equal(admit_report(o, written(SECOND, 10, T)), SUPPRESS);
     tc_overlap_live(o);
-    assert_int_equal(tell(o, written(SECOND, 11, T)), PUBLISH);
+    assert_int_equal(admit_report(o, written(SECOND, 11, T)), PUBLISH);
 }
 
 static void overlap_pairs_events_whoever_is_heard_first(void **state)
@@ -331,13 +331,13 @@ static void overlap_pairs_events_whoever_is_heard_first(void **state)
 
     tc_overlap_begin(o, FIRST, T);
     tc_overlap_live(o);
-    assert_int_equal(tell(o, written(FIRST, 9, T)), PUBLISH);
-    assert_int_equal(tell(o, written(FIRST, 9, T + MS)), PUBLISH);
-    assert_int_equal(tell(o, written(SECOND, 9, T)), SUPPRESS);
-    assert_int_equal(tell(o, written(SECOND, 9, T + MS)), SUPPRESS);
-    assert_int_equal(tell(o, written(SECOND, 9, T + 2 * MS)), PUBLISH);
-    assert_int_equal(tell(o, written(FIRST, 9, T + 2 * MS)), SUPPRESS);
-    assert_int_equal(tell(o, written(SECOND, 8, T)), PUBLISH);
+    assert_int_equal(admit_report(o, written(FIRST, 9, T)), PUBLISH);
+    assert_int_equal(admit_report(o, written(FIRST, 9, T + MS)), PUBLISH);
+    assert_int_equal(admit_report(o, written(SECOND, 9, T)), SUPPRESS);
+    assert_int_equal(admit_report(o, written(SECOND, 9, T + MS)), SUPPRESS);
+    assert_int_equal(admit_report(o, written(SECOND, 9, T + 2 * MS)), PUBLISH);
+    assert_int_equal(admit_report(o, written(FIRST, 9, T + 2 * MS)), SUPPRESS);
+    assert_int_equal(admit_report(o, written(SECOND, 8, T)), PUBLISH);
     tc_overlap_end(o, &statistics);
     assert_int_equal(statistics.matched, 3);
     assert_int_equal(statistics.suppressed, 3);
@@ -351,13 +351,14 @@ static void overlap_publishes_both_when_in_doubt(void **state)
 
     tc_overlap_begin(o, FIRST, T);
     tc_overlap_live(o);
-    assert_int_equal(tell(o, written(FIRST, 9, T)), PUBLISH);
-    assert_int_equal(tell(o, written(SECOND, 9, T + TC_OVERLAP_WINDOW_NS + 1)), PUBLISH);
-    assert_int_equal(tell(o, written(FIRST, 0, T)), PUBLISH);
-    assert_int_equal(tell(o, written(SECOND, 0, T)), PUBLISH);
-    assert_int_equal(tell(o, written(FIRST, 5, T)), PUBLISH);
+    assert_int_equal(admit_report(o, written(FIRST, 9, T)), PUBLISH);
+    assert_int_equal(admit_report(o, written(SECOND, 9, T + TC_OVERLAP_WINDOW_NS + 1)),
+                     PUBLISH);
+    assert_int_equal(admit_report(o, written(FIRST, 0, T)), PUBLISH);
+    assert_int_equal(admit_report(o, written(SECOND, 0, T)), PUBLISH);
+    assert_int_equal(admit_report(o, written(FIRST, 5, T)), PUBLISH);
     tc_overlap_commit(o, SECOND);
-    assert_int_equal(tell(o, written(SECOND, 5, T)), PUBLISH);
+    assert_int_equal(admit_report(o, written(SECOND, 5, T)), PUBLISH);
 }
 
 static void overlap_counts_both_kinds_and_begins_anew(void **state)

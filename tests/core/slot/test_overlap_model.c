@@ -208,7 +208,7 @@ static bool admitted(struct model *m, unsigned key,
     return tc_overlap_admit(m->ledger, report, m->now, NULL) == TC_OVERLAP_PUBLISH;
 }
 
-static void tell_first_report(struct model *m, struct call *call)
+static void publish_first_report(struct model *m, struct call *call)
 {
     struct tc_overlap_report report = report_of(call, TC_OVERLAP_FIRST, call->asked_ns);
 
@@ -216,7 +216,7 @@ static void tell_first_report(struct model *m, struct call *call)
     tc_overlap_published(m->ledger, call->id);
 }
 
-static void tell_answer(struct model *m, const struct call *call, bool allow)
+static void publish_answer(struct model *m, const struct call *call, bool allow)
 {
     if (allow)
         tc_overlap_allowed(m->ledger, call->id, m->now);
@@ -290,7 +290,7 @@ static void thread_calls(struct model *m, unsigned thread)
     }
     call->first = true;
     m->open_questions++;
-    tell_first_report(m, call);
+    publish_first_report(m, call);
     plan(m, delay(m, 200 * US, 10 * MS, 600 * MS), FIRST_ANSWERS, index);
 }
 
@@ -300,7 +300,7 @@ static void first_answers(struct model *m, unsigned index)
     bool allow = below(m, 20) > 0;
 
     m->open_questions--;
-    tell_answer(m, call, allow);
+    publish_answer(m, call, allow);
     call->allowed_ns = m->now;
     if (allow && call->dead && m->attached[TC_OVERLAP_SECOND])
         m->left_ns[call->key] = m->now;
@@ -396,7 +396,7 @@ static void ring_read(struct model *m, unsigned cpu)
 
 /* ---- Handovers. ---- */
 
-static void tell_begin(struct model *m)
+static void begin_overlap(struct model *m)
 {
     tc_overlap_begin(m->ledger, m->coming, m->now);
     memset(m->unmatched, 0, sizeof(m->unmatched));
@@ -431,7 +431,7 @@ static void direct(struct model *m)
     switch (m->act) {
     case BEGIN:
         m->handover++;
-        tell_begin(m);
+        begin_overlap(m);
         /* A sensor takes a while to load; see docs/slot.md for what hangs on that. */
         after += m->coming == TC_OVERLAP_SECOND ? 60 * MS : 0;
         break;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What must hold of the slot after every call, in 100,000 random lives of it. The sensors
- * are two little state machines that obey what they are told, at once or later, or fail.
+ * are two little state machines that execute what they are ordered, at once or later, or
+ * fail.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,11 +19,11 @@
 #define LIVES 100000
 #define CALLS 50 /* of one life */
 #define BOTH (1u << TC_SLOT_PRIMARY | 1u << TC_SLOT_FALLBACK)
-#define SETTLES_WITHIN 20 /* steps, when everybody obeys */
+#define SETTLES_WITHIN 20 /* steps, when every order is executed */
 
 enum run {
     DOWN,
-    STARTED, /* told to start; not yet canary */
+    STARTED, /* ordered to start; not yet canary */
     CANARY,  /* its canary has passed */
     STOPPING,
 };
@@ -58,7 +59,7 @@ static void on_start(void *arg, enum tc_slot_sensor sensor)
 {
     struct life *l = arg;
 
-    /* One start at a time, and none of a sensor that still stops, is barred or gone. */
+    /* One start at a time, and none of a sensor that still stops, is disabled or gone. */
     assert_int_equal(l->runs[sensor], DOWN);
     assert_false(l->disabled[sensor]);
     assert_true(l->installed & 1u << sensor);
@@ -139,7 +140,7 @@ static void expect_whole(struct life *l, const struct tc_slot_view *v)
         assert_true(v->gap_open || (l->wanted == TC_SLOT_NOBODY && !l->allowed));
     else
         assert_false(v->gap_open);
-    /* Who protects has passed its canary, and has not been told to stop. */
+    /* Who protects has passed its canary, and has not been ordered to stop. */
     if (v->holder != TC_SLOT_NOBODY)
         assert_int_equal(l->runs[v->holder], CANARY);
     assert_int_equal(v->swaps, l->swaps);
@@ -262,7 +263,7 @@ static void anything(struct life *l)
     tc_slot_tick(l->slot, l->now);
 }
 
-/* When everybody obeys, who is wanted comes to hold. */
+/* When every order is executed, who is wanted comes to hold. */
 static void expect_it_settles(struct life *l)
 {
     enum tc_slot_sensor wanted = (enum tc_slot_sensor)below(l, TC_SLOT_SENSORS);

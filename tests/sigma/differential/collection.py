@@ -90,10 +90,10 @@ class Filter:
 
 def time_of(event):
     """Nanoseconds since the epoch."""
-    told = event.get("@timestamp", 0)
-    if isinstance(told, int):
-        return told
-    at = datetime.fromisoformat(told)
+    given = event.get("@timestamp", 0)
+    if isinstance(given, int):
+        return given
+    at = datetime.fromisoformat(given)
     if at.tzinfo is None:
         at = at.replace(tzinfo=timezone.utc)
     since = at - datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -213,7 +213,7 @@ class Correlation:
 
 
 class Collection:
-    """Everything that was loaded from a path; `refused` tells what cannot run, and why."""
+    """Everything that was loaded from a path; `refused` says what cannot run, and why."""
 
     def __init__(self, path):
         self.rules = []

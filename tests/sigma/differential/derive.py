@@ -203,11 +203,11 @@ def mutate(rng, event):
 
 
 def logsource(rng, own):
-    """One that the rule means, or nearly. It is told whole."""
-    told = {"category": "test", "product": "test", "service": "test", **own}
+    """One that the rule means, or nearly. It is given whole."""
+    given = {"category": "test", "product": "test", "service": "test", **own}
     if rng.random() < 0.3:
-        told[rng.choice(sorted(told))] = rng.choice(["linux", "other"])
-    return told
+        given[rng.choice(sorted(given))] = rng.choice(["linux", "other"])
+    return given
 
 
 def named(pattern, name):

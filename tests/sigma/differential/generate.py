@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random rules that use all of the language: every modifier and combination of them, wildcards and
 escapes, every form of search identifier and condition, correlations and filters; and events for
-them. All from one seeded generator, so that a seed tells the whole run."""
+them. All from one seeded generator, so that a seed determines the whole run."""
 
 import ipaddress
 import uuid

@@ -34,8 +34,8 @@ Where the specification leaves a choice, this is the reading taken:
 13. `1 of x*`: "same as them": an identifier with a leading `_` is meant only by a pattern that has
     it, too. A pattern has to cover the whole name, and to name at least one identifier.
 14. `all` on a single value is "not allowed" but changes nothing, so it is accepted.
-15. logsource: an event that tells its own is meant by a rule when each of category, product and
-    service that the rule names is told by the event, and equal. An event without: every rule.
+15. logsource: an event that gives its own is meant by a rule when each of category, product and
+    service that the rule names is given by the event, and equal. An event without: every rule.
     Time modifiers: a date without a time of day has no hour and no minute.
 16. YAML is 1.2: `yes`, `on` and dates are text; 0x17 is the number 23.
 17. A filter names what is suppressed ("to suppress matches"; its example selects the tolerated
@@ -292,9 +292,9 @@ class Rule:
         self.filters = []
 
     def applies(self, event):
-        told = event.get("logsource")
-        return not isinstance(told, dict) or all(
-            told.get(key) == value for key, value in self.logsource.items())
+        given = event.get("logsource")
+        return not isinstance(given, dict) or all(
+            given.get(key) == value for key, value in self.logsource.items())
 
     def matches(self, event):
         return (self.applies(event) and self.detection.matches(event)

@@ -55,7 +55,7 @@ def smaller_case(case):
         whole = event.get("logsource")
         for less in smaller(event):
             if isinstance(less, dict) and less.get("logsource", whole) != whole:
-                continue  # told whole or not at all
+                continue  # given whole or not at all
             if isinstance(less, dict):
                 yield documents, events[:i] + [less] + events[i + 1:]
 

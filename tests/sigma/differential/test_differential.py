@@ -127,7 +127,7 @@ def minimal(rules, events, at, ids):
     return rules, events[:at + 1]
 
 
-def tell(rules, events, seed):
+def show(rules, events, seed):
     case = Case(rules, events)
     print("--- a difference, found with seed %d" % seed)
     print("\n---\n".join(yaml.safe_dump(
@@ -219,11 +219,11 @@ def main():
                 failures += 1
                 if failures <= chosen.show:
                     print(failure)
-    told = set()
+    shown = set()
     for seed, rules, events, at, ids in sorted(found, key=lambda each: each[0]):
-        if len(told) < chosen.show and not ids & told:
-            told |= set(sorted(ids)[:1])
-            tell(*minimal(rules, events, at, ids), seed)
+        if len(shown) < chosen.show and not ids & shown:
+            shown |= set(sorted(ids)[:1])
+            show(*minimal(rules, events, at, ids), seed)
     print("%d pairs of a rule and an event made for it, %d in all, %d matches: %d differences, "
           "%d failures in %.1f s" % (pairs, compared, matched, len(found), failures,
                                      time.monotonic() - start))

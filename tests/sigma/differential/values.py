@@ -94,7 +94,7 @@ def all_scalars(value):
     return [each for v in value for each in all_scalars(v)] if isinstance(value, list) else [value]
 
 
-# The values of a rule, once its modifiers have been applied. Each tells whether one scalar of the
+# The values of a rule, once its modifiers have been applied. Each says whether one scalar of the
 # event matches it.
 class Text:
     def __init__(self, parts, cased=False):
