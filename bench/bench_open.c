@@ -28,10 +28,10 @@
 #include <unistd.h>
 #include <yara.h>
 
-#include "core/verdict/judge.h"
-#include "core/host/loader.h"
 #include "core/conf/options.h"
+#include "core/host/loader.h"
 #include "core/host/plugin.h"
+#include "core/verdict/judge.h"
 #include "ipc/bus.h"
 #include "ipc/event.h"
 

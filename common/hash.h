@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: FNV-1a with 64 bits, for tables and for numbers that stand for a text. No defence:
- * whoever chooses the bytes can make two of them collide, so what is found by it is
- * compared, or may be wrong. Must not: include anything of the project.
+ * Owns: FNV-1a with 64 bits, for tables and for numbers that stand for a text. No
+ * defence: whoever chooses the bytes can make two of them collide, so what is found by it
+ * is compared, or may be wrong. Must not: include anything of the project.
  */
 #ifndef TC_COMMON_HASH_H
 #define TC_COMMON_HASH_H

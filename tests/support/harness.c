@@ -17,9 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/host/loader.h"
-#include "core/conf/options.h"
 #include "core/base/why.h"
+#include "core/conf/options.h"
+#include "core/host/loader.h"
 #include "ipc/bus.h"
 #include "ipc/event.h"
 
