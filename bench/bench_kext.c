@@ -212,7 +212,8 @@ static int by_value(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-static void tell(const char *name, double goal, double floor[ROUNDS], double kext[ROUNDS])
+static void report(const char *name, double goal, double floor[ROUNDS],
+                   double kext[ROUNDS])
 {
     double ratios[ROUNDS];
 
@@ -245,8 +246,8 @@ static void run(struct bench *bench)
         open_floor[i] = (open_floor[i] + opens(bench)) / 2;
         exec_floor[i] = (exec_floor[i] + execs(bench)) / 2;
     }
-    tell("kext_open_known", 1.02, open_floor, open_kext);
-    tell("kext_exec_known", 1.05, exec_floor, exec_kext);
+    report("kext_open_known", 1.02, open_floor, open_kext);
+    report("kext_exec_known", 1.05, exec_floor, exec_kext);
     qsort(kill, ROUNDS * KILLS, sizeof(double), by_value);
     printf("{\"bench\":\"kext_exec_to_kill\",\"unit\":\"ns\",\"p50\":%.0f,\"p99\":%.0f,"
            "\"max\":%.0f,\"goal_p99\":20000000}\n",

@@ -46,7 +46,7 @@
 #define PLUGINS_MAX 2
 #define ALL_MARKED (FAN_OPEN_PERM | FAN_OPEN_EXEC_PERM | FAN_CLOSE_WRITE)
 
-/* What the opener is told to do: open folder/<first>, <first + 1> ...; or one file over
+/* What the opener has to do: open folder/<first>, <first + 1> ...; or one file over
  * and over. The answer is nanoseconds for one. */
 struct order {
     char folder[64];
@@ -455,8 +455,8 @@ static int by_value(const void *a, const void *b)
 }
 
 /* `kernel`: NULL where there is no such figure. */
-static void tell(const char *name, double goal, double floor[ROUNDS], double es[ROUNDS],
-                 double kernel[ROUNDS])
+static void report(const char *name, double goal, double floor[ROUNDS], double es[ROUNDS],
+                   double kernel[ROUNDS])
 {
     double ratios[ROUNDS];
 
@@ -488,7 +488,7 @@ static void bench_cached(struct bench *bench)
         kernel[i] = measure(bench, MARKED, 0, HOT_OPENS, true);
         es[i] = measure(bench, GUARDED, 0, HOT_OPENS, true);
     }
-    tell("open_cached", 1.05, floor, es, kernel);
+    report("open_cached", 1.05, floor, es, kernel);
 }
 
 static void bench_first(struct bench *bench)
@@ -503,7 +503,7 @@ static void bench_first(struct bench *bench)
         floor[i] = measure(bench, BARE, first, NEW_FILES, false);
         es[i] = measure(bench, GUARDED, first, NEW_FILES, false);
     }
-    tell(bench->scanned ? "open_first_scanned" : "open_first", 1.5, floor, es, NULL);
+    report(bench->scanned ? "open_first_scanned" : "open_first", 1.5, floor, es, NULL);
 }
 
 /* ---- The place, and the processes that must exist before the first thread. ---- */

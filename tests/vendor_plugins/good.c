@@ -22,7 +22,7 @@ static int good_init(const struct tocsin_host *host, void **ret_state)
     return 0;
 }
 
-static void tell(struct good *good)
+static void report(struct good *good)
 {
     const struct tocsin_host *host = good->host;
 
@@ -31,7 +31,7 @@ static void tell(struct good *good)
 
 static int good_start(void *state)
 {
-    tell(state);
+    report(state);
     return 0;
 }
 
@@ -64,7 +64,7 @@ static int good_reload(void *state)
 
     if (!strcmp(good->host->option_text(good->host, "word"), "bad"))
         return -EINVAL;
-    tell(good);
+    report(good);
     return 0;
 }
 

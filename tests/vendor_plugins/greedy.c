@@ -16,7 +16,7 @@ struct greedy {
     bool posted;
 };
 
-static void tell(struct greedy *greedy, const char *key, int number)
+static void report(struct greedy *greedy, const char *key, int number)
 {
     char text[16];
 
@@ -43,7 +43,8 @@ static int greedy_init(const struct tocsin_host *host, void **ret_state)
     if (!greedy)
         return -ENOMEM;
     greedy->host = host;
-    tell(greedy, "early", host->timer_start(host, 1, 0, tick, NULL, &greedy->timers[0]));
+    report(greedy, "early",
+           host->timer_start(host, 1, 0, tick, NULL, &greedy->timers[0]));
     *ret_state = greedy;
     return 0;
 }
@@ -57,11 +58,11 @@ static int greedy_start(void *state)
     while (n < TIMERS &&
            !(rc = host->timer_start(host, 3600000, 0, tick, NULL, &greedy->timers[n])))
         n++;
-    tell(greedy, "timers", n);
-    tell(greedy, "one_more", rc);
+    report(greedy, "timers", n);
+    report(greedy, "one_more", rc);
     for (int i = 0; i < 2; i++) {
         (void)host->option_text(host, "no_such_option");
-        tell(greedy, "wrong_type", (int)host->option_int(host, "word"));
+        report(greedy, "wrong_type", (int)host->option_int(host, "word"));
     }
     return host->post(host, posted, greedy);
 }
@@ -73,8 +74,8 @@ static int greedy_stop(void *state)
 
     for (int i = 0; i < TIMERS; i++)
         host->timer_stop(host, greedy->timers[i]);
-    tell(greedy, "posted", greedy->posted);
-    tell(greedy, "late", host->post(host, posted, greedy));
+    report(greedy, "posted", greedy->posted);
+    report(greedy, "late", host->post(host, posted, greedy));
     return 0;
 }
 
