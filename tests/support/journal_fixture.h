@@ -38,7 +38,7 @@ struct fixture {
     bool mounted;
 
     unsigned health_calls;
-    char why[512], fix[512]; /* as health was told last */
+    char why[512], fix[512]; /* as health has it */
 
     bool answered;
     int status;

@@ -41,7 +41,7 @@ struct tc_rig {
     char events[TC_RIG_EVENTS_MAX][64]; /* "started good", in order */
     char whys[TC_RIG_EVENTS_MAX][160];
     size_t count;
-    uint64_t voters; /* as last told */
+    uint64_t voters; /* the last reported */
     char disabled[64];
     char word[256]; /* the last fact `word` that a plugin reported */
     size_t answers; /* test.out published so far: plugin good echoes test.in */

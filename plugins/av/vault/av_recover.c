@@ -38,7 +38,7 @@ static int keep_path(struct tc_av_recovery *recovery, char **path)
 /*
  * The original is unlinked only when the copy is whole and on the disk. So a copy that is
  * not, or whose original is there, is removed; one whose original is gone is the file.
- * One of which this cannot be told now stays: it may be all that there is.
+ * One of which this cannot be decided now stays: it may be all that there is.
  */
 static int recover_partial(const struct tc_av_vault *vault, const char *name,
                            const char *id, struct tc_av_recovery *recovery)
