@@ -17,7 +17,7 @@ struct tc_column;
 #define TC_CLI_WORDS_MAX 64   /* words of a command line that are no options */
 #define TC_CLI_OPTIONS_MAX 64 /* options of a command line */
 
-/* How the program ends; design.md 8, tocsin(1). */
+/* How the program ends; tocsin(1). */
 enum tc_exit {
     TC_EXIT_DONE = 0,
     TC_EXIT_FAILED = 1, /* or refused by the agent */

@@ -24,7 +24,7 @@ struct tc_topics {
     struct entry *by_name;
 };
 
-/* What must never be lost: protection's own history (design.md 5). */
+/* What must never be lost: protection's own history. */
 static const char *const kept[] = {"threat.*", "alert.*", "approval.*", "sensor.*",
                                    "quarantine.*"};
 

@@ -16,7 +16,7 @@
 struct tc_topic {
     const char *name;
     uint32_t index; /* dense, from 0: an index into per-topic arrays */
-    bool keep; /* never dropped: threat.*, alert.*, approval.*, sensor.* (design.md 5) */
+    bool keep;      /* never dropped: threat.*, alert.*, approval.*, sensor.* ... */
 };
 
 struct tc_topics;

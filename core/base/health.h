@@ -2,7 +2,7 @@
 /*
  * Owns: what the agent knows of its own state: facts and issues, from the core and the
  * plugins, and the one function that makes the health answer of them, in the order of
- * approval.md 6. Pure.
+ * docs/approval.md. Pure.
  */
 #ifndef TC_CORE_HEALTH_H
 #define TC_CORE_HEALTH_H
@@ -64,7 +64,7 @@ struct tc_health_numbers {
     uint64_t now_ns; /* CLOCK_MONOTONIC */
 };
 
-/* A sensor is named only if its canary came through within this time (approval.md 5). */
+/* A sensor is named only if its canary came through within this time. */
 #define TC_HEALTH_CANARY_NS (60ull * 1000 * 1000 * 1000)
 
 /* Writes every field of `health`, in print order, into the open map of p. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: the agent's log: lines on standard error, with syslog priorities under systemd,
- * so that the journal of the system keeps them. Called by main, agent, supervisor and
- * plugin only (style.md).
+ * so that the journal of the system keeps them. Called by core/daemon,
+ * protect and host, and for all others by notice.c.
  */
 #ifndef TC_CORE_LOG_H
 #define TC_CORE_LOG_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: the configuration in force: the first one, and taking a new one: read on a pool
- * thread, checked whole, put in force for the plugins (core/registry) and then for the
+ * thread, checked whole, put in force for the plugins (core/host) and then for the
  * core, or thrown away.
  */
 #include <errno.h>

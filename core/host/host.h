@@ -25,7 +25,7 @@ struct tc_plugin_env;
 
 #define TC_HOST_COMPLAINTS_MAX 32 /* different ones that are logged, once each */
 
-/* What the ledger counts. Event references have a book of their own, core/held.h. */
+/* What the ledger counts. Event references have a book of their own, held.h. */
 enum tc_holding {
     TC_HOLDS_TIMERS,
     TC_HOLDS_WATCHES,

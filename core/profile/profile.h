@@ -2,7 +2,7 @@
 /*
  * Owns: one configuration profile (.mobileconfig): its bytes, taken apart with distrust,
  * and what it states about the gates. Pure; any thread. Must not: open a file, or know
- * of another profile; core/profiles combines them.
+ * of another profile; profiles.c combines them.
  *
  * What a profile may state of a gate, and where it stands (Apple, "Device Management",
  * the payloads of these names; keys and defaults as there):

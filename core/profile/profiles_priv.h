@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: what the files of core/profiles share: a set while it is put together. Private
- * to core/profiles*.c.
+ * Owns: what the files profiles*.c share: a set while it is put together. Private
+ * to them.
  */
 #ifndef TC_CORE_PROFILES_PRIV_H
 #define TC_CORE_PROFILES_PRIV_H

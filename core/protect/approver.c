@@ -339,12 +339,6 @@ void tc_approver_plugin(struct tc_approver *a, const char *name, const char *wha
     tc_approver_changed(a);
 }
 
-void tc_approver_failed(struct tc_approver *a, enum tc_gate gate, int error)
-{
-    tc_approval_failed(a->approval, gate, error, uv_hrtime());
-    tc_approver_changed(a);
-}
-
 void tc_approver_retry(struct tc_approver *a)
 {
     tc_approval_retry(a->approval, uv_hrtime());

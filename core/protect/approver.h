@@ -2,7 +2,7 @@
 /*
  * Owns: the loop around the gates (core/approval): its timer, the probes, the file of
  * consents, managed profiles, prerequisites, and reporting what happens: events,
- * the log, health. Loop thread. Must not: start or stop a sensor (core/protection does),
+ * the log, health. Loop thread. Must not: start or stop a sensor (protection.c does),
  * but for the network extension, whose start is its own probe.
  */
 #ifndef TC_CORE_APPROVER_H
@@ -40,9 +40,6 @@ void tc_approver_begin(struct tc_approver *approver);
  * "unwanted"; the configuration has changed. */
 void tc_approver_plugin(struct tc_approver *approver, const char *name, const char *what);
 void tc_approver_configured(struct tc_approver *approver);
-
-/* The gate's sensor was started and does not work. */
-void tc_approver_failed(struct tc_approver *approver, enum tc_gate gate, int error);
 
 /*
  * Somebody who may has answered: stored first, then put in force, then `done`. Errors as

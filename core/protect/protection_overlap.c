@@ -120,9 +120,9 @@ void tc_protection_overlap_open(struct tc_protection *p, enum tc_slot_sensor com
         tc_judge_each_open(p->services->judge, on_open_question, p);
 }
 
-static int publish_by_ledger(struct tc_protection *p, const struct tocsin_event *draft,
-                             const char *source, enum tc_slot_sensor sensor,
-                             const struct tocsin_event **ret_event)
+static int publish_in_overlap(struct tc_protection *p, const struct tocsin_event *draft,
+                              const char *source, enum tc_slot_sensor sensor,
+                              const struct tocsin_event **ret_event)
 {
     const struct tc_overlap_report report =
         report_of(draft, tc_protection_role_of(p, sensor));
@@ -152,6 +152,6 @@ int tc_protection_publish(struct tc_protection *p, const struct tocsin_event *dr
         tc_overlap_busy(p->overlap) ? tc_protection_sensor_of(p, source) : TC_SLOT_NOBODY;
 
     if (sensor != TC_SLOT_NOBODY && !strncmp(draft->topic, "file.", 5))
-        return publish_by_ledger(p, draft, source, sensor, ret_event);
+        return publish_in_overlap(p, draft, source, sensor, ret_event);
     return tc_judge_publish(p->services->judge, draft, source, ret_event);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the overlap table of a handover (approval.md 4): while two sensors see the same
+ * Owns: the overlap table of a handover (docs/slot.md): while two sensors see the same
  * files, which of their reports is published and which is the other's once more. Must
  * not: look at a clock, publish, or decode events. Pure.
  *

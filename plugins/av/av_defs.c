@@ -76,6 +76,7 @@ static void open_state(struct load *load)
 {
     const char *state = load->av->host->state_dir(load->av->host);
     char path[PATH_MAX];
+    int r;
 
     snprintf(path, sizeof(path), "%s/av", state);
     mkdir(path, 0700);
@@ -84,9 +85,11 @@ static void open_state(struct load *load)
     if (load->vault_error)
         return;
     load->vault_error = tc_av_vault_recover(&load->vault, &load->recovery);
+    /* One file that could not be recovered does not hide the others. */
+    r = tc_av_vault_list(&load->vault, &load->records, &load->records_n,
+                         &load->records_bad);
     if (!load->vault_error)
-        load->vault_error = tc_av_vault_list(&load->vault, &load->records,
-                                             &load->records_n, &load->records_bad);
+        load->vault_error = r;
 }
 
 static void watch_folder(void *arg, const char *path)

@@ -46,8 +46,3 @@ bool tc_es_ring_pop(struct tc_es_ring *ring, struct tc_es_item *ret_item)
     atomic_store_explicit(&ring->head, head + 1, memory_order_release);
     return true;
 }
-
-uint32_t tc_es_ring_used(struct tc_es_ring *ring)
-{
-    return atomic_load(&ring->tail) - atomic_load(&ring->head);
-}

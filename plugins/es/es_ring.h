@@ -39,7 +39,4 @@ bool tc_es_ring_push(struct tc_es_ring *ring, const struct tc_es_item *item);
 /* Reader's. False when empty. */
 bool tc_es_ring_pop(struct tc_es_ring *ring, struct tc_es_item *ret_item);
 
-/* Items in it, as either side sees it. */
-uint32_t tc_es_ring_used(struct tc_es_ring *ring);
-
 #endif

@@ -313,15 +313,6 @@ bool tc_pattern_has_wildcards(struct tc_pattern p)
     return false;
 }
 
-char *tc_pattern_bytes(struct tc_arena *arena, struct tc_pattern p)
-{
-    char *bytes = tc_arena_take(arena, p.len + 1);
-
-    for (size_t i = 0; bytes && i < p.len; i++)
-        bytes[i] = (char)p.units[i];
-    return bytes;
-}
-
 /* Bytes of the character at `text`. */
 static size_t character(const char *text, size_t left)
 {

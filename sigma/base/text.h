@@ -59,9 +59,6 @@ struct tc_pattern tc_pattern_fold(struct tc_arena *arena, struct tc_pattern p,
 
 bool tc_pattern_has_wildcards(struct tc_pattern p);
 
-/* The bytes, for what takes no wildcards; `pattern` must have none. */
-char *tc_pattern_bytes(struct tc_arena *arena, struct tc_pattern p);
-
 /* Lower case of `len` bytes into `to`, which has TC_FOLD_ROOM(len). Returns how many. */
 #define TC_FOLD_ROOM(len) (2 * (len) + 8)
 size_t tc_text_fold(char *to, const char *from, size_t len, locale_t locale);

@@ -266,8 +266,8 @@ int tc_av_vault_open_file(const struct tc_av_vault *vault, const char *name,
     return r;
 }
 
-/* Opens a path without following a link; -1 when there is nothing that could be opened.
- */
+/* Opens a path without following a link; -1 when no file that could be read is there: a
+ * socket (ENXIO) is none. */
 static int open_if_there(const char *path, int *ret_fd)
 {
     const char *name;
@@ -278,7 +278,7 @@ static int open_if_there(const char *path, int *ret_fd)
         close(parent);
         r = *ret_fd < 0 ? *ret_fd : 0;
     }
-    if (r != -ENOENT && r != -ENOTDIR && r != -ELOOP)
+    if (r != -ENOENT && r != -ENOTDIR && r != -ELOOP && r != -ENXIO)
         return r;
     *ret_fd = -1;
     return 0;

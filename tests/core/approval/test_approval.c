@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: the promises of the test list of approvals (approval.md 5), as far as gates keep
+/* Owns: the promises of the test list of approvals, as far as gates keep
  * them: each names its number there. */
 #include "test_approval_util.h"
 
-/* approval.md 5.2 */
 static void only_the_first_extension_prompts_and_the_second_is_queued(void **state)
 {
     struct world *w = *state;
@@ -17,7 +16,6 @@ static void only_the_first_extension_prompts_and_the_second_is_queued(void **sta
                  "tocsin approval grant es_extension");
 }
 
-/* approval.md 5.3 */
 static void second_prompt_has_what_the_first_left_of_the_minute(void **state)
 {
     struct world *w = *state;
@@ -33,7 +31,6 @@ static void second_prompt_has_what_the_first_left_of_the_minute(void **state)
                  "tocsin approval grant network_extension");
 }
 
-/* approval.md 5.4 */
 static void extensions_granted_just_in_time_never_time_out(void **state)
 {
     struct world *w = *state;
@@ -49,7 +46,6 @@ static void extensions_granted_just_in_time_never_time_out(void **state)
     assert_true(tc_approval_next_ns(w->approval) == UINT64_MAX);
 }
 
-/* approval.md 5.5 */
 static void timeout_names_what_is_pending_and_takes_nothing_back(void **state)
 {
     struct world *w = *state;
@@ -67,7 +63,6 @@ static void timeout_names_what_is_pending_and_takes_nothing_back(void **state)
                  "tocsin approval grant network_extension");
 }
 
-/* approval.md 5.6 */
 static void timeout_comes_exactly_once(void **state)
 {
     struct world *w = *state;
@@ -86,7 +81,6 @@ static void timeout_comes_exactly_once(void **state)
                  "tocsin approval grant es_extension");
 }
 
-/* approval.md 5.7 */
 static void restart_asks_with_a_full_minute_for_what_lacks_only(void **state)
 {
     struct world *w = *state;
@@ -104,7 +98,6 @@ static void restart_asks_with_a_full_minute_for_what_lacks_only(void **state)
                   "prompt_shown full_disk_access 2 of 2, 0 ms\n");
 }
 
-/* approval.md 5.8 */
 static void late_grant_of_the_last_gate_admits_es(void **state)
 {
     struct world *w = *state;
@@ -123,7 +116,6 @@ static void late_grant_of_the_last_gate_admits_es(void **state)
     assert_issue(w, "", "");
 }
 
-/* approval.md 5.9 */
 static void late_grant_waits_for_the_next_start_where_so_configured(void **state)
 {
     struct world *w = *state;
@@ -141,7 +133,6 @@ static void late_grant_waits_for_the_next_start_where_so_configured(void **state
                  "systemctl restart tocsind");
 }
 
-/* approval.md 5.10 */
 static void filter_may_wait_for_as_long_as_it_takes(void **state)
 {
     struct world *w = *state;
@@ -158,7 +149,6 @@ static void filter_may_wait_for_as_long_as_it_takes(void **state)
                  "tocsin approval grant network_filter");
 }
 
-/* approval.md 5.11 */
 static void full_disk_access_comes_last_and_is_probed_when_granted(void **state)
 {
     struct world *w = *state;
@@ -182,7 +172,6 @@ static void full_disk_access_comes_last_and_is_probed_when_granted(void **state)
     assert_phase(w, "complete", "es net");
 }
 
-/* approval.md 5.12 */
 static void refused_filter_keeps_es_out_when_all_gates_are_needed(void **state)
 {
     struct world *w = *state;
@@ -197,7 +186,6 @@ static void refused_filter_keeps_es_out_when_all_gates_are_needed(void **state)
     assert_issue(w, "network_filter was refused", "tocsin approval grant network_filter");
 }
 
-/* approval.md 5.12 */
 static void refused_filter_leaves_es_alone_when_each_sensor_has_its_gates(void **state)
 {
     struct world *w = *state;
@@ -219,7 +207,6 @@ static const struct tc_prerequisite prerequisites[] = {
     {"release_ring", "beta", "current, preview", false},
 };
 
-/* approval.md 5.13 */
 static void every_prerequisite_that_fails_is_named_and_nobody_is_asked(void **state)
 {
     struct world *w = *state;
@@ -243,7 +230,6 @@ static void every_prerequisite_that_fails_is_named_and_nobody_is_asked(void **st
                  "upgrade the operating system and restart the machine");
 }
 
-/* approval.md 5.13 */
 static void answers_are_refused_while_a_prerequisite_fails(void **state)
 {
     struct world *w = *state;
@@ -256,7 +242,6 @@ static void answers_are_refused_while_a_prerequisite_fails(void **state)
         w->why, "the prerequisites are not met: os_version is 5.9.16, needed is 5.10");
 }
 
-/* approval.md 5.13 */
 static void met_prerequisites_say_nothing_and_the_flow_begins(void **state)
 {
     struct world *w = *state;
@@ -267,7 +252,6 @@ static void met_prerequisites_say_nothing_and_the_flow_begins(void **state)
                   "prompt_shown es_extension 1 of 1, 60000 ms\n");
 }
 
-/* approval.md 5.14 */
 static void ring_that_was_read_at_the_start_counts_until_the_next(void **state)
 {
     struct world *w = *state;
@@ -285,7 +269,6 @@ static void ring_that_was_read_at_the_start_counts_until_the_next(void **state)
     assert_string_equal(look(w).prerequisites[0].have, "current");
 }
 
-/* approval.md 5.15 */
 static void profile_that_allows_everything_shows_no_prompt(void **state)
 {
     struct world *w = *state;
@@ -305,7 +288,6 @@ static void profile_that_allows_everything_shows_no_prompt(void **state)
     assert_string_equal(gate_of(w, ES).profile, "fleet");
 }
 
-/* approval.md 5.15 */
 static void profile_for_the_extensions_leaves_the_rest_to_people(void **state)
 {
     struct world *w = *state;
@@ -319,7 +301,6 @@ static void profile_for_the_extensions_leaves_the_rest_to_people(void **state)
     assert_gates(w, "granted granted granted prompting");
 }
 
-/* approval.md 5.16 */
 static void profile_that_arrives_withdraws_the_prompt(void **state)
 {
     struct world *w = *state;
@@ -341,7 +322,6 @@ static void profile_that_arrives_withdraws_the_prompt(void **state)
                  "tocsin approval grant es_extension");
 }
 
-/* approval.md 5.16 */
 static void profile_that_goes_brings_back_an_earlier_consent(void **state)
 {
     struct world *w = *state;
@@ -357,7 +337,6 @@ static void profile_that_goes_brings_back_an_earlier_consent(void **state)
     assert_int_equal(w->probes, 1);
 }
 
-/* approval.md 5.17 */
 static void profile_that_forbids_is_stronger_than_root(void **state)
 {
     struct world *w = *state;
@@ -377,7 +356,7 @@ static void profile_that_forbids_is_stronger_than_root(void **state)
                  "tocsin profile check");
 }
 
-/* approval.md 5.17; that of two profiles the one that denies wins is the reader's to
+/* That of two profiles the one that denies wins is the reader's to
  * say: here one state comes in. */
 static void profile_that_denies_wins_over_consent(void **state)
 {
@@ -396,7 +375,6 @@ static void profile_that_denies_wins_over_consent(void **state)
     assert_phase(w, "complete", "es net");
 }
 
-/* approval.md 5.27 */
 static void only_the_time_that_is_passed_in_counts(void **state)
 {
     struct world *w = *state;
@@ -419,7 +397,6 @@ static void only_the_time_that_is_passed_in_counts(void **state)
                   "prompt_withdrawn es_extension timeout\n");
 }
 
-/* approval.md 5.28 */
 static void answer_out_of_turn_is_refused_naming_the_pending_gate(void **state)
 {
     struct world *w = *state;
@@ -434,7 +411,6 @@ static void answer_out_of_turn_is_refused_naming_the_pending_gate(void **state)
                   "it is prompting; network_extension waits for it\n");
 }
 
-/* approval.md 5.29 */
 static void refusal_of_the_caller_is_reported_and_changes_nothing(void **state)
 {
     struct world *w = *state;

@@ -271,7 +271,7 @@ static bool holds(struct folder *f, const struct tc_consent *want)
     return same(&read, want);
 }
 
-/* approval.md 5.29: before any of its calls, which is every moment the disk can tell. */
+/* Before any of its calls, which is every moment the disk can tell. */
 static void killed_while_writing_it_holds_the_old_state_or_the_new(void **state)
 {
     struct tc_consent old = sample(0), fresh = sample(1);

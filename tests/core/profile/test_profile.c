@@ -203,7 +203,6 @@ static void extension_that_may_not_be_removed_is_pinned(void **state)
                      TC_PROFILE_LISTED | TC_PROFILE_PINNED);
 }
 
-/* approval.md 5, test 18 */
 static void team_in_both_allowed_keys_is_rejected(void **state)
 {
     (void)state;
@@ -271,7 +270,6 @@ static void filter_allows_with_all_its_parts_alone(void **state)
                          rows[i].state);
 }
 
-/* approval.md 5, test 18 */
 static void disk_access_may_be_allowed_in_every_spelling(void **state)
 {
     static const struct {

@@ -177,7 +177,6 @@ static void files_are_read_in_name_order_and_others_ignored(void **state)
     assert_string_equal(tc_profiles_item(f->profiles, 1)->identifier, "test.Lists");
 }
 
-/* approval.md 5, test 17 */
 static void closed_list_forbids_what_no_profile_lists(void **state)
 {
     struct fixture *f = *state;
@@ -191,7 +190,6 @@ static void closed_list_forbids_what_no_profile_lists(void **state)
     assert_gate(f, TC_PROFILE_NETWORK_EXTENSION, TC_PROFILE_FORBIDS, "Closes");
 }
 
-/* approval.md 5, test 17 */
 static void deny_wins_over_allow_in_either_order(void **state)
 {
     struct fixture *f = *state;
@@ -225,7 +223,6 @@ static void types_of_several_profiles_add_up(void **state)
     assert_gate(f, TC_PROFILE_ES_EXTENSION, TC_PROFILE_DENIES, "Net");
 }
 
-/* approval.md 5, test 15 */
 static void sample_grants_every_gate(void **state)
 {
     struct fixture *f = *state;

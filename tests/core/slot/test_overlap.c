@@ -78,7 +78,6 @@ static enum tc_overlap_admission admit_report(struct tc_overlap *o,
     return tc_overlap_admit(o, &report, report.time_ns, NULL);
 }
 
-/* approval.md 5, 23. */
 static void overlap_second_report_shares_the_event_of_the_first(void **state)
 {
     struct tc_overlap *o = *state;
@@ -93,7 +92,7 @@ static void overlap_second_report_shares_the_event_of_the_first(void **state)
     assert_int_equal(second(o, 1, T + 60 * US, T + 20 * MS), PUBLISH);
 }
 
-/* approval.md 5, 23: they would disagree; SECOND is not even asked. */
+/* They would disagree; SECOND is not even asked. */
 static void overlap_denied_call_swallows_no_other(void **state)
 {
     struct tc_overlap *o = *state;

@@ -174,7 +174,7 @@ static void hold(struct bench *b, enum tc_slot_sensor sensor)
 
 /* ---- Coming to hold. ---- */
 
-/* approval.md 5, 1: the slot's part. */
+/* The slot's part. */
 static void slot_fallback_holds_only_once_its_canary_has_passed(void **state)
 {
     struct bench *b = *state;
@@ -205,7 +205,7 @@ static void slot_boot_straight_to_primary_is_no_swap(void **state)
     assert_int_equal(tc_slot_next_ns(b->slot), UINT64_MAX);
 }
 
-/* approval.md 5, 6: without a bridge. */
+/* Without a bridge. */
 static void slot_timeout_without_bridge_is_one_swap_that_closes_the_gap(void **state)
 {
     struct bench *b = *state;
@@ -225,7 +225,7 @@ static void slot_timeout_without_bridge_is_one_swap_that_closes_the_gap(void **s
     assert_int_equal(look(b).swaps, 1);
 }
 
-/* approval.md 5, 6: with the bridge the fallback holds already. */
+/* With the bridge the fallback holds already. */
 static void slot_timeout_with_bridge_changes_nothing(void **state)
 {
     struct bench *b = *state;
@@ -319,7 +319,7 @@ static void slot_hands_over_to_the_fallback_make_before_break(void **state)
     handover(*state, P, F);
 }
 
-/* approval.md 5, 25: the slot's part. */
+/* The slot's part. */
 static void slot_ends_the_handover_only_when_the_old_one_has_stopped(void **state)
 {
     struct bench *b = *state;
@@ -349,7 +349,6 @@ static void slot_commits_also_when_started_came_before_the_canary(void **state)
     expect(b, TC_SLOT_LEAVING, P, false);
 }
 
-/* approval.md 5, 26. */
 static void slot_never_names_a_sensor_whose_canary_does_not_come(void **state)
 {
     struct bench *b = *state;
@@ -477,7 +476,6 @@ static void slot_start_that_fails_inside_the_callback_leaves_the_holder(void **s
     assert_int_equal(look(b).retry_ns[P], b->now + SECOND);
 }
 
-/* approval.md 5, 24. */
 static void slot_stall_in_the_overlap_aborts_the_handover_with_its_reason(void **state)
 {
     struct bench *b = *state;
@@ -509,7 +507,6 @@ static void slot_overlap_that_lasts_too_long_aborts_the_handover(void **state)
 
 /* ---- Failures of who holds. ---- */
 
-/* approval.md 5, 19. */
 static void slot_crash_of_the_primary_brings_the_fallback_at_once(void **state)
 {
     struct bench *b = *state;
@@ -531,7 +528,6 @@ static void slot_crash_of_the_primary_brings_the_fallback_at_once(void **state)
     expect_log(b, "begin -F end swapped:F>P");
 }
 
-/* approval.md 5, 20. */
 static void slot_three_crashes_in_ten_minutes_bar_until_retry(void **state)
 {
     struct bench *b = *state;

@@ -694,6 +694,30 @@ static void av_recovers_and_reports_what_a_crash_left_half_done(void **state)
     assert_int_equal(access(from, F_OK), 0);
 }
 
+static void regress_av_lists_the_rest_when_one_file_cannot_be_recovered(void **state)
+{
+    struct fixture *f = *state;
+    struct tc_harness *h = run(f, NULL);
+    const struct tocsin_event *event;
+    char path[PATH_MAX], folder[PATH_MAX], id[64];
+
+    eicar_file(f, path, "eicar");
+    ask(h, TOCSIN_TOPIC_FILE_OPEN, path);
+    event = await(h, TOCSIN_TOPIC_THREAT_REMEDIATED);
+    snprintf(id, sizeof(id), "%s", tc_harness_text(h, event, "detection.id"));
+    await(h, TOCSIN_TOPIC_THREAT_DETECTED);
+    assert_int_equal(tc_harness_stop(h), 0);
+    /* What cannot be read: a folder by the name of a copy. */
+    snprintf(folder, sizeof(folder),
+             "%s/quarantine/00000000-0000-8000-8000-000000000000.partial", h->dir);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(tc_harness_start(h), 0);
+    event = await(h, TOCSIN_TOPIC_THREAT_REMEDIATED);
+    assert_string_equal(tc_harness_text(h, event, "detection.id"), id);
+    assert_string_equal(tc_harness_text(h, event, "detection.status"), "quarantined");
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
@@ -723,6 +747,7 @@ int main(void)
         TEST(av_reports_engine_and_definitions),
         TEST(av_changed_options_hold_without_a_restart),
         TEST(av_recovers_and_reports_what_a_crash_left_half_done),
+        TEST(regress_av_lists_the_rest_when_one_file_cannot_be_recovered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -603,6 +603,25 @@ static void vault_killed_at_any_moment_leaves_each_file_in_one_place(void **stat
     }
 }
 
+static void regress_vault_recovers_a_file_whose_path_is_a_socket_now(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX], whole[PATH_MAX], partial[PATH_MAX], id[TC_AV_ID_TEXT];
+    struct tc_av_recovery recovery;
+
+    put_text(in(path, f->dir, "victim"), "bad");
+    assert_int_equal(take(f, path, id), 0);
+    /* As if it had died between the unlink of the original and the last rename. */
+    snprintf(whole, sizeof(whole), "%s/quarantine/%s.tq", f->dir, id);
+    snprintf(partial, sizeof(partial), "%s/quarantine/%s.partial", f->dir, id);
+    assert_int_equal(rename(whole, partial), 0);
+    assert_int_equal(mknod(path, S_IFSOCK | 0600, 0), 0);
+    assert_int_equal(tc_av_vault_recover(&f->vault, &recovery), 0);
+    assert_int_equal(recovery.taken_n, 1);
+    tc_av_recovery_done(&recovery);
+    assert_int_equal(access(whole, F_OK), 0);
+}
+
 int main(void)
 {
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
@@ -621,6 +640,7 @@ int main(void)
         TEST(vault_keeps_a_link_whose_content_it_has_not),
         TEST(vault_removes_a_second_link_into_the_same_record),
         TEST(vault_lists_the_good_and_counts_the_damaged),
+        TEST(regress_vault_recovers_a_file_whose_path_is_a_socket_now),
         TEST(vault_killed_at_any_moment_leaves_each_file_in_one_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
