@@ -37,7 +37,7 @@ void tc_approver_prepare(struct tc_approver *approver);
 void tc_approver_begin(struct tc_approver *approver);
 
 /* The registry's event about a plugin (struct tc_registry_options.event), or that it is
- * "unwanted"; the configuration has changed. */
+ * "disabled"; the configuration has changed. */
 void tc_approver_plugin(struct tc_approver *approver, const char *name, const char *what);
 void tc_approver_configured(struct tc_approver *approver);
 

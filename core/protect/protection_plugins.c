@@ -76,7 +76,7 @@ void tc_protection_plugin(struct tc_protection *p, const char *what, const char 
 
 void tc_protection_disabled(struct tc_protection *p, const char *name)
 {
-    tc_approver_plugin(p->approver, name, "unwanted");
+    tc_approver_plugin(p->approver, name, "disabled");
     tc_protection_soon(p);
 }
 
