@@ -98,16 +98,23 @@ int tc_run_list(struct tc_cli *cli)
     return TC_EXIT_DONE;
 }
 
+/* True when there is an answer to print as text; else *ret_exit is the end. */
+static bool call_for_text(struct tc_cli *cli, struct tc_answer *answer, int *ret_exit)
+{
+    *ret_exit = tc_general_call(cli, answer);
+    if (*ret_exit || !cli->json)
+        return !*ret_exit;
+    *ret_exit = tc_general_json(answer->result);
+    return false;
+}
+
 int tc_run_record(struct tc_cli *cli)
 {
     struct tc_answer answer;
     int r;
 
-    r = tc_general_call(cli, &answer);
-    if (r)
+    if (!call_for_text(cli, &answer, &r))
         return r;
-    if (cli->json)
-        return tc_general_json(answer.result);
     tc_print_record(stdout, NULL, answer.result);
     return TC_EXIT_DONE;
 }
@@ -117,11 +124,8 @@ int tc_run_action(struct tc_cli *cli)
     struct tc_answer answer;
     int r;
 
-    r = tc_general_call(cli, &answer);
-    if (r)
+    if (!call_for_text(cli, &answer, &r))
         return r;
-    if (cli->json)
-        return tc_general_json(answer.result);
     if (cli->arg_count) {
         tc_print_str(stdout, (struct tocsin_str){cli->args[0], strlen(cli->args[0])});
         fputs(": ", stdout);

@@ -234,7 +234,9 @@ static void on_call(void *arg, struct tc_rpc_call *call, const char *method,
             return;
         }
     }
-    if (m)
+    if (m && m->query)
+        tc_control_query(control, call, m->query, params);
+    else if (m)
         m->run(control, call, params);
     else
         forward(control, call, method, params);

@@ -320,8 +320,8 @@ static void on_answer(void *arg, int status, const void *result, size_t len)
         tc_rpc_reply(arg, result, len);
 }
 
-static void query(struct tc_control *control, struct tc_rpc_call *call, const char *kind,
-                  const struct tc_rpc_params *params)
+void tc_control_query(struct tc_control *control, struct tc_rpc_call *call,
+                      const char *kind, const struct tc_rpc_params *params)
 {
     int err = control->services->journal
                   ? tc_journal_query(control->services->journal, kind, params->data,
@@ -330,36 +330,6 @@ static void query(struct tc_control *control, struct tc_rpc_call *call, const ch
 
     if (err)
         on_answer(call, err, NULL, 0);
-}
-
-static void threat_list(struct tc_control *control, struct tc_rpc_call *call,
-                        const struct tc_rpc_params *params)
-{
-    query(control, call, "threats", params);
-}
-
-static void threat_get(struct tc_control *control, struct tc_rpc_call *call,
-                       const struct tc_rpc_params *params)
-{
-    query(control, call, "threat", params);
-}
-
-static void alert_list(struct tc_control *control, struct tc_rpc_call *call,
-                       const struct tc_rpc_params *params)
-{
-    query(control, call, "alerts", params);
-}
-
-static void alert_get(struct tc_control *control, struct tc_rpc_call *call,
-                      const struct tc_rpc_params *params)
-{
-    query(control, call, "alert", params);
-}
-
-static void event_list(struct tc_control *control, struct tc_rpc_call *call,
-                       const struct tc_rpc_params *params)
-{
-    query(control, call, "events", params);
 }
 
 /* ---- statistics ---- */
@@ -443,31 +413,32 @@ static void diagnostic_stats(struct tc_control *control, struct tc_rpc_call *cal
 }
 
 static const struct tc_control_method methods[] = {
-    {"health", false, health},
-    {"version", false, version},
-    {"plugin.list", false, plugin_list},
-    {"plugin.info", false, plugin_info},
-    {"plugin.enable", true, plugin_enable},
-    {"plugin.disable", true, plugin_disable},
-    {"plugin.reload", true, plugin_reload},
-    {"plugin.check", true, plugin_check}, /* loading a file runs its constructors */
+    {"health", .run = health},
+    {"version", .run = version},
+    {"plugin.list", .run = plugin_list},
+    {"plugin.info", .run = plugin_info},
+    {"plugin.enable", true, .run = plugin_enable},
+    {"plugin.disable", true, .run = plugin_disable},
+    {"plugin.reload", true, .run = plugin_reload},
+    {"plugin.check", true,
+     .run = plugin_check}, /* loading a file runs its constructors */
     {"config.validate", true,
-     config_validate}, /* reads any file, loads any plugin it names */
-    {"config.reload", true, config_reload},
-    {"config.show", false, config_show},
-    {"approval.list", false, tc_control_approval_list},
-    {"approval.grant", true, tc_control_approval_grant},
-    {"approval.deny", true, tc_control_approval_deny},
-    {"approval.revoke", true, tc_control_approval_revoke},
-    {"approval.retry", true, tc_control_approval_retry},
-    {"profile.list", false, tc_control_profile_list},
-    {"profile.check", false, tc_control_profile_check},
-    {"threat.list", false, threat_list},
-    {"threat.get", false, threat_get},
-    {"alert.list", false, alert_list},
-    {"alert.get", false, alert_get},
-    {"event.list", false, event_list},
-    {"diagnostic.stats", false, diagnostic_stats},
+     .run = config_validate}, /* reads any file, loads any plugin it names */
+    {"config.reload", true, .run = config_reload},
+    {"config.show", .run = config_show},
+    {"approval.list", .run = tc_control_approval_list},
+    {"approval.grant", true, .run = tc_control_approval_grant},
+    {"approval.deny", true, .run = tc_control_approval_deny},
+    {"approval.revoke", true, .run = tc_control_approval_revoke},
+    {"approval.retry", true, .run = tc_control_approval_retry},
+    {"profile.list", .run = tc_control_profile_list},
+    {"profile.check", .run = tc_control_profile_check},
+    {"threat.list", .query = "threats"},
+    {"threat.get", .query = "threat"},
+    {"alert.list", .query = "alerts"},
+    {"alert.get", .query = "alert"},
+    {"event.list", .query = "events"},
+    {"diagnostic.stats", .run = diagnostic_stats},
 };
 
 const struct tc_control_method *tc_control_method(const char *name)

@@ -36,11 +36,16 @@ struct tc_control_method {
     const char *name;
     bool changes; /* something: takes root, and is journalled */
     void (*run)(struct tc_control *control, struct tc_rpc_call *call,
-                const struct tc_rpc_params *params);
+                const struct tc_rpc_params *params); /* NULL: a query */
+    const char *query; /* kind of tc_journal_query that answers it; NULL: run does */
 };
 
 /* The core's method of that name, or NULL. */
 const struct tc_control_method *tc_control_method(const char *name);
+
+/* Answers with what the journal has of that kind (tc_journal_query). */
+void tc_control_query(struct tc_control *control, struct tc_rpc_call *call,
+                      const char *kind, const struct tc_rpc_params *params);
 
 /* core/control/control_approval.c */
 void tc_control_approval_list(struct tc_control *control, struct tc_rpc_call *call,
