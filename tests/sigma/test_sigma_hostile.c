@@ -131,94 +131,95 @@ static void load_hostile(struct bench *bench, char *yaml, const char *problem)
     assert_non_null(strstr(bench_event(bench, "{\"a\":\"b\"}"), "good "));
 }
 
-static void an_alias_bomb_is_refused(void **state)
+/* Such a text, as it is put together. */
+struct hostile {
+    FILE *out;
+    char *yaml;
+    size_t len;
+};
+
+static FILE *hostile_open(struct hostile *h)
+{
+    h->out = open_memstream(&h->yaml, &h->len);
+    assert_non_null(h->out);
+    return h->out;
+}
+
+static void hostile_refused(struct hostile *h, const char *problem)
 {
     struct bench bench;
-    char *yaml = NULL;
-    size_t len;
-    FILE *out = open_memstream(&yaml, &len);
+
+    fclose(h->out);
+    load_hostile(&bench, h->yaml, problem);
+    bench_done(&bench);
+}
+
+static void an_alias_bomb_is_refused(void **state)
+{
+    struct hostile h;
+    FILE *out = hostile_open(&h);
 
     (void)state;
     fprintf(out, "title: x\na0: &a0 [x, x, x, x, x, x, x, x, x]\n");
     for (int i = 1; i < 30; i++)
         fprintf(out, "a%d: &a%d [*a%d, *a%d, *a%d, *a%d, *a%d]\n", i, i, i - 1, i - 1,
                 i - 1, i - 1, i - 1);
-    fclose(out);
-    load_hostile(&bench, yaml, "with its aliases written out");
-    bench_done(&bench);
+    hostile_refused(&h, "with its aliases written out");
 }
 
 static void deep_nesting_is_refused(void **state)
 {
-    struct bench bench;
-    char *yaml = NULL;
-    size_t len;
-    FILE *out = open_memstream(&yaml, &len);
+    struct hostile h;
+    FILE *out = hostile_open(&h);
 
     (void)state;
     for (int i = 0; i < 5000; i++)
         fputc('[', out);
-    fclose(out);
-    load_hostile(&bench, yaml, "deep");
-    bench_done(&bench);
-    out = open_memstream(&yaml, &len);
+    hostile_refused(&h, "deep");
+    out = hostile_open(&h);
     fputs(HEAD "    s:\n        a: b\n    condition: ", out);
     for (int i = 0; i < 5000; i++)
         fputc('(', out);
     fputs("\n", out);
-    fclose(out);
-    load_hostile(&bench, yaml, "the condition is nested more than");
-    bench_done(&bench);
+    hostile_refused(&h, "the condition is nested more than");
 }
 
 static void ten_thousand_selections_are_refused(void **state)
 {
-    struct bench bench;
-    char *yaml = NULL;
-    size_t len;
-    FILE *out = open_memstream(&yaml, &len);
+    struct hostile h;
+    FILE *out = hostile_open(&h);
 
     (void)state;
     fputs(HEAD, out);
     for (int i = 0; i < 10000; i++)
         fprintf(out, "    s%d:\n        a: b\n", i);
     fputs("    condition: 1 of them\n", out);
-    fclose(out);
-    load_hostile(&bench, yaml, "more than 1024 keys");
-    bench_done(&bench);
+    hostile_refused(&h, "more than 1024 keys");
 }
 
 static void too_many_values_and_too_long_ones_are_refused(void **state)
 {
-    struct bench bench;
-    char *yaml = NULL;
-    size_t len;
-    FILE *out = open_memstream(&yaml, &len);
+    struct hostile h;
+    FILE *out = hostile_open(&h);
 
     (void)state;
     fputs(HEAD "    s:\n        a:\n", out);
     for (int i = 0; i < 25000; i++)
         fprintf(out, "            - v%d\n", i);
     fputs("    condition: s\n", out);
-    fclose(out);
-    load_hostile(&bench, yaml, "more than 20000 values");
-    bench_done(&bench);
-    out = open_memstream(&yaml, &len);
+    hostile_refused(&h, "more than 20000 values");
+    out = hostile_open(&h);
     fputs(HEAD "    s:\n        a: '", out);
     for (int i = 0; i < 1 << 20; i++)
         fputc('x', out);
     fputs("'\n    condition: s\n", out);
-    fclose(out);
-    load_hostile(&bench, yaml, "more than 64 KiB");
-    bench_done(&bench);
+    hostile_refused(&h, "more than 64 KiB");
 }
 
 static void condition_that_asks_the_same_without_end_is_refused(void **state)
 {
-    struct bench bench;
-    char *yaml = NULL;
-    size_t len;
-    FILE *out = open_memstream(&yaml, &len);
+    struct hostile h;
+    FILE *out = hostile_open(&h);
 
     (void)state;
     fputs(HEAD, out);
@@ -228,9 +229,7 @@ static void condition_that_asks_the_same_without_end_is_refused(void **state)
     for (int i = 0; i < 4000; i++)
         fputs(" and 1 of s*", out);
     fputs("\n", out);
-    fclose(out);
-    load_hostile(&bench, yaml, "with its selections written out");
-    bench_done(&bench);
+    hostile_refused(&h, "with its selections written out");
 }
 
 static void windash_of_many_dashes_is_one_pattern(void **state)
