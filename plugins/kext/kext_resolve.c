@@ -126,18 +126,26 @@ static bool inner_path(const struct tc_kext_record *record,
 
 /* ---- Descriptors. ---- */
 
-/* Change time and number together are the file's; the device may be given in another way
- * (btrfs has one for each subvolume). */
-static bool is_file(const struct statx *stx, const struct tc_kext_key *key)
+/* How a file that is opened is known to be that of a record. */
+enum same_by {
+    BY_KEY,   /* number and change time; the device may be given in another way (btrfs has
+                 one for each subvolume) */
+    BY_INODE, /* number: it is what a process runs, whatever was done to its names since
+               */
+};
+
+static bool is_file(const struct statx *stx, const struct tc_kext_key *key,
+                    enum same_by by)
 {
     return S_ISREG(stx->stx_mode) && stx->stx_ino == key->inode &&
-           (uint64_t)stx->stx_ctime.tv_sec == key->ctime_s &&
-           stx->stx_ctime.tv_nsec == key->ctime_ns;
+           (by == BY_INODE || ((uint64_t)stx->stx_ctime.tv_sec == key->ctime_s &&
+                               stx->stx_ctime.tv_nsec == key->ctime_ns));
 }
 
 /* Opens `path` if it is the file of that key (NULL: any regular file); else -1. */
 static int open_file(struct tc_kext_resolver *resolver, const char *path,
-                     const struct tc_kext_key *key, struct statx *ret_stx)
+                     const struct tc_kext_key *key, enum same_by by,
+                     struct statx *ret_stx)
 {
     int fd = open(path, OPEN_FLAGS);
 
@@ -145,7 +153,7 @@ static int open_file(struct tc_kext_resolver *resolver, const char *path,
         return -1;
     if (fd <= resolver->fd_ceiling &&
         !statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_WHAT, ret_stx) &&
-        (key ? is_file(ret_stx, key) : S_ISREG(ret_stx->stx_mode)))
+        (key ? is_file(ret_stx, key, by) : S_ISREG(ret_stx->stx_mode)))
         return fd;
     close(fd);
     return -1;
@@ -165,20 +173,27 @@ static void file_from_record(struct tc_sensor_file *file,
     file->mode = record->mode;
 }
 
-/* The file of a record by the process that has it, which no rename leads astray; or -1.
+/*
+ * The file of a record by the process that has it, which no rename leads astray; or -1.
+ * What runs is judged also when its change time has moved on: by chmod, or because a
+ * detector that has found it when it was written takes its name away just now. What is
+ * then allowed is not remembered (unchanged() in kext_verdict.c).
  */
 static int open_by_process(struct tc_kext_resolver *resolver,
                            const struct tc_kext_record *record, struct statx *ret_stx)
 {
+    enum same_by by = BY_KEY;
     char link[48];
 
-    if (record->kind == TC_KEXT_EXEC)
+    if (record->kind == TC_KEXT_EXEC) {
         snprintf(link, sizeof(link), "/proc/%u/exe", record->pid);
-    else if (record->fd >= 0)
+        by = BY_INODE;
+    } else if (record->fd >= 0) {
         snprintf(link, sizeof(link), "/proc/%u/fd/%d", record->tid, record->fd);
-    else
+    } else {
         return -1;
-    return open_file(resolver, link, &record->key, ret_stx);
+    }
+    return open_file(resolver, link, &record->key, by, ret_stx);
 }
 
 static void open_item(struct tc_kext_resolver *resolver, struct tc_kext_item *item,
@@ -188,7 +203,7 @@ static void open_item(struct tc_kext_resolver *resolver, struct tc_kext_item *it
 
     item->fd = open_by_process(resolver, record, &stx);
     if (item->fd < 0)
-        item->fd = open_file(resolver, item->path, &record->key, &stx);
+        item->fd = open_file(resolver, item->path, &record->key, BY_KEY, &stx);
     if (item->fd >= 0) {
         tc_sensor_file_set(&item->file, &stx);
         return;
@@ -337,7 +352,7 @@ static int open_script(struct tc_kext_resolver *resolver,
         snprintf(path, sizeof(path), "/proc/%u/root%s", record->pid, name);
     else
         snprintf(path, sizeof(path), "/proc/%u/cwd/%s", record->pid, name);
-    return open_file(resolver, path, NULL, ret_stx);
+    return open_file(resolver, path, NULL, BY_KEY, ret_stx);
 }
 
 /* Whether a watched folder is `folder` or above it: by numbers, as the kernel looks. */

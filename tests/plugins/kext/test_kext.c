@@ -150,6 +150,43 @@ static void kext_reports_who_executed_what(void **state)
     tc_scratch_child_end(s, child);
 }
 
+/* Execs, and has the program's name taken away as soon as it runs, as a quarantine does.
+ */
+static int become_and_lose_the_name(const char *path, const char *other)
+{
+    char link[48], runs[256];
+    ssize_t n;
+
+    snprintf(link, sizeof(link), "/proc/%d/exe", (int)getpid());
+    if (!fork()) {
+        alarm(TC_CHILD_ALARM_S); /* fork has cleared it */
+        do
+            n = readlink(link, runs, sizeof(runs));
+        while (n < 0 || strncmp(runs, path, (size_t)n));
+        _exit(unlink(path) != 0);
+    }
+    return tc_child_become(path, other);
+}
+
+static bool deny_what_can_be_read(struct tc_harness *h, const struct tocsin_event *event)
+{
+    return event->fd < 0 ||
+           !strstr(tc_harness_text(h, event, TOCSIN_FIELD_FILE_PATH), "/sleep");
+}
+
+static void regress_kext_ends_a_program_whose_name_goes_while_it_is_judged(void **state)
+{
+    struct tc_scratch *s = *state;
+
+    s->h.decide = deny_what_can_be_read;
+    for (int i = 0; i < 50; i++) {
+        tc_child_put_program(tc_scratch_in(s, "sleep"), "/usr/bin/sleep");
+        assert_int_equal(tc_scratch_child(s, become_and_lose_the_name,
+                                          tc_scratch_in(s, "sleep"), "1000"),
+                         TC_SCRATCH_KILLED);
+    }
+}
+
 static void kext_judges_the_script_that_an_interpreter_runs(void **state)
 {
     struct tc_scratch *s = *state;
@@ -232,6 +269,7 @@ int main(void)
         TEST(kext_asks_again_after_a_write),
         TEST(kext_asks_again_after_a_reset),
         TEST(kext_kills_what_is_denied_with_its_children),
+        TEST(regress_kext_ends_a_program_whose_name_goes_while_it_is_judged),
         TEST(kext_reports_who_executed_what),
         TEST(kext_judges_the_script_that_an_interpreter_runs),
         TEST(kext_judges_a_program_that_lies_in_no_folder),
