@@ -152,6 +152,12 @@ static void hear(void *arg, struct tc_event *event)
     h->taken[h->count++] = false;
 }
 
+/*
+ * Again each moment, once it has passed: libuv before 1.45 runs a timer that is due
+ * before it waits for anything else, and with no other timer that is for ever.
+ */
+#define DEADLINE_AGAIN_MS 100
+
 static void deadline_passed(uv_timer_t *timer)
 {
     ((struct tc_harness *)timer->data)->late = true;
@@ -161,7 +167,7 @@ bool tc_harness_run(struct tc_harness *h, bool (*until)(struct tc_harness *h),
                     uint64_t ms)
 {
     h->late = false;
-    (void)uv_timer_start(&h->deadline, deadline_passed, ms, 0);
+    (void)uv_timer_start(&h->deadline, deadline_passed, ms, DEADLINE_AGAIN_MS);
     while (!until(h) && !h->late)
         (void)uv_run(&h->loop, UV_RUN_ONCE);
     (void)uv_timer_stop(&h->deadline);
@@ -506,16 +512,19 @@ const struct tocsin_event *tc_harness_await(struct tc_harness *h, const char *to
     size_t i = 0;
 
     h->late = false;
-    (void)uv_timer_start(&h->deadline, deadline_passed, TC_HARNESS_WAIT_MS, 0);
+    (void)uv_timer_start(&h->deadline, deadline_passed, TC_HARNESS_WAIT_MS,
+                         DEADLINE_AGAIN_MS);
     for (;;) {
         for (; i < h->count; i++)
             if (!h->taken[i] && !strcmp(h->events[i]->pub.topic, topic) &&
                 (!reply_to || h->events[i]->pub.reply_to == reply_to))
                 goto found;
         if (h->late)
-            return NULL;
+            break;
         (void)uv_run(&h->loop, UV_RUN_ONCE);
     }
+    (void)uv_timer_stop(&h->deadline);
+    return NULL;
 found:
     (void)uv_timer_stop(&h->deadline);
     h->taken[i] = true;
