@@ -40,7 +40,8 @@ if(TOCSIN_FUZZ)
     add_link_options(-fsanitize=fuzzer-no-link)
 endif()
 if(TOCSIN_COVERAGE)
-    add_compile_options(--coverage)
+    # Threads count, too.
+    add_compile_options(--coverage -fprofile-update=atomic)
     add_link_options(--coverage)
 endif()
 
