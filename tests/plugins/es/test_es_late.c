@@ -182,6 +182,9 @@ static void regress_es_that_never_ran_closes_nothing(void **state)
     const char *const options[] = {watch, NULL};
 
     snprintf(watch, sizeof(watch), "watch=%s", s->in);
+    /* The scratch's own has a job that opens folders in the pool: its descriptors would
+     * be those that libuv has just closed in a way that ThreadSanitizer does not see. */
+    assert_int_equal(tc_harness_stop(&s->h), 0);
     assert_int_equal(fstat(STDIN_FILENO, &before), 0);
     tc_harness_init(&h);
     assert_int_equal(tc_harness_load(&h, ES, options), 0);
