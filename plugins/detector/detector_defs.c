@@ -172,19 +172,22 @@ static void watch_stop(struct tc_detector_defs *defs)
     tc_detector_watch_close(&defs->folders);
 }
 
-/* The folders of what was read take the place of those of what was read before. */
-static void watch_start(struct tc_detector_defs *defs, struct tc_detector_load *load)
+/* The folders of what was read take the place of those of what was read before. Why not
+ * all of them are watched, or 0. */
+static int watch_start(struct tc_detector_defs *defs, struct tc_detector_load *load)
 {
     const struct tocsin_host *host = defs->work->host;
+    int error = load->folders.error, err = 0;
 
     watch_stop(defs);
     if (defs->work->stopping)
-        return;
+        return error;
     defs->folders = load->folders;
     load->folders = (struct tc_detector_watch){.fd = -1};
     if (defs->folders.fd >= 0)
-        host->watch_fd(host, defs->folders.fd, TOCSIN_READABLE, on_readable, defs,
-                       &defs->watch);
+        err = host->watch_fd(host, defs->folders.fd, TOCSIN_READABLE, on_readable, defs,
+                             &defs->watch);
+    return err ? err : error;
 }
 
 /* ---- On the loop ---- */
@@ -216,14 +219,14 @@ static void answer(const struct tc_detector_load *load)
 static const char *adopt(struct tc_detector_defs *defs, struct tc_detector_load *load)
 {
     unsigned issues_before = defs->issues_n;
-    int watch_error = load->folders.error;
     const char *why;
+    int watch_error;
 
     if (load->error) {
         defs->ops->adopt(defs->owner, load->job, load->reason, load->error);
         return strerror(-load->error);
     }
-    watch_start(defs, load);
+    watch_error = watch_start(defs, load);
     defs->issues_n = 0;
     why = defs->ops->adopt(defs->owner, load->job, load->reason, 0);
     clear_issues(defs, issues_before);

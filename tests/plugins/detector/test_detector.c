@@ -30,7 +30,8 @@ struct fake {
     struct tocsin_host host; /* first: the functions get it */
     struct piece pieces[PIECES];
     size_t pieces_n;
-    int work_error;
+    int work_error, watch_error;
+    char unwatched[64]; /* the issue rules_watch; "" is none */
     tocsin_call_fn timer;
     void *timer_arg;
     tocsin_watch_fn watch;
@@ -93,6 +94,8 @@ static int fake_watch_fd(const struct tocsin_host *host, int fd, uint32_t events
 
     assert_null(fake->watch);
     assert_true(fd >= 0 && events == TOCSIN_READABLE);
+    if (fake->watch_error)
+        return fake->watch_error;
     fake->watch = fn;
     fake->watch_arg = arg;
     *ret_watch = (void *)fake;
@@ -112,6 +115,9 @@ static void fake_report(const struct tocsin_host *host, uint32_t what, const cha
     unsigned i;
 
     (void)fix;
+    if (!strcmp(key, "rules_watch"))
+        snprintf(fake->unwatched, sizeof(fake->unwatched), "%s",
+                 what == TOCSIN_REPORT_ISSUE ? text : "");
     if (sscanf(key, "rules_%u", &i) != 1)
         return;
     assert_true(i < 4);
@@ -445,6 +451,20 @@ static void defs_clears_the_issues_that_are_over(void **state)
     assert_string_equal(fake->issues[2], "");
 }
 
+static void defs_says_so_when_the_host_does_not_watch(void **state)
+{
+    struct fake *fake = *state;
+
+    fake->watch_error = -ENOSPC;
+    started(state);
+    assert_string_equal(fake->unwatched,
+                        "not all rule folders are watched: No space left on device");
+    fake->watch_error = 0;
+    assert_int_equal(tc_detector_defs_load(&fake->defs, "asked", NULL), 0);
+    run_one(fake, 0);
+    assert_string_equal(fake->unwatched, "");
+}
+
 static void defs_many_changes_are_one_load(void **state)
 {
     struct fake *fake = started(state);
@@ -615,6 +635,7 @@ int main(void)
         TEST(defs_one_load_waits_and_a_later_one_takes_its_place),
         TEST(defs_says_why_what_is_in_force_stays),
         TEST(defs_clears_the_issues_that_are_over),
+        TEST(defs_says_so_when_the_host_does_not_watch),
         TEST(defs_many_changes_are_one_load),
         TEST(defs_a_change_during_a_load_is_not_missed),
         TEST(defs_stop_lets_the_load_that_runs_end),
