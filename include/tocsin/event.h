@@ -34,6 +34,8 @@ extern "C" {
 #define TOCSIN_TOPIC_FILE_CREATED "file.created"
 #define TOCSIN_TOPIC_FILE_RENAMED "file.renamed" /* file.old_path says from where */
 #define TOCSIN_TOPIC_FILE_DELETED "file.deleted"
+#define TOCSIN_TOPIC_NETWORK_FLOW "network.flow" /* (AUTH) a flow is about to begin */
+#define TOCSIN_TOPIC_DNS_ANSWERED "dns.answered" /* a process has looked up a name */
 #define TOCSIN_TOPIC_VERDICT "verdict" /* a detector's answer to the event reply_to */
 #define TOCSIN_TOPIC_VERDICT_FINAL "verdict.final" /* the agent's, to the sensor */
 #define TOCSIN_TOPIC_VERDICT_RESET "verdict.reset" /* rules changed: forget verdicts */
@@ -44,6 +46,12 @@ extern "C" {
 /* A detector asks for the quarantine of the file that is the event's descriptor. */
 #define TOCSIN_TOPIC_QUARANTINE_REQUESTED "quarantine.requested"
 #define TOCSIN_TOPIC_QUARANTINE_DONE "quarantine.done" /* the answer to it */
+/* A detector asks for this host to be cut off from the network. */
+#define TOCSIN_TOPIC_ISOLATION_REQUESTED "isolation.requested"
+#define TOCSIN_TOPIC_ISOLATION_DONE "isolation.done"       /* the answer to it */
+#define TOCSIN_TOPIC_ISOLATION_CHANGED "isolation.changed" /* it is on, or off */
+/* The filter was enabled or disabled. */
+#define TOCSIN_TOPIC_NETWORK_FILTER_CHANGED "network_filter.changed"
 #define TOCSIN_TOPIC_SENSOR_GAP "sensor.gap" /* lost events: from, to, reason, count */
 #define TOCSIN_TOPIC_SENSOR_DEGRADED "sensor.degraded"
 #define TOCSIN_TOPIC_BUS_DROPPED "bus.dropped"
@@ -78,6 +86,21 @@ extern "C" {
 #define TOCSIN_FIELD_PARENT_NAME "process.parent.name"
 #define TOCSIN_FIELD_PARENT_EXECUTABLE "process.parent.executable"
 #define TOCSIN_FIELD_CONTAINER_ID "container.id"
+/* source is where a flow begins: egress from this host, ingress at the peer. */
+#define TOCSIN_FIELD_SOURCE_IP "source.ip"
+#define TOCSIN_FIELD_SOURCE_PORT "source.port"
+#define TOCSIN_FIELD_SOURCE_DOMAIN "source.domain"
+#define TOCSIN_FIELD_DESTINATION_IP "destination.ip"
+#define TOCSIN_FIELD_DESTINATION_PORT "destination.port"
+#define TOCSIN_FIELD_DESTINATION_DOMAIN "destination.domain"
+#define TOCSIN_FIELD_NETWORK_TRANSPORT "network.transport" /* tcp|udp|... */
+#define TOCSIN_FIELD_NETWORK_PROTOCOL "network.protocol"   /* dns|http|quic|tls|... */
+#define TOCSIN_FIELD_NETWORK_DIRECTION "network.direction" /* egress|ingress */
+#define TOCSIN_FIELD_DNS_QUESTION_NAME "dns.question.name"
+#define TOCSIN_FIELD_DNS_QUESTION_TYPE "dns.question.type"
+#define TOCSIN_FIELD_DNS_RESPONSE_CODE "dns.response_code"
+#define TOCSIN_FIELD_DNS_ANSWERS "dns.answers" /* maps: name, type, ttl, data */
+#define TOCSIN_FIELD_DNS_RESOLVED_IP "dns.resolved_ip"
 #define TOCSIN_FIELD_DECISION "decision" /* "allow" or "deny" */
 #define TOCSIN_FIELD_CACHEABLE "cacheable"
 #define TOCSIN_FIELD_REASON "reason"
