@@ -7,8 +7,8 @@
 #include <sys/ptrace.h>
 
 #include "bpf/trace_calls.h"
+#include "sensor_path.h"
 #include "trace_put.h"
-#include "trace_record.h"
 
 const char *tc_trace_act_topic(const struct tc_trace_act_record *record, size_t len)
 {
@@ -120,7 +120,7 @@ char *tc_trace_act_path(const struct tc_trace_act_record *record)
     char *from, *whole;
 
     len = strnlen(path, len);
-    from = base_len || len ? tc_trace_record_path(base, base_len) : NULL;
+    from = base_len || len ? tc_sensor_path_of_names(base, base_len) : NULL;
     if (!from || !len)
         return from;
     whole = malloc(strlen(from) + len + 2);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "sensor_path.h"
 #include "sensor_proc.h"
 
 #define NS_PER_S 1000000000ull
@@ -52,32 +53,12 @@ static const char *text_of(const struct tc_trace_record *record, enum tc_trace_t
     return texts + from;
 }
 
-char *tc_trace_record_path(const char *names, size_t len)
-{
-    size_t at = 0, end, begin;
-    char *path = malloc(len + 2);
-
-    if (!path)
-        return NULL;
-    for (end = len; end; end = begin) {
-        for (begin = end - 1; begin && names[begin - 1]; begin--)
-            ;
-        path[at++] = '/';
-        memcpy(path + at, names + begin, end - 1 - begin);
-        at += end - 1 - begin;
-    }
-    if (!at)
-        path[at++] = '/';
-    path[at] = '\0';
-    return path;
-}
-
 static char *path_of(const struct tc_trace_record *record, enum tc_trace_text which)
 {
     size_t len;
     const char *names = text_of(record, which, &len);
 
-    return tc_trace_record_path(names, len);
+    return tc_sensor_path_of_names(names, len);
 }
 
 static char *copy_of(const struct tc_trace_record *record, enum tc_trace_text which,

@@ -19,8 +19,4 @@ void tc_trace_record_fill(const struct tc_trace_record *record,
 /* What an exec has set, as a new image; NULL: no memory. */
 struct tc_trace_image *tc_trace_record_image(const struct tc_trace_record *record);
 
-/* Names from a file upwards, each NUL-terminated, as a path from the root down. From
- * malloc; NULL: no memory. */
-char *tc_trace_record_path(const char *names, size_t len);
-
 #endif
