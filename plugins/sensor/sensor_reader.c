@@ -32,7 +32,7 @@ int tc_sensor_reader_open(struct tc_sensor_reader *reader,
         err = tc_sensor_reader_add(reader, reader->wakeup);
     if (!err && asleep)
         err = tc_sensor_ring_open(&reader->ring, fd, ring_bytes);
-    if (!err)
+    if (!err && fd >= 0)
         err = tc_sensor_reader_add(reader, fd);
     if (err)
         tc_sensor_reader_close(reader);
@@ -54,6 +54,11 @@ int tc_sensor_reader_add(struct tc_sensor_reader *reader, int fd)
     struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
 
     return epoll_ctl(reader->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+void tc_sensor_reader_remove(struct tc_sensor_reader *reader, int fd)
+{
+    (void)epoll_ctl(reader->epoll, EPOLL_CTL_DEL, fd, NULL);
 }
 
 int tc_sensor_reader_start(struct tc_sensor_reader *reader, void *(*run)(void *arg),
@@ -127,11 +132,11 @@ static void take_wakeup(struct tc_sensor_reader *reader)
         ;
 }
 
-/* For any descriptor, or the wakeup, at most `ms`; -1: for ever. */
-static void wait_for_any(struct tc_sensor_reader *reader, int ms)
+/* For any descriptor, or the wakeup, at most `ms`; 0: for ever. */
+static void wait_for_any(struct tc_sensor_reader *reader, unsigned ms)
 {
     struct epoll_event events[EVENTS];
-    int n = epoll_wait(reader->epoll, events, EVENTS, ms);
+    int n = epoll_wait(reader->epoll, events, EVENTS, ms ? (int)ms : -1);
 
     for (int i = 0; i < n; i++)
         if (events[i].data.fd == reader->wakeup)
@@ -153,7 +158,7 @@ static void sleep_until_woken(struct tc_sensor_reader *reader)
     __atomic_store_n(reader->asleep, 1, __ATOMIC_SEQ_CST);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (tc_sensor_ring_idle(&reader->ring) && !reader->stopping)
-        wait_for_any(reader, -1);
+        wait_for_any(reader, reader->limits.sleep_ms);
     __atomic_store_n(reader->asleep, 0, __ATOMIC_SEQ_CST);
 }
 
@@ -165,9 +170,9 @@ void tc_sensor_reader_wait(struct tc_sensor_reader *reader, uint64_t last_ns)
     if (tc_sensor_reader_full(reader))
         wait_for_wakeup(reader);
     else if (!reader->asleep)
-        wait_for_any(reader, -1);
+        wait_for_any(reader, limits->sleep_ms);
     else if (quiet_ns < limits->awake_ms * NS_PER_MS)
-        wait_for_any(reader, (int)limits->poll_ms);
+        wait_for_any(reader, limits->poll_ms);
     else
         sleep_until_woken(reader);
 }

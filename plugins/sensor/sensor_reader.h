@@ -20,6 +20,7 @@
 struct tc_sensor_reader_limits {
     unsigned poll_ms;  /* between polls while it is awake */
     unsigned awake_ms; /* without a record before it sleeps */
+    unsigned sleep_ms; /* at most at one time; 0: until something comes */
     size_t items_max;  /* enqueued and not taken yet: then nothing is read */
     size_t bytes_max;  /* of these; 0: any */
 };
@@ -38,7 +39,7 @@ struct tc_sensor_reader {
 
 /*
  * Opens what the thread waits with, and the ring of `ring_bytes` if there is one
- * (`asleep` is not NULL); `fd` is the ring's, or another to wait for. Errors: those of
+ * (`asleep` is not NULL); `fd` is the ring's, or another to wait for, or -1. Errors: those of
  * mmap(2), epoll_create(2), eventfd(2); then nothing is open.
  */
 int tc_sensor_reader_open(struct tc_sensor_reader *reader,
@@ -46,9 +47,10 @@ int tc_sensor_reader_open(struct tc_sensor_reader *reader,
                           int fd, size_t ring_bytes);
 void tc_sensor_reader_close(struct tc_sensor_reader *reader); /* if it was not started */
 
-/* One more descriptor to wait for; it stays the caller's. Errors: those of epoll_ctl(2).
- */
+/* One more descriptor to wait for, or one less before it is closed; it stays the caller's.
+ * Errors: those of epoll_ctl(2). */
 int tc_sensor_reader_add(struct tc_sensor_reader *reader, int fd);
+void tc_sensor_reader_remove(struct tc_sensor_reader *reader, int fd);
 
 /* Runs the thread, which ends when `stopping` is set. On failure all is closed. */
 int tc_sensor_reader_start(struct tc_sensor_reader *reader, void *(*run)(void *arg),
