@@ -472,6 +472,19 @@ static void edr_asks_for_the_script_and_not_its_interpreter(void **state)
     end(&victim);
 }
 
+/* Files carry the time of the kernel's last tick: what is written from now on is later than
+ * what has happened until now only when there has been one. */
+static void pass_tick(void)
+{
+    struct timespec now, tick;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    do
+        clock_gettime(CLOCK_REALTIME_COARSE, &tick);
+    while (tick.tv_sec < now.tv_sec ||
+           (tick.tv_sec == now.tv_sec && tick.tv_nsec <= now.tv_nsec));
+}
+
 static void edr_leaves_a_script_that_has_changed_since(void **state)
 {
     struct edr *edr = *state;
@@ -481,6 +494,7 @@ static void edr_leaves_a_script_that_has_changed_since(void **state)
 
     victim.exec_path = path_in(edr, "script", path);
     notify_start(h, &victim);
+    pass_tick();
     put_file(edr, "script", "#!/bin/sh\nanother one, of somebody else\n");
     await_response(h, "quarantine", "failed", "it was changed since");
     end(&victim);
