@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Owns: who has a flow: read while it waits in its own call, since by the time anybody
+ * else could look it may have ended. Its paths and arguments are reported once, before
+ * its first flow.
+ */
+#ifndef TC_NF_PROCESS_BPF_H
+#define TC_NF_PROCESS_BPF_H
+
+#include "nf_common.bpf.h"
+
+/* Where a record is put together, and its texts behind it, as long as they are. */
+struct texts {
+    __u32 busy, at; /* at: bytes of text so far */
+    __u32 cut, unused;
+    struct tc_nf_process_record record;
+    char text[TC_NF_NAMES_MAX];
+    char args[TC_NF_ARGS_MAX];
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct texts);
+} scratches SEC(".maps");
+
+/* Which program a process ran when it was reported. */
+struct reported {
+    __u64 start_ns, mm;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 16384);
+    __type(key, __u32);
+    __type(value, struct reported);
+} reported SEC(".maps");
+
+/* Appends one text and says whether there was room. */
+static __always_inline bool put_name(struct texts *s, const void *name)
+{
+    __u32 at = s->at;
+    long n;
+
+    if (at > TC_NF_NAMES_MAX - TC_NF_PATH_NAME_MAX)
+        return false;
+    n = bpf_probe_read_kernel_str(s->text + at, TC_NF_PATH_NAME_MAX, name);
+    if (n <= 0)
+        return false;
+    s->at = at + (__u32)n;
+    return true;
+}
+
+static __always_inline const struct mount *mount_of(const struct vfsmount *mnt)
+{
+    return (const void *)mnt -
+           __builtin_preserve_field_info(((struct mount *)0)->mnt, BPF_FIELD_BYTE_OFFSET);
+}
+
+/* The names from a file up to the root of its mount namespace. Not static, and the file
+ * by its address: so the verifier goes through it once, whoever calls it. */
+__noinline int put_path(struct texts *s, __u64 address)
+{
+    const struct file *file = (const void *)address;
+    const struct vfsmount *mnt = BPF_CORE_READ(file, f_path.mnt);
+    const struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry), *parent;
+    const struct mount *mount = mount_of(mnt), *above;
+    const struct dentry *root = BPF_CORE_READ(mnt, mnt_root);
+
+    if (!s || !file)
+        return 0;
+    for (int i = 0; i < TC_NF_DEPTH_MAX; i++) {
+        if (dentry == root) {
+            above = BPF_CORE_READ(mount, mnt_parent);
+            if (above == mount)
+                return 0;
+            dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+            mount = above;
+            root = BPF_CORE_READ(mount, mnt.mnt_root);
+            continue;
+        }
+        parent = BPF_CORE_READ(dentry, d_parent);
+        if (!put_name(s, BPF_CORE_READ(dentry, d_name.name)))
+            break;
+        if (dentry == parent) /* in no folder, as what memfd_create has made */
+            return 0;
+        dentry = parent;
+    }
+    s->cut = TC_NF_PATH_CUT;
+    return 0;
+}
+
+static __always_inline const struct kernfs_node *above_of(const struct kernfs_node *node)
+{
+    const struct kernfs_node___plain *plain = (const void *)node;
+    const struct kernfs_node___under *under = (const void *)node;
+
+    if (bpf_core_field_exists(under->__parent))
+        return BPF_CORE_READ(under, __parent);
+    return BPF_CORE_READ(plain, parent);
+}
+
+static __always_inline void put_cgroup(struct texts *s, const struct task_struct *task)
+{
+    const struct kernfs_node *node = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn), *above;
+
+    for (int i = 0; i < TC_NF_CGROUP_MAX; i++) {
+        above = above_of(node);
+        if (!above || !put_name(s, BPF_CORE_READ(node, name)))
+            return;
+        node = above;
+    }
+}
+
+static __always_inline void put_args(struct texts *s, const struct mm_struct *mm)
+{
+    unsigned long from = BPF_CORE_READ(mm, arg_start);
+    unsigned long n = BPF_CORE_READ(mm, arg_end) - from;
+    __u32 at = s->at;
+
+    if (at > TC_NF_NAMES_MAX)
+        return;
+    if (n > TC_NF_ARGS_MAX) {
+        s->record.flags |= TC_NF_ARGS_CUT;
+        n = TC_NF_ARGS_MAX;
+    }
+    if (!bpf_probe_read_user(s->text + at, n, (const void *)from))
+        s->at = at + n;
+}
+
+static __always_inline void put_texts(struct texts *s, const struct task_struct *task,
+                                      const struct task_struct *parent)
+{
+    const struct mm_struct *mm = BPF_CORE_READ(task, mm);
+    __u32 *end = s->record.end;
+
+    s->at = s->cut = 0;
+    put_path(s, (__u64)BPF_CORE_READ(mm, exe_file));
+    end[TC_NF_EXECUTABLE] = s->at;
+    put_path(s, (__u64)BPF_CORE_READ(parent, mm, exe_file));
+    end[TC_NF_PARENT] = s->at;
+    put_cgroup(s, task);
+    end[TC_NF_CGROUP] = s->at;
+    put_args(s, mm);
+    end[TC_NF_ARGS] = s->at;
+    s->record.flags |= s->cut;
+}
+
+static __always_inline void fill_process(struct tc_nf_process_record *r,
+                                         const struct task_struct *task,
+                                         const struct task_struct *parent)
+{
+    const struct file *exe = BPF_CORE_READ(task, mm, exe_file);
+
+    r->kind = TC_NF_PROCESS;
+    r->flags = 0;
+    r->pid = BPF_CORE_READ(task, tgid);
+    r->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+    r->parent_pid = BPF_CORE_READ(parent, tgid);
+    r->parent_start_ns = BPF_CORE_READ(parent, start_boottime);
+    r->uid = BPF_CORE_READ(task, cred, euid.val);
+    r->time_ns = bpf_ktime_get_ns();
+    r->cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+    r->inode = BPF_CORE_READ(exe, f_inode, i_ino);
+    r->device = BPF_CORE_READ(exe, f_inode, i_sb, s_dev);
+    r->unused = 0;
+    bpf_probe_read_kernel_str(r->comm, sizeof(r->comm),
+                              &BPF_CORE_READ(task, group_leader)->comm);
+    bpf_probe_read_kernel_str(r->parent_comm, sizeof(r->parent_comm), &parent->comm);
+}
+
+static __always_inline void report_texts(struct texts *s, const struct task_struct *task,
+                                         const struct task_struct *parent)
+{
+    __u32 at;
+
+    fill_process(&s->record, task, parent);
+    put_texts(s, task, parent);
+    at = s->at;
+    if (at > TC_NF_NAMES_MAX + TC_NF_ARGS_MAX)
+        return;
+    if (bpf_ringbuf_output(&ring, &s->record, sizeof(s->record) + at, BPF_RB_NO_WAKEUP))
+        count(TC_NF_LOST + TC_NF_PROCESS);
+    else
+        count(TC_NF_REPORTED);
+}
+
+/* Reports who calls, unless it has been, and its flow's record follows at once. Not
+ * static: the verifier goes through it once. */
+__noinline int report_process(struct tc_nf_flow_record *r)
+{
+    const struct task_struct *task = (const void *)bpf_get_current_task();
+    const struct task_struct *parent =
+        BPF_CORE_READ(task, group_leader, real_parent, group_leader);
+    struct reported now = {.mm = (__u64)BPF_CORE_READ(task, mm)}, *known;
+    __u32 pid, zero = 0;
+    struct texts *s;
+
+    if (!r || r->flags & TC_NF_FROM_KERNEL)
+        return 0;
+    pid = r->pid;
+    now.start_ns = r->start_ns;
+    known = bpf_map_lookup_elem(&reported, &pid);
+    if (known && known->start_ns == now.start_ns && known->mm == now.mm)
+        return 0;
+    s = bpf_map_lookup_elem(&scratches, &zero);
+    if (!s || __sync_val_compare_and_swap(&s->busy, 0, 1)) {
+        count(TC_NF_BUSY);
+        return 0;
+    }
+    report_texts(s, task, parent);
+    s->busy = 0;
+    bpf_map_update_elem(&reported, &pid, &now, BPF_ANY);
+    return 0;
+}
+
+/* Who calls; or nobody, in a kernel thread. */
+static __always_inline void fill_caller(struct tc_nf_flow_record *r)
+{
+    const struct task_struct *task = (const void *)bpf_get_current_task();
+
+    r->pid = BPF_CORE_READ(task, tgid);
+    r->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+    r->uid = BPF_CORE_READ(task, cred, euid.val);
+    r->cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+    bpf_probe_read_kernel_str(r->comm, sizeof(r->comm),
+                              &BPF_CORE_READ(task, group_leader)->comm);
+    if (BPF_CORE_READ(task, flags) & PF_KTHREAD || !BPF_CORE_READ(task, mm))
+        r->flags |= TC_NF_FROM_KERNEL;
+}
+
+#endif

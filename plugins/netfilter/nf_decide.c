@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns: what becomes of a flow, by all that is known of it, in words; and its event. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "nf_reader.h"
+
+#define NS_PER_S UINT64_C(1000000000)
+
+/* Where a decision's texts live until its event is written. */
+struct texts {
+    struct tc_nf_view view;
+    char reason[TC_NF_REASON_TEXT_MAX];
+};
+
+static _Thread_local struct texts texts;
+
+bool tc_nf_decides(const struct tc_nf_reader *reader)
+{
+    return reader->wanted.granted && reader->options->enforcement == TC_NF_BLOCKS;
+}
+
+static uint64_t now_s(const struct tc_nf_reader *reader)
+{
+    return (reader->now_ns + reader->clock_offset_ns) / NS_PER_S;
+}
+
+/* An indicator's decision, in words. */
+static struct tc_nf_decision listed(struct tc_nf_reader *reader, uint32_t id,
+                                    enum tc_nf_action action, const char *name)
+{
+    struct tc_nf_decision decision = {.deny = false};
+
+    if (!reader->wanted.indicators ||
+        !tc_nf_indicators_view(reader->wanted.indicators, id, &texts.view))
+        return decision;
+    decision.indicator = texts.view.value;
+    decision.source = texts.view.source;
+    snprintf(texts.reason, sizeof(texts.reason), "%s%s%s is on a list to %s%s%s",
+             name ? name : "", name ? ": " : "", texts.view.value,
+             tc_nf_action_name(action), *texts.view.reason ? ": " : "",
+             texts.view.reason);
+    decision.reason = texts.reason;
+    if (action == TC_NF_BLOCK) {
+        decision.deny = tc_nf_decides(reader);
+        decision.would_deny = !decision.deny;
+    }
+    return decision;
+}
+
+/* A principal that has a rule of its own. */
+static struct tc_nf_decision principal(const struct tc_nf_reader *reader,
+                                       enum tc_nf_action action, const char *who)
+{
+    struct tc_nf_decision decision = {.deny = false};
+
+    if (action == TC_NF_NONE)
+        return decision;
+    decision.reason = who;
+    if (action == TC_NF_BLOCK) {
+        decision.deny = tc_nf_decides(reader);
+        decision.would_deny = !decision.deny;
+    }
+    return decision;
+}
+
+/* The kernel has decided; this says what. */
+struct tc_nf_decision tc_nf_decide_record(struct tc_nf_reader *reader,
+                                          const struct tc_nf_flow *flow)
+{
+    const struct tc_nf_flow_record *record = &flow->record;
+    struct tc_nf_decision decision = {.deny = false};
+
+    if (record->why == TC_NF_WHY_LISTED)
+        decision = listed(reader, record->id, record->action,
+                          record->flags & TC_NF_BY_NAME && *flow->domain ? flow->domain
+                                                                         : NULL);
+    else if (record->why == TC_NF_WHY_KERNEL)
+        decision = principal(reader, record->action, "the kernel's own traffic");
+    decision.deny = record->flags & TC_NF_DENIED;
+    decision.would_deny = record->flags & TC_NF_WOULD_DENY;
+    return decision;
+}
+
+static bool by_name(struct tc_nf_reader *reader, const char *name,
+                    struct tc_nf_match *ret)
+{
+    return *name && reader->wanted.indicators &&
+           reader->options->enforcement != TC_NF_DISABLED &&
+           tc_nf_indicators_name(reader->wanted.indicators, name, strlen(name),
+                                 now_s(reader), ret);
+}
+
+struct tc_nf_decision tc_nf_decide_packet(struct tc_nf_reader *reader,
+                                          const struct tc_nf_flow *flow)
+{
+    const struct tc_nf_flow_record *record = &flow->record;
+    struct tc_nf_decision decision = tc_nf_decide_record(reader, flow);
+    struct tc_nf_match match;
+
+    if (decision.deny || record->action == TC_NF_ALLOW)
+        return decision;
+    if (by_name(reader, flow->domain, &match) && match.action != TC_NF_ALLOW)
+        return listed(reader, match.id, match.action, flow->domain);
+    if (!record->why && reader->wanted.indicators &&
+        reader->options->enforcement != TC_NF_DISABLED && !flow->process &&
+        tc_nf_indicators_address(reader->wanted.indicators, record->destination,
+                                 now_s(reader), &match))
+        return listed(reader, match.id, match.action, NULL);
+    if (!flow->process && !(record->flags & TC_NF_FROM_KERNEL) && !decision.reason)
+        return principal(reader, reader->options->unattributed,
+                         "no process is known of it");
+    return decision;
+}
+
+/*
+ * An address is blocked by name only while all names that are known of it are: others may
+ * share it, and then the first data of a flow say which one it is.
+ */
+void tc_nf_decide_address(struct tc_nf_reader *reader,
+                          const struct tc_nf_named_address *address)
+{
+    struct tc_nf_named named = {.action = TC_NF_NONE};
+    struct tc_nf_match match;
+
+    if (!reader->programs)
+        return;
+    for (size_t i = 0; i < address->count; i++) {
+        if (!by_name(reader, address->names[i].text, &match) ||
+            match.action == TC_NF_ALLOW) {
+            named.action = TC_NF_NONE;
+            break;
+        }
+        if (!i || match.action < named.action) {
+            named.action = match.action;
+            named.id = match.id;
+        }
+        if (address->names[i].until_ns > named.until_ns)
+            named.until_ns = address->names[i].until_ns;
+    }
+    (void)tc_nf_name_address(reader->programs, &address->key, &named);
+}
+
+/* ---- Events. ---- */
+
+static void count(struct tc_nf_reader *reader, const struct tc_nf_flow *flow,
+                  const struct tc_nf_decision *decision)
+{
+    struct tc_nf_reader_counters *counters = &reader->counters;
+
+    counters->flows++;
+    if (decision->deny)
+        counters->denied++;
+    else
+        counters->allowed++;
+    if (decision->would_deny || flow->record.action == TC_NF_AUDIT)
+        counters->audited++;
+    if (flow->record.flags & TC_NF_PASSED)
+        counters->passed++;
+    if (!flow->process && !(flow->record.flags & TC_NF_FROM_KERNEL))
+        counters->unattributed++;
+}
+
+void tc_nf_emit_flow(struct tc_nf_reader *reader, const struct tc_nf_flow *flow,
+                     const struct tc_nf_decision *decision, uint64_t ticket,
+                     uint64_t deadline_ns)
+{
+    struct tc_nf_stamp stamp = tc_nf_reader_stamp(reader, flow->record.time_ns);
+    struct tc_nf_item item = {.topic = TOCSIN_TOPIC_NETWORK_FLOW,
+                              .time_ns = stamp.time_ns,
+                              .ticket = ticket,
+                              .deadline_ns = deadline_ns};
+    struct tocsin_writer w;
+
+    count(reader, flow, decision);
+    if (!ticket && tc_sensor_reader_full(&reader->base)) {
+        reader->counters.unpublished++;
+        return;
+    }
+    tocsin_writer_init_growing(&w);
+    tc_nf_flow_put(&w, flow, decision, &stamp);
+    (void)tc_nf_items_add(&reader->items, &item, &w);
+    tocsin_writer_done(&w);
+}
+
+void tc_nf_emit_gap(struct tc_nf_reader *reader, uint64_t lost)
+{
+    struct tc_nf_stamp stamp = tc_nf_reader_stamp(reader, reader->now_ns);
+    struct tc_nf_item item = {.topic = TOCSIN_TOPIC_SENSOR_GAP, .time_ns = stamp.time_ns};
+    struct tocsin_writer w;
+    uint8_t buf[512];
+
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tc_nf_put_stamp(&w, &stamp);
+    tocsin_put_uint(&w, "from", stamp.time_ns - UINT64_C(1000000) * TC_NF_TURN_MS);
+    tocsin_put_uint(&w, "to", stamp.time_ns);
+    tocsin_put_uint(&w, "count", lost);
+    tocsin_put_str(&w, TOCSIN_FIELD_REASON, "the ring was full");
+    tocsin_end(&w);
+    (void)tc_nf_items_add(&reader->items, &item, &w);
+}

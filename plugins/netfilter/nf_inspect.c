@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "nf_inspect.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wire/nf_http.h"
+#include "wire/nf_quic.h"
+#include "wire/nf_stream.h"
+#include "wire/nf_tls.h"
+
+#define DATAGRAMS_MAX 16 /* that are looked at before it is given up */
+
+struct tc_nf_inspection {
+    unsigned taken;
+    union {
+        struct tc_nf_stream stream;
+        struct tc_nf_quic quic;
+    };
+};
+
+struct tc_nf_inspection *tc_nf_inspection_new(const struct tc_nf_packet *packet)
+{
+    struct tc_nf_inspection *inspection = calloc(1, sizeof(*inspection));
+
+    if (inspection && packet->protocol == IPPROTO_TCP)
+        tc_nf_stream_init(&inspection->stream, tc_nf_packet_payload_seq(packet));
+    return inspection;
+}
+
+void tc_nf_inspection_free(struct tc_nf_inspection *inspection)
+{
+    free(inspection);
+}
+
+static int take_stream(struct tc_nf_inspection *inspection,
+                       const struct tc_nf_packet *packet, struct tc_nf_inspected *ret)
+{
+    struct tc_nf_stream *stream = &inspection->stream;
+    size_t len;
+    int tls, http;
+
+    if (packet->payload_bytes)
+        (void)tc_nf_stream_add(stream, tc_nf_packet_payload_seq(packet), packet->payload,
+                               packet->payload_bytes);
+    len = tc_nf_stream_bytes(stream);
+    if (!len)
+        return -EAGAIN;
+    tls = tc_nf_tls_name(stream->data, len, ret->name, &ret->ech);
+    http = tls == -EPROTO ? tc_nf_http_host(stream->data, len, ret->name) : tls;
+    if (http == -EAGAIN && len < TC_NF_STREAM_MAX)
+        return -EAGAIN;
+    if (http == 0 || http == -ENOENT)
+        ret->protocol = tls == -EPROTO ? "http" : "tls";
+    if (http)
+        ret->name[0] = '\0';
+    return 0;
+}
+
+static int take_datagram(struct tc_nf_inspection *inspection,
+                         struct tc_nf_quic_crypto *crypto,
+                         const struct tc_nf_packet *packet, struct tc_nf_inspected *ret)
+{
+    int err = tc_nf_quic_name(crypto, &inspection->quic, packet->payload,
+                              packet->payload_bytes, ret->name, &ret->ech);
+
+    if (err == -EAGAIN && inspection->taken < DATAGRAMS_MAX)
+        return -EAGAIN;
+    if (!err || err == -ENOENT)
+        ret->protocol = "quic";
+    if (err)
+        ret->name[0] = '\0';
+    return 0;
+}
+
+int tc_nf_inspection_take(struct tc_nf_inspection *inspection,
+                          struct tc_nf_quic_crypto *crypto,
+                          const struct tc_nf_packet *packet, struct tc_nf_inspected *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    inspection->taken++;
+    return packet->protocol == IPPROTO_TCP
+               ? take_stream(inspection, packet, ret)
+               : take_datagram(inspection, crypto, packet, ret);
+}

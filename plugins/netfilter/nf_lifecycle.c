@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: start and stop, enable and disable. To open, on a pool thread: the programs are
+ * loaded, the indicators put into their table, the reader begins, and only then are they
+ * attached, so that nothing that they report is missed. To shut: they are detached first,
+ * and what they have reported is read to the end. Nothing of it touches a flow that is
+ * there already.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "netfilter.h"
+#include "sensor_bpf.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71 /* asm-generic/socket.h, Linux 5.14 */
+#endif
+
+/* ---- Disabled, and kept so. ---- */
+
+static void marker_path(const struct tc_nf *nf, char ret[PATH_MAX])
+{
+    snprintf(ret, PATH_MAX, "%s/disabled", nf->folder);
+}
+
+static bool is_disabled(const struct tc_nf *nf)
+{
+    char path[PATH_MAX];
+
+    marker_path(nf, path);
+    return !access(path, F_OK);
+}
+
+static int keep_disabled(const struct tc_nf *nf, bool disabled)
+{
+    char path[PATH_MAX];
+    int fd;
+
+    marker_path(nf, path);
+    if (!disabled)
+        return unlink(path) && errno != ENOENT ? -errno : 0;
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -errno;
+    close(fd);
+    return 0;
+}
+
+/* ---- Opening: on a pool thread. ---- */
+
+/* The namespace's descriptor and cookie. */
+static int open_namespace(struct tc_nf *nf, uint64_t *ret_cookie)
+{
+    const char *path = nf->options.namespace;
+    int own = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC), socket_fd, err = 0;
+    socklen_t size = sizeof(*ret_cookie);
+
+    if (own < 0 || fd < 0 || setns(fd, CLONE_NEWNET)) {
+        err = -errno;
+        goto out;
+    }
+    socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (socket_fd < 0 ||
+        getsockopt(socket_fd, SOL_SOCKET, SO_NETNS_COOKIE, ret_cookie, &size))
+        err = -errno;
+    if (socket_fd >= 0)
+        close(socket_fd);
+    (void)setns(own, CLONE_NEWNET);
+out:
+    if (own >= 0)
+        close(own);
+    if (err && fd >= 0)
+        close(fd);
+    nf->reader.netns = err ? -1 : fd;
+    if (err)
+        snprintf(nf->why, sizeof(nf->why), "network namespace %s: %s", path,
+                 strerror(-err));
+    return err;
+}
+
+static enum tc_nf_enforcement enforced(const struct tc_nf *nf)
+{
+    return nf->granted || nf->options.enforcement != TC_NF_BLOCKS
+               ? nf->options.enforcement
+               : TC_NF_AUDITS;
+}
+
+static int set_passes(struct tc_nf *nf)
+{
+    const struct tc_nf_options *options = &nf->options;
+    struct tc_nf_pass_port ports[TC_NF_PASS_MAX + 16];
+    struct tc_nf_pass_network networks[TC_NF_PASS_MAX];
+    struct tc_nf_pass_file files[TC_NF_PASS_MAX];
+    struct tc_nf_pass pass = {.ports = ports,
+                              .networks = networks,
+                              .files = files,
+                              .users = options->pass_users,
+                              .ports_count = options->pass_ports_count,
+                              .networks_count = options->pass_networks_count,
+                              .users_count = options->pass_users_count};
+    struct stat st;
+
+    for (size_t i = 0; i < pass.ports_count; i++)
+        ports[i] = (struct tc_nf_pass_port){options->pass_ports[i].protocol,
+                                            options->pass_ports[i].port};
+    for (size_t i = 0; i < pass.networks_count; i++) {
+        networks[i].length = options->pass_networks[i].length;
+        memcpy(networks[i].address, options->pass_networks[i].address, 16);
+    }
+    for (size_t i = 0; i < options->pass_processes_count; i++) {
+        if (stat(options->pass_processes[i], &st))
+            continue; /* not installed: nobody runs it */
+        files[pass.files_count++] = (struct tc_nf_pass_file){
+            .inode = st.st_ino, .device = major(st.st_dev) << 20 | minor(st.st_dev)};
+    }
+    return tc_nf_pass_set(&nf->programs, &pass);
+}
+
+static void set_control(struct tc_nf *nf, uint64_t netns)
+{
+    struct tc_nf_control *control = nf->programs.control;
+
+    control->enforcement = enforced(nf);
+    control->kernel_action = nf->options.kernel_action;
+    control->loopback = nf->options.loopback;
+    control->agent_pid = (uint32_t)getpid();
+    control->netns = netns;
+    control->canary_port = TC_NF_CANARY_PORT;
+}
+
+static int open_programs(struct tc_nf *nf, uint64_t netns)
+{
+    int err;
+
+    nf->ebpf = false;
+    if (!nf->options.ebpf)
+        return -ENOTSUP;
+    err = tc_nf_load(&nf->programs, nf->options.ring_bytes, nf->host, nf->why);
+    if (err)
+        return err;
+    set_control(nf, netns);
+    err = set_passes(nf);
+    if (err) {
+        snprintf(nf->why, sizeof(nf->why), "what is passed: %s", strerror(-err));
+        tc_nf_unload(&nf->programs);
+        return err;
+    }
+    nf->ebpf = true;
+    return 0;
+}
+
+static int attach(struct tc_nf *nf)
+{
+    char root[PATH_MAX];
+    const char *path = nf->options.cgroup;
+    int err = 0;
+
+    if (!*path) {
+        err = tc_nf_cgroup_root(root, sizeof(root));
+        path = root;
+    }
+    if (err) {
+        snprintf(nf->why, sizeof(nf->why), "no cgroup2 file system is mounted");
+        return err;
+    }
+    return tc_nf_attach(&nf->programs, path, nf->why);
+}
+
+static void shut(struct tc_nf *nf)
+{
+    tc_nf_detach(&nf->programs);
+    tc_nf_reader_stop(&nf->reader);
+    if (nf->reader.netns >= 0)
+        close(nf->reader.netns);
+    nf->reader.netns = -1;
+    pthread_mutex_lock(&nf->lock);
+    tc_nf_unload(&nf->programs);
+    pthread_mutex_unlock(&nf->lock);
+}
+
+static int start_reader(struct tc_nf *nf)
+{
+    struct tc_nf_reader *reader = &nf->reader;
+    int netns = reader->netns, err;
+
+    memset(reader, 0, sizeof(*reader));
+    reader->netns = netns;
+    reader->host = nf->host;
+    reader->options = &nf->options;
+    reader->programs = nf->ebpf ? &nf->programs : NULL;
+    reader->deliver = tc_nf_deliver;
+    reader->report = tc_nf_report;
+    reader->arg = nf;
+    tc_nf_selftest_init(reader);
+    err = tc_nf_reader_start(reader, nf->options.ring_bytes);
+    if (err)
+        snprintf(nf->why, sizeof(nf->why), "%s", strerror(-err));
+    return err;
+}
+
+static int open_once(struct tc_nf *nf)
+{
+    uint64_t netns = 0;
+    int err = 0;
+
+    if (*nf->options.namespace)
+        err = open_namespace(nf, &netns);
+    if (!err) {
+        err = open_programs(nf, netns);
+        if (err && nf->options.nflog)
+            err = 0;
+    }
+    if (!err) {
+        tc_nf_lists_run(nf);
+        tc_nf_lists_fill(nf);
+        err = start_reader(nf);
+    }
+    if (!err && nf->ebpf)
+        err = attach(nf);
+    return err;
+}
+
+static void open_run(void *arg)
+{
+    struct tc_nf *nf = arg;
+
+    nf->reader.netns = -1;
+    nf->open_status = open_once(nf);
+    if (nf->open_status)
+        shut(nf);
+}
+
+/* ---- On the loop. ---- */
+
+static void want_run(struct tc_nf_call *call, struct tc_nf_reader *reader);
+
+struct want {
+    struct tc_nf_call call;
+    struct tc_nf_wanted wanted;
+};
+
+static void want_run(struct tc_nf_call *call, struct tc_nf_reader *reader)
+{
+    struct want *want = (struct want *)call;
+
+    tc_nf_indicators_unref(reader->wanted.indicators);
+    reader->wanted = want->wanted;
+    free(want);
+    tc_nf_means_apply(reader);
+}
+
+void tc_nf_want(struct tc_nf *nf)
+{
+    struct want *want;
+
+    if (!nf->open)
+        return;
+    if (nf->ebpf) {
+        nf->programs.control->enforcement = enforced(nf);
+        tc_nf_renew(&nf->programs);
+    }
+    want = malloc(sizeof(*want));
+    if (!want)
+        return;
+    want->call.run = want_run;
+    want->wanted = (struct tc_nf_wanted){
+        .granted = nf->granted,
+        .ask = nf->voters != 0,
+        .indicators = nf->indicators ? tc_nf_indicators_ref(nf->indicators) : NULL};
+    tc_nf_reader_call(&nf->reader, &want->call);
+}
+
+static void report_open(struct tc_nf *nf)
+{
+    const struct tocsin_host *host = nf->host;
+    char text[512];
+
+    host->report(host, TOCSIN_REPORT_CLEAR, "netfilter_disabled", NULL, NULL);
+    if (nf->ebpf) {
+        host->report(host, TOCSIN_REPORT_CLEAR, "netfilter_watching", NULL, NULL);
+        return;
+    }
+    snprintf(text, sizeof(text), "flows are only watched, and mostly without their process: %s",
+             nf->why);
+    host->report(host, TOCSIN_REPORT_ISSUE, "netfilter_watching", text,
+                 nf->options.ebpf ? "run on a kernel with BTF and cgroup2, with CAP_BPF, "
+                                    "CAP_PERFMON and CAP_NET_ADMIN"
+                                  : "set plugins.netfilter.mechanism to auto");
+}
+
+static void started(struct tc_nf *nf)
+{
+    if (nf->started)
+        return;
+    nf->started = true;
+    nf->host->complete(nf->host, 0);
+}
+
+static void open_done(void *arg, int status)
+{
+    struct tc_nf *nf = arg;
+    const struct tocsin_host *host = nf->host;
+
+    if (status)
+        nf->open_status = status;
+    if (nf->jobs.closing)
+        return;
+    if (nf->open_status) {
+        host->log(host, TOCSIN_LOG_ERROR, "cannot start: %s", nf->why);
+        if (!nf->started) {
+            tc_sensor_jobs_close(&nf->jobs, nf->open_status);
+            return;
+        }
+        host->report(host, TOCSIN_REPORT_ISSUE, "netfilter", nf->why,
+                     "tocsin network-filter enable");
+        return;
+    }
+    nf->open = true;
+    report_open(nf);
+    tc_nf_lists_done(nf, 0);
+    started(nf);
+    if (!nf->wanted)
+        tc_sensor_jobs_start(&nf->jobs, TC_NF_JOB_SHUT);
+}
+
+static void shut_run(void *arg)
+{
+    shut(arg);
+}
+
+static void shut_done(void *arg, int status)
+{
+    struct tc_nf *nf = arg;
+
+    (void)status;
+    tc_nf_asked_done(nf);
+    if (!nf->jobs.closing && nf->wanted)
+        tc_sensor_jobs_start(&nf->jobs, TC_NF_JOB_OPEN);
+}
+
+static void tell_disabled(struct tc_nf *nf)
+{
+    const struct tocsin_host *host = nf->host;
+
+    host->report(host, TOCSIN_REPORT_ISSUE, "netfilter_disabled",
+                 "the network filter is disabled", "tocsin network-filter enable");
+    host->report(host, TOCSIN_REPORT_FACT, "network_events_subsystem", NULL, NULL);
+}
+
+int tc_nf_enable(struct tc_nf *nf, bool enable)
+{
+    int err = keep_disabled(nf, !enable);
+
+    if (err || enable == nf->wanted)
+        return err;
+    nf->wanted = enable;
+    if (!enable) {
+        tell_disabled(nf);
+        /* At once: the programs are not asked again from here on. */
+        if (nf->open && nf->ebpf)
+            nf->programs.control->enforcement = TC_NF_DISABLED;
+        nf->open = false;
+    }
+    if (tc_sensor_jobs_busy(&nf->jobs, TC_NF_JOB_OPEN) ||
+        tc_sensor_jobs_busy(&nf->jobs, TC_NF_JOB_SHUT))
+        return 0; /* whichever ends looks at what is wanted */
+    return tc_sensor_jobs_start(&nf->jobs, enable ? TC_NF_JOB_OPEN : TC_NF_JOB_SHUT);
+}
+
+void tc_nf_gate(struct tc_nf *nf, bool granted)
+{
+    if (nf->granted == granted)
+        return;
+    nf->granted = granted;
+    tc_nf_want(nf);
+}
+
+/* ---- Start and stop. ---- */
+
+static void close_run(void *arg)
+{
+    struct tc_nf *nf = arg;
+
+    shut(nf);
+    tc_nf_isolate_release(nf);
+}
+
+static void closed(void *arg)
+{
+    struct tc_nf *nf = arg;
+
+    nf->open = false;
+    tc_nf_asked_done(nf);
+    tc_nf_lists_release(nf);
+}
+
+int tc_nf_start(struct tc_nf *nf)
+{
+    static const struct tc_sensor_job jobs[TC_NF_JOBS] = {
+        [TC_NF_JOB_OPEN] = {open_run, open_done},
+        [TC_NF_JOB_SHUT] = {shut_run, shut_done},
+        [TC_NF_JOB_LISTS] = {tc_nf_lists_job, tc_nf_lists_done},
+        [TC_NF_JOB_ISOLATE] = {tc_nf_isolate_run, tc_nf_isolate_done},
+    };
+    const struct tc_sensor_jobs_config config = {.host = nf->host,
+                                                 .jobs = jobs,
+                                                 .count = TC_NF_JOBS,
+                                                 .close = close_run,
+                                                 .closed = closed,
+                                                 .arg = nf};
+    int err;
+
+    tc_sensor_jobs_init(&nf->jobs, &config);
+    nf->started = nf->open = false;
+    nf->reader.netns = -1;
+    if (mkdir(nf->folder, 0700) && errno != EEXIST) {
+        nf->host->log(nf->host, TOCSIN_LOG_ERROR, "folder %s: %s", nf->folder,
+                      strerror(errno));
+        return -errno;
+    }
+    nf->wanted = !is_disabled(nf);
+    tc_nf_isolate_start(nf);
+    if (!nf->wanted) {
+        tell_disabled(nf);
+        nf->started = true;
+        return 0;
+    }
+    err = tc_sensor_jobs_start(&nf->jobs, TC_NF_JOB_OPEN);
+    return err ? err : TOCSIN_PENDING;
+}
+
+int tc_nf_stop(struct tc_nf *nf)
+{
+    nf->host->timer_stop(nf->host, nf->isolation_timer);
+    nf->isolation_timer = NULL;
+    tc_sensor_jobs_close(&nf->jobs, 0);
+    tc_sensor_jobs_go_on(&nf->jobs);
+    return TOCSIN_PENDING;
+}

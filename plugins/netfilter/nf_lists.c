@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the indicators in force. They are loaded on a pool thread, put into the kernel's
+ * table there, and then handed to the reader; what cannot be loaded changes nothing. What
+ * the command line adds and removes goes to the disk first, on the same thread.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "netfilter.h"
+#include "nf_lists.h"
+
+static uint64_t now_s(void)
+{
+    return (uint64_t)time(NULL);
+}
+
+/* ---- On a pool thread. ---- */
+
+static void change(struct tc_nf *nf, struct tc_nf_change *change)
+{
+    const struct tc_nf_text value = {change->value, strlen(change->value)};
+    struct tc_nf_row row = {.value = value};
+
+    if (change->remove) {
+        change->err = tc_nf_store_remove(nf->store, value, change->why);
+        return;
+    }
+    row.action = (struct tc_nf_text){change->action, strlen(change->action)};
+    row.reason = (struct tc_nf_text){change->reason, strlen(change->reason)};
+    row.expires = (struct tc_nf_text){change->expires, strlen(change->expires)};
+    change->err = tc_nf_store_add(nf->store, &row, change->who, now_s(), change->why);
+}
+
+static void open_store(struct tc_nf *nf, char why[256])
+{
+    if (!nf->store && tc_nf_store_open(nf->folder, &nf->store, why))
+        nf->store = NULL;
+}
+
+static void make_changes(struct tc_nf *nf)
+{
+    char why[TC_NF_WHY_MAX] = "";
+
+    open_store(nf, why);
+    for (struct tc_nf_change *c = nf->changes; c; c = c->next) {
+        if (nf->store) {
+            change(nf, c);
+        } else {
+            c->err = -EIO;
+            memcpy(c->why, why, sizeof(c->why));
+        }
+    }
+}
+
+void tc_nf_lists_run(void *arg)
+{
+    struct tc_nf *nf = arg;
+    struct tc_nf_sources sources = {.texts = nf->options.lists,
+                                    .count = nf->options.lists_count};
+
+    make_changes(nf);
+    sources.own = nf->store ? tc_nf_store_path(nf->store) : NULL;
+    nf->lists_status = tc_nf_indicators_load(&sources, now_s(), &nf->fresh, &nf->loaded,
+                                             nf->lists_why);
+    if (nf->lists_status)
+        nf->fresh = NULL;
+}
+
+static int fill(struct tc_nf *nf)
+{
+    struct tc_nf_addresses head;
+    struct tc_nf_slot *slots;
+    int err = tc_nf_addresses_begin(&nf->programs, tc_nf_indicators_slots(nf->fresh),
+                                    &slots);
+
+    if (!err)
+        err = tc_nf_indicators_fill(nf->fresh, slots, &head);
+    return err ? err : tc_nf_addresses_commit(&nf->programs, &head);
+}
+
+void tc_nf_lists_fill(struct tc_nf *nf)
+{
+    int err;
+
+    if (!nf->fresh || !nf->programs.skeleton)
+        return;
+    err = fill(nf);
+    if (!err)
+        return;
+    nf->lists_status = err;
+    snprintf(nf->lists_why, sizeof(nf->lists_why),
+             "the kernel's table of addresses could not be made: %s", strerror(-err));
+    tc_nf_indicators_unref(nf->fresh);
+    nf->fresh = NULL;
+}
+
+void tc_nf_lists_job(void *arg)
+{
+    struct tc_nf *nf = arg;
+
+    tc_nf_lists_run(nf);
+    pthread_mutex_lock(&nf->lock);
+    tc_nf_lists_fill(nf);
+    pthread_mutex_unlock(&nf->lock);
+}
+
+/* ---- On the loop. ---- */
+
+static void report(struct tc_nf *nf)
+{
+    const struct tocsin_host *host = nf->host;
+    char text[512];
+
+    if (nf->lists_status) {
+        snprintf(text, sizeof(text), "indicators could not be loaded: %s", nf->lists_why);
+        host->log(host, TOCSIN_LOG_ERROR, "%s", text);
+        host->report(host, TOCSIN_REPORT_ISSUE, "netfilter_indicators", text,
+                     "tocsin indicator reload");
+    } else if (nf->loaded.refused) {
+        snprintf(text, sizeof(text), "%llu entries of indicator lists were left out: %s",
+                 (unsigned long long)nf->loaded.refused,
+                 nf->loaded.problems ? nf->loaded.problem[0] : "");
+        host->report(host, TOCSIN_REPORT_ISSUE, "netfilter_indicators", text,
+                     "tocsin indicator reload");
+    } else {
+        host->report(host, TOCSIN_REPORT_CLEAR, "netfilter_indicators", NULL, NULL);
+    }
+}
+
+void tc_nf_lists_done(void *arg, int status)
+{
+    struct tc_nf *nf = arg;
+    struct tc_nf_change *c;
+
+    if (status)
+        nf->lists_status = status;
+    report(nf);
+    if (nf->fresh) {
+        tc_nf_indicators_unref(nf->indicators);
+        nf->indicators = nf->fresh;
+        nf->fresh = NULL;
+        tc_nf_want(nf);
+    }
+    while ((c = nf->changes) != NULL) {
+        nf->changes = c->next;
+        c->done(nf, c);
+        free(c);
+    }
+    if (nf->changes_next && !nf->jobs.closing)
+        tc_nf_lists_start(nf);
+}
+
+int tc_nf_lists_start(struct tc_nf *nf)
+{
+    if (tc_sensor_jobs_busy(&nf->jobs, TC_NF_JOB_LISTS))
+        return 0;
+    nf->changes = nf->changes_next;
+    nf->changes_next = NULL;
+    return tc_sensor_jobs_start(&nf->jobs, TC_NF_JOB_LISTS);
+}
+
+int tc_nf_lists_change(struct tc_nf *nf, struct tc_nf_change *c)
+{
+    struct tc_nf_change **end = &nf->changes_next;
+
+    while (*end)
+        end = &(*end)->next;
+    c->next = NULL;
+    *end = c;
+    return tc_nf_lists_start(nf);
+}
+
+
+void tc_nf_lists_expire(struct tc_nf *nf)
+{
+    if (!nf->indicators || tc_sensor_jobs_busy(&nf->jobs, TC_NF_JOB_LISTS) ||
+        tc_nf_indicators_next_expiry_s(nf->indicators) > now_s())
+        return;
+    pthread_mutex_lock(&nf->lock);
+    tc_nf_indicators_expire(nf->indicators, now_s(),
+                            nf->programs.skeleton ? tc_nf_addresses_slots(&nf->programs)
+                                                  : NULL);
+    pthread_mutex_unlock(&nf->lock);
+    tc_nf_want(nf);
+}
+
+void tc_nf_lists_release(struct tc_nf *nf)
+{
+    struct tc_nf_change *c;
+
+    while ((c = nf->changes_next) != NULL) {
+        nf->changes_next = c->next;
+        nf->host->event_unref(nf->host, c->request);
+        free(c);
+    }
+    tc_nf_indicators_unref(nf->indicators);
+    tc_nf_indicators_unref(nf->fresh);
+    tc_nf_store_close(nf->store);
+    nf->indicators = nf->fresh = NULL;
+    nf->store = NULL;
+}

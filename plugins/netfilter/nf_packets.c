@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: packets that wait: whose they are, what becomes of them, and those that wait for
+ * detectors. Exactly one verdict for each.
+ */
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nf_diag.h"
+#include "nf_inspect.h"
+#include "nf_reader.h"
+
+#define READ_MAX 64 /* packets at once */
+
+static void verdict(struct tc_nf_reader *reader, uint64_t packet,
+                    enum tc_nf_verdict what)
+{
+    if (packet && reader->queue)
+        (void)tc_nf_queue_verdict(reader->queue, packet, what);
+}
+
+/* ---- Whose it is. ---- */
+
+static void key_of(const struct tc_nf_packet *packet, struct tc_nf_flow_key *key)
+{
+    memset(key, 0, sizeof(*key));
+    memcpy(key->source, packet->source, 16);
+    memcpy(key->destination, packet->destination, 16);
+    key->source_port = packet->source_port;
+    key->destination_port = packet->destination_port;
+    key->protocol = packet->protocol;
+}
+
+static void record_of(const struct tc_nf_reader *reader,
+                      const struct tc_nf_packet *packet,
+                      const struct tc_nf_queued *queued, struct tc_nf_flow_record *record)
+{
+    memset(record, 0, sizeof(*record));
+    record->kind = TC_NF_FLOW;
+    record->hook = TC_NF_AT_SYN;
+    record->family = packet->family == AF_INET ? 4 : 6;
+    record->time_ns = reader->now_ns;
+    record->uid = queued->has_uid ? queued->uid : 0;
+    record->protocol = packet->protocol;
+    record->source_port = packet->source_port;
+    record->destination_port = packet->destination_port;
+    memcpy(record->source, packet->source, 16);
+    memcpy(record->destination, packet->destination, 16);
+    if (packet->mptcp)
+        record->flags |= TC_NF_MPTCP;
+    /* Sent by this host, and by nobody's socket. */
+    if (queued->hook == NF_INET_LOCAL_OUT && !queued->has_uid)
+        record->flags |= TC_NF_FROM_KERNEL;
+}
+
+/* The flow is known from its socket, all but the port that it got later. */
+static struct tc_nf_flow *adopt(struct tc_nf_reader *reader, struct tc_nf_flow *unbound,
+                                const struct tc_nf_flow_key *key)
+{
+    struct tc_nf_flow_record record = unbound->record;
+    struct tc_nf_flow *flow;
+
+    memcpy(record.source, key->source, sizeof(record.source));
+    record.source_port = key->source_port;
+    flow = tc_nf_flow_new(&record, unbound->process);
+    if (!flow)
+        return NULL;
+    memcpy(flow->domain, unbound->domain, sizeof(flow->domain));
+    tc_nf_flows_remove(&reader->flows, unbound);
+    return flow;
+}
+
+static struct tc_nf_flow *find_flow(struct tc_nf_reader *reader,
+                                    const struct tc_nf_packet *packet,
+                                    const struct tc_nf_queued *queued)
+{
+    struct tc_nf_flow_record record;
+    struct tc_nf_process *process;
+    struct tc_nf_flow *flow, *unbound;
+    struct tc_nf_flow_key key;
+    const char *name;
+
+    key_of(packet, &key);
+    flow = tc_nf_flows_find(&reader->flows, &key);
+    if (flow)
+        return flow;
+    unbound = tc_nf_flows_find_unbound(&reader->flows, &key);
+    if (unbound && (!queued->has_uid || queued->uid == unbound->record.uid)) {
+        flow = adopt(reader, unbound, &key);
+    } else {
+        record_of(reader, packet, queued, &record);
+        process = tc_nf_diag_owner(&reader->processes, &key);
+        flow = tc_nf_flow_new(&record, process);
+        tc_nf_process_unref(process);
+    }
+    if (!flow)
+        return NULL;
+    name = *flow->domain ? NULL
+                         : tc_nf_names_find(&reader->names, key.destination,
+                                            flow->record.netns, flow->record.uid,
+                                            reader->now_ns);
+    if (name)
+        snprintf(flow->domain, sizeof(flow->domain), "%s", name);
+    tc_nf_flows_add(&reader->flows, flow);
+    return flow;
+}
+
+/* ---- Waiting for detectors. ---- */
+
+static bool must_wait(struct tc_nf_reader *reader, const struct tc_nf_decision *decision,
+                      uint64_t packet)
+{
+    if (!packet || decision->deny || !reader->wanted.ask || !reader->wanted.granted)
+        return false;
+    if (HASH_COUNT(reader->waiting) < TC_NF_WAITING_MAX)
+        return true;
+    reader->counters.full++;
+    return false;
+}
+
+static bool wait_for_verdict(struct tc_nf_reader *reader, struct tc_nf_flow *flow,
+                             const struct tc_nf_decision *decision, uint64_t packet)
+{
+    struct tc_nf_waiting *waiting = calloc(1, sizeof(*waiting));
+
+    if (!waiting)
+        return false;
+    waiting->ticket = ++reader->last_ticket;
+    waiting->packet = packet;
+    waiting->deadline_ns = reader->now_ns + reader->options->budget_ns;
+    waiting->key = flow->key;
+    HASH_ADD(hh, reader->waiting, ticket, sizeof(waiting->ticket), waiting);
+    tc_nf_emit_flow(reader, flow, decision, waiting->ticket, waiting->deadline_ns);
+    return true;
+}
+
+static void refuse(struct tc_nf_reader *reader, const struct tc_nf_flow_key *key,
+                   uint64_t packet)
+{
+    /* Through the rules once more, of which one refuses it now, so that the program knows
+     * at once; where that cannot be, it is dropped. */
+    verdict(reader, packet,
+            tc_nf_means_deny(reader, key) ? TC_NF_VERDICT_DROP : TC_NF_VERDICT_REPEAT);
+}
+
+static void answered(struct tc_nf_reader *reader, struct tc_nf_waiting *waiting,
+                     bool allow)
+{
+    HASH_DEL(reader->waiting, waiting);
+    if (allow)
+        verdict(reader, waiting->packet, TC_NF_VERDICT_ACCEPT);
+    else
+        refuse(reader, &waiting->key, waiting->packet);
+    free(waiting);
+}
+
+/* They lie in the order of their deadlines. */
+static void answer_late(struct tc_nf_reader *reader)
+{
+    while (reader->waiting && reader->waiting->deadline_ns <= reader->now_ns) {
+        reader->counters.timeouts++;
+        answered(reader, reader->waiting, !reader->options->on_timeout_deny);
+    }
+}
+
+void tc_nf_packets_answers(struct tc_nf_reader *reader)
+{
+    STAILQ_HEAD(, tc_nf_answer) answers = STAILQ_HEAD_INITIALIZER(answers);
+    struct tc_nf_waiting *waiting;
+    struct tc_nf_answer *answer;
+
+    pthread_mutex_lock(&reader->lock);
+    STAILQ_CONCAT(&answers, &reader->answers);
+    pthread_mutex_unlock(&reader->lock);
+    while ((answer = STAILQ_FIRST(&answers)) != NULL) {
+        STAILQ_REMOVE_HEAD(&answers, next);
+        HASH_FIND(hh, reader->waiting, &answer->ticket, sizeof(answer->ticket), waiting);
+        if (waiting)
+            answered(reader, waiting, answer->allow);
+        free(answer);
+    }
+    answer_late(reader);
+}
+
+uint64_t tc_nf_packets_next_ns(const struct tc_nf_reader *reader)
+{
+    return reader->waiting ? reader->waiting->deadline_ns : UINT64_MAX;
+}
+
+void tc_nf_packets_done(struct tc_nf_reader *reader)
+{
+    while (reader->waiting)
+        answered(reader, reader->waiting, true); /* who stops holds nobody up */
+}
+
+/* ---- What becomes of it. ---- */
+
+/* The first packet of a flow, or the one that has named it. */
+static void judge(struct tc_nf_reader *reader, struct tc_nf_flow *flow, uint64_t packet)
+{
+    struct tc_nf_decision decision = tc_nf_decide_packet(reader, flow);
+
+    flow->asked = true;
+    if (must_wait(reader, &decision, packet) &&
+        wait_for_verdict(reader, flow, &decision, packet))
+        return;
+    tc_nf_emit_flow(reader, flow, &decision, 0, 0);
+    if (decision.deny)
+        refuse(reader, &flow->key, packet);
+    else
+        verdict(reader, packet, TC_NF_VERDICT_ACCEPT);
+}
+
+static bool is_inspected(const struct tc_nf_reader *reader,
+                         const struct tc_nf_packet *packet)
+{
+    const struct tc_nf_options *options = reader->options;
+    bool tcp = packet->protocol == IPPROTO_TCP;
+    const uint16_t *ports = tcp ? options->tcp_inspected : options->udp_inspected;
+    size_t count = tcp ? options->tcp_inspected_count : options->udp_inspected_count;
+
+    if (!reader->counters.inspecting || (!tcp && packet->protocol != IPPROTO_UDP))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (ports[i] == packet->destination_port)
+            return true;
+    return false;
+}
+
+/* Looks into the packet. True: the flow has now shown all that it will. */
+static bool inspect(struct tc_nf_reader *reader, struct tc_nf_flow *flow,
+                    const struct tc_nf_packet *packet)
+{
+    struct tc_nf_inspected found;
+
+    if (!flow->inspection)
+        flow->inspection = tc_nf_inspection_new(packet);
+    if (flow->inspection && tc_nf_inspection_take(flow->inspection, reader->crypto,
+                                                  packet, &found) == -EAGAIN)
+        return false;
+    tc_nf_means_enough(reader, &flow->key);
+    if (!flow->inspection)
+        return true;
+    tc_nf_inspection_free(flow->inspection);
+    flow->inspection = NULL;
+    flow->protocol = found.protocol;
+    flow->ech = found.ech;
+    flow->named_by_data = *found.name;
+    if (*found.name)
+        snprintf(flow->domain, sizeof(flow->domain), "%s", found.name);
+    reader->counters.inspected++;
+    return true;
+}
+
+static void take(struct tc_nf_reader *reader, const struct tc_nf_packet *packet,
+                 const struct tc_nf_queued *queued)
+{
+    bool syn = packet->protocol == IPPROTO_TCP && packet->tcp_flags & TC_NF_TCP_SYN;
+    struct tc_nf_flow *flow = find_flow(reader, packet, queued);
+    bool named;
+
+    if (!flow || (flow->process && reader->host->is_agent(reader->host,
+                                                          flow->process->pid))) {
+        verdict(reader, queued->id, TC_NF_VERDICT_ACCEPT);
+        return;
+    }
+    flow->seen_ns = reader->now_ns;
+    if (syn && !packet->payload_bytes) {
+        if (is_inspected(reader, packet) && !flow->inspection)
+            flow->inspection = tc_nf_inspection_new(packet);
+        if (flow->asked && !reader->counters.queue_new)
+            verdict(reader, queued->id, TC_NF_VERDICT_ACCEPT);
+        else
+            judge(reader, flow, queued->id);
+        return;
+    }
+    named = is_inspected(reader, packet) && inspect(reader, flow, packet) &&
+            flow->protocol;
+    if (named || !flow->asked)
+        judge(reader, flow, queued->id);
+    else
+        verdict(reader, queued->id, TC_NF_VERDICT_ACCEPT);
+}
+
+/* The self-test's own: it counts, and goes its way. */
+static bool is_canary(struct tc_nf_reader *reader, const struct tc_nf_packet *packet)
+{
+    const uint8_t *address = reader->canary;
+
+    if (packet->protocol != IPPROTO_UDP || !reader->canary_port ||
+        packet->destination_port != reader->canary_port ||
+        memcmp(packet->destination + 12, address, 4) != 0)
+        return false;
+    reader->counters.canary_seen++;
+    return true;
+}
+
+static void on_packet(void *arg, const struct tc_nf_queued *queued)
+{
+    struct tc_nf_reader *reader = arg;
+    struct tc_nf_packet packet;
+
+    /* What the kernel reported of a flow was there before its packet was. */
+    tc_nf_ring_drain(reader);
+    if (tc_nf_packet_parse(queued->payload, queued->len, &packet)) {
+        reader->counters.malformed++;
+        verdict(reader, queued->id, TC_NF_VERDICT_ACCEPT);
+    } else if (is_canary(reader, &packet)) {
+        /* One is refused, the next one is not. */
+        verdict(reader, queued->id, reader->counters.canary_seen % 2 ? TC_NF_VERDICT_DROP : TC_NF_VERDICT_ACCEPT);
+    } else {
+        take(reader, &packet, queued);
+    }
+}
+
+size_t tc_nf_packets_drain(struct tc_nf_reader *reader)
+{
+    int n = 0;
+
+    if (reader->queue)
+        n = tc_nf_queue_read(reader->queue, on_packet, reader, READ_MAX);
+    else if (reader->log)
+        n = tc_nf_log_read(reader->log, on_packet, reader, READ_MAX);
+    return n > 0 ? (size_t)n : 0;
+}
