@@ -349,7 +349,7 @@ static void packet_names_the_end_of_a_segment_route(void **state)
     struct tc_nf_packet packet;
     struct pcap pcap;
     const uint8_t *data;
-    size_t len;
+    size_t len = 0;
 
     (void)state;
     PCAP_OPEN_OR_SKIP(&pcap, "ipv6-srh-ext-header.pcap");
