@@ -128,22 +128,34 @@ static bool leads_nowhere(struct tc_nf_text address)
            tc_nf_is(address, "::") || tc_nf_is(address, "::1");
 }
 
+/* Whether all of it is what such a file has of the machine itself. */
+static bool are_own_names(struct tc_nf_text names)
+{
+    struct tc_nf_text name;
+
+    while ((name = next_word(&names)).len)
+        if (!is_own_name(name))
+            return false;
+    return true;
+}
+
 static int take_hosts(struct tc_nf_list *list, struct tc_nf_text address,
                       struct tc_nf_text names)
 {
     struct tc_nf_row row = {.type = {"host", 4}};
     int r = 0;
 
-    while (!r && (row.value = next_word(&names)).len) {
-        if (is_own_name(row.value))
-            continue;
-        if (leads_nowhere(address))
-            r = tc_nf_list_take(list, &row, NULL);
-        else
-            tc_nf_list_refuse(list, NULL,
-                              "there is more than one value; write one a line, or, as in "
-                              "/etc/hosts, 0.0.0.0 and a name");
+    if (are_own_names(names))
+        return 0;
+    if (!leads_nowhere(address)) {
+        tc_nf_list_refuse(list, NULL,
+                          "there is more than one value; write one a line, or, as in "
+                          "/etc/hosts, 0.0.0.0 and a name");
+        return 0;
     }
+    while (!r && (row.value = next_word(&names)).len)
+        if (!is_own_name(row.value))
+            r = tc_nf_list_take(list, &row, NULL);
     return r;
 }
 

@@ -65,12 +65,14 @@ static struct columns find_columns(const struct tc_nf_csv *csv)
                             .when = tc_nf_csv_column(csv, "when")};
 }
 
-static void copy_who(struct tc_nf_text text, char ret_who[64])
+static void copy_who(struct tc_nf_text text, char ret_who[TC_NF_WHO_MAX])
 {
     char who[TC_NF_REASON_MAX];
 
+    if (text.len >= TC_NF_WHO_MAX)
+        text.len = TC_NF_WHO_MAX - 1;
     tc_nf_reason_copy(text, who);
-    (void)snprintf(ret_who, 64, "%.63s", who);
+    memcpy(ret_who, who, strlen(who) + 1);
 }
 
 static int read_item(const struct tc_nf_csv *csv, const struct columns *columns,

@@ -17,12 +17,14 @@
 #define TC_NF_STORE_FILE "indicators.csv"
 #define TC_NF_STORE_MAX 10000 /* entries; more belongs into a list of its own */
 
+#define TC_NF_WHO_MAX 64 /* bytes, with the NUL; more is cut */
+
 struct tc_nf_store;
 
 struct tc_nf_stored {
     struct tc_nf_entry entry;
     uint32_t when_s;
-    char who[64];
+    char who[TC_NF_WHO_MAX];
 };
 
 /*
