@@ -436,10 +436,11 @@ void tc_nf_mask(const uint8_t address[16], uint8_t length, uint8_t ret_address[1
 {
     size_t whole = length / 8;
 
-    memset(ret_address, 0, 16);
-    memcpy(ret_address, address, whole);
-    if (length % 8)
-        ret_address[whole] = (uint8_t)(address[whole] & 0xff00u >> length % 8);
+    memmove(ret_address, address, whole);
+    if (whole == 16)
+        return;
+    ret_address[whole] = (uint8_t)(address[whole] & 0xff00u >> length % 8);
+    memset(ret_address + whole + 1, 0, 15 - whole);
 }
 
 static void match(const struct tc_nf_indicators *table, const struct tc_nf_record *record,

@@ -71,7 +71,7 @@ const struct tc_nf_record *tc_nf_table_network(const struct tc_nf_indicators *ta
 /* Whether the network is one of IPv4. */
 bool tc_nf_is_mapped(const uint8_t address[16], uint8_t length);
 
-/* The address without the bits behind the length. */
+/* The address without the bits behind the length; may be the same memory. */
 void tc_nf_mask(const uint8_t address[16], uint8_t length, uint8_t ret_address[16]);
 
 static inline uint32_t tc_nf_network_hash(const uint8_t address[16], uint8_t length,
