@@ -112,6 +112,9 @@ int tc_nf_allow_parse(const char *text, struct tc_nf_allow *ret_allow,
         allow.protocol = IPPROTO_TCP;
     else if (!strcmp(rest, "/udp"))
         allow.protocol = IPPROTO_UDP;
+    else if (allow.port && rest[0] == '/' && rest[1] >= '0' && rest[1] <= '9')
+        return refuse(why, "\"%.80s\": the length of the network stands before the port",
+                      text);
     else if (*rest)
         return refuse(why,
                       "\"%.80s\": \"%.40s\" was not understood; the form is "
