@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <spawn.h>
@@ -147,6 +148,15 @@ bool tc_nf_net_connected(int fd, int ms)
     assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len), 0);
     assert_int_equal(err, 0);
     return true;
+}
+
+bool tc_nf_net_first_syn(int fd)
+{
+    struct tcp_info info = {.tcpi_total_retrans = 1};
+    socklen_t len = sizeof(info);
+
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+    return !info.tcpi_total_retrans;
 }
 
 void tc_nf_net_connect_as(uint16_t port, uint32_t uid)

@@ -37,6 +37,10 @@ int tc_nf_net_connect(uint16_t port, uint32_t mark);
 /* Whether it is connected within so many ms; else it still waits. */
 bool tc_nf_net_connected(int fd, int ms);
 
+/* Whether its first SYN was the one that arrived: it has been held up, but was not lost.
+ */
+bool tc_nf_net_first_syn(int fd);
+
 /* Connects as another user, in a child that has ended then. */
 void tc_nf_net_connect_as(uint16_t port, uint32_t uid);
 

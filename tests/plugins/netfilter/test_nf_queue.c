@@ -177,6 +177,7 @@ static void queue_passes_the_rest_when_it_is_full(void **state)
     first = tc_nf_net_connect(port, 0);
     second = tc_nf_net_connect(port, 0);
     assert_true(tc_nf_net_connected(second, WAIT_MS));
+    assert_true(tc_nf_net_first_syn(second));
     assert_false(tc_nf_net_connected(first, NONE_MS));
     read_packets(queue, &got, 1);
     assert_int_equal(tc_nf_queue_verdict(queue, got.ids[0], true), 0);
@@ -253,11 +254,13 @@ static void closing_lets_pass_what_waits_and_what_comes(void **state)
     unread = tc_nf_net_connect(port, 0);
     tc_nf_queue_close(queue);
     *state = NULL;
-    /* At once, and not by a second SYN. */
-    assert_true(tc_nf_net_connected(read, NONE_MS));
-    assert_true(tc_nf_net_connected(unread, NONE_MS));
+    assert_true(tc_nf_net_connected(read, WAIT_MS));
+    assert_true(tc_nf_net_first_syn(read));
+    assert_true(tc_nf_net_connected(unread, WAIT_MS));
+    assert_true(tc_nf_net_first_syn(unread));
     later = tc_nf_net_connect(port, 0);
-    assert_true(tc_nf_net_connected(later, NONE_MS));
+    assert_true(tc_nf_net_connected(later, WAIT_MS));
+    assert_true(tc_nf_net_first_syn(later));
     close(read);
     close(unread);
     close(later);
@@ -285,8 +288,10 @@ static void rebinding_forgets_what_was_released(void **state)
     read_packets(queue, &got, 1);
     unread = tc_nf_net_connect(port, 0);
     release(queue);
-    assert_true(tc_nf_net_connected(read, NONE_MS));
-    assert_true(tc_nf_net_connected(unread, NONE_MS));
+    assert_true(tc_nf_net_connected(read, WAIT_MS));
+    assert_true(tc_nf_net_first_syn(read));
+    assert_true(tc_nf_net_connected(unread, WAIT_MS));
+    assert_true(tc_nf_net_first_syn(unread));
     assert_int_equal(tc_nf_queue_rebind(queue, why), 0);
     assert_int_equal(counters_of(queue).released, 2);
     assert_int_equal(counters_of(queue).rebound, 1);
