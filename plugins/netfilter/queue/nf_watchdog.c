@@ -15,9 +15,12 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "nf_unmap.h"
 
 #define RETRY_MS 50 /* the kernel had no memory for the message */
 
@@ -34,14 +37,16 @@ struct tc_nf_watchdog {
     int gate;          /* the pipe's end that the child does not have; -1 */
     _Atomic pid_t pid; /* 0: there is none */
     uint32_t seen;     /* of `releases` */
+    uint64_t begun_ns;
     struct shared *shared;
 };
 
+/* By the system call: what the C library reads without one is unmapped in the child. */
 static uint64_t now_ns(void)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
@@ -92,23 +97,30 @@ static void close_others(unsigned a, unsigned b)
 
 static int begin(struct tc_nf_watchdog *watchdog)
 {
+    struct shared *shared = watchdog->shared;
+    int gate[2], fd = watchdog->fd, err;
+    struct tc_nf_unmap plan;
     sigset_t all, before;
-    int gate[2];
     pid_t pid;
 
+    err = tc_nf_unmap_plan(&plan, shared, sizeof(*shared));
+    if (err)
+        return err;
     if (pipe2(gate, O_CLOEXEC))
         return -errno;
-    atomic_store(&watchdog->shared->beat_ns, now_ns());
+    watchdog->begun_ns = now_ns();
+    atomic_store(&shared->beat_ns, watchdog->begun_ns);
     /* No handler of the agent's may run in the child, and no signal to the agent's group
      * or control group but SIGKILL ends it. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pid = _Fork();
     if (!pid) {
-        close_others((unsigned)watchdog->fd, (unsigned)gate[0]);
+        close_others((unsigned)fd, (unsigned)gate[0]);
+        tc_nf_unmap_others(&plan);
         setsid();
         prctl(PR_SET_NAME, "tocsin-nf-watch");
-        watch(watchdog->fd, gate[0], watchdog->shared);
+        watch(fd, gate[0], shared);
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     close(gate[0]);
@@ -196,6 +208,8 @@ int tc_nf_watchdog_fd(const struct tc_nf_watchdog *watchdog)
 int tc_nf_watchdog_revive(struct tc_nf_watchdog *watchdog)
 {
     end(watchdog);
+    if (now_ns() - watchdog->begun_ns < TC_NF_WATCHDOG_REVIVE_MS * UINT64_C(1000000))
+        return -EAGAIN;
     return begin(watchdog);
 }
 

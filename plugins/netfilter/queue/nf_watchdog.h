@@ -22,6 +22,7 @@
 
 #define TC_NF_WATCHDOG_STALE_MS 2000
 #define TC_NF_WATCHDOG_BEAT_MS 500 /* at least this often */
+#define TC_NF_WATCHDOG_REVIVE_MS 1000
 #define TC_NF_WATCHDOG_SEND_BYTES 128
 
 struct tc_nf_watchdog;
@@ -44,9 +45,11 @@ void tc_nf_watchdog_stop(struct tc_nf_watchdog *watchdog);
 bool tc_nf_watchdog_beat(struct tc_nf_watchdog *watchdog, uint64_t now_ns);
 
 /*
- * To wait for, without any events: there is an error (EPOLLERR) when the process is dead.
- * Then tc_nf_watchdog_revive makes another; the descriptor is a new one, whether it could
- * or not. Errors: those of pipe(2), fork(2): nobody watches, and it may be tried again.
+ * To wait for, without any events: there is an error (EPOLLERR) when the process is dead;
+ * -1: there is none. Then tc_nf_watchdog_revive makes another, which has another
+ * descriptor. Errors: -EAGAIN, the last one began less than TC_NF_WATCHDOG_REVIVE_MS ago;
+ * those of pipe(2), fork(2). Then nobody watches, and with a later beat it may be tried
+ * again.
  */
 int tc_nf_watchdog_fd(const struct tc_nf_watchdog *watchdog);
 int tc_nf_watchdog_revive(struct tc_nf_watchdog *watchdog);

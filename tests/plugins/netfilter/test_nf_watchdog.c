@@ -17,7 +17,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +36,9 @@
 #define QUEUE 7
 #define WAIT_MS 30000 /* for what comes by itself */
 #define NONE_MS 300   /* for what must not come */
+
+#define BALLAST_BYTES (64u << 20) /* what the agent has beside the queue */
+#define KEPT_KB (8u << 10)        /* and may be the watchdog's */
 
 /* What a holder reports, a byte each. */
 #define READY 'r'
@@ -97,8 +102,9 @@ static bool begin(struct reader *reader)
 }
 
 /* The loop of whoever uses both. */
-_Noreturn static void hold(struct reader *reader)
+_Noreturn static void *hold(void *arg)
 {
+    struct reader *reader = arg;
     char why[256];
     pid_t pid;
 
@@ -116,10 +122,13 @@ _Noreturn static void hold(struct reader *reader)
         };
 
         poll(ends, 2, TC_NF_WATCHDOG_BEAT_MS);
-        if (ends[1].revents) {
-            if (tc_nf_watchdog_revive(reader->watchdog))
+        if (ends[1].revents || !tc_nf_watchdog_pid(reader->watchdog)) {
+            int err = tc_nf_watchdog_revive(reader->watchdog);
+
+            if (err && err != -EAGAIN)
                 _exit(3);
-            say(reader, REVIVED);
+            if (!err)
+                say(reader, REVIVED);
         }
         if (tc_nf_watchdog_beat(reader->watchdog, now_ns())) {
             if (tc_nf_queue_rebind(reader->queue, why))
@@ -174,9 +183,15 @@ static struct holder *begin_holder(void **state, enum mode mode)
     holder->pid = fork();
     if (!holder->pid) {
         struct reader reader = {.mode = mode, .to = pipes[1]};
+        char *ballast = malloc(BALLAST_BYTES);
+        pthread_t thread;
 
         close(pipes[0]);
-        hold(&reader);
+        memset(ballast, 1, BALLAST_BYTES);
+        pthread_create(&thread, NULL, hold, &reader);
+        pthread_join(thread, NULL);
+        free(ballast);
+        _exit(6);
     }
     close(pipes[1]);
     holder->from = pipes[0];
@@ -325,6 +340,30 @@ static void watchdog_has_nothing_else_of_the_agents(void **state)
     assert_int_equal(others, 0);
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+
+static void watchdog_keeps_none_of_the_agents_memory(void **state)
+{
+    struct holder *holder = begin_holder(state, ACCEPT);
+    unsigned kb = UINT_MAX;
+    char path[64], line[128];
+    FILE *file;
+
+    if (SANITIZED) /* it needs its memory */
+        return;
+    (void)snprintf(path, sizeof(path), "/proc/%d/status", holder->watchdog);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file) && sscanf(line, "RssAnon: %u", &kb) != 1)
+        ;
+    (void)fclose(file);
+    assert_true(kb < KEPT_KB);
+}
+
 static void dead_watchdog_is_replaced(void **state)
 {
     struct holder *holder = begin_holder(state, HOLD);
@@ -403,6 +442,7 @@ int main(void)
         promise(killed_agent_holds_nothing),
         promise(watchdog_with_the_signals_of_the_agents_group_goes_on),
         promise(watchdog_has_nothing_else_of_the_agents),
+        promise(watchdog_keeps_none_of_the_agents_memory),
         promise(dead_watchdog_is_replaced),
         promise(stopping_the_watchdog_frees_nothing_and_leaves_no_zombie),
         promise(watchdog_sends_once_for_a_hang),
