@@ -80,7 +80,7 @@ static bool is_whole(const struct tc_nf_process_record *record, size_t len)
 }
 
 static const char *text_of(const struct tc_nf_process_record *record,
-                           enum tc_nf_text which, size_t *ret_len)
+                           enum tc_nf_process_text which, size_t *ret_len)
 {
     uint32_t from = which ? record->end[which - 1] : 0;
 
@@ -89,7 +89,7 @@ static const char *text_of(const struct tc_nf_process_record *record,
 }
 
 /* NULL: nothing was reported. */
-static char *path_of(const struct tc_nf_process_record *record, enum tc_nf_text which)
+static char *path_of(const struct tc_nf_process_record *record, enum tc_nf_process_text which)
 {
     size_t len;
     const char *names = text_of(record, which, &len);

@@ -52,6 +52,8 @@
 /* Called on the reader's thread; takes the items. */
 typedef void (*tc_nf_deliver_fn)(void *arg, struct tc_nf_items *items);
 
+struct tc_nf_reader;
+
 /* Something to be done on the thread. */
 struct tc_nf_call {
     STAILQ_ENTRY(tc_nf_call) next;

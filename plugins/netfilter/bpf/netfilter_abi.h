@@ -16,7 +16,7 @@
 
 #define TC_NF_DEPTH_MAX 48     /* names of a path that are kept */
 #define TC_NF_PATH_NAME_MAX 256     /* bytes of one name, NUL included */
-#define TC_NF_NAMES_MAX 8192   /* bytes of both paths and the cgroup's */
+#define TC_NF_PATHS_MAX 8192   /* bytes of both paths and the cgroup's */
 #define TC_NF_ARGS_MAX 4096    /* bytes of arguments; what is longer is cut */
 #define TC_NF_CGROUP_MAX 12    /* names of a cgroup's path */
 #define TC_NF_PAYLOAD_MAX 4096 /* bytes of one packet that are copied */
@@ -74,7 +74,7 @@ struct tc_nf_flow_record {
 };
 
 /* The texts of a process record, in this order. */
-enum tc_nf_text {
+enum tc_nf_process_text {
     TC_NF_EXECUTABLE, /* names upwards to the root, each NUL-terminated */
     TC_NF_PARENT,     /* the parent's, likewise */
     TC_NF_CGROUP,     /* names upwards */

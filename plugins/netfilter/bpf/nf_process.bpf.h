@@ -14,7 +14,7 @@ struct texts {
     __u32 busy, at; /* at: bytes of text so far */
     __u32 cut, unused;
     struct tc_nf_process_record record;
-    char text[TC_NF_NAMES_MAX];
+    char text[TC_NF_PATHS_MAX];
     char args[TC_NF_ARGS_MAX];
 };
 
@@ -43,7 +43,7 @@ static __always_inline bool put_name(struct texts *s, const void *name)
     __u32 at = s->at;
     long n;
 
-    if (at > TC_NF_NAMES_MAX - TC_NF_PATH_NAME_MAX)
+    if (at > TC_NF_PATHS_MAX - TC_NF_PATH_NAME_MAX)
         return false;
     n = bpf_probe_read_kernel_str(s->text + at, TC_NF_PATH_NAME_MAX, name);
     if (n <= 0)
@@ -119,7 +119,7 @@ static __always_inline void put_args(struct texts *s, const struct mm_struct *mm
     unsigned long n = BPF_CORE_READ(mm, arg_end) - from;
     __u32 at = s->at;
 
-    if (at > TC_NF_NAMES_MAX)
+    if (at > TC_NF_PATHS_MAX)
         return;
     if (n > TC_NF_ARGS_MAX) {
         s->record.flags |= TC_NF_ARGS_CUT;
@@ -178,7 +178,7 @@ static __always_inline void report_texts(struct texts *s, const struct task_stru
     fill_process(&s->record, task, parent);
     put_texts(s, task, parent);
     at = s->at;
-    if (at > TC_NF_NAMES_MAX + TC_NF_ARGS_MAX)
+    if (at > TC_NF_PATHS_MAX + TC_NF_ARGS_MAX)
         return;
     if (bpf_ringbuf_output(&ring, &s->record, sizeof(s->record) + at, BPF_RB_NO_WAKEUP))
         count(TC_NF_LOST + TC_NF_PROCESS);

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "indicators/nf_list.h"
-#include "indicators/nf_table.h"
+#include "indicators/nf_index.h"
 
 struct load {
     struct tc_nf_indicators *table;
@@ -62,7 +62,7 @@ static int load_file(struct load *load, const char *path, enum tc_nf_action acti
                               .action = action,
                               .now_s = load->now_s,
                               .why = load->why};
-    int r = tc_nf_table_source(load->table, path, &list.source);
+    int r = tc_nf_index_source(load->table, path, &list.source);
 
     if (r == -E2BIG) {
         (void)tc_nf_refuse(load->why, "%s: there are more than %d files; join some", path,
@@ -142,7 +142,7 @@ static int load_all(struct load *load, const struct tc_nf_sources *sources)
     }
     if (r)
         return r;
-    r = tc_nf_table_finish(load->table);
+    r = tc_nf_index_finish(load->table);
     return r ? fail(load, "indicators", r) : 0;
 }
 
@@ -154,7 +154,7 @@ int tc_nf_indicators_load(const struct tc_nf_sources *sources, uint64_t now_s,
     int r;
 
     *ret_report = (struct tc_nf_report){.taken = 0};
-    r = tc_nf_table_new(&load.table);
+    r = tc_nf_index_new(&load.table);
     if (r)
         return fail(&load, "indicators", r);
     r = load_all(&load, sources);

@@ -8,7 +8,7 @@
 #include <strings.h>
 
 #include "indicators/nf_csv.h"
-#include "indicators/nf_table.h"
+#include "indicators/nf_index.h"
 
 /* ---- For the readers ---- */
 
@@ -50,7 +50,7 @@ int tc_nf_list_take(struct tc_nf_list *list, const struct tc_nf_row *row,
         list->report->expired++;
         return 0;
     }
-    r = tc_nf_table_add(list->table, &entry, list->source);
+    r = tc_nf_index_add(list->table, &entry, list->source);
     if (r == -E2BIG)
         return tc_nf_list_fail(list, r,
                                "there are more indicators than %u, or longer texts than "

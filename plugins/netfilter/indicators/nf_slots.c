@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "indicators/nf_table.h"
+#include "indicators/nf_index.h"
 
 #define FULL_OF_10 6 /* slots in use of ten, at most */
 #define SEEDS_MAX 16 /* that are tried; the first will do */
@@ -127,7 +127,7 @@ static void update(const struct tc_nf_indicators *indicators, struct tc_nf_slot 
                    const struct tc_nf_record *expired, uint64_t now_s)
 {
     struct tc_nf_slot *slot = find(indicators, slots, expired);
-    const struct tc_nf_record *record = tc_nf_table_network(
+    const struct tc_nf_record *record = tc_nf_index_network(
         indicators, expired->address, (uint8_t)expired->length, now_s);
     uint8_t action = record ? (uint8_t)record->action : TC_NF_EXPIRED;
 

@@ -7,7 +7,7 @@
 #ifndef TC_NF_LOG_H
 #define TC_NF_LOG_H
 
-#include "nf_packet.h"
+#include "nf_queued.h"
 
 #define TC_NF_LOG_COPY_BYTES_MIN 256
 #define TC_NF_LOG_COPY_BYTES_MAX 2048

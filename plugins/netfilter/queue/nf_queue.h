@@ -12,7 +12,7 @@
 #ifndef TC_NF_QUEUE_H
 #define TC_NF_QUEUE_H
 
-#include "nf_packet.h"
+#include "nf_queued.h"
 
 #define TC_NF_QUEUE_COPY_BYTES 0xffff
 #define TC_NF_QUEUE_RECEIVE_BYTES (8u << 20)

@@ -8,8 +8,8 @@
  * A place is a network of one length, a domain, or a host. At each there is a record for
  * every action that a list gives it, three at most.
  */
-#ifndef TC_NF_TABLE_H
-#define TC_NF_TABLE_H
+#ifndef TC_NF_INDEX_H
+#define TC_NF_INDEX_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -49,22 +49,22 @@ struct tc_nf_indicators {
 };
 
 /* One reference. -ENOMEM, or what getrandom(2) says. */
-int tc_nf_table_new(struct tc_nf_indicators **ret_table);
+int tc_nf_index_new(struct tc_nf_indicators **ret_table);
 
 /* A file that entries come from. Errors: -ENOMEM, -E2BIG. */
-int tc_nf_table_source(struct tc_nf_indicators *table, const char *path,
+int tc_nf_index_source(struct tc_nf_indicators *table, const char *path,
                        uint16_t *ret_source);
 
 /* Errors: -ENOMEM, -E2BIG (a bound of nf_indicators.h). */
-int tc_nf_table_add(struct tc_nf_indicators *table, const struct tc_nf_entry *entry,
+int tc_nf_index_add(struct tc_nf_indicators *table, const struct tc_nf_entry *entry,
                     uint16_t source);
 
 /* Gives back what only loading needs, and puts in order what expiry and slots need.
  * -ENOMEM. */
-int tc_nf_table_finish(struct tc_nf_indicators *table);
+int tc_nf_index_finish(struct tc_nf_indicators *table);
 
 /* What counts at the place of the network, or NULL. */
-const struct tc_nf_record *tc_nf_table_network(const struct tc_nf_indicators *table,
+const struct tc_nf_record *tc_nf_index_network(const struct tc_nf_indicators *table,
                                                const uint8_t address[16], uint8_t length,
                                                uint64_t now_s);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "indicators/nf_table.h"
+#include "indicators/nf_index.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -77,7 +77,7 @@ static uint32_t next_of(const struct tc_nf_indicators *table, uint32_t hash, uin
 
 /* ---- Making one ---- */
 
-int tc_nf_table_new(struct tc_nf_indicators **ret_table)
+int tc_nf_index_new(struct tc_nf_indicators **ret_table)
 {
     struct tc_nf_indicators *table = calloc(1, sizeof(*table));
     int r = -ENOMEM;
@@ -147,7 +147,7 @@ static int add_text(struct tc_nf_indicators *table, const char *text, uint32_t *
     return 0;
 }
 
-int tc_nf_table_source(struct tc_nf_indicators *table, const char *path,
+int tc_nf_index_source(struct tc_nf_indicators *table, const char *path,
                        uint16_t *ret_source)
 {
     uint32_t *grown;
@@ -290,7 +290,7 @@ static int append(struct tc_nf_indicators *table, const struct tc_nf_entry *entr
     return 0;
 }
 
-int tc_nf_table_add(struct tc_nf_indicators *table, const struct tc_nf_entry *entry,
+int tc_nf_index_add(struct tc_nf_indicators *table, const struct tc_nf_entry *entry,
                     uint16_t source)
 {
     const struct tc_nf_value *value = &entry->value;
@@ -388,7 +388,7 @@ static void collect_lengths(struct tc_nf_indicators *table)
     }
 }
 
-int tc_nf_table_finish(struct tc_nf_indicators *table)
+int tc_nf_index_finish(struct tc_nf_indicators *table)
 {
     free(table->reasons);
     table->reasons = NULL;
@@ -416,7 +416,7 @@ static const struct tc_nf_record *better(const struct tc_nf_record *a,
                : b;
 }
 
-const struct tc_nf_record *tc_nf_table_network(const struct tc_nf_indicators *table,
+const struct tc_nf_record *tc_nf_index_network(const struct tc_nf_indicators *table,
                                                const uint8_t address[16], uint8_t length,
                                                uint64_t now_s)
 {
@@ -463,7 +463,7 @@ bool tc_nf_indicators_address(const struct tc_nf_indicators *indicators,
                   end = v4 ? addresses->lengths4 : addresses->lengths_count;
          i < end; i++) {
         tc_nf_mask(address, addresses->lengths[i], network);
-        record = tc_nf_table_network(indicators, network, addresses->lengths[i], now_s);
+        record = tc_nf_index_network(indicators, network, addresses->lengths[i], now_s);
         if (record) {
             match(indicators, record, ret_match);
             return true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns: what a packet is that the kernel hands over, by its queue or by its log. */
-#ifndef TC_NF_PACKET_H
-#define TC_NF_PACKET_H
+#ifndef TC_NF_QUEUED_H
+#define TC_NF_QUEUED_H
 
 #include <stdbool.h>
 #include <stddef.h>
