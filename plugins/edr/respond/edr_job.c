@@ -54,7 +54,7 @@ static void report_action(struct tc_edr_job *job, enum tc_edr_action action)
     struct tc_edr_responder *responder = job->responder;
     struct tocsin_writer w;
 
-    job->act.actions &= ~(1u << action);
+    job->actions &= ~(1u << action);
     responder->counters.responses++;
     responder->counters.done += !strcmp(outcome->status, "done");
     tocsin_writer_init_growing(&w);
@@ -79,22 +79,43 @@ static void report_action(struct tc_edr_job *job, enum tc_edr_action action)
     tocsin_writer_done(&w);
 }
 
+/* What is in the pool is not looked at. */
+static unsigned at_hand(const struct tc_edr_job *job)
+{
+    return job->acting ? job->actions & 1u << TC_EDR_ISOLATE : job->actions;
+}
+
 void tc_edr_job_report_known(struct tc_edr_job *job)
 {
+    unsigned actions = at_hand(job);
+
     for (unsigned i = 0; i < TC_EDR_ACTIONS; i++)
-        if (job->act.actions & 1u << i && job->act.outcomes[i].status)
+        if (actions & 1u << i && job->act.outcomes[i].status)
             report_action(job, i);
 }
 
-void tc_edr_job_report_all(struct tc_edr_job *job, const char *status, const char *reason)
+void tc_edr_job_report(struct tc_edr_job *job, unsigned actions, const char *status,
+                       const char *reason)
 {
+    actions &= at_hand(job);
     for (unsigned i = 0; i < TC_EDR_ACTIONS; i++)
-        if (job->act.actions & 1u << i && !job->act.outcomes[i].status)
+        if (actions & 1u << i && !job->act.outcomes[i].status)
             tc_edr_outcome_set(&job->act.outcomes[i], status, "%s", reason);
     tc_edr_job_report_known(job);
 }
 
+void tc_edr_job_report_all(struct tc_edr_job *job, const char *status, const char *reason)
+{
+    tc_edr_job_report(job, ~0u, status, reason);
+}
+
 /* ---- Jobs ---- */
+
+void tc_edr_job_settle(struct tc_edr_job *job)
+{
+    if (!job->actions && !job->acting)
+        tc_edr_job_free(job);
+}
 
 void tc_edr_job_free(struct tc_edr_job *job)
 {
@@ -108,7 +129,8 @@ void tc_edr_job_free(struct tc_edr_job *job)
         *at = job->next;
         responder->jobs_n--;
     }
-    host->timer_stop(host, job->late);
+    for (size_t i = 0; i < TC_EDR_ACTIONS; i++)
+        host->timer_stop(host, job->requests[i].late);
     host->event_unref(host, job->act.exec);
     host->event_unref(host, job->event);
     if (job->act.fd >= 0)

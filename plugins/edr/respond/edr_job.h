@@ -13,6 +13,14 @@
 
 #define TC_EDR_REMEMBERED 256 /* so that none is done twice */
 
+/* A request to another plugin. */
+struct tc_edr_request {
+    struct tc_edr_job *job;
+    enum tc_edr_action action;
+    uint64_t id; /* of the event that asks; 0: none */
+    struct tocsin_timer *late;
+};
+
 struct tc_edr_job {
     struct tc_edr_job *next;
     struct tc_edr_responder *responder;
@@ -20,10 +28,10 @@ struct tc_edr_job {
     char *rule_id, *rule_name;
     const char *severity;
     const struct tocsin_event *event; /* a reference */
+    unsigned actions;                 /* bits, of what is not reported yet */
     struct tc_edr_act act;            /* act.exec: a reference */
-    bool acting;                      /* in the pool */
-    uint64_t request;                 /* the id of quarantine.requested; 0: none */
-    struct tocsin_timer *late;
+    bool acting;                      /* act is in the pool, but for ISOLATE's outcome */
+    struct tc_edr_request requests[TC_EDR_ACTIONS];
 };
 
 /* For whom something was done, or tried. */
@@ -37,7 +45,8 @@ struct tc_edr_responder {
     const struct tocsin_host *host;
     struct tc_edr_respond_counters counters;
     struct tc_edr_responses *wanted;
-    unsigned issues_n; /* reported under responses_0 and on, with gaps */
+    int64_t isolate_for_s; /* 0: until it is released */
+    unsigned issues_n;     /* reported under responses_0 and on, with gaps */
     uint64_t boot_ns, boot_ns_read;
     struct tc_edr_done_for done[TC_EDR_REMEMBERED];
     size_t done_n;
@@ -61,12 +70,19 @@ void tc_edr_job_put_text(struct tocsin_writer *w, const char *key, struct tocsin
 /* Reports all that is known. */
 void tc_edr_job_report_known(struct tc_edr_job *job);
 
-/* Everything that is not reported yet gets the same outcome. */
+/* Those of the actions that are not reported yet get the same outcome. */
+void tc_edr_job_report(struct tc_edr_job *job, unsigned actions, const char *status,
+                       const char *reason);
 void tc_edr_job_report_all(struct tc_edr_job *job, const char *status,
                            const char *reason);
 
+/* Frees it when nothing is left to report. */
+void tc_edr_job_settle(struct tc_edr_job *job);
+
 /* ---- edr_ask.c ---- */
 
-int tc_edr_ask(struct tc_edr_job *job);
+/* Asks the plugin that does the action, if it is wanted; that it could not be asked is
+ * reported, and so is that nobody has answered in time. */
+void tc_edr_ask(struct tc_edr_job *job, enum tc_edr_action action);
 
 #endif

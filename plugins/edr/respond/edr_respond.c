@@ -10,6 +10,7 @@
 #include "sensor_proc.h"
 
 #define RUNNING_MAX 64 /* at once; more fail, and say so */
+#define TO_A_PROCESS (~(1u << TC_EDR_ISOLATE))
 
 /* ---- What is wanted ---- */
 
@@ -27,6 +28,8 @@ int tc_edr_respond_configure(struct tc_edr_responder *responder)
         return r;
     tc_edr_responses_free(responder->wanted);
     responder->wanted = wanted;
+    responder->isolate_for_s =
+        responder->host->option_int(responder->host, "isolate_for") / 1000;
     return 0;
 }
 
@@ -124,19 +127,13 @@ static void act(void *arg)
 static void acted(void *arg, int status)
 {
     struct tc_edr_job *job = arg;
-    int r;
 
     job->acting = false;
     tc_edr_job_report_known(job);
     if (status || job->responder->work->stopping)
         tc_edr_job_report_all(job, "failed", "the plugin was stopped");
-    if (job->act.actions) {
-        r = tc_edr_ask(job);
-        if (r)
-            tc_edr_job_report_all(job, "failed", strerror(-r));
-    }
-    if (!job->act.actions)
-        tc_edr_job_free(job);
+    tc_edr_ask(job, TC_EDR_QUARANTINE);
+    tc_edr_job_settle(job);
 }
 
 /* What is known beforehand. */
@@ -146,12 +143,9 @@ static void report_impossible(struct tc_edr_job *job)
 
     if (responder->host->passive(responder->host))
         tc_edr_job_report_all(job, "passive", "the agent only detects: mode is passive");
-    tc_edr_outcome_set(&job->act.outcomes[TC_EDR_ISOLATE], "failed",
-                       "not possible: plugin netfilter is not installed");
-    tc_edr_job_report_known(job);
     if (job->act.who.pid <= 0 || job->act.who.start <= 0)
-        tc_edr_job_report_all(job, "failed",
-                              "the event does not say which process it was");
+        tc_edr_job_report(job, TO_A_PROCESS, "failed",
+                          "the event does not say which process it was");
     if (responder->jobs_n > RUNNING_MAX)
         tc_edr_job_report_all(job, "failed", "too many responses at once");
 }
@@ -194,19 +188,20 @@ void tc_edr_respond(struct tc_edr_responder *responder, const char *alert_id,
         return;
     }
     if (!is_repeated(job)) {
-        job->act.actions = actions;
+        job->actions = actions;
         report_impossible(job);
     }
-    if (job->act.actions) {
+    tc_edr_ask(job, TC_EDR_ISOLATE);
+    if (job->actions & TO_A_PROCESS) {
+        job->act.actions = job->actions & TO_A_PROCESS;
         job->act.below_n = tc_edr_processes_below(processes, job->act.who, job->act.below,
                                                   TC_EDR_BELOW_MAX);
         r = tc_detector_work_submit(responder->work, act, acted, job);
         job->acting = !r;
         if (r)
-            tc_edr_job_report_all(job, "failed", strerror(-r));
+            tc_edr_job_report(job, TO_A_PROCESS, "failed", strerror(-r));
     }
-    if (!job->act.actions)
-        tc_edr_job_free(job);
+    tc_edr_job_settle(job);
 }
 
 void tc_edr_respond_stop(struct tc_edr_responder *responder)
@@ -215,11 +210,9 @@ void tc_edr_respond_stop(struct tc_edr_responder *responder)
 
     for (; job; job = next) {
         next = job->next;
-        if (job->acting)
-            continue;
         tc_edr_job_report_all(job, "failed",
-                              "the plugin was stopped before av had answered");
-        tc_edr_job_free(job);
+                              "the plugin was stopped before it was answered");
+        tc_edr_job_settle(job);
     }
 }
 
