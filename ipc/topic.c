@@ -25,8 +25,8 @@ struct tc_topics {
 };
 
 /* What must never be lost: protection's own history. */
-static const char *const kept[] = {"threat.*", "alert.*", "approval.*", "sensor.*",
-                                   "quarantine.*"};
+static const char *const kept[] = {"threat.*", "alert.*",      "approval.*",
+                                   "sensor.*", "quarantine.*", "isolation.*"};
 
 /* True for n bytes that are lower-case words joined by dots. */
 static bool topic_valid(const char *name, size_t n)

@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/cmd/commands.h"
 #include "cli/cmd/general.h"
+#include "cli/cmd/published.h"
 #include "cli/print.h"
 #include "cli/sources.h"
 
@@ -24,6 +25,9 @@ struct listing {
     struct tc_pack items; /* an open array */
     uint64_t generation, next;
     struct tc_sources sources;
+    struct tc_published published;
+    int64_t runs, no_source; /* as the detector counts them; -1: it does not */
+    int64_t lacking;         /* of those that run: nothing that is about them runs */
 };
 
 static const char *const detectors[] = {"edr", "av"};
@@ -46,24 +50,54 @@ static void name_source(const msgpack_object *rule, char ret[TC_SOURCE_NAME_BYTE
     tc_source_name(parts, tc_unpack_bool(rule, "correlation", false), ret);
 }
 
+/* True, and the reason, when the rule could run and no plugin that runs feeds it. */
+static bool is_lacking(const struct listing *l, const msgpack_object *item,
+                       char ret_why[TC_PUBLISHED_WHY_BYTES])
+{
+    return tc_unpack_is(tc_unpack_find(item, "state"), "runs") &&
+           tc_published_lacks(&l->published, tc_unpack_str(item, "category"),
+                              tc_unpack_str(item, "service"), ret_why);
+}
+
 static void take_item(struct listing *l, const msgpack_object *item)
 {
     const msgpack_object *state = tc_unpack_find(item, "state");
-    char source[TC_SOURCE_NAME_BYTES];
+    char source[TC_SOURCE_NAME_BYTES], why[TC_PUBLISHED_WHY_BYTES];
+    bool lacking = is_lacking(l, item, why);
+    const msgpack_object_kv *kv;
 
     tc_pack_begin_map(&l->items, NULL);
-    if (item->type == MSGPACK_OBJECT_MAP)
-        for (uint32_t i = 0; i < item->via.map.size; i++)
-            tc_pack_pair(&l->items, &item->via.map.ptr[i]);
+    for (uint32_t i = 0; item->type == MSGPACK_OBJECT_MAP && i < item->via.map.size;
+         i++) {
+        kv = &item->via.map.ptr[i];
+        if (lacking && tc_unpack_is(&kv->key, "state"))
+            tc_pack_str(&l->items, "state", "no_source");
+        else
+            tc_pack_pair(&l->items, kv);
+    }
+    if (lacking)
+        tc_pack_str(&l->items, "why", why);
+    l->lacking += lacking;
     if (!tc_unpack_is(state, "refused")) {
         name_source(item, source);
         tc_pack_str(&l->items, "source", source);
-        tc_sources_count(&l->sources, source, tc_unpack_is(state, "runs"));
+        tc_sources_count(&l->sources, source, tc_unpack_is(state, "runs") && !lacking);
     }
     tc_pack_end(&l->items);
 }
 
 /* ---- The pages ---- */
+
+/* What is put together here, of all pages. */
+static bool is_own(const msgpack_object *key)
+{
+    static const char *const own[] = {"items", "next", "runs", "no_source"};
+
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+        if (tc_unpack_is(key, own[i]))
+            return true;
+    return false;
+}
 
 /* One page, into `items`; `totals` gets the rest of the first one. -EAGAIN: the rules
  * have changed since. */
@@ -84,10 +118,23 @@ static int take_page(struct listing *l, const msgpack_object *page,
     l->next = next;
     for (uint32_t i = 0; items && i < items->via.array.size; i++)
         take_item(l, &items->via.array.ptr[i]);
-    for (uint32_t i = 0; first && i < page->via.map.size; i++, kv++)
-        if (!tc_unpack_is(&kv->key, "items") && !tc_unpack_is(&kv->key, "next"))
+    if (!first)
+        return 0;
+    l->runs = tc_unpack_int(page, "runs", -1);
+    l->no_source = tc_unpack_int(page, "no_source", -1);
+    for (uint32_t i = 0; i < page->via.map.size; i++, kv++)
+        if (!is_own(&kv->key))
             tc_pack_pair(totals, kv);
     return 0;
+}
+
+/* Those that are counted anew. */
+static void put_states(const struct listing *l, struct tc_pack *totals)
+{
+    if (l->runs >= 0)
+        tc_pack_int(totals, "runs", l->runs - l->lacking);
+    if (l->no_source >= 0)
+        tc_pack_int(totals, "no_source", l->no_source + l->lacking);
 }
 
 static void begin_listing(struct listing *l, struct tc_pack *totals)
@@ -99,6 +146,8 @@ static void begin_listing(struct listing *l, struct tc_pack *totals)
     tc_pack_begin_map(totals, NULL);
     tc_pack_begin_array(&l->items, NULL);
     l->next = l->sources.count = 0;
+    l->runs = l->no_source = -1;
+    l->lacking = 0;
     if (l->sources.items)
         memset(l->sources.items, 0, TC_SOURCES_MAX * sizeof(*l->sources.items));
 }
@@ -120,8 +169,10 @@ static int ask(struct tc_cli *cli, const char *method, uint64_t offset,
     return r;
 }
 
-/* Which of the detectors run; what does not has no definitions in force. */
-static int find_running(struct tc_cli *cli, bool ret_running[DETECTORS])
+/* Which of the detectors run; what does not has no definitions in force. `published`
+ * gets all that run; NULL: nobody wants to know. */
+static int find_running(struct tc_cli *cli, bool ret_running[DETECTORS],
+                        struct tc_published *published)
 {
     const msgpack_object *items, *item;
     struct tc_answer answer;
@@ -129,6 +180,8 @@ static int find_running(struct tc_cli *cli, bool ret_running[DETECTORS])
 
     memset(ret_running, 0, DETECTORS * sizeof(*ret_running));
     items = r ? NULL : tc_unpack_array(answer.result, "items");
+    if (published)
+        tc_published_take(published, items);
     for (uint32_t k = 0; items && k < items->via.array.size; k++) {
         item = &items->via.array.ptr[k];
         for (size_t i = 0; i < DETECTORS; i++)
@@ -158,6 +211,7 @@ static int put_detector(struct listing *l, const char *name, struct tc_pack *p)
         else if (!l->next)
             break;
     }
+    put_states(l, &totals);
     tc_pack_end(&l->items);
     tc_pack_encoded(&totals, "items", l->items.bytes.data, l->items.bytes.size);
     if (l->sources.count)
@@ -294,10 +348,11 @@ int tc_run_definitions_list(struct tc_cli *cli)
     struct listing l = {.cli = cli};
     struct tc_pack p;
     bool running[DETECTORS];
-    int r = find_running(cli, running), one;
+    int r = find_running(cli, running, &l.published), one;
 
     if (r)
         return r;
+    tc_published_ask(&l.published, cli);
     if (tc_sources_init(&l.sources))
         return tc_call_failed("%s", strerror(ENOMEM));
     tc_pack_init(&p);
@@ -328,7 +383,7 @@ int tc_run_definitions_reload(struct tc_cli *cli)
     struct tc_answer answer;
     char method[KEY_MAX];
     bool running[DETECTORS];
-    int r = find_running(cli, running), one;
+    int r = find_running(cli, running, NULL), one;
 
     if (r)
         return r;

@@ -26,6 +26,7 @@ static const struct {
 };
 
 #define DETECTOR (1u << TOCSIN_KIND_DETECTOR)
+#define NETWORK (1u << TOCSIN_KIND_NETWORK_EXTENSION)
 
 /* Topics that only some kinds may publish, or none; `unless` is a part anybody may. */
 static const struct {
@@ -40,6 +41,8 @@ static const struct {
     {"sensor.swapped", 0, {NULL}},
     {"approval.*", 0, {NULL}},
     {"quarantine.*", DETECTOR, {NULL}},
+    {TOCSIN_TOPIC_ISOLATION_REQUESTED, DETECTOR, {NULL}},
+    {"isolation.*", NETWORK, {TOCSIN_TOPIC_ISOLATION_REQUESTED}},
     {"plugin.*", 0, {NULL}},
     {"config.*", 0, {NULL}},
     {"agent.*", 0, {NULL}},

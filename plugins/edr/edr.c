@@ -123,7 +123,8 @@ static void event(void *state, const struct tocsin_event *event)
         tc_edr_rpc(edr, event);
         return;
     }
-    if (!strcmp(event->topic, TOCSIN_TOPIC_QUARANTINE_DONE)) {
+    if (!strcmp(event->topic, TOCSIN_TOPIC_QUARANTINE_DONE) ||
+        !strcmp(event->topic, TOCSIN_TOPIC_ISOLATION_DONE)) {
         tc_edr_respond_answer(edr->responder, event);
         return;
     }
@@ -137,16 +138,26 @@ static void event(void *state, const struct tocsin_event *event)
 /* ---- Descriptor ---- */
 
 static const char *const publishes[] = {
-    TOCSIN_TOPIC_ALERT_RAISED,
-    TOCSIN_TOPIC_ALERT_RESPONSE,
-    TOCSIN_TOPIC_RPC_REPLY,
-    TOCSIN_TOPIC_QUARANTINE_REQUESTED,
-    NULL,
+    TOCSIN_TOPIC_ALERT_RAISED,        TOCSIN_TOPIC_ALERT_RESPONSE,
+    TOCSIN_TOPIC_RPC_REPLY,           TOCSIN_TOPIC_QUARANTINE_REQUESTED,
+    TOCSIN_TOPIC_ISOLATION_REQUESTED, NULL,
 };
 
+/* Not network.flow, which is asked before the connection that is reported. */
 static const char *const subscribes[] = {
-    "process.*", "file.*",       "network.*",    "dns.*",
-    "kernel.*",  "filesystem.*", RPC_PREFIX "*", TOCSIN_TOPIC_QUARANTINE_DONE,
+    "process.*",
+    "file.*",
+    "network.connected",
+    "network.connect_failed",
+    "network.accepted",
+    "network.listening",
+    "network.bound",
+    TOCSIN_TOPIC_DNS_ANSWERED,
+    "kernel.*",
+    "filesystem.*",
+    RPC_PREFIX "*",
+    TOCSIN_TOPIC_QUARANTINE_DONE,
+    TOCSIN_TOPIC_ISOLATION_DONE,
     NULL,
 };
 
@@ -176,6 +187,12 @@ static const struct tocsin_option options[] = {
      .fallback = "",
      .help = "RULE-ID=ACTION: what is done about matches of a rule: kill, suspend, "
              "quarantine or isolate"},
+    {.name = "isolate_for",
+     .type = TOCSIN_OPTION_DURATION,
+     .fallback = "0s",
+     .help = "The response isolate ends by itself after that; 0: when somebody releases "
+             "the host",
+     .max = 30 * 24 * 3600 * INT64_C(1000)},
     {.name = NULL},
 };
 

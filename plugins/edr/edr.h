@@ -14,7 +14,8 @@
  * Below them, and without it:
  *
  *   respond/      what the operator asked for (edr_responses), doing it (edr_act,
- *                 edr_program), and what came of it (edr_respond)
+ *                 edr_program) or having it done (edr_ask), and what came of it
+ *                 (edr_respond, edr_job)
  *   alerts/       which matches are one alert, and the wording of alert.raised
  *   process/      who descends from whom; the machine; copying from events
  *

@@ -18,7 +18,7 @@ static const char *const publishes[] = {"process.*",
                                         TOCSIN_TOPIC_SENSOR_GAP,
                                         TOCSIN_TOPIC_RPC_REPLY,
                                         NULL};
-static const char *const subscribes[] = {"rpc.trace.*", NULL};
+static const char *const subscribes[] = {"rpc.trace.*", TOCSIN_TOPIC_DNS_ANSWERED, NULL};
 
 /* Where programs are put that are to be run again: jobs, services, shells, boot, keys. */
 #define FILES                                                                            \
@@ -135,6 +135,10 @@ static void trace_event(void *state, const struct tocsin_event *event)
 
     if (trace->jobs.closing || !trace->started)
         return;
+    if (!strcmp(event->topic, TOCSIN_TOPIC_DNS_ANSWERED)) {
+        tc_trace_domains_take(&trace->domains, event, trace->host->now_ns(trace->host));
+        return;
+    }
     if (!strcmp(event->topic, "rpc.trace.stats")) {
         tc_trace_publish_stats(trace, event);
         return;

@@ -6,8 +6,8 @@
  *   trace_publish.c    everything that is published
  * Below them, and without it: trace_files, trace_load, trace_hooks, trace_netlink,
  * trace_reader, trace_tracker, trace_table, trace_process, trace_proc, trace_record,
- * trace_encode, trace_put, trace_hash, trace_user_names, trace_items; in the kernel:
- * trace.bpf.c, with trace_abi.h between the two.
+ * trace_encode, trace_put, trace_hash, trace_user_names, trace_domains, trace_items; in
+ * the kernel: trace.bpf.c, with trace_abi.h between the two.
  */
 #ifndef TC_TRACE_H
 #define TC_TRACE_H
@@ -19,6 +19,7 @@
 
 #include "sensor_jobs.h"
 #include "sensor_options.h"
+#include "trace_domains.h"
 #include "trace_files.h"
 #include "trace_hash.h"
 #include "trace_load.h"
@@ -68,6 +69,7 @@ struct tc_trace {
 
     pthread_mutex_t left_lock;
     struct tc_trace_items left; /* found while the plugin stops: published last */
+    struct tc_trace_domains domains;
     uint64_t published, publish_errors;
 };
 

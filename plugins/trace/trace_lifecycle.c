@@ -241,6 +241,7 @@ void tc_trace_release(void *arg)
     struct tc_trace *trace = arg;
 
     tc_trace_publish_items(trace, &trace->left);
+    tc_trace_domains_done(&trace->domains);
     if (trace->ready) {
         tc_trace_tracker_done(&trace->tracker);
         tc_trace_user_names_done(&trace->user_names);

@@ -12,17 +12,27 @@ struct delivery {
 
 static void publish_one(struct tc_trace *trace, const struct tc_trace_item *item)
 {
-    const struct tocsin_event event = {.size = sizeof(event),
-                                       .fd = -1,
-                                       .topic = item->topic,
-                                       .time_ns = item->time_ns,
-                                       .data = item->data,
-                                       .len = item->len};
+    const struct tocsin_host *host = trace->host;
+    struct tocsin_event event = {.size = sizeof(event),
+                                 .fd = -1,
+                                 .topic = item->topic,
+                                 .time_ns = item->time_ns,
+                                 .data = item->data,
+                                 .len = item->len};
+    struct tocsin_writer named;
+    bool filled = tc_trace_domains_fill(&trace->domains, item->topic, item->data,
+                                        item->len, host->now_ns(host), &named);
 
-    if (trace->host->publish(trace->host, &event, NULL))
+    if (filled) {
+        event.data = named.buf;
+        event.len = named.len;
+    }
+    if (host->publish(host, &event, NULL))
         trace->publish_errors++;
     else
         trace->published++;
+    if (filled)
+        tocsin_writer_done(&named);
 }
 
 void tc_trace_publish_items(struct tc_trace *trace, struct tc_trace_items *items)
@@ -109,6 +119,9 @@ static void put_tracker(const struct tc_trace *trace, struct tocsin_writer *w)
         {"user_names_evicted", trace->user_names.evicted},
         {"user_names_failed", trace->user_names.failed},
         {"user_names_put_off", trace->user_names.put_off},
+        {"domains", tc_trace_domains_count(&trace->domains)},
+        {"domains_filled", trace->domains.filled},
+        {"domains_evicted", trace->domains.evicted},
         {"lost", trace->reader.lost},
         {"gaps", trace->reader.gaps},
         {"overflows", trace->reader.overflows},
@@ -148,7 +161,7 @@ static void put_kernel(struct tc_trace *trace, struct tocsin_writer *w)
 void tc_trace_publish_stats(struct tc_trace *trace, const struct tocsin_event *request)
 {
     struct tocsin_writer w;
-    uint8_t buf[2560];
+    uint8_t buf[4096];
 
     tocsin_writer_init(&w, buf, sizeof(buf));
     tocsin_begin_map(&w, NULL);

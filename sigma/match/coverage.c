@@ -115,6 +115,26 @@ static bool kind_fits(const struct tc_sigma_rule *rule,
            part_fits(rule->service, kind->service);
 }
 
+static bool is_part(struct tocsin_str rule, const char *kind)
+{
+    return !rule.ptr ||
+           (rule.len == strlen(kind) && !strncasecmp(rule.ptr, kind, rule.len));
+}
+
+const char *tc_sigma_topic(struct tocsin_str category, struct tocsin_str service,
+                           size_t index)
+{
+    const struct tc_sigma_record_kind *kind = tc_sigma_record_kinds;
+
+    if (!category.ptr && !service.ptr)
+        return NULL;
+    for (; kind < tc_sigma_record_kinds + tc_sigma_record_kind_count; kind++)
+        if (is_part(category, kind->category) && is_part(service, kind->service) &&
+            index-- == 0)
+            return kind->topic;
+    return NULL;
+}
+
 static const char *wrong_product(const char *product, const char *here)
 {
     static const char *const others[][2] = {

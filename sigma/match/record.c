@@ -261,6 +261,48 @@ static bool syscall_name(struct tc_sigma_record *record,
     return *names && is_text(ret, *names);
 }
 
+/* Of each map of a list the value of one key; the index is that of the map. */
+static bool of_items(struct tc_sigma_record *record,
+                     const struct tc_sigma_record_field *field, size_t index,
+                     struct tc_sigma_value *ret)
+{
+    struct tocsin_value list, item;
+
+    if (!tc_sigma_record_place(record, field->places[0], &list) ||
+        list.type != TOCSIN_ARRAY || index >= list.count ||
+        !read_item(record, &list, index, &item))
+        return false;
+    if (tocsin_find(item.start, (size_t)(item.end - item.start), field->otherwise, &item))
+        fill(record, &item, ret);
+    else
+        *ret = (struct tc_sigma_value){.type = TC_SIGMA_NULL, .text = {"", 0}};
+    return true;
+}
+
+/* Codes of DNS (RFC 1035, 2136) as Windows numbers them, which is what Sysmon writes. */
+static bool answer_code(struct tc_sigma_record *record,
+                        const struct tc_sigma_record_field *field, size_t index,
+                        struct tc_sigma_value *ret)
+{
+    static const char *const codes[][2] = {
+        {"NOERROR", "0"},     {"FORMERR", "9001"}, {"SERVFAIL", "9002"},
+        {"NXDOMAIN", "9003"}, {"NOTIMP", "9004"},  {"REFUSED", "9005"},
+        {"YXDOMAIN", "9006"}, {"YXRRSET", "9007"}, {"NXRRSET", "9008"},
+        {"NOTAUTH", "9009"},  {"NOTZONE", "9010"},
+    };
+    struct tocsin_value value;
+
+    if (!tc_sigma_record_place(record, field->places[0], &value) ||
+        value.type != TOCSIN_STR)
+        return false;
+    if (take(record, &value, &index, ret))
+        return true;
+    for (size_t i = 0; index == 0 && i < sizeof(codes) / sizeof(*codes); i++)
+        if (tocsin_str_is((struct tocsin_str){value.ptr, value.len}, codes[i][0]))
+            return is_text(ret, codes[i][1]);
+    return false;
+}
+
 static bool sigma_field(struct tc_sigma_record *record,
                         const struct tc_sigma_record_field *field, size_t index,
                         struct tc_sigma_value *ret)
@@ -276,6 +318,10 @@ static bool sigma_field(struct tc_sigma_record *record,
         return initiated(record, field, index, ret);
     case TC_HOW_SYSCALL:
         return syscall_name(record, field, index, ret);
+    case TC_HOW_ITEMS:
+        return of_items(record, field, index, ret);
+    case TC_HOW_ANSWER:
+        return answer_code(record, field, index, ret);
     case TC_HOW_HASHES:
         return index == 0 && hashes(record, field, ret);
     case TC_HOW_OCTAL:

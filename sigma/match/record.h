@@ -65,4 +65,10 @@ const char *tc_sigma_no_source(const struct tc_sigma_set *set, size_t rule);
 const char *tc_sigma_no_source_on(const struct tc_sigma_set *set, size_t rule,
                                   const char *product);
 
+/* Topic `index`, from 0, of those whose events make records of that log source (ptr NULL:
+ * a part that is open); NULL past the last, and when both are open. One may come twice.
+ */
+const char *tc_sigma_topic(struct tocsin_str category, struct tocsin_str service,
+                           size_t index);
+
 #endif

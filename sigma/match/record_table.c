@@ -26,7 +26,7 @@ const struct tc_place_info tc_places[TC_PLACES] = {
     [TC_PLACE_NETWORK] = {PLACE(TC_PLACE_ROOT, "", "network"),
                           HAS(TC_PLACE_NETWORK_TRANSPORT, TC_PLACE_NETWORK_INITIATED)},
     [TC_PLACE_SOURCE] = {PLACE(TC_PLACE_ROOT, "", "source"),
-                         HAS(TC_PLACE_SOURCE_IP, TC_PLACE_SOURCE_PORT)},
+                         HAS(TC_PLACE_SOURCE_IP, TC_PLACE_SOURCE_DOMAIN)},
     [TC_PLACE_DESTINATION] = {PLACE(TC_PLACE_ROOT, "", "destination"),
                               HAS(TC_PLACE_DESTINATION_IP, TC_PLACE_DESTINATION_DOMAIN)},
     [TC_PLACE_DNS] = {PLACE(TC_PLACE_ROOT, "", "dns"),
@@ -100,6 +100,7 @@ const struct tc_place_info tc_places[TC_PLACES] = {
     [TC_PLACE_NETWORK_INITIATED] = {PLACE(TC_PLACE_NETWORK, "network.", "initiated")},
     [TC_PLACE_SOURCE_IP] = {PLACE(TC_PLACE_SOURCE, "source.", "ip")},
     [TC_PLACE_SOURCE_PORT] = {PLACE(TC_PLACE_SOURCE, "source.", "port")},
+    [TC_PLACE_SOURCE_DOMAIN] = {PLACE(TC_PLACE_SOURCE, "source.", "domain")},
     [TC_PLACE_DESTINATION_IP] = {PLACE(TC_PLACE_DESTINATION, "destination.", "ip")},
     [TC_PLACE_DESTINATION_PORT] = {PLACE(TC_PLACE_DESTINATION, "destination.", "port")},
     [TC_PLACE_DESTINATION_DOMAIN] = {PLACE(TC_PLACE_DESTINATION, "destination.",
@@ -107,10 +108,13 @@ const struct tc_place_info tc_places[TC_PLACES] = {
 
     [TC_PLACE_DNS_QUESTION] = {PLACE(TC_PLACE_DNS, "dns.", "question"),
                                HAS(TC_PLACE_DNS_QUESTION_NAME,
-                                   TC_PLACE_DNS_QUESTION_NAME)},
+                                   TC_PLACE_DNS_QUESTION_TYPE)},
+    [TC_PLACE_DNS_RESPONSE_CODE] = {PLACE(TC_PLACE_DNS, "dns.", "response_code")},
     [TC_PLACE_DNS_ANSWERS] = {PLACE(TC_PLACE_DNS, "dns.", "answers")},
     [TC_PLACE_DNS_QUESTION_NAME] = {PLACE(TC_PLACE_DNS_QUESTION, "dns.question.",
                                           "name")},
+    [TC_PLACE_DNS_QUESTION_TYPE] = {PLACE(TC_PLACE_DNS_QUESTION, "dns.question.",
+                                          "type")},
 
     [TC_PLACE_EVENT_ACTION] = {PLACE(TC_PLACE_EVENT, "event.", "action")},
     [TC_PLACE_EVENT_OUTCOME] = {PLACE(TC_PLACE_EVENT, "event.", "outcome")},
@@ -119,6 +123,7 @@ const struct tc_place_info tc_places[TC_PLACES] = {
 /* ---- Fields ---- */
 
 #define OF_ALL TC_OF_CATEGORIES
+#define OF_LOOKUP (TC_OF_DNS | TC_OF_LOOKUPS)
 
 /* Upper case before lower case, as strcmp has it. */
 const struct tc_sigma_record_field tc_sigma_record_fields[] = {
@@ -156,14 +161,18 @@ const struct tc_sigma_record_field tc_sigma_record_fields[] = {
     {"ProcessId", OF_ALL, TC_HOW_PLACES, {TC_PLACE_PROCESS_PID}, NULL},
     {"Protocol", TC_OF_NETWORK, TC_HOW_PLACES, {TC_PLACE_NETWORK_TRANSPORT}, NULL},
     {"QueryName", TC_OF_DNS, TC_HOW_PLACES, {TC_PLACE_DNS_QUESTION_NAME}, NULL},
-    {"QueryResults", TC_OF_DNS, TC_HOW_PLACES, {TC_PLACE_DNS_ANSWERS}, NULL},
+    {"QueryResults", TC_OF_DNS, TC_HOW_ITEMS, {TC_PLACE_DNS_ANSWERS}, "data"},
+    {"QueryStatus", TC_OF_DNS, TC_HOW_ANSWER, {TC_PLACE_DNS_RESPONSE_CODE}, NULL},
+    {"QueryType", TC_OF_DNS, TC_HOW_PLACES, {TC_PLACE_DNS_QUESTION_TYPE}, NULL},
     {"SYSCALL", TC_OF_SYSCALL, TC_HOW_SYSCALL, {TC_PLACE_EVENT_ACTION}, NULL},
     {"SourceFilename", TC_OF_FILE, TC_HOW_PLACES, {TC_PLACE_FILE_OLD_PATH}, NULL},
+    {"SourceHostname", TC_OF_NETWORK, TC_HOW_PLACES, {TC_PLACE_SOURCE_DOMAIN}, NULL},
     {"SourceIp", TC_OF_NETWORK, TC_HOW_PLACES, {TC_PLACE_SOURCE_IP}, NULL},
     {"SourcePort", TC_OF_NETWORK, TC_HOW_PLACES, {TC_PLACE_SOURCE_PORT}, NULL},
     {"TargetFilename", TC_OF_FILE, TC_HOW_PLACES, {TC_PLACE_FILE_PATH}, NULL},
     {"TerminalSessionId", TC_OF_PROCESS, TC_HOW_PLACES, {TC_PLACE_PROCESS_SESSION}, NULL},
     {"User", OF_ALL, TC_HOW_USER, {TC_PLACE_USER_NAME}, NULL},
+    {"answer", TC_OF_LOOKUPS, TC_HOW_ITEMS, {TC_PLACE_DNS_ANSWERS}, "data"},
     {"argc",
      TC_OF_EXECVE,
      TC_HOW_COUNT,
@@ -172,6 +181,11 @@ const struct tc_sigma_record_field tc_sigma_record_fields[] = {
     /* (uid_t)-1, as auditd writes of who has not logged in. */
     {"auid", TC_OF_SYSCALL, TC_HOW_PLACES, {TC_PLACE_PROCESS_LOGINUID}, "4294967295"},
     {"comm", TC_OF_SYSCALL, TC_HOW_PLACES, {TC_PLACE_PROCESS_NAME}, NULL},
+    {"dns.answers.data", OF_LOOKUP, TC_HOW_ITEMS, {TC_PLACE_DNS_ANSWERS}, "data"},
+    {"dns.answers.name", OF_LOOKUP, TC_HOW_ITEMS, {TC_PLACE_DNS_ANSWERS}, "name"},
+    {"dns.answers.ttl", OF_LOOKUP, TC_HOW_ITEMS, {TC_PLACE_DNS_ANSWERS}, "ttl"},
+    {"dns.answers.type", OF_LOOKUP, TC_HOW_ITEMS, {TC_PLACE_DNS_ANSWERS}, "type"},
+    {"dns.response.code", OF_LOOKUP, TC_HOW_PLACES, {TC_PLACE_DNS_RESPONSE_CODE}, NULL},
     {"euid", TC_OF_SYSCALL, TC_HOW_PLACES, {TC_PLACE_USER_EFFECTIVE_ID}, NULL},
     {"exe", TC_OF_SYSCALL, TC_HOW_PLACES, {TC_PLACE_PROCESS_EXECUTABLE}, NULL},
     {"gid", TC_OF_SYSCALL, TC_HOW_PLACES, {TC_PLACE_GROUP_ID}, NULL},
@@ -182,6 +196,8 @@ const struct tc_sigma_record_field tc_sigma_record_fields[] = {
     {"ouid", TC_OF_PATH, TC_HOW_PLACES, {TC_PLACE_FILE_UID}, NULL},
     {"pid", TC_OF_SYSCALL, TC_HOW_PLACES, {TC_PLACE_PROCESS_PID}, NULL},
     {"ppid", TC_OF_SYSCALL, TC_HOW_PLACES, {TC_PLACE_PARENT_PID}, NULL},
+    {"query", TC_OF_LOOKUPS, TC_HOW_PLACES, {TC_PLACE_DNS_QUESTION_NAME}, NULL},
+    {"record_type", OF_LOOKUP, TC_HOW_PLACES, {TC_PLACE_DNS_QUESTION_TYPE}, NULL},
     {"sha256", TC_OF_PROCESS, TC_HOW_PLACES, {TC_PLACE_PROCESS_SHA256}, NULL},
     {"success", TC_OF_SYSCALL, TC_HOW_SUCCESS, {TC_PLACE_EVENT_OUTCOME}, NULL},
     {"suid", TC_OF_SYSCALL, TC_HOW_PLACES, {TC_PLACE_USER_SAVED_ID}, NULL},
@@ -249,8 +265,11 @@ const struct tc_sigma_record_kind tc_sigma_record_kinds[] = {
     {"network.accepted", SYSCALL, NAMES("accept", "accept4")},
     {"network.bound", SYSCALL, NAMES("bind")},
     {"network.listening", SYSCALL, NAMES("listen")},
-    {"dns.answered", .category = "dns_query", .service = "", .of = TC_OF_DNS},
-    {"dns.answered", NETWORK("dns")},
+    /* No record of network.flow, which asks before: of most flows network.connected
+     * follows, which knows more of the process, and each would match twice. */
+    {TOCSIN_TOPIC_DNS_ANSWERED, .category = "dns_query", .service = "", .of = TC_OF_DNS},
+    {TOCSIN_TOPIC_DNS_ANSWERED, .category = "dns", .service = "", .of = TC_OF_LOOKUPS},
+    {TOCSIN_TOPIC_DNS_ANSWERED, NETWORK("dns"), .of = TC_OF_LOOKUPS},
 
     {"process.credentials_changed", SYSCALL,
      SAYS("setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid")},

@@ -67,13 +67,16 @@ enum tc_place_id {
     TC_PLACE_NETWORK_INITIATED,
     TC_PLACE_SOURCE_IP,
     TC_PLACE_SOURCE_PORT,
+    TC_PLACE_SOURCE_DOMAIN,
     TC_PLACE_DESTINATION_IP,
     TC_PLACE_DESTINATION_PORT,
     TC_PLACE_DESTINATION_DOMAIN,
 
     TC_PLACE_DNS_QUESTION,
+    TC_PLACE_DNS_RESPONSE_CODE,
     TC_PLACE_DNS_ANSWERS,
     TC_PLACE_DNS_QUESTION_NAME,
+    TC_PLACE_DNS_QUESTION_TYPE,
 
     TC_PLACE_EVENT_ACTION,
     TC_PLACE_EVENT_OUTCOME,
@@ -102,6 +105,7 @@ enum tc_sigma_record_of {
     TC_OF_PATH = 32,
     TC_OF_SYSCALL = 64,
     TC_OF_AUDITD = 112,
+    TC_OF_LOOKUPS = 128, /* the taxonomy's other names of a name's resolution */
 };
 
 enum tc_field_how {
@@ -115,7 +119,9 @@ enum tc_field_how {
     TC_HOW_SYSCALL,   /* at its place, or the kind's */
     TC_HOW_TYPE,      /* the kind's */
     TC_HOW_NAMETYPE,
-    TC_HOW_PATH, /* at the kind's place */
+    TC_HOW_PATH,  /* at the kind's place */
+    TC_HOW_ITEMS, /* of each map of the list at its place, what has the key `otherwise` */
+    TC_HOW_ANSWER, /* the code of a DNS answer, as Sysmon writes it and as DNS does */
 };
 
 #define TC_FIELD_PLACES_MAX 2

@@ -156,8 +156,14 @@ static void check_is_json_where_asked_for(void **state)
                                            "{'name':'edr','state':'running'}]}"          \
     }
 
+#define PUBLISHES(topics)                                                                \
+    {                                                                                    \
+        .method = "plugin.info", .result = "{'publishes':[" topics "]}"                  \
+    }
+
 static const struct scripted_answer answers[] = {
     BOTH_RUN,
+    PUBLISHES("'alert.raised','process.*'"),
     {.method = "edr.definitions",
      .result = "{'generation':1,'version':'145e','files':4,'rules':3,'runs':1,"
                "'cannot_run':1,'no_source':1,'refused':1,'items':["
@@ -201,10 +207,87 @@ static void list_says_what_runs_why_not_and_what_can_fire(void **state)
                      "");
 }
 
+#define TWO_RULES                                                                        \
+    {                                                                                    \
+        .method = "edr.definitions",                                                     \
+        .result = "{'generation':1,'version':'145e','files':2,'rules':2,'runs':2,"       \
+                  "'no_source':0,'items':["                                              \
+                  "{'title':'A','level':'high','category':'dns_query','state':'runs',"   \
+                  "'file':'/r/a.yml'},"                                                  \
+                  "{'title':'B','level':'low','category':'network_connection',"          \
+                  "'state':'runs','file':'/r/b.yml'}]}"                                  \
+    }
+
+static void list_says_what_no_plugin_that_runs_would_feed(void **state)
+{
+    static const struct scripted_answer without[] = {
+        BOTH_RUN, PUBLISHES("'network.*'"), TWO_RULES, AV, {.method = NULL}};
+
+    (void)state;
+    cli_run_answered(without, "definitions list", 0,
+                     "edr: 2 rules of 2 files, version 145e\n"
+                     "\n"
+                     "ID  LEVEL  STATE      LOG SOURCE          TITLE\n"
+                     "-   high   no_source  dns_query           A\n"
+                     "-   low    runs       network_connection  B\n"
+                     "\n"
+                     "not running:\n"
+                     "  /r/a.yml: no plugin that runs here publishes dns.answered\n"
+                     "\n"
+                     "what can fire here, by log source:\n"
+                     "LOG SOURCE          RULES  CAN FIRE  PERCENT\n"
+                     "dns_query           1      0         0\n"
+                     "network_connection  1      1         100\n"
+                     "\n"
+                     "av: 6 rules of 2 files, version f10e\n",
+                     "");
+}
+
+static void list_counts_what_no_plugin_that_runs_would_feed(void **state)
+{
+    static const struct scripted_answer without[] = {
+        BOTH_RUN, PUBLISHES("'network.*'"), TWO_RULES, AV, {.method = NULL}};
+    struct scripted_agent *agent = scripted_agent_new(without);
+    json_object *root, *edr, *value;
+    struct cli_run run;
+
+    (void)state;
+    cli_run_line(&run, scripted_agent_socket(agent), "--output json definitions list");
+    scripted_agent_free(agent);
+    assert_int_equal(run.status, 0);
+    root = json_tokener_parse(run.out);
+    assert_true(json_object_object_get_ex(root, "edr", &edr));
+    assert_true(json_object_object_get_ex(edr, "runs", &value));
+    assert_int_equal(json_object_get_int(value), 1);
+    assert_true(json_object_object_get_ex(edr, "no_source", &value));
+    assert_int_equal(json_object_get_int(value), 1);
+    json_object_put(root);
+}
+
+/* As an agent of another version may. */
+static void list_takes_all_for_published_when_it_is_not_said(void **state)
+{
+    static const struct scripted_answer without[] = {
+        BOTH_RUN,
+        {.method = "plugin.info", .result = "{}"},
+        TWO_RULES,
+        AV,
+        {.method = NULL}};
+    struct scripted_agent *agent = scripted_agent_new(without);
+    struct cli_run run;
+
+    (void)state;
+    cli_run_line(&run, scripted_agent_socket(agent), "definitions list");
+    scripted_agent_free(agent);
+    assert_int_equal(run.status, 0);
+    assert_null(strstr(run.out, "no_source"));
+}
+
 static void list_does_not_follow_pages_that_lead_nowhere(void **state)
 {
     static const struct scripted_answer circle[] = {
         BOTH_RUN,
+        PUBLISHES(""),
         {.method = "edr.definitions",
          .result = "{'generation':1,'version':'145e','rules':1,'next':1,'items':[]}"},
         AV,
@@ -222,6 +305,7 @@ static void list_names_a_detector_that_does_not_run(void **state)
         {.method = "plugin.list",
          .result = "{'items':[{'name':'av','state':'running'},"
                    "{'name':'edr','state':'failed'}]}"},
+        PUBLISHES(""),
         AV,
         {.method = NULL},
     };
@@ -238,6 +322,7 @@ static void list_goes_on_without_a_detector_that_does_not_answer(void **state)
 {
     static const struct scripted_answer without[] = {
         BOTH_RUN,
+        PUBLISHES(""),
         {.method = "edr.definitions",
          .result = "plugin edr does not run",
          .code = "refused"},
@@ -270,6 +355,9 @@ int main(void)
         cmocka_unit_test(check_of_what_is_not_there_ends_with_1),
         cmocka_unit_test(check_is_json_where_asked_for),
         cmocka_unit_test(list_says_what_runs_why_not_and_what_can_fire),
+        cmocka_unit_test(list_says_what_no_plugin_that_runs_would_feed),
+        cmocka_unit_test(list_counts_what_no_plugin_that_runs_would_feed),
+        cmocka_unit_test(list_takes_all_for_published_when_it_is_not_said),
         cmocka_unit_test(list_does_not_follow_pages_that_lead_nowhere),
         cmocka_unit_test(list_names_a_detector_that_does_not_run),
         cmocka_unit_test(list_goes_on_without_a_detector_that_does_not_answer),

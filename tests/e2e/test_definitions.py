@@ -21,7 +21,7 @@ detection:
 
 class Definitions(unittest.TestCase):
     def agent(self, rules):
-        return Agent(plugins="  edr: {rules: [%s]}\n" % rules)
+        return Agent(plugins="  trace: {}\n  edr: {rules: [%s]}\n" % rules)
 
     def listed(self, agent):
         return json.loads(agent.tocsin("definitions", "list", "--output", "json"))
@@ -37,6 +37,17 @@ class Definitions(unittest.TestCase):
             for item in edr["items"]:
                 self.assertEqual("why" in item, item["state"] != "runs", item)
             self.assertIn("linux/process_creation", agent.tocsin("definitions", "list"))
+
+    def test_rules_that_no_plugin_here_feeds_are_listed_as_such(self):
+        with tempfile.TemporaryDirectory() as rules:
+            with open(os.path.join(rules, "dns.yml"), "w", encoding="ascii") as f:
+                f.write("title: Name\nlogsource: {category: dns_query}\n"
+                        "detection: {s: {QueryName: a.test}, condition: s}\n")
+            with self.agent(rules) as agent:
+                edr = self.listed(agent)["edr"]
+                self.assertEqual([i["state"] for i in edr["items"]], ["no_source"])
+                self.assertEqual((edr["runs"], edr["no_source"]), (0, 1))
+                self.assertIn("dns.answered", edr["items"][0]["why"])
 
     def test_thousands_of_rules_are_listed_and_changes_are_taken(self):
         with tempfile.TemporaryDirectory() as rules:

@@ -183,7 +183,7 @@ static void bus_keeps_what_must_not_be_lost_beyond_the_bound(void **state)
     publish(bus, "file.written");
     publish(bus, "file.written");
     for (int i = 0; i < 100; i++)
-        publish(bus, "threat.detected");
+        publish(bus, i % 2 ? "threat.detected" : "isolation.requested");
     publish(bus, "file.written");
     assert_int_equal(tc_bus_stats(bus, &stats, 1), 1);
     assert_int_equal(stats.queued, 102);

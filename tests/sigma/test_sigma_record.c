@@ -82,21 +82,28 @@ static void put_file(struct bench *bench, const char *path, const char *old_path
     tocsin_end(&bench->w);
 }
 
-static void put_flow(struct bench *bench, const char *direction)
+static void put_flow_to(struct bench *bench, const char *domain, const char *direction)
 {
     tocsin_begin_map(&bench->w, "source");
     tocsin_put_str(&bench->w, "ip", "10.0.0.1");
     tocsin_put_uint(&bench->w, "port", 40000);
+    tocsin_put_str(&bench->w, "domain", "peer.test");
     tocsin_end(&bench->w);
     tocsin_begin_map(&bench->w, "destination");
     tocsin_put_str(&bench->w, "ip", "10.0.0.2");
     tocsin_put_uint(&bench->w, "port", 4444);
+    tocsin_put_str(&bench->w, "domain", domain);
     tocsin_end(&bench->w);
     tocsin_begin_map(&bench->w, "network");
     tocsin_put_str(&bench->w, "transport", "tcp");
     if (direction)
         tocsin_put_str(&bench->w, "direction", direction);
     tocsin_end(&bench->w);
+}
+
+static void put_flow(struct bench *bench, const char *direction)
+{
+    put_flow_to(bench, "files.example.test", direction);
 }
 
 static void put_act(struct bench *bench, const char *action, const char *outcome)
@@ -321,6 +328,8 @@ static void connections_have_both_ends_and_who_began(void **state)
     end(&bench);
     find_record(&bench, "network.accepted", "network_connection", NULL);
     assert_string_equal(field(&bench, "Initiated"), "false ");
+    assert_string_equal(field(&bench, "SourceHostname"), "peer.test ");
+    assert_string_equal(field(&bench, "DestinationHostname"), "files.example.test ");
     find_record(&bench, "network.connected", "network_connection", NULL);
     assert_string_equal(field(&bench, "Initiated"), "true ");
     assert_string_equal(field(&bench, "SourceIp"), "10.0.0.1 ");
@@ -336,6 +345,94 @@ static void connections_have_both_ends_and_who_began(void **state)
     end(&bench);
     find_record(&bench, "network.accepted", "network_connection", NULL);
     assert_string_equal(field(&bench, "Initiated"), "true ");
+}
+
+/* An answer with an alias and an address, as netfilter has it. */
+static void put_answer(struct bench *bench, const char *code)
+{
+    static const char *const answers[][2] = {{"CNAME", "edge.cdn.test"},
+                                             {"A", "192.0.2.7"}};
+
+    tocsin_begin_map(&bench->w, "dns");
+    tocsin_begin_map(&bench->w, "question");
+    tocsin_put_str(&bench->w, "name", "files.example.test");
+    tocsin_put_str(&bench->w, "type", "A");
+    tocsin_end(&bench->w);
+    tocsin_put_str(&bench->w, "response_code", code);
+    tocsin_begin_array(&bench->w, "answers");
+    for (size_t i = 0; i < 2; i++) {
+        tocsin_begin_map(&bench->w, NULL);
+        tocsin_put_str(&bench->w, "name", i ? answers[0][1] : "files.example.test");
+        tocsin_put_str(&bench->w, "type", answers[i][0]);
+        if (i)
+            tocsin_put_uint(&bench->w, "ttl", 60);
+        tocsin_put_str(&bench->w, "data", answers[i][1]);
+        tocsin_end(&bench->w);
+    }
+    tocsin_end(&bench->w);
+    tocsin_end(&bench->w);
+}
+
+static void an_answer_is_a_query_by_each_of_its_names(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    begin(&bench);
+    put_answer(&bench, "NOERROR");
+    end(&bench);
+    assert_string_equal(sources(&bench, "dns.answered"), "dns_query,dns,network/dns,");
+    find_record(&bench, "dns.answered", "dns_query", NULL);
+    assert_string_equal(field(&bench, "QueryName"), "files.example.test ");
+    assert_string_equal(field(&bench, "QueryResults"), "edge.cdn.test 192.0.2.7 ");
+    assert_string_equal(field(&bench, "QueryStatus"), "NOERROR 0 ");
+    assert_string_equal(field(&bench, "QueryType"), "A ");
+    assert_string_equal(field(&bench, "record_type"), "A ");
+    assert_string_equal(field(&bench, "Image"), "/usr/bin/bash /bin/sh ");
+    assert_string_equal(field(&bench, "ProcessId"), "4711 ");
+    assert_string_equal(field(&bench, "User"), "root ");
+    assert_string_equal(field(&bench, "query"), "");
+    find_record(&bench, "dns.answered", "network", NULL);
+    assert_string_equal(field(&bench, "dns.answers.data"), "edge.cdn.test 192.0.2.7 ");
+    assert_string_equal(field(&bench, "dns.answers.ttl"), "- 60 ");
+    assert_string_equal(field(&bench, "dns.response.code"), "NOERROR ");
+    assert_string_equal(field(&bench, "dns.question.type"), "A ");
+    assert_string_equal(field(&bench, "QueryName"), "");
+    find_record(&bench, "dns.answered", "dns", NULL);
+    assert_string_equal(field(&bench, "query"), "files.example.test ");
+    assert_string_equal(field(&bench, "answer"), "edge.cdn.test 192.0.2.7 ");
+    assert_string_equal(field(&bench, "record_type"), "A ");
+}
+
+static void the_status_of_a_query_is_sysmons_number_and_its_name(void **state)
+{
+    static const char *const rows[][2] = {{"NXDOMAIN", "NXDOMAIN 9003 "},
+                                          {"REFUSED", "REFUSED 9005 "},
+                                          {"BADVERS", "BADVERS "}};
+    struct bench bench;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        begin(&bench);
+        put_answer(&bench, rows[i][0]);
+        end(&bench);
+        find_record(&bench, "dns.answered", "dns_query", NULL);
+        assert_string_equal(field(&bench, "QueryStatus"), rows[i][1]);
+    }
+}
+
+/* What is asked before a flow begins, and that it has begun, is one connection. */
+static void a_flow_that_is_asked_about_is_no_connection(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    begin(&bench);
+    put_flow(&bench, "egress");
+    end(&bench);
+    assert_string_equal(sources(&bench, TOCSIN_TOPIC_NETWORK_FLOW), " ,");
+    assert_true(record(&bench, TOCSIN_TOPIC_NETWORK_FLOW, 0));
+    assert_string_equal(field(&bench, "DestinationIp"), "");
 }
 
 /* ---- Fields ---- */
@@ -417,32 +514,37 @@ static void fields_may_be_asked_for_in_any_order(void **state)
     }
 }
 
+static void ask_all(struct tc_sigma_event *event)
+{
+    struct tc_sigma_value value;
+
+    for (size_t f = 0; f < tc_sigma_record_field_count; f++)
+        for (size_t n = 0;
+             event->field(event->arg, tc_sigma_record_fields[f].name, n, &value); n++)
+            assert_true(n < 8);
+    for (size_t n = 0; event->any(event->arg, n, &value); n++)
+        assert_true(n < 64);
+}
+
 static void an_event_that_is_cut_short_has_what_is_left(void **state)
 {
+    static const char *const topics[] = {"file.renamed", "dns.answered"};
     struct bench bench;
 
     (void)state;
     begin(&bench);
     put_file(&bench, "/srv/new", "/srv/old");
+    put_answer(&bench, "NOERROR");
     end(&bench);
     for (size_t len = 1; len <= bench.w.len; len++) {
         uint8_t *copy = malloc(len);
-        struct tc_sigma_value value;
 
         assert_non_null(copy);
         memcpy(copy, bench.bytes, len);
-        for (size_t i = 0;
-             tc_sigma_record(&bench.record, i, "file.renamed", copy, len, 0); i++) {
-            struct tc_sigma_event *event = &bench.record.sigma;
-
-            for (size_t f = 0; f < tc_sigma_record_field_count; f++)
-                for (size_t n = 0;
-                     event->field(event->arg, tc_sigma_record_fields[f].name, n, &value);
-                     n++)
-                    assert_true(n < 8);
-            for (size_t n = 0; event->any(event->arg, n, &value); n++)
-                assert_true(n < 64);
-        }
+        for (size_t t = 0; t < sizeof(topics) / sizeof(*topics); t++)
+            for (size_t i = 0; tc_sigma_record(&bench.record, i, topics[t], copy, len, 0);
+                 i++)
+                ask_all(&bench.record.sigma);
         free(copy);
     }
 }
@@ -535,6 +637,11 @@ static void a_rule_that_no_event_can_match_has_the_reason(void **state)
         {"product: linux, category: process_creation", "s: {Image: /bin/sh}", NULL},
         {"category: file_event", "s: {TargetFilename: /etc/passwd}", NULL},
         {"category: network, service: dns", "s: {dns.question.name: a.b}", NULL},
+        {"category: dns", "s: {query: a.b, record_type: TXT, answer: c}", NULL},
+        {"product: linux, category: dns_query", "s: {QueryName: a, QueryStatus: 0}",
+         NULL},
+        {"product: linux, category: dns_query", "s: {DestinationPort: 53}",
+         "it asks for records or fields that no sensor's events have"},
         {"product: linux, service: auditd", "s: {type: execve, a0: id}", NULL},
         {"product: linux, service: auditd", "s: {a1: '-n'}", NULL},
         {"product: linux, service: auditd", "s: {type: SYSCALL, SYSCALL: ptrace}", NULL},
@@ -697,7 +804,10 @@ static void leaving_out_rules_of_other_kinds_leaves_out_no_match(void **state)
         "title: 8\nlogsource: {service: auditd}\n"
         "detection: {s: [sh, bash], condition: s}\n---\n"
         "title: 9\nlogsource: {service: auditd}\n"
-        "detection: {s: {process.pid|gte: 4711, a1: '-c'}, condition: s}\n";
+        "detection: {s: {process.pid|gte: 4711, a1: '-c'}, condition: s}\n---\n"
+        "title: 10\nlogsource: {category: dns_query}\n"
+        "detection: {s: {QueryName: files*, QueryResults: 192*, QueryStatus: 0},"
+        " condition: s}\n";
     struct tc_sigma_loader *loader;
     struct tc_sigma_scratch *scratch;
     struct tc_sigma_set *set;
@@ -714,11 +824,72 @@ static void leaving_out_rules_of_other_kinds_leaves_out_no_match(void **state)
     begin(&bench);
     put_file(&bench, "/srv/new", "/srv/old");
     put_flow(&bench, "egress");
+    put_answer(&bench, "NOERROR");
     end(&bench);
     for (size_t i = 0; i < tc_sigma_record_kind_count; i++)
         matches += compare_matches(&bench, tc_sigma_record_kinds[i].topic, set, scratch);
     assert_true(matches > 100);
     assert_int_equal(compare_matches(&bench, "vendor.thing", set, scratch), 0);
+    tc_sigma_scratch_free(scratch);
+    tc_sigma_set_free(set);
+}
+
+static unsigned count_matches(struct bench *bench, const char *topic,
+                              const struct tc_sigma_set *set,
+                              struct tc_sigma_scratch *scratch, const char **ret_title)
+{
+    unsigned count = 0;
+
+    for (size_t i = 0; record(bench, topic, i); i++) {
+        bool matched[RULES_MAX] = {false};
+
+        tc_sigma_evaluate(set, scratch, &bench->record.sigma, note_match, matched);
+        for (size_t k = 0; k < RULES_MAX; k++) {
+            count += matched[k];
+            *ret_title = matched[k] ? tc_sigma_rule(set, k)->title : *ret_title;
+        }
+    }
+    return count;
+}
+
+/* Rules about the name of the other end: all that SigmaHQ has for Linux. It has none of
+ * dns_query for Linux or macOS. */
+static void every_real_rule_about_a_hosts_name_matches_a_connection_to_it(void **state)
+{
+    static const struct {
+        const char *domain, *title;
+    } rows[] = {
+        {"xmr-eu1.nanopool.org", "Linux Crypto Mining Pool Connections"},
+        {"a.localto.net",
+         "Communication To LocaltoNet Tunneling Service Initiated - Linux"},
+        {"x.tunnel.eu.ngrok.com", "Communication To Ngrok Tunneling Service - Linux"},
+    };
+    struct tc_sigma_loader *loader;
+    struct tc_sigma_scratch *scratch;
+    struct tc_sigma_set *set;
+    struct bench bench;
+    const char *title = "";
+
+    (void)state;
+    if (access(DATA "linux", R_OK) != 0) {
+        print_message("skipped: there are no rules at " DATA "\n");
+        skip();
+    }
+    assert_int_equal(tc_sigma_loader_new(&(struct tc_sigma_options){NULL}, &loader), 0);
+    assert_int_equal(
+        tc_sigma_loader_add(loader, DATA "linux/rules/linux/network_connection"), 0);
+    assert_int_equal(tc_sigma_loader_finish(loader, &set), 0);
+    assert_int_equal(tc_sigma_scratch_new(set, &scratch), 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        begin(&bench);
+        put_flow_to(&bench, rows[i].domain, "egress");
+        end(&bench);
+        assert_int_equal(count_matches(&bench, "network.connected", set, scratch, &title),
+                         2); /* the other one is about bash */
+        assert_string_equal(title, rows[i].title);
+        assert_int_equal(
+            count_matches(&bench, TOCSIN_TOPIC_NETWORK_FLOW, set, scratch, &title), 0);
+    }
     tc_sigma_scratch_free(scratch);
     tc_sigma_set_free(set);
 }
@@ -767,6 +938,9 @@ int main(void)
         cmocka_unit_test(the_kinds_system_call_stands_where_the_event_has_none),
         cmocka_unit_test(files_are_of_their_category_and_paths_of_auditd),
         cmocka_unit_test(connections_have_both_ends_and_who_began),
+        cmocka_unit_test(an_answer_is_a_query_by_each_of_its_names),
+        cmocka_unit_test(the_status_of_a_query_is_sysmons_number_and_its_name),
+        cmocka_unit_test(a_flow_that_is_asked_about_is_no_connection),
         cmocka_unit_test(our_own_names_are_known_in_every_record),
         cmocka_unit_test(a_topic_of_no_log_source_has_our_own_names_alone),
         cmocka_unit_test(what_is_asked_for_twice_in_one_text_is_one_value),
@@ -777,6 +951,7 @@ int main(void)
         cmocka_unit_test(a_rule_that_no_event_can_match_has_the_reason),
         cmocka_unit_test(a_correlation_lives_by_the_rules_it_needs),
         cmocka_unit_test(every_real_rule_of_a_category_for_linux_can_match),
+        cmocka_unit_test(every_real_rule_about_a_hosts_name_matches_a_connection_to_it),
         cmocka_unit_test(leaving_out_rules_of_other_kinds_leaves_out_no_match),
         cmocka_unit_test(tables_are_in_the_order_that_they_are_looked_up_by),
     };

@@ -25,7 +25,8 @@ struct tc_edr_act {
     uint64_t boot_ns;                /* when the machine was started, as once read */
     const struct tocsin_event *exec; /* that reported its last exec, or else anything */
 
-    /* QUARANTINE is done by others: here, the file is found, or the outcome is known. */
+    /* QUARANTINE is done by others: here, the file is found, or the outcome is known.
+     * ISOLATE's outcome is the loop's. */
     struct tc_edr_outcome outcomes[TC_EDR_ACTIONS];
     int fd; /* readable, the caller's to close; -1 */
     char path[PATH_MAX];

@@ -2,8 +2,8 @@
 /*
  * Owns: what is done about a match, from the operator's wish to the outcome: each is
  * published once, as alert.response, whatever came of it. Loop thread. Must not: know
- * processes (edr_act.c does) or the vault (av does, who is asked by
- * quarantine.requested).
+ * processes (edr_act.c does), the vault or the network (av and netfilter do, who are
+ * asked by quarantine.requested and isolation.requested).
  */
 #ifndef TC_EDR_RESPOND_H
 #define TC_EDR_RESPOND_H
@@ -19,12 +19,12 @@ struct tc_edr_respond_counters {
     uint64_t publish_errors;
 };
 
-/* Reads the option `responses`. `work` outlives it. -ENOMEM. */
+/* Reads the options `responses` and `isolate_for`. `work` outlives it. -ENOMEM. */
 int tc_edr_respond_new(struct tc_detector_work *work,
                        struct tc_edr_responder **ret_responder);
 void tc_edr_respond_free(struct tc_edr_responder *responder); /* takes NULL */
 
-/* Reads the option again. -ENOMEM: all is as it was. */
+/* Reads the options again. -ENOMEM: all is as it was. */
 int tc_edr_respond_configure(struct tc_edr_responder *responder);
 
 void tc_edr_respond_start(struct tc_edr_responder *responder);
@@ -45,7 +45,7 @@ void tc_edr_respond(struct tc_edr_responder *responder, const char *alert_id,
                     const struct tc_sigma_rule *rule, const struct tocsin_event *event,
                     struct tc_edr_processes *processes);
 
-/* quarantine.done */
+/* quarantine.done, isolation.done */
 void tc_edr_respond_answer(struct tc_edr_responder *responder,
                            const struct tocsin_event *answer);
 

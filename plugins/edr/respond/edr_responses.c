@@ -142,8 +142,6 @@ const char *tc_edr_responses_problem(struct tc_edr_responses *responses, size_t 
         what = "is not written as RULE-ID=ACTION";
     else if (!entry->bit)
         what = "names no action that there is: kill, suspend, quarantine or isolate";
-    else if (entry->bit == 1u << TC_EDR_ISOLATE)
-        what = "cannot be done: plugin netfilter is not installed";
     else if (!is_rule(arg, entry->rule_id))
         what = "is for a rule that is not loaded";
     if (!what)

@@ -315,15 +315,6 @@ static void edr_does_nothing_in_passive_mode_and_says_so_once_an_alert(void **st
     tc_child_reap_all();
 }
 
-static void edr_says_that_it_cannot_isolate(void **state)
-{
-    struct tc_harness *h = start(*state, RULE_ID "=isolate");
-    struct victim victim = {.pid = getpid(), .start = 1, .executable = "/x"};
-
-    assert_non_null(tc_harness_reported(h, "responses_0"));
-    respond(h, &victim, "isolate", "failed", "netfilter is not installed");
-}
-
 static void edr_does_nothing_unless_it_is_asked_to(void **state)
 {
     struct tc_harness *h = start(*state, "other-rule=kill");
@@ -375,13 +366,12 @@ static const struct tocsin_event *await_request(struct tc_harness *h)
     return event;
 }
 
-static void answer(struct tc_harness *h, const struct tocsin_event *request,
-                   const char *status, const char *reason)
+static void answer_with(struct tc_harness *h, const struct tocsin_event *request,
+                        const char *topic, const char *status, const char *key,
+                        const char *reason)
 {
-    struct tocsin_event event = {.size = sizeof(event),
-                                 .fd = -1,
-                                 .reply_to = request->id,
-                                 .topic = TOCSIN_TOPIC_QUARANTINE_DONE};
+    struct tocsin_event event = {
+        .size = sizeof(event), .fd = -1, .reply_to = request->id, .topic = topic};
     struct tocsin_writer w;
     uint8_t buf[256];
 
@@ -389,11 +379,17 @@ static void answer(struct tc_harness *h, const struct tocsin_event *request,
     tocsin_begin_map(&w, NULL);
     tocsin_put_str(&w, "status", status);
     if (reason)
-        tocsin_put_str(&w, "reason", reason);
+        tocsin_put_str(&w, key, reason);
     tocsin_end(&w);
     event.data = w.buf;
     event.len = w.len;
     assert_int_equal(tc_bus_publish(h->bus, &event, "test", NULL, NULL), 0);
+}
+
+static void answer(struct tc_harness *h, const struct tocsin_event *request,
+                   const char *status, const char *reason)
+{
+    answer_with(h, request, TOCSIN_TOPIC_QUARANTINE_DONE, status, "reason", reason);
 }
 
 static void assert_is_file(const struct tocsin_event *request, const char *path)
@@ -560,8 +556,121 @@ static void edr_ends_what_av_has_not_answered_when_it_stops(void **state)
     notify_start(h, &victim);
     await_request(h);
     assert_int_equal(tc_harness_stop(h), 0);
-    await_response(h, "quarantine", "failed", "stopped before av had answered");
+    await_response(h, "quarantine", "failed", "stopped before it was answered");
     end(&victim);
+}
+
+/* ---- The network. What netfilter does is its tests'; here its answer is given. ---- */
+
+/* What netfilter is asked about a process that this machine need not have. */
+static const struct tocsin_event *await_isolation(struct tc_harness *h)
+{
+    const struct tocsin_event *event =
+        tc_harness_await(h, TOCSIN_TOPIC_ISOLATION_REQUESTED, 0);
+
+    assert_non_null(event);
+    return event;
+}
+
+static void answer_isolation(struct tc_harness *h, const struct tocsin_event *request,
+                             const char *status, const char *text)
+{
+    answer_with(h, request, TOCSIN_TOPIC_ISOLATION_DONE, status, "text", text);
+}
+
+static const struct victim somebody = {
+    .pid = INT32_MAX, .start = 1, .executable = "/x", .exec_path = "/x"};
+
+static void edr_asks_for_the_isolation_of_the_host(void **state)
+{
+    struct tc_harness *h = start(*state, RULE_ID "=isolate");
+    const struct tocsin_event *request, *event, *alert;
+
+    assert_null(tc_harness_reported(h, "responses_0"));
+    notify_start(h, &somebody);
+    request = await_isolation(h);
+    alert = tc_harness_event(h, TOCSIN_TOPIC_ALERT_RAISED, 0);
+    assert_string_equal(tc_harness_text(h, request, "alert.id"),
+                        tc_harness_text(h, alert, "alert.id"));
+    assert_string_equal(tc_harness_text(h, request, "reason"),
+                        "rule Something odd (" RULE_ID ")");
+    assert_int_equal(tocsin_event_int(request, "for_s", -1), 0);
+    answer_isolation(h, request, "done", "until it is released");
+    event = await_response(h, "isolate", "done", "until it is released");
+    assert_string_equal(tc_harness_text(h, event, "alert.id"),
+                        tc_harness_text(h, alert, "alert.id"));
+    answer_isolation(h, request, "failed", "again"); /* which nobody waits for */
+    tc_harness_settle(h);
+    assert_int_equal(tc_harness_count(h, TOCSIN_TOPIC_ALERT_RESPONSE), 1);
+}
+
+static void edr_asks_for_as_long_as_the_operator_wants(void **state)
+{
+    struct edr *edr = *state;
+    struct tc_harness *h = start(edr, RULE_ID "=isolate");
+    char rules[128];
+    const char *const options[] = {rules, "responses=" RULE_ID "=isolate",
+                                   "isolate_for=90m", NULL};
+    bool restart;
+
+    snprintf(rules, sizeof(rules), "rules=%s", edr->dir);
+    assert_int_equal(tc_harness_reconfigure(h, options, &restart), 0);
+    assert_false(restart);
+    notify_start(h, &somebody);
+    assert_int_equal(tocsin_event_int(await_isolation(h), "for_s", -1), 5400);
+}
+
+static void edr_reports_why_the_host_was_not_isolated(void **state)
+{
+    struct tc_harness *h = start(*state, RULE_ID "=isolate");
+
+    notify_start(h, &somebody);
+    answer_isolation(h, await_isolation(h), "failed", "no nftables in this kernel");
+    await_response(h, "isolate", "failed", "no nftables in this kernel");
+}
+
+static void edr_reports_that_nobody_is_there_to_isolate_the_host(void **state)
+{
+    struct tc_harness *h = start(*state, RULE_ID "=isolate");
+
+    respond(h, &somebody, "isolate", "failed", "plugin netfilter is not running");
+}
+
+/* Neither waits for the other. */
+static void edr_kills_and_isolates_for_one_match(void **state)
+{
+    struct tc_harness *h = start(*state, RULE_ID "=isolate," RULE_ID "=kill");
+    struct victim victim = run("/bin/sh", "echo; exec sleep 100");
+    const struct tocsin_event *request;
+
+    notify_start(h, &victim);
+    request = await_isolation(h);
+    await_response(h, "kill", "done", "");
+    answer_isolation(h, request, "done", NULL);
+    await_response(h, "isolate", "done", "");
+    tc_child_reap_all();
+}
+
+/* Which process it was is no matter. */
+static void edr_isolates_for_an_event_that_names_no_process(void **state)
+{
+    struct tc_harness *h = start(*state, RULE_ID "=isolate," RULE_ID "=kill");
+    struct victim victim = somebody;
+
+    victim.start = 0;
+    respond(h, &victim, "kill", "failed", "does not say which process it was");
+    answer_isolation(h, await_isolation(h), "done", NULL);
+    await_response(h, "isolate", "done", "");
+}
+
+static void edr_ends_what_netfilter_has_not_answered_when_it_stops(void **state)
+{
+    struct tc_harness *h = start(*state, RULE_ID "=isolate");
+
+    notify_start(h, &somebody);
+    await_isolation(h);
+    assert_int_equal(tc_harness_stop(h), 0);
+    await_response(h, "isolate", "failed", "stopped before it was answered");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, edr_setup, teardown)
@@ -577,7 +686,6 @@ int main(void)
         TEST(edr_says_so_when_it_had_ended),
         TEST(edr_never_touches_the_agent_or_init),
         TEST(edr_does_nothing_in_passive_mode_and_says_so_once_an_alert),
-        TEST(edr_says_that_it_cannot_isolate),
         TEST(edr_does_nothing_unless_it_is_asked_to),
         TEST(edr_takes_a_changed_wish_at_once),
         TEST(edr_asks_for_the_quarantine_of_the_program_that_runs),
@@ -588,6 +696,13 @@ int main(void)
         TEST(edr_goes_by_the_hash_where_the_process_has_ended),
         TEST(edr_follows_no_link_to_the_program),
         TEST(edr_ends_what_av_has_not_answered_when_it_stops),
+        TEST(edr_asks_for_the_isolation_of_the_host),
+        TEST(edr_asks_for_as_long_as_the_operator_wants),
+        TEST(edr_reports_why_the_host_was_not_isolated),
+        TEST(edr_reports_that_nobody_is_there_to_isolate_the_host),
+        TEST(edr_kills_and_isolates_for_one_match),
+        TEST(edr_isolates_for_an_event_that_names_no_process),
+        TEST(edr_ends_what_netfilter_has_not_answered_when_it_stops),
     };
 
     alarm(110);

@@ -36,6 +36,7 @@ static void responses_are_read_with_either_separator(void **state)
         {"known: suspend", "known", BIT(TC_EDR_SUSPEND)},
         {" known \t= quarantine ", "known", BIT(TC_EDR_QUARANTINE)},
         {"a=b:c: kill", "a=b:c", BIT(TC_EDR_KILL)},
+        {"known=isolate", "known", BIT(TC_EDR_ISOLATE)},
     };
     struct tc_edr_responses *responses;
 
@@ -78,8 +79,8 @@ static void responses_say_what_is_wrong_with_an_entry(void **state)
         {"known=", "responses: \"known=\" names no action that there is: kill, suspend, "
                    "quarantine or isolate"},
         {"other=kill", "responses: \"other=kill\" is for a rule that is not loaded"},
-        {"known=isolate", "responses: \"known=isolate\" cannot be done: plugin netfilter "
-                          "is not installed"},
+        {"other=isolate",
+         "responses: \"other=isolate\" is for a rule that is not loaded"},
     };
     struct tc_edr_responses *responses;
 

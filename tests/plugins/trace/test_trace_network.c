@@ -128,6 +128,51 @@ static void trace_reports_the_port_that_the_connection_has(void **state)
     close(fd);
 }
 
+/* As plugin netfilter publishes it. */
+static void publish_answer(struct tc_harness *h, const char *name, const char *address)
+{
+    struct tocsin_writer w;
+    uint8_t buf[256];
+
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_begin_map(&w, "dns");
+    tocsin_begin_map(&w, "question");
+    tocsin_put_str(&w, "name", name);
+    tocsin_end(&w);
+    tocsin_begin_array(&w, "answers");
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_str(&w, "type", "A");
+    tocsin_put_uint(&w, "ttl", 3600);
+    tocsin_put_str(&w, "data", address);
+    tocsin_end(&w);
+    tocsin_end(&w);
+    tocsin_end(&w);
+    tocsin_end(&w);
+    assert_int_equal(w.error, 0);
+    tc_harness_publish(h, TOCSIN_TOPIC_DNS_ANSWERED, 0, -1, &w);
+}
+
+static void trace_reports_by_which_name_an_address_was_looked_up(void **state)
+{
+    struct tc_trace_scratch *s = *state;
+    const struct tocsin_event *event;
+    uint16_t port;
+    int fd = listen_on("::", &port), pid = connect_to("127.0.0.1", NULL, port, 0);
+
+    event = tc_trace_await(s, "network.connected", pid);
+    assert_non_null(event);
+    assert_string_equal(tc_harness_text(&s->h, event, "destination.domain"), "");
+    publish_answer(&s->h, "files.example.test", "127.0.0.7");
+    tc_harness_settle(&s->h);
+    pid = connect_to("127.0.0.7", NULL, port, 0);
+    event = tc_trace_await(s, "network.connected", pid);
+    assert_string_equal(tc_harness_text(&s->h, event, "destination.domain"),
+                        "files.example.test");
+    assert_int_equal(tc_trace_stat(s, "domains_filled"), 1);
+    close(fd);
+}
+
 static void trace_reports_a_connection_that_is_refused(void **state)
 {
     struct tc_trace_scratch *s = *state;
@@ -408,6 +453,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trace_reports_who_connects_and_where_to),
         cmocka_unit_test(trace_reports_the_port_that_the_connection_has),
+        cmocka_unit_test(trace_reports_by_which_name_an_address_was_looked_up),
         cmocka_unit_test(trace_reports_a_connection_that_is_refused),
         cmocka_unit_test(trace_reports_who_listens),
         cmocka_unit_test(trace_reports_who_accepts_and_from_where),
