@@ -21,7 +21,7 @@
 
 static void fill(struct inet_diag_req_v2 *request, const struct tc_nf_flow_key *key)
 {
-    bool v4 = tc_nf_is_mapped(key->destination);
+    bool v4 = tc_nf_flow_is_ipv4(key->destination);
     size_t from = v4 ? 12 : 0, len = v4 ? 4 : 16;
 
     request->sdiag_family = v4 ? AF_INET : AF_INET6;

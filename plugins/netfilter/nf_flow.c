@@ -94,7 +94,7 @@ void tc_nf_flows_age(struct tc_nf_flows *flows, uint64_t now_ns)
 /* ---- Its event. ---- */
 
 /* IPv4 has the address in its last four bytes (RFC 4291). */
-bool tc_nf_is_mapped(const uint8_t address[16])
+bool tc_nf_flow_is_ipv4(const uint8_t address[16])
 {
     static const uint8_t head[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -103,7 +103,7 @@ bool tc_nf_is_mapped(const uint8_t address[16])
 
 void tc_nf_address_text(const uint8_t address[16], char ret_text[46])
 {
-    if (tc_nf_is_mapped(address))
+    if (tc_nf_flow_is_ipv4(address))
         inet_ntop(AF_INET, address + 12, ret_text, 46);
     else
         inet_ntop(AF_INET6, address, ret_text, 46);
@@ -178,7 +178,7 @@ static void put_network(struct tocsin_writer *w, const struct tc_nf_flow *flow)
     tocsin_begin_map(w, "network");
     tocsin_put_str(w, "transport", transport_of(&flow->record));
     tocsin_put_str(w, "type",
-                   tc_nf_is_mapped(flow->record.destination) ? "ipv4" : "ipv6");
+                   tc_nf_flow_is_ipv4(flow->record.destination) ? "ipv4" : "ipv6");
     tocsin_put_str(w, "direction", is_incoming(&flow->record) ? "ingress" : "egress");
     if (flow->protocol)
         tocsin_put_str(w, "protocol", flow->protocol);

@@ -88,6 +88,6 @@ void tc_nf_put_end(struct tocsin_writer *w, const char *key, const uint8_t addre
                    uint16_t port, const char *domain);
 void tc_nf_put_stamp(struct tocsin_writer *w, const struct tc_nf_stamp *stamp);
 void tc_nf_address_text(const uint8_t address[16], char ret_text[46]);
-bool tc_nf_is_mapped(const uint8_t address[16]);
+bool tc_nf_flow_is_ipv4(const uint8_t address[16]);
 
 #endif

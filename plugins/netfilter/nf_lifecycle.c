@@ -26,14 +26,14 @@
 
 /* ---- Disabled, and kept so. ---- */
 
-static void marker_path(const struct tc_nf *nf, char ret[PATH_MAX])
+static void marker_path(const struct tc_nf *nf, char ret[PATH_MAX + 16])
 {
-    snprintf(ret, PATH_MAX, "%s/disabled", nf->folder);
+    snprintf(ret, PATH_MAX + 16, "%s/disabled", nf->folder);
 }
 
 static bool is_disabled(const struct tc_nf *nf)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX + 16];
 
     marker_path(nf, path);
     return !access(path, F_OK);
@@ -41,7 +41,7 @@ static bool is_disabled(const struct tc_nf *nf)
 
 static int keep_disabled(const struct tc_nf *nf, bool disabled)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX + 16];
     int fd;
 
     marker_path(nf, path);

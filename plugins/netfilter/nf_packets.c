@@ -4,7 +4,6 @@
  * detectors. Exactly one verdict for each.
  */
 #include <errno.h>
-#include <linux/netfilter.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +13,8 @@
 #include "nf_inspect.h"
 #include "nf_reader.h"
 
-#define READ_MAX 64 /* packets at once */
+#define READ_MAX 64   /* packets at once */
+#define HOOK_OUTPUT 3 /* NF_INET_LOCAL_OUT, linux/netfilter.h */
 
 static void verdict(struct tc_nf_reader *reader, uint64_t packet,
                     enum tc_nf_verdict what)
@@ -53,7 +53,7 @@ static void record_of(const struct tc_nf_reader *reader,
     if (packet->mptcp)
         record->flags |= TC_NF_MPTCP;
     /* Sent by this host, and by nobody's socket. */
-    if (queued->hook == NF_INET_LOCAL_OUT && !queued->has_uid)
+    if (queued->hook == HOOK_OUTPUT && !queued->has_uid)
         record->flags |= TC_NF_FROM_KERNEL;
 }
 

@@ -243,6 +243,14 @@ static void put_text(struct tocsin_writer *w, const char *key, const char *text)
         tocsin_put_str(w, key, text);
 }
 
+/* As /proc counts, and so every sensor: in ticks. */
+static uint64_t start_of(uint64_t boot_ns, uint64_t since_boot_ns)
+{
+    uint64_t tick = tc_sensor_proc_tick_ns();
+
+    return boot_ns + since_boot_ns / tick * tick;
+}
+
 static void put_parent(struct tocsin_writer *w, const struct tc_nf_process *process,
                        uint64_t boot_ns)
 {
@@ -251,7 +259,7 @@ static void put_parent(struct tocsin_writer *w, const struct tc_nf_process *proc
     tocsin_begin_map(w, "parent");
     tocsin_put_int(w, "pid", process->parent_pid);
     if (process->parent_start_ns)
-        tocsin_put_uint(w, "start", boot_ns + process->parent_start_ns);
+        tocsin_put_uint(w, "start", start_of(boot_ns, process->parent_start_ns));
     put_text(w, "name", process->parent_name);
     put_text(w, "executable", process->parent_executable);
     tocsin_end(w);
@@ -262,7 +270,7 @@ void tc_nf_process_put(struct tocsin_writer *w, const struct tc_nf_process *proc
 {
     tocsin_begin_map(w, "process");
     tocsin_put_int(w, "pid", process->pid);
-    tocsin_put_uint(w, "start", boot_ns + process->start_ns);
+    tocsin_put_uint(w, "start", start_of(boot_ns, process->start_ns));
     put_text(w, "name", process->name);
     put_text(w, "executable", process->executable);
     put_text(w, "command_line", process->command_line);

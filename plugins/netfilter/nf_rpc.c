@@ -176,7 +176,7 @@ static void on_switch(struct tc_nf *nf, const struct tocsin_event *event, bool e
 {
     int err = tc_nf_enable(nf, enable);
     struct tocsin_writer w, changed;
-    char why[256];
+    char why[PATH_MAX + 256];
 
     if (err) {
         snprintf(why, sizeof(why), "this could not be kept in %s: %s", nf->folder,

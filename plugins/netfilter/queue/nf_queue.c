@@ -238,19 +238,23 @@ int tc_nf_queue_read(struct tc_nf_queue *queue, tc_nf_queued_fn fn, void *arg,
     return tc_nf_socket_read(&queue->socket, on_message, &delivery, max);
 }
 
-int tc_nf_queue_verdict(struct tc_nf_queue *queue, uint64_t id, bool accept)
+int tc_nf_queue_verdict(struct tc_nf_queue *queue, uint64_t id,
+                        enum tc_nf_verdict verdict)
 {
+    static const uint32_t words[] = {[TC_NF_VERDICT_DROP] = NF_DROP,
+                                     [TC_NF_VERDICT_ACCEPT] = NF_ACCEPT,
+                                     [TC_NF_VERDICT_REPEAT] = NF_REPEAT};
     int err;
 
     if (id >> 32 != queue->generation) {
         queue->counters.stale++;
         return 0;
     }
-    err = send_verdict(queue, (uint32_t)id, accept ? NF_ACCEPT : NF_DROP);
+    err = send_verdict(queue, (uint32_t)id, words[verdict]);
     if (err)
         return err;
     queue->unanswered--;
-    if (accept)
+    if (verdict == TC_NF_VERDICT_ACCEPT)
         queue->counters.accepted++;
     else
         queue->counters.denied++;

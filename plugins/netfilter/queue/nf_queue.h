@@ -37,6 +37,12 @@ struct tc_nf_queue_counters {
     uint32_t kernel_dropped, user_dropped; /* at waiting_max; at receive_bytes */
 };
 
+enum tc_nf_verdict {
+    TC_NF_VERDICT_DROP,
+    TC_NF_VERDICT_ACCEPT,
+    TC_NF_VERDICT_REPEAT,
+};
+
 struct tc_nf_queue;
 
 /*
@@ -60,9 +66,11 @@ int tc_nf_queue_fd(const struct tc_nf_queue *queue);
 int tc_nf_queue_read(struct tc_nf_queue *queue, tc_nf_queued_fn fn, void *arg,
                      unsigned max);
 
-/* A denied packet is dropped: the sender is not told. Of a packet from before the last
+/* DROP: the sender is not told. REPEAT: it goes through the hook's rules once more, from
+ * the first on, as they are by then. Of a packet from before the last
  * rebind: counted, no error. Errors: those of sendto(2); the packet waits still. */
-int tc_nf_queue_verdict(struct tc_nf_queue *queue, uint64_t id, bool accept);
+int tc_nf_queue_verdict(struct tc_nf_queue *queue, uint64_t id,
+                        enum tc_nf_verdict verdict);
 
 /*
  * After the watchdog has unbound the queue: forgets all packets from before, and binds it
