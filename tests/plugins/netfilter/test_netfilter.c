@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plugin netfilter whole: real sockets, in networks and a cgroup of the test's own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "nf_scratch.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ARGS(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define NAMES                                                                            \
+    "good.example=" NF_NETWORK_SERVER4 ",evil.example=" NF_SCRATCH_OTHER4                \
+    ",www.evil.example=" NF_SCRATCH_OTHER4
+
+static struct nf_scratch scratch;
+
+static const char *text(const struct tocsin_event *event, const char *path)
+{
+    return tc_harness_text(&scratch.h, event, path);
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    nf_scratch_stop(&scratch);
+    return 0;
+}
+
+static void netfilter_reports_who_connects_and_where_to(void **state)
+{
+    const struct tocsin_event *event;
+    pid_t pid;
+
+    (void)state;
+    nf_scratch_start(&scratch, NULL, NULL);
+    assert_int_equal(nf_scratch_client(&scratch, &pid,
+                                       ARGS("tcp", NF_NETWORK_SERVER4, "7000")),
+                     0);
+    event = nf_scratch_flow(&scratch, pid, NF_SCRATCH_PORT);
+    assert_non_null(event);
+    assert_string_equal(text(event, "process.executable"), nf_scratch_client_path());
+    assert_string_equal(text(event, "process.command_line"),
+                        TEST_BUILD_DIR "/bin/nf_client tcp " NF_NETWORK_SERVER4 " 7000");
+    assert_int_equal(tocsin_event_int(event, "process.parent.pid", 0), getpid());
+    assert_string_equal(text(event, "process.parent.name"), "test_netfilter");
+    assert_int_equal(tocsin_event_int(event, "process.user.id", -1), 0);
+    assert_string_equal(text(event, "destination.ip"), NF_NETWORK_SERVER4);
+    assert_string_equal(text(event, "source.ip"), NF_NETWORK_CLIENT4);
+    assert_true(tocsin_event_int(event, "source.port", 0) > 0);
+    assert_string_equal(text(event, "network.transport"), "tcp");
+    assert_string_equal(text(event, "network.direction"), "egress");
+    assert_string_equal(text(event, "decision"), "allow");
+}
+
+static void netfilter_reports_connected_and_unconnected_datagrams(void **state)
+{
+    const struct tocsin_event *event;
+    pid_t pid;
+
+    (void)state;
+    nf_scratch_start(&scratch, NULL, NULL);
+    assert_int_equal(nf_scratch_client(&scratch, &pid,
+                                       ARGS("udp", NF_NETWORK_SERVER4, "9", "x")),
+                     0);
+    event = nf_scratch_flow(&scratch, pid, 9);
+    assert_non_null(event);
+    assert_string_equal(text(event, "network.transport"), "udp");
+    assert_int_equal(nf_scratch_client(&scratch, &pid,
+                                       ARGS("send", NF_NETWORK_SERVER6, "9", "x")),
+                     0);
+    event = nf_scratch_flow(&scratch, pid, 9);
+    assert_non_null(event);
+    assert_string_equal(text(event, "destination.ip"), NF_NETWORK_SERVER6);
+    assert_true(tocsin_event_int(event, "source.port", 0) > 0);
+}
+
+static void netfilter_denies_a_listed_address_at_once_and_no_other(void **state)
+{
+    const struct tocsin_event *event;
+    pid_t pid;
+
+    (void)state;
+    nf_scratch_start(&scratch,
+                     NF_SCRATCH_OTHER4 ",block,a test's\n" //
+                     "fd77:2::/64,block,another\n",
+                     NULL);
+    assert_int_equal(nf_scratch_client(&scratch, &pid,
+                                       ARGS("tcp", NF_SCRATCH_OTHER4, "7000")),
+                     EPERM);
+    event = nf_scratch_flow(&scratch, pid, NF_SCRATCH_PORT);
+    assert_non_null(event);
+    assert_string_equal(text(event, "decision"), "deny");
+    assert_string_equal(text(event, "indicator.value"), NF_SCRATCH_OTHER4);
+    assert_non_null(strstr(text(event, "reason"), "a test's"));
+    assert_int_equal(nf_scratch_client(&scratch, NULL,
+                                       ARGS("send", NF_NETWORK_SERVER6, "9")),
+                     EPERM);
+    assert_int_equal(nf_scratch_client(&scratch, NULL,
+                                       ARGS("tcp", NF_NETWORK_SERVER4, "7000")),
+                     0);
+}
+
+static void netfilter_only_watches_until_its_gate_is_granted(void **state)
+{
+    const struct tocsin_event *event;
+    pid_t pid;
+
+    (void)state;
+    nf_scratch_start(&scratch, NF_SCRATCH_OTHER4 ",block,\n", NULL);
+    nf_scratch_gate(&scratch, false);
+    assert_int_equal(nf_scratch_client(&scratch, &pid,
+                                       ARGS("tcp", NF_SCRATCH_OTHER4, "7000")),
+                     0);
+    event = nf_scratch_flow(&scratch, pid, NF_SCRATCH_PORT);
+    assert_non_null(event);
+    assert_string_equal(text(event, "decision"), "allow");
+    assert_true(tocsin_find_bool(event->data, event->len, "would_deny", false));
+}
+
+static void netfilter_knows_senders_that_have_ended(void **state)
+{
+    const char *const args[] = {nf_scratch_client_path(), "send", NF_NETWORK_SERVER4, "9",
+                                NULL};
+    const struct tocsin_event *event;
+    pid_t pids[200];
+    int right = 0;
+
+    (void)state;
+    nf_scratch_start(&scratch, NULL, NULL);
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(posix_spawn(&pids[i], args[0], NULL, NULL,
+                                     (char **)(uintptr_t)args, NULL),
+                         0);
+    for (int i = 0; i < 200; i++)
+        waitpid(pids[i], NULL, 0);
+    for (int i = 0; i < 200; i++) {
+        event = nf_scratch_flow(&scratch, pids[i], 9);
+        if (event && !strcmp(text(event, "process.executable"), nf_scratch_client_path()))
+            right++;
+    }
+    assert_true(right >= 198);
+}
+
+static void netfilter_denies_a_listed_name(void **state)
+{
+    const struct tocsin_event *event;
+    pid_t pid;
+
+    (void)state;
+    nf_scratch_start(&scratch, "evil.example,block,a test's\n", NULL);
+    assert_int_equal(nf_scratch_client(&scratch, &pid,
+                                       ARGS("name", NF_NETWORK_SERVER4, "good.example",
+                                            "7000")),
+                     0);
+    event = nf_scratch_flow(&scratch, pid, NF_SCRATCH_PORT);
+    assert_non_null(event);
+    assert_string_equal(text(event, "destination.domain"), "good.example");
+    for (int i = 0; i < 20; i++) {
+        int err = nf_scratch_client(&scratch, &pid,
+                                    ARGS("name", NF_NETWORK_SERVER4, "www.evil.example",
+                                         "7000"));
+
+        assert_true(err == EPERM || err == ECONNREFUSED);
+    }
+    event = nf_scratch_flow(&scratch, pid, NF_SCRATCH_PORT);
+    assert_non_null(event);
+    assert_string_equal(text(event, "decision"), "deny");
+    assert_string_equal(text(event, "destination.domain"), "www.evil.example");
+    event = tc_harness_event(&scratch.h, TOCSIN_TOPIC_DNS_ANSWERED, 0);
+    assert_non_null(event);
+    assert_string_equal(text(event, "dns.question.name"), "good.example");
+    assert_string_equal(text(event, "process.executable"), nf_scratch_client_path());
+}
+
+static void netfilter_denies_a_listed_host_of_a_request(void **state)
+{
+    const struct tocsin_event *event;
+    pid_t pid;
+
+    (void)state;
+    nf_scratch_start(&scratch, "evil.example,block,a test's\n", NULL);
+    assert_int_equal(
+        nf_scratch_client(&scratch, &pid,
+                          ARGS("tcp", NF_NETWORK_SERVER4, "80",
+                               "GET / HTTP/1.1\r\nHost: good.example\r\n\r\n")),
+        0);
+    assert_int_equal(
+        nf_scratch_client(&scratch, &pid,
+                          ARGS("tcp", NF_NETWORK_SERVER4, "80",
+                               "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")),
+        ECONNRESET);
+    tc_harness_run_for(&scratch.h, 100);
+    for (size_t i = 0;
+         (event = tc_harness_event(&scratch.h, TOCSIN_TOPIC_NETWORK_FLOW, i)); i++)
+        if (tocsin_event_int(event, "process.pid", 0) == pid &&
+            !strcmp(text(event, "decision"), "deny"))
+            break;
+    assert_non_null(event);
+    assert_string_equal(text(event, "network.protocol"), "http");
+    assert_string_equal(text(event, "destination.domain"), "evil.example");
+}
+
+static void netfilter_disabled_leaves_nothing_behind(void **state)
+{
+    const struct tocsin_event *reply;
+
+    (void)state;
+    nf_scratch_start(&scratch, NF_SCRATCH_OTHER4 ",block,\nevil.example,block,\n", NULL);
+    assert_int_equal(nf_network_shell("nft list table inet tocsin >/dev/null"), 0);
+    reply = nf_scratch_call(&scratch, "disable", NULL);
+    assert_string_equal(text(reply, "state"), "disabled");
+    assert_int_equal(nf_scratch_client(&scratch, NULL,
+                                       ARGS("tcp", NF_SCRATCH_OTHER4, "7000")),
+                     0);
+    tc_harness_run_for(&scratch.h, 500);
+    assert_string_equal(nf_network_output("nft list ruleset"), "");
+    reply = nf_scratch_call(&scratch, "enable", NULL);
+    assert_non_null(reply);
+    for (int i = 0; i < 100; i++) {
+        if (nf_scratch_client(&scratch, NULL, ARGS("tcp", NF_SCRATCH_OTHER4, "7000")) ==
+            EPERM)
+            return;
+        tc_harness_run_for(&scratch.h, 50);
+    }
+    fail();
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(netfilter_reports_who_connects_and_where_to),
+        TEST(netfilter_reports_connected_and_unconnected_datagrams),
+        TEST(netfilter_denies_a_listed_address_at_once_and_no_other),
+        TEST(netfilter_only_watches_until_its_gate_is_granted),
+        TEST(netfilter_knows_senders_that_have_ended),
+        TEST(netfilter_denies_a_listed_name),
+        TEST(netfilter_denies_a_listed_host_of_a_request),
+        TEST(netfilter_disabled_leaves_nothing_behind),
+    };
+    int failed;
+
+    if (!nf_scratch_init(&scratch))
+        return 77;
+    nf_scratch_serve(&scratch, NAMES);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    nf_scratch_done(&scratch);
+    return failed;
+}
