@@ -22,11 +22,9 @@ static const char *const publishes[] = {TOCSIN_TOPIC_NETWORK_FLOW,
                                         TOCSIN_TOPIC_SENSOR_GAP,
                                         TOCSIN_TOPIC_RPC_REPLY,
                                         NULL};
-static const char *const subscribes[] = {RPC_PREFIX "*",
-                                         TOCSIN_TOPIC_VERDICT_FINAL,
+static const char *const subscribes[] = {RPC_PREFIX "*", TOCSIN_TOPIC_VERDICT_FINAL,
                                          TOCSIN_TOPIC_ISOLATION_REQUESTED,
-                                         "network_filter.gate",
-                                         NULL};
+                                         "network_filter.gate", NULL};
 
 static int nf_init(const struct tocsin_host *host, void **ret_state)
 {

@@ -9,10 +9,10 @@
  *   nf_isolate.c     the host's isolation
  *   nf_rpc.c         requests
  *
- * Below them, and without it: nf_reader (with nf_ring, nf_packets, nf_means, nf_decide and
- * nf_selftest), the thread that sees flows; nf_flow, nf_names, nf_process, nf_inspect,
- * nf_dns_event, nf_diag, nf_load; wire/, what packets say; indicators/, lists; nft/, our
- * tables; queue/, packets that wait; in the kernel bpf/.
+ * Below them, and without it: nf_reader (with nf_ring, nf_packets, nf_means, nf_decide
+ * and nf_selftest), the thread that sees flows; nf_flow, nf_names, nf_process,
+ * nf_inspect, nf_dns_event, nf_diag, nf_load; wire/, what packets say; indicators/,
+ * lists; nft/, our tables; queue/, packets that wait; in the kernel bpf/.
  */
 #ifndef TC_NETFILTER_H
 #define TC_NETFILTER_H
@@ -52,13 +52,13 @@ struct tc_nf {
     struct tc_sensor_jobs jobs;
     char folder[PATH_MAX]; /* what is kept: `<state>/netfilter` */
 
-    bool wanted;          /* enabled */
-    bool open;            /* flows are seen */
-    bool started;         /* the host knows that it runs */
-    bool granted;         /* by gate network_filter */
-    uint32_t voters;      /* that judged the last flow that was asked about */
+    bool wanted;     /* enabled */
+    bool open;       /* flows are seen */
+    bool started;    /* the host knows that it runs */
+    bool granted;    /* by gate network_filter */
+    uint32_t voters; /* that judged the last flow that was asked about */
     int open_status;
-    char why[256];        /* what kept it from opening, or from the upper rung */
+    char why[256]; /* what kept it from opening, or from the upper rung */
     bool ebpf;
     pthread_mutex_t lock; /* of `programs`, where the pool and the loop may meet */
     struct tc_nf_programs programs;
@@ -107,7 +107,8 @@ void tc_nf_isolate_start(struct tc_nf *nf);
 void tc_nf_isolate_rpc(struct tc_nf *nf, const struct tocsin_event *event);
 void tc_nf_release_rpc(struct tc_nf *nf, const struct tocsin_event *event);
 /* As a map of the open one, or as the outermost. */
-void tc_nf_isolation_put(struct tocsin_writer *w, const char *key, const struct tc_nf *nf);
+void tc_nf_isolation_put(struct tocsin_writer *w, const char *key,
+                         const struct tc_nf *nf);
 void tc_nf_isolate_requested(struct tc_nf *nf, const struct tocsin_event *event);
 void tc_nf_isolate_release(struct tc_nf *nf); /* a pool thread */
 

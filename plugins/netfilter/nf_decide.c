@@ -74,9 +74,9 @@ struct tc_nf_decision tc_nf_decide_record(struct tc_nf_reader *reader,
     struct tc_nf_decision decision = {.deny = false};
 
     if (record->why == TC_NF_WHY_LISTED)
-        decision = listed(reader, record->id, record->action,
-                          record->flags & TC_NF_BY_NAME && *flow->domain ? flow->domain
-                                                                         : NULL);
+        decision =
+            listed(reader, record->id, record->action,
+                   record->flags & TC_NF_BY_NAME && *flow->domain ? flow->domain : NULL);
     else if (record->why == TC_NF_WHY_KERNEL)
         decision = principal(reader, record->action, "the kernel's own traffic");
     decision.deny = record->flags & TC_NF_DENIED;

@@ -17,12 +17,18 @@ static const char *type_name(uint16_t type, char buf[16])
     static const struct {
         uint16_t type;
         const char *name;
-    } names[] = {{TC_NF_DNS_A, "A"},         {TC_NF_DNS_NS, "NS"},
-                 {TC_NF_DNS_CNAME, "CNAME"}, {6, "SOA"},
-                 {TC_NF_DNS_PTR, "PTR"},     {TC_NF_DNS_MX, "MX"},
-                 {TC_NF_DNS_TXT, "TXT"},     {TC_NF_DNS_AAAA, "AAAA"},
-                 {TC_NF_DNS_SRV, "SRV"},     {TC_NF_DNS_DNAME, "DNAME"},
-                 {TC_NF_DNS_SVCB, "SVCB"},   {TC_NF_DNS_HTTPS, "HTTPS"},
+    } names[] = {{TC_NF_DNS_A, "A"},
+                 {TC_NF_DNS_NS, "NS"},
+                 {TC_NF_DNS_CNAME, "CNAME"},
+                 {6, "SOA"},
+                 {TC_NF_DNS_PTR, "PTR"},
+                 {TC_NF_DNS_MX, "MX"},
+                 {TC_NF_DNS_TXT, "TXT"},
+                 {TC_NF_DNS_AAAA, "AAAA"},
+                 {TC_NF_DNS_SRV, "SRV"},
+                 {TC_NF_DNS_DNAME, "DNAME"},
+                 {TC_NF_DNS_SVCB, "SVCB"},
+                 {TC_NF_DNS_HTTPS, "HTTPS"},
                  {255, "ANY"}};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

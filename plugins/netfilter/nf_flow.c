@@ -49,7 +49,7 @@ void tc_nf_flows_done(struct tc_nf_flows *flows)
     struct tc_nf_flow *flow, *next;
 
     HASH_ITER(hh, flows->by_key, flow, next)
-        tc_nf_flows_remove(flows, flow);
+    tc_nf_flows_remove(flows, flow);
 }
 
 struct tc_nf_flow *tc_nf_flows_find(struct tc_nf_flows *flows,
@@ -84,11 +84,18 @@ void tc_nf_flows_add(struct tc_nf_flows *flows, struct tc_nf_flow *flow)
     HASH_ADD(hh, flows->by_key, key, sizeof(flow->key), flow);
 }
 
-/* They lie in the order in which they were added. */
-void tc_nf_flows_age(struct tc_nf_flows *flows, uint64_t now_ns)
+void tc_nf_flows_age(struct tc_nf_flows *flows, uint64_t now_ns,
+                     void (*fn)(void *arg, struct tc_nf_flow *flow), void *arg)
 {
-    while (flows->by_key && flows->by_key->seen_ns + TC_NF_FLOW_KEPT_NS < now_ns)
-        tc_nf_flows_remove(flows, flows->by_key);
+    struct tc_nf_flow *flow, *next;
+
+    HASH_ITER(hh, flows->by_key, flow, next)
+    {
+        if (!flow->asked && flow->seen_ns + TC_NF_FLOW_ASKED_NS < now_ns)
+            fn(arg, flow);
+        if (flow->seen_ns + TC_NF_FLOW_KEPT_NS < now_ns)
+            tc_nf_flows_remove(flows, flow);
+    }
 }
 
 /* ---- Its event. ---- */

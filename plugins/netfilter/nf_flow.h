@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: what is known of one flow, and its event. A flow begins with a record of the
- * kernel's or with a packet that waits; it is kept until its packet has come, or its first
- * data has named where it goes. Bounded. The reader's thread.
+ * kernel's or with a packet that waits; it is kept until its packet has come, or its
+ * first data has named where it goes. Bounded. The reader's thread.
  */
 #ifndef TC_NF_FLOW_H
 #define TC_NF_FLOW_H
@@ -18,6 +18,8 @@
 
 #define TC_NF_FLOWS_MAX 8192
 #define TC_NF_FLOW_KEPT_NS UINT64_C(30000000000) /* without anything of it coming */
+#define TC_NF_FLOW_ASKED_NS UINT64_C(1000000000) /* its packet should have come by then  \
+                                                  */
 #define TC_NF_REASON_TEXT_MAX 512
 
 /* Both ends and the protocol, as packets of the client have them. */
@@ -39,14 +41,14 @@ struct tc_nf_flow {
     bool named_by_data;              /* so is `domain` */
     bool ech;                        /* the name is its provider's at most */
     char domain[TC_NF_NAME_TEXT_MAX];
-    const char *protocol; /* "tls", "http", "quic"; NULL: not known */
+    const char *protocol;                /* "tls", "http", "quic"; NULL: not known */
     struct tc_nf_inspection *inspection; /* NULL: none is under way */
 };
 
 /* Why a flow was allowed or denied, for its event. */
 struct tc_nf_decision {
     bool deny, would_deny, timeout;
-    const char *reason; /* one line; NULL: nothing speaks against it */
+    const char *reason;             /* one line; NULL: nothing speaks against it */
     const char *indicator, *source; /* its value, and the list; NULL: none */
 };
 
@@ -70,8 +72,10 @@ struct tc_nf_flow *tc_nf_flows_find(struct tc_nf_flows *flows,
 struct tc_nf_flow *tc_nf_flows_find_unbound(struct tc_nf_flows *flows,
                                             const struct tc_nf_flow_key *key);
 void tc_nf_flows_remove(struct tc_nf_flows *flows, struct tc_nf_flow *flow);
-/* Drops those of which nothing came for too long. */
-void tc_nf_flows_age(struct tc_nf_flows *flows, uint64_t now_ns);
+/* Drops those of which nothing came for too long; of those that nobody was asked about
+ * for a while, calls `fn`. */
+void tc_nf_flows_age(struct tc_nf_flows *flows, uint64_t now_ns,
+                     void (*fn)(void *arg, struct tc_nf_flow *flow), void *arg);
 
 /* What is the same for every event of the sensor. */
 struct tc_nf_stamp {

@@ -27,8 +27,8 @@ struct tc_nf_inspection *tc_nf_inspection_new(const struct tc_nf_packet *packet)
 void tc_nf_inspection_free(struct tc_nf_inspection *inspection); /* takes NULL */
 
 /*
- * Takes what one more packet carries. -EAGAIN: more is needed; 0: what there is to know is
- * in *ret, and no more packet is needed.
+ * Takes what one more packet carries. -EAGAIN: more is needed; 0: what there is to know
+ * is in *ret, and no more packet is needed.
  */
 int tc_nf_inspection_take(struct tc_nf_inspection *inspection,
                           struct tc_nf_quic_crypto *crypto,

@@ -19,8 +19,8 @@
 #define VERIFY_MS 1000
 
 enum answer {
-    BY_REPLY,      /* rpc.reply */
-    BY_DONE,       /* isolation.done */
+    BY_REPLY, /* rpc.reply */
+    BY_DONE,  /* isolation.done */
 };
 
 struct tc_nf_isolate_request {
@@ -80,8 +80,8 @@ static void verify(struct tc_nf *nf, const struct tc_nf_isolation *isolation)
 {
     struct tc_nf_isolation_counts counts;
 
-    nf->isolation_status = tc_nf_isolator_verify(&nf->isolator, &counts,
-                                                 nf->isolation_why);
+    nf->isolation_status =
+        tc_nf_isolator_verify(&nf->isolator, &counts, nf->isolation_why);
     if (!nf->isolation_status)
         nf->isolation_counts = counts;
     else
@@ -301,8 +301,7 @@ static void text_of(const struct tocsin_event *event, const char *path, char *re
 {
     struct tocsin_str text = tocsin_event_str(event, path);
 
-    snprintf(ret, cap, "%.*s", (int)(text.ptr ? text.len : 0),
-             text.ptr ? text.ptr : "");
+    snprintf(ret, cap, "%.*s", (int)(text.ptr ? text.len : 0), text.ptr ? text.ptr : "");
     for (char *c = ret; *c; c++)
         if ((unsigned char)*c < ' ')
             *c = ' ';
@@ -378,8 +377,8 @@ void tc_nf_isolate_requested(struct tc_nf *nf, const struct tocsin_event *event)
     if (nf->isolation.on) {
         isolation.allow_count = nf->isolation.allow_count;
         memcpy(isolation.allow, nf->isolation.allow, sizeof(isolation.allow));
-        if (!nf->isolation.until || (isolation.until &&
-                                     isolation.until < nf->isolation.until))
+        if (!nf->isolation.until ||
+            (isolation.until && isolation.until < nf->isolation.until))
             isolation.until = nf->isolation.until;
     }
     request(nf, event, BY_DONE, &isolation);
@@ -391,10 +390,9 @@ void tc_nf_isolate_start(struct tc_nf *nf)
     char why[TC_NF_WHY_MAX], text[512];
 
     if (tc_nf_isolation_load(nf->folder, &nf->isolation, why)) {
-        snprintf(text, sizeof(text), "whether the host is to be isolated is not known: %s",
-                 why);
-        host->report(host, TOCSIN_REPORT_ISSUE, "isolation", text,
-                     "tocsin isolate off");
+        snprintf(text, sizeof(text),
+                 "whether the host is to be isolated is not known: %s", why);
+        host->report(host, TOCSIN_REPORT_ISSUE, "isolation", text, "tocsin isolate off");
         return;
     }
     if (!nf->isolation.on)

@@ -254,6 +254,7 @@ static void want_run(struct tc_nf_call *call, struct tc_nf_reader *reader)
 
     tc_nf_indicators_unref(reader->wanted.indicators);
     reader->wanted = want->wanted;
+    reader->instructed = true;
     free(want);
     tc_nf_means_apply(reader);
 }
@@ -289,8 +290,8 @@ static void report_open(struct tc_nf *nf)
         host->report(host, TOCSIN_REPORT_CLEAR, "netfilter_watching", NULL, NULL);
         return;
     }
-    snprintf(text, sizeof(text), "flows are only watched, and mostly without their process: %s",
-             nf->why);
+    snprintf(text, sizeof(text),
+             "flows are only watched, and mostly without their process: %s", nf->why);
     host->report(host, TOCSIN_REPORT_ISSUE, "netfilter_watching", text,
                  nf->options.ebpf ? "run on a kernel with BTF and cgroup2, with CAP_BPF, "
                                     "CAP_PERFMON and CAP_NET_ADMIN"

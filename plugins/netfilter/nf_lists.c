@@ -64,8 +64,8 @@ void tc_nf_lists_run(void *arg)
 
     make_changes(nf);
     sources.own = nf->store ? tc_nf_store_path(nf->store) : NULL;
-    nf->lists_status = tc_nf_indicators_load(&sources, now_s(), &nf->fresh, &nf->loaded,
-                                             nf->lists_why);
+    nf->lists_status =
+        tc_nf_indicators_load(&sources, now_s(), &nf->fresh, &nf->loaded, nf->lists_why);
     if (nf->lists_status)
         nf->fresh = NULL;
 }
@@ -74,8 +74,8 @@ static int fill(struct tc_nf *nf)
 {
     struct tc_nf_addresses head;
     struct tc_nf_slot *slots;
-    int err = tc_nf_addresses_begin(&nf->programs, tc_nf_indicators_slots(nf->fresh),
-                                    &slots);
+    int err =
+        tc_nf_addresses_begin(&nf->programs, tc_nf_indicators_slots(nf->fresh), &slots);
 
     if (!err)
         err = tc_nf_indicators_fill(nf->fresh, slots, &head);
@@ -173,7 +173,6 @@ int tc_nf_lists_change(struct tc_nf *nf, struct tc_nf_change *c)
     *end = c;
     return tc_nf_lists_start(nf);
 }
-
 
 void tc_nf_lists_expire(struct tc_nf *nf)
 {

@@ -13,7 +13,8 @@
 struct tc_nf;
 struct tocsin_event;
 
-/* A change of the command line's own indicators, until the disk has it. Texts may be "". */
+/* A change of the command line's own indicators, until the disk has it. Texts may be "".
+ */
 struct tc_nf_change {
     struct tc_nf_change *next;
     const struct tocsin_event *request; /* a reference; `done` gives it back */
@@ -24,7 +25,6 @@ struct tc_nf_change {
     char why[256];
     void (*done)(struct tc_nf *nf, struct tc_nf_change *change);
 };
-
 
 /* A pool thread; tc_nf_lists_done is to follow, on the loop. The job is both. */
 void tc_nf_lists_job(void *arg);

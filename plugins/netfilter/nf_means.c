@@ -11,7 +11,8 @@
 #include "nf_reader.h"
 
 #define NS_PER_MS UINT64_C(1000000)
-#define ENOUGH_NS (100 * NS_PER_MS) /* flows that need no more are collected for so long */
+#define ENOUGH_NS                                                                        \
+    (100 * NS_PER_MS) /* flows that need no more are collected for so long */
 #define CHECK_NS (1000 * NS_PER_MS)
 
 struct need {
@@ -32,10 +33,10 @@ static struct need needed(const struct tc_nf_reader *reader)
 {
     const struct tc_nf_options *options = reader->options;
     bool names = has_names(reader);
-    struct need need = {
-        .queue_new = names || reader->wanted.ask || !reader->programs ||
-                     options->unattributed != TC_NF_NONE,
-        .inspecting = !options->inspect_never && (names || options->inspect_always)};
+    struct need need = {.queue_new = names || reader->wanted.ask || !reader->programs ||
+                                     options->unattributed != TC_NF_NONE,
+                        .inspecting = !options->inspect_never &&
+                                      (names || options->inspect_always)};
 
     need.any = need.queue_new || need.inspecting;
     return need;
@@ -115,9 +116,9 @@ static int open_log(struct tc_nf_reader *reader, char why[TC_NF_WHY_MAX])
 
 static int open_queue(struct tc_nf_reader *reader, char why[TC_NF_WHY_MAX])
 {
-    const struct tc_nf_queue_config config = {
-        .number = reader->options->queue,
-        .drop_when_full = reader->options->on_timeout_deny};
+    const struct tc_nf_queue_config config = {.number = reader->options->queue,
+                                              .drop_when_full =
+                                                  reader->options->on_timeout_deny};
     char release[TC_NF_QUEUE_RELEASE_BYTES];
     size_t len;
     int err;
@@ -240,9 +241,8 @@ static void watch_over(struct tc_nf_reader *reader)
 
 static void flush_enough(struct tc_nf_reader *reader)
 {
-    if (!reader->enough_count ||
-        (reader->enough_count < TC_NF_TABLE_ENOUGH_MAX &&
-         reader->now_ns - reader->enough_ns < ENOUGH_NS))
+    if (!reader->enough_count || (reader->enough_count < TC_NF_TABLE_ENOUGH_MAX &&
+                                  reader->now_ns - reader->enough_ns < ENOUGH_NS))
         return;
     if (reader->table_open)
         (void)tc_nf_table_enough(&reader->table, reader->enough, reader->enough_count);
@@ -259,12 +259,14 @@ static void look_after_table(struct tc_nf_reader *reader)
     char why[TC_NF_WHY_MAX], text[TC_NF_WHY_MAX];
 
     if (!reader->table_open || reader->monitor.fd < 0 ||
-        tc_nf_monitor_read(&reader->monitor, &report) || !(report.touched || report.lost) ||
-        !tc_nf_table_check(&reader->table, why))
+        tc_nf_monitor_read(&reader->monitor, &report) ||
+        !(report.touched || report.lost) || !tc_nf_table_check(&reader->table, why))
         return;
     reader->counters.table_taken++;
-    snprintf(text, sizeof(text), "process %u (%.15s) changed or removed table inet %s; it "
-             "was made again", report.pid, report.name, TC_NF_TABLE);
+    snprintf(text, sizeof(text),
+             "process %u (%.15s) changed or removed table inet %s; it "
+             "was made again",
+             report.pid, report.name, TC_NF_TABLE);
     reader->host->log(reader->host, TOCSIN_LOG_WARNING, "%s", text);
     if (make_table(reader, &need, why))
         complain(reader, why);

@@ -2,8 +2,8 @@
 /*
  * Owns: what addresses stand for, by the answers of name servers: bounded, the longest
  * unused goes first, each name until its time to live is over. An answer counts for the
- * user who got it, in his network namespace; what the system's own accounts got counts for
- * all there, since they ask for others. The reader's thread; pure: time comes in.
+ * user who got it, in his network namespace; what the system's own accounts got counts
+ * for all there, since they ask for others. The reader's thread; pure: time comes in.
  */
 #ifndef TC_NF_NAMES_H
 #define TC_NF_NAMES_H
@@ -14,10 +14,10 @@
 
 #include "bpf/netfilter_abi.h"
 
-#define TC_NF_NAMES_MAX 16384    /* addresses */
-#define TC_NF_NAMES_EACH_MAX 4   /* names of one; the oldest goes */
-#define TC_NF_NAME_TEXT_MAX 256  /* bytes, with the NUL; a longer one is not kept */
-#define TC_NF_TTL_MIN_S 60       /* programs keep an address longer than they may */
+#define TC_NF_NAMES_MAX 16384   /* addresses */
+#define TC_NF_NAMES_EACH_MAX 4  /* names of one; the oldest goes */
+#define TC_NF_NAME_TEXT_MAX 256 /* bytes, with the NUL; a longer one is not kept */
+#define TC_NF_TTL_MIN_S 60      /* programs keep an address longer than they may */
 #define TC_NF_TTL_MAX_S 3600
 #define TC_NF_SYSTEM_UIDS 1000 /* below: the system's own accounts, login.defs(5) */
 
@@ -43,8 +43,8 @@ void tc_nf_names_done(struct tc_nf_names *names);
 /* Whose answers they are: the user, or all. */
 uint32_t tc_nf_names_whose(uint32_t uid);
 
-/* What is known of an address now, with one more name. NULL: no memory, or the name is too
- * long. Valid until the next call. */
+/* What is known of an address now, with one more name. NULL: no memory, or the name is
+ * too long. Valid until the next call. */
 const struct tc_nf_named_address *tc_nf_names_learn(struct tc_nf_names *names,
                                                     const struct tc_nf_name_key *key,
                                                     const char *text, uint32_t ttl_s,

@@ -22,8 +22,9 @@ const struct tocsin_option tc_nf_option_table[] = {
      .type = TOCSIN_OPTION_LIST,
      .flags = TOCSIN_OPTION_RESTART,
      .fallback = "",
-     .help = "lists of addresses, networks, domains and URLs: block:, audit: or allow: and "
-             "a file or folder"},
+     .help =
+         "lists of addresses, networks, domains and URLs: block:, audit: or allow: and "
+         "a file or folder"},
     {.name = "pass",
      .type = TOCSIN_OPTION_LIST,
      .flags = TOCSIN_OPTION_RESTART,
@@ -73,8 +74,9 @@ const struct tocsin_option tc_nf_option_table[] = {
      .type = TOCSIN_OPTION_CHOICE,
      .flags = TOCSIN_OPTION_RESTART,
      .fallback = "allow",
-     .help = "what becomes of a flow that nobody has judged in time, or when the queue is "
-             "full",
+     .help =
+         "what becomes of a flow that nobody has judged in time, or when the queue is "
+         "full",
      .choices = "allow|deny"},
     {.name = "budget",
      .type = TOCSIN_OPTION_DURATION,
@@ -108,7 +110,8 @@ const struct tocsin_option tc_nf_option_table[] = {
      .type = TOCSIN_OPTION_TEXT,
      .flags = TOCSIN_OPTION_RESTART,
      .fallback = "",
-     .help = "folder of the cgroup2 file system whose processes are looked at; empty: all"},
+     .help =
+         "folder of the cgroup2 file system whose processes are looked at; empty: all"},
     {.name = "namespace",
      .type = TOCSIN_OPTION_TEXT,
      .flags = TOCSIN_OPTION_RESTART,
@@ -118,8 +121,8 @@ const struct tocsin_option tc_nf_option_table[] = {
 
 /* Never asked about: whoever waits for these waits to log in, or for an address. */
 static const struct tc_nf_port pass_always[] = {
-    {IPPROTO_TCP, 88},  {IPPROTO_UDP, 88}, {IPPROTO_TCP, 464}, {IPPROTO_UDP, 464},
-    {IPPROTO_TCP, 749}, {IPPROTO_UDP, 749}, {IPPROTO_UDP, 67}, {IPPROTO_UDP, 68},
+    {IPPROTO_TCP, 88},  {IPPROTO_UDP, 88},  {IPPROTO_TCP, 464}, {IPPROTO_UDP, 464},
+    {IPPROTO_TCP, 749}, {IPPROTO_UDP, 749}, {IPPROTO_UDP, 67},  {IPPROTO_UDP, 68},
     {IPPROTO_UDP, 546}, {IPPROTO_UDP, 547}};
 
 struct reading {
@@ -177,7 +180,7 @@ static int pass_port(const struct reading *reading, const char *value)
 static void mask(struct tc_nf_net *net)
 {
     for (unsigned bit = net->length; bit < 128; bit++)
-        net->address[bit / 8] &= (uint8_t)~(0x80 >> bit % 8);
+        net->address[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
 }
 
 static int pass_network(const struct reading *reading, const char *value)

@@ -16,8 +16,7 @@
 #define READ_MAX 64   /* packets at once */
 #define HOOK_OUTPUT 3 /* NF_INET_LOCAL_OUT, linux/netfilter.h */
 
-static void verdict(struct tc_nf_reader *reader, uint64_t packet,
-                    enum tc_nf_verdict what)
+static void verdict(struct tc_nf_reader *reader, uint64_t packet, enum tc_nf_verdict what)
 {
     if (packet && reader->queue)
         (void)tc_nf_queue_verdict(reader->queue, packet, what);
@@ -99,10 +98,10 @@ static struct tc_nf_flow *find_flow(struct tc_nf_reader *reader,
     }
     if (!flow)
         return NULL;
-    name = *flow->domain ? NULL
-                         : tc_nf_names_find(&reader->names, key.destination,
-                                            flow->record.netns, flow->record.uid,
-                                            reader->now_ns);
+    name = *flow->domain
+               ? NULL
+               : tc_nf_names_find(&reader->names, key.destination, flow->record.netns,
+                                  flow->record.uid, reader->now_ns);
     if (name)
         snprintf(flow->domain, sizeof(flow->domain), "%s", name);
     tc_nf_flows_add(&reader->flows, flow);
@@ -263,8 +262,8 @@ static void take(struct tc_nf_reader *reader, const struct tc_nf_packet *packet,
     struct tc_nf_flow *flow = find_flow(reader, packet, queued);
     bool named;
 
-    if (!flow || (flow->process && reader->host->is_agent(reader->host,
-                                                          flow->process->pid))) {
+    if (!flow ||
+        (flow->process && reader->host->is_agent(reader->host, flow->process->pid))) {
         verdict(reader, queued->id, TC_NF_VERDICT_ACCEPT);
         return;
     }
@@ -278,8 +277,8 @@ static void take(struct tc_nf_reader *reader, const struct tc_nf_packet *packet,
             judge(reader, flow, queued->id);
         return;
     }
-    named = is_inspected(reader, packet) && inspect(reader, flow, packet) &&
-            flow->protocol;
+    named =
+        is_inspected(reader, packet) && inspect(reader, flow, packet) && flow->protocol;
     if (named || !flow->asked)
         judge(reader, flow, queued->id);
     else
@@ -311,7 +310,9 @@ static void on_packet(void *arg, const struct tc_nf_queued *queued)
         verdict(reader, queued->id, TC_NF_VERDICT_ACCEPT);
     } else if (is_canary(reader, &packet)) {
         /* One is refused, the next one is not. */
-        verdict(reader, queued->id, reader->counters.canary_seen % 2 ? TC_NF_VERDICT_DROP : TC_NF_VERDICT_ACCEPT);
+        verdict(reader, queued->id,
+                reader->counters.canary_seen % 2 ? TC_NF_VERDICT_DROP
+                                                 : TC_NF_VERDICT_ACCEPT);
     } else {
         take(reader, &packet, queued);
     }

@@ -45,7 +45,7 @@ void tc_nf_processes_done(struct tc_nf_processes *processes)
     struct tc_nf_process *process, *next;
 
     HASH_ITER(hh, processes->by_pid, process, next)
-        forget(processes, process);
+    forget(processes, process);
 }
 
 /* Takes the place of whoever had the pid before. The table has the reference. */
@@ -89,7 +89,8 @@ static const char *text_of(const struct tc_nf_process_record *record,
 }
 
 /* NULL: nothing was reported. */
-static char *path_of(const struct tc_nf_process_record *record, enum tc_nf_process_text which)
+static char *path_of(const struct tc_nf_process_record *record,
+                     enum tc_nf_process_text which)
 {
     size_t len;
     const char *names = text_of(record, which, &len);

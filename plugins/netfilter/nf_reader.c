@@ -83,6 +83,12 @@ static void set_clock(struct tc_nf_reader *reader)
     reader->clock_offset_ns = tc_sensor_clock_ns(CLOCK_REALTIME) - reader->now_ns;
 }
 
+/* Its packet went another way: what the kernel has decided stands. */
+static void never_asked(void *arg, struct tc_nf_flow *flow)
+{
+    tc_nf_ring_report(arg, flow);
+}
+
 /* Verdicts come first: whoever waits for them waits in the kernel. */
 static size_t turn(struct tc_nf_reader *reader)
 {
@@ -96,7 +102,7 @@ static size_t turn(struct tc_nf_reader *reader)
     n = tc_nf_packets_drain(reader);
     n += tc_nf_ring_drain(reader);
     if (reader->now_ns - reader->aged_ns > 1000 * NS_PER_MS) {
-        tc_nf_flows_age(&reader->flows, reader->now_ns);
+        tc_nf_flows_age(&reader->flows, reader->now_ns, never_asked, reader);
         reader->aged_ns = reader->now_ns;
     }
     hand_over(reader);
@@ -165,12 +171,12 @@ static void release(struct tc_nf_reader *reader)
 
 int tc_nf_reader_start(struct tc_nf_reader *reader, size_t ring_bytes)
 {
-    static const struct tc_sensor_reader_limits limits = {
-        .poll_ms = TC_NF_POLL_MS,
-        .awake_ms = TC_NF_AWAKE_MS,
-        .sleep_ms = TC_NF_TURN_MS,
-        .items_max = TC_NF_UNDELIVERED,
-        .bytes_max = TC_NF_UNDELIVERED_BYTES};
+    static const struct tc_sensor_reader_limits limits = {.poll_ms = TC_NF_POLL_MS,
+                                                          .awake_ms = TC_NF_AWAKE_MS,
+                                                          .sleep_ms = TC_NF_TURN_MS,
+                                                          .items_max = TC_NF_UNDELIVERED,
+                                                          .bytes_max =
+                                                              TC_NF_UNDELIVERED_BYTES};
     struct tc_nf_programs *programs = reader->programs;
     int err;
 
@@ -185,9 +191,9 @@ int tc_nf_reader_start(struct tc_nf_reader *reader, size_t ring_bytes)
     reader->enough = calloc(TC_NF_TABLE_ENOUGH_MAX, sizeof(*reader->enough));
     err = reader->enough ? tc_nf_quic_crypto_new(&reader->crypto) : -ENOMEM;
     if (!err)
-        err = tc_sensor_reader_open(
-            &reader->base, &limits, programs ? &programs->control->asleep : NULL,
-            programs ? tc_nf_ring_fd(programs) : -1, ring_bytes);
+        err = tc_sensor_reader_open(&reader->base, &limits,
+                                    programs ? &programs->control->asleep : NULL,
+                                    programs ? tc_nf_ring_fd(programs) : -1, ring_bytes);
     if (!err)
         err = tc_sensor_reader_start(&reader->base, reader_main, reader);
     if (err)

@@ -39,10 +39,10 @@
 #include "sensor_reader.h"
 #include "wire/nf_dns.h"
 
-#define TC_NF_POLL_MS 5       /* between polls while something comes */
-#define TC_NF_AWAKE_MS 20     /* without a record before it sleeps */
-#define TC_NF_TURN_MS 500     /* at most between two turns, for the watchdog */
-#define TC_NF_BATCH 64        /* events before they are handed over */
+#define TC_NF_POLL_MS 5   /* between polls while something comes */
+#define TC_NF_AWAKE_MS 20 /* without a record before it sleeps */
+#define TC_NF_TURN_MS 500 /* at most between two turns, for the watchdog */
+#define TC_NF_BATCH 64    /* events before they are handed over */
 #define TC_NF_UNDELIVERED 8192
 #define TC_NF_UNDELIVERED_BYTES (16u * 1024 * 1024)
 #define TC_NF_WAITING_MAX 1024 /* packets that wait for detectors */
@@ -117,7 +117,7 @@ struct tc_nf_reader {
     void *arg;
 
     struct tc_sensor_reader base;
-    uint8_t canary[4]; /* where the self-test's packets go: 127.x.y.z ... */
+    uint8_t canary[4];    /* where the self-test's packets go: 127.x.y.z ... */
     uint16_t canary_port; /* ... and their port; 0: none */
     int canary_fd;        /* -1: none is under way */
     struct tc_nf_selftest selftest;
@@ -130,6 +130,7 @@ struct tc_nf_reader {
     struct tc_nf_waiting *waiting;
     uint64_t last_ticket, sequence, epoch_ms;
     struct tc_nf_wanted wanted;
+    bool instructed; /* `wanted` has been set */
     struct tc_nf_dns dns;
     struct tc_nf_quic_crypto *crypto;
     struct tc_nf_dns_flow *dns_flows; /* answers over TCP */
@@ -176,6 +177,8 @@ struct tc_nf_stamp tc_nf_reader_stamp(struct tc_nf_reader *reader, uint64_t mono
 
 /* nf_ring.c */
 size_t tc_nf_ring_drain(struct tc_nf_reader *reader);
+/* Publishes a flow as the kernel has decided it. */
+void tc_nf_ring_report(struct tc_nf_reader *reader, struct tc_nf_flow *flow);
 void tc_nf_sockets_done(struct tc_nf_reader *reader);
 struct tc_nf_socket_known *tc_nf_sockets_find(struct tc_nf_reader *reader,
                                               uint64_t cookie);

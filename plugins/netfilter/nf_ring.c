@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: what the programs in the kernel report: flows as they begin, and what name servers
- * answer. */
+/* Owns: what the programs in the kernel report: flows as they begin, and what name
+ * servers answer. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ void tc_nf_sockets_done(struct tc_nf_reader *reader)
     struct tc_nf_socket_known *socket, *next;
 
     HASH_ITER(hh, reader->sockets, socket, next)
-        forget_socket(reader, socket);
+    forget_socket(reader, socket);
 }
 
 struct tc_nf_socket_known *tc_nf_sockets_find(struct tc_nf_reader *reader,
@@ -62,21 +62,30 @@ static void remember_socket(struct tc_nf_reader *reader,
 
 /* ---- Flows. ---- */
 
-/* Its packet is still to come through the queue, which is when it is judged. */
-static bool will_be_asked(const struct tc_nf_reader *reader,
+/* Its packets may come through the queue. */
+static bool may_be_queued(const struct tc_nf_reader *reader,
                           const struct tc_nf_flow_record *record)
 {
-    return reader->counters.queue_new && record->hook != TC_NF_AT_ACCEPT &&
+    return reader->counters.queue_open && record->destination_port != TC_NF_DNS_PORT &&
+           record->hook != TC_NF_AT_ACCEPT && record->hook != TC_NF_AT_ARRIVE &&
            !(record->flags & (TC_NF_DENIED | TC_NF_PASSED));
 }
 
-static void take_flow(struct tc_nf_reader *reader,
-                      const struct tc_nf_flow_record *record, size_t len)
+void tc_nf_ring_report(struct tc_nf_reader *reader, struct tc_nf_flow *flow)
+{
+    const struct tc_nf_decision decision = tc_nf_decide_record(reader, flow);
+
+    tc_nf_emit_flow(reader, flow, &decision, 0, 0);
+    flow->asked = true;
+}
+
+static void take_flow(struct tc_nf_reader *reader, const struct tc_nf_flow_record *record,
+                      size_t len)
 {
     struct tc_nf_process *process = NULL;
-    struct tc_nf_decision decision;
     struct tc_nf_flow *flow;
     const char *name;
+    bool queued;
 
     if (len < sizeof(*record)) {
         reader->counters.malformed++;
@@ -94,12 +103,11 @@ static void take_flow(struct tc_nf_reader *reader,
                             record->uid, reader->now_ns);
     if (name)
         snprintf(flow->domain, sizeof(flow->domain), "%s", name);
-    if (!will_be_asked(reader, record)) {
-        decision = tc_nf_decide_record(reader, flow);
-        tc_nf_emit_flow(reader, flow, &decision, 0, 0);
-        flow->asked = true;
-    }
-    if (reader->counters.queue_open && !(record->flags & (TC_NF_DENIED | TC_NF_PASSED)))
+    queued = may_be_queued(reader, record);
+    /* It is judged, and reported, when its first packet comes. */
+    if (!queued || !reader->counters.queue_new)
+        tc_nf_ring_report(reader, flow);
+    if (queued)
         tc_nf_flows_add(&reader->flows, flow);
     else
         tc_nf_flow_free(flow);

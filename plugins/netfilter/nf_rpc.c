@@ -10,7 +10,7 @@
 #include "netfilter.h"
 
 #define NS_PER_S UINT64_C(1000000000)
-#define LIST_MAX 1000              /* entries of one answer */
+#define LIST_MAX 1000            /* entries of one answer */
 #define LIST_BYTES (200u * 1024) /* of one answer; an event may have 256 KB */
 
 static void reply(struct tc_nf *nf, const struct tocsin_event *event,
@@ -26,8 +26,7 @@ static void text_of(const struct tocsin_event *event, const char *path, char *re
 {
     struct tocsin_str text = tocsin_event_str(event, path);
 
-    snprintf(ret, cap, "%.*s", (int)(text.ptr ? text.len : 0),
-             text.ptr ? text.ptr : "");
+    snprintf(ret, cap, "%.*s", (int)(text.ptr ? text.len : 0), text.ptr ? text.ptr : "");
 }
 
 /* ---- Status. ---- */
@@ -79,11 +78,11 @@ static void put_queue(struct tocsin_writer *w, const struct tc_nf *nf)
     tocsin_begin_map(w, "queue");
     tocsin_put_bool(w, "used", c->queue_open);
     tocsin_put_str(w, "reason",
-                   !c->queue_open                    ? ""
-                   : nf->voters                      ? "detectors judge flows"
-                   : nf->options.unattributed        ? "flows without a process have a rule"
-                   : c->queue_new                    ? "indicators name domains or hosts"
-                                                     : "first data of flows are inspected");
+                   !c->queue_open             ? ""
+                   : nf->voters               ? "detectors judge flows"
+                   : nf->options.unattributed ? "flows without a process have a rule"
+                   : c->queue_new             ? "indicators name domains or hosts"
+                                              : "first data of flows are inspected");
     tocsin_put_uint(w, "waiting", c->waiting);
     tocsin_put_uint(w, "dropped", (uint64_t)c->kernel_dropped + c->user_dropped);
     tocsin_put_uint(w, "released", c->releases);
@@ -125,8 +124,8 @@ static void put_counts(struct tocsin_writer *w, const char *key, const struct tc
     struct tc_nf_view view;
     uint32_t counts[TC_NF_KINDS][TC_NF_EXPIRED + 1] = {{0}};
 
-    for (uint32_t id = 0; nf->indicators && tc_nf_indicators_view(nf->indicators, id, &view);
-         id++)
+    for (uint32_t id = 0;
+         nf->indicators && tc_nf_indicators_view(nf->indicators, id, &view); id++)
         counts[view.kind][view.action]++;
     tocsin_begin_array(w, key);
     for (int kind = 0; kind < TC_NF_KINDS; kind++)
@@ -261,8 +260,8 @@ static void on_list(struct tc_nf *nf, const struct tocsin_event *event)
     tocsin_writer_init_growing(&w);
     tocsin_begin_map(&w, NULL);
     tocsin_begin_array(&w, "indicators");
-    for (uint32_t id = 0; nf->indicators && tc_nf_indicators_view(nf->indicators, id, &view);
-         id++) {
+    for (uint32_t id = 0;
+         nf->indicators && tc_nf_indicators_view(nf->indicators, id, &view); id++) {
         if (!is_wanted(&wanted, &view) || (int64_t)total++ < from || limit <= 0 ||
             w.len > LIST_BYTES)
             continue;
@@ -299,15 +298,16 @@ static void on_test(struct tc_nf *nf, const struct tocsin_event *event)
     char why[TC_NF_WHY_MAX];
     struct tocsin_writer w;
 
-    if (!text.ptr || tc_nf_value_read((struct tc_nf_text){text.ptr, text.len}, &value,
-                                      why)) {
+    if (!text.ptr ||
+        tc_nf_value_read((struct tc_nf_text){text.ptr, text.len}, &value, why)) {
         (void)tocsin_refuse(nf->host, event, "usage",
                             text.ptr ? why : "value is missing");
         return;
     }
     tocsin_writer_init_growing(&w);
     tocsin_begin_map(&w, NULL);
-    if (find(nf, &value, &match) && tc_nf_indicators_view(nf->indicators, match.id, &view))
+    if (find(nf, &value, &match) &&
+        tc_nf_indicators_view(nf->indicators, match.id, &view))
         put_view(&w, &view);
     else
         tocsin_put_str(&w, "action", "none");
@@ -409,18 +409,12 @@ void tc_nf_rpc(struct tc_nf *nf, const struct tocsin_event *event)
     static const struct {
         const char *method;
         void (*fn)(struct tc_nf *nf, const struct tocsin_event *event);
-    } methods[] = {{"status", on_status},
-                   {"stats", on_status},
-                   {"enable", on_enable},
-                   {"disable", on_disable},
-                   {"isolate", tc_nf_isolate_rpc},
-                   {"release", tc_nf_release_rpc},
-                   {"isolation", on_isolation},
-                   {"indicator_list", on_list},
-                   {"indicator_add", on_add},
-                   {"indicator_remove", on_remove},
-                   {"indicator_test", on_test},
-                   {"indicator_reload", on_reload}};
+    } methods[] = {{"status", on_status},          {"stats", on_status},
+                   {"enable", on_enable},          {"disable", on_disable},
+                   {"isolate", tc_nf_isolate_rpc}, {"release", tc_nf_release_rpc},
+                   {"isolation", on_isolation},    {"indicator_list", on_list},
+                   {"indicator_add", on_add},      {"indicator_remove", on_remove},
+                   {"indicator_test", on_test},    {"indicator_reload", on_reload}};
     const char *method = event->topic + strlen("rpc.netfilter.");
 
     for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the proof that it works: every half minute the agent connects to a port of its own
- * on loopback, which the programs refuse, and, when there is a queue, sends two datagrams
- * to an address of loopback that nobody has, of which the first is refused there and the
- * second comes back. The reader's thread.
+ * Owns: the proof that it works: every half minute the agent connects to a port of its
+ * own on loopback, which the programs refuse, and, when there is a queue, sends two
+ * datagrams to an address of loopback that nobody has, of which the first is refused
+ * there and the second comes back. The reader's thread.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -132,7 +132,8 @@ void tc_nf_selftest_turn(struct tc_nf_reader *reader)
             ended(reader, NULL); /* nothing is queued any more */
         return;
     }
-    if (test->ended_ns && reader->now_ns - test->ended_ns < every)
+    if (!reader->instructed ||
+        (test->ended_ns && reader->now_ns - test->ended_ns < every))
         return;
     if (reader->programs)
         why = test_programs(reader);

@@ -14,12 +14,12 @@
 
 #include "nf_addresses.h"
 
-#define TC_NF_DEPTH_MAX 48     /* names of a path that are kept */
-#define TC_NF_PATH_NAME_MAX 256     /* bytes of one name, NUL included */
-#define TC_NF_PATHS_MAX 8192   /* bytes of both paths and the cgroup's */
-#define TC_NF_ARGS_MAX 4096    /* bytes of arguments; what is longer is cut */
-#define TC_NF_CGROUP_MAX 12    /* names of a cgroup's path */
-#define TC_NF_PAYLOAD_MAX 4096 /* bytes of one packet that are copied */
+#define TC_NF_DEPTH_MAX 48      /* names of a path that are kept */
+#define TC_NF_PATH_NAME_MAX 256 /* bytes of one name, NUL included */
+#define TC_NF_PATHS_MAX 8192    /* bytes of both paths and the cgroup's */
+#define TC_NF_ARGS_MAX 4096     /* bytes of arguments; what is longer is cut */
+#define TC_NF_CGROUP_MAX 12     /* names of a cgroup's path */
+#define TC_NF_PAYLOAD_MAX 4096  /* bytes of one packet that are copied */
 
 enum tc_nf_record_kind {
     TC_NF_FLOW = 1,    /* a struct tc_nf_flow_record */
@@ -114,7 +114,7 @@ struct tc_nf_control {
     __u32 kernel_action; /* enum tc_nf_action: of the kernel's own traffic */
     __u32 loopback;      /* 1: it is looked at, too */
     __u32 agent_pid;
-    __u64 netns; /* nothing but this network namespace; 0: all */
+    __u64 netns;      /* nothing but this network namespace; 0: all */
     __u32 generation; /* raised when a decision may have become another */
     __u32 current;    /* which of both tables is in force */
     struct tc_nf_addresses tables[2];

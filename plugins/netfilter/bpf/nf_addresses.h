@@ -2,10 +2,10 @@
 /*
  * Owns: the table of indicators that are addresses and networks, as the programs in the
  * kernel and the plugin both read it: open addressing, linear probing, in an array map of
- * slots. A network stands there under its first address and its length, so that looking an
- * address up costs a probe for each length that occurs, however many entries there are;
- * the longest length that matches counts. Compiled for both sides; includes nothing but
- * the kernel's integer types.
+ * slots. A network stands there under its first address and its length, so that looking
+ * an address up costs a probe for each length that occurs, however many entries there
+ * are; the longest length that matches counts. Compiled for both sides; includes nothing
+ * but the kernel's integer types.
  *
  * Addresses are 16 bytes in network order, those of IPv4 mapped (RFC 4291, 2.5.5.2): a
  * length of IPv4 is 96 more.

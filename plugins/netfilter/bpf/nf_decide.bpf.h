@@ -84,7 +84,7 @@ struct search {
     const struct tc_nf_addresses *head;
     void *slots;
     __u8 address[16];
-    __u32 mapped, at;      /* at: which length is tried */
+    __u32 mapped, at; /* at: which length is tried */
     __u32 key[4], key_length, hash;
     __u32 id, action;
 };

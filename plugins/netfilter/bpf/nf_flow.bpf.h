@@ -11,13 +11,17 @@
 #include "nf_process.bpf.h"
 
 #define ALLOW 1
-#define DENY 0 /* EPERM to the caller */
-#define AGAIN_NS 10000000000ull /* after so long the same datagrams are reported again */
+#define DENY 0                  /* EPERM to the caller */
+#define AGAIN_NS 10000000000ull /* after so long the same datagrams are reported again   \
+                                 */
 #define DENIED_NS 1000000000ull /* the same denial is reported at most so often */
 
 /* Four words of the context, each read by itself, as the verifier wants it. */
 #define WORD(word) (*(const volatile __u32 *)&(word))
-#define WORDS(field) {WORD(field[0]), WORD(field[1]), WORD(field[2]), WORD(field[3])}
+#define WORDS(field)                                                                     \
+    {                                                                                    \
+        WORD(field[0]), WORD(field[1]), WORD(field[2]), WORD(field[3])                   \
+    }
 
 /* What has been decided of a socket's connection, until its SYN. */
 struct opening {
@@ -161,7 +165,8 @@ static __always_inline bool begin(struct tc_nf_flow_record *r, struct bpf_sock_a
 
 static __always_inline int ended(struct tc_nf_control *c, struct tc_nf_flow_record *r)
 {
-    struct opening o = {.id = r->id, .flags = r->flags, .action = r->action, .why = r->why};
+    struct opening o = {
+        .id = r->id, .flags = r->flags, .action = r->action, .why = r->why};
 
     if (r->flags & TC_NF_DENIED) {
         report_denial(c, r);
@@ -374,7 +379,8 @@ static __always_inline void accepted(struct tc_nf_control *c, struct bpf_sock_op
     struct listening_at at = {};
     const struct listener *who;
 
-    if (!begin_tcp(&r, ctx, TC_NF_AT_ACCEPT, c) || (!c->loopback && is_loopback(r.source)))
+    if (!begin_tcp(&r, ctx, TC_NF_AT_ACCEPT, c) ||
+        (!c->loopback && is_loopback(r.source)))
         return;
     at.netns = r.netns;
     at.port = r.destination_port;

@@ -172,8 +172,8 @@ static void answer_name(int fd, const char *names)
     const char *found;
     struct in_addr address;
     size_t at = 12, used = 0;
-    ssize_t n = recvfrom(fd, message, sizeof(message) - 32, 0, (struct sockaddr *)&from,
-                         &len);
+    ssize_t n =
+        recvfrom(fd, message, sizeof(message) - 32, 0, (struct sockaddr *)&from, &len);
 
     if (n < 17)
         return;
@@ -190,8 +190,8 @@ static void answer_name(int fd, const char *names)
     message[6] = message[8] = message[9] = message[10] = message[11] = 0;
     message[7] = found != NULL;
     if (found) {
-        snprintf(name, sizeof(name), "%.*s",
-                 (int)strcspn(found + strlen(wanted), ","), found + strlen(wanted));
+        snprintf(name, sizeof(name), "%.*s", (int)strcspn(found + strlen(wanted), ","),
+                 found + strlen(wanted));
         inet_pton(AF_INET, name, &address);
         memcpy(message + at, "\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4", 12);
         memcpy(message + at + 12, &address, 4);

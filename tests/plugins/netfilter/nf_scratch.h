@@ -27,8 +27,9 @@ struct nf_scratch {
 bool nf_scratch_init(struct nf_scratch *s);
 void nf_scratch_done(struct nf_scratch *s);
 
-/* Loads and starts the plugin with a list of indicators (lines of CSV; NULL: none), and an
- * option more, or NULL; the gate is granted, and the self-test has passed when it returns. */
+/* Loads and starts the plugin with a list of indicators (lines of CSV; NULL: none), and
+ * an option more, or NULL; the gate is granted, and the self-test has passed when it
+ * returns. */
 void nf_scratch_start(struct nf_scratch *s, const char *lines, const char *option);
 void nf_scratch_stop(struct nf_scratch *s);
 void nf_scratch_gate(struct nf_scratch *s, bool granted);
@@ -37,7 +38,8 @@ void nf_scratch_gate(struct nf_scratch *s, bool granted);
  * with the address of the name in `names`: "NAME=ADDRESS,NAME=ADDRESS". */
 void nf_scratch_serve(struct nf_scratch *s, const char *names);
 
-/* Runs nf_client with these arguments, NULL-terminated: its errno. *ret_pid may be NULL. */
+/* Runs nf_client with these arguments, NULL-terminated: its errno. *ret_pid may be NULL.
+ */
 int nf_scratch_client(struct nf_scratch *s, pid_t *ret_pid, const char *const *args);
 
 /* The network.flow of that process to that port; NULL: none came. */

@@ -44,9 +44,8 @@ static void netfilter_reports_who_connects_and_where_to(void **state)
 
     (void)state;
     nf_scratch_start(&scratch, NULL, NULL);
-    assert_int_equal(nf_scratch_client(&scratch, &pid,
-                                       ARGS("tcp", NF_NETWORK_SERVER4, "7000")),
-                     0);
+    assert_int_equal(
+        nf_scratch_client(&scratch, &pid, ARGS("tcp", NF_NETWORK_SERVER4, "7000")), 0);
     event = nf_scratch_flow(&scratch, pid, NF_SCRATCH_PORT);
     assert_non_null(event);
     assert_string_equal(text(event, "process.executable"), nf_scratch_client_path());
@@ -70,15 +69,13 @@ static void netfilter_reports_connected_and_unconnected_datagrams(void **state)
 
     (void)state;
     nf_scratch_start(&scratch, NULL, NULL);
-    assert_int_equal(nf_scratch_client(&scratch, &pid,
-                                       ARGS("udp", NF_NETWORK_SERVER4, "9", "x")),
-                     0);
+    assert_int_equal(
+        nf_scratch_client(&scratch, &pid, ARGS("udp", NF_NETWORK_SERVER4, "9", "x")), 0);
     event = nf_scratch_flow(&scratch, pid, 9);
     assert_non_null(event);
     assert_string_equal(text(event, "network.transport"), "udp");
-    assert_int_equal(nf_scratch_client(&scratch, &pid,
-                                       ARGS("send", NF_NETWORK_SERVER6, "9", "x")),
-                     0);
+    assert_int_equal(
+        nf_scratch_client(&scratch, &pid, ARGS("send", NF_NETWORK_SERVER6, "9", "x")), 0);
     event = nf_scratch_flow(&scratch, pid, 9);
     assert_non_null(event);
     assert_string_equal(text(event, "destination.ip"), NF_NETWORK_SERVER6);
@@ -93,22 +90,19 @@ static void netfilter_denies_a_listed_address_at_once_and_no_other(void **state)
     (void)state;
     nf_scratch_start(&scratch,
                      NF_SCRATCH_OTHER4 ",block,a test's\n" //
-                     "fd77:2::/64,block,another\n",
+                                       "fd77:2::/64,block,another\n",
                      NULL);
-    assert_int_equal(nf_scratch_client(&scratch, &pid,
-                                       ARGS("tcp", NF_SCRATCH_OTHER4, "7000")),
-                     EPERM);
+    assert_int_equal(
+        nf_scratch_client(&scratch, &pid, ARGS("tcp", NF_SCRATCH_OTHER4, "7000")), EPERM);
     event = nf_scratch_flow(&scratch, pid, NF_SCRATCH_PORT);
     assert_non_null(event);
     assert_string_equal(text(event, "decision"), "deny");
     assert_string_equal(text(event, "indicator.value"), NF_SCRATCH_OTHER4);
     assert_non_null(strstr(text(event, "reason"), "a test's"));
-    assert_int_equal(nf_scratch_client(&scratch, NULL,
-                                       ARGS("send", NF_NETWORK_SERVER6, "9")),
-                     EPERM);
-    assert_int_equal(nf_scratch_client(&scratch, NULL,
-                                       ARGS("tcp", NF_NETWORK_SERVER4, "7000")),
-                     0);
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL, ARGS("send", NF_NETWORK_SERVER6, "9")), EPERM);
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL, ARGS("tcp", NF_NETWORK_SERVER4, "7000")), 0);
 }
 
 static void netfilter_only_watches_until_its_gate_is_granted(void **state)
@@ -119,9 +113,8 @@ static void netfilter_only_watches_until_its_gate_is_granted(void **state)
     (void)state;
     nf_scratch_start(&scratch, NF_SCRATCH_OTHER4 ",block,\n", NULL);
     nf_scratch_gate(&scratch, false);
-    assert_int_equal(nf_scratch_client(&scratch, &pid,
-                                       ARGS("tcp", NF_SCRATCH_OTHER4, "7000")),
-                     0);
+    assert_int_equal(
+        nf_scratch_client(&scratch, &pid, ARGS("tcp", NF_SCRATCH_OTHER4, "7000")), 0);
     event = nf_scratch_flow(&scratch, pid, NF_SCRATCH_PORT);
     assert_non_null(event);
     assert_string_equal(text(event, "decision"), "allow");
@@ -139,9 +132,9 @@ static void netfilter_knows_senders_that_have_ended(void **state)
     (void)state;
     nf_scratch_start(&scratch, NULL, NULL);
     for (int i = 0; i < 200; i++)
-        assert_int_equal(posix_spawn(&pids[i], args[0], NULL, NULL,
-                                     (char **)(uintptr_t)args, NULL),
-                         0);
+        assert_int_equal(
+            posix_spawn(&pids[i], args[0], NULL, NULL, (char **)(uintptr_t)args, NULL),
+            0);
     for (int i = 0; i < 200; i++)
         waitpid(pids[i], NULL, 0);
     for (int i = 0; i < 200; i++) {
@@ -159,17 +152,16 @@ static void netfilter_denies_a_listed_name(void **state)
 
     (void)state;
     nf_scratch_start(&scratch, "evil.example,block,a test's\n", NULL);
-    assert_int_equal(nf_scratch_client(&scratch, &pid,
-                                       ARGS("name", NF_NETWORK_SERVER4, "good.example",
-                                            "7000")),
-                     0);
+    assert_int_equal(
+        nf_scratch_client(&scratch, &pid,
+                          ARGS("name", NF_NETWORK_SERVER4, "good.example", "7000")),
+        0);
     event = nf_scratch_flow(&scratch, pid, NF_SCRATCH_PORT);
     assert_non_null(event);
     assert_string_equal(text(event, "destination.domain"), "good.example");
     for (int i = 0; i < 20; i++) {
-        int err = nf_scratch_client(&scratch, &pid,
-                                    ARGS("name", NF_NETWORK_SERVER4, "www.evil.example",
-                                         "7000"));
+        int err = nf_scratch_client(
+            &scratch, &pid, ARGS("name", NF_NETWORK_SERVER4, "www.evil.example", "7000"));
 
         assert_true(err == EPERM || err == ECONNREFUSED);
     }
@@ -220,9 +212,8 @@ static void netfilter_disabled_leaves_nothing_behind(void **state)
     assert_int_equal(nf_network_shell("nft list table inet tocsin >/dev/null"), 0);
     reply = nf_scratch_call(&scratch, "disable", NULL);
     assert_string_equal(text(reply, "state"), "disabled");
-    assert_int_equal(nf_scratch_client(&scratch, NULL,
-                                       ARGS("tcp", NF_SCRATCH_OTHER4, "7000")),
-                     0);
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL, ARGS("tcp", NF_SCRATCH_OTHER4, "7000")), 0);
     tc_harness_run_for(&scratch.h, 500);
     assert_string_equal(nf_network_output("nft list ruleset"), "");
     reply = nf_scratch_call(&scratch, "enable", NULL);
