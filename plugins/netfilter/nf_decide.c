@@ -9,14 +9,6 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 
-/* Where a decision's texts live until its event is written. */
-struct texts {
-    struct tc_nf_view view;
-    char reason[TC_NF_REASON_TEXT_MAX];
-};
-
-static _Thread_local struct texts texts;
-
 bool tc_nf_decides(const struct tc_nf_reader *reader)
 {
     return reader->wanted.granted && reader->options->enforcement == TC_NF_BLOCKS;
@@ -32,17 +24,17 @@ static struct tc_nf_decision listed(struct tc_nf_reader *reader, uint32_t id,
                                     enum tc_nf_action action, const char *name)
 {
     struct tc_nf_decision decision = {.deny = false};
+    struct tc_nf_view *view = &reader->view;
 
     if (!reader->wanted.indicators ||
-        !tc_nf_indicators_view(reader->wanted.indicators, id, &texts.view))
+        !tc_nf_indicators_view(reader->wanted.indicators, id, view))
         return decision;
-    decision.indicator = texts.view.value;
-    decision.source = texts.view.source;
-    snprintf(texts.reason, sizeof(texts.reason), "%s%s%s is on a list to %s%s%s",
-             name ? name : "", name ? ": " : "", texts.view.value,
-             tc_nf_action_name(action), *texts.view.reason ? ": " : "",
-             texts.view.reason);
-    decision.reason = texts.reason;
+    decision.indicator = view->value;
+    decision.source = view->source;
+    snprintf(reader->reason, sizeof(reader->reason), "%s%s%s is on a list to %s%s%s",
+             name ? name : "", name ? ": " : "", view->value, tc_nf_action_name(action),
+             *view->reason ? ": " : "", view->reason);
+    decision.reason = reader->reason;
     if (action == TC_NF_BLOCK) {
         decision.deny = tc_nf_decides(reader);
         decision.would_deny = !decision.deny;

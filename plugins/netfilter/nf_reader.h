@@ -132,6 +132,8 @@ struct tc_nf_reader {
     struct tc_nf_wanted wanted;
     bool instructed; /* `wanted` has been set */
     struct tc_nf_dns dns;
+    struct tc_nf_view view; /* a decision's texts, until its event is written */
+    char reason[TC_NF_REASON_TEXT_MAX];
     struct tc_nf_quic_crypto *crypto;
     struct tc_nf_dns_flow *dns_flows; /* answers over TCP */
     uint64_t clock_offset_ns;         /* CLOCK_REALTIME is so much after MONOTONIC */
