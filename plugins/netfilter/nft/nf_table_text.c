@@ -13,6 +13,7 @@
 
 #define DNS_PORT 53
 #define PRIVILEGED_PORTS 1024
+#define SYN_BYTES_MAX 120 /* without data: both headers with all options */
 
 /* What a set's key is made of; family 4 has "ip", 6 has "ip6". */
 static void put_key(FILE *f, int family)
@@ -187,10 +188,14 @@ static void put_tcp(FILE *f, const struct tc_nf_table_config *c)
 
 static void put_tcp_inspected(FILE *f, const struct tc_nf_table_config *c)
 {
-    const char *then = c->queue_new ? "goto ask" : "accept";
+    const char *then = c->queue_new ? "goto ask" : "goto tcp_syn_data";
 
     if (!c->tcp_inspected_count)
         return;
+    /* Data in a SYN, of TCP fast open: there may be no more. */
+    if (!c->queue_new)
+        fprintf(f, "\tchain tcp_syn_data {\n\t\tmeta length > %d goto ask\n\t}\n",
+                SYN_BYTES_MAX);
     fputs("\tchain tcp_inspected {\n", f);
     put_update(f, "fresh", NULL, then);
     fprintf(f, "\t\t%s\n\t}\n", then);
