@@ -494,6 +494,7 @@ static void dns_finds_messages_in_a_stream(void **state)
     /* In segments of every length, so that each length stands alone once. */
     for (size_t segment = 1; segment <= len; segment++) {
         char all[64] = "";
+        int n = 0;
         uint8_t buf[8];
         struct tc_nf_dns_tcp tcp;
 
@@ -502,10 +503,9 @@ static void dns_finds_messages_in_a_stream(void **state)
             size_t part = len - at < segment ? len - at : segment, message_len;
             const uint8_t *data = stream + at;
 
-            while (tc_nf_dns_tcp_next(&tcp, &data, &part, &message_len)) {
-                strncat(all, (const char *)buf, message_len);
-                strcat(all, "|");
-            }
+            while (tc_nf_dns_tcp_next(&tcp, &data, &part, &message_len))
+                n += snprintf(all + n, sizeof(all) - (size_t)n, "%.*s|", (int)message_len,
+                              (const char *)buf);
             assert_int_equal(part, 0);
         }
         assert_string_equal(all, "abc||d|01234567|");
