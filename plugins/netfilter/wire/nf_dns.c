@@ -10,8 +10,9 @@
 #define NAME_WIRE_MAX 255 /* RFC 1035, 2.3.4, with the root's byte */
 #define LABEL_MAX 63
 #define POINTER 0xc0
-#define POINTERS_MAX 16 /* from one to the next, without a label in between */
-#define RECORD_BYTES 10 /* between the owner's name and the data */
+#define POINTERS_MAX 16          /* from one to the next, without a label in between */
+#define LABELS_COMPARED_MAX 8192 /* of one message, so that none takes long */
+#define RECORD_BYTES 10          /* between the owner's name and the data */
 #define CLASS_IN 1
 #define CLASS_MASK 0x7fff /* the top bit is mDNS's own (RFC 6762, 10.2) */
 #define RECORDS_MAX 1024  /* looked through for OPT */
@@ -29,6 +30,7 @@ struct message {
     struct tc_nf_dns *dns;
     /* Where the owners of the answers and the targets of CNAMEs stand in the message. */
     uint16_t owners[TC_NF_DNS_ANSWERS_MAX], targets[TC_NF_DNS_ANSWERS_MAX];
+    unsigned compared; /* labels, of LABELS_COMPARED_MAX */
 };
 
 /* One record, its data by where it stands in the message. */
@@ -141,11 +143,11 @@ static int expand_name(const struct message *m, size_t at,
 }
 
 /* Whether two names of the message are the same to a resolver. */
-static bool same_name(const struct message *m, size_t a, size_t b)
+static bool same_name(struct message *m, size_t a, size_t b)
 {
     size_t a_low = a, b_low = b;
 
-    for (size_t wire = 0; wire <= NAME_WIRE_MAX; wire++) {
+    while (m->compared++ < LABELS_COMPARED_MAX) {
         size_t label;
 
         if (follow(m, &a, &a_low) || follow(m, &b, &b_low))
@@ -165,6 +167,7 @@ static bool same_name(const struct message *m, size_t a, size_t b)
         a += 1 + label;
         b += 1 + label;
     }
+    m->dns->cut = true;
     return false;
 }
 

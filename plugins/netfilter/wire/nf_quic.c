@@ -332,19 +332,24 @@ static bool read_packet(const uint8_t *data, size_t len, struct packet *ret)
     return true;
 }
 
-/* Goes past an ACK: nothing in it is of use (RFC 9000, 19.3). */
-static bool skip_ack(struct rest *rest, uint8_t type)
+static bool skip_numbers(struct rest *rest, uint64_t count)
 {
-    uint64_t n, ranges;
+    uint64_t n;
 
-    if (!take_number(rest, &n) || !take_number(rest, &n) || !take_number(rest, &ranges) ||
-        !take_number(rest, &n) || ranges > rest->len)
-        return false;
-    ranges = 2 * ranges + (type == FRAME_ACK_ECN ? 3 : 0);
-    while (ranges--)
+    while (count--)
         if (!take_number(rest, &n))
             return false;
     return true;
+}
+
+/* Goes past an ACK: nothing in it is of use (RFC 9000, 19.3). */
+static bool skip_ack(struct rest *rest, uint8_t type)
+{
+    uint64_t ranges;
+
+    if (!skip_numbers(rest, 2) || !take_number(rest, &ranges) || ranges > rest->len)
+        return false;
+    return skip_numbers(rest, 1 + 2 * ranges + (type == FRAME_ACK_ECN ? 3 : 0));
 }
 
 /* Adds the CRYPTO frames to the hello; what else may stand in an Initial packet ends it.
@@ -357,7 +362,10 @@ static void read_frames(struct tc_nf_quic *quic, const uint8_t *plain, size_t le
 
     while (take(&rest, 1, &type)) {
         switch (*type) {
-        case FRAME_PADDING:
+        case FRAME_PADDING: /* most of the packet */
+            while (rest.len && *rest.at == FRAME_PADDING)
+                take(&rest, 1, &type);
+            break;
         case FRAME_PING:
             break;
         case FRAME_ACK:

@@ -35,6 +35,7 @@ static inline int pcap_open(struct pcap *pcap, const char *name)
     char path[512];
     FILE *file;
 
+    pcap->at = pcap->len = 0;
     snprintf(path, sizeof(path), PCAP_FOLDER "%s", name);
     file = fopen(path, "r");
     if (!file)

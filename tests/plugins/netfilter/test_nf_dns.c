@@ -341,6 +341,45 @@ static void dns_bounds_chains_of_pointers(void **state)
     }
 }
 
+/* "a.a. ... .a" and a last label; 243 bytes on the wire. */
+static void put_long_name(struct draft *draft, const char *last)
+{
+    for (int i = 0; i < 120; i++)
+        PUT(draft, "\1a");
+    put_name(draft, last);
+}
+
+/* Long names that differ in their last label: comparing them all would take long. */
+static void dns_bounds_what_comparing_costs(void **state)
+{
+    struct tc_nf_dns dns;
+    struct draft draft, target = {.len = 0};
+
+    (void)state;
+    put_long_name(&target, "c");
+    for (unsigned count = 32; count <= TC_NF_DNS_ANSWERS_MAX; count += 32) {
+        unsigned owner;
+
+        begin(&draft, 0x8180, count, "", 1);
+        draft.len = 12;
+        put_long_name(&draft, "q");
+        PUT(&draft, "\0\1\0\1");
+        put_record(&draft, QUESTION, TC_NF_DNS_CNAME, 1, target.bytes, target.len);
+        owner = 0xc000 | (unsigned)draft.len;
+        put_long_name(&draft, "o+");
+        put_record(&draft, 0, TC_NF_DNS_A, 1, "\xc0\0\2\1", 4);
+        memmove(draft.bytes + draft.len - 15, draft.bytes + draft.len - 14, 14);
+        draft.len--; /* of the owner's two bytes, the root's is one */
+        for (unsigned i = 2; i < count; i++)
+            put_record(&draft, owner, TC_NF_DNS_A, 1, "\xc0\0\2\1", 4);
+        assert_int_equal(parse(draft.bytes, draft.len, &dns), 0);
+        assert_int_equal(dns.answers_count, count);
+        assert_true(dns.answers[0].belongs);
+        assert_false(dns.answers[1].belongs || dns.answers[count - 1].belongs);
+        assert_int_equal(dns.cut, count == TC_NF_DNS_ANSWERS_MAX);
+    }
+}
+
 static void dns_takes_what_is_there_of_a_cut_answer(void **state)
 {
     struct tc_nf_dns dns;
@@ -455,6 +494,7 @@ static void dns_finds_messages_in_a_stream(void **state)
     /* In segments of every length, so that each length stands alone once. */
     for (size_t segment = 1; segment <= len; segment++) {
         char all[64] = "";
+        int n = 0;
         uint8_t buf[8];
         struct tc_nf_dns_tcp tcp;
 
@@ -463,10 +503,9 @@ static void dns_finds_messages_in_a_stream(void **state)
             size_t part = len - at < segment ? len - at : segment, message_len;
             const uint8_t *data = stream + at;
 
-            while (tc_nf_dns_tcp_next(&tcp, &data, &part, &message_len)) {
-                strncat(all, (const char *)buf, message_len);
-                strcat(all, "|");
-            }
+            while (tc_nf_dns_tcp_next(&tcp, &data, &part, &message_len))
+                n += snprintf(all + n, sizeof(all) - (size_t)n, "%.*s|", (int)message_len,
+                              (const char *)buf);
             assert_int_equal(part, 0);
         }
         assert_string_equal(all, "abc||d|01234567|");
@@ -568,6 +607,7 @@ int main(void)
         cmocka_unit_test(dns_takes_the_hints_of_https),
         cmocka_unit_test(dns_refuses_what_is_no_message),
         cmocka_unit_test(dns_bounds_chains_of_pointers),
+        cmocka_unit_test(dns_bounds_what_comparing_costs),
         cmocka_unit_test(dns_takes_what_is_there_of_a_cut_answer),
         cmocka_unit_test(dns_keeps_so_many_answers_and_no_more),
         cmocka_unit_test(dns_reads_the_upper_bits_of_the_code),

@@ -222,13 +222,12 @@ static void quic_waits_for_the_other_datagrams(void **state)
 
 static void quic_reads_packets_that_share_a_datagram(void **state)
 {
+    static const uint8_t early[16 + 20] = "\xd0\0\0\0\1\x08" ID "\0\x14";
     struct rig *rig = *state;
-    uint8_t *at = rig->datagram;
 
     /* 0-RTT in front: its length says where the next packet is. */
-    memcpy(at, "\xd0\0\0\0\1\x08" ID "\0\x14", 16);
-    memset(at + 16, 0x77, 20);
-    rig->datagram_len = 36;
+    memcpy(rig->datagram, early, sizeof(early));
+    rig->datagram_len = sizeof(early);
     assert_int_equal(take_datagram(rig), -EAGAIN);
     add_crypto(rig, 0, 700);
     add_packet(rig, ID, ID_BYTES, NULL, 0, 0);
