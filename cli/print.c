@@ -15,8 +15,9 @@
 
 size_t tc_print_time_name(const char *name, size_t n)
 {
-    static const char *const ends[] = {"time_ns",    "seen_ns", "since_ns", "at_ns",
-                                       "@timestamp", "mtime",   "ctime"};
+    static const char *const ends[] = {"time_ns",    "seen_ns",  "since_ns",
+                                       "at_ns",      "until_ns", "expires_ns",
+                                       "@timestamp", "mtime",    "ctime"};
     size_t len;
 
     for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {

@@ -25,8 +25,9 @@ struct tc_topics {
 };
 
 /* What must never be lost: protection's own history. */
-static const char *const kept[] = {"threat.*", "alert.*",      "approval.*",
-                                   "sensor.*", "quarantine.*", "isolation.*"};
+static const char *const kept[] = {"threat.*",        "alert.*",      "approval.*",
+                                   "sensor.*",        "quarantine.*", "isolation.*",
+                                   "network_filter.*"};
 
 /* True for n bytes that are lower-case words joined by dots. */
 static bool topic_valid(const char *name, size_t n)

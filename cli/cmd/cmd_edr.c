@@ -14,6 +14,7 @@
 #include "cli/call.h"
 #include "cli/cli.h"
 #include "cli/cmd/commands.h"
+#include "cli/cmd/general.h"
 #include "cli/selftest.h"
 #include "cli/tapline.h"
 
@@ -122,19 +123,6 @@ static int wait_for_alert(struct tc_client *client, uint64_t wait_s,
 
 /* ---- What is wrong when no alert comes ---- */
 
-/* The state of a plugin as `tocsin plugin list` has it; without ptr: not loaded. */
-static struct tocsin_str plugin_state(const msgpack_object *list, const char *name)
-{
-    const msgpack_object *items = tc_unpack_array(list, "items"), *item;
-
-    for (uint32_t i = 0; items && i < items->via.array.size; i++) {
-        item = &items->via.array.ptr[i];
-        if (tc_unpack_is(tc_unpack_find(item, "name"), name))
-            return tc_unpack_str(item, "state");
-    }
-    return (struct tocsin_str){NULL, 0};
-}
-
 static int say_missing(struct tc_cli *cli, uint64_t wait_s)
 {
     static const char *const needed[] = {"trace", "edr"};
@@ -143,7 +131,7 @@ static int say_missing(struct tc_cli *cli, uint64_t wait_s)
     int r = tc_call(cli, "plugin.list", NULL, NULL, NULL, &answer);
 
     for (size_t i = 0; !r && i < sizeof(needed) / sizeof(*needed); i++) {
-        state = plugin_state(answer.result, needed[i]);
+        state = tc_unpack_str(tc_general_plugin(answer.result, needed[i]), "state");
         if (!tocsin_str_is(state, "running"))
             return tc_call_failed(
                 "no alert has come: the plugin %s is %.*s; `tocsin "

@@ -24,6 +24,18 @@ int tc_general_json(const msgpack_object *o)
     return TC_EXIT_DONE;
 }
 
+const msgpack_object *tc_general_plugin(const msgpack_object *list, const char *name)
+{
+    const msgpack_object *items = tc_unpack_array(list, "items"), *item;
+
+    for (uint32_t i = 0; items && i < items->via.array.size; i++) {
+        item = &items->via.array.ptr[i];
+        if (tc_unpack_is(tc_unpack_find(item, "name"), name))
+            return item;
+    }
+    return NULL;
+}
+
 int tc_general_path(const char *path, char **ret_path)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;

@@ -36,6 +36,14 @@ int tc_run_definitions_reload(struct tc_cli *cli);
 int tc_run_definitions_check(struct tc_cli *cli);
 int tc_run_rule_test(struct tc_cli *cli);
 int tc_run_edr_selftest(struct tc_cli *cli);
+int tc_run_network_filter_set(struct tc_cli *cli);
+int tc_run_isolate_on(struct tc_cli *cli);
+int tc_run_isolate_off(struct tc_cli *cli);
+int tc_run_indicator_list(struct tc_cli *cli);
+int tc_run_indicator_add(struct tc_cli *cli);
+int tc_run_indicator_remove(struct tc_cli *cli);
+int tc_run_indicator_test(struct tc_cli *cli);
+int tc_run_netfilter_record(struct tc_cli *cli); /* any method, printed as it answers */
 int tc_run_stats(struct tc_cli *cli);
 int tc_run_tap(struct tc_cli *cli);
 

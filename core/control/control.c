@@ -180,8 +180,9 @@ static bool may_change(const struct tc_rpc_peer *peer)
 /* Of a plugin's methods, those that only look. All others need root. */
 static bool plugin_method_changes(const char *method)
 {
-    static const char *const looks[] = {".stats", ".status", ".quarantine_list", ".list",
-                                        ".definitions"};
+    static const char *const looks[] = {
+        ".stats",       ".status",    ".quarantine_list", ".list",
+        ".definitions", ".isolation", ".indicator_list",  ".indicator_test"};
     const char *dot = strchr(method, '.');
 
     for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++)

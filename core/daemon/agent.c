@@ -84,8 +84,9 @@ static void on_keep(void *arg, struct tc_event *event)
 static int keep_what_matters(struct tc_agent *agent)
 {
     static const char *const patterns[] = {
-        "threat.*", "alert.*", "approval.*",      "sensor.*",    "plugin.*",
-        "config.*", "agent.*", "verdict.timeout", "bus.dropped", NULL};
+        "threat.*",    "alert.*",         "approval.*",  "sensor.*",
+        "plugin.*",    "config.*",        "agent.*",     "network_filter.changed",
+        "isolation.*", "verdict.timeout", "bus.dropped", NULL};
     const struct tc_subscription what = {
         .name = "journal", .patterns = patterns, .deliver = on_keep, .arg = agent};
 

@@ -15,6 +15,7 @@
 #include "core/daemon/crash_context.h"
 #include "core/host/loader.h"
 #include "core/host/registry.h"
+#include "core/protect/approver.h"
 #include "core/protect/protection.h"
 #include "core/verdict/judge.h"
 
@@ -32,8 +33,12 @@ static void on_report(void *arg, const char *plugin, uint32_t what, const char *
     struct tc_agent *agent = arg;
 
     tc_notice_report(&agent->services.notice, plugin, what, key, text, fix);
-    if (what == TOCSIN_REPORT_FACT && !strcmp(key, "canary_ns"))
+    if (what != TOCSIN_REPORT_FACT)
+        return;
+    if (!strcmp(key, "canary_ns"))
         tc_protection_canary(agent->protection, plugin);
+    else if (!strcmp(key, "network_events_subsystem"))
+        tc_approver_reported(tc_protection_approver(agent->protection));
 }
 
 static int on_excluded(void *arg, const char *plugin, const char *path,

@@ -43,6 +43,8 @@ static const struct {
     {"quarantine.*", DETECTOR, {NULL}},
     {TOCSIN_TOPIC_ISOLATION_REQUESTED, DETECTOR, {NULL}},
     {"isolation.*", NETWORK, {TOCSIN_TOPIC_ISOLATION_REQUESTED}},
+    {TOCSIN_TOPIC_NETWORK_FILTER_GATE, 0, {NULL}},
+    {TOCSIN_TOPIC_NETWORK_FILTER_CHANGED, NETWORK, {NULL}},
     {"plugin.*", 0, {NULL}},
     {"config.*", 0, {NULL}},
     {"agent.*", 0, {NULL}},

@@ -41,6 +41,10 @@ void tc_approver_begin(struct tc_approver *approver);
 void tc_approver_plugin(struct tc_approver *approver, const char *name, const char *what);
 void tc_approver_configured(struct tc_approver *approver);
 
+/* A plugin has reported the fact network_events_subsystem: from within its callback, so
+ * what follows comes from the loop. */
+void tc_approver_reported(struct tc_approver *approver);
+
 /*
  * Somebody who may has answered: stored first, then put in force, then `done`. Errors as
  * tc_approval_answer, and those of storing.

@@ -12,12 +12,15 @@ static void on_timer(uv_timer_t *timer);
 /* After everything that may have changed a gate. */
 void tc_approver_changed(struct tc_approver *a)
 {
-    uint64_t now = uv_hrtime(), next;
+    uint64_t now = uv_hrtime(), next, network;
 
     if (a->closing)
         return;
+    tc_approver_network_review(a);
     next = tc_approver_network_apply(a) ? tc_approval_next_ns(a->approval)
                                         : now + BUSY_MS * MS;
+    network = tc_approver_network_next_ns(a);
+    next = network < next ? network : next;
     if (next == UINT64_MAX) {
         uv_timer_stop(&a->timer);
     } else {
@@ -34,6 +37,12 @@ static void on_timer(uv_timer_t *timer)
 
     tc_approval_tick(a->approval, uv_hrtime());
     tc_approver_changed(a);
+}
+
+void tc_approver_reported(struct tc_approver *a)
+{
+    if (!a->closing)
+        uv_timer_start(&a->timer, on_timer, 0, 0);
 }
 
 void tc_approver_destroy(struct tc_approver *a)

@@ -1,30 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the probes of the two network gates. Only the network extension can answer them:
- * that it starts is the answer for network_extension, and that it reports itself as the
- * filter (fact network_events_subsystem, after a verdict of its own has gone round) is
- * the one for network_filter. So it is started when network_extension has consent, and
- * stopped when it has not.
+ * Owns: the probes of the two network gates, and the event by which the extension learns
+ * of its gate. Only the extension can answer the probes: that it starts is the answer for
+ * network_extension, and that it reports itself as the filter (fact
+ * network_events_subsystem, after a verdict of its own has gone round, which needs no
+ * gate) is the one for network_filter. So it is started when network_extension has
+ * consent, and stopped when it has not.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/health.h"
+#include "core/base/why.h"
 #include "core/host/registry.h"
 #include "core/protect/approver_priv.h"
+
+/* How long a filter that runs may take to say whether it filters. */
+#define FILTER_WAIT_NS (5 * UINT64_C(1000000000))
 
 static const char *network(const struct tc_approver *a)
 {
     return tc_registry_of_kind(a->services->registry, TOCSIN_KIND_NETWORK_EXTENSION);
-}
-
-static bool filters(const struct tc_approver *a)
-{
-    const char *fact =
-        tc_health_fact(a->services->notice.health, "network_events_subsystem");
-
-    return fact && !strcmp(fact, "network_filter_extension");
 }
 
 static void answer(struct tc_approver *a, enum tc_gate gate, enum tc_probe_result result,
@@ -38,12 +35,24 @@ static void answer(struct tc_approver *a, enum tc_gate gate, enum tc_probe_resul
     tc_approval_probed(a->approval, gate, probe->ticket, result, error, uv_hrtime());
 }
 
+/* Answers the filter's probe by what the extension has reported of itself, if it has. */
+static void answer_filter(struct tc_approver *a)
+{
+    const char *fact =
+        tc_health_fact(a->services->notice.health, "network_events_subsystem");
+
+    if (fact && !strcmp(fact, "network_filter_extension"))
+        answer(a, TC_GATE_NETWORK_FILTER, TC_PROBE_OK, 0);
+    else if (fact || uv_hrtime() >= a->network[TC_GATE_NETWORK_FILTER].until_ns)
+        answer(a, TC_GATE_NETWORK_FILTER, TC_PROBE_INTERNAL, ENOTCONN);
+}
+
 void tc_approver_network_probe(struct tc_approver *a, enum tc_gate gate, unsigned ticket)
 {
-    a->network[gate] = (struct tc_network_probe){true, ticket};
+    a->network[gate] =
+        (struct tc_network_probe){true, ticket, uv_hrtime() + FILTER_WAIT_NS};
     if (gate == TC_GATE_NETWORK_FILTER)
-        answer(a, gate, filters(a) ? TC_PROBE_OK : TC_PROBE_INTERNAL,
-               filters(a) ? 0 : ENOTCONN);
+        answer_filter(a);
     else if (a->network_runs)
         answer(a, gate, TC_PROBE_OK, 0);
     /* Else by tc_approver_network_plugin, once tc_approver_network_apply has started it.
@@ -57,17 +66,86 @@ static void gone(struct tc_approver *a)
     answer(a, TC_GATE_NETWORK_EXTENSION, TC_PROBE_NOT_PERMITTED, EIO);
 }
 
+/* ---- what the extension has to know ---- */
+
+/* One sentence: why it may not decide. */
+static void reason_of(const struct tc_approver *a, const struct tc_approval_view *view,
+                      const struct tc_gate_view *filter, char why[256])
+{
+    struct tc_gate_view extension;
+    const char *name = "network_filter";
+
+    tc_approval_gate(a->approval, TC_GATE_NETWORK_EXTENSION, &extension);
+    if (extension.state != TC_GATE_GRANTED) {
+        filter = &extension;
+        name = "network_extension";
+    }
+    if (view->phase == TC_APPROVAL_PREREQ_FAILED)
+        tc_why(why, "a prerequisite is not met");
+    else
+        tc_why(why, "%s is %s%s%s", name, tc_gate_state_name(filter->state),
+               *filter->profile ? " by the managed profile " : "", filter->profile);
+}
+
+/* Publishes network_filter.gate when it says something new, and to one that has just
+ * started (`anew`), which knows nothing. */
+static void publish_gate(struct tc_approver *a, bool anew)
+{
+    struct tc_gate_view gates[TC_GATES];
+    const struct tc_gate_view *filter = &gates[TC_GATE_NETWORK_FILTER];
+    struct tc_approval_view view;
+    struct tocsin_writer w;
+    char why[TC_WHY_MAX] = "";
+    uint8_t buf[512];
+
+    if (!a->network_runs)
+        return;
+    tc_approver_snapshot(a, &view, gates);
+    if (!anew && a->network_allowed == view.network_allowed &&
+        a->network_filter == filter->state)
+        return;
+    a->network_allowed = view.network_allowed;
+    a->network_filter = filter->state;
+    if (!view.network_allowed)
+        reason_of(a, &view, filter, why);
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_bool(&w, "granted", view.network_allowed);
+    tocsin_put_str(&w, "state", tc_gate_state_name(filter->state));
+    tocsin_put_str(&w, TOCSIN_FIELD_REASON, why);
+    tocsin_end(&w);
+    tc_notice_publish(&a->services->notice, TOCSIN_TOPIC_NETWORK_FILTER_GATE, &w);
+}
+
+void tc_approver_network_review(struct tc_approver *a)
+{
+    if (a->network[TC_GATE_NETWORK_FILTER].waits)
+        answer_filter(a);
+    publish_gate(a, false);
+}
+
+uint64_t tc_approver_network_next_ns(const struct tc_approver *a)
+{
+    const struct tc_network_probe *probe = &a->network[TC_GATE_NETWORK_FILTER];
+
+    return probe->waits ? probe->until_ns : UINT64_MAX;
+}
+
+/* ---- when it runs ---- */
+
 void tc_approver_network_plugin(struct tc_approver *a, const char *name, const char *what)
 {
     if (strcmp(name, a->network_name) != 0)
         return;
     if (!strcmp(what, "started")) {
         a->network_runs = true;
+        publish_gate(a, true);
         answer(a, TC_GATE_NETWORK_EXTENSION, TC_PROBE_OK, 0);
     } else if (!strcmp(what, "stopped")) {
         gone(a);
     } else if (!strcmp(what, "failed") || !strcmp(what, "refused")) {
         gone(a);
+        answer(a, TC_GATE_NETWORK_FILTER, TC_PROBE_INTERNAL, ENOTCONN);
         tc_approval_failed(a->approval, TC_GATE_NETWORK_EXTENSION, EIO, uv_hrtime());
     }
 }

@@ -13,10 +13,11 @@
 
 #define TC_APPROVER_TEXTS 6
 
-/* A network gate's probe that waits for the plugin. */
+/* A network gate's probe that waits for the plugin; the filter's for so long. */
 struct tc_network_probe {
     bool waits;
     unsigned ticket;
+    uint64_t until_ns;
 };
 
 struct tc_approver {
@@ -50,6 +51,8 @@ struct tc_approver {
     struct tc_network_probe network[TC_GATES];
     char network_name[64]; /* that was last started */
     bool network_started, network_runs;
+    bool network_allowed;              /* as it was last published, */
+    enum tc_gate_state network_filter; /* with the gate's state */
 };
 
 /*
@@ -76,11 +79,15 @@ void tc_approver_profiles_stop(struct tc_approver *approver);
 void tc_approver_profiles_apply(struct tc_approver *approver);
 
 /* approver_network.c: the network extension's start is the probe of its gate, and what
- * it then reports of itself that of the filter's. */
+ * it then reports of itself that of the filter's. review: after everything that may have
+ * changed either: answers the filter's probe and publishes network_filter.gate; it is due
+ * at next_ns, too (UINT64_MAX: never). */
 void tc_approver_network_probe(struct tc_approver *approver, enum tc_gate gate,
                                unsigned ticket);
 void tc_approver_network_plugin(struct tc_approver *approver, const char *name,
                                 const char *what);
+void tc_approver_network_review(struct tc_approver *approver);
+uint64_t tc_approver_network_next_ns(const struct tc_approver *approver);
 /* Starts or stops it, as its gate requires. False: not yet, the registry is busy. */
 bool tc_approver_network_apply(struct tc_approver *approver);
 

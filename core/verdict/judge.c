@@ -105,6 +105,7 @@ static void answer(struct tc_judge *judge, uint64_t id,
     tocsin_put_bool(&w, "timeout",
                     final->why == TC_VERDICT_TIMEOUT ||
                         final->why == TC_VERDICT_OVERFLOW);
+    tocsin_put_uint(&w, "voters", final->voters);
     tocsin_put_uint(&w, "budget_ns", final->budget_ns);
     tocsin_put_uint(&w, "took_ns", final->closed_ns - final->opened_ns);
     tocsin_end(&w);

@@ -12,7 +12,8 @@
 struct open_case {
     uint64_t id;
     void *subject;
-    uint64_t waiting; /* voters that have not answered */
+    unsigned voters;  /* that were asked */
+    uint64_t waiting; /* those of them that have not answered */
     uint64_t opened_ns;
     uint64_t end_ns;
     bool cacheable;
@@ -113,6 +114,7 @@ static void close_case(struct tc_verdict *v, struct open_case *c,
     v->counters.open--;
     final->id = c->id;
     final->subject = c->subject;
+    final->voters = c->voters;
     final->missing = c->waiting;
     final->opened_ns = c->opened_ns;
     final->budget_ns = c->end_ns - c->opened_ns;
@@ -182,6 +184,7 @@ void tc_verdict_open(struct tc_verdict *v, uint64_t id, uint64_t voters, uint64_
                      uint64_t deadline_ns, void *subject)
 {
     struct open_case *c = take_case(v), **slot;
+    unsigned asked = (unsigned)__builtin_popcountll(voters);
 
     v->counters.opened++;
     if (!c) {
@@ -189,6 +192,7 @@ void tc_verdict_open(struct tc_verdict *v, uint64_t id, uint64_t voters, uint64_
                                          .subject = subject,
                                          .allow = v->on_timeout_allow,
                                          .why = TC_VERDICT_OVERFLOW,
+                                         .voters = asked,
                                          .missing = voters,
                                          .reason = "too many questions open",
                                          .opened_ns = now_ns,
@@ -200,6 +204,7 @@ void tc_verdict_open(struct tc_verdict *v, uint64_t id, uint64_t voters, uint64_
     slot = slot_of(v, id);
     *c = (struct open_case){.id = id,
                             .subject = subject,
+                            .voters = asked,
                             .waiting = voters,
                             .opened_ns = now_ns,
                             .end_ns = tc_verdict_budget_end(now_ns, deadline_ns),

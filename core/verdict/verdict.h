@@ -33,6 +33,7 @@ struct tc_verdict_final {
     bool allow;
     bool cacheable; /* every voter said so, and nobody was missing */
     enum tc_verdict_why why;
+    unsigned voters;    /* how many were asked */
     uint64_t missing;   /* voters that had not answered */
     uint64_t denied_by; /* the voter that denied, or 0 */
     const char *reason; /* of the denial or "" */

@@ -52,6 +52,8 @@ extern "C" {
 #define TOCSIN_TOPIC_ISOLATION_CHANGED "isolation.changed" /* it is on, or off */
 /* The filter was enabled or disabled. */
 #define TOCSIN_TOPIC_NETWORK_FILTER_CHANGED "network_filter.changed"
+/* From the core to the network extension: whether it may decide. */
+#define TOCSIN_TOPIC_NETWORK_FILTER_GATE "network_filter.gate"
 #define TOCSIN_TOPIC_SENSOR_GAP "sensor.gap" /* lost events: from, to, reason, count */
 #define TOCSIN_TOPIC_SENSOR_DEGRADED "sensor.degraded"
 #define TOCSIN_TOPIC_BUS_DROPPED "bus.dropped"

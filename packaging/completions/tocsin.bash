@@ -3,7 +3,7 @@
 
 _tocsin_words() {
     case "$1" in
-    '') echo 'health approval threat alert scan plugin profile definitions rule edr config tap diagnostic version help' ;;
+    '') echo 'health approval threat alert scan plugin profile definitions rule edr network-filter isolate indicator config tap diagnostic version help' ;;
     approval) echo 'list grant deny revoke retry' ;;
     'approval grant' | 'approval deny' | 'approval revoke')
         echo 'es_extension network_extension network_filter full_disk_access'
@@ -17,9 +17,12 @@ _tocsin_words() {
     definitions) echo 'list reload check' ;;
     rule) echo 'test' ;;
     edr) echo 'selftest resume' ;;
+    network-filter) echo 'status enable disable' ;;
+    isolate) echo 'on off status' ;;
+    indicator) echo 'list add remove test reload' ;;
     config) echo 'validate show reload' ;;
     diagnostic) echo 'stats' ;;
-    tap) echo 'file.* verdict.* threat.* alert.* approval.* sensor.* plugin.* config.* agent.* bus.* rpc.*' ;;
+    tap) echo 'file.* verdict.* threat.* alert.* approval.* sensor.* network.* network_filter.* isolation.* plugin.* config.* agent.* bus.* rpc.*' ;;
     esac
 }
 
@@ -33,6 +36,11 @@ _tocsin_options() {
     'definitions check') echo '--product' ;;
     'rule test') echo '--rules --events' ;;
     'edr selftest') echo '--wait' ;;
+    'network-filter enable' | 'network-filter disable') echo '--reason' ;;
+    'isolate on') echo '--allow --for --reason' ;;
+    'isolate off') echo '--reason --local --state' ;;
+    'indicator list') echo '--action --kind --limit' ;;
+    'indicator add') echo '--action --expires --reason' ;;
     tap) echo '--filter --count --record' ;;
     esac
 }
@@ -50,7 +58,8 @@ _tocsin() {
         fi
         case "$word" in
         --output | --socket | --field | --details | --limit | --to | --path | --filter | \
-            --count | --record | --rules | --events | --wait | --product) skip=1 ;;
+            --count | --record | --rules | --events | --wait | --product | \
+            --reason | --allow | --for | --state | --action | --kind | --expires) skip=1 ;;
         -* | help) ;;
         *) path+="${path:+ }$word" ;;
         esac
@@ -60,8 +69,10 @@ _tocsin() {
     --output) COMPREPLY=($(compgen -W 'text json' -- "$cur")) ;;
     --details) COMPREPLY=($(compgen -W 'system_extensions plugins' -- "$cur")) ;;
     --product) COMPREPLY=($(compgen -W 'linux macos' -- "$cur")) ;;
-    --socket | --to | --path | --record | --rules | --events) COMPREPLY=($(compgen -f -- "$cur")) ;;
-    --field | --limit | --filter | --count | --wait) ;;
+    --action) COMPREPLY=($(compgen -W 'block allow audit' -- "$cur")) ;;
+    --kind) COMPREPLY=($(compgen -W 'address network domain host' -- "$cur")) ;;
+    --socket | --state | --to | --path | --record | --rules | --events) COMPREPLY=($(compgen -f -- "$cur")) ;;
+    --field | --limit | --filter | --count | --wait | --reason | --allow | --for | --expires) ;;
     *)
         if [[ $cur == -* ]]; then
             COMPREPLY=($(compgen -W "$(_tocsin_options "$path")" -- "$cur"))

@@ -6,12 +6,21 @@ promise in the approval flow's list."""
 import time
 import unittest
 
-from guarded import (APPROVED, FALLBACK, THAT_FAILS, WITH_NETWORK, WITHOUT_FILTER, Guarded)
-from support import main, needs_root, wait_for
+from guarded import (APPROVED, FALLBACK, THAT_FAILS, THAT_IS_MUTE, THAT_TAKES_TIME, WITH_NETWORK,
+                     WITHOUT_FILTER, Guarded)
+from support import RpcError, main, needs_root, wait_for
 
 
 def left(agent):
     return agent.call("approval.list").get("left_seconds")
+
+
+def learnt(agent):
+    """What the extension has learnt of its gate since it was started: (granted, state)."""
+    try:
+        return [(g["granted"], g["state"]) for g in agent.call("netstub.status")["gates"]]
+    except RpcError:
+        return []  # it does not run, or not yet
 
 
 @needs_root
@@ -193,6 +202,66 @@ class Extension(unittest.TestCase):
             agent.protected_by(FALLBACK)
             self.assertEqual(agent.call("health")["network_events_subsystem"], "unavailable")
             wait_for(lambda: agent.issues() == ["network_extension was revoked"])
+
+    def test_one_that_takes_its_time_to_say_that_it_filters_is_waited_for(self):
+        with Guarded(plugins=THAT_TAKES_TIME) as agent:
+            agent.grant("es_extension", "network_extension", "network_filter",
+                        "full_disk_access")
+            agent.protected_by(APPROVED)
+            agent.restart()  # the system is asked again, before it can have said so
+            agent.protected_by(APPROVED)
+            self.assertEqual(agent.events("approval.probe_failed"), [])
+
+    def test_one_that_says_nothing_of_itself_is_an_error_of_the_filter(self):
+        with Guarded(plugins=THAT_IS_MUTE) as agent:
+            agent.grant("es_extension", "network_extension", "network_filter")
+            wait_for(lambda: agent.phase() == "error")
+            self.assertEqual(agent.gate("network_filter")["result"], "INTERNAL")
+
+
+@needs_root
+class Learns(unittest.TestCase):
+    def test_the_extension_learns_whether_it_may_decide_and_every_change(self):
+        with Guarded(plugins=WITH_NETWORK) as agent:
+            agent.grant("es_extension", "network_extension")
+            wait_for(lambda: agent.stands("network_filter") == "prompting")
+            wait_for(lambda: learnt(agent)[-1:] == [(False, "prompting")])
+            self.assertFalse(any(granted for granted, _ in learnt(agent)))
+            agent.grant("network_filter")
+            wait_for(lambda: learnt(agent)[-1:] == [(True, "granted")])
+            agent.tocsin("approval", "revoke", "network_filter")
+            wait_for(lambda: learnt(agent)[-1:] == [(False, "revoked")])
+            self.assertEqual(agent.call("netstub.status")["gates"][-1]["reason"],
+                             "network_filter is revoked")
+            agent.grant("network_filter")
+            wait_for(lambda: learnt(agent)[-1:] == [(True, "granted")])
+
+    def test_it_learns_it_again_after_each_start(self):
+        with Guarded(plugins=WITH_NETWORK) as agent:
+            agent.grant("es_extension", "network_extension", "network_filter")
+            wait_for(lambda: learnt(agent)[-1:] == [(True, "granted")])
+            agent.tocsin("plugin", "reload", "netstub")
+            wait_for(lambda: learnt(agent) == [(True, "granted")])
+            agent.tocsin("plugin", "disable", "netstub")
+            agent.tocsin("plugin", "enable", "netstub")
+            wait_for(lambda: learnt(agent)[-1:] == [(True, "granted")])
+            agent.change("netstub.so", "netstub.so, after: 1ms")
+            agent.tocsin("config", "reload")
+            wait_for(lambda: learnt(agent) == [(True, "granted")])
+
+    def test_without_approval_it_may_decide_at_once(self):
+        with Guarded("required: false", plugins=WITH_NETWORK) as agent:
+            wait_for(lambda: learnt(agent)[-1:] == [(True, "granted")])
+
+    def test_what_it_changes_is_kept_in_the_journal(self):
+        with Guarded("required: false", plugins=WITH_NETWORK) as agent:
+            wait_for(lambda: learnt(agent))
+            agent.call("netstub.isolate")
+            wait_for(lambda: agent.events("isolation.changed") == [{"on": True}])
+            self.assertEqual(agent.events("network_filter.changed"), [{"on": True}])
+            self.assertEqual(agent.events("network_filter.gate"), [])
+            command = agent.events("agent.command")[-1]
+            self.assertEqual((command["method"], command["user_id"]), ("netstub.isolate", 0))
 
 
 if __name__ == "__main__":

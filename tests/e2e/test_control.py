@@ -105,6 +105,26 @@ class Control(unittest.TestCase):
             self.assertEqual(journalled[0]["event"]["user_id"], 65534)
             self.assertFalse(journalled[0]["event"]["allowed"])
 
+    @unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
+    def test_of_the_network_filter_everybody_may_look_and_only_root_change(self):
+        looks = ["status", "isolation", "indicator_list", "indicator_test"]
+        changes = ["enable", "disable", "isolate", "release", "indicator_add",
+                   "indicator_remove", "indicator_reload"]
+        script = ("import sys; sys.path.insert(0, %r); from support import *\n"
+                  "for method in sys.argv[2:]:\n"
+                  "    try: Rpc(sys.argv[1]).call('netfilter.' + method)\n"
+                  "    except RpcError as e: print(e.args[0]['code'])"
+                  % os.path.dirname(os.path.abspath(__file__)))
+        with Agent(sensor=False) as agent:  # it has no such plugin, which it says to who may
+            os.chmod(agent.socket, 0o666)
+            done = subprocess.run([sys.executable, "-c", script, agent.socket, *looks, *changes],
+                                  check=True, capture_output=True, text=True, user=65534,
+                                  env=dict(os.environ, TOCSIN_BUILD=BUILD))
+            self.assertEqual(done.stdout.split(), ["unknown_method"] * len(looks) +
+                             ["refused"] * len(changes))
+            self.assertIn("there is no network filter",
+                          agent.tocsin("network-filter", "status", status=1))
+
     def test_unknown_methods_and_plugins_are_refused_in_a_sentence(self):
         with Agent(sensor=False) as agent:
             for method in ("nonsense", "acme.scan", "plugin.info"):

@@ -125,10 +125,20 @@ static void topic_keeps_what_must_never_be_lost(void **state)
         const char *name;
         bool keep;
     } table[] = {
-        {"threat.detected", true},   {"alert.raised", true}, {"approval.timeout", true},
-        {"sensor.gap", true},        {"sensor.a.b", true},   {"sensors.gap", false},
-        {"sensor", false},           {"file.open", false},   {"verdict", false},
-        {"acme.threat.seen", false}, {"bus.dropped", false},
+        {"threat.detected", true},
+        {"alert.raised", true},
+        {"approval.timeout", true},
+        {"sensor.gap", true},
+        {"sensor.a.b", true},
+        {"sensors.gap", false},
+        {"sensor", false},
+        {"file.open", false},
+        {"verdict", false},
+        {"acme.threat.seen", false},
+        {"bus.dropped", false},
+        {"isolation.changed", true},
+        {"network_filter.gate", true},
+        {"network.flow", false},
     };
     struct tc_topics *topics = tc_topics_new();
     const struct tc_topic *topic;

@@ -174,6 +174,12 @@ static void check_answer(const struct court *c, size_t n, uint64_t id,
         cacheable);
 }
 
+static void check_voters(const struct court *c, size_t n, int64_t voters)
+{
+    assert_true(n < c->count);
+    assert_int_equal(tocsin_event_int(&c->heard[n]->pub, "voters", -1), voters);
+}
+
 static void judge_allows_when_all_whom_it_asked_do(void **state)
 {
     struct court *c = *state;
@@ -186,6 +192,22 @@ static void judge_allows_when_all_whom_it_asked_do(void **state)
     vote(c, "second", id, "allow", true);
     assert_int_equal(c->count, 1);
     check_answer(c, 0, id, "allow", true);
+    check_voters(c, 0, 2);
+}
+
+/* So that a sensor learns that nobody judges its kind of event. */
+static void judge_says_when_nobody_was_asked(void **state)
+{
+    struct court *c = *state;
+    struct tocsin_event other = draft;
+
+    other.topic = "network.flow";
+    assert_int_equal(tc_judge_publish(c->judge, &other, "sensor", NULL), 0);
+    turn(c);
+    assert_int_equal(c->count, 1);
+    assert_true(tocsin_str_is(tocsin_event_str(&c->heard[0]->pub, TOCSIN_FIELD_DECISION),
+                              "allow"));
+    check_voters(c, 0, 0);
 }
 
 static void judge_denies_as_soon_as_one_does(void **state)
@@ -196,6 +218,7 @@ static void judge_denies_as_soon_as_one_does(void **state)
     vote(c, "second", id, "deny", false);
     assert_int_equal(c->count, 1);
     check_answer(c, 0, id, "deny", false);
+    check_voters(c, 0, 2); /* one of whom has not answered */
     assert_true(tocsin_str_is(tocsin_event_str(&c->heard[0]->pub, TOCSIN_FIELD_REASON),
                               "because"));
     vote(c, "first", id, "allow", true); /* too late, and nothing comes of it */
@@ -250,6 +273,7 @@ static void judge_waits_no_longer_for_a_voter_that_has_gone(void **state)
     turn(c);
     assert_int_equal(c->count, 1);
     assert_int_equal(c->heard[0]->pub.reply_to, id);
+    check_voters(c, 0, 2);
 }
 
 static void answered(void *arg, uint64_t id, bool allow)
@@ -313,6 +337,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(judge_allows_when_all_whom_it_asked_do),
+        TEST(judge_says_when_nobody_was_asked),
         TEST(judge_denies_as_soon_as_one_does),
         TEST(judge_hears_voters_only_and_decisions_only),
         TEST(judge_answers_by_default_when_the_budget_is_spent),
