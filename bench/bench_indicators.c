@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "indicators/nf_table.h"
+#include "indicators/nf_index.h"
 
 #define MANY 1000000u
 #define FEW 10u

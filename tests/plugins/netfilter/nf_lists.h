@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "indicators/nf_table.h"
+#include "indicators/nf_index.h"
 
 #define NOW_S 1800000000u /* 2027-01-15T08:00:00Z */
 

@@ -245,6 +245,7 @@ int main(void)
 
     if (!nf_scratch_init(&scratch))
         return 77;
+    alarm(150);
     nf_scratch_serve(&scratch, NAMES);
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     nf_scratch_done(&scratch);
