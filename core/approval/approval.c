@@ -197,6 +197,18 @@ void tc_approval_probed(struct tc_approval *approval, enum tc_gate gate, unsigne
     tc_approval_reconcile(approval, now_ns);
 }
 
+void tc_approval_probe_again(struct tc_approval *approval, enum tc_gate gate,
+                             uint64_t now_ns)
+{
+    struct tc_gate_facts *facts = &approval->gates[gate];
+
+    tc_approval_tick(approval, now_ns);
+    if (facts->probe != TC_PROBE_BAD)
+        return;
+    facts->probe = TC_NOT_PROBED;
+    tc_approval_reconcile(approval, now_ns);
+}
+
 void tc_approval_failed(struct tc_approval *approval, enum tc_gate gate, int error,
                         uint64_t now_ns)
 {

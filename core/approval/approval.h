@@ -234,6 +234,10 @@ void tc_approval_retry(struct tc_approval *approval, uint64_t now_ns);
 void tc_approval_probed(struct tc_approval *approval, enum tc_gate gate, unsigned ticket,
                         enum tc_probe_result result, int error, uint64_t now_ns);
 
+/* A probe that failed would succeed now: of an ERROR gate the system is asked anew. */
+void tc_approval_probe_again(struct tc_approval *approval, enum tc_gate gate,
+                             uint64_t now_ns);
+
 /* The sensor that a gate stands for did not work though its probe succeeded (no canary):
  * the gate turns to ERROR until retry. */
 void tc_approval_failed(struct tc_approval *approval, enum tc_gate gate, int error,

@@ -35,15 +35,20 @@ static void answer(struct tc_approver *a, enum tc_gate gate, enum tc_probe_resul
     tc_approval_probed(a->approval, gate, probe->ticket, result, error, uv_hrtime());
 }
 
-/* Answers the filter's probe by what the extension has reported of itself, if it has. */
+/* Answers the filter's probe by what the extension has reported of itself, if it has. One
+ * that reports too late has the gate probed again: nobody has to ask for that. */
 static void answer_filter(struct tc_approver *a)
 {
+    const struct tc_network_probe *probe = &a->network[TC_GATE_NETWORK_FILTER];
     const char *fact =
         tc_health_fact(a->services->notice.health, "network_events_subsystem");
+    bool filters = fact && !strcmp(fact, "network_filter_extension");
 
-    if (fact && !strcmp(fact, "network_filter_extension"))
+    if (filters && !probe->waits)
+        tc_approval_probe_again(a->approval, TC_GATE_NETWORK_FILTER, uv_hrtime());
+    else if (filters)
         answer(a, TC_GATE_NETWORK_FILTER, TC_PROBE_OK, 0);
-    else if (fact || uv_hrtime() >= a->network[TC_GATE_NETWORK_FILTER].until_ns)
+    else if (fact || uv_hrtime() >= probe->until_ns)
         answer(a, TC_GATE_NETWORK_FILTER, TC_PROBE_INTERNAL, ENOTCONN);
 }
 
@@ -119,8 +124,7 @@ static void publish_gate(struct tc_approver *a, bool anew)
 
 void tc_approver_network_review(struct tc_approver *a)
 {
-    if (a->network[TC_GATE_NETWORK_FILTER].waits)
-        answer_filter(a);
+    answer_filter(a);
     publish_gate(a, false);
 }
 

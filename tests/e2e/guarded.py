@@ -16,6 +16,7 @@ NETSTUB = "  netstub: {file: %s/lib/tocsin/test-plugins/tocsin_netstub.so%%s}\n"
 WITH_NETWORK = NETSTUB % ""
 WITHOUT_FILTER = NETSTUB % ", filter: false"
 THAT_TAKES_TIME = NETSTUB % ", after: 300ms"
+THAT_IS_LATE = NETSTUB % ", after: 6s"
 THAT_IS_MUTE = NETSTUB % ", mute: true"
 THAT_FAILS = NETSTUB % ", fail: start"
 

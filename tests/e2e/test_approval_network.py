@@ -6,8 +6,8 @@ promise in the approval flow's list."""
 import time
 import unittest
 
-from guarded import (APPROVED, FALLBACK, THAT_FAILS, THAT_IS_MUTE, THAT_TAKES_TIME, WITH_NETWORK,
-                     WITHOUT_FILTER, Guarded)
+from guarded import (APPROVED, FALLBACK, THAT_FAILS, THAT_IS_LATE, THAT_IS_MUTE, THAT_TAKES_TIME,
+                     WITH_NETWORK, WITHOUT_FILTER, Guarded)
 from support import RpcError, main, needs_root, wait_for
 
 
@@ -211,6 +211,14 @@ class Extension(unittest.TestCase):
             agent.restart()  # the system is asked again, before it can have said so
             agent.protected_by(APPROVED)
             self.assertEqual(agent.events("approval.probe_failed"), [])
+
+    def test_one_that_is_late_is_an_error_until_it_says_that_it_filters(self):
+        with Guarded(plugins=THAT_IS_LATE) as agent:
+            agent.grant("es_extension", "network_extension", "network_filter",
+                        "full_disk_access")
+            wait_for(lambda: agent.events("approval.probe_failed"))
+            agent.protected_by(APPROVED)  # nobody had to ask again
+            wait_for(agent.calm)
 
     def test_one_that_says_nothing_of_itself_is_an_error_of_the_filter(self):
         with Guarded(plugins=THAT_IS_MUTE) as agent:

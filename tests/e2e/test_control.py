@@ -79,8 +79,8 @@ class Control(unittest.TestCase):
             self.assertIn("file.*", said)
 
     def test_a_plugin_that_is_not_installed_keeps_no_other_change_out(self):
-        with Agent(sensor=False, plugins="  netfilter: {enabled: true, enforcement: block}\n") as agent:
-            self.assertIn("core.plugin_netfilter", [i["id"] for i in agent.call("health")["health_issues"]])
+        with Agent(sensor=False, plugins="  acme: {enabled: true, enforcement: block}\n") as agent:
+            self.assertIn("core.plugin_acme", [i["id"] for i in agent.call("health")["health_issues"]])
             with open(agent.config, encoding="utf-8") as f:
                 good = f.read()
             agent.write_config(good + "mode: passive\n")
@@ -88,7 +88,7 @@ class Control(unittest.TestCase):
             self.assertTrue(agent.call("health")["passive_mode_enabled"])
             agent.write_config(good + "  typo: {enabled: true}\n")
             self.assertIn("typo", agent.tocsin("config", "reload", status=1))
-            self.assertEqual([p["name"] for p in agent.call("plugin.list")["items"]], ["netfilter"])
+            self.assertEqual([p["name"] for p in agent.call("plugin.list")["items"]], ["acme"])
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
     def test_changing_anything_takes_root_and_is_journalled(self):

@@ -391,6 +391,25 @@ static void sensor_that_does_not_work_turns_its_gate_to_error(void **state)
     assert_phase(w, "complete", "es net");
 }
 
+/* And what is no error, or has no consent, is left alone. */
+static void probe_that_would_succeed_now_is_made_again(void **state)
+{
+    struct world *w = *state;
+
+    w->results[ES] = TC_PROBE_INTERNAL;
+    begin(w, BIT(ES));
+    tc_approval_probe_again(w->approval, ES, w->now_ns);
+    assert_phase(w, "prompting", " net");
+    grant(w, ES);
+    assert_phase(w, "error", " net");
+    w->results[ES] = TC_PROBE_OK;
+    tc_approval_probe_again(w->approval, ES, w->now_ns);
+    assert_phase(w, "complete", "es net");
+    tc_approval_probe_again(w->approval, ES, w->now_ns);
+    assert_int_equal(w->probes, 2);
+    assert_phase(w, "complete", "es net");
+}
+
 static void consent_for_another_binary_is_asked_for_again(void **state)
 {
     struct world *w = *state;
@@ -524,6 +543,7 @@ int main(void)
         GATE_TEST(profile_that_never_took_effect_leaves_no_revocation),
         GATE_TEST(answer_to_an_old_probe_is_not_taken),
         GATE_TEST(sensor_that_does_not_work_turns_its_gate_to_error),
+        GATE_TEST(probe_that_would_succeed_now_is_made_again),
         GATE_TEST(consent_for_another_binary_is_asked_for_again),
         GATE_TEST(prerequisite_that_fails_on_the_way_ends_the_asking),
         GATE_TEST(prerequisite_that_fails_later_admits_nothing),
