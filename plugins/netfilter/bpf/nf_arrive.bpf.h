@@ -40,12 +40,15 @@ static __always_inline void copy_packet(struct __sk_buff *skb)
     }
     if (len > TC_NF_PAYLOAD_MAX)
         len = TC_NF_PAYLOAD_MAX;
+    /* Linux 6.1 does not see that it is at least 1, unless it is computed so. */
+    asm volatile("" : "+r"(len));
+    len = ((len - 1) & (TC_NF_PAYLOAD_MAX - 1)) + 1;
     copy->record.kind = TC_NF_PACKET;
     copy->record.unused = 0;
     copy->record.len = len;
     copy->record.time_ns = bpf_ktime_get_ns();
     copy->record.cookie = bpf_get_socket_cookie(skb);
-    if (len && !bpf_skb_load_bytes(skb, 0, copy->bytes, len)) {
+    if (!bpf_skb_load_bytes(skb, 0, copy->bytes, len)) {
         /* Whoever asked for a name connects next: the reader is to know it by then. */
         c->asleep = 0;
         if (bpf_ringbuf_output(&ring, &copy->record, sizeof(copy->record) + len,

@@ -154,6 +154,7 @@ static __always_inline __u8 passed(const struct tc_nf_control *c,
     const __u8 *other = outgoing ? r->destination : r->source;
     struct tc_nf_pass_port port = {.protocol = r->protocol, .port = r->destination_port};
     struct tc_nf_pass_network network = {.length = 128};
+    __u32 uid = r->uid; /* Linux 6.1 takes a key from the stack only */
     const struct task_struct *task;
     const struct inode *inode;
     struct tc_nf_pass_file file = {};
@@ -170,7 +171,7 @@ static __always_inline __u8 passed(const struct tc_nf_control *c,
         return TC_NF_WHY_NOTHING;
     if (r->pid == c->agent_pid)
         return TC_NF_WHY_AGENT;
-    if (bpf_map_lookup_elem(&pass_users, &r->uid))
+    if (bpf_map_lookup_elem(&pass_users, &uid))
         return TC_NF_WHY_USER;
     if (r->flags & TC_NF_FROM_KERNEL)
         return TC_NF_WHY_NOTHING;

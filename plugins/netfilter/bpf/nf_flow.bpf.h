@@ -11,17 +11,24 @@
 #include "nf_process.bpf.h"
 
 #define ALLOW 1
-#define DENY 0                  /* EPERM to the caller */
-#define AGAIN_NS 10000000000ull /* after so long the same datagrams are reported again   \
+#define DENY 0 /* EPERM to the caller */
+#define AGAIN_NS                                                                         \
+    10000000000ull              /* after so long the same datagrams are reported again   \
                                  */
 #define DENIED_NS 1000000000ull /* the same denial is reported at most so often */
 
-/* Four words of the context, each read by itself, as the verifier wants it. */
+/* An address of the context, a word at a time, as the verifier wants it; a loop would be
+ * made wider. */
 #define WORD(word) (*(const volatile __u32 *)&(word))
-#define WORDS(field)                                                                     \
-    {                                                                                    \
-        WORD(field[0]), WORD(field[1]), WORD(field[2]), WORD(field[3])                   \
-    }
+#define PUT_V6(to, from)                                                                 \
+    do {                                                                                 \
+        __u32 *to_ = (void *)(to);                                                       \
+                                                                                         \
+        to_[0] = WORD((from)[0]);                                                        \
+        to_[1] = WORD((from)[1]);                                                        \
+        to_[2] = WORD((from)[2]);                                                        \
+        to_[3] = WORD((from)[3]);                                                        \
+    } while (0)
 
 /* What has been decided of a socket's connection, until its SYN. */
 struct opening {
@@ -136,16 +143,6 @@ static __always_inline void put_v4(__u8 to[16], __u32 address)
     word[3] = address;
 }
 
-static __always_inline void put_v6(__u8 to[16], const __u32 from[4])
-{
-    __u32 *word = (void *)to;
-
-    word[0] = from[0];
-    word[1] = from[1];
-    word[2] = from[2];
-    word[3] = from[3];
-}
-
 /* What both families have in common. False: it is not ours to look at. */
 static __always_inline bool begin(struct tc_nf_flow_record *r, struct bpf_sock_addr *ctx,
                                   __u8 hook, const struct tc_nf_control *c)
@@ -239,13 +236,12 @@ int nf_connect4(struct bpf_sock_addr *ctx)
 SEC("cgroup/connect6")
 int nf_connect6(struct bpf_sock_addr *ctx)
 {
-    const __u32 ip[4] = WORDS(ctx->user_ip6);
     struct tc_nf_control *c = control_of();
     struct tc_nf_flow_record r = {.family = 6};
 
     if (!c || !begin(&r, ctx, TC_NF_AT_CONNECT, c))
         return ALLOW;
-    put_v6(r.destination, ip);
+    PUT_V6(r.destination, ctx->user_ip6);
     decide(&r, 1);
     return ended(c, &r);
 }
@@ -268,15 +264,13 @@ int nf_sendmsg4(struct bpf_sock_addr *ctx)
 SEC("cgroup/sendmsg6")
 int nf_sendmsg6(struct bpf_sock_addr *ctx)
 {
-    const __u32 ip[4] = WORDS(ctx->user_ip6);
-    const __u32 from[4] = WORDS(ctx->msg_src_ip6);
     struct tc_nf_control *c = control_of();
     struct tc_nf_flow_record r = {.family = 6};
 
     if (!c || !begin(&r, ctx, TC_NF_AT_SEND, c))
         return ALLOW;
-    put_v6(r.destination, ip);
-    put_v6(r.source, from);
+    PUT_V6(r.destination, ctx->user_ip6);
+    PUT_V6(r.source, ctx->msg_src_ip6);
     if (ctx->sk)
         r.source_port = ctx->sk->src_port;
     return sent_now(c, &r);
@@ -289,19 +283,17 @@ static __always_inline bool tuple(struct tc_nf_flow_record *r, struct bpf_sock_o
 {
     __u8 *local = outgoing ? r->source : r->destination;
     __u8 *remote = outgoing ? r->destination : r->source;
-    const __u32 local6[4] = WORDS(ctx->local_ip6);
-    const __u32 remote6[4] = WORDS(ctx->remote_ip6);
 
-    r->family = ctx->family == AF_INET6 && !is_mapped((const void *)remote6) ? 6 : 4;
     if (ctx->family == AF_INET6) {
-        put_v6(local, local6);
-        put_v6(remote, remote6);
+        PUT_V6(local, ctx->local_ip6);
+        PUT_V6(remote, ctx->remote_ip6);
     } else if (ctx->family == AF_INET) {
         put_v4(local, ctx->local_ip4);
         put_v4(remote, ctx->remote_ip4);
     } else {
         return false;
     }
+    r->family = is_mapped(remote) ? 4 : 6;
     r->source_port = outgoing ? ctx->local_port : bpf_ntohl(ctx->remote_port);
     r->destination_port = outgoing ? bpf_ntohl(ctx->remote_port) : ctx->local_port;
     return true;

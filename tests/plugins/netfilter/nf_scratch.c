@@ -96,7 +96,7 @@ static bool has_passed(struct tc_harness *h)
 {
     for (size_t i = 0; i < h->report_count; i++)
         if (!strcmp(h->reports[i].key, "network_events_subsystem"))
-            return true;
+            return !strcmp(h->reports[i].text, "network_filter_extension");
     return false;
 }
 
@@ -141,7 +141,11 @@ void nf_scratch_start(struct nf_scratch *s, const char *lines, const char *optio
         fail_msg("%s", s->h.why);
     s->started = true;
     nf_scratch_gate(s, true);
-    assert_true(tc_harness_run(&s->h, has_passed, TC_HARNESS_WAIT_MS));
+    if (tc_harness_run(&s->h, has_passed, 10000))
+        return;
+    for (size_t i = 0; i < s->h.report_count; i++)
+        print_error("%s: %s\n", s->h.reports[i].key, s->h.reports[i].text);
+    fail();
 }
 
 void nf_scratch_stop(struct nf_scratch *s)
