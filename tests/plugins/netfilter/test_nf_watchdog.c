@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -183,14 +184,14 @@ static struct holder *begin_holder(void **state, enum mode mode)
     holder->pid = fork();
     if (!holder->pid) {
         struct reader reader = {.mode = mode, .to = pipes[1]};
-        char *ballast = malloc(BALLAST_BYTES);
         pthread_t thread;
 
         close(pipes[0]);
-        memset(ballast, 1, BALLAST_BYTES);
+        if (mmap(NULL, BALLAST_BYTES, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0) == MAP_FAILED)
+            _exit(6);
         pthread_create(&thread, NULL, hold, &reader);
         pthread_join(thread, NULL);
-        free(ballast);
         _exit(6);
     }
     close(pipes[1]);
@@ -290,7 +291,9 @@ static void killed_agent_holds_nothing(void **state)
     assert_true(tc_nf_net_first_syn(second));
     close(first);
     close(second);
-    /* We are its parent now. */
+    /* Now we are its parent. */
+    assert_int_equal(waitpid(holder->pid, NULL, 0), holder->pid);
+    holder->pid = 0;
     assert_int_equal(waitpid(holder->watchdog, NULL, 0), holder->watchdog);
 }
 
