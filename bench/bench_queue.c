@@ -170,7 +170,8 @@ static void on_packet(void *arg, const struct tc_nf_queued *packet)
 {
     struct reader *reader = arg;
 
-    must(!tc_nf_queue_verdict(reader->queue, packet->id, true), "verdict");
+    must(!tc_nf_queue_verdict(reader->queue, packet->id, TC_NF_VERDICT_ACCEPT),
+         "verdict");
     reader->accepted++;
 }
 

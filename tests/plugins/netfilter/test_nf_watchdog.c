@@ -86,7 +86,7 @@ static void on_packet(void *arg, const struct tc_nf_queued *packet)
     struct reader *reader = arg;
 
     if (reader->mode == ACCEPT)
-        tc_nf_queue_verdict(reader->queue, packet->id, true);
+        tc_nf_queue_verdict(reader->queue, packet->id, TC_NF_VERDICT_ACCEPT);
     say(reader, PACKET);
 }
 
