@@ -31,6 +31,7 @@ struct tc_nf_queue {
     struct tc_nf_queue_config config;
     struct tc_nf_socket socket;
     struct mnl_nlmsg_batch *verdicts; /* not sent yet */
+    bool reading;                     /* which sends them */
     char *verdicts_buf;
     FILE *counts;
     uint32_t
@@ -262,10 +263,12 @@ int tc_nf_queue_read(struct tc_nf_queue *queue, tc_nf_queued_fn fn, void *arg,
                      unsigned max)
 {
     struct delivery delivery = {.queue = queue, .fn = fn, .arg = arg};
+    int n, err;
 
-    int n = tc_nf_socket_read(&queue->socket, on_message, &delivery, max);
-    int err = flush(queue);
-
+    queue->reading = true;
+    n = tc_nf_socket_read(&queue->socket, on_message, &delivery, max);
+    queue->reading = false;
+    err = flush(queue);
     return err ? err : n;
 }
 
@@ -282,6 +285,8 @@ int tc_nf_queue_verdict(struct tc_nf_queue *queue, uint64_t id,
         return 0;
     }
     err = put_verdict(queue, (uint32_t)id, words[verdict]);
+    if (!err && !queue->reading)
+        err = flush(queue);
     if (err)
         return err;
     queue->unanswered--;

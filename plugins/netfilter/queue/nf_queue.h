@@ -60,10 +60,9 @@ int tc_nf_queue_fd(const struct tc_nf_queue *queue);
 
 /*
  * Hands at most `max` packets to `fn`; each waits until its verdict, which may be given
- * there or later. Then it sends the verdicts that were given since it did so last: many
- * at once cost a third. So it is called each turn. Returns how many messages were read,
- * 0: none is there. Errors: those of recvmsg(2), sendto(2); what was not sent will be
- * with the next.
+ * there or later. Those that are given there are sent together at the end, which costs a
+ * third. Returns how many messages were read, 0: none is there. Errors: those of
+ * recvmsg(2), sendto(2); a verdict that was not sent will be with the next.
  */
 int tc_nf_queue_read(struct tc_nf_queue *queue, tc_nf_queued_fn fn, void *arg,
                      unsigned max);
@@ -71,8 +70,7 @@ int tc_nf_queue_read(struct tc_nf_queue *queue, tc_nf_queued_fn fn, void *arg,
 /*
  * DROP: the sender is not notified. REPEAT: it goes through this chain's rules once more,
  * as they are by then. Of a packet from before the last rebind: counted, no error.
- * Errors: those of sendto(2), if that many have been given that some had to be sent: it
- * may be given again.
+ * Errors: those of sendto(2); it will be sent with the next, or may be given again.
  */
 int tc_nf_queue_verdict(struct tc_nf_queue *queue, uint64_t id,
                         enum tc_nf_verdict verdict);

@@ -117,21 +117,16 @@ _Noreturn static void *hold(void *arg)
     if (write(reader->to, &pid, sizeof(pid)) != sizeof(pid))
         _exit(2);
     for (;;) {
-        struct pollfd ends[] = {
-            {.fd = tc_nf_queue_fd(reader->queue), .events = POLLIN},
-            {.fd = tc_nf_watchdog_fd(reader->watchdog)},
-        };
+        struct pollfd end = {.fd = tc_nf_queue_fd(reader->queue), .events = POLLIN};
+        unsigned result;
 
-        poll(ends, 2, TC_NF_WATCHDOG_BEAT_MS);
-        if (ends[1].revents || !tc_nf_watchdog_pid(reader->watchdog)) {
-            int err = tc_nf_watchdog_revive(reader->watchdog);
-
-            if (err && err != -EAGAIN)
-                _exit(3);
-            if (!err)
-                say(reader, REVIVED);
-        }
-        if (tc_nf_watchdog_beat(reader->watchdog, now_ns())) {
+        poll(&end, 1, TC_NF_WATCHDOG_BEAT_MS);
+        result = tc_nf_watchdog_beat(reader->watchdog, now_ns());
+        if (result & TC_NF_WATCHDOG_REPLACED)
+            say(reader, REVIVED);
+        if (result & TC_NF_WATCHDOG_MISSING)
+            _exit(3);
+        if (result & TC_NF_WATCHDOG_RELEASED) {
             if (tc_nf_queue_rebind(reader->queue, why))
                 _exit(4);
             say(reader, REBOUND);
@@ -421,14 +416,14 @@ static void watchdog_sends_once_for_a_hang(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
     assert_int_equal(tc_nf_watchdog_start(pair[0], "go", 2, &watchdog), 0);
     end.fd = pair[1];
-    assert_false(tc_nf_watchdog_beat(watchdog, now_ns()));
+    assert_int_equal(tc_nf_watchdog_beat(watchdog, now_ns()), 0);
     assert_int_equal(poll(&end, 1, WAIT_MS), 1);
     assert_int_equal(read(pair[1], got, sizeof(got)), 2);
     assert_string_equal(got, "go");
     assert_int_equal(poll(&end, 1, TC_NF_WATCHDOG_STALE_MS + NONE_MS), 0);
     assert_int_equal(tc_nf_watchdog_releases(watchdog), 1);
-    assert_true(tc_nf_watchdog_beat(watchdog, now_ns()));
-    assert_false(tc_nf_watchdog_beat(watchdog, now_ns()));
+    assert_int_equal(tc_nf_watchdog_beat(watchdog, now_ns()), TC_NF_WATCHDOG_RELEASED);
+    assert_int_equal(tc_nf_watchdog_beat(watchdog, now_ns()), 0);
     assert_int_equal(poll(&end, 1, WAIT_MS), 1); /* another hang */
     tc_nf_watchdog_stop(watchdog);
     close(pair[0]);
