@@ -147,6 +147,27 @@ static void queue_denies(void **state)
     close(server);
 }
 
+static void queue_sends_a_packet_through_the_rules_again(void **state)
+{
+    struct tc_nf_queue *queue = open_default(state);
+    struct got got = {0};
+    uint16_t port;
+    int server = tc_nf_net_listen(&port), client;
+
+    tc_nf_net_queue("tcp", port, QUEUE);
+    client = tc_nf_net_connect(port, 0);
+    read_packets(queue, &got, 1);
+    answer(queue, got.ids[0], TC_NF_VERDICT_REPEAT);
+    read_packets(queue, &got, 2);
+    answer(queue, got.ids[1], TC_NF_VERDICT_ACCEPT);
+    assert_true(tc_nf_net_connected(client, WAIT_MS));
+    assert_true(tc_nf_net_first_syn(client));
+    assert_int_equal(counters_of(queue).accepted, 1);
+    assert_int_equal(counters_of(queue).denied, 0);
+    close(client);
+    close(server);
+}
+
 /* The second rule drops whatever has not the mark any more. */
 static void queue_leaves_marks_alone(void **state)
 {
@@ -448,6 +469,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         promise(queue_gives_packets_with_their_user_and_accepts),
         promise(queue_denies),
+        promise(queue_sends_a_packet_through_the_rules_again),
         promise(queue_leaves_marks_alone),
         promise(queue_passes_the_rest_when_it_is_full),
         promise(queue_drops_the_rest_when_that_is_asked_for),
