@@ -138,14 +138,12 @@ static int open_queue(struct tc_nf_reader *reader, char why[TC_NF_WHY_MAX])
         reader->queue = NULL;
         return err;
     }
-    (void)tc_sensor_reader_add(&reader->base, tc_nf_watchdog_fd(reader->watchdog));
     return tc_sensor_reader_add(&reader->base, tc_nf_queue_fd(reader->queue));
 }
 
 static void close_queue(struct tc_nf_reader *reader)
 {
     if (reader->queue) {
-        tc_sensor_reader_remove(&reader->base, tc_nf_watchdog_fd(reader->watchdog));
         tc_sensor_reader_remove(&reader->base, tc_nf_queue_fd(reader->queue));
         tc_nf_watchdog_stop(reader->watchdog);
         tc_nf_queue_close(reader->queue);
@@ -225,18 +223,12 @@ static void watch_over(struct tc_nf_reader *reader)
 {
     char why[TC_NF_WHY_MAX];
 
-    if (!reader->queue)
-        return;
-    if (tc_nf_watchdog_beat(reader->watchdog, reader->now_ns)) {
+    if (reader->queue && tc_nf_watchdog_beat(reader->watchdog, reader->now_ns) &
+                             TC_NF_WATCHDOG_RELEASED) {
         reader->counters.releases = tc_nf_watchdog_releases(reader->watchdog);
         if (tc_nf_queue_rebind(reader->queue, why))
             complain(reader, why);
     }
-    if (tc_nf_watchdog_pid(reader->watchdog))
-        return;
-    tc_sensor_reader_remove(&reader->base, tc_nf_watchdog_fd(reader->watchdog));
-    (void)tc_nf_watchdog_revive(reader->watchdog);
-    (void)tc_sensor_reader_add(&reader->base, tc_nf_watchdog_fd(reader->watchdog));
 }
 
 static void flush_enough(struct tc_nf_reader *reader)

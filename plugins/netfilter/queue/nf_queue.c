@@ -18,6 +18,10 @@
 /* nfq_nlmsg_parse fills in as many as the library knows that is there at run time. */
 #define ATTRIBUTES_MAX 64
 
+/* Of verdicts, before they are sent by themselves; a batch needs room for one more. */
+#define BATCH_BYTES 4096
+#define VERDICT_BYTES 256
+
 #define EVERY_ID 0x7fffffff /* a batch verdict is for this id and those before it */
 
 /* Sequence numbers of messages that want no answer must not be those of one that does. */
@@ -26,6 +30,9 @@
 struct tc_nf_queue {
     struct tc_nf_queue_config config;
     struct tc_nf_socket socket;
+    struct mnl_nlmsg_batch *verdicts; /* not sent yet */
+    bool reading;                     /* which sends them */
+    char *verdicts_buf;
     FILE *counts;
     uint32_t
         generation; /* the upper half of ids: the kernel's begin anew when it binds */
@@ -91,15 +98,27 @@ static void name_listener(const struct tc_nf_queue *queue, char why[256])
                        counts.portid, queue->config.number);
 }
 
-static int send_verdict(struct tc_nf_queue *queue, uint32_t packet_id, uint32_t verdict)
+static int flush(struct tc_nf_queue *queue)
 {
-    alignas(struct nlmsghdr) char buf[TC_NF_SOCKET_COMMAND_BYTES];
-    struct nlmsghdr *message =
-        nfq_nlmsg_put(buf, NFQNL_MSG_VERDICT, queue->config.number);
+    int err;
+
+    if (mnl_nlmsg_batch_is_empty(queue->verdicts))
+        return 0;
+    err = tc_nf_socket_send(&queue->socket, mnl_nlmsg_batch_head(queue->verdicts),
+                            mnl_nlmsg_batch_size(queue->verdicts));
+    if (!err)
+        mnl_nlmsg_batch_reset(queue->verdicts);
+    return err;
+}
+
+static int put_verdict(struct tc_nf_queue *queue, uint32_t packet_id, uint32_t verdict)
+{
+    struct nlmsghdr *message = nfq_nlmsg_put(mnl_nlmsg_batch_current(queue->verdicts),
+                                             NFQNL_MSG_VERDICT, queue->config.number);
 
     message->nlmsg_seq = SEQ_UNASKED;
     nfq_nlmsg_verdict_put(message, (int)packet_id, (int)verdict);
-    return tc_nf_socket_send(&queue->socket, message, message->nlmsg_len);
+    return mnl_nlmsg_batch_next(queue->verdicts) ? 0 : flush(queue);
 }
 
 static uint32_t number_in(const struct nlattr *attribute)
@@ -122,7 +141,7 @@ static int on_message(const struct nlmsghdr *message, void *arg)
     id = ntohl(header->packet_id);
     if (!delivery->fn) {
         queue->counters.released++;
-        send_verdict(queue, id, NF_ACCEPT);
+        put_verdict(queue, id, NF_ACCEPT);
         return MNL_CB_OK;
     }
     packet.id = (uint64_t)queue->generation << 32 | id;
@@ -177,6 +196,7 @@ static int bind_queue(struct tc_nf_queue *queue, char why[256])
                        strerror(-err));
     if (!err)
         queue->generation++;
+    flush(queue);
     return err;
 }
 
@@ -193,22 +213,25 @@ int tc_nf_queue_open(const struct tc_nf_queue_config *config,
         queue->config.copy_bytes = TC_NF_QUEUE_COPY_BYTES;
     if (!queue->config.receive_bytes)
         queue->config.receive_bytes = TC_NF_QUEUE_RECEIVE_BYTES;
+    queue->verdicts_buf = malloc(BATCH_BYTES + VERDICT_BYTES);
+    if (queue->verdicts_buf)
+        queue->verdicts = mnl_nlmsg_batch_start(queue->verdicts_buf, BATCH_BYTES);
+    if (!queue->verdicts)
+        goto out;
     err = tc_nf_socket_open(&queue->socket, queue->config.copy_bytes,
                             queue->config.receive_bytes);
+    if (err)
+        goto out;
+    err = bind_queue(queue, why);
+    if (!err)
+        *ret_queue = queue;
 out:
-    if (err) {
+    if (!queue || !queue->socket.mnl)
         (void)snprintf(why, 256, "no socket for queue %u: %s", config->number,
                        strerror(-err));
-        free(queue);
-        return err;
-    }
-    err = bind_queue(queue, why);
-    if (err) {
+    if (err)
         tc_nf_queue_close(queue);
-        return err;
-    }
-    *ret_queue = queue;
-    return 0;
+    return err;
 }
 
 void tc_nf_queue_close(struct tc_nf_queue *queue)
@@ -217,9 +240,15 @@ void tc_nf_queue_close(struct tc_nf_queue *queue)
 
     if (!queue)
         return;
-    /* Closing alone would drop what waits. */
-    tc_nf_socket_send(&queue->socket, messages, tc_nf_queue_release(queue, messages));
+    if (queue->socket.mnl) {
+        flush(queue);
+        /* Closing alone would drop what waits. */
+        tc_nf_socket_send(&queue->socket, messages, tc_nf_queue_release(queue, messages));
+    }
     tc_nf_socket_close(&queue->socket);
+    if (queue->verdicts)
+        mnl_nlmsg_batch_stop(queue->verdicts);
+    free(queue->verdicts_buf);
     if (queue->counts)
         (void)fclose(queue->counts);
     free(queue);
@@ -234,8 +263,13 @@ int tc_nf_queue_read(struct tc_nf_queue *queue, tc_nf_queued_fn fn, void *arg,
                      unsigned max)
 {
     struct delivery delivery = {.queue = queue, .fn = fn, .arg = arg};
+    int n, err;
 
-    return tc_nf_socket_read(&queue->socket, on_message, &delivery, max);
+    queue->reading = true;
+    n = tc_nf_socket_read(&queue->socket, on_message, &delivery, max);
+    queue->reading = false;
+    err = flush(queue);
+    return err ? err : n;
 }
 
 int tc_nf_queue_verdict(struct tc_nf_queue *queue, uint64_t id,
@@ -250,14 +284,14 @@ int tc_nf_queue_verdict(struct tc_nf_queue *queue, uint64_t id,
         queue->counters.stale++;
         return 0;
     }
-    err = send_verdict(queue, (uint32_t)id, words[verdict]);
+    err = put_verdict(queue, (uint32_t)id, words[verdict]);
+    if (!err && !queue->reading)
+        err = flush(queue);
     if (err)
         return err;
     queue->unanswered--;
-    if (verdict == TC_NF_VERDICT_ACCEPT)
-        queue->counters.accepted++;
-    else
-        queue->counters.denied++;
+    queue->counters.accepted += verdict == TC_NF_VERDICT_ACCEPT;
+    queue->counters.denied += verdict == TC_NF_VERDICT_DROP;
     return 0;
 }
 
@@ -278,6 +312,8 @@ int tc_nf_queue_rebind(struct tc_nf_queue *queue, char why[256])
     queue->generation++;
     queue->counters.released += queue->unanswered;
     queue->unanswered = 0;
+    mnl_nlmsg_batch_reset(queue->verdicts);
+    mnl_nlmsg_batch_reset(queue->verdicts); /* and of one that was too many */
     while ((n = tc_nf_socket_read(&queue->socket, skip_message, queue, UINT32_MAX)) > 0)
         ;
     if (n < 0) {

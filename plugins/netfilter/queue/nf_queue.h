@@ -60,15 +60,18 @@ int tc_nf_queue_fd(const struct tc_nf_queue *queue);
 
 /*
  * Hands at most `max` packets to `fn`; each waits until its verdict, which may be given
- * there or later. Returns how many messages were read, 0: none is there. Errors: those of
- * recvmsg(2).
+ * there or later. Those that are given there are sent together at the end, which costs a
+ * third. Returns how many messages were read, 0: none is there. Errors: those of
+ * recvmsg(2), sendto(2); a verdict that was not sent will be with the next.
  */
 int tc_nf_queue_read(struct tc_nf_queue *queue, tc_nf_queued_fn fn, void *arg,
                      unsigned max);
 
-/* DROP: the sender is not told. REPEAT: it goes through the hook's rules once more, from
- * the first on, as they are by then. Of a packet from before the last
- * rebind: counted, no error. Errors: those of sendto(2); the packet waits still. */
+/*
+ * DROP: the sender is not notified. REPEAT: it goes through this chain's rules once more,
+ * as they are by then. Of a packet from before the last rebind: counted, no error.
+ * Errors: those of sendto(2); it will be sent with the next, or may be given again.
+ */
 int tc_nf_queue_verdict(struct tc_nf_queue *queue, uint64_t id,
                         enum tc_nf_verdict verdict);
 

@@ -29,7 +29,8 @@ struct tc_nf_unmap {
 int tc_nf_unmap_plan(struct tc_nf_unmap *plan, const void *shared, size_t len);
 
 /* In the child: async-signal-safe. Then it must not allocate, nor use what it has not
- * from its stack, the objects or the shared memory. */
+ * from its stack, the objects or the shared memory; what it calls must be bound already
+ * (everything here is linked with -z now): the loader's own memory is gone. */
 void tc_nf_unmap_others(const struct tc_nf_unmap *plan);
 
 #endif

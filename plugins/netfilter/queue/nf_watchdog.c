@@ -33,11 +33,11 @@ struct shared {
 };
 
 struct tc_nf_watchdog {
-    int fd;            /* the queue's, which is not ours */
-    int gate;          /* the pipe's end that the child does not have; -1 */
-    _Atomic pid_t pid; /* 0: there is none */
-    uint32_t seen;     /* of `releases` */
-    uint64_t begun_ns;
+    int fd;             /* the queue's, which is not ours */
+    int gate;           /* the pipe's end that the child does not have; -1 */
+    _Atomic pid_t pid;  /* 0: there is none */
+    uint32_t seen;      /* of `releases` */
+    uint64_t looked_ns; /* whether it lives */
     struct shared *shared;
 };
 
@@ -108,8 +108,8 @@ static int begin(struct tc_nf_watchdog *watchdog)
         return err;
     if (pipe2(gate, O_CLOEXEC))
         return -errno;
-    watchdog->begun_ns = now_ns();
-    atomic_store(&shared->beat_ns, watchdog->begun_ns);
+    watchdog->looked_ns = now_ns();
+    atomic_store(&shared->beat_ns, watchdog->looked_ns);
     /* No handler of the agent's may run in the child, and no signal to the agent's group
      * or control group but SIGKILL ends it. */
     sigfillset(&all);
@@ -133,19 +133,27 @@ static int begin(struct tc_nf_watchdog *watchdog)
     return 0;
 }
 
+/* It is reaped. */
+static void forget(struct tc_nf_watchdog *watchdog)
+{
+    atomic_store(&watchdog->pid, 0);
+    if (watchdog->gate >= 0)
+        close(watchdog->gate);
+    watchdog->gate = -1;
+}
+
 /* By SIGKILL, which a stopped process obeys, too; and before the pipe is closed, which
  * says that the agent is dead. */
 static void end(struct tc_nf_watchdog *watchdog)
 {
-    pid_t pid = atomic_exchange(&watchdog->pid, 0);
+    pid_t pid = atomic_load(&watchdog->pid);
 
     if (!pid)
         return;
     kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
-    close(watchdog->gate);
-    watchdog->gate = -1;
+    forget(watchdog);
 }
 
 int tc_nf_watchdog_start(int fd, const void *bytes, size_t len,
@@ -190,27 +198,28 @@ void tc_nf_watchdog_stop(struct tc_nf_watchdog *watchdog)
     free(watchdog);
 }
 
-bool tc_nf_watchdog_beat(struct tc_nf_watchdog *watchdog, uint64_t beat_ns)
+/* Not more often than that, should it die at once each time. */
+static unsigned look_after(struct tc_nf_watchdog *watchdog, uint64_t beat_ns)
+{
+    pid_t pid = atomic_load(&watchdog->pid);
+
+    if (beat_ns - watchdog->looked_ns < TC_NF_WATCHDOG_REVIVE_MS * UINT64_C(1000000))
+        return 0;
+    watchdog->looked_ns = beat_ns;
+    if (pid && !waitpid(pid, NULL, WNOHANG))
+        return 0;
+    forget(watchdog);
+    return begin(watchdog) ? TC_NF_WATCHDOG_MISSING : TC_NF_WATCHDOG_REPLACED;
+}
+
+unsigned tc_nf_watchdog_beat(struct tc_nf_watchdog *watchdog, uint64_t beat_ns)
 {
     uint32_t releases = atomic_load(&watchdog->shared->releases);
-    bool released = releases != watchdog->seen;
+    unsigned result = releases != watchdog->seen ? TC_NF_WATCHDOG_RELEASED : 0;
 
     atomic_store(&watchdog->shared->beat_ns, beat_ns);
     watchdog->seen = releases;
-    return released;
-}
-
-int tc_nf_watchdog_fd(const struct tc_nf_watchdog *watchdog)
-{
-    return watchdog->gate;
-}
-
-int tc_nf_watchdog_revive(struct tc_nf_watchdog *watchdog)
-{
-    end(watchdog);
-    if (now_ns() - watchdog->begun_ns < TC_NF_WATCHDOG_REVIVE_MS * UINT64_C(1000000))
-        return -EAGAIN;
-    return begin(watchdog);
+    return result | look_after(watchdog, beat_ns);
 }
 
 pid_t tc_nf_watchdog_pid(const struct tc_nf_watchdog *watchdog)

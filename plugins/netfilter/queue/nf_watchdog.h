@@ -37,22 +37,18 @@ int tc_nf_watchdog_start(int fd, const void *bytes, size_t len,
 /* It has ended and is reaped when this returns. NULL is fine. Any thread. */
 void tc_nf_watchdog_stop(struct tc_nf_watchdog *watchdog);
 
+/* What has happened since the last beat. */
+#define TC_NF_WATCHDOG_RELEASED 1u /* it has sent: tc_nf_queue_rebind */
+#define TC_NF_WATCHDOG_REPLACED 2u /* it was dead; there is another */
+#define TC_NF_WATCHDOG_MISSING 4u  /* it was dead, and another cannot be made yet */
+
 /*
  * Each turn of the reader's loop, before it reads, and every TC_NF_WATCHDOG_BEAT_MS if
  * nothing comes; now_ns is CLOCK_MONOTONIC, which does not count while the machine
- * sleeps. True: it has sent since the last beat (tc_nf_queue_rebind).
+ * sleeps. Returns a set of the above. Whether the process lives is looked at once in
+ * TC_NF_WATCHDOG_REVIVE_MS.
  */
-bool tc_nf_watchdog_beat(struct tc_nf_watchdog *watchdog, uint64_t now_ns);
-
-/*
- * To wait for, without any events: there is an error (EPOLLERR) when the process is dead;
- * -1: there is none. Then tc_nf_watchdog_revive makes another, which has another
- * descriptor. Errors: -EAGAIN, the last one began less than TC_NF_WATCHDOG_REVIVE_MS ago;
- * those of pipe(2), fork(2). Then nobody watches, and with a later beat it may be tried
- * again.
- */
-int tc_nf_watchdog_fd(const struct tc_nf_watchdog *watchdog);
-int tc_nf_watchdog_revive(struct tc_nf_watchdog *watchdog);
+unsigned tc_nf_watchdog_beat(struct tc_nf_watchdog *watchdog, uint64_t now_ns);
 
 /* It is a part of the agent, its child. 0: there is none. Any thread. */
 pid_t tc_nf_watchdog_pid(const struct tc_nf_watchdog *watchdog);

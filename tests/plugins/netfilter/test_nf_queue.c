@@ -74,6 +74,11 @@ static void read_packets(struct tc_nf_queue *queue, struct got *got, unsigned co
     }
 }
 
+static void answer(struct tc_nf_queue *queue, uint64_t id, enum tc_nf_verdict verdict)
+{
+    assert_int_equal(tc_nf_queue_verdict(queue, id, verdict), 0);
+}
+
 static struct tc_nf_queue_counters counters_of(const struct tc_nf_queue *queue)
 {
     struct tc_nf_queue_counters counters;
@@ -106,7 +111,7 @@ static void queue_gives_packets_with_their_user_and_accepts(void **state)
     counters = counters_of(queue);
     assert_int_equal(counters.waiting, 1);
     assert_int_equal(counters.read, 1);
-    assert_int_equal(tc_nf_queue_verdict(queue, got.ids[0], true), 0);
+    answer(queue, got.ids[0], TC_NF_VERDICT_ACCEPT);
     assert_true(tc_nf_net_connected(client, WAIT_MS));
     counters = counters_of(queue);
     assert_int_equal(counters.waiting, 0);
@@ -131,13 +136,34 @@ static void queue_denies(void **state)
     tc_nf_net_queue("tcp", port, QUEUE);
     client = tc_nf_net_connect(port, 0);
     read_packets(queue, &got, 1);
-    assert_int_equal(tc_nf_queue_verdict(queue, got.ids[0], false), 0);
+    answer(queue, got.ids[0], TC_NF_VERDICT_DROP);
     assert_false(tc_nf_net_connected(client, NONE_MS));
     read_packets(queue, &got, 2); /* the SYN again: it was dropped */
-    assert_int_equal(tc_nf_queue_verdict(queue, got.ids[1], true), 0);
+    answer(queue, got.ids[1], TC_NF_VERDICT_ACCEPT);
     assert_true(tc_nf_net_connected(client, WAIT_MS));
     assert_int_equal(counters_of(queue).denied, 1);
     assert_int_equal(counters_of(queue).accepted, 1);
+    close(client);
+    close(server);
+}
+
+static void queue_sends_a_packet_through_the_rules_again(void **state)
+{
+    struct tc_nf_queue *queue = open_default(state);
+    struct got got = {0};
+    uint16_t port;
+    int server = tc_nf_net_listen(&port), client;
+
+    tc_nf_net_queue("tcp", port, QUEUE);
+    client = tc_nf_net_connect(port, 0);
+    read_packets(queue, &got, 1);
+    answer(queue, got.ids[0], TC_NF_VERDICT_REPEAT);
+    read_packets(queue, &got, 2);
+    answer(queue, got.ids[1], TC_NF_VERDICT_ACCEPT);
+    assert_true(tc_nf_net_connected(client, WAIT_MS));
+    assert_true(tc_nf_net_first_syn(client));
+    assert_int_equal(counters_of(queue).accepted, 1);
+    assert_int_equal(counters_of(queue).denied, 0);
     close(client);
     close(server);
 }
@@ -158,7 +184,7 @@ static void queue_leaves_marks_alone(void **state)
                               "meta mark != 0x77 drop"));
     client = tc_nf_net_connect(port, 0x77);
     read_packets(queue, &got, 1);
-    assert_int_equal(tc_nf_queue_verdict(queue, got.ids[0], true), 0);
+    answer(queue, got.ids[0], TC_NF_VERDICT_ACCEPT);
     assert_true(tc_nf_net_connected(client, WAIT_MS));
     assert_int_equal(got.count, 1);
     close(client);
@@ -180,7 +206,7 @@ static void queue_passes_the_rest_when_it_is_full(void **state)
     assert_true(tc_nf_net_first_syn(second));
     assert_false(tc_nf_net_connected(first, NONE_MS));
     read_packets(queue, &got, 1);
-    assert_int_equal(tc_nf_queue_verdict(queue, got.ids[0], true), 0);
+    answer(queue, got.ids[0], TC_NF_VERDICT_ACCEPT);
     assert_true(tc_nf_net_connected(first, WAIT_MS));
     close(first);
     close(second);
@@ -213,6 +239,25 @@ static void queue_counts_that_its_socket_was_full(void **state)
     assert_true(got.count < 100);
     assert_int_equal(counters_of(queue).enobufs, 1);
     assert_int_equal(counters_of(queue).user_dropped, 0); /* they have passed */
+}
+
+static void accept_it(void *arg, const struct tc_nf_queued *packet)
+{
+    assert_int_equal(tc_nf_queue_verdict(arg, packet->id, TC_NF_VERDICT_ACCEPT), 0);
+}
+
+static void queue_answers_more_than_one_message_holds(void **state)
+{
+    struct tc_nf_queue *queue = open_default(state);
+    struct pollfd end = {.fd = tc_nf_queue_fd(queue), .events = POLLIN};
+
+    tc_nf_net_queue("udp", 5000, QUEUE);
+    assert_int_equal(tc_nf_net_datagrams(5000, 200, 100), 200);
+    assert_int_equal(poll(&end, 1, WAIT_MS), 1);
+    assert_int_equal(tc_nf_queue_read(queue, accept_it, queue, 1000), 200);
+    assert_int_equal(counters_of(queue).accepted, 200);
+    assert_int_equal(counters_of(queue).waiting, 0);
+    assert_int_equal(counters_of(queue).stale, 0);
 }
 
 static void queue_copies_no_more_than_asked_for(void **state)
@@ -300,10 +345,10 @@ static void rebinding_forgets_what_was_released(void **state)
     later = tc_nf_net_connect(port, 0);
     read_packets(queue, &got, 2);
     assert_int_equal((uint32_t)got.ids[0], (uint32_t)got.ids[1]);
-    assert_int_equal(tc_nf_queue_verdict(queue, got.ids[0], false), 0);
+    answer(queue, got.ids[0], TC_NF_VERDICT_DROP);
     assert_int_equal(counters_of(queue).stale, 1);
     assert_int_equal(counters_of(queue).waiting, 1);
-    assert_int_equal(tc_nf_queue_verdict(queue, got.ids[1], true), 0);
+    answer(queue, got.ids[1], TC_NF_VERDICT_ACCEPT);
     assert_true(tc_nf_net_connected(later, WAIT_MS));
     close(read);
     close(unread);
@@ -320,8 +365,8 @@ static void verdict_after_a_release_does_no_harm(void **state)
     assert_int_equal(tc_nf_net_datagrams(5000, 1, 100), 1);
     read_packets(queue, &got, 1);
     release(queue);
-    assert_int_equal(tc_nf_queue_verdict(queue, got.ids[0], true), 0);
-    assert_true(tc_nf_queue_read(queue, on_packet, &got, 16) >= 0);
+    assert_int_equal(tc_nf_queue_verdict(queue, got.ids[0], TC_NF_VERDICT_ACCEPT), 0);
+    assert_true(tc_nf_queue_read(queue, on_packet, &got, 16) >= 0); /* the answer */
     assert_int_equal(got.count, 1);
     assert_int_equal(counters_of(queue).stale, 1);
 }
@@ -424,10 +469,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         promise(queue_gives_packets_with_their_user_and_accepts),
         promise(queue_denies),
+        promise(queue_sends_a_packet_through_the_rules_again),
         promise(queue_leaves_marks_alone),
         promise(queue_passes_the_rest_when_it_is_full),
         promise(queue_drops_the_rest_when_that_is_asked_for),
         promise(queue_counts_that_its_socket_was_full),
+        promise(queue_answers_more_than_one_message_holds),
         promise(queue_copies_no_more_than_asked_for),
         promise(queue_reads_no_more_than_asked_for),
         promise(closing_lets_pass_what_waits_and_what_comes),

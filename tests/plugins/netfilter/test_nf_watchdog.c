@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -85,7 +86,7 @@ static void on_packet(void *arg, const struct tc_nf_queued *packet)
     struct reader *reader = arg;
 
     if (reader->mode == ACCEPT)
-        tc_nf_queue_verdict(reader->queue, packet->id, true);
+        tc_nf_queue_verdict(reader->queue, packet->id, TC_NF_VERDICT_ACCEPT);
     say(reader, PACKET);
 }
 
@@ -116,21 +117,16 @@ _Noreturn static void *hold(void *arg)
     if (write(reader->to, &pid, sizeof(pid)) != sizeof(pid))
         _exit(2);
     for (;;) {
-        struct pollfd ends[] = {
-            {.fd = tc_nf_queue_fd(reader->queue), .events = POLLIN},
-            {.fd = tc_nf_watchdog_fd(reader->watchdog)},
-        };
+        struct pollfd end = {.fd = tc_nf_queue_fd(reader->queue), .events = POLLIN};
+        unsigned result;
 
-        poll(ends, 2, TC_NF_WATCHDOG_BEAT_MS);
-        if (ends[1].revents || !tc_nf_watchdog_pid(reader->watchdog)) {
-            int err = tc_nf_watchdog_revive(reader->watchdog);
-
-            if (err && err != -EAGAIN)
-                _exit(3);
-            if (!err)
-                say(reader, REVIVED);
-        }
-        if (tc_nf_watchdog_beat(reader->watchdog, now_ns())) {
+        poll(&end, 1, TC_NF_WATCHDOG_BEAT_MS);
+        result = tc_nf_watchdog_beat(reader->watchdog, now_ns());
+        if (result & TC_NF_WATCHDOG_REPLACED)
+            say(reader, REVIVED);
+        if (result & TC_NF_WATCHDOG_MISSING)
+            _exit(3);
+        if (result & TC_NF_WATCHDOG_RELEASED) {
             if (tc_nf_queue_rebind(reader->queue, why))
                 _exit(4);
             say(reader, REBOUND);
@@ -183,14 +179,14 @@ static struct holder *begin_holder(void **state, enum mode mode)
     holder->pid = fork();
     if (!holder->pid) {
         struct reader reader = {.mode = mode, .to = pipes[1]};
-        char *ballast = malloc(BALLAST_BYTES);
         pthread_t thread;
 
         close(pipes[0]);
-        memset(ballast, 1, BALLAST_BYTES);
+        if (mmap(NULL, BALLAST_BYTES, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0) == MAP_FAILED)
+            _exit(6);
         pthread_create(&thread, NULL, hold, &reader);
         pthread_join(thread, NULL);
-        free(ballast);
         _exit(6);
     }
     close(pipes[1]);
@@ -290,7 +286,9 @@ static void killed_agent_holds_nothing(void **state)
     assert_true(tc_nf_net_first_syn(second));
     close(first);
     close(second);
-    /* We are its parent now. */
+    /* Now we are its parent. */
+    assert_int_equal(waitpid(holder->pid, NULL, 0), holder->pid);
+    holder->pid = 0;
     assert_int_equal(waitpid(holder->watchdog, NULL, 0), holder->watchdog);
 }
 
@@ -418,14 +416,14 @@ static void watchdog_sends_once_for_a_hang(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
     assert_int_equal(tc_nf_watchdog_start(pair[0], "go", 2, &watchdog), 0);
     end.fd = pair[1];
-    assert_false(tc_nf_watchdog_beat(watchdog, now_ns()));
+    assert_int_equal(tc_nf_watchdog_beat(watchdog, now_ns()), 0);
     assert_int_equal(poll(&end, 1, WAIT_MS), 1);
     assert_int_equal(read(pair[1], got, sizeof(got)), 2);
     assert_string_equal(got, "go");
     assert_int_equal(poll(&end, 1, TC_NF_WATCHDOG_STALE_MS + NONE_MS), 0);
     assert_int_equal(tc_nf_watchdog_releases(watchdog), 1);
-    assert_true(tc_nf_watchdog_beat(watchdog, now_ns()));
-    assert_false(tc_nf_watchdog_beat(watchdog, now_ns()));
+    assert_int_equal(tc_nf_watchdog_beat(watchdog, now_ns()), TC_NF_WATCHDOG_RELEASED);
+    assert_int_equal(tc_nf_watchdog_beat(watchdog, now_ns()), 0);
     assert_int_equal(poll(&end, 1, WAIT_MS), 1); /* another hang */
     tc_nf_watchdog_stop(watchdog);
     close(pair[0]);
