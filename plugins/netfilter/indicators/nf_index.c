@@ -7,72 +7,35 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "common/hash.h"
-
-#define ID_BITS 22
-#define ID_MASK ((1u << ID_BITS) - 1)
 #define INDEX_MIN 16
 /* Of the index: more than this share in use, and it grows. */
 #define FULL_OF_10 6
 
-static_assert(TC_NF_INDICATORS_MAX <= ID_MASK + 1, "an id fits into the index");
+static_assert(TC_NF_INDICATORS_MAX <= TC_NF_ID_MASK + 1, "an id fits into the index");
 static_assert(sizeof(struct tc_nf_record) == 28, "what a million of them is reckoned by");
 
 /* ---- Hashes ---- */
 
-/* Names are hashed from their end, so that one pass has the hash of every suffix. */
-static uint64_t name_start(uint32_t seed)
-{
-    return TC_HASH_START ^ seed;
-}
-
-static uint64_t name_step(uint64_t hash, char c)
-{
-    return tc_hash(hash, &c, 1);
-}
-
-static uint32_t name_end(uint64_t hash)
-{
-    return (uint32_t)((hash * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
-}
-
 static uint32_t name_hash(const char *name, uint32_t seed)
 {
-    uint64_t hash = name_start(seed);
+    uint64_t hash = tc_nf_name_start(seed);
 
     for (size_t i = strlen(name); i; i--)
-        hash = name_step(hash, name[i - 1]);
-    return name_end(hash);
-}
-
-static bool is_name(unsigned kind)
-{
-    return kind == TC_NF_DOMAIN || kind == TC_NF_HOST;
+        hash = tc_nf_name_step(hash, name[i - 1]);
+    return tc_nf_name_end(hash);
 }
 
 static uint32_t record_hash(const struct tc_nf_indicators *table,
                             const struct tc_nf_record *record)
 {
-    if (is_name(record->kind))
+    if (tc_nf_is_name(record->kind))
         return name_hash(table->texts + record->name, table->seed);
     return tc_nf_network_hash(record->address, (uint8_t)record->length, table->seed);
 }
 
 static uint32_t index_entry(uint32_t hash, uint32_t id)
 {
-    return (hash & ~ID_MASK) | (id + 1);
-}
-
-/* Where the search goes from `at`: the id of the next record that may be of this hash, or
- * UINT32_MAX; `at` is then where a new one would stand. */
-static uint32_t next_of(const struct tc_nf_indicators *table, uint32_t hash, uint32_t *at)
-{
-    for (uint32_t entry; (entry = table->index[*at & table->mask]); ++*at)
-        if (!((entry ^ hash) & ~ID_MASK)) {
-            ++*at;
-            return (entry & ID_MASK) - 1;
-        }
-    return UINT32_MAX;
+    return (hash & ~TC_NF_ID_MASK) | (id + 1);
 }
 
 /* ---- Making one ---- */
@@ -255,10 +218,10 @@ static int grow_index(struct tc_nf_indicators *table)
 static bool same_place(const struct tc_nf_indicators *table,
                        const struct tc_nf_record *record, const struct tc_nf_value *value)
 {
-    if (is_name(value->kind))
+    if (tc_nf_is_name(value->kind))
         return record->kind == value->kind &&
                !strcmp(table->texts + record->name, value->name);
-    return !is_name(record->kind) && record->length == value->length &&
+    return !tc_nf_is_name(record->kind) && record->length == value->length &&
            !memcmp(record->address, value->address, sizeof(value->address));
 }
 
@@ -269,7 +232,7 @@ static int append(struct tc_nf_indicators *table, const struct tc_nf_entry *entr
     uint32_t reason, name = 0;
     int r = intern(table, entry->reason, &reason);
 
-    if (!r && is_name(entry->value.kind))
+    if (!r && tc_nf_is_name(entry->value.kind))
         r = add_text(table, entry->value.name, &name);
     if (r)
         return r;
@@ -280,7 +243,7 @@ static int append(struct tc_nf_indicators *table, const struct tc_nf_entry *entr
                                     .kind = entry->value.kind & 3,
                                     .action = entry->action & 3,
                                     .severity = entry->severity & 7};
-    if (is_name(entry->value.kind))
+    if (tc_nf_is_name(entry->value.kind))
         record->name = name;
     else
         memcpy(record->address, entry->value.address, sizeof(record->address));
@@ -302,10 +265,10 @@ int tc_nf_index_add(struct tc_nf_indicators *table, const struct tc_nf_entry *en
         r = grow_index(table);
     if (r)
         return r;
-    hash = is_name(value->kind)
+    hash = tc_nf_is_name(value->kind)
                ? name_hash(value->name, table->seed)
                : tc_nf_network_hash(value->address, value->length, table->seed);
-    for (at = hash; (id = next_of(table, hash, &at)) != UINT32_MAX;) {
+    for (at = hash; (id = tc_nf_next(table, hash, &at)) != UINT32_MAX;) {
         struct tc_nf_record *record = &table->records[id];
 
         if (!same_place(table, record, value))
@@ -319,7 +282,7 @@ int tc_nf_index_add(struct tc_nf_indicators *table, const struct tc_nf_entry *en
         return 0;
     }
     r = append(table, entry, source, hash, at);
-    if (!r && !is_name(value->kind) && !place_known)
+    if (!r && !tc_nf_is_name(value->kind) && !place_known)
         table->networks++;
     return r;
 }
@@ -376,7 +339,7 @@ static void collect_lengths(struct tc_nf_indicators *table)
         const struct tc_nf_record *record = &table->records[id];
         uint8_t length = (uint8_t)record->length;
 
-        if (!is_name(record->kind))
+        if (!tc_nf_is_name(record->kind))
             seen[!tc_nf_is_mapped(record->address, length)][length] = true;
     }
     for (int v6 = 0; v6 < 2; v6++) {
@@ -398,168 +361,4 @@ int tc_nf_index_finish(struct tc_nf_indicators *table)
     table->texts_cap = table->texts_len;
     collect_lengths(table);
     return sort_expiring(table);
-}
-
-/* ---- Finding ---- */
-
-static bool counts(const struct tc_nf_record *record, uint64_t now_s)
-{
-    return !record->expires_s || record->expires_s > now_s;
-}
-
-static const struct tc_nf_record *better(const struct tc_nf_record *a,
-                                         const struct tc_nf_record *b)
-{
-    return a && tc_nf_action_rank((enum tc_nf_action)a->action) >=
-                       tc_nf_action_rank((enum tc_nf_action)b->action)
-               ? a
-               : b;
-}
-
-const struct tc_nf_record *tc_nf_index_network(const struct tc_nf_indicators *table,
-                                               const uint8_t address[16], uint8_t length,
-                                               uint64_t now_s)
-{
-    const struct tc_nf_record *found = NULL, *record;
-    uint32_t hash = tc_nf_network_hash(address, length, table->seed), at = hash, id;
-
-    while ((id = next_of(table, hash, &at)) != UINT32_MAX) {
-        record = &table->records[id];
-        if (!is_name(record->kind) && record->length == length &&
-            !memcmp(record->address, address, 16) && counts(record, now_s))
-            found = better(found, record);
-    }
-    return found;
-}
-
-void tc_nf_mask(const uint8_t address[16], uint8_t length, uint8_t ret_address[16])
-{
-    size_t whole = length / 8;
-
-    memmove(ret_address, address, whole);
-    if (whole == 16)
-        return;
-    ret_address[whole] = (uint8_t)(address[whole] & 0xff00u >> length % 8);
-    memset(ret_address + whole + 1, 0, 15 - whole);
-}
-
-static void match(const struct tc_nf_indicators *table, const struct tc_nf_record *record,
-                  struct tc_nf_match *ret_match)
-{
-    ret_match->id = (uint32_t)(record - table->records);
-    ret_match->action = (enum tc_nf_action)record->action;
-}
-
-bool tc_nf_indicators_address(const struct tc_nf_indicators *indicators,
-                              const uint8_t address[16], uint64_t now_s,
-                              struct tc_nf_match *ret_match)
-{
-    const struct tc_nf_addresses *addresses = &indicators->addresses;
-    bool v4 = tc_nf_is_mapped(address, 128);
-    const struct tc_nf_record *record;
-    uint8_t network[16];
-
-    for (uint32_t i = v4 ? 0 : addresses->lengths4,
-                  end = v4 ? addresses->lengths4 : addresses->lengths_count;
-         i < end; i++) {
-        tc_nf_mask(address, addresses->lengths[i], network);
-        record = tc_nf_index_network(indicators, network, addresses->lengths[i], now_s);
-        if (record) {
-            match(indicators, record, ret_match);
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether the text in lower case is the end of the name. */
-static bool same_name(const char *text, const char *name, size_t len)
-{
-    size_t i = 0;
-
-    while (i < len && text[i] && text[i] == tc_nf_lower(name[i]))
-        i++;
-    return i == len && !text[i];
-}
-
-/* What counts for this name or end of one; the host itself comes before the domain. */
-static const struct tc_nf_record *find_name(const struct tc_nf_indicators *table,
-                                            uint32_t hash, const char *name, size_t len,
-                                            bool whole, uint64_t now_s)
-{
-    const struct tc_nf_record *found[TC_NF_KINDS] = {NULL}, *record;
-    uint32_t at = hash, id;
-
-    while ((id = next_of(table, hash, &at)) != UINT32_MAX) {
-        record = &table->records[id];
-        if (is_name(record->kind) && counts(record, now_s) &&
-            same_name(table->texts + record->name, name, len))
-            found[record->kind] = better(found[record->kind], record);
-    }
-    return whole && found[TC_NF_HOST] ? found[TC_NF_HOST] : found[TC_NF_DOMAIN];
-}
-
-bool tc_nf_indicators_name(const struct tc_nf_indicators *indicators, const char *name,
-                           size_t len, uint64_t now_s, struct tc_nf_match *ret_match)
-{
-    const struct tc_nf_record *best = NULL, *record;
-    uint64_t hash = name_start(indicators->seed);
-
-    if (!indicators->kinds[TC_NF_DOMAIN] && !indicators->kinds[TC_NF_HOST])
-        return false;
-    if (len && name[len - 1] == '.')
-        len--;
-    for (size_t i = len; i; i--) {
-        hash = name_step(hash, tc_nf_lower(name[i - 1]));
-        if (i > 1 && name[i - 2] != '.')
-            continue;
-        record = find_name(indicators, name_end(hash), name + i - 1, len - (i - 1),
-                           i == 1, now_s);
-        if (record)
-            best = record;
-    }
-    if (best)
-        match(indicators, best, ret_match);
-    return best;
-}
-
-/* ---- Looking at it ---- */
-
-bool tc_nf_indicators_view(const struct tc_nf_indicators *indicators, uint32_t id,
-                           struct tc_nf_view *ret_view)
-{
-    const struct tc_nf_record *record;
-    struct tc_nf_value value;
-
-    if (id >= indicators->count)
-        return false;
-    record = &indicators->records[id];
-    value.kind = (enum tc_nf_kind)record->kind;
-    value.length = (uint8_t)record->length;
-    if (is_name(value.kind))
-        memcpy(value.name, indicators->texts + record->name,
-               strlen(indicators->texts + record->name) + 1);
-    else
-        memcpy(value.address, record->address, sizeof(value.address));
-    ret_view->kind = value.kind;
-    ret_view->action = (enum tc_nf_action)record->action;
-    ret_view->severity = (enum tc_nf_severity)record->severity;
-    ret_view->expires_s = record->expires_s;
-    ret_view->reason = indicators->texts + record->reason;
-    ret_view->source = indicators->texts + indicators->sources[record->source];
-    tc_nf_value_text(&value, ret_view->value);
-    return true;
-}
-
-void tc_nf_indicators_counts(const struct tc_nf_indicators *indicators,
-                             struct tc_nf_counts *ret_counts)
-{
-    const struct tc_nf_indicators *i = indicators;
-
-    memcpy(ret_counts->kinds, i->kinds, sizeof(i->kinds));
-    ret_counts->expired = i->expired;
-    ret_counts->bytes = sizeof(*i) + (uint64_t)i->cap * sizeof(*i->records) +
-                        (i->mask + 1ull) * sizeof(*i->index) + i->texts_cap +
-                        (uint64_t)i->sources_count * sizeof(*i->sources) +
-                        (uint64_t)i->expiring_count * sizeof(*i->expiring);
 }

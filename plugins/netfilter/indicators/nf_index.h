@@ -15,7 +15,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/hash.h"
 #include "indicators/nf_indicators.h"
+
+/* Of an entry of the index; what is above them is of the hash. */
+#define TC_NF_ID_BITS 22
+#define TC_NF_ID_MASK ((1u << TC_NF_ID_BITS) - 1)
 
 struct tc_nf_record {
     union {
@@ -81,6 +86,40 @@ static inline uint32_t tc_nf_network_hash(const uint8_t address[16], uint8_t len
 
     __builtin_memcpy(words, address, sizeof(words));
     return tc_nf_addresses_hash(words, length, seed);
+}
+
+/* Names are hashed from their end, so that one pass has the hash of every suffix. */
+static inline uint64_t tc_nf_name_start(uint32_t seed)
+{
+    return TC_HASH_START ^ seed;
+}
+
+static inline uint64_t tc_nf_name_step(uint64_t hash, char c)
+{
+    return tc_hash(hash, &c, 1);
+}
+
+static inline uint32_t tc_nf_name_end(uint64_t hash)
+{
+    return (uint32_t)((hash * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+}
+
+static inline bool tc_nf_is_name(unsigned kind)
+{
+    return kind == TC_NF_DOMAIN || kind == TC_NF_HOST;
+}
+
+/* Where the search goes from `at`: the id of the next record that may be of this hash, or
+ * UINT32_MAX; `at` is then where a new one would stand. */
+static inline uint32_t tc_nf_next(const struct tc_nf_indicators *table, uint32_t hash,
+                                  uint32_t *at)
+{
+    for (uint32_t entry; (entry = table->index[*at & table->mask]); ++*at)
+        if (!((entry ^ hash) & ~TC_NF_ID_MASK)) {
+            ++*at;
+            return (entry & TC_NF_ID_MASK) - 1;
+        }
+    return UINT32_MAX;
 }
 
 #endif

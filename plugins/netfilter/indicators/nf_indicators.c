@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "indicators/nf_list.h"
 #include "indicators/nf_index.h"
+#include "indicators/nf_list.h"
 
 struct load {
     struct tc_nf_indicators *table;
@@ -129,11 +129,11 @@ static int load_path(struct load *load, const char *path, enum tc_nf_action acti
 
 static int load_all(struct load *load, const struct tc_nf_sources *sources)
 {
-    enum tc_nf_action action;
-    const char *path;
+    enum tc_nf_action action = TC_NF_NONE;
+    const char *path = NULL;
     int r = 0;
 
-    if (sources->own && !access(sources->own, F_OK))
+    if (sources->own && (!access(sources->own, F_OK) || errno != ENOENT))
         r = load_path(load, sources->own, TC_NF_BLOCK, false);
     for (size_t i = 0; !r && i < sources->count; i++) {
         r = read_source(sources->texts[i], &action, &path, load->why);

@@ -173,7 +173,7 @@ static int take_line(struct tc_nf_list *list, struct tc_nf_text line)
 
 int tc_nf_list_read_plain(struct tc_nf_list *list)
 {
-    struct tc_nf_text line;
+    struct tc_nf_text line = {.len = 0};
     int r;
 
     while ((r = tc_nf_list_line(list, false, &line)) > 0) {
@@ -194,7 +194,7 @@ static int read_header(struct tc_nf_list *list, struct tc_nf_csv *csv,
                        struct columns *columns)
 {
     char why[TC_NF_WHY_MAX];
-    struct tc_nf_text line;
+    struct tc_nf_text line = {.len = 0};
     int r = tc_nf_list_line(list, true, &line);
 
     if (r <= 0)
@@ -239,7 +239,7 @@ int tc_nf_list_read_csv(struct tc_nf_list *list)
 {
     struct columns columns = {.value = 0};
     struct tc_nf_csv csv;
-    struct tc_nf_text line;
+    struct tc_nf_text line = {.len = 0};
     int r = tc_nf_csv_init(&csv);
 
     if (r)

@@ -51,7 +51,7 @@ static struct tc_nf_text read_path(struct reader *reader)
     reader->rest = tc_nf_trim(reader->rest);
     path = (struct tc_nf_text){reader->rest.at, 0};
     while (path.len < reader->rest.len &&
-           !memchr(" \t\r\n=!<>[]()", path.at[path.len], 12))
+           !tc_nf_is_one_of(path.at[path.len], " \t\r\n=!<>[]()"))
         path.len++;
     skip(reader, path.len);
     if (path.len > sizeof(value) - 1 &&

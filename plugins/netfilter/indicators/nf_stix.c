@@ -36,7 +36,7 @@ static char peek(struct stix *stix)
 
     while ((ahead = tc_nf_input_ahead(input)).len) {
         blanks = 0;
-        while (blanks < ahead.len && memchr(" \t\r\n", ahead.at[blanks], 4))
+        while (blanks < ahead.len && tc_nf_is_one_of(ahead.at[blanks], " \t\r\n"))
             blanks++;
         tc_nf_input_skip(input, blanks);
         if (blanks < ahead.len)
@@ -203,7 +203,7 @@ static int next_item(struct stix *stix, char end, bool *ret_more)
 
 static int read_objects(struct stix *stix)
 {
-    struct json_object *object;
+    struct json_object *object = NULL;
     int r = expect(stix, '[');
     bool more = true;
 

@@ -189,7 +189,7 @@ static struct tc_nf_text url_host(struct tc_nf_text url)
 {
     struct tc_nf_text host = {url.at, 0};
 
-    while (host.len < url.len && !memchr("/\\?#", host.at[host.len], 4))
+    while (host.len < url.len && !tc_nf_is_one_of(host.at[host.len], "/\\?#"))
         host.len++;
     for (size_t i = host.len; i; i--)
         if (host.at[i - 1] == '@') {

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define TC_NF_WHY_MAX 256  /* bytes of a sentence for people */
 #define TC_NF_NAME_MAX 254 /* of a name, with the NUL (RFC 1035, 2.3.4) */
@@ -58,6 +59,11 @@ const char *tc_nf_kind_name(enum tc_nf_kind kind);
 static inline char tc_nf_lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static inline bool tc_nf_is_one_of(char c, const char *set)
+{
+    return c && strchr(set, c);
 }
 
 struct tc_nf_text tc_nf_trim(struct tc_nf_text text);

@@ -296,6 +296,21 @@ static void sources_that_cannot_be_read_fail_the_load(void **state)
     }
 }
 
+/* One that is not there yet is as good as empty; any other is not to be left out. */
+static void a_store_that_cannot_be_reached_fails_the_load(void **state)
+{
+    struct tc_nf_sources sources = {.own = TEST_SOURCE_DIR "/LICENSE/indicators.csv"};
+    struct tc_nf_indicators *indicators = NULL;
+    struct tc_nf_report report;
+    char why[TC_NF_WHY_MAX] = "";
+
+    (void)state;
+    assert_int_equal(tc_nf_indicators_load(&sources, NOW_S, &indicators, &report, why),
+                     -ENOTDIR);
+    assert_non_null(strstr(why, "/LICENSE/indicators.csv: "));
+    assert_null(indicators);
+}
+
 static void a_file_above_the_bound_fails_the_load(void **state)
 {
     struct tc_nf_indicators *indicators = NULL;
@@ -650,6 +665,7 @@ int main(void)
         cmocka_unit_test(files_that_are_not_whole_fail_the_load),
         cmocka_unit_test(an_object_that_is_too_large_fails_the_load),
         cmocka_unit_test(sources_that_cannot_be_read_fail_the_load),
+        cmocka_unit_test(a_store_that_cannot_be_reached_fails_the_load),
         cmocka_unit_test(a_file_above_the_bound_fails_the_load),
         cmocka_unit_test(a_folder_is_all_its_files),
         cmocka_unit_test(the_most_specific_counts),
