@@ -125,10 +125,21 @@ static int take_counter(const struct nlmsghdr *message, void *data)
     return nftnl_obj_nlmsg_parse(message, data) < 0 ? MNL_CB_ERROR : MNL_CB_OK;
 }
 
+/* Completes the message that asks for the counter. */
+static void put_counter(struct nlmsghdr *message, struct nftnl_obj *counter,
+                        const char *table, const char *name)
+{
+    nftnl_obj_set_str(counter, NFTNL_OBJ_TABLE, table);
+    nftnl_obj_set_str(counter, NFTNL_OBJ_NAME, name);
+    nftnl_obj_set_u32(counter, NFTNL_OBJ_TYPE, NFT_OBJECT_COUNTER);
+    nftnl_obj_nlmsg_build_payload(message, counter);
+}
+
 int tc_nf_batch_counter(struct mnl_socket *socket, uint32_t *sequence, const char *table,
                         const char *name, uint64_t *ret_packets)
 {
-    struct nftnl_obj *counter = nftnl_obj_alloc();
+    /* Two: the answer's names do not free those that are there (libnftnl 1.2.4). */
+    struct nftnl_obj *question = nftnl_obj_alloc(), *answer = nftnl_obj_alloc();
     union {
         char bytes[8192];
         struct nlmsghdr aligned;
@@ -136,14 +147,13 @@ int tc_nf_batch_counter(struct mnl_socket *socket, uint32_t *sequence, const cha
     struct nlmsghdr *message;
     int more = 1, err = 0;
 
-    if (!counter)
-        return -ENOMEM;
-    nftnl_obj_set_str(counter, NFTNL_OBJ_TABLE, table);
-    nftnl_obj_set_str(counter, NFTNL_OBJ_NAME, name);
-    nftnl_obj_set_u32(counter, NFTNL_OBJ_TYPE, NFT_OBJECT_COUNTER);
+    if (!question || !answer) {
+        err = -ENOMEM;
+        goto out;
+    }
     message = nftnl_nlmsg_build_hdr(buffer.bytes, NFT_MSG_GETOBJ, NFPROTO_INET, NLM_F_ACK,
                                     ++*sequence);
-    nftnl_obj_nlmsg_build_payload(message, counter);
+    put_counter(message, question, table, name);
     if (mnl_socket_sendto(socket, message, message->nlmsg_len) < 0)
         err = -errno;
     while (!err && more > 0) {
@@ -151,12 +161,16 @@ int tc_nf_batch_counter(struct mnl_socket *socket, uint32_t *sequence, const cha
 
         more = got < 0 ? -1
                        : mnl_cb_run(buffer.bytes, (size_t)got, *sequence,
-                                    mnl_socket_get_portid(socket), take_counter, counter);
+                                    mnl_socket_get_portid(socket), take_counter, answer);
         if (more < 0)
             err = -errno;
     }
     if (!err)
-        *ret_packets = nftnl_obj_get_u64(counter, NFTNL_OBJ_CTR_PKTS);
-    nftnl_obj_free(counter);
+        *ret_packets = nftnl_obj_get_u64(answer, NFTNL_OBJ_CTR_PKTS);
+out:
+    if (question)
+        nftnl_obj_free(question);
+    if (answer)
+        nftnl_obj_free(answer);
     return err;
 }

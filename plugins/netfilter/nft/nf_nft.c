@@ -18,9 +18,9 @@
 /* Whether it is a socket of nfnetlink that has not been bound. */
 static bool unbound(int fd)
 {
-    struct sockaddr_nl address;
+    struct sockaddr_nl address = {0};
     socklen_t len = sizeof address;
-    int protocol;
+    int protocol = 0;
 
     if (getsockname(fd, (struct sockaddr *)&address, &len) || len < sizeof address ||
         address.nl_family != AF_NETLINK || address.nl_pid)

@@ -304,7 +304,8 @@ void nf_asker_next(struct nf_asker *asker, struct nf_question *ret_question)
             ret_question->length = mnl_attr_get_payload_len(attribute);
         }
     }
-    assert_non_null(packet);
+    if (!packet)
+        fail();
     header = packet[0] >> 4 == 4 ? (packet[0] & 0xfU) * 4 : 40;
     ret_question->protocol = packet[0] >> 4 == 4 ? packet[9] : packet[6];
     ret_question->source_port = (uint16_t)(packet[header] << 8 | packet[header + 1]);

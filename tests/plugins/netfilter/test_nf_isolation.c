@@ -197,7 +197,7 @@ static void isolation_is_over_at_its_time(void **state)
     assert_false(tc_nf_isolation_over(&isolation, 200));
 }
 
-static char folder[64], path[96];
+static char above[32], folder[64], path[96];
 
 static void put_file(const char *text, size_t len)
 {
@@ -338,10 +338,10 @@ static void folder_that_cannot_be_is_an_error_with_its_name(void **state)
 static int setup(void **state)
 {
     (void)state;
-    strcpy(folder, "/tmp/tocsin-isolation-XXXXXX");
-    if (!mkdtemp(folder))
+    strcpy(above, "/tmp/tocsin-isolation-XXXXXX");
+    if (!mkdtemp(above))
         return -1;
-    strcat(folder, "/netfilter");
+    snprintf(folder, sizeof folder, "%s/netfilter", above);
     snprintf(path, sizeof path, "%s/isolation", folder);
     return 0;
 }
@@ -351,8 +351,7 @@ static int teardown(void **state)
     (void)state;
     unlink(path);
     rmdir(folder);
-    *strrchr(folder, '/') = '\0';
-    return rmdir(folder);
+    return rmdir(above);
 }
 
 int main(void)

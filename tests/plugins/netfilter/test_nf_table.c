@@ -79,7 +79,7 @@ static struct tc_nf_tuple tuple_of(int fd, uint8_t protocol, uint16_t port)
     struct tc_nf_tuple tuple = {.protocol = protocol,
                                 .source_port = nf_network_port(fd),
                                 .destination_port = port};
-    struct sockaddr_storage end;
+    struct sockaddr_storage end = {0};
     socklen_t len = sizeof end;
 
     for (int i = 0; i < 2; i++) {
@@ -364,7 +364,7 @@ static void first_datagram_alone_is_asked(void **state)
         pass_next(s, IPPROTO_UDP, OPEN_PORT);
         assert_int_equal(send(client, "2", 1, 0), 1);
         assert_true(nf_asker_idle(&s->asker));
-        for (char expected = '1'; expected <= '2'; expected++) {
+        for (int expected = '1'; expected <= '2'; expected++) {
             assert_true(nf_network_readable(server, 50000));
             assert_int_equal(recv(server, &byte, 1, 0), 1);
             assert_int_equal(byte, expected);
