@@ -21,7 +21,7 @@
 #define ARGS(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define NAMES                                                                            \
     "good.example=" NF_NETWORK_SERVER4 ",evil.example=" NF_SCRATCH_OTHER4                \
-    ",www.evil.example=" NF_SCRATCH_OTHER4
+    ",www.evil.example=" NF_SCRATCH_OTHER4 ",shared.example=" NF_SCRATCH_OTHER4
 
 static struct nf_scratch scratch;
 
@@ -233,6 +233,30 @@ static void netfilter_denies_a_listed_name(void **state)
     assert_string_equal(text(event, "process.executable"), nf_scratch_client_path());
 }
 
+/* Many names stand for one address: what it denies is the request, not the address. */
+static void netfilter_denies_no_other_name_of_an_address(void **state)
+{
+    static const char good[] = "GET / HTTP/1.1\r\nHost: shared.example\r\n\r\n";
+    static const char evil[] = "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n";
+
+    (void)state;
+    nf_scratch_start(&scratch, "evil.example,block,\n", NULL);
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL,
+                          ARGS("name", NF_NETWORK_SERVER4, "shared.example", "80", good)),
+        0);
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL,
+                          ARGS("name", NF_NETWORK_SERVER4, "evil.example", "80", evil)),
+        ECONNRESET);
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL,
+                          ARGS("name", NF_NETWORK_SERVER4, "shared.example", "80", good)),
+        0);
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL, ARGS("tcp", NF_SCRATCH_OTHER4, "80", good)), 0);
+}
+
 static void netfilter_denies_a_listed_host_of_a_request(void **state)
 {
     const struct tocsin_event *event;
@@ -379,6 +403,7 @@ int main(void)
         TEST(netfilter_never_looks_at_kerberos),
         TEST(netfilter_knows_senders_that_have_ended),
         TEST(netfilter_denies_a_listed_name),
+        TEST(netfilter_denies_no_other_name_of_an_address),
         TEST(netfilter_denies_a_listed_host_of_a_request),
         TEST(netfilter_lets_detectors_decide),
         TEST(netfilter_lets_go_what_nobody_has_judged_in_time),
