@@ -13,7 +13,8 @@ static const char kernel_traffic[] = "the kernel's own traffic";
 
 bool tc_nf_decides(const struct tc_nf_reader *reader)
 {
-    return reader->wanted.decides && reader->options->enforcement == TC_NF_BLOCKS;
+    return reader->programs && reader->wanted.decides &&
+           reader->options->enforcement == TC_NF_BLOCKS;
 }
 
 static uint64_t now_s(const struct tc_nf_reader *reader)
