@@ -223,8 +223,8 @@ static void watch_over(struct tc_nf_reader *reader)
 {
     char why[TC_NF_WHY_MAX];
 
-    if (reader->queue && tc_nf_watchdog_beat(reader->watchdog, reader->now_ns) &
-                             TC_NF_WATCHDOG_RELEASED) {
+    if (reader->queue &&
+        tc_nf_watchdog_beat(reader->watchdog, reader->now_ns) & TC_NF_WATCHDOG_RELEASED) {
         reader->counters.releases = tc_nf_watchdog_releases(reader->watchdog);
         if (tc_nf_queue_rebind(reader->queue, why))
             complain(reader, why);
