@@ -22,9 +22,13 @@ static const char *const publishes[] = {TOCSIN_TOPIC_NETWORK_FLOW,
                                         TOCSIN_TOPIC_SENSOR_GAP,
                                         TOCSIN_TOPIC_RPC_REPLY,
                                         NULL};
-static const char *const subscribes[] = {RPC_PREFIX "*", TOCSIN_TOPIC_VERDICT_FINAL,
+static const char *const subscribes[] = {RPC_PREFIX "*",
+                                         TOCSIN_TOPIC_VERDICT_FINAL,
                                          TOCSIN_TOPIC_ISOLATION_REQUESTED,
-                                         "network_filter.gate", NULL};
+                                         "network_filter.gate",
+                                         "plugin.started",
+                                         "plugin.stopped",
+                                         NULL};
 
 static int nf_init(const struct tocsin_host *host, void **ret_state)
 {
@@ -80,6 +84,8 @@ static void nf_event(void *state, const struct tocsin_event *event)
         tc_nf_verdict(nf, event);
     else if (!strcmp(event->topic, TOCSIN_TOPIC_ISOLATION_REQUESTED))
         tc_nf_isolate_requested(nf, event);
+    else if (!strncmp(event->topic, "plugin.", strlen("plugin.")))
+        tc_nf_ask_again(nf);
     else
         tc_nf_gate(nf, tocsin_find_bool(event->data, event->len, "granted", false));
 }

@@ -69,7 +69,7 @@ struct tc_nf {
     struct tc_nf_store *store;
     struct tc_nf_indicators *indicators, *fresh; /* in force; just loaded */
     struct tc_nf_report loaded;
-    char lists_why[256];
+    char lists_why[256], store_why[256];
     int lists_status;
     struct tc_nf_change *changes, *changes_next; /* under way; to follow */
     struct tocsin_timer *lists_timer;
@@ -92,7 +92,8 @@ int tc_nf_start(struct tc_nf *nf);
 int tc_nf_stop(struct tc_nf *nf);
 int tc_nf_enable(struct tc_nf *nf, bool enable); /* takes effect soon; -errno: not kept */
 void tc_nf_gate(struct tc_nf *nf, bool granted);
-void tc_nf_want(struct tc_nf *nf); /* hands the reader what is wanted now */
+void tc_nf_ask_again(struct tc_nf *nf); /* who judges flows may have changed */
+void tc_nf_want(struct tc_nf *nf);      /* hands the reader what is wanted now */
 
 /* nf_publish.c */
 void tc_nf_deliver(void *arg, struct tc_nf_items *items); /* reader's thread */

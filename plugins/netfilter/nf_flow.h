@@ -18,7 +18,9 @@
 
 #define TC_NF_FLOWS_MAX 8192
 #define TC_NF_FLOW_KEPT_NS UINT64_C(30000000000) /* without anything of it coming */
-#define TC_NF_FLOW_ASKED_NS UINT64_C(1000000000) /* its packet has come by then */
+#define TC_NF_FLOW_ASKED_NS                                                              \
+    UINT64_C(1000000000) /* its packet should have come by then                          \
+                          */
 #define TC_NF_REASON_TEXT_MAX 512
 
 /* Both ends and the protocol, as packets of the client have them. */

@@ -280,6 +280,22 @@ void tc_nf_want(struct tc_nf *nf)
     tc_nf_reader_call(&nf->reader, &want->call);
 }
 
+static void again_run(struct tc_nf_call *call, struct tc_nf_reader *reader)
+{
+    free(call);
+    tc_nf_selftest_again(reader);
+}
+
+void tc_nf_ask_again(struct tc_nf *nf)
+{
+    struct tc_nf_call *call = nf->open ? malloc(sizeof(*call)) : NULL;
+
+    if (!call)
+        return;
+    call->run = again_run;
+    tc_nf_reader_call(&nf->reader, call);
+}
+
 static void report_open(struct tc_nf *nf)
 {
     const struct tocsin_host *host = nf->host;

@@ -45,9 +45,10 @@
 #define TC_NF_BATCH 64    /* events before they are handed over */
 #define TC_NF_UNDELIVERED 8192
 #define TC_NF_UNDELIVERED_BYTES (16u * 1024 * 1024)
-#define TC_NF_WAITING_MAX 1024 /* packets that wait for detectors */
-#define TC_NF_CANARY_PORT 8453 /* of the self-test, on loopback */
-#define TC_NF_SOCKETS_MAX 8192 /* that are remembered by their cookie */
+#define TC_NF_WAITING_MAX 1024         /* packets that wait for detectors */
+#define TC_NF_CANARY_PORT 8453         /* of the self-test, on loopback */
+#define TC_NF_TICKET_NOBODY UINT64_MAX /* a question, and no packet waits */
+#define TC_NF_SOCKETS_MAX 8192         /* that are remembered by their cookie */
 
 /* Called on the reader's thread; takes the items. */
 typedef void (*tc_nf_deliver_fn)(void *arg, struct tc_nf_items *items);
@@ -202,6 +203,7 @@ int tc_nf_means_deny(struct tc_nf_reader *reader, const struct tc_nf_flow_key *k
 /* nf_selftest.c */
 void tc_nf_selftest_init(struct tc_nf_reader *reader); /* before it runs */
 void tc_nf_selftest_turn(struct tc_nf_reader *reader);
+void tc_nf_selftest_again(struct tc_nf_reader *reader); /* at the next turn */
 
 /* nf_decide.c */
 bool tc_nf_decides(const struct tc_nf_reader *reader); /* denies, not only reports */

@@ -203,6 +203,86 @@ static void netfilter_denies_a_listed_host_of_a_request(void **state)
     assert_string_equal(text(event, "destination.domain"), "evil.example");
 }
 
+/* ---- Detectors. ---- */
+
+static bool not_to_port_80(struct tc_harness *h, const struct tocsin_event *event)
+{
+    (void)h;
+    return tocsin_event_int(event, TOCSIN_FIELD_DESTINATION_PORT, 0) != 80;
+}
+
+static bool is_asked(void)
+{
+    const struct tocsin_event *reply = nf_scratch_call(&scratch, "status", NULL);
+
+    return tocsin_find_bool(reply->data, reply->len, "queue.used", false);
+}
+
+/* A detector is there, and the queue because of it. */
+static void start_judged(bool (*decide)(struct tc_harness *h,
+                                        const struct tocsin_event *event))
+{
+    nf_scratch_start(&scratch, NULL, NULL);
+    scratch.h.decide = decide;
+    tc_harness_publish(&scratch.h, "plugin.started", 0, -1, NULL);
+    for (int i = 0; i < 100 && !is_asked(); i++)
+        tc_harness_run_for(&scratch.h, 50);
+    assert_true(is_asked());
+}
+
+/* A client that runs while the loop does. */
+static pid_t begin_client(const char *const *args)
+{
+    const char *argv[6] = {nf_scratch_client_path()};
+    pid_t pid;
+
+    for (size_t i = 0; i < 4 && args[i]; i++)
+        argv[i + 1] = args[i];
+    assert_int_equal(
+        posix_spawn(&pid, argv[0], NULL, NULL, (char **)(uintptr_t)argv, NULL), 0);
+    return pid;
+}
+
+static int end_client(pid_t pid)
+{
+    int status = 0;
+
+    while (waitpid(pid, &status, WNOHANG) == 0)
+        tc_harness_run_for(&scratch.h, 10);
+    return WEXITSTATUS(status);
+}
+
+static void netfilter_lets_detectors_decide(void **state)
+{
+    const struct tocsin_event *event;
+    pid_t pid;
+
+    (void)state;
+    start_judged(not_to_port_80);
+    pid = begin_client(ARGS("tcp", NF_NETWORK_SERVER4, "80"));
+    assert_int_equal(end_client(pid), ECONNREFUSED);
+    event = nf_scratch_flow(&scratch, pid, 80);
+    assert_non_null(event);
+    assert_true(event->flags & TOCSIN_EVENT_AUTH);
+    assert_string_equal(text(event, "process.executable"), nf_scratch_client_path());
+    pid = begin_client(ARGS("tcp", NF_NETWORK_SERVER4, "7000"));
+    assert_int_equal(end_client(pid), 0);
+}
+
+static void netfilter_lets_go_what_nobody_has_judged_in_time(void **state)
+{
+    const struct tocsin_event *reply;
+    pid_t pid;
+
+    (void)state;
+    start_judged(not_to_port_80);
+    scratch.h.decide = NULL;
+    pid = begin_client(ARGS("tcp", NF_NETWORK_SERVER4, "80"));
+    assert_int_equal(end_client(pid), 0);
+    reply = nf_scratch_call(&scratch, "status", NULL);
+    assert_true(tocsin_event_int(reply, "queue.timeouts", 0) >= 1);
+}
+
 static void netfilter_disabled_leaves_nothing_behind(void **state)
 {
     const struct tocsin_event *reply;
@@ -239,6 +319,8 @@ int main(void)
         TEST(netfilter_knows_senders_that_have_ended),
         TEST(netfilter_denies_a_listed_name),
         TEST(netfilter_denies_a_listed_host_of_a_request),
+        TEST(netfilter_lets_detectors_decide),
+        TEST(netfilter_lets_go_what_nobody_has_judged_in_time),
         TEST(netfilter_disabled_leaves_nothing_behind),
     };
     int failed;
