@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define RPC_PREFIX "rpc.netfilter."
-#define EXPIRE_MS 5000
+#define LOOK_MS 1000
 
 static const char *const publishes[] = {TOCSIN_TOPIC_NETWORK_FLOW,
                                         TOCSIN_TOPIC_DNS_ANSWERED,
@@ -49,8 +49,9 @@ static int nf_init(const struct tocsin_host *host, void **ret_state)
     return 0;
 }
 
-static void on_expire(void *arg)
+static void on_timer(void *arg)
 {
+    tc_nf_look(arg);
     tc_nf_lists_expire(arg);
 }
 
@@ -58,8 +59,7 @@ static int nf_start(void *state)
 {
     struct tc_nf *nf = state;
 
-    (void)nf->host->timer_start(nf->host, EXPIRE_MS, EXPIRE_MS, on_expire, nf,
-                                &nf->lists_timer);
+    (void)nf->host->timer_start(nf->host, LOOK_MS, LOOK_MS, on_timer, nf, &nf->timer);
     return tc_nf_start(nf);
 }
 
@@ -67,8 +67,8 @@ static int nf_stop(void *state)
 {
     struct tc_nf *nf = state;
 
-    nf->host->timer_stop(nf->host, nf->lists_timer);
-    nf->lists_timer = NULL;
+    nf->host->timer_stop(nf->host, nf->timer);
+    nf->timer = NULL;
     return tc_nf_stop(nf);
 }
 

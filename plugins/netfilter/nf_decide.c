@@ -9,9 +9,11 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 
+static const char kernel_traffic[] = "the kernel's own traffic";
+
 bool tc_nf_decides(const struct tc_nf_reader *reader)
 {
-    return reader->wanted.granted && reader->options->enforcement == TC_NF_BLOCKS;
+    return reader->wanted.decides && reader->options->enforcement == TC_NF_BLOCKS;
 }
 
 static uint64_t now_s(const struct tc_nf_reader *reader)
@@ -42,7 +44,7 @@ static struct tc_nf_decision listed(struct tc_nf_reader *reader, uint32_t id,
     return decision;
 }
 
-/* A principal that has a rule of its own. */
+/* A principal that has a rule of its own, which is no indicator's. */
 static struct tc_nf_decision principal(const struct tc_nf_reader *reader,
                                        enum tc_nf_action action, const char *who)
 {
@@ -70,7 +72,7 @@ struct tc_nf_decision tc_nf_decide_record(struct tc_nf_reader *reader,
             listed(reader, record->id, record->action,
                    record->flags & TC_NF_BY_NAME && *flow->domain ? flow->domain : NULL);
     else if (record->why == TC_NF_WHY_KERNEL)
-        decision = principal(reader, record->action, "the kernel's own traffic");
+        decision = principal(reader, record->action, kernel_traffic);
     decision.deny = record->flags & TC_NF_DENIED;
     decision.would_deny = record->flags & TC_NF_WOULD_DENY;
     return decision;
@@ -101,7 +103,12 @@ struct tc_nf_decision tc_nf_decide_packet(struct tc_nf_reader *reader,
         tc_nf_indicators_address(reader->wanted.indicators, record->destination,
                                  now_s(reader), &match))
         return listed(reader, match.id, match.action, NULL);
-    if (!flow->process && !(record->flags & TC_NF_FROM_KERNEL) && !decision.reason)
+    if (decision.reason || record->flags & TC_NF_PASSED)
+        return decision;
+    /* Nobody but its packet has reported it. */
+    if (record->flags & TC_NF_FROM_KERNEL)
+        return principal(reader, reader->options->kernel_action, kernel_traffic);
+    if (!flow->process)
         return principal(reader, reader->options->unattributed,
                          "no process is known of it");
     return decision;
@@ -143,12 +150,11 @@ static void count(struct tc_nf_reader *reader, const struct tc_nf_flow *flow,
     struct tc_nf_reader_counters *counters = &reader->counters;
 
     counters->flows++;
-    if (decision->deny)
-        counters->denied++;
-    else
-        counters->allowed++;
-    if (decision->would_deny || flow->record.action == TC_NF_AUDIT)
-        counters->audited++;
+    if (decision) {
+        counters->denied += decision->deny;
+        counters->allowed += !decision->deny;
+        counters->audited += decision->would_deny || flow->record.action == TC_NF_AUDIT;
+    }
     if (flow->record.flags & TC_NF_PASSED)
         counters->passed++;
     if (!flow->process && !(flow->record.flags & TC_NF_FROM_KERNEL))

@@ -83,7 +83,7 @@ struct tc_nf_stamp {
     uint64_t sequence, epoch, time_ns, boot_ns; /* ns since the epoch; epoch in ms */
 };
 
-/* network.flow: one event's map. */
+/* network.flow: one event's map. decision NULL: it is what is asked. */
 void tc_nf_flow_put(struct tocsin_writer *w, const struct tc_nf_flow *flow,
                     const struct tc_nf_decision *decision,
                     const struct tc_nf_stamp *stamp);

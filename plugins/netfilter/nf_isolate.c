@@ -368,11 +368,28 @@ void tc_nf_release_rpc(struct tc_nf *nf, const struct tocsin_event *event)
     request(nf, event, BY_REPLY, &off);
 }
 
+static void answer_passive(struct tc_nf *nf, const struct tocsin_event *event)
+{
+    struct tocsin_writer w;
+    uint8_t buf[128];
+
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_str(&w, "status", "passive");
+    tocsin_put_str(&w, "text", "the agent only detects: mode is passive");
+    tocsin_end(&w);
+    publish(nf, TOCSIN_TOPIC_ISOLATION_DONE, event->id, &w);
+}
+
 /* A detector's: what root has allowed already stays allowed. */
 void tc_nf_isolate_requested(struct tc_nf *nf, const struct tocsin_event *event)
 {
     struct tc_nf_isolation isolation;
 
+    if (nf->passive) {
+        answer_passive(nf, event);
+        return;
+    }
     make(event, event->source, &isolation);
     if (nf->isolation.on) {
         isolation.allow_count = nf->isolation.allow_count;

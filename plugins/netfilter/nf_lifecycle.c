@@ -87,9 +87,14 @@ out:
     return err;
 }
 
+bool tc_nf_may_deny(const struct tc_nf *nf)
+{
+    return nf->granted && !nf->passive;
+}
+
 static enum tc_nf_enforcement enforced(const struct tc_nf *nf)
 {
-    return nf->granted || nf->options.enforcement != TC_NF_BLOCKS
+    return tc_nf_may_deny(nf) || nf->options.enforcement != TC_NF_BLOCKS
                ? nf->options.enforcement
                : TC_NF_AUDITS;
 }
@@ -274,7 +279,7 @@ void tc_nf_want(struct tc_nf *nf)
         return;
     want->call.run = want_run;
     want->wanted = (struct tc_nf_wanted){
-        .granted = nf->granted,
+        .decides = tc_nf_may_deny(nf),
         .ask = nf->voters != 0,
         .indicators = nf->indicators ? tc_nf_indicators_ref(nf->indicators) : NULL};
     tc_nf_reader_call(&nf->reader, &want->call);
@@ -401,6 +406,16 @@ void tc_nf_gate(struct tc_nf *nf, bool granted)
     tc_nf_want(nf);
 }
 
+void tc_nf_look(struct tc_nf *nf)
+{
+    bool passive = nf->host->passive(nf->host);
+
+    if (nf->passive == passive)
+        return;
+    nf->passive = passive;
+    tc_nf_want(nf);
+}
+
 /* ---- Start and stop. ---- */
 
 static void close_run(void *arg)
@@ -445,6 +460,7 @@ int tc_nf_start(struct tc_nf *nf)
         return -errno;
     }
     nf->wanted = !is_disabled(nf);
+    nf->passive = nf->host->passive(nf->host);
     tc_nf_isolate_start(nf);
     if (!nf->wanted) {
         tell_disabled(nf);
