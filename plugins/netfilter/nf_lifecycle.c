@@ -147,8 +147,6 @@ static int open_programs(struct tc_nf *nf, uint64_t netns)
     int err;
 
     nf->ebpf = false;
-    if (!nf->options.ebpf)
-        return -ENOTSUP;
     err = tc_nf_load(&nf->programs, nf->options.ring_bytes, nf->host, nf->why);
     if (err)
         return err;
@@ -180,6 +178,13 @@ static int attach(struct tc_nf *nf)
     return tc_nf_attach(&nf->programs, path, nf->why);
 }
 
+static void unload(struct tc_nf *nf)
+{
+    pthread_mutex_lock(&nf->lock);
+    tc_nf_unload(&nf->programs);
+    pthread_mutex_unlock(&nf->lock);
+}
+
 static void shut(struct tc_nf *nf)
 {
     tc_nf_detach(&nf->programs);
@@ -187,9 +192,7 @@ static void shut(struct tc_nf *nf)
     if (nf->reader.netns >= 0)
         close(nf->reader.netns);
     nf->reader.netns = -1;
-    pthread_mutex_lock(&nf->lock);
-    tc_nf_unload(&nf->programs);
-    pthread_mutex_unlock(&nf->lock);
+    unload(nf);
 }
 
 static int start_reader(struct tc_nf *nf)
@@ -212,25 +215,40 @@ static int start_reader(struct tc_nf *nf)
     return err;
 }
 
+/* With the programs in the kernel, or with the log alone. */
+static int open_level(struct tc_nf *nf, uint64_t netns, bool ebpf)
+{
+    int err = ebpf ? open_programs(nf, netns) : 0;
+
+    if (err)
+        return err;
+    if (!nf->fresh) /* the level above may have loaded them */
+        tc_nf_lists_run(nf);
+    tc_nf_lists_fill(nf);
+    err = start_reader(nf);
+    if (!err && ebpf)
+        err = attach(nf);
+    if (!err)
+        return 0;
+    tc_nf_reader_stop(&nf->reader);
+    unload(nf);
+    nf->ebpf = false;
+    return err;
+}
+
 static int open_once(struct tc_nf *nf)
 {
     uint64_t netns = 0;
     int err = 0;
 
+    nf->why[0] = '\0';
     if (*nf->options.namespace)
         err = open_namespace(nf, &netns);
-    if (!err) {
-        err = open_programs(nf, netns);
-        if (err && nf->options.nflog)
-            err = 0;
-    }
-    if (!err) {
-        tc_nf_lists_run(nf);
-        tc_nf_lists_fill(nf);
-        err = start_reader(nf);
-    }
-    if (!err && nf->ebpf)
-        err = attach(nf);
+    if (err)
+        return err;
+    err = nf->options.ebpf ? open_level(nf, netns, true) : -ENOTSUP;
+    if (err && nf->options.nflog)
+        err = open_level(nf, netns, false);
     return err;
 }
 

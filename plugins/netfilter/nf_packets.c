@@ -266,6 +266,13 @@ static bool inspect(struct tc_nf_reader *reader, struct tc_nf_flow *flow,
     return true;
 }
 
+/* What the table cannot pass, since it does not know whose it is. */
+static bool is_passed(const struct tc_nf_reader *reader, const struct tc_nf_flow *flow)
+{
+    return flow->record.flags & TC_NF_PASSED ||
+           (flow->process && reader->host->is_agent(reader->host, flow->process->pid));
+}
+
 static void take(struct tc_nf_reader *reader, const struct tc_nf_packet *packet,
                  const struct tc_nf_queued *queued)
 {
@@ -273,8 +280,9 @@ static void take(struct tc_nf_reader *reader, const struct tc_nf_packet *packet,
     struct tc_nf_flow *flow = find_flow(reader, packet, queued);
     bool named;
 
-    if (!flow ||
-        (flow->process && reader->host->is_agent(reader->host, flow->process->pid))) {
+    if (!flow || is_passed(reader, flow)) {
+        if (flow)
+            tc_nf_means_enough(reader, &flow->key);
         verdict(reader, queued->id, TC_NF_VERDICT_ACCEPT);
         return;
     }

@@ -121,6 +121,64 @@ static void netfilter_only_watches_until_its_gate_is_granted(void **state)
     assert_true(tocsin_find_bool(event->data, event->len, "would_deny", false));
 }
 
+static void netfilter_denies_nothing_in_passive_mode(void **state)
+{
+    const struct tocsin_event *event;
+    pid_t pid;
+
+    (void)state;
+    nf_scratch_start(&scratch, NF_SCRATCH_OTHER4 ",block,\n", NULL);
+    scratch.h.passive = true;
+    tc_harness_run_for(&scratch.h, 2500);
+    assert_int_equal(
+        nf_scratch_client(&scratch, &pid, ARGS("tcp", NF_SCRATCH_OTHER4, "7000")), 0);
+    event = nf_scratch_flow(&scratch, pid, NF_SCRATCH_PORT);
+    assert_non_null(event);
+    assert_true(tocsin_find_bool(event->data, event->len, "would_deny", false));
+    scratch.h.passive = false;
+}
+
+static void netfilter_never_looks_at_a_program_that_is_passed(void **state)
+{
+    const struct tocsin_event *event;
+    pid_t pid;
+
+    (void)state;
+    nf_scratch_start(&scratch, NF_SCRATCH_OTHER4 ",block,\nevil.example,block,\n",
+                     "pass=process=" TEST_BUILD_DIR "/bin/nf_client");
+    assert_int_equal(
+        nf_scratch_client(&scratch, &pid, ARGS("tcp", NF_SCRATCH_OTHER4, "7000")), 0);
+    event = nf_scratch_flow(&scratch, pid, NF_SCRATCH_PORT);
+    assert_non_null(event);
+    assert_string_equal(text(event, "flow.passed"), "process");
+    assert_int_equal(
+        nf_scratch_client(&scratch, &pid,
+                          ARGS("tcp", NF_NETWORK_SERVER4, "80",
+                               "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")),
+        0);
+    tc_harness_run_for(&scratch.h, 1500);
+    for (size_t i = 0;
+         (event = tc_harness_event(&scratch.h, TOCSIN_TOPIC_NETWORK_FLOW, i)); i++)
+        assert_string_not_equal(text(event, "decision"), "deny");
+}
+
+static void netfilter_never_looks_at_kerberos(void **state)
+{
+    (void)state;
+    nf_scratch_start(&scratch, NF_NETWORK_SERVER4 ",block,\nevil.example,block,\n", NULL);
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL, ARGS("udp", NF_NETWORK_SERVER4, "88", "x")), 0);
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL, ARGS("send", NF_NETWORK_SERVER4, "88", "x")),
+        0);
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL, ARGS("tcp", NF_NETWORK_SERVER4, "88")),
+        ECONNREFUSED); /* by the server: nobody listens there */
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL, ARGS("udp", NF_NETWORK_SERVER4, "89", "x")),
+        EPERM);
+}
+
 static void netfilter_knows_senders_that_have_ended(void **state)
 {
     const char *const args[] = {nf_scratch_client_path(), "send", NF_NETWORK_SERVER4, "9",
@@ -316,6 +374,9 @@ int main(void)
         TEST(netfilter_reports_connected_and_unconnected_datagrams),
         TEST(netfilter_denies_a_listed_address_at_once_and_no_other),
         TEST(netfilter_only_watches_until_its_gate_is_granted),
+        TEST(netfilter_denies_nothing_in_passive_mode),
+        TEST(netfilter_never_looks_at_a_program_that_is_passed),
+        TEST(netfilter_never_looks_at_kerberos),
         TEST(netfilter_knows_senders_that_have_ended),
         TEST(netfilter_denies_a_listed_name),
         TEST(netfilter_denies_a_listed_host_of_a_request),
