@@ -53,7 +53,9 @@ static int open_there(struct tc_nf *nf)
     }
     err = tc_nf_nft_open(&nf->isolation_nft, nf->isolation_why);
     if (!err)
-        nf->isolator.nft = &nf->isolation_nft;
+        err = tc_nf_isolator_init(&nf->isolator, &nf->isolation_nft, nf->isolation_why);
+    if (err)
+        tc_nf_nft_close(&nf->isolation_nft);
     if (own >= 0)
         (void)setns(own, CLONE_NEWNET);
 out:
@@ -203,8 +205,10 @@ static void report(struct tc_nf *nf)
         return;
     }
     host->report(host, TOCSIN_REPORT_CLEAR, "isolation", NULL, NULL);
+    snprintf(text, sizeof(text), "isolated by %s%s%s", nf->isolation.who,
+             *nf->isolation.reason ? ": " : "", nf->isolation.reason);
     host->report(host, TOCSIN_REPORT_FACT, "host_isolation",
-                 nf->isolation.on ? "isolated" : NULL, NULL);
+                 nf->isolation.on ? text : NULL, NULL);
 }
 
 static void request(struct tc_nf *nf, const struct tocsin_event *event,
