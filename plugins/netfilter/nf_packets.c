@@ -245,7 +245,7 @@ static bool is_inspected(const struct tc_nf_reader *reader,
 static bool inspect(struct tc_nf_reader *reader, struct tc_nf_flow *flow,
                     const struct tc_nf_packet *packet)
 {
-    struct tc_nf_inspected found;
+    struct tc_nf_inspected found = {.protocol = NULL};
 
     if (!flow->inspection)
         flow->inspection = tc_nf_inspection_new(packet);
