@@ -16,6 +16,7 @@
 struct tap {
     const struct tc_cli *cli;
     FILE *record; /* NULL: events are printed */
+    bool owned;   /* `record` is to be closed */
     uint64_t seen, missed;
     uint64_t count; /* end after so many; 0: never */
 };
@@ -128,6 +129,7 @@ static int open_record(struct tap *tap, const char *path)
     fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd >= 0)
         tap->record = fdopen(fd, "w");
+    tap->owned = tap->record != NULL;
     if (tap->record)
         return TC_EXIT_DONE;
     tc_call_failed("cannot write %s: %s", path, strerror(errno));
@@ -168,7 +170,7 @@ static int close_record(struct tap *tap, const char *path, int r)
 {
     bool failed = ferror(tap->record) != 0;
 
-    if (tap->record != stdout)
+    if (tap->owned)
         failed = fclose(tap->record) != 0 || failed;
     if (failed)
         return tc_call_failed("cannot write all of it to %s", path);

@@ -321,6 +321,7 @@ void tc_health_put(const struct tc_health *health,
     put_known(health, "sigma_rules_version", p);
     put_known(health, "sigma_rules_updated", p);
     put_known(health, "sigma_rules_status", p);
+    put_known(health, "host_isolation", p);
     if (!numbers->managed[0])
         return;
     tc_pack_begin_array(p, "managed");

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define RPC_PREFIX "rpc.netfilter."
-#define EXPIRE_MS 5000
+#define LOOK_MS 1000
 
 static const char *const publishes[] = {TOCSIN_TOPIC_NETWORK_FLOW,
                                         TOCSIN_TOPIC_DNS_ANSWERED,
@@ -22,9 +22,13 @@ static const char *const publishes[] = {TOCSIN_TOPIC_NETWORK_FLOW,
                                         TOCSIN_TOPIC_SENSOR_GAP,
                                         TOCSIN_TOPIC_RPC_REPLY,
                                         NULL};
-static const char *const subscribes[] = {RPC_PREFIX "*", TOCSIN_TOPIC_VERDICT_FINAL,
+static const char *const subscribes[] = {RPC_PREFIX "*",
+                                         TOCSIN_TOPIC_VERDICT_FINAL,
                                          TOCSIN_TOPIC_ISOLATION_REQUESTED,
-                                         "network_filter.gate", NULL};
+                                         "network_filter.gate",
+                                         "plugin.started",
+                                         "plugin.stopped",
+                                         NULL};
 
 static int nf_init(const struct tocsin_host *host, void **ret_state)
 {
@@ -45,8 +49,9 @@ static int nf_init(const struct tocsin_host *host, void **ret_state)
     return 0;
 }
 
-static void on_expire(void *arg)
+static void on_timer(void *arg)
 {
+    tc_nf_look(arg);
     tc_nf_lists_expire(arg);
 }
 
@@ -54,8 +59,7 @@ static int nf_start(void *state)
 {
     struct tc_nf *nf = state;
 
-    (void)nf->host->timer_start(nf->host, EXPIRE_MS, EXPIRE_MS, on_expire, nf,
-                                &nf->lists_timer);
+    (void)nf->host->timer_start(nf->host, LOOK_MS, LOOK_MS, on_timer, nf, &nf->timer);
     return tc_nf_start(nf);
 }
 
@@ -63,8 +67,8 @@ static int nf_stop(void *state)
 {
     struct tc_nf *nf = state;
 
-    nf->host->timer_stop(nf->host, nf->lists_timer);
-    nf->lists_timer = NULL;
+    nf->host->timer_stop(nf->host, nf->timer);
+    nf->timer = NULL;
     return tc_nf_stop(nf);
 }
 
@@ -80,6 +84,8 @@ static void nf_event(void *state, const struct tocsin_event *event)
         tc_nf_verdict(nf, event);
     else if (!strcmp(event->topic, TOCSIN_TOPIC_ISOLATION_REQUESTED))
         tc_nf_isolate_requested(nf, event);
+    else if (!strncmp(event->topic, "plugin.", strlen("plugin.")))
+        tc_nf_ask_again(nf);
     else
         tc_nf_gate(nf, tocsin_find_bool(event->data, event->len, "granted", false));
 }

@@ -56,6 +56,7 @@ struct tc_nf {
     bool open;       /* flows are seen */
     bool started;    /* the host knows that it runs */
     bool granted;    /* by gate network_filter */
+    bool passive;    /* the mode of the configuration */
     uint32_t voters; /* that judged the last flow that was asked about */
     int open_status;
     char why[256]; /* what kept it from opening, or from the upper rung */
@@ -64,15 +65,15 @@ struct tc_nf {
     struct tc_nf_programs programs;
     struct tc_nf_reader reader;
     struct tc_nf_asked *asked;
+    struct tocsin_timer *timer;
 
     /* nf_lists.c */
     struct tc_nf_store *store;
     struct tc_nf_indicators *indicators, *fresh; /* in force; just loaded */
     struct tc_nf_report loaded;
-    char lists_why[256];
+    char lists_why[256], store_why[256];
     int lists_status;
     struct tc_nf_change *changes, *changes_next; /* under way; to follow */
-    struct tocsin_timer *lists_timer;
 
     /* nf_isolate.c */
     struct tc_nf_nft isolation_nft;
@@ -92,7 +93,10 @@ int tc_nf_start(struct tc_nf *nf);
 int tc_nf_stop(struct tc_nf *nf);
 int tc_nf_enable(struct tc_nf *nf, bool enable); /* takes effect soon; -errno: not kept */
 void tc_nf_gate(struct tc_nf *nf, bool granted);
-void tc_nf_want(struct tc_nf *nf); /* hands the reader what is wanted now */
+void tc_nf_look(struct tc_nf *nf); /* now and then: the mode may have changed */
+bool tc_nf_may_deny(const struct tc_nf *nf);
+void tc_nf_ask_again(struct tc_nf *nf); /* who judges flows may have changed */
+void tc_nf_want(struct tc_nf *nf);      /* hands the reader what is wanted now */
 
 /* nf_publish.c */
 void tc_nf_deliver(void *arg, struct tc_nf_items *items); /* reader's thread */

@@ -9,9 +9,12 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 
+static const char kernel_traffic[] = "the kernel's own traffic";
+
 bool tc_nf_decides(const struct tc_nf_reader *reader)
 {
-    return reader->wanted.granted && reader->options->enforcement == TC_NF_BLOCKS;
+    return reader->programs && reader->wanted.decides &&
+           reader->options->enforcement == TC_NF_BLOCKS;
 }
 
 static uint64_t now_s(const struct tc_nf_reader *reader)
@@ -42,7 +45,7 @@ static struct tc_nf_decision listed(struct tc_nf_reader *reader, uint32_t id,
     return decision;
 }
 
-/* A principal that has a rule of its own. */
+/* A principal that has a rule of its own, which is no indicator's. */
 static struct tc_nf_decision principal(const struct tc_nf_reader *reader,
                                        enum tc_nf_action action, const char *who)
 {
@@ -70,7 +73,7 @@ struct tc_nf_decision tc_nf_decide_record(struct tc_nf_reader *reader,
             listed(reader, record->id, record->action,
                    record->flags & TC_NF_BY_NAME && *flow->domain ? flow->domain : NULL);
     else if (record->why == TC_NF_WHY_KERNEL)
-        decision = principal(reader, record->action, "the kernel's own traffic");
+        decision = principal(reader, record->action, kernel_traffic);
     decision.deny = record->flags & TC_NF_DENIED;
     decision.would_deny = record->flags & TC_NF_WOULD_DENY;
     return decision;
@@ -85,6 +88,72 @@ static bool by_name(struct tc_nf_reader *reader, const char *name,
                                  now_s(reader), ret);
 }
 
+/*
+ * An address is blocked by name only while all names that are known of it are: others may
+ * share it, and then the first data of a flow say which one it is. False: nothing is said
+ * against it. *ret_until_ns: so long.
+ */
+static bool by_all_names(struct tc_nf_reader *reader,
+                         const struct tc_nf_named_address *address,
+                         struct tc_nf_match *ret, uint64_t *ret_until_ns)
+{
+    struct tc_nf_match match;
+
+    *ret_until_ns = 0;
+    for (size_t i = 0; i < address->count; i++) {
+        if (!by_name(reader, address->names[i].text, &match) ||
+            match.action == TC_NF_ALLOW)
+            return false;
+        if (!i || match.action < ret->action)
+            *ret = match;
+        if (address->names[i].until_ns > *ret_until_ns)
+            *ret_until_ns = address->names[i].until_ns;
+    }
+    return address->count > 0;
+}
+
+void tc_nf_decide_address(struct tc_nf_reader *reader,
+                          const struct tc_nf_named_address *address)
+{
+    struct tc_nf_named named = {.action = TC_NF_NONE};
+    struct tc_nf_match match;
+    uint64_t until_ns;
+
+    if (!reader->programs)
+        return;
+    if (by_all_names(reader, address, &match, &until_ns)) {
+        named.action = match.action;
+        named.id = match.id;
+        named.until_ns = until_ns;
+    }
+    (void)tc_nf_name_address(reader->programs, &address->key, &named);
+}
+
+/* By the name that its data show, or else by those of its address. */
+static bool by_domain(struct tc_nf_reader *reader, const struct tc_nf_flow *flow,
+                      struct tc_nf_match *ret)
+{
+    const struct tc_nf_flow_record *record = &flow->record;
+    const struct tc_nf_named_address *address;
+    uint64_t until_ns;
+
+    if (flow->named_by_data)
+        return by_name(reader, flow->domain, ret);
+    address = tc_nf_names_of(&reader->names, record->destination, record->netns,
+                             record->uid, reader->now_ns);
+    return address && by_all_names(reader, address, ret, &until_ns);
+}
+
+/* Where the programs have not looked, since only a packet shows the flow. */
+static bool by_address(struct tc_nf_reader *reader, const struct tc_nf_flow *flow,
+                       struct tc_nf_match *ret)
+{
+    return !flow->process && !flow->record.why && reader->wanted.indicators &&
+           reader->options->enforcement != TC_NF_DISABLED &&
+           tc_nf_indicators_address(reader->wanted.indicators, flow->record.destination,
+                                    now_s(reader), ret);
+}
+
 struct tc_nf_decision tc_nf_decide_packet(struct tc_nf_reader *reader,
                                           const struct tc_nf_flow *flow)
 {
@@ -94,45 +163,19 @@ struct tc_nf_decision tc_nf_decide_packet(struct tc_nf_reader *reader,
 
     if (decision.deny || record->action == TC_NF_ALLOW)
         return decision;
-    if (by_name(reader, flow->domain, &match) && match.action != TC_NF_ALLOW)
+    if (by_domain(reader, flow, &match) && match.action != TC_NF_ALLOW)
         return listed(reader, match.id, match.action, flow->domain);
-    if (!record->why && reader->wanted.indicators &&
-        reader->options->enforcement != TC_NF_DISABLED && !flow->process &&
-        tc_nf_indicators_address(reader->wanted.indicators, record->destination,
-                                 now_s(reader), &match))
+    if (by_address(reader, flow, &match))
         return listed(reader, match.id, match.action, NULL);
-    if (!flow->process && !(record->flags & TC_NF_FROM_KERNEL) && !decision.reason)
+    if (decision.reason || record->flags & TC_NF_PASSED)
+        return decision;
+    /* Nobody but its packet has reported it. */
+    if (record->flags & TC_NF_FROM_KERNEL)
+        return principal(reader, reader->options->kernel_action, kernel_traffic);
+    if (!flow->process)
         return principal(reader, reader->options->unattributed,
                          "no process is known of it");
     return decision;
-}
-
-/*
- * An address is blocked by name only while all names that are known of it are: others may
- * share it, and then the first data of a flow say which one it is.
- */
-void tc_nf_decide_address(struct tc_nf_reader *reader,
-                          const struct tc_nf_named_address *address)
-{
-    struct tc_nf_named named = {.action = TC_NF_NONE};
-    struct tc_nf_match match;
-
-    if (!reader->programs)
-        return;
-    for (size_t i = 0; i < address->count; i++) {
-        if (!by_name(reader, address->names[i].text, &match) ||
-            match.action == TC_NF_ALLOW) {
-            named.action = TC_NF_NONE;
-            break;
-        }
-        if (!i || match.action < named.action) {
-            named.action = match.action;
-            named.id = match.id;
-        }
-        if (address->names[i].until_ns > named.until_ns)
-            named.until_ns = address->names[i].until_ns;
-    }
-    (void)tc_nf_name_address(reader->programs, &address->key, &named);
 }
 
 /* ---- Events. ---- */
@@ -143,12 +186,11 @@ static void count(struct tc_nf_reader *reader, const struct tc_nf_flow *flow,
     struct tc_nf_reader_counters *counters = &reader->counters;
 
     counters->flows++;
-    if (decision->deny)
-        counters->denied++;
-    else
-        counters->allowed++;
-    if (decision->would_deny || flow->record.action == TC_NF_AUDIT)
-        counters->audited++;
+    if (decision) {
+        counters->denied += decision->deny;
+        counters->allowed += !decision->deny;
+        counters->audited += decision->would_deny || flow->record.action == TC_NF_AUDIT;
+    }
     if (flow->record.flags & TC_NF_PASSED)
         counters->passed++;
     if (!flow->process && !(flow->record.flags & TC_NF_FROM_KERNEL))

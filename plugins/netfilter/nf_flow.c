@@ -243,7 +243,8 @@ void tc_nf_flow_put(struct tocsin_writer *w, const struct tc_nf_flow *flow,
                   flow->domain);
     put_network(w, flow);
     put_flow(w, flow);
-    put_decision(w, decision);
+    if (decision)
+        put_decision(w, decision);
     if (flow->process)
         tc_nf_process_put(w, flow->process, stamp->boot_ns);
     tocsin_end(w);

@@ -18,8 +18,9 @@
 
 #define TC_NF_FLOWS_MAX 8192
 #define TC_NF_FLOW_KEPT_NS UINT64_C(30000000000) /* without anything of it coming */
-#define TC_NF_FLOW_ASKED_NS UINT64_C(1000000000) /* its packet should have come by then  \
-                                                  */
+#define TC_NF_FLOW_ASKED_NS                                                              \
+    UINT64_C(1000000000) /* its packet should have come by then                          \
+                          */
 #define TC_NF_REASON_TEXT_MAX 512
 
 /* Both ends and the protocol, as packets of the client have them. */
@@ -82,7 +83,7 @@ struct tc_nf_stamp {
     uint64_t sequence, epoch, time_ns, boot_ns; /* ns since the epoch; epoch in ms */
 };
 
-/* network.flow: one event's map. */
+/* network.flow: one event's map. decision NULL: it is what is asked. */
 void tc_nf_flow_put(struct tocsin_writer *w, const struct tc_nf_flow *flow,
                     const struct tc_nf_decision *decision,
                     const struct tc_nf_stamp *stamp);

@@ -53,7 +53,9 @@ static int open_there(struct tc_nf *nf)
     }
     err = tc_nf_nft_open(&nf->isolation_nft, nf->isolation_why);
     if (!err)
-        nf->isolator.nft = &nf->isolation_nft;
+        err = tc_nf_isolator_init(&nf->isolator, &nf->isolation_nft, nf->isolation_why);
+    if (err)
+        tc_nf_nft_close(&nf->isolation_nft);
     if (own >= 0)
         (void)setns(own, CLONE_NEWNET);
 out:
@@ -203,8 +205,10 @@ static void report(struct tc_nf *nf)
         return;
     }
     host->report(host, TOCSIN_REPORT_CLEAR, "isolation", NULL, NULL);
+    snprintf(text, sizeof(text), "isolated by %s%s%s", nf->isolation.who,
+             *nf->isolation.reason ? ": " : "", nf->isolation.reason);
     host->report(host, TOCSIN_REPORT_FACT, "host_isolation",
-                 nf->isolation.on ? "isolated" : NULL, NULL);
+                 nf->isolation.on ? text : NULL, NULL);
 }
 
 static void request(struct tc_nf *nf, const struct tocsin_event *event,
@@ -368,11 +372,28 @@ void tc_nf_release_rpc(struct tc_nf *nf, const struct tocsin_event *event)
     request(nf, event, BY_REPLY, &off);
 }
 
+static void answer_passive(struct tc_nf *nf, const struct tocsin_event *event)
+{
+    struct tocsin_writer w;
+    uint8_t buf[128];
+
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_str(&w, "status", "passive");
+    tocsin_put_str(&w, "text", "the agent only detects: mode is passive");
+    tocsin_end(&w);
+    publish(nf, TOCSIN_TOPIC_ISOLATION_DONE, event->id, &w);
+}
+
 /* A detector's: what root has allowed already stays allowed. */
 void tc_nf_isolate_requested(struct tc_nf *nf, const struct tocsin_event *event)
 {
     struct tc_nf_isolation isolation;
 
+    if (nf->passive) {
+        answer_passive(nf, event);
+        return;
+    }
     make(event, event->source, &isolation);
     if (nf->isolation.on) {
         isolation.allow_count = nf->isolation.allow_count;

@@ -87,9 +87,14 @@ out:
     return err;
 }
 
+bool tc_nf_may_deny(const struct tc_nf *nf)
+{
+    return nf->granted && !nf->passive;
+}
+
 static enum tc_nf_enforcement enforced(const struct tc_nf *nf)
 {
-    return nf->granted || nf->options.enforcement != TC_NF_BLOCKS
+    return tc_nf_may_deny(nf) || nf->options.enforcement != TC_NF_BLOCKS
                ? nf->options.enforcement
                : TC_NF_AUDITS;
 }
@@ -142,8 +147,6 @@ static int open_programs(struct tc_nf *nf, uint64_t netns)
     int err;
 
     nf->ebpf = false;
-    if (!nf->options.ebpf)
-        return -ENOTSUP;
     err = tc_nf_load(&nf->programs, nf->options.ring_bytes, nf->host, nf->why);
     if (err)
         return err;
@@ -175,6 +178,13 @@ static int attach(struct tc_nf *nf)
     return tc_nf_attach(&nf->programs, path, nf->why);
 }
 
+static void unload(struct tc_nf *nf)
+{
+    pthread_mutex_lock(&nf->lock);
+    tc_nf_unload(&nf->programs);
+    pthread_mutex_unlock(&nf->lock);
+}
+
 static void shut(struct tc_nf *nf)
 {
     tc_nf_detach(&nf->programs);
@@ -182,9 +192,7 @@ static void shut(struct tc_nf *nf)
     if (nf->reader.netns >= 0)
         close(nf->reader.netns);
     nf->reader.netns = -1;
-    pthread_mutex_lock(&nf->lock);
-    tc_nf_unload(&nf->programs);
-    pthread_mutex_unlock(&nf->lock);
+    unload(nf);
 }
 
 static int start_reader(struct tc_nf *nf)
@@ -207,25 +215,40 @@ static int start_reader(struct tc_nf *nf)
     return err;
 }
 
+/* With the programs in the kernel, or with the log alone. */
+static int open_level(struct tc_nf *nf, uint64_t netns, bool ebpf)
+{
+    int err = ebpf ? open_programs(nf, netns) : 0;
+
+    if (err)
+        return err;
+    if (!nf->fresh) /* the level above may have loaded them */
+        tc_nf_lists_run(nf);
+    tc_nf_lists_fill(nf);
+    err = start_reader(nf);
+    if (!err && ebpf)
+        err = attach(nf);
+    if (!err)
+        return 0;
+    tc_nf_reader_stop(&nf->reader);
+    unload(nf);
+    nf->ebpf = false;
+    return err;
+}
+
 static int open_once(struct tc_nf *nf)
 {
     uint64_t netns = 0;
     int err = 0;
 
+    nf->why[0] = '\0';
     if (*nf->options.namespace)
         err = open_namespace(nf, &netns);
-    if (!err) {
-        err = open_programs(nf, netns);
-        if (err && nf->options.nflog)
-            err = 0;
-    }
-    if (!err) {
-        tc_nf_lists_run(nf);
-        tc_nf_lists_fill(nf);
-        err = start_reader(nf);
-    }
-    if (!err && nf->ebpf)
-        err = attach(nf);
+    if (err)
+        return err;
+    err = nf->options.ebpf ? open_level(nf, netns, true) : -ENOTSUP;
+    if (err && nf->options.nflog)
+        err = open_level(nf, netns, false);
     return err;
 }
 
@@ -274,10 +297,26 @@ void tc_nf_want(struct tc_nf *nf)
         return;
     want->call.run = want_run;
     want->wanted = (struct tc_nf_wanted){
-        .granted = nf->granted,
+        .decides = tc_nf_may_deny(nf),
         .ask = nf->voters != 0,
         .indicators = nf->indicators ? tc_nf_indicators_ref(nf->indicators) : NULL};
     tc_nf_reader_call(&nf->reader, &want->call);
+}
+
+static void again_run(struct tc_nf_call *call, struct tc_nf_reader *reader)
+{
+    free(call);
+    tc_nf_selftest_again(reader);
+}
+
+void tc_nf_ask_again(struct tc_nf *nf)
+{
+    struct tc_nf_call *call = nf->open ? malloc(sizeof(*call)) : NULL;
+
+    if (!call)
+        return;
+    call->run = again_run;
+    tc_nf_reader_call(&nf->reader, call);
 }
 
 static void report_open(struct tc_nf *nf)
@@ -385,6 +424,16 @@ void tc_nf_gate(struct tc_nf *nf, bool granted)
     tc_nf_want(nf);
 }
 
+void tc_nf_look(struct tc_nf *nf)
+{
+    bool passive = nf->host->passive(nf->host);
+
+    if (nf->passive == passive)
+        return;
+    nf->passive = passive;
+    tc_nf_want(nf);
+}
+
 /* ---- Start and stop. ---- */
 
 static void close_run(void *arg)
@@ -429,6 +478,7 @@ int tc_nf_start(struct tc_nf *nf)
         return -errno;
     }
     nf->wanted = !is_disabled(nf);
+    nf->passive = nf->host->passive(nf->host);
     tc_nf_isolate_start(nf);
     if (!nf->wanted) {
         tell_disabled(nf);

@@ -35,23 +35,18 @@ static void change(struct tc_nf *nf, struct tc_nf_change *change)
     change->err = tc_nf_store_add(nf->store, &row, change->who, now_s(), change->why);
 }
 
-static void open_store(struct tc_nf *nf, char why[256])
-{
-    if (!nf->store && tc_nf_store_open(nf->folder, &nf->store, why))
-        nf->store = NULL;
-}
-
+/* What cannot be changed still counts: its lines that can be read are loaded. */
 static void make_changes(struct tc_nf *nf)
 {
-    char why[TC_NF_WHY_MAX] = "";
-
-    open_store(nf, why);
+    nf->store_why[0] = '\0';
+    if (!nf->store && tc_nf_store_open(nf->folder, &nf->store, nf->store_why))
+        nf->store = NULL;
     for (struct tc_nf_change *c = nf->changes; c; c = c->next) {
-        if (nf->store) {
+        if (nf->store && !c->reload) {
             change(nf, c);
-        } else {
+        } else if (!c->reload) {
             c->err = -EIO;
-            memcpy(c->why, why, sizeof(c->why));
+            memcpy(c->why, nf->store_why, sizeof(c->why));
         }
     }
 }
@@ -59,11 +54,12 @@ static void make_changes(struct tc_nf *nf)
 void tc_nf_lists_run(void *arg)
 {
     struct tc_nf *nf = arg;
-    struct tc_nf_sources sources = {.texts = nf->options.lists,
-                                    .count = nf->options.lists_count};
+    char own[PATH_MAX + 32];
+    struct tc_nf_sources sources = {
+        .texts = nf->options.lists, .count = nf->options.lists_count, .own = own};
 
     make_changes(nf);
-    sources.own = nf->store ? tc_nf_store_path(nf->store) : NULL;
+    snprintf(own, sizeof(own), "%s/%s", nf->folder, TC_NF_STORE_FILE);
     nf->lists_status =
         tc_nf_indicators_load(&sources, now_s(), &nf->fresh, &nf->loaded, nf->lists_why);
     if (nf->lists_status)
@@ -118,6 +114,11 @@ static void report(struct tc_nf *nf)
     if (nf->lists_status) {
         snprintf(text, sizeof(text), "indicators could not be loaded: %s", nf->lists_why);
         host->log(host, TOCSIN_LOG_ERROR, "%s", text);
+        host->report(host, TOCSIN_REPORT_ISSUE, "netfilter_indicators", text,
+                     "tocsin indicator reload");
+    } else if (*nf->store_why) {
+        snprintf(text, sizeof(text),
+                 "what tocsin indicator has added cannot be changed: %s", nf->store_why);
         host->report(host, TOCSIN_REPORT_ISSUE, "netfilter_indicators", text,
                      "tocsin indicator reload");
     } else if (nf->loaded.refused) {

@@ -165,7 +165,8 @@ int tc_nf_addresses_begin(struct tc_nf_programs *programs, size_t slots,
                           struct tc_nf_slot **ret_slots)
 {
     const struct bpf_map *like = programs->skeleton->maps.first;
-    /* With the types of the one that was loaded: Linux 6.1 takes no other in its place. */
+    /* With the types of the one that was loaded: Linux 6.1 takes no other in its place.
+     */
     LIBBPF_OPTS(bpf_map_create_opts, options,
                 .map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE,
                 .btf_fd = (uint32_t)bpf_object__btf_fd(programs->skeleton->obj),

@@ -223,8 +223,8 @@ static void watch_over(struct tc_nf_reader *reader)
 {
     char why[TC_NF_WHY_MAX];
 
-    if (reader->queue && tc_nf_watchdog_beat(reader->watchdog, reader->now_ns) &
-                             TC_NF_WATCHDOG_RELEASED) {
+    if (reader->queue &&
+        tc_nf_watchdog_beat(reader->watchdog, reader->now_ns) & TC_NF_WATCHDOG_RELEASED) {
         reader->counters.releases = tc_nf_watchdog_releases(reader->watchdog);
         if (tc_nf_queue_rebind(reader->queue, why))
             complain(reader, why);
@@ -267,6 +267,7 @@ static void look_after_table(struct tc_nf_reader *reader)
 static void publish_counters(struct tc_nf_reader *reader)
 {
     struct tc_nf_queue_counters counters;
+    uint64_t overflows;
 
     if (!reader->queue || reader->now_ns - reader->checked_ns < CHECK_NS)
         return;
@@ -275,6 +276,10 @@ static void publish_counters(struct tc_nf_reader *reader)
     reader->counters.waiting = counters.waiting;
     reader->counters.kernel_dropped = counters.kernel_dropped;
     reader->counters.user_dropped = counters.user_dropped;
+    reader->counters.stale = counters.stale;
+    reader->counters.enobufs = counters.enobufs;
+    if (!tc_nf_table_overflows(&reader->table, &overflows))
+        reader->counters.overflows = overflows;
 }
 
 void tc_nf_means_turn(struct tc_nf_reader *reader)

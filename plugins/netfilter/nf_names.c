@@ -104,8 +104,10 @@ const struct tc_nf_named_address *tc_nf_names_learn(struct tc_nf_names *names,
     return address;
 }
 
-const char *tc_nf_names_find(struct tc_nf_names *names, const uint8_t address[16],
-                             uint64_t netns, uint32_t uid, uint64_t now_ns)
+const struct tc_nf_named_address *tc_nf_names_of(struct tc_nf_names *names,
+                                                 const uint8_t address[16],
+                                                 uint64_t netns, uint32_t uid,
+                                                 uint64_t now_ns)
 {
     const uint32_t whose[] = {uid, TC_NF_EVERYBODY};
     struct tc_nf_named_address *found;
@@ -121,7 +123,16 @@ const char *tc_nf_names_find(struct tc_nf_names *names, const uint8_t address[16
             continue;
         forget_old(found, now_ns);
         if (found->count)
-            return found->names[0].text;
+            return found;
     }
     return NULL;
+}
+
+const char *tc_nf_names_find(struct tc_nf_names *names, const uint8_t address[16],
+                             uint64_t netns, uint32_t uid, uint64_t now_ns)
+{
+    const struct tc_nf_named_address *found =
+        tc_nf_names_of(names, address, netns, uid, now_ns);
+
+    return found ? found->names[0].text : NULL;
 }

@@ -50,8 +50,14 @@ const struct tc_nf_named_address *tc_nf_names_learn(struct tc_nf_names *names,
                                                     const char *text, uint32_t ttl_s,
                                                     uint64_t now_ns);
 
-/* The latest name of an address: the user's own, else the system's; NULL: none. */
+/* The names of an address, the latest first: the user's own, else the system's; NULL:
+ * none. Valid until the next call. */
+const struct tc_nf_named_address *tc_nf_names_of(struct tc_nf_names *names,
+                                                 const uint8_t address[16],
+                                                 uint64_t netns, uint32_t uid,
+                                                 uint64_t now_ns);
 const char *tc_nf_names_find(struct tc_nf_names *names, const uint8_t address[16],
-                             uint64_t netns, uint32_t uid, uint64_t now_ns);
+                             uint64_t netns, uint32_t uid,
+                             uint64_t now_ns); /* the latest, or NULL */
 
 #endif

@@ -93,6 +93,11 @@ static struct tc_nf_flow *find_flow(struct tc_nf_reader *reader,
     } else {
         record_of(reader, packet, queued, &record);
         process = tc_nf_diag_owner(&reader->processes, &key);
+        /* A program's datagram would have been reported: this is a tunnel's, whatever
+         * socket the packet inside it came from. */
+        if (!process && reader->programs && queued->hook == HOOK_OUTPUT &&
+            packet->protocol == IPPROTO_UDP)
+            record.flags |= TC_NF_FROM_KERNEL;
         flow = tc_nf_flow_new(&record, process);
         tc_nf_process_unref(process);
     }
@@ -110,21 +115,18 @@ static struct tc_nf_flow *find_flow(struct tc_nf_reader *reader,
 
 /* ---- Waiting for detectors. ---- */
 
-static bool must_wait(struct tc_nf_reader *reader, const struct tc_nf_decision *decision,
-                      uint64_t packet)
+static bool must_wait(const struct tc_nf_reader *reader,
+                      const struct tc_nf_decision *decision, uint64_t packet)
 {
-    if (!packet || decision->deny || !reader->wanted.ask || !reader->wanted.granted)
-        return false;
-    if (HASH_COUNT(reader->waiting) < TC_NF_WAITING_MAX)
-        return true;
-    reader->counters.full++;
-    return false;
+    return packet && !decision->deny && reader->wanted.ask && reader->wanted.decides;
 }
 
 static bool wait_for_verdict(struct tc_nf_reader *reader, struct tc_nf_flow *flow,
-                             const struct tc_nf_decision *decision, uint64_t packet)
+                             uint64_t packet)
 {
-    struct tc_nf_waiting *waiting = calloc(1, sizeof(*waiting));
+    struct tc_nf_waiting *waiting = HASH_COUNT(reader->waiting) < TC_NF_WAITING_MAX
+                                        ? calloc(1, sizeof(*waiting))
+                                        : NULL;
 
     if (!waiting)
         return false;
@@ -133,7 +135,7 @@ static bool wait_for_verdict(struct tc_nf_reader *reader, struct tc_nf_flow *flo
     waiting->deadline_ns = reader->now_ns + reader->options->budget_ns;
     waiting->key = flow->key;
     HASH_ADD(hh, reader->waiting, ticket, sizeof(waiting->ticket), waiting);
-    tc_nf_emit_flow(reader, flow, decision, waiting->ticket, waiting->deadline_ns);
+    tc_nf_emit_flow(reader, flow, NULL, waiting->ticket, waiting->deadline_ns);
     return true;
 }
 
@@ -178,8 +180,12 @@ void tc_nf_packets_answers(struct tc_nf_reader *reader)
     while ((answer = STAILQ_FIRST(&answers)) != NULL) {
         STAILQ_REMOVE_HEAD(&answers, next);
         HASH_FIND(hh, reader->waiting, &answer->ticket, sizeof(answer->ticket), waiting);
+        reader->counters.timeouts += waiting && answer->what == TC_NF_ANSWER_LATE;
         if (waiting)
-            answered(reader, waiting, answer->allow);
+            answered(reader, waiting,
+                     answer->what == TC_NF_ANSWER_LATE
+                         ? !reader->options->on_timeout_deny
+                         : answer->what == TC_NF_ANSWER_ALLOW);
         free(answer);
     }
     answer_late(reader);
@@ -204,9 +210,14 @@ static void judge(struct tc_nf_reader *reader, struct tc_nf_flow *flow, uint64_t
     struct tc_nf_decision decision = tc_nf_decide_packet(reader, flow);
 
     flow->asked = true;
-    if (must_wait(reader, &decision, packet) &&
-        wait_for_verdict(reader, flow, &decision, packet))
-        return;
+    if (must_wait(reader, &decision, packet)) {
+        if (wait_for_verdict(reader, flow, packet))
+            return;
+        reader->counters.full++;
+        decision.timeout = true;
+        decision.deny = reader->options->on_timeout_deny;
+        decision.reason = "too many flows wait for detectors";
+    }
     tc_nf_emit_flow(reader, flow, &decision, 0, 0);
     if (decision.deny)
         refuse(reader, &flow->key, packet);
@@ -255,6 +266,13 @@ static bool inspect(struct tc_nf_reader *reader, struct tc_nf_flow *flow,
     return true;
 }
 
+/* What the table cannot pass, since it does not know whose it is. */
+static bool is_passed(const struct tc_nf_reader *reader, const struct tc_nf_flow *flow)
+{
+    return flow->record.flags & TC_NF_PASSED ||
+           (flow->process && reader->host->is_agent(reader->host, flow->process->pid));
+}
+
 static void take(struct tc_nf_reader *reader, const struct tc_nf_packet *packet,
                  const struct tc_nf_queued *queued)
 {
@@ -262,8 +280,9 @@ static void take(struct tc_nf_reader *reader, const struct tc_nf_packet *packet,
     struct tc_nf_flow *flow = find_flow(reader, packet, queued);
     bool named;
 
-    if (!flow ||
-        (flow->process && reader->host->is_agent(reader->host, flow->process->pid))) {
+    if (!flow || is_passed(reader, flow)) {
+        if (flow)
+            tc_nf_means_enough(reader, &flow->key);
         verdict(reader, queued->id, TC_NF_VERDICT_ACCEPT);
         return;
     }

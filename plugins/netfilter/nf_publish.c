@@ -87,6 +87,7 @@ void tc_nf_verdict(struct tc_nf *nf, const struct tocsin_event *event)
 {
     struct tocsin_str decision = tocsin_event_str(event, TOCSIN_FIELD_DECISION);
     uint32_t voters = (uint32_t)tocsin_event_int(event, "voters", 0);
+    bool late = tocsin_find_bool(event->data, event->len, "timeout", false);
     struct tc_nf_asked *asked;
 
     HASH_FIND(hh, nf->asked, &event->reply_to, sizeof(event->reply_to), asked);
@@ -94,7 +95,9 @@ void tc_nf_verdict(struct tc_nf *nf, const struct tocsin_event *event)
         return;
     if (nf->open)
         (void)tc_nf_reader_answer(&nf->reader, asked->ticket,
-                                  tocsin_str_is(decision, "allow"));
+                                  late                               ? TC_NF_ANSWER_LATE
+                                  : tocsin_str_is(decision, "allow") ? TC_NF_ANSWER_ALLOW
+                                                                     : TC_NF_ANSWER_DENY);
     HASH_DEL(nf->asked, asked);
     free(asked);
     if (voters == nf->voters)

@@ -60,14 +60,15 @@ static void run_calls(struct tc_nf_reader *reader)
     }
 }
 
-int tc_nf_reader_answer(struct tc_nf_reader *reader, uint64_t ticket, bool allow)
+int tc_nf_reader_answer(struct tc_nf_reader *reader, uint64_t ticket,
+                        enum tc_nf_answer_what what)
 {
     struct tc_nf_answer *answer = malloc(sizeof(*answer));
 
     if (!answer)
         return -ENOMEM;
     answer->ticket = ticket;
-    answer->allow = allow;
+    answer->what = what;
     pthread_mutex_lock(&reader->lock);
     STAILQ_INSERT_TAIL(&reader->answers, answer, next);
     pthread_mutex_unlock(&reader->lock);

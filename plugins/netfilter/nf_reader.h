@@ -45,8 +45,10 @@
 #define TC_NF_BATCH 64    /* events before they are handed over */
 #define TC_NF_UNDELIVERED 8192
 #define TC_NF_UNDELIVERED_BYTES (16u * 1024 * 1024)
-#define TC_NF_WAITING_MAX 1024 /* packets that wait for detectors */
-#define TC_NF_CANARY_PORT 8453 /* of the self-test, on loopback */
+#define TC_NF_WAITING_MAX 1024         /* packets that wait for detectors */
+#define TC_NF_CANARY_PORT 8453         /* of the self-test, on loopback */
+#define TC_NF_TICKET_NOBODY UINT64_MAX /* a question, and no packet waits */
+#define TC_NF_SELFTEST_WHY_MAX 128
 #define TC_NF_SOCKETS_MAX 8192 /* that are remembered by their cookie */
 
 /* Called on the reader's thread; takes the items. */
@@ -77,24 +79,30 @@ struct tc_nf_socket_known {
     uint32_t uid;
 };
 
+enum tc_nf_answer_what {
+    TC_NF_ANSWER_ALLOW,
+    TC_NF_ANSWER_DENY,
+    TC_NF_ANSWER_LATE, /* nobody has judged it in time: as option on_timeout says */
+};
+
 struct tc_nf_answer {
     STAILQ_ENTRY(tc_nf_answer) next;
     uint64_t ticket;
-    bool allow;
+    enum tc_nf_answer_what what;
 };
 
 /* The proof that it works; see nf_selftest.c. */
 struct tc_nf_selftest {
     bool running, passed; /* passed: once, at least */
     uint64_t began_ns, ended_ns, seen;
-    char why[128]; /* of the last that failed */
+    char why[TC_NF_SELFTEST_WHY_MAX]; /* of the last, if it failed; under the lock */
 };
 
 /* What the loop wants of it; a copy is handed over. */
 struct tc_nf_wanted {
     struct tc_nf_indicators *indicators; /* a reference */
-    bool granted;                        /* it may decide, not only watch */
-    bool ask;                            /* somebody judges flows */
+    bool decides; /* it may deny, and not only watch: granted, and not passive */
+    bool ask;     /* somebody judges flows */
 };
 
 /* Read by any thread. */
@@ -103,6 +111,7 @@ struct tc_nf_reader_counters {
         unpublished; /* their events: nobody took them */
     atomic_ullong dns, names, inspected, lost, malformed, table_made, table_taken;
     atomic_uint waiting, kernel_dropped, user_dropped, releases;
+    atomic_ullong stale, enobufs, overflows; /* overflows: the table's sets were full */
     atomic_bool queue_open, queue_new, inspecting, selftest_ok;
     atomic_ullong selftest_ns; /* since the epoch */
     atomic_ullong canary_seen; /* packets of the self-test that came through the queue */
@@ -167,7 +176,8 @@ void tc_nf_reader_stop(struct tc_nf_reader *reader);
 void tc_nf_reader_call(struct tc_nf_reader *reader, struct tc_nf_call *call);
 
 /* A verdict for a ticket. Any thread. -ENOMEM: it will be answered by default. */
-int tc_nf_reader_answer(struct tc_nf_reader *reader, uint64_t ticket, bool allow);
+int tc_nf_reader_answer(struct tc_nf_reader *reader, uint64_t ticket,
+                        enum tc_nf_answer_what what);
 
 /* Events have been published. Any thread. */
 void tc_nf_reader_delivered(struct tc_nf_reader *reader, size_t count, size_t bytes);
@@ -202,9 +212,13 @@ int tc_nf_means_deny(struct tc_nf_reader *reader, const struct tc_nf_flow_key *k
 /* nf_selftest.c */
 void tc_nf_selftest_init(struct tc_nf_reader *reader); /* before it runs */
 void tc_nf_selftest_turn(struct tc_nf_reader *reader);
+void tc_nf_selftest_again(struct tc_nf_reader *reader); /* at the next turn */
+/* Why the last one failed, or "". Any thread. */
+void tc_nf_selftest_why(struct tc_nf_reader *reader,
+                        char ret_why[TC_NF_SELFTEST_WHY_MAX]);
 
 /* nf_decide.c */
-bool tc_nf_decides(const struct tc_nf_reader *reader); /* denies, not only reports */
+bool tc_nf_decides(const struct tc_nf_reader *reader); /* by indicators and principals */
 struct tc_nf_decision tc_nf_decide_record(struct tc_nf_reader *reader,
                                           const struct tc_nf_flow *flow);
 struct tc_nf_decision tc_nf_decide_packet(struct tc_nf_reader *reader,
@@ -213,7 +227,7 @@ struct tc_nf_decision tc_nf_decide_packet(struct tc_nf_reader *reader,
 void tc_nf_decide_address(struct tc_nf_reader *reader,
                           const struct tc_nf_named_address *address);
 void tc_nf_emit_gap(struct tc_nf_reader *reader, uint64_t lost); /* sensor.gap */
-/* Publishes network.flow; ticket 0: nobody waits. */
+/* Publishes network.flow; ticket 0: nobody waits. decision NULL: it is asked for. */
 void tc_nf_emit_flow(struct tc_nf_reader *reader, const struct tc_nf_flow *flow,
                      const struct tc_nf_decision *decision, uint64_t ticket,
                      uint64_t deadline_ns);

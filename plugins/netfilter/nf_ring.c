@@ -62,13 +62,17 @@ static void remember_socket(struct tc_nf_reader *reader,
 
 /* ---- Flows. ---- */
 
-/* Its packets may come through the queue. */
+/* Its packets may come through the queue. Of what is passed, the table knows all but
+ * whose it is. */
 static bool may_be_queued(const struct tc_nf_reader *reader,
                           const struct tc_nf_flow_record *record)
 {
+    bool passed = record->flags & TC_NF_PASSED && record->why != TC_NF_WHY_PROCESS &&
+                  record->why != TC_NF_WHY_AGENT;
+
     return reader->counters.queue_open && record->destination_port != TC_NF_DNS_PORT &&
            record->hook != TC_NF_AT_ACCEPT && record->hook != TC_NF_AT_ARRIVE &&
-           !(record->flags & (TC_NF_DENIED | TC_NF_PASSED));
+           !(record->flags & TC_NF_DENIED) && !passed;
 }
 
 void tc_nf_ring_report(struct tc_nf_reader *reader, struct tc_nf_flow *flow)
@@ -105,7 +109,7 @@ static void take_flow(struct tc_nf_reader *reader, const struct tc_nf_flow_recor
         snprintf(flow->domain, sizeof(flow->domain), "%s", name);
     queued = may_be_queued(reader, record);
     /* It is judged, and reported, when its first packet comes. */
-    if (!queued || !reader->counters.queue_new)
+    if (!queued || !reader->counters.queue_new || record->flags & TC_NF_PASSED)
         tc_nf_ring_report(reader, flow);
     if (queued)
         tc_nf_flows_add(&reader->flows, flow);

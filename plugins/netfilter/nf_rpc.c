@@ -35,7 +35,8 @@ static const char *state_of(const struct tc_nf *nf)
 {
     if (!nf->wanted)
         return "disabled";
-    return nf->open && nf->ebpf && nf->granted && nf->options.enforcement == TC_NF_BLOCKS
+    return nf->open && nf->ebpf && tc_nf_may_deny(nf) &&
+                   nf->options.enforcement == TC_NF_BLOCKS
                ? "filtering"
                : "watching";
 }
@@ -50,6 +51,8 @@ static const char *reason_of(const struct tc_nf *nf)
         return nf->why;
     if (!nf->granted)
         return "gate network_filter is not granted: tocsin approval grant network_filter";
+    if (nf->passive)
+        return "mode is passive in the configuration";
     if (nf->options.enforcement != TC_NF_BLOCKS)
         return "enforcement is not block in the configuration";
     return "";
@@ -87,6 +90,8 @@ static void put_queue(struct tocsin_writer *w, const struct tc_nf *nf)
     tocsin_put_uint(w, "dropped", (uint64_t)c->kernel_dropped + c->user_dropped);
     tocsin_put_uint(w, "released", c->releases);
     tocsin_put_uint(w, "timeouts", c->timeouts);
+    tocsin_put_uint(w, "stale", c->stale);
+    tocsin_put_uint(w, "overflows", c->enobufs + c->overflows);
     tocsin_end(w);
 }
 
@@ -141,14 +146,17 @@ static void put_counts(struct tocsin_writer *w, const char *key, const struct tc
     tocsin_end(w);
 }
 
-static void put_selftest(struct tocsin_writer *w, const struct tc_nf *nf)
+static void put_selftest(struct tocsin_writer *w, struct tc_nf *nf)
 {
+    char why[TC_NF_SELFTEST_WHY_MAX] = "";
     const struct tc_nf_reader_counters *c = &nf->reader.counters;
 
     tocsin_begin_map(w, "selftest");
     tocsin_put_bool(w, "ok", c->selftest_ok);
     tocsin_put_uint(w, "time_ns", c->selftest_ns);
-    tocsin_put_str(w, "reason", c->selftest_ok ? "" : nf->reader.selftest.why);
+    if (nf->open)
+        tc_nf_selftest_why(&nf->reader, why);
+    tocsin_put_str(w, "reason", why);
     tocsin_end(w);
 }
 

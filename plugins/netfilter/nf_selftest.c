@@ -37,6 +37,28 @@ static struct sockaddr_in canary_at(const uint8_t address[4], uint16_t port)
     return at;
 }
 
+/* A flow of the agent's own, as a question: who judges flows, if anybody does, shows in
+ * its answer (see tc_nf_verdict). */
+static void ask_around(struct tc_nf_reader *reader)
+{
+    struct tc_nf_flow flow = {.protocol = "canary"};
+
+    flow.record = (struct tc_nf_flow_record){.kind = TC_NF_FLOW,
+                                             .flags = TC_NF_PASSED,
+                                             .hook = TC_NF_AT_CONNECT,
+                                             .why = TC_NF_WHY_AGENT,
+                                             .time_ns = reader->now_ns,
+                                             .pid = (uint32_t)getpid(),
+                                             .protocol = IPPROTO_UDP,
+                                             .destination_port = TC_NF_CANARY_PORT};
+    flow.record.destination[10] = flow.record.destination[11] = 0xff;
+    memcpy(flow.record.destination + 12, reader->canary, sizeof(reader->canary));
+    flow.process = tc_nf_processes_find(&reader->processes, getpid(), 0);
+    tc_nf_emit_flow(reader, &flow, NULL, TC_NF_TICKET_NOBODY,
+                    reader->now_ns + reader->options->budget_ns);
+    tc_nf_process_unref(flow.process);
+}
+
 static void ended(struct tc_nf_reader *reader, const char *why)
 {
     struct tc_nf_selftest *test = &reader->selftest;
@@ -48,7 +70,9 @@ static void ended(struct tc_nf_reader *reader, const char *why)
     test->ended_ns = reader->now_ns;
     reader->counters.selftest_ns = reader->now_ns + reader->clock_offset_ns;
     reader->counters.selftest_ok = !why;
+    pthread_mutex_lock(&reader->lock);
     snprintf(test->why, sizeof(test->why), "%s", why ? why : "");
+    pthread_mutex_unlock(&reader->lock);
     test->passed = test->passed || !why;
     /* Who only watches, or does not even do that, is no filter. */
     reader->report(reader->arg, "network_events_subsystem",
@@ -56,6 +80,7 @@ static void ended(struct tc_nf_reader *reader, const char *why)
                    NULL);
     reader->report(reader->arg, "netfilter_selftest", why,
                    why ? "tocsin network-filter status" : NULL);
+    ask_around(reader);
 }
 
 /* The programs: a connect that they refuse. */
@@ -139,4 +164,16 @@ void tc_nf_selftest_turn(struct tc_nf_reader *reader)
             return;
     }
     ended(reader, why);
+}
+
+void tc_nf_selftest_again(struct tc_nf_reader *reader)
+{
+    reader->selftest.ended_ns = 0;
+}
+
+void tc_nf_selftest_why(struct tc_nf_reader *reader, char ret_why[TC_NF_SELFTEST_WHY_MAX])
+{
+    pthread_mutex_lock(&reader->lock);
+    memcpy(ret_why, reader->selftest.why, TC_NF_SELFTEST_WHY_MAX);
+    pthread_mutex_unlock(&reader->lock);
 }

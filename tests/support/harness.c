@@ -481,6 +481,7 @@ void tc_harness_answer(struct tc_harness *h, const struct tocsin_event *event, b
     tocsin_put_str(&w, "decision", allow ? "allow" : "deny");
     tocsin_put_bool(&w, "cacheable", cacheable);
     tocsin_put_str(&w, "reason", "");
+    tocsin_put_uint(&w, "voters", 1);
     tocsin_end(&w);
     assert_int_equal(w.error, 0);
     draft.data = w.buf;

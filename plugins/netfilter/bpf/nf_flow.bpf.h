@@ -327,6 +327,13 @@ static __always_inline bool begin_tcp(struct tc_nf_flow_record *r,
     return tuple(r, ctx, hook == TC_NF_AT_SYN);
 }
 
+/* It can no longer be refused here. */
+static __always_inline void goes_on(struct tc_nf_flow_record *r)
+{
+    if (r->flags & TC_NF_DENIED)
+        r->flags = (r->flags & ~TC_NF_DENIED) | TC_NF_WOULD_DENY;
+}
+
 static __always_inline void connecting(struct tc_nf_control *c, struct bpf_sock_ops *ctx)
 {
     struct tc_nf_flow_record r = {};
@@ -343,7 +350,8 @@ static __always_inline void connecting(struct tc_nf_control *c, struct bpf_sock_
         r.id = o->id;
         bpf_map_delete_elem(&opening, &r.cookie);
     } else {
-        decide(&r, 1); /* connected by the kernel; it can no longer be refused here */
+        decide(&r, 1);
+        goes_on(&r);
     }
     report(c, &r);
 }
@@ -385,6 +393,7 @@ static __always_inline void accepted(struct tc_nf_control *c, struct bpf_sock_op
         __builtin_memcpy(r.comm, who->comm, sizeof(r.comm));
     }
     decide(&r, 0);
+    goes_on(&r);
     if (bpf_ringbuf_output(&ring, &r, sizeof(r), wake_flags(c)))
         count(TC_NF_LOST + TC_NF_FLOW);
     else

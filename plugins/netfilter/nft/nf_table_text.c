@@ -59,6 +59,18 @@ static void put_update(FILE *f, const char *set, const char *other, const char *
     fputs("\t\tcounter name overflows\n", f);
 }
 
+/* What a set has, for as long again. */
+static void put_renewed(FILE *f, const char *set, const char *what)
+{
+    for (int family = 4; family <= 6; family += 2) {
+        fputs("\t\t", f);
+        put_key(f, family);
+        fprintf(f, " @%s%d update @%s%d { ", set, family, set, family);
+        put_key(f, family);
+        fprintf(f, " } %s\n", what);
+    }
+}
+
 /* A set's elements, each once: nft refuses a set that names one twice. */
 struct list {
     FILE *f;
@@ -214,17 +226,12 @@ static void put_udp(FILE *f, const struct tc_nf_table_config *c)
     if (!c->queue_new)
         put_ports(f, c->udp_inspected, c->udp_inspected_count, "\t\tudp dport != { ",
                   " } accept\n");
+    /* No datagram begins anew, as a SYN does: it is denied for as long as any comes. */
     if (!c->observe)
-        put_known(f, "denied", "reject with icmpx type admin-prohibited");
+        put_renewed(f, "denied", "reject with icmpx type admin-prohibited");
     if (c->udp_inspected_count)
         put_known(f, "fresh", "goto ask");
-    for (int family = 4; family <= 6; family += 2) {
-        fputs("\t\t", f);
-        put_key(f, family);
-        fprintf(f, " @seen%d update @seen%d { ", family, family);
-        put_key(f, family);
-        fputs(" } accept\n", f);
-    }
+    put_renewed(f, "seen", "accept");
     put_passes(f, c);
     put_ports(f, c->udp_inspected, c->udp_inspected_count, "\t\tudp dport { ",
               " } goto udp_inspected\n");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A program that connects, sends, and ends with the errno:
- *   nf_client tcp|udp|send ADDRESS PORT [DATA]   send: without connecting before
+ *   nf_client tcp|mptcp|udp|send ADDRESS PORT [DATA]   send: without connecting before
  *   nf_client name SERVER NAME PORT [DATA]       asks the name server as glibc does
  * DATA is sent as it is; with tcp, one byte of an answer is waited for.
  */
@@ -48,8 +48,9 @@ static int talk(const char *how, const char *address, uint16_t port, const char 
 {
     struct sockaddr_storage to;
     socklen_t len = address_of(&to, address, port);
-    bool tcp = !strcmp(how, "tcp");
-    int fd = socket(to.ss_family, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+    bool mptcp = !strcmp(how, "mptcp"), tcp = mptcp || !strcmp(how, "tcp");
+    int fd = socket(to.ss_family, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC,
+                    mptcp ? IPPROTO_MPTCP : 0);
 
     if (!strcmp(how, "send"))
         return sendto(fd, data ? data : "x", data ? strlen(data) : 1, 0,

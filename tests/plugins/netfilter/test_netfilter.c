@@ -21,7 +21,7 @@
 #define ARGS(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define NAMES                                                                            \
     "good.example=" NF_NETWORK_SERVER4 ",evil.example=" NF_SCRATCH_OTHER4                \
-    ",www.evil.example=" NF_SCRATCH_OTHER4
+    ",www.evil.example=" NF_SCRATCH_OTHER4 ",shared.example=" NF_SCRATCH_OTHER4
 
 static struct nf_scratch scratch;
 
@@ -82,6 +82,78 @@ static void netfilter_reports_connected_and_unconnected_datagrams(void **state)
     assert_true(tocsin_event_int(event, "source.port", 0) > 0);
 }
 
+static void netfilter_reports_multipath_tcp(void **state)
+{
+    const struct tocsin_event *event;
+    pid_t pid;
+
+    (void)state;
+    nf_scratch_start(&scratch, NULL, NULL);
+    if (nf_scratch_client(&scratch, &pid, ARGS("mptcp", NF_NETWORK_SERVER4, "7000")) ==
+        EPROTONOSUPPORT) {
+        print_message("not here: this kernel has no MPTCP\n");
+        return;
+    }
+    event = nf_scratch_flow(&scratch, pid, NF_SCRATCH_PORT);
+    assert_non_null(event);
+    assert_string_equal(text(event, "network.transport"), "mptcp");
+}
+
+/* ---- Who comes in. ---- */
+
+static const struct tocsin_event *incoming(uint16_t port)
+{
+    const struct tocsin_event *event;
+
+    for (int turn = 0; turn < 250; turn++) {
+        for (size_t i = 0;
+             (event = tc_harness_event(&scratch.h, TOCSIN_TOPIC_NETWORK_FLOW, i)); i++)
+            if (tocsin_event_int(event, TOCSIN_FIELD_DESTINATION_PORT, 0) == port &&
+                !strcmp(text(event, "network.direction"), "ingress"))
+                return event;
+        tc_harness_run_for(&scratch.h, 20);
+    }
+    return NULL;
+}
+
+static void netfilter_reports_and_denies_who_comes_in(void **state)
+{
+    const struct tocsin_event *event;
+    int listener, came;
+
+    (void)state;
+    nf_scratch_start(&scratch, NF_SCRATCH_OTHER4 ",block,\n", NULL);
+    listener = nf_network_bind(AF_INET, SOCK_STREAM, 7100);
+    assert_int_equal(listen(listener, 4), 0);
+    nf_network_enter(&scratch.network, NF_SERVER);
+    came = nf_network_connect(AF_INET, SOCK_STREAM, NF_NETWORK_CLIENT4, 0, 7100);
+    assert_int_equal(nf_network_connected(came), 0);
+    close(came);
+    event = incoming(7100);
+    assert_non_null(event);
+    assert_string_equal(text(event, "source.ip"), NF_NETWORK_SERVER4);
+    assert_int_equal(tocsin_event_int(event, "process.pid", 0), getpid());
+    close(listener);
+    /* From the other address of the same host: its SYN goes unanswered. */
+    nf_network_enter(&scratch.network, NF_CLIENT);
+    listener = nf_network_bind(AF_INET, SOCK_STREAM, 7101);
+    assert_int_equal(listen(listener, 4), 0);
+    nf_network_enter(&scratch.network, NF_SERVER);
+    assert_int_equal(
+        nf_network_shell(
+            "ip route replace 10.77.1.0/24 via 10.77.2.1 src " NF_SCRATCH_OTHER4),
+        0);
+    came = nf_network_connect(AF_INET, SOCK_STREAM, NF_NETWORK_CLIENT4, 0, 7101);
+    event = incoming(7101);
+    assert_non_null(event);
+    assert_string_equal(text(event, "source.ip"), NF_SCRATCH_OTHER4);
+    assert_string_equal(text(event, "decision"), "deny");
+    assert_int_equal(nf_network_shell("ip route del 10.77.1.0/24"), 0);
+    close(came);
+    close(listener);
+    nf_network_enter(&scratch.network, NF_CLIENT);
+}
+
 static void netfilter_denies_a_listed_address_at_once_and_no_other(void **state)
 {
     const struct tocsin_event *event;
@@ -119,6 +191,64 @@ static void netfilter_only_watches_until_its_gate_is_granted(void **state)
     assert_non_null(event);
     assert_string_equal(text(event, "decision"), "allow");
     assert_true(tocsin_find_bool(event->data, event->len, "would_deny", false));
+}
+
+static void netfilter_denies_nothing_in_passive_mode(void **state)
+{
+    const struct tocsin_event *event;
+    pid_t pid;
+
+    (void)state;
+    nf_scratch_start(&scratch, NF_SCRATCH_OTHER4 ",block,\n", NULL);
+    scratch.h.passive = true;
+    tc_harness_run_for(&scratch.h, 2500);
+    assert_int_equal(
+        nf_scratch_client(&scratch, &pid, ARGS("tcp", NF_SCRATCH_OTHER4, "7000")), 0);
+    event = nf_scratch_flow(&scratch, pid, NF_SCRATCH_PORT);
+    assert_non_null(event);
+    assert_true(tocsin_find_bool(event->data, event->len, "would_deny", false));
+    scratch.h.passive = false;
+}
+
+static void netfilter_never_looks_at_a_program_that_is_passed(void **state)
+{
+    const struct tocsin_event *event;
+    pid_t pid;
+
+    (void)state;
+    nf_scratch_start(&scratch, NF_SCRATCH_OTHER4 ",block,\nevil.example,block,\n",
+                     "pass=process=" TEST_BUILD_DIR "/bin/nf_client");
+    assert_int_equal(
+        nf_scratch_client(&scratch, &pid, ARGS("tcp", NF_SCRATCH_OTHER4, "7000")), 0);
+    event = nf_scratch_flow(&scratch, pid, NF_SCRATCH_PORT);
+    assert_non_null(event);
+    assert_string_equal(text(event, "flow.passed"), "process");
+    assert_int_equal(
+        nf_scratch_client(&scratch, &pid,
+                          ARGS("tcp", NF_NETWORK_SERVER4, "80",
+                               "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")),
+        0);
+    tc_harness_run_for(&scratch.h, 1500);
+    for (size_t i = 0;
+         (event = tc_harness_event(&scratch.h, TOCSIN_TOPIC_NETWORK_FLOW, i)); i++)
+        assert_string_not_equal(text(event, "decision"), "deny");
+}
+
+static void netfilter_never_looks_at_kerberos(void **state)
+{
+    (void)state;
+    nf_scratch_start(&scratch, NF_NETWORK_SERVER4 ",block,\nevil.example,block,\n", NULL);
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL, ARGS("udp", NF_NETWORK_SERVER4, "88", "x")), 0);
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL, ARGS("send", NF_NETWORK_SERVER4, "88", "x")),
+        0);
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL, ARGS("tcp", NF_NETWORK_SERVER4, "88")),
+        ECONNREFUSED); /* by the server: nobody listens there */
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL, ARGS("udp", NF_NETWORK_SERVER4, "89", "x")),
+        EPERM);
 }
 
 static void netfilter_knows_senders_that_have_ended(void **state)
@@ -175,6 +305,30 @@ static void netfilter_denies_a_listed_name(void **state)
     assert_string_equal(text(event, "process.executable"), nf_scratch_client_path());
 }
 
+/* Many names stand for one address: what it denies is the request, not the address. */
+static void netfilter_denies_no_other_name_of_an_address(void **state)
+{
+    static const char good[] = "GET / HTTP/1.1\r\nHost: shared.example\r\n\r\n";
+    static const char evil[] = "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n";
+
+    (void)state;
+    nf_scratch_start(&scratch, "evil.example,block,\n", NULL);
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL,
+                          ARGS("name", NF_NETWORK_SERVER4, "shared.example", "80", good)),
+        0);
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL,
+                          ARGS("name", NF_NETWORK_SERVER4, "evil.example", "80", evil)),
+        ECONNRESET);
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL,
+                          ARGS("name", NF_NETWORK_SERVER4, "shared.example", "80", good)),
+        0);
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL, ARGS("tcp", NF_SCRATCH_OTHER4, "80", good)), 0);
+}
+
 static void netfilter_denies_a_listed_host_of_a_request(void **state)
 {
     const struct tocsin_event *event;
@@ -201,6 +355,139 @@ static void netfilter_denies_a_listed_host_of_a_request(void **state)
     assert_non_null(event);
     assert_string_equal(text(event, "network.protocol"), "http");
     assert_string_equal(text(event, "destination.domain"), "evil.example");
+}
+
+/* ---- Isolation. ---- */
+
+static const char *reported(const char *key)
+{
+    for (size_t i = 0; i < scratch.h.report_count; i++)
+        if (!strcmp(scratch.h.reports[i].key, key))
+            return scratch.h.reports[i].text;
+    return NULL;
+}
+
+static void put_isolation(struct tocsin_writer *w, const char *allow)
+{
+    tocsin_begin_map(w, NULL);
+    tocsin_begin_array(w, "allow");
+    tocsin_put_str(w, NULL, allow);
+    tocsin_end(w);
+    tocsin_put_str(w, "reason", "a test");
+    tocsin_end(w);
+}
+
+static void netfilter_isolates_the_host_but_for_what_is_allowed(void **state)
+{
+    const struct tocsin_event *reply;
+    struct tocsin_writer w;
+    uint8_t buf[256];
+
+    (void)state;
+    nf_scratch_start(&scratch, NULL, NULL);
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    put_isolation(&w, NF_NETWORK_SERVER4 ":70000");
+    reply = nf_scratch_call(&scratch, "isolate", &w);
+    assert_string_equal(text(reply, "code"), "usage");
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    put_isolation(&w, NF_NETWORK_SERVER4 ":7000");
+    reply = nf_scratch_call(&scratch, "isolate", &w);
+    assert_true(tocsin_find_bool(reply->data, reply->len, "isolated", false));
+    assert_string_equal(reported("host_isolation"), "isolated by root: a test");
+    assert_int_equal(nf_network_shell("nft flush ruleset"), 0);
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL, ARGS("tcp", NF_NETWORK_SERVER4, "7000")), 0);
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL, ARGS("tcp", NF_NETWORK_SERVER4, "80")),
+        ECONNREFUSED);
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL, ARGS("tcp", NF_NETWORK_SERVER6, "7000")),
+        ECONNREFUSED);
+    nf_scratch_call(&scratch, "release", NULL);
+    assert_null(reported("host_isolation"));
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL, ARGS("tcp", NF_NETWORK_SERVER4, "80")), 0);
+    assert_int_equal(tc_harness_count(&scratch.h, TOCSIN_TOPIC_ISOLATION_CHANGED), 2);
+}
+
+/* ---- Detectors. ---- */
+
+static bool not_to_port_80(struct tc_harness *h, const struct tocsin_event *event)
+{
+    (void)h;
+    return tocsin_event_int(event, TOCSIN_FIELD_DESTINATION_PORT, 0) != 80;
+}
+
+static bool is_asked(void)
+{
+    const struct tocsin_event *reply = nf_scratch_call(&scratch, "status", NULL);
+
+    return tocsin_find_bool(reply->data, reply->len, "queue.used", false);
+}
+
+/* A detector is there, and the queue because of it. */
+static void start_judged(bool (*decide)(struct tc_harness *h,
+                                        const struct tocsin_event *event))
+{
+    nf_scratch_start(&scratch, NULL, NULL);
+    scratch.h.decide = decide;
+    tc_harness_publish(&scratch.h, "plugin.started", 0, -1, NULL);
+    for (int i = 0; i < 100 && !is_asked(); i++)
+        tc_harness_run_for(&scratch.h, 50);
+    assert_true(is_asked());
+}
+
+/* A client that runs while the loop does. */
+static pid_t begin_client(const char *const *args)
+{
+    const char *argv[6] = {nf_scratch_client_path()};
+    pid_t pid;
+
+    for (size_t i = 0; i < 4 && args[i]; i++)
+        argv[i + 1] = args[i];
+    assert_int_equal(
+        posix_spawn(&pid, argv[0], NULL, NULL, (char **)(uintptr_t)argv, NULL), 0);
+    return pid;
+}
+
+static int end_client(pid_t pid)
+{
+    int status = 0;
+
+    while (waitpid(pid, &status, WNOHANG) == 0)
+        tc_harness_run_for(&scratch.h, 10);
+    return WEXITSTATUS(status);
+}
+
+static void netfilter_lets_detectors_decide(void **state)
+{
+    const struct tocsin_event *event;
+    pid_t pid;
+
+    (void)state;
+    start_judged(not_to_port_80);
+    pid = begin_client(ARGS("tcp", NF_NETWORK_SERVER4, "80"));
+    assert_int_equal(end_client(pid), ECONNREFUSED);
+    event = nf_scratch_flow(&scratch, pid, 80);
+    assert_non_null(event);
+    assert_true(event->flags & TOCSIN_EVENT_AUTH);
+    assert_string_equal(text(event, "process.executable"), nf_scratch_client_path());
+    pid = begin_client(ARGS("tcp", NF_NETWORK_SERVER4, "7000"));
+    assert_int_equal(end_client(pid), 0);
+}
+
+static void netfilter_lets_go_what_nobody_has_judged_in_time(void **state)
+{
+    const struct tocsin_event *reply;
+    pid_t pid;
+
+    (void)state;
+    start_judged(not_to_port_80);
+    scratch.h.decide = NULL;
+    pid = begin_client(ARGS("tcp", NF_NETWORK_SERVER4, "80"));
+    assert_int_equal(end_client(pid), 0);
+    reply = nf_scratch_call(&scratch, "status", NULL);
+    assert_true(tocsin_event_int(reply, "queue.timeouts", 0) >= 1);
 }
 
 static void netfilter_disabled_leaves_nothing_behind(void **state)
@@ -234,11 +521,20 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(netfilter_reports_who_connects_and_where_to),
         TEST(netfilter_reports_connected_and_unconnected_datagrams),
+        TEST(netfilter_reports_multipath_tcp),
+        TEST(netfilter_reports_and_denies_who_comes_in),
         TEST(netfilter_denies_a_listed_address_at_once_and_no_other),
         TEST(netfilter_only_watches_until_its_gate_is_granted),
+        TEST(netfilter_denies_nothing_in_passive_mode),
+        TEST(netfilter_never_looks_at_a_program_that_is_passed),
+        TEST(netfilter_never_looks_at_kerberos),
         TEST(netfilter_knows_senders_that_have_ended),
         TEST(netfilter_denies_a_listed_name),
+        TEST(netfilter_denies_no_other_name_of_an_address),
         TEST(netfilter_denies_a_listed_host_of_a_request),
+        TEST(netfilter_isolates_the_host_but_for_what_is_allowed),
+        TEST(netfilter_lets_detectors_decide),
+        TEST(netfilter_lets_go_what_nobody_has_judged_in_time),
         TEST(netfilter_disabled_leaves_nothing_behind),
     };
     int failed;
