@@ -311,6 +311,8 @@ static bool is_canary(struct tc_nf_reader *reader, const struct tc_nf_packet *pa
 
     if (packet->protocol != IPPROTO_UDP || !reader->canary_port ||
         packet->destination_port != reader->canary_port ||
+        packet->source_port != reader->canary_port ||
+        memcmp(packet->source + 12, address, 4) != 0 ||
         memcmp(packet->destination + 12, address, 4) != 0)
         return false;
     reader->counters.canary_seen++;

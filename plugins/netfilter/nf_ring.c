@@ -88,7 +88,7 @@ static void take_flow(struct tc_nf_reader *reader, const struct tc_nf_flow_recor
 {
     struct tc_nf_process *process = NULL;
     struct tc_nf_flow *flow;
-    const char *name;
+    const char *name = NULL;
     bool queued;
 
     if (len < sizeof(*record)) {
@@ -103,8 +103,10 @@ static void take_flow(struct tc_nf_reader *reader, const struct tc_nf_flow_recor
     tc_nf_process_unref(process);
     if (!flow)
         return;
-    name = tc_nf_names_find(&reader->names, record->destination, record->netns,
-                            record->uid, reader->now_ns);
+    /* Of who comes in, the far end is the source, which nobody here has looked up. */
+    if (record->hook != TC_NF_AT_ACCEPT && record->hook != TC_NF_AT_ARRIVE)
+        name = tc_nf_names_find(&reader->names, record->destination, record->netns,
+                                record->uid, reader->now_ns);
     if (name)
         snprintf(flow->domain, sizeof(flow->domain), "%s", name);
     queued = may_be_queued(reader, record);
