@@ -393,7 +393,7 @@ static void tell_disabled(struct tc_nf *nf)
 
     host->report(host, TOCSIN_REPORT_ISSUE, "netfilter_disabled",
                  "the network filter is disabled", "tocsin network-filter enable");
-    host->report(host, TOCSIN_REPORT_FACT, "network_events_subsystem", NULL, NULL);
+    host->report(host, TOCSIN_REPORT_FACT, "network_events_subsystem", "disabled", NULL);
 }
 
 int tc_nf_enable(struct tc_nf *nf, bool enable)

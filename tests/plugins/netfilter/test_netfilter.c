@@ -499,6 +499,7 @@ static void netfilter_disabled_leaves_nothing_behind(void **state)
     assert_int_equal(nf_network_shell("nft list table inet tocsin >/dev/null"), 0);
     reply = nf_scratch_call(&scratch, "disable", NULL);
     assert_string_equal(text(reply, "state"), "disabled");
+    assert_string_equal(reported("network_events_subsystem"), "disabled");
     assert_int_equal(
         nf_scratch_client(&scratch, NULL, ARGS("tcp", NF_SCRATCH_OTHER4, "7000")), 0);
     tc_harness_run_for(&scratch.h, 500);
