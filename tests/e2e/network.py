@@ -264,6 +264,8 @@ class Network:
             while True:
                 try:
                     data, sender = listener.recvfrom(65536)
+                    if not data:
+                        return
                     reply = answer(data)
                     if reply:
                         listener.sendto(reply, sender)
