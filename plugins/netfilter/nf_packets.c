@@ -106,7 +106,7 @@ static struct tc_nf_flow *find_flow(struct tc_nf_reader *reader,
     name = *flow->domain
                ? NULL
                : tc_nf_names_find(&reader->names, key.destination, flow->record.netns,
-                                  flow->record.uid, reader->now_ns);
+                                  flow->record.pid, reader->now_ns);
     if (name)
         snprintf(flow->domain, sizeof(flow->domain), "%s", name);
     tc_nf_flows_add(&reader->flows, flow);

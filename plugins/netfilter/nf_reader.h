@@ -49,6 +49,7 @@
 #define TC_NF_CANARY_PORT 8453         /* of the self-test, on loopback */
 #define TC_NF_TICKET_NOBODY UINT64_MAX /* a question, and no packet waits */
 #define TC_NF_SELFTEST_WHY_MAX 128
+#define TC_NF_DNS_TLS_PORT 853 /* RFC 7858 */
 #define TC_NF_SOCKETS_MAX 8192 /* that are remembered by their cookie */
 
 /* Called on the reader's thread; takes the items. */
@@ -76,7 +77,7 @@ struct tc_nf_socket_known {
     UT_hash_handle hh;
     uint64_t cookie, netns;
     struct tc_nf_process *process;
-    uint32_t uid;
+    uint32_t pid, uid;
 };
 
 enum tc_nf_answer_what {

@@ -58,6 +58,7 @@ static void remember_socket(struct tc_nf_reader *reader,
     socket->cookie = record->cookie;
     socket->netns = record->netns;
     socket->uid = record->uid;
+    socket->pid = record->pid;
     socket->process = tc_nf_process_ref(process);
     HASH_ADD(hh, reader->sockets, cookie, sizeof(socket->cookie), socket);
 }
@@ -108,7 +109,7 @@ static void take_flow(struct tc_nf_reader *reader, const struct tc_nf_flow_recor
     /* Of who comes in, the far end is the source, which nobody here has looked up. */
     if (record->hook != TC_NF_AT_ACCEPT && record->hook != TC_NF_AT_ARRIVE)
         name = tc_nf_names_find(&reader->names, record->destination, record->netns,
-                                record->uid, reader->now_ns);
+                                record->pid, reader->now_ns);
     if (name)
         snprintf(flow->domain, sizeof(flow->domain), "%s", name);
     queued = may_be_queued(reader, record);
@@ -132,7 +133,7 @@ static void learn(struct tc_nf_reader *reader, const struct tc_nf_dns *dns,
 
     if (!socket || !*dns->name)
         return; /* nobody asked for it, that we know of */
-    key.uid = tc_nf_names_whose(socket->uid);
+    key.who = tc_nf_names_whose(socket->pid, socket->uid);
     for (size_t i = 0; i < dns->answers_count; i++) {
         const struct tc_nf_dns_answer *answer = &dns->answers[i];
 

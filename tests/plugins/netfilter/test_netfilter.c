@@ -305,7 +305,8 @@ static void netfilter_denies_a_listed_name(void **state)
     assert_string_equal(text(event, "process.executable"), nf_scratch_client_path());
 }
 
-/* Many names stand for one address: what it denies is the request, not the address. */
+/* Many names stand for one address: it is denied to who has asked for the one that is
+ * listed, and to nobody else. */
 static void netfilter_denies_no_other_name_of_an_address(void **state)
 {
     static const char good[] = "GET / HTTP/1.1\r\nHost: shared.example\r\n\r\n";
@@ -320,7 +321,7 @@ static void netfilter_denies_no_other_name_of_an_address(void **state)
     assert_int_equal(
         nf_scratch_client(&scratch, NULL,
                           ARGS("name", NF_NETWORK_SERVER4, "evil.example", "80", evil)),
-        ECONNRESET);
+        EPERM);
     assert_int_equal(
         nf_scratch_client(&scratch, NULL,
                           ARGS("name", NF_NETWORK_SERVER4, "shared.example", "80", good)),
