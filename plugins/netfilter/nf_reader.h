@@ -146,7 +146,8 @@ struct tc_nf_reader {
     struct tc_nf_quic_crypto *crypto;
     struct tc_nf_dns_flow *dns_flows; /* answers over TCP */
     uint64_t clock_offset_ns;         /* CLOCK_REALTIME is so much after MONOTONIC */
-    uint64_t now_ns, aged_ns;
+    uint64_t now_ns, aged_ns, handed_ns, losses_ns;
+    bool quiet; /* nothing came in the last turn */
 
     /* nf_means.c */
     struct tc_nf_nft nft;
@@ -158,7 +159,7 @@ struct tc_nf_reader {
     struct tc_nf_log *log;
     struct tc_nf_tuple *enough;
     size_t enough_count;
-    uint64_t enough_ns, checked_ns;
+    uint64_t enough_ns, checked_ns, looked_ns;
 
     pthread_mutex_t lock; /* of the next two */
     STAILQ_HEAD(, tc_nf_call) calls;
@@ -189,6 +190,7 @@ struct tc_nf_stamp tc_nf_reader_stamp(struct tc_nf_reader *reader, uint64_t mono
 
 /* nf_ring.c */
 size_t tc_nf_ring_drain(struct tc_nf_reader *reader);
+void tc_nf_ring_losses(struct tc_nf_reader *reader); /* each turn */
 /* Publishes a flow as the kernel has decided it. */
 void tc_nf_ring_report(struct tc_nf_reader *reader, struct tc_nf_flow *flow);
 void tc_nf_sockets_done(struct tc_nf_reader *reader);

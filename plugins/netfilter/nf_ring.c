@@ -11,6 +11,8 @@
 #include "nf_reader.h"
 #include "wire/nf_packet.h"
 
+#define LOSSES_NS UINT64_C(100000000) /* asking for them costs as much as some flows */
+
 /* ---- Sockets. ---- */
 
 static void forget_socket(struct tc_nf_reader *reader, struct tc_nf_socket_known *socket)
@@ -187,10 +189,13 @@ static void take_packet(struct tc_nf_reader *reader,
 
 /* ---- The ring. ---- */
 
-static void report_losses(struct tc_nf_reader *reader)
+void tc_nf_ring_losses(struct tc_nf_reader *reader)
 {
     uint64_t lost = 0;
 
+    if (!reader->programs || reader->now_ns - reader->losses_ns < LOSSES_NS)
+        return;
+    reader->losses_ns = reader->now_ns;
     for (uint32_t kind = 1; kind < TC_NF_RECORD_KINDS; kind++)
         lost += tc_nf_counter(reader->programs, TC_NF_LOST + kind);
     if (lost == reader->counters.lost)
@@ -224,7 +229,5 @@ size_t tc_nf_ring_drain(struct tc_nf_reader *reader)
         tc_sensor_ring_release(&reader->base.ring, record);
         n++;
     }
-    if (n)
-        report_losses(reader);
     return n;
 }

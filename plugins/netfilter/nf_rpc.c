@@ -74,9 +74,17 @@ static void put_state(struct tocsin_writer *w, const struct tc_nf *nf)
     tocsin_put_str(w, "reason", reason_of(nf));
 }
 
+/* Those of the reader that runs, or zeros. */
+static const struct tc_nf_reader_counters *counters_of(const struct tc_nf *nf)
+{
+    static const struct tc_nf_reader_counters none;
+
+    return nf->open ? &nf->reader.counters : &none;
+}
+
 static void put_queue(struct tocsin_writer *w, const struct tc_nf *nf)
 {
-    const struct tc_nf_reader_counters *c = &nf->reader.counters;
+    const struct tc_nf_reader_counters *c = counters_of(nf);
 
     tocsin_begin_map(w, "queue");
     tocsin_put_bool(w, "used", c->queue_open);
@@ -97,7 +105,7 @@ static void put_queue(struct tocsin_writer *w, const struct tc_nf *nf)
 
 static void put_counters(struct tocsin_writer *w, const struct tc_nf *nf)
 {
-    const struct tc_nf_reader_counters *c = &nf->reader.counters;
+    const struct tc_nf_reader_counters *c = counters_of(nf);
     const struct {
         const char *name;
         uint64_t value;
@@ -149,7 +157,7 @@ static void put_counts(struct tocsin_writer *w, const char *key, const struct tc
 static void put_selftest(struct tocsin_writer *w, struct tc_nf *nf)
 {
     char why[TC_NF_SELFTEST_WHY_MAX] = "";
-    const struct tc_nf_reader_counters *c = &nf->reader.counters;
+    const struct tc_nf_reader_counters *c = counters_of(nf);
 
     tocsin_begin_map(w, "selftest");
     tocsin_put_bool(w, "ok", c->selftest_ok);

@@ -264,6 +264,8 @@ class Network:
             while True:
                 try:
                     data, sender = listener.recvfrom(65536)
+                    if not data:
+                        return
                     reply = answer(data)
                     if reply:
                         listener.sendto(reply, sender)
@@ -373,6 +375,7 @@ class Filtered(Agent):
 
     def __init__(self, network, block=(), options="", more="", plugins="", lists=""):
         self.network = network
+        self.expected = ("filtering",)
         self.list = os.path.join(network.dir, "block.txt")
         self.set_list(block)
         lines = "  netfilter: {cgroup: %s, indicators: [\"block:%s\"%s]%s}\n" % (
@@ -382,6 +385,13 @@ class Filtered(Agent):
             command=["/bin/sh", "-c", "echo $$ >%s/cgroup.procs; exec /usr/bin/nsenter --net=%s "
                      "%s \"$@\"" % (network.cgroup, network.path("client"), TOCSIND), "sh"])
 
+    @classmethod
+    def watching(cls, *args, **kwargs):
+        """One that is not expected to deny anything."""
+        agent = cls(*args, **kwargs)
+        agent.expected = ("watching",)
+        return agent
+
     def set_list(self, values):
         with open(self.list, "w", encoding="ascii") as f:
             f.writelines(v + "\n" for v in values)
@@ -389,7 +399,7 @@ class Filtered(Agent):
     def start(self, ready=True):
         super().start(ready)
         if ready:
-            self.filters()
+            self.filters(self.expected)
 
     def status(self):
         return self.json("network-filter", "status")
