@@ -135,6 +135,17 @@ void tc_nf_decide_address(struct tc_nf_reader *reader,
     (void)tc_nf_name_address(reader->programs, &address->key, &named);
 }
 
+void tc_nf_decide_again(struct tc_nf_reader *reader)
+{
+    struct tc_nf_named_address *address, *next;
+
+    if (!reader->programs)
+        return;
+    tc_nf_name_clear(reader->programs);
+    HASH_ITER(hh, reader->names.by_key, address, next)
+    tc_nf_decide_address(reader, address);
+}
+
 /* By the name that its data show, or else by those of its address. */
 static bool by_domain(struct tc_nf_reader *reader, const struct tc_nf_flow *flow,
                       struct tc_nf_match *ret)

@@ -325,15 +325,29 @@ static void netfilter_denies_no_other_name_of_an_address(void **state)
         nf_scratch_client(&scratch, NULL,
                           ARGS("name", NF_NETWORK_SERVER4, "shared.example", "80", good)),
         0);
-    assert_denied(
-        nf_scratch_client(&scratch, NULL,
-                          ARGS("name", NF_NETWORK_SERVER4, "evil.example", "80", evil)));
+    assert_denied(nf_scratch_client(
+        &scratch, NULL, ARGS("name", NF_NETWORK_SERVER4, "evil.example", "80", evil)));
     assert_int_equal(
         nf_scratch_client(&scratch, NULL,
                           ARGS("name", NF_NETWORK_SERVER4, "shared.example", "80", good)),
         0);
     assert_int_equal(
         nf_scratch_client(&scratch, NULL, ARGS("tcp", NF_SCRATCH_OTHER4, "80", good)), 0);
+}
+
+static void netfilter_takes_a_changed_list_at_once(void **state)
+{
+    (void)state;
+    nf_scratch_start(&scratch, "evil.example,block,\n", NULL);
+    assert_denied(nf_scratch_client(
+        &scratch, NULL, ARGS("name", NF_NETWORK_SERVER4, "evil.example", "7000")));
+    nf_scratch_list(&scratch, "good.example,block,\n");
+    nf_scratch_call(&scratch, "indicator_reload", NULL);
+    tc_harness_run_for(&scratch.h, 50);
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL,
+                          ARGS("name", NF_NETWORK_SERVER4, "evil.example", "7000")),
+        0);
 }
 
 static void netfilter_denies_a_listed_host_of_a_request(void **state)
@@ -539,6 +553,7 @@ int main(void)
         TEST(netfilter_knows_senders_that_have_ended),
         TEST(netfilter_denies_a_listed_name),
         TEST(netfilter_denies_no_other_name_of_an_address),
+        TEST(netfilter_takes_a_changed_list_at_once),
         TEST(netfilter_denies_a_listed_host_of_a_request),
         TEST(netfilter_isolates_the_host_but_for_what_is_allowed),
         TEST(netfilter_lets_detectors_decide),
