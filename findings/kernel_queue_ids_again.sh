@@ -125,8 +125,7 @@ int main(void)
 }
 C
 cc -Iroot/usr/include try.c -o try -L"$lib" -lnetfilter_queue -lmnl -Wl,-rpath-link,"$lib"
-export LD_LIBRARY_PATH="$lib"
-export XTABLES_LIBDIR="$lib/xtables"
+export LD_LIBRARY_PATH="$lib" XTABLES_LIBDIR="$lib/xtables"
 unshare -n sh -ec 'ip link set lo up
     root/usr/sbin/xtables-nft-multi iptables -A OUTPUT -p udp -j NFQUEUE --queue-num 0
     ./try' >seen 2>/dev/null || { echo "skip: no NFQUEUE here"; exit 77; }
