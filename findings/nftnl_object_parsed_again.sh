@@ -5,8 +5,8 @@
 #
 # nftnl_obj_nlmsg_parse() puts copies of table and name into the object and does not free those
 # that are there, so an object cannot take the answer to its own question, nor be parsed into
-# twice. nftnl_obj_set_str() frees the old one, and so do the parsers of tables, chains, and sets.
-# Seen:     a thousand times: objects more memory   tables, chains, sets no more
+# twice. nftnl_obj_set_str() frees the old one, and so do the parsers of tables, chains and sets.
+# Seen:     objects: more   tables: no more   chains: no more   sets: no more
 # Expected: no more for all four
 
 set -eu
