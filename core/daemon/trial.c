@@ -52,7 +52,7 @@ static int mount_protected(struct tc_trial *trial, char why[256])
 int tc_trial_init(struct tc_trial *trial, const char *dir, const char *prefix,
                   char why[256])
 {
-    char *real;
+    char *real, filter[4096] = "";
     int err;
 
     memset(trial, 0, sizeof(*trial));
@@ -77,6 +77,12 @@ int tc_trial_init(struct tc_trial *trial, const char *dir, const char *prefix,
         err = mount_protected(trial, why);
     if (err)
         return err;
+    /* Only root sees what processes do, and filters. */
+    if (geteuid() == 0 && !tc_trial_network_start(&trial->network, trial->network_why))
+        snprintf(filter, sizeof(filter),
+                 "  netfilter: {namespace: /proc/%d/ns/net, loopback: true, "
+                 "indicators: [\"block:%s/share/tocsin/indicators\"]}\n",
+                 (int)trial->network.holder, prefix);
     snprintf(trial->config, sizeof(trial->config),
              "paths:\n"
              "  state: \"%s/state\"\n"
@@ -87,10 +93,33 @@ int tc_trial_init(struct tc_trial *trial, const char *dir, const char *prefix,
              "  es: {watch: [\"%s/protected\"]}\n"
              "  av: {rules: [\"%s/share/tocsin/rules/yara\"]}\n"
              "  edr: {rules: [\"%s/share/tocsin/rules/sigma\"]}\n"
-             "%s", /* only root sees what processes do */
+             "%s%s",
              trial->dir, trial->dir, prefix, trial->dir, prefix, prefix,
-             geteuid() == 0 ? "  trace: {}\n" : "");
+             geteuid() == 0 ? "  trace: {}\n" : "", filter);
     return 0;
+}
+
+/* A shell function, as nothing but bash and util-linux is sure to be there. */
+static void explain_network(const struct tc_trial *trial)
+{
+    if (*trial->network_why)
+        printf("The network filter is left out: %s.\n\n", trial->network_why);
+    if (!trial->network.holder)
+        return;
+    printf(
+        "The network filter looks at nothing but a network that was made for it, with "
+        "one\nserver in it and no way out:\n\n"
+        "  get() { nsenter --net=/proc/%d/ns/net bash -c 'exec 3<>/dev/tcp/$0/80 && \\\n"
+        "    printf \"GET / HTTP/1.0\\r\\nHost: $1\\r\\n\\r\\n\" >&3 && cat <&3' "
+        "\"$@\"; }\n\n"
+        "  get " TC_TRIAL_SERVER "                # answered: it is on no list\n"
+        "  get 192.0.2.66               # refused: its address is on a list\n"
+        "  get " TC_TRIAL_SERVER
+        " malware.example # cut off: the name is, at any address\n"
+        "  tocsin network-filter status # what it has seen and denied\n"
+        "  tocsin indicator list        # what is denied, and why\n"
+        "  tocsin tap network.flow      # each flow with its process, live\n\n",
+        (int)trial->network.holder);
 }
 
 void tc_trial_explain(const struct tc_trial *trial, const char *prefix)
@@ -126,6 +155,7 @@ void tc_trial_explain(const struct tc_trial *trial, const char *prefix)
                   "everywhere\n"
                 : "",
            trial->dir);
+    explain_network(trial);
     fflush(stdout);
 }
 
@@ -133,6 +163,7 @@ void tc_trial_done(struct tc_trial *trial)
 {
     char path[4096];
 
+    tc_trial_network_stop(&trial->network);
     if (!trial->mounted)
         return;
     snprintf(path, sizeof(path), "%s/protected", trial->dir);

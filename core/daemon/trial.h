@@ -8,16 +8,21 @@
 
 #include <stdbool.h>
 
+#include "core/daemon/trial_network.h"
+
 struct tc_trial {
     char dir[2048];     /* absolute */
     char config[16384]; /* YAML text */
     bool mounted;       /* DIR/protected is a tmpfs of ours */
+    struct tc_trial_network network;
+    char network_why[256]; /* why root has none; "" */
 };
 
 /*
  * Makes DIR/{state,runtime,protected}; as root, mounts a tmpfs on DIR/protected, so that
- * the sensor's mark on that file system touches no other file. `prefix` is the folder
- * that holds bin/, lib/ and share/.
+ * the sensor's mark on that file system touches no other file, and makes a network of
+ * its own for the filter, where the machine can. `prefix` is the folder that holds bin/,
+ * lib/ and share/.
  */
 int tc_trial_init(struct tc_trial *trial, const char *dir, const char *prefix,
                   char why[256]);
@@ -25,7 +30,7 @@ int tc_trial_init(struct tc_trial *trial, const char *dir, const char *prefix,
 /* Prints what the person at the terminal may try now. */
 void tc_trial_explain(const struct tc_trial *trial, const char *prefix);
 
-/* Takes the tmpfs away. */
+/* Takes the tmpfs and the network away. */
 void tc_trial_done(struct tc_trial *trial);
 
 #endif

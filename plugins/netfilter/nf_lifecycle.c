@@ -298,12 +298,16 @@ static void want_run(struct tc_nf_call *call, struct tc_nf_reader *reader)
 {
     struct want *want = (struct want *)call;
 
+    bool other = want->wanted.indicators != reader->wanted.indicators;
+
     tc_nf_indicators_unref(reader->wanted.indicators);
     reader->wanted = want->wanted;
     reader->instructed = true;
     free(want);
     if (!reader->base.stopping) /* who ends makes nothing any more */
         tc_nf_means_apply(reader);
+    if (other)
+        tc_nf_decide_again(reader);
 }
 
 void tc_nf_want(struct tc_nf *nf)
@@ -440,7 +444,7 @@ static void tell_disabled(struct tc_nf *nf)
 
     host->report(host, TOCSIN_REPORT_ISSUE, "netfilter_disabled",
                  "the network filter is disabled", "tocsin network-filter enable");
-    host->report(host, TOCSIN_REPORT_FACT, "network_events_subsystem", NULL, NULL);
+    host->report(host, TOCSIN_REPORT_FACT, "network_events_subsystem", "disabled", NULL);
 }
 
 int tc_nf_enable(struct tc_nf *nf, bool enable)

@@ -13,6 +13,7 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define ENOUGH_NS                                                                        \
     (100 * NS_PER_MS) /* flows that need no more are collected for so long */
+#define LOOK_NS (TC_NF_POLL_MS * NS_PER_MS) /* at the monitor, while packets come */
 #define CHECK_NS (1000 * NS_PER_MS)
 
 struct need {
@@ -260,7 +261,10 @@ static void look_after_table(struct tc_nf_reader *reader)
     char why[TC_NF_WHY_MAX], text[TC_NF_WHY_MAX];
 
     if (!reader->table_open || reader->monitor.fd < 0 ||
-        tc_nf_monitor_read(&reader->monitor, &report) ||
+        (!reader->quiet && reader->now_ns - reader->looked_ns < LOOK_NS))
+        return;
+    reader->looked_ns = reader->now_ns;
+    if (tc_nf_monitor_read(&reader->monitor, &report) ||
         !(report.touched || report.lost) || !tc_nf_table_check(&reader->table, why))
         return;
     reader->counters.table_taken++;

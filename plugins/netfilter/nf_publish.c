@@ -142,6 +142,10 @@ static void reported(void *arg)
     const struct tocsin_host *host = report->nf->host;
     bool fact = !strcmp(report->key, "network_events_subsystem");
 
+    if (fact && !report->nf->open) { /* it was disabled meanwhile */
+        free(report);
+        return;
+    }
     host->report(host,
                  fact               ? TOCSIN_REPORT_FACT
                  : report->has_text ? TOCSIN_REPORT_ISSUE

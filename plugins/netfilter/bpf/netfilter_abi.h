@@ -138,16 +138,18 @@ struct tc_nf_pass_file {
 
 #define TC_NF_EVERYBODY 0xffffffffu
 
-/* Whose name server has said what an address stands for: names count for the user who
- * asked, and in his network namespace, so that nobody's answers decide over others. */
+/* Whose name server has said what an address stands for: the process that asked, in its
+ * network namespace, so that nobody's answers decide over others; those of a resolver
+ * that asks for others count for all who have not asked themselves. */
 struct tc_nf_name_key {
     __u8 address[16];
     __u64 netns;
-    __u32 uid; /* TC_NF_EVERYBODY: the system asked */
+    __u32 who; /* pid; TC_NF_EVERYBODY */
     __u32 unused;
 };
 
 /* What is known of an address by the names that were asked for. */
+/* TC_NF_ALLOW: another name of it is not listed. */
 struct tc_nf_named {
     __u64 until_ns; /* CLOCK_MONOTONIC */
     __u32 id;

@@ -9,7 +9,6 @@
 
 #include "nf_flow.bpf.h"
 
-#define DNS_PORT 53
 #define ETH_P_IP 0x0800 /* include/uapi/linux/if_ether.h */
 #define ETH_P_IPV6 0x86dd
 #define TCP_SYN 0x02
@@ -28,7 +27,8 @@ struct {
     __type(value, struct copy);
 } copies SEC(".maps");
 
-static __always_inline void copy_packet(struct __sk_buff *skb)
+/* What a socket gets from a name server that it has asked; strangers fill no ring. */
+static __always_inline void copy_packet(struct __sk_buff *skb, __u64 cookie)
 {
     struct tc_nf_control *c = control_of();
     __u32 zero = 0, len = skb->len;
@@ -47,7 +47,7 @@ static __always_inline void copy_packet(struct __sk_buff *skb)
     copy->record.unused = 0;
     copy->record.len = len;
     copy->record.time_ns = bpf_ktime_get_ns();
-    copy->record.cookie = bpf_get_socket_cookie(skb);
+    copy->record.cookie = cookie;
     if (!bpf_skb_load_bytes(skb, 0, copy->bytes, len)) {
         /* Whoever asked for a name connects next: the reader is to know it by then. */
         c->asleep = 0;
@@ -108,13 +108,16 @@ int nf_arrive(struct __sk_buff *skb)
 {
     struct tc_nf_flow_record r = {.flags = TC_NF_FROM_KERNEL};
     __u8 protocol = 0, ports[4], flags = 0;
+    __u64 cookie;
     __u32 at = transport_at(skb, &protocol, &r);
 
     if (!at || (protocol != IPPROTO_UDP && protocol != IPPROTO_TCP) ||
         bpf_skb_load_bytes(skb, at, ports, sizeof(ports)))
         return ALLOW;
     if (!ports[0] && ports[1] == DNS_PORT) {
-        copy_packet(skb);
+        cookie = bpf_get_socket_cookie(skb);
+        if (bpf_map_lookup_elem(&asked, &cookie))
+            copy_packet(skb, cookie);
         return ALLOW;
     }
     if (protocol != IPPROTO_TCP || bpf_skb_load_bytes(skb, at + 13, &flags, 1) ||

@@ -9,6 +9,9 @@
 
 #include "nf_common.bpf.h"
 
+#define DNS_PORT 53
+#define DNS_TLS_PORT 853 /* RFC 7858 */
+
 struct slots {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, 1);
@@ -86,7 +89,7 @@ struct search {
     __u8 address[16];
     __u32 mapped, at; /* at: which length is tried */
     __u32 key[4], key_length, hash;
-    __u32 id, action;
+    __u32 id, action, by_name;
 };
 
 /* One slot: 1 ends the search of this length. */
@@ -184,34 +187,37 @@ static __always_inline __u8 passed(const struct tc_nf_control *c,
                                                    : TC_NF_WHY_NOTHING;
 }
 
-static __always_inline void by_name(const struct tc_nf_flow_record *r, __u32 uid,
-                                    struct search *s, bool *ret_by_name)
+/* True: something is known of the address, for `who`. */
+static __always_inline bool by_name(const struct tc_nf_flow_record *r, __u32 who,
+                                    struct search *s)
 {
-    struct tc_nf_name_key key = {.netns = r->netns, .uid = uid};
+    struct tc_nf_name_key key = {.netns = r->netns, .who = who};
     const struct tc_nf_named *name;
 
     __builtin_memcpy(key.address, s->address, 16);
     name = bpf_map_lookup_elem(&named, &key);
-    if (!name || name->until_ns <= r->time_ns || name->action <= s->action)
-        return;
-    s->action = name->action;
-    s->id = name->id;
-    *ret_by_name = true;
+    if (!name || name->until_ns <= r->time_ns)
+        return false;
+    if (name->action > s->action && name->action != TC_NF_ALLOW) {
+        s->action = name->action;
+        s->id = name->id;
+        s->by_name = 1;
+    }
+    return true;
 }
 
 static __always_inline void by_indicators(const struct tc_nf_control *c,
                                           struct tc_nf_flow_record *r, bool outgoing)
 {
-    bool named_so = false;
     struct search s = {};
 
     __builtin_memcpy(s.address, outgoing ? r->destination : r->source, 16);
     look_up(c, &s);
-    if (s.action != TC_NF_ALLOW && outgoing) {
-        by_name(r, TC_NF_EVERYBODY, &s, &named_so);
-        by_name(r, r->uid, &s, &named_so);
-    }
-    if (named_so)
+    /* Whoever owns a listed name says where it leads: to a name server, perhaps. */
+    if (s.action != TC_NF_ALLOW && outgoing && r->destination_port != DNS_PORT &&
+        r->destination_port != DNS_TLS_PORT && !by_name(r, r->pid, &s))
+        by_name(r, TC_NF_EVERYBODY, &s);
+    if (s.by_name)
         r->flags |= TC_NF_BY_NAME;
     r->action = s.action;
     r->id = s.id;

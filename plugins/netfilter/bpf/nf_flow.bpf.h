@@ -44,6 +44,14 @@ struct {
     __type(value, struct opening);
 } opening SEC(".maps");
 
+/* Sockets that have asked a name server: their answers are copied. */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 8192);
+    __type(key, __u64); /* cookie */
+    __type(value, __u8);
+} asked SEC(".maps");
+
 /* Where a socket that is not connected has sent to: the first is reported. */
 struct sent_to {
     __u64 cookie;
@@ -147,6 +155,8 @@ static __always_inline void put_v4(__u8 to[16], __u32 address)
 static __always_inline bool begin(struct tc_nf_flow_record *r, struct bpf_sock_addr *ctx,
                                   __u8 hook, const struct tc_nf_control *c)
 {
+    __u8 yes = 1;
+
     r->kind = TC_NF_FLOW;
     r->hook = hook;
     r->netns = bpf_get_netns_cookie(ctx);
@@ -156,6 +166,8 @@ static __always_inline bool begin(struct tc_nf_flow_record *r, struct bpf_sock_a
     r->cookie = bpf_get_socket_cookie(ctx);
     r->protocol = ctx->protocol;
     r->destination_port = bpf_ntohs(ctx->user_port);
+    if (r->destination_port == DNS_PORT)
+        bpf_map_update_elem(&asked, &r->cookie, &yes, BPF_ANY);
     fill_caller(r);
     return true;
 }

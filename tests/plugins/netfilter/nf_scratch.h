@@ -31,6 +31,8 @@ void nf_scratch_done(struct nf_scratch *s);
  * an option more, or NULL; the gate is granted, and the self-test has passed when it
  * returns. */
 void nf_scratch_start(struct nf_scratch *s, const char *lines, const char *option);
+/* Writes the list anew. */
+void nf_scratch_list(struct nf_scratch *s, const char *lines);
 void nf_scratch_stop(struct nf_scratch *s);
 void nf_scratch_gate(struct nf_scratch *s, bool granted);
 
