@@ -8,7 +8,6 @@ that the filter looks at."""
 
 import contextlib
 import ctypes
-import json
 import os
 import shutil
 import signal
