@@ -259,6 +259,9 @@ static int replace(const struct bpf_map *map, const void *keys, size_t size, siz
 int tc_nf_pass_set(const struct tc_nf_programs *programs, const struct tc_nf_pass *pass)
 {
     const struct netfilter_bpf *skeleton = programs->skeleton;
+    const uint32_t passes = (pass->networks_count ? TC_NF_PASS_NETWORKS : 0) |
+                            (pass->files_count ? TC_NF_PASS_FILES : 0) |
+                            (pass->users_count ? TC_NF_PASS_USERS : 0);
     int err = replace(skeleton->maps.pass_ports, pass->ports, sizeof(*pass->ports),
                       pass->ports_count);
 
@@ -271,6 +274,8 @@ int tc_nf_pass_set(const struct tc_nf_programs *programs, const struct tc_nf_pas
     if (!err)
         err = replace(skeleton->maps.pass_users, pass->users, sizeof(*pass->users),
                       pass->users_count);
+    if (!err)
+        programs->control->passes = passes;
     return err;
 }
 

@@ -192,6 +192,8 @@ void tc_nf_means_apply(struct tc_nf_reader *reader)
     char why[TC_NF_WHY_MAX] = "";
     int err;
 
+    if (reader->programs)
+        reader->programs->control->names = has_names(reader);
     if (!need.any) {
         close_all(reader);
         reader->report(reader->arg, "netfilter_queue", NULL, NULL);

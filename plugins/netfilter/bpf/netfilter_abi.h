@@ -106,6 +106,14 @@ enum tc_nf_enforcement {
     TC_NF_BLOCKS,
 };
 
+/* Of what there is something to be passed: looking something up in an empty map costs as
+ * much as in a full one. */
+enum tc_nf_passes {
+    TC_NF_PASS_NETWORKS = 1,
+    TC_NF_PASS_FILES = 2,
+    TC_NF_PASS_USERS = 4,
+};
+
 /* The one entry of `control`, mapped. */
 struct tc_nf_control {
     __u32 asleep;     /* the reader must be woken; cleared by who does it */
@@ -120,6 +128,8 @@ struct tc_nf_control {
     struct tc_nf_addresses tables[2];
     __u32 canary_port; /* a UDP connect of the agent to it on loopback is denied; 0 */
     __u32 canary_seen; /* how often it was */
+    __u32 passes;      /* enum tc_nf_passes */
+    __u32 names;       /* 1: what addresses are called may decide */
 };
 
 struct tc_nf_pass_port {
