@@ -36,7 +36,8 @@ static struct need needed(const struct tc_nf_reader *reader)
     const struct tc_nf_options *options = reader->options;
     bool names = has_names(reader);
     struct need need = {.queue_new = names || reader->wanted.ask || !reader->programs ||
-                                     options->unattributed != TC_NF_NONE,
+                                     options->unattributed != TC_NF_NONE ||
+                                     options->kernel_action != TC_NF_NONE,
                         .inspecting = !options->inspect_never &&
                                       (names || options->inspect_always)};
 

@@ -8,7 +8,6 @@ that the filter looks at."""
 
 import contextlib
 import ctypes
-import json
 import os
 import shutil
 import signal
@@ -27,7 +26,8 @@ from support import BUILD, TOCSIND, Agent, RpcError, wait_for
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 
-CLIENT, SERVER, OTHER, KDC = "10.77.1.2", "10.77.2.2", "10.77.2.3", "10.77.3.2"
+CLIENT, SERVER, KDC = "10.77.1.2", "10.77.2.2", "10.77.3.2"
+OTHER, SHARED = "10.77.2.3", "10.77.2.4"  # the server's, too
 CONTAINER = "10.77.4.2"
 SERVER6 = "fd77:2::2"
 NF_CLIENT = os.path.join(BUILD, "bin", "nf_client")
@@ -94,7 +94,8 @@ class Network:
                 self.add_host(name)
             for name, number in self.HOSTS.items():
                 self.link(name, "router", number)
-            self.shell("ip addr add %s/24 dev eth2" % OTHER, "server")
+            for address in (OTHER, SHARED):
+                self.shell("ip addr add %s/24 dev eth2" % address, "server")
         except BaseException:
             self.close()
             raise
@@ -287,17 +288,7 @@ class Network:
             self.serve(self.listen(port), answer)
 
     def serve_http(self, port=80):
-        def answer(connection):
-            data = b""
-            while b"\r\n\r\n" not in data:
-                more = connection.recv(65536)
-                if not more:
-                    return
-                data += more
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
-                               b"Connection: close\r\n\r\nok\n")
-
-        self.serve(self.listen(port), answer)
+        self.serve(self.listen(port), _answer_http)
 
     def certificate(self):
         """(certificate, key) that last as long as the test."""
@@ -316,8 +307,7 @@ class Network:
 
         def answer(connection):
             with context.wrap_socket(connection, server_side=True) as tls:
-                tls.sendall(b"hello\n")
-                tls.unwrap()
+                _answer_http(tls)
 
         self.serve(self.listen(port), answer)
 
@@ -333,6 +323,16 @@ class Network:
 
         self.serve(self.listen(53, kind=socket.SOCK_DGRAM), datagram)
         self.serve(self.listen(53), connection)
+
+
+def _answer_http(connection):
+    data = b""
+    while b"\r\n\r\n" not in data:
+        more = connection.recv(65536)
+        if not more:
+            return
+        data += more
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n")
 
 
 def _shutdown(s):

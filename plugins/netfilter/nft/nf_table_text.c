@@ -189,8 +189,6 @@ static void put_tcp(FILE *f, const struct tc_nf_table_config *c)
           "\t\ttcp flags & (fin | syn | rst | ack) == syn goto tcp_new\n",
           f);
     if (inspect) {
-        put_ports(f, c->tcp_inspected, c->tcp_inspected_count, "\t\ttcp dport != { ",
-                  " } accept\n");
         if (!c->observe)
             put_known(f, "denied", "reject with tcp reset");
         put_known(f, "fresh", "goto ask");
@@ -252,6 +250,14 @@ static void put_sctp(FILE *f, const struct tc_nf_table_config *c)
     fputs("\t\tgoto ask\n\t}\n", f);
 }
 
+/* Most packets go on a flow that nothing is looked for in: one rule is all they pay. */
+static void put_established(FILE *f, const struct tc_nf_table_config *c)
+{
+    fputs("\t\ttcp flags & (fin | syn | rst | ack) != syn", f);
+    put_ports(f, c->tcp_inspected, c->tcp_inspected_count, " tcp dport != { ", " }");
+    fputs(" accept\n", f);
+}
+
 static void put_hooks(FILE *f, const struct tc_nf_table_config *c)
 {
     const bool udp = c->queue_new || c->udp_inspected_count;
@@ -266,17 +272,20 @@ static void put_hooks(FILE *f, const struct tc_nf_table_config *c)
           "\tchain output {\n"
           "\t\ttype filter hook output priority -150; policy accept;\n",
           f);
+    put_established(f, c);
     if (c->canary_port)
         fprintf(f, "\t\toif lo ip daddr %u.%u.%u.%u udp dport %u goto ask\n",
                 c->canary[0], c->canary[1], c->canary[2], c->canary[3], c->canary_port);
     if (!c->loopback)
         fputs("\t\toif lo accept\n", f);
     fputs("\t\tgoto begin\n\t}\n", f);
-    if (c->forward)
-        fputs("\tchain forward {\n"
-              "\t\ttype filter hook forward priority -150; policy accept;\n"
-              "\t\tgoto begin\n\t}\n",
-              f);
+    if (!c->forward)
+        return;
+    fputs("\tchain forward {\n"
+          "\t\ttype filter hook forward priority -150; policy accept;\n",
+          f);
+    put_established(f, c);
+    fputs("\t\tgoto begin\n\t}\n", f);
 }
 
 int tc_nf_table_text(const struct tc_nf_table_config *config,
