@@ -95,10 +95,23 @@ void tc_nf_ring_keep(struct tc_nf_reader *reader, struct tc_nf_flow *flow)
     tc_nf_flow_free(gone);
 }
 
+/* What was reported of it may have been lost, and it may be gone: its name is left. */
+static struct tc_nf_process *whose(struct tc_nf_reader *reader,
+                                   const struct tc_nf_flow_record *record)
+{
+    struct tc_nf_process *process;
+
+    if (!record->pid || record->flags & TC_NF_FROM_KERNEL)
+        return NULL;
+    process =
+        tc_nf_processes_find(&reader->processes, (int32_t)record->pid, record->start_ns);
+    return process ? process : tc_nf_process_of(record);
+}
+
 static void take_flow(struct tc_nf_reader *reader, const struct tc_nf_flow_record *record,
                       size_t len)
 {
-    struct tc_nf_process *process = NULL;
+    struct tc_nf_process *process;
     struct tc_nf_flow *flow;
     const char *name = NULL;
     bool queued;
@@ -107,9 +120,7 @@ static void take_flow(struct tc_nf_reader *reader, const struct tc_nf_flow_recor
         reader->counters.malformed++;
         return;
     }
-    if (record->pid && (!(record->flags & TC_NF_FROM_KERNEL)))
-        process = tc_nf_processes_find(&reader->processes, (int32_t)record->pid,
-                                       record->start_ns);
+    process = whose(reader, record);
     flow = tc_nf_flow_new(record, process);
     remember_socket(reader, record, process);
     tc_nf_process_unref(process);
