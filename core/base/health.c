@@ -266,7 +266,8 @@ static void put_network(const struct tc_health *health,
 {
     const char *text = tc_health_fact(health, "network_events_subsystem");
 
-    if (!text || !numbers->network_allowed || !strcmp(text, "disabled"))
+    if (!text || !numbers->network_allowed || !strcmp(text, "disabled") ||
+        !strcmp(text, "watching"))
         text = "unavailable";
     tc_pack_str(p, "network_events_subsystem", text);
 }

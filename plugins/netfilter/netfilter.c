@@ -45,6 +45,7 @@ static int nf_init(const struct tocsin_host *host, void **ret_state)
     }
     pthread_mutex_init(&nf->lock, NULL);
     pthread_mutex_init(&nf->reading_lock, NULL);
+    pthread_mutex_init(&nf->nft_lock, NULL);
     snprintf(nf->folder, sizeof(nf->folder), "%s/netfilter", host->state_dir(host));
     *ret_state = nf;
     return 0;
@@ -99,6 +100,7 @@ static void nf_destroy(void *state)
 
     pthread_mutex_destroy(&nf->lock);
     pthread_mutex_destroy(&nf->reading_lock);
+    pthread_mutex_destroy(&nf->nft_lock);
     free(nf);
 }
 

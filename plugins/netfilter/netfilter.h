@@ -72,6 +72,10 @@ struct tc_nf {
     struct tc_nf_asked *asked;
     struct tocsin_timer *timer;
 
+    /* libnftables has state of the whole process, whatever its contexts, and its socket
+     * is found among those that are open: one thread at a time. */
+    pthread_mutex_t nft_lock;
+
     /* nf_lists.c */
     struct tc_nf_store *store;
     struct tc_nf_indicators *indicators, *fresh; /* in force; just loaded */

@@ -96,6 +96,7 @@ void tc_nf_isolate_run(void *arg)
     struct tc_nf *nf = arg;
     struct tc_nf_isolate_request *request = nf->isolate_requests;
 
+    pthread_mutex_lock(&nf->nft_lock);
     if (!request && nf->isolation.on)
         verify(nf, &nf->isolation);
     for (; request; request = request->next) {
@@ -104,6 +105,7 @@ void tc_nf_isolate_run(void *arg)
         if (request->err)
             memcpy(request->why, nf->isolation_why, sizeof(request->why));
     }
+    pthread_mutex_unlock(&nf->nft_lock);
 }
 
 void tc_nf_isolate_release(struct tc_nf *nf)

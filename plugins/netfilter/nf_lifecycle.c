@@ -193,7 +193,8 @@ static void set_reading(struct tc_nf *nf, bool reading)
 {
     pthread_mutex_lock(&nf->reading_lock);
     nf->reading = reading;
-    nf->readers += reading;
+    if (reading)
+        nf->readers++;
     pthread_mutex_unlock(&nf->reading_lock);
 }
 
@@ -226,6 +227,7 @@ static int start_reader(struct tc_nf *nf)
     reader->deliver = tc_nf_deliver;
     reader->report = tc_nf_report;
     reader->arg = nf;
+    reader->nft_lock = &nf->nft_lock;
     tc_nf_selftest_init(reader);
     set_reading(nf, true); /* it delivers from its first turn on */
     err = tc_nf_reader_start(reader, nf->options.ring_bytes);

@@ -35,7 +35,8 @@ static struct need needed(const struct tc_nf_reader *reader)
     const struct tc_nf_options *options = reader->options;
     bool names = has_names(reader);
     struct need need = {.queue_new = names || reader->wanted.ask || !reader->programs ||
-                                     options->unattributed != TC_NF_NONE,
+                                     options->unattributed != TC_NF_NONE ||
+                                     options->kernel_action != TC_NF_NONE,
                         .inspecting = !options->inspect_never &&
                                       (names || options->inspect_always)};
 
@@ -183,10 +184,12 @@ static void close_all(struct tc_nf_reader *reader)
 
 void tc_nf_means_done(struct tc_nf_reader *reader)
 {
+    pthread_mutex_lock(reader->nft_lock);
     close_all(reader);
+    pthread_mutex_unlock(reader->nft_lock);
 }
 
-void tc_nf_means_apply(struct tc_nf_reader *reader)
+static void apply(struct tc_nf_reader *reader)
 {
     const struct need need = needed(reader);
     char why[TC_NF_WHY_MAX] = "";
@@ -218,6 +221,13 @@ void tc_nf_means_apply(struct tc_nf_reader *reader)
     reader->counters.queue_new = need.queue_new;
     reader->counters.inspecting = need.inspecting;
     reader->report(reader->arg, "netfilter_queue", NULL, NULL);
+}
+
+void tc_nf_means_apply(struct tc_nf_reader *reader)
+{
+    pthread_mutex_lock(reader->nft_lock);
+    apply(reader);
+    pthread_mutex_unlock(reader->nft_lock);
 }
 
 /* ---- Each turn. ---- */
@@ -266,8 +276,10 @@ static void look_after_table(struct tc_nf_reader *reader)
              "was made again",
              report.pid, report.name, TC_NF_TABLE);
     reader->host->log(reader->host, TOCSIN_LOG_WARNING, "%s", text);
+    pthread_mutex_lock(reader->nft_lock);
     if (make_table(reader, &need, why))
         complain(reader, why);
+    pthread_mutex_unlock(reader->nft_lock);
 }
 
 static void publish_counters(struct tc_nf_reader *reader)

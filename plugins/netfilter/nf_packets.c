@@ -115,10 +115,12 @@ static struct tc_nf_flow *find_flow(struct tc_nf_reader *reader,
 
 /* ---- Waiting for detectors. ---- */
 
-static bool must_wait(const struct tc_nf_reader *reader,
+/* What the kernel sends waits for nobody. */
+static bool must_wait(const struct tc_nf_reader *reader, const struct tc_nf_flow *flow,
                       const struct tc_nf_decision *decision, uint64_t packet)
 {
-    return packet && !decision->deny && reader->wanted.ask && reader->wanted.decides;
+    return packet && !(flow->record.flags & TC_NF_FROM_KERNEL) && !decision->deny &&
+           reader->wanted.ask && reader->wanted.decides;
 }
 
 static bool wait_for_verdict(struct tc_nf_reader *reader, struct tc_nf_flow *flow,
@@ -210,7 +212,7 @@ static void judge(struct tc_nf_reader *reader, struct tc_nf_flow *flow, uint64_t
     struct tc_nf_decision decision = tc_nf_decide_packet(reader, flow);
 
     flow->asked = true;
-    if (must_wait(reader, &decision, packet)) {
+    if (must_wait(reader, flow, &decision, packet)) {
         if (wait_for_verdict(reader, flow, packet))
             return;
         reader->counters.full++;

@@ -151,6 +151,7 @@ struct tc_nf_reader {
     bool quiet; /* nothing came in the last turn */
 
     /* nf_means.c */
+    pthread_mutex_t *nft_lock; /* of whatever calls libnftables or opens nfnetlink */
     struct tc_nf_nft nft;
     bool nft_open, table_open;
     struct tc_nf_table table;

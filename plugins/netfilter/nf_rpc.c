@@ -89,11 +89,12 @@ static void put_queue(struct tocsin_writer *w, const struct tc_nf *nf)
     tocsin_begin_map(w, "queue");
     tocsin_put_bool(w, "used", c->queue_open);
     tocsin_put_str(w, "reason",
-                   !c->queue_open             ? ""
-                   : nf->voters               ? "detectors judge flows"
-                   : nf->options.unattributed ? "flows without a process have a rule"
-                   : c->queue_new             ? "indicators name domains or hosts"
-                                              : "first data of flows are inspected");
+                   !c->queue_open ? ""
+                   : nf->voters   ? "detectors judge flows"
+                   : nf->options.unattributed || nf->options.kernel_action
+                       ? "flows of no program, or of the kernel, have a rule"
+                   : c->queue_new ? "indicators name domains or hosts"
+                                  : "first data of flows are inspected");
     tocsin_put_uint(w, "waiting", c->waiting);
     tocsin_put_uint(w, "dropped", (uint64_t)c->kernel_dropped + c->user_dropped);
     tocsin_put_uint(w, "released", c->releases);

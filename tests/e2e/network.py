@@ -8,7 +8,6 @@ that the filter looks at."""
 
 import contextlib
 import ctypes
-import json
 import os
 import shutil
 import signal
@@ -27,7 +26,8 @@ from support import BUILD, TOCSIND, Agent, RpcError, wait_for
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 
-CLIENT, SERVER, OTHER, KDC = "10.77.1.2", "10.77.2.2", "10.77.2.3", "10.77.3.2"
+CLIENT, SERVER, KDC = "10.77.1.2", "10.77.2.2", "10.77.3.2"
+OTHER, SHARED = "10.77.2.3", "10.77.2.4"  # the server's, too
 CONTAINER = "10.77.4.2"
 SERVER6 = "fd77:2::2"
 NF_CLIENT = os.path.join(BUILD, "bin", "nf_client")
@@ -94,7 +94,8 @@ class Network:
                 self.add_host(name)
             for name, number in self.HOSTS.items():
                 self.link(name, "router", number)
-            self.shell("ip addr add %s/24 dev eth2" % OTHER, "server")
+            for address in (OTHER, SHARED):
+                self.shell("ip addr add %s/24 dev eth2" % address, "server")
         except BaseException:
             self.close()
             raise
@@ -183,13 +184,19 @@ class Network:
     # ---- Processes. ----
 
     def popen(self, args, host="client", cgroup="", names=False, **kwargs):
-        """A process there; in the cgroup (or one below) if it is the client's. `names`: it asks
-        the server for names, as by /etc/resolv.conf."""
+        """A process there; in the cgroup (or one below) if it is the client's. `names`: True: it
+        asks the server for names; {name: address}: it knows these, and asks nobody."""
         procs = None
         if host not in ("server", "router", "kdc"):
             folder = os.path.join(self.cgroup, cgroup)
             os.makedirs(folder, exist_ok=True)
             procs = os.path.join(folder, "cgroup.procs")
+
+        known, where = self.resolv, b"/etc/resolv.conf"
+        if isinstance(names, dict):
+            known, where = os.path.join(self.dir, "hosts"), b"/etc/hosts"
+            with open(known, "w", encoding="ascii") as f:
+                f.writelines("%s %s\n" % (names[name], name) for name in names)
 
         def enter():
             if procs:
@@ -199,7 +206,7 @@ class Network:
             if names:
                 _call("unshare", CLONE_NEWNS)
                 _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
-                _call("mount", self.resolv.encode(), b"/etc/resolv.conf", None, MS_BIND, None)
+                _call("mount", known.encode(), where, None, MS_BIND, None)
 
         kwargs.setdefault("text", True)
         process = subprocess.Popen(args, preexec_fn=enter, cwd="/", **kwargs)
@@ -286,18 +293,17 @@ class Network:
         for port in ports:
             self.serve(self.listen(port), answer)
 
-    def serve_http(self, port=80):
+    def serve_records(self, port):
+        """Answers a whole TLS record with a byte."""
         def answer(connection):
-            data = b""
-            while b"\r\n\r\n" not in data:
-                more = connection.recv(65536)
-                if not more:
-                    return
-                data += more
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n"
-                               b"Connection: close\r\n\r\nok\n")
+            head = _exactly(connection, 5)
+            _exactly(connection, struct.unpack("!H", head[3:])[0])
+            connection.sendall(b"y")
 
         self.serve(self.listen(port), answer)
+
+    def serve_http(self, port=80):
+        self.serve(self.listen(port), _answer_http)
 
     def certificate(self):
         """(certificate, key) that last as long as the test."""
@@ -316,8 +322,7 @@ class Network:
 
         def answer(connection):
             with context.wrap_socket(connection, server_side=True) as tls:
-                tls.sendall(b"hello\n")
-                tls.unwrap()
+                _answer_http(tls)
 
         self.serve(self.listen(port), answer)
 
@@ -333,6 +338,16 @@ class Network:
 
         self.serve(self.listen(53, kind=socket.SOCK_DGRAM), datagram)
         self.serve(self.listen(53), connection)
+
+
+def _answer_http(connection):
+    data = b""
+    while b"\r\n\r\n" not in data:
+        more = connection.recv(65536)
+        if not more:
+            return
+        data += more
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n")
 
 
 def _shutdown(s):

@@ -2,7 +2,6 @@
 """What the network filter blocks, allows, sees and attributes: real clients (curl, openssl, a QUIC
 client) against servers of the test's own."""
 
-import os
 import socket
 import ssl
 import struct
@@ -10,13 +9,14 @@ import subprocess
 import time
 import unittest
 
-from network import (CONTAINER, NF_CLIENT, OTHER, SERVER, SERVER6, Filtered, Network, Tap, figure,
+from network import (NEVER_ANSWERS, NF_CLIENT, OTHER, SERVER, SHARED, Filtered, Network, Tap, figure,
                      needs_network, needs_programs)
-from support import PATIENCE, main, wait_for
+from support import main, wait_for
 
 EPERM = 1
-NAMES = {"good.test": SERVER, "evil.test": OTHER, "www.evil.test": OTHER, "shared-evil.test": SERVER}
-LIST = ["evil.test", "shared-evil.test", "192.0.2.0/24", "10.77.2.77", "fd77:2::66"]
+NAMES = {"good.test": SERVER, "evil.test": OTHER, "www.evil.test": OTHER,
+         "shared-evil.test": SHARED, "shared-good.test": SHARED, "resolver-evil.test": SERVER}
+LIST = ["evil.test", "shared-evil.test", "resolver-evil.test", "192.0.2.0/24", "10.77.2.77", "fd77:2::66"]
 
 
 def hello(name, more=0):
@@ -67,15 +67,19 @@ class Clients(unittest.TestCase):
         cls.network.serve_names(NAMES)
         cls.network.serve_http(80)
         cls.network.serve_tls(443)
-        cls.network.serve_bytes(7000, 8443)
+        cls.network.serve_bytes(7000)
+        cls.network.serve_records(8443)
 
     def curl(self, url, *args):
         return self.network.run(["/usr/bin/curl", "-sS", "-k", "--noproxy", "*", "--max-time", "15",
                                  *args, url], names=True)
 
     def openssl(self, name, address=SERVER):
-        return self.network.run(["/usr/bin/openssl", "s_client", "-connect", address + ":443",
-                                 "-servername", name, "-quiet"])
+        """s_client's own status says little of what becomes of a connection later."""
+        _, output, seconds = self.network.run(
+            ["/usr/bin/openssl", "s_client", "-connect", address + ":443", "-servername", name,
+             "-quiet"], stdin="GET / HTTP/1.0\r\n\r\n")
+        return int("200 OK" not in output), output, seconds
 
     def send_hello(self, data, cut=0):
         process = self.network.popen(["/usr/bin/python3", "-c", SENDS_HELLO, SERVER, "8443",
@@ -142,6 +146,7 @@ class Blocked(Clients):
             "by domain": lambda: self.curl("http://good.test/"),
             "TLS": lambda: self.curl("https://good.test/"),
             "openssl": lambda: self.openssl("good.test"),
+            "a name that shares an address": lambda: self.curl("https://shared-good.test/"),
         }.items():
             status, output, _ = run()
             self.assertEqual(status, 0, "%s: %s" % (name, output))
@@ -166,6 +171,14 @@ class Blocked(Clients):
             agent.tocsin("network-filter", "enable")
             agent.filters()
             self.check(True)
+
+    def test_a_listed_name_with_the_address_of_the_name_server_does_not_cut_it_off(self):
+        with Filtered(self.network, block=LIST):
+            for _ in range(3):
+                status, output, _ = self.curl("http://resolver-evil.test/")
+                self.assertNotEqual(status, 0)
+                self.assertNotIn("resolve host", output)
+            self.allowed()
 
     def test_audit_reports_and_denies_nothing(self):
         with Filtered.watching(self.network, block=LIST, options="enforcement: audit") as agent, \
@@ -198,19 +211,21 @@ class Quic(Clients):
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
         def get(name):
-            return self.network.run(
-                ["/usr/bin/gtlsclient", "-q", "--no-quic-dump", "--no-http-dump",
-                 "--exit-on-all-streams-close", "--handshake-timeout=3s", "--timeout=3s",
-                 "--sni=" + name, SERVER, "443", "https://%s/" % name], timeout=30)
+            """(whether an answer came, output, seconds)."""
+            _, output, seconds = self.network.run(
+                ["/usr/bin/gtlsclient", "--no-quic-dump", "--exit-on-all-streams-close",
+                 "--handshake-timeout=3s", "--timeout=3s", name, "443", "https://%s/" % name],
+                timeout=30, names={"good.test": SERVER, "evil.test": SERVER})
+            return "[content-length: " in output, output, seconds
 
-        wait_for(lambda: get("good.test")[0] == 0)
+        wait_for(lambda: get("good.test")[0])
         without = get("evil.test")
-        self.assertEqual(without[0], 0, without[1])
+        self.assertTrue(without[0], without[1])
         with Filtered(self.network, block=["evil.test"]) as agent, \
                 Tap(agent, "network.flow") as tap:
-            status, output, seconds = get("good.test")
-            self.assertEqual(status, 0, output)
-            self.assertNotEqual(get("evil.test")[0], 0)
+            answered, output, seconds = get("good.test")
+            self.assertTrue(answered, output)
+            self.assertFalse(get("evil.test")[0])
             flow = flow_of(tap, {"decision": "deny", "network.protocol": "quic"})
             self.assertEqual(flow["destination"]["domain"], "evil.test")
             self.assertEqual(flow["process"]["executable"], "/usr/bin/gtlsclient")
@@ -253,7 +268,7 @@ class Attributed(Clients):
                             and e.get("process", {}).get("executable") == NF_CLIENT}
 
                 wait_for(lambda: len(right()) >= self.COUNT * 0.99)
-                time.sleep(0.5)
+                time.sleep(1)  # for what should not come: a second event of the same flow
                 all_of_them = [e for e in tap.all() if e["destination"].get("port") == 9]
                 figure("%d senders in a container, %s: %d attributed to the right executable, "
                        "%d events, in %.2f s" % (self.COUNT, name, len(right()),
@@ -264,6 +279,10 @@ class Attributed(Clients):
 class Kernel(Clients):
     """What the kernel itself sends: the outer packets of a tunnel."""
 
+    def setUp(self):
+        for host in ("client", "server"):
+            self.network.shell("! ip link show vx0 2>/dev/null || ip link del vx0", host)
+
     def tunnel(self):
         for host, own, other, inner in (("client", "10.77.1.2", SERVER, "10.99.0.1"),
                                         ("server", SERVER, "10.77.1.2", "10.99.0.2")):
@@ -271,31 +290,68 @@ class Kernel(Clients):
                 "ip link add vx0 type vxlan id 7 local %s remote %s dstport 4789 && "
                 "ip addr add %s/24 dev vx0 && ip link set vx0 up" % (own, other, inner), host)
 
-    def ping(self, limit=2):
-        """Seconds of a round trip through the tunnel; None: none came."""
-        begin = time.monotonic()
-        return time.monotonic() - begin if self.network.connect(
-            "tcp", "10.99.0.2", 7000, "x") == 0 else None
+    def echo(self):
+        """Seconds of an ICMP echo through the tunnel, so that only its outer datagrams are a flow
+        that could wait; None: it did not come back."""
+        self.sequence += 1
+        head = struct.pack("!BBHHH", 8, 0, 0, 77, self.sequence)
+        total = sum(struct.unpack("!4H", head))
+        head = struct.pack("!BBHHH", 8, 0, 0xffff - total % 0xffff, 77, self.sequence)
+        with self.network.at("client"):
+            s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+        with s:
+            s.settimeout(5)
+            begin = time.monotonic()
+            try:
+                s.sendto(head, ("10.99.0.2", 0))
+                while True:
+                    data = s.recv(2048)[20:]
+                    if data[:1] == b"\0" and data[4:8] == head[4:8]:
+                        return time.monotonic() - begin
+            except OSError:
+                return None
 
     def test_a_tunnel_is_no_stall_and_has_a_rule_of_its_own(self):
+        self.sequence = 0
         self.tunnel()
-        self.assertIsNotNone(wait_for(self.ping))
+        without = wait_for(self.echo)
         with Filtered(self.network, block=["evil.test"]) as agent:
-            took = self.ping()
+            took = self.echo()
             self.assertIsNotNone(took)
+        with Filtered(self.network, block=["evil.test"], plugins=NEVER_ANSWERS,
+                      options="budget: 10s") as agent:
+            wait_for(lambda: self.stalled() > 1)
+            stalled = self.echo()
+            self.assertIsNotNone(stalled)
+        with Filtered(self.network, block=["evil.test"]) as agent:
             with agent.stopped(*agent.pids()):
-                stopped = self.ping()
+                stopped = self.echo()
             self.assertIsNotNone(stopped)
-            figure("a connect through a tunnel: %.3f s, the agent stopped %.3f s" % (
-                took, stopped))
-            self.assertLess(took, 1)
+        figure("an echo through a tunnel: %.4f s without, %.4f s with a filter, %.4f s under a "
+               "verdict that never comes, %.3f s with the agent stopped" % (
+                   without, took, stalled, stopped))
+        self.assertLess(took, 1)
+        self.assertLess(stalled, 1)
+        self.assertLess(stopped, 10)
+
+    def stalled(self):
+        begin = time.monotonic()
+        self.network.connect("tcp", SERVER, 7000, "x")
+        return time.monotonic() - begin
+
+    def test_its_rule(self):
+        self.sequence = 0
         with Filtered(self.network, options="kernel_traffic: audit") as agent, \
                 Tap(agent, "network.flow") as tap:
-            self.assertIsNotNone(self.ping())
-            flow_of(tap, {"destination.port": 4789, "would_deny": None, "decision": "allow"})
+            self.tunnel()
+            self.assertIsNotNone(wait_for(self.echo))
+            flow_of(tap, {"destination.port": 4789, "decision": "allow"})
+        self.setUp()
         with Filtered(self.network, options="kernel_traffic: block") as agent, \
                 Tap(agent, "network.flow") as tap:
-            self.network.run([NF_CLIENT, "send", "10.99.0.2", "9", "x"])
+            self.tunnel()
+            self.assertIsNone(self.echo())
+            self.assertEqual(self.network.connect("tcp", SERVER, 7000, "x"), 0)
             flow_of(tap, {"destination.port": 4789, "decision": "deny"})
 
 

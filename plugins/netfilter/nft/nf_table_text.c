@@ -59,15 +59,15 @@ static void put_update(FILE *f, const char *set, const char *other, const char *
     fputs("\t\tcounter name overflows\n", f);
 }
 
-/* What a set has, for as long again. */
-static void put_renewed(FILE *f, const char *set, const char *what)
+/* What a set has, for so long again. */
+static void put_renewed(FILE *f, const char *set, unsigned timeout_s, const char *what)
 {
     for (int family = 4; family <= 6; family += 2) {
         fputs("\t\t", f);
         put_key(f, family);
         fprintf(f, " @%s%d update @%s%d { ", set, family, set, family);
         put_key(f, family);
-        fprintf(f, " } %s\n", what);
+        fprintf(f, " timeout %us } %s\n", timeout_s, what);
     }
 }
 
@@ -226,10 +226,11 @@ static void put_udp(FILE *f, const struct tc_nf_table_config *c)
                   " } accept\n");
     /* No datagram begins anew, as a SYN does: it is denied for as long as any comes. */
     if (!c->observe)
-        put_renewed(f, "denied", "reject with icmpx type admin-prohibited");
+        put_renewed(f, "denied", TC_NF_TABLE_DENIED_LONG_S,
+                    "reject with icmpx type admin-prohibited");
     if (c->udp_inspected_count)
         put_known(f, "fresh", "goto ask");
-    put_renewed(f, "seen", "accept");
+    put_renewed(f, "seen", TC_NF_TABLE_SEEN_S, "accept");
     put_passes(f, c);
     put_ports(f, c->udp_inspected, c->udp_inspected_count, "\t\tudp dport { ",
               " } goto udp_inspected\n");

@@ -90,6 +90,15 @@ void nf_scratch_done(struct nf_scratch *s)
     rmdir(s->cgroup);
 }
 
+bool nf_scratch_no_rules(void)
+{
+    char *rules = nf_network_output("nft list ruleset");
+    bool none = !*rules;
+
+    free(rules);
+    return none;
+}
+
 /* ---- The plugin. ---- */
 
 static bool has_passed(struct tc_harness *h)

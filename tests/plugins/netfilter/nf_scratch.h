@@ -48,6 +48,7 @@ int nf_scratch_client(struct nf_scratch *s, pid_t *ret_pid, const char *const *a
 const struct tocsin_event *nf_scratch_flow(struct nf_scratch *s, pid_t pid,
                                            uint16_t port);
 const char *nf_scratch_client_path(void);
+bool nf_scratch_no_rules(void); /* in the client's network namespace */
 
 /* Calls rpc.netfilter.METHOD; the reply. `w` holds the parameters, or is NULL. */
 const struct tocsin_event *nf_scratch_call(struct nf_scratch *s, const char *method,
