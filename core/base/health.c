@@ -266,8 +266,10 @@ static void put_network(const struct tc_health *health,
 {
     const char *text = tc_health_fact(health, "network_events_subsystem");
 
-    tc_pack_str(p, "network_events_subsystem",
-                text && numbers->network_allowed ? text : "unavailable");
+    if (!text || !numbers->network_allowed || !strcmp(text, "disabled") ||
+        !strcmp(text, "watching"))
+        text = "unavailable";
+    tc_pack_str(p, "network_events_subsystem", text);
 }
 
 static void put_fact(const struct tc_health *health, const char *key,

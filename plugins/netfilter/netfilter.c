@@ -44,6 +44,8 @@ static int nf_init(const struct tocsin_host *host, void **ret_state)
         return err;
     }
     pthread_mutex_init(&nf->lock, NULL);
+    pthread_mutex_init(&nf->reading_lock, NULL);
+    pthread_mutex_init(&nf->nft_lock, NULL);
     snprintf(nf->folder, sizeof(nf->folder), "%s/netfilter", host->state_dir(host));
     *ret_state = nf;
     return 0;
@@ -58,9 +60,11 @@ static void on_timer(void *arg)
 static int nf_start(void *state)
 {
     struct tc_nf *nf = state;
+    int err = tc_nf_start(nf);
 
-    (void)nf->host->timer_start(nf->host, LOOK_MS, LOOK_MS, on_timer, nf, &nf->timer);
-    return tc_nf_start(nf);
+    if (!err || err == TOCSIN_PENDING)
+        (void)nf->host->timer_start(nf->host, LOOK_MS, LOOK_MS, on_timer, nf, &nf->timer);
+    return err;
 }
 
 static int nf_stop(void *state)
@@ -95,6 +99,8 @@ static void nf_destroy(void *state)
     struct tc_nf *nf = state;
 
     pthread_mutex_destroy(&nf->lock);
+    pthread_mutex_destroy(&nf->reading_lock);
+    pthread_mutex_destroy(&nf->nft_lock);
     free(nf);
 }
 

@@ -53,19 +53,28 @@ struct tc_nf {
     char folder[PATH_MAX]; /* what is kept: `<state>/netfilter` */
 
     bool wanted;     /* enabled */
-    bool open;       /* flows are seen */
+    bool open;       /* flows are seen, and the reader and the programs may be called */
+    bool opened;     /* there is something to shut */
     bool started;    /* the host knows that it runs */
     bool granted;    /* by gate network_filter */
     bool passive;    /* the mode of the configuration */
     uint32_t voters; /* that judged the last flow that was asked about */
     int open_status;
-    char why[256]; /* what kept it from opening, or from the upper rung */
+    char why[256];         /* what kept it from opening, or from the upper rung */
+    char opening_why[256]; /* the same while it opens: the pool's */
     bool ebpf;
     pthread_mutex_t lock; /* of `programs`, where the pool and the loop may meet */
     struct tc_nf_programs programs;
     struct tc_nf_reader reader;
+    pthread_mutex_t reading_lock; /* of the next two */
+    bool reading;                 /* the reader runs */
+    uint64_t readers;             /* that have run so far: the number of this one */
     struct tc_nf_asked *asked;
     struct tocsin_timer *timer;
+
+    /* libnftables has state of the whole process, whatever its contexts, and its socket
+     * is found among those that are open: one thread at a time. */
+    pthread_mutex_t nft_lock;
 
     /* nf_lists.c */
     struct tc_nf_store *store;
@@ -80,6 +89,7 @@ struct tc_nf {
     struct tc_nf_isolator isolator;
     struct tc_nf_isolation isolation;
     struct tc_nf_isolation_counts isolation_counts;
+    struct tc_nf_isolation_counts isolation_seen; /* the pool's */
     struct tocsin_timer *isolation_timer;
     struct tc_nf_isolate_request *isolate_requests, *isolate_next;
     char isolation_why[256];
@@ -97,6 +107,8 @@ void tc_nf_look(struct tc_nf *nf); /* now and then: the mode may have changed */
 bool tc_nf_may_deny(const struct tc_nf *nf);
 void tc_nf_ask_again(struct tc_nf *nf); /* who judges flows may have changed */
 void tc_nf_want(struct tc_nf *nf);      /* hands the reader what is wanted now */
+/* Opens or shuts, as is wanted, unless something is under way that has to end first. */
+int tc_nf_go_on(struct tc_nf *nf);
 
 /* nf_publish.c */
 void tc_nf_deliver(void *arg, struct tc_nf_items *items); /* reader's thread */
@@ -115,6 +127,7 @@ void tc_nf_isolation_put(struct tocsin_writer *w, const char *key,
                          const struct tc_nf *nf);
 void tc_nf_isolate_requested(struct tc_nf *nf, const struct tocsin_event *event);
 void tc_nf_isolate_release(struct tc_nf *nf); /* a pool thread */
+void tc_nf_isolate_forget(struct tc_nf *nf);  /* who has not been answered */
 
 /* nf_rpc.c */
 void tc_nf_rpc(struct tc_nf *nf, const struct tocsin_event *event);

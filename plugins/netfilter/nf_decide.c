@@ -88,26 +88,34 @@ static bool by_name(struct tc_nf_reader *reader, const char *name,
                                  now_s(reader), ret);
 }
 
+/* Until when the last of its names is known. */
+static uint64_t known_until(const struct tc_nf_named_address *address)
+{
+    uint64_t until_ns = 0;
+
+    for (size_t i = 0; i < address->count; i++)
+        if (address->names[i].until_ns > until_ns)
+            until_ns = address->names[i].until_ns;
+    return until_ns;
+}
+
 /*
  * An address is blocked by name only while all names that are known of it are: others may
  * share it, and then the first data of a flow say which one it is. False: nothing is said
- * against it. *ret_until_ns: so long.
+ * against it.
  */
 static bool by_all_names(struct tc_nf_reader *reader,
                          const struct tc_nf_named_address *address,
-                         struct tc_nf_match *ret, uint64_t *ret_until_ns)
+                         struct tc_nf_match *ret)
 {
     struct tc_nf_match match;
 
-    *ret_until_ns = 0;
     for (size_t i = 0; i < address->count; i++) {
         if (!by_name(reader, address->names[i].text, &match) ||
             match.action == TC_NF_ALLOW)
             return false;
         if (!i || match.action < ret->action)
             *ret = match;
-        if (address->names[i].until_ns > *ret_until_ns)
-            *ret_until_ns = address->names[i].until_ns;
     }
     return address->count > 0;
 }
@@ -115,18 +123,27 @@ static bool by_all_names(struct tc_nf_reader *reader,
 void tc_nf_decide_address(struct tc_nf_reader *reader,
                           const struct tc_nf_named_address *address)
 {
-    struct tc_nf_named named = {.action = TC_NF_NONE};
+    struct tc_nf_named named = {.until_ns = known_until(address), .action = TC_NF_ALLOW};
     struct tc_nf_match match;
-    uint64_t until_ns;
+
+    if (!reader->programs || !reader->counters.queue_new)
+        return; /* no indicator is a name */
+    if (by_all_names(reader, address, &match)) {
+        named.action = match.action;
+        named.id = match.id;
+    }
+    (void)tc_nf_name_address(reader->programs, &address->key, &named);
+}
+
+void tc_nf_decide_again(struct tc_nf_reader *reader)
+{
+    struct tc_nf_named_address *address, *next;
 
     if (!reader->programs)
         return;
-    if (by_all_names(reader, address, &match, &until_ns)) {
-        named.action = match.action;
-        named.id = match.id;
-        named.until_ns = until_ns;
-    }
-    (void)tc_nf_name_address(reader->programs, &address->key, &named);
+    tc_nf_name_clear(reader->programs);
+    HASH_ITER(hh, reader->names.by_key, address, next)
+    tc_nf_decide_address(reader, address);
 }
 
 /* By the name that its data show, or else by those of its address. */
@@ -135,13 +152,15 @@ static bool by_domain(struct tc_nf_reader *reader, const struct tc_nf_flow *flow
 {
     const struct tc_nf_flow_record *record = &flow->record;
     const struct tc_nf_named_address *address;
-    uint64_t until_ns;
 
     if (flow->named_by_data)
         return by_name(reader, flow->domain, ret);
+    if (record->destination_port == TC_NF_DNS_PORT ||
+        record->destination_port == TC_NF_DNS_TLS_PORT)
+        return false; /* whoever owns a listed name may have it lead there */
     address = tc_nf_names_of(&reader->names, record->destination, record->netns,
-                             record->uid, reader->now_ns);
-    return address && by_all_names(reader, address, ret, &until_ns);
+                             record->pid, reader->now_ns);
+    return address && by_all_names(reader, address, ret);
 }
 
 /* Where the programs have not looked, since only a packet shows the flow. */

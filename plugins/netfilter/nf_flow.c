@@ -2,6 +2,7 @@
 #include "nf_flow.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,7 @@ struct tc_nf_flow *tc_nf_flow_new(const struct tc_nf_flow_record *record,
 
 void tc_nf_flows_remove(struct tc_nf_flows *flows, struct tc_nf_flow *flow)
 {
+    assert(flows->by_key);
     HASH_DEL(flows->by_key, flow);
     tc_nf_flow_free(flow);
 }

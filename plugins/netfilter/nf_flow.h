@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <tocsin/event.h>
+#define HASH_BKT_CAPACITY_THRESH 3 /* of thousands of flows each is cold in the cache */
 #include <uthash.h>
 
 #include "bpf/netfilter_abi.h"

@@ -17,6 +17,7 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 #define VERIFY_MS 1000
+#define FOR_S_MAX (INT64_C(100) * 366 * 86400) /* more is for ever */
 
 enum answer {
     BY_REPLY, /* rpc.reply */
@@ -85,7 +86,7 @@ static void verify(struct tc_nf *nf, const struct tc_nf_isolation *isolation)
     nf->isolation_status =
         tc_nf_isolator_verify(&nf->isolator, &counts, nf->isolation_why);
     if (!nf->isolation_status)
-        nf->isolation_counts = counts;
+        nf->isolation_seen = counts;
     else
         nf->isolation_status = apply(nf, isolation);
 }
@@ -95,6 +96,7 @@ void tc_nf_isolate_run(void *arg)
     struct tc_nf *nf = arg;
     struct tc_nf_isolate_request *request = nf->isolate_requests;
 
+    pthread_mutex_lock(&nf->nft_lock);
     if (!request && nf->isolation.on)
         verify(nf, &nf->isolation);
     for (; request; request = request->next) {
@@ -103,6 +105,7 @@ void tc_nf_isolate_run(void *arg)
         if (request->err)
             memcpy(request->why, nf->isolation_why, sizeof(request->why));
     }
+    pthread_mutex_unlock(&nf->nft_lock);
 }
 
 void tc_nf_isolate_release(struct tc_nf *nf)
@@ -254,17 +257,35 @@ static void answer(struct tc_nf *nf, struct tc_nf_isolate_request *request)
     free(request);
 }
 
-void tc_nf_isolate_done(void *arg, int status)
+static void answer_all(struct tc_nf *nf, int status)
 {
-    struct tc_nf *nf = arg;
     struct tc_nf_isolate_request *request;
 
     while ((request = nf->isolate_requests) != NULL) {
         nf->isolate_requests = request->next;
-        if (status)
+        if (status && !request->err) {
             request->err = status;
+            snprintf(request->why, sizeof(request->why), "%s", strerror(-status));
+        }
         answer(nf, request);
     }
+}
+
+static void start_requests(struct tc_nf *nf)
+{
+    int err = tc_sensor_jobs_start(&nf->jobs, TC_NF_JOB_ISOLATE);
+
+    if (err)
+        answer_all(nf, err);
+}
+
+void tc_nf_isolate_done(void *arg, int status)
+{
+    struct tc_nf *nf = arg;
+
+    answer_all(nf, status);
+    if (!nf->isolation_status)
+        nf->isolation_counts = nf->isolation_seen;
     if (nf->jobs.closing)
         return;
     report(nf);
@@ -273,7 +294,18 @@ void tc_nf_isolate_done(void *arg, int status)
         return;
     nf->isolate_requests = nf->isolate_next;
     nf->isolate_next = NULL;
-    (void)tc_sensor_jobs_start(&nf->jobs, TC_NF_JOB_ISOLATE);
+    start_requests(nf);
+}
+
+void tc_nf_isolate_forget(struct tc_nf *nf)
+{
+    struct tc_nf_isolate_request *request;
+
+    while ((request = nf->isolate_next) != NULL) {
+        nf->isolate_next = request->next;
+        nf->host->event_unref(nf->host, request->event);
+        free(request);
+    }
 }
 
 /* ---- Asking. ---- */
@@ -292,7 +324,7 @@ static void request(struct tc_nf *nf, const struct tocsin_event *event,
         nf->host->event_ref(nf->host, event);
     if (!tc_sensor_jobs_busy(&nf->jobs, TC_NF_JOB_ISOLATE)) {
         nf->isolate_requests = request;
-        (void)tc_sensor_jobs_start(&nf->jobs, TC_NF_JOB_ISOLATE);
+        start_requests(nf);
         return;
     }
     for (end = &nf->isolate_next; *end; end = &(*end)->next)
@@ -347,6 +379,8 @@ static void make(const struct tocsin_event *event, const char *who,
     memset(ret, 0, sizeof(*ret));
     ret->on = true;
     ret->since = time(NULL);
+    if (for_s > FOR_S_MAX)
+        for_s = FOR_S_MAX;
     ret->until = for_s > 0 ? ret->since + for_s : 0;
     snprintf(ret->who, sizeof(ret->who), "%s", who);
     text_of(event, "reason", ret->reason, sizeof(ret->reason));

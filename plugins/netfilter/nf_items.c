@@ -10,6 +10,7 @@ void tc_nf_items_init(struct tc_nf_items *items)
 {
     STAILQ_INIT(&items->list);
     items->count = items->bytes = 0;
+    items->awaited = false;
 }
 
 void tc_nf_items_clear(struct tc_nf_items *items)
@@ -36,6 +37,7 @@ int tc_nf_items_add(struct tc_nf_items *items, const struct tc_nf_item *head,
     STAILQ_INSERT_TAIL(&items->list, item, next);
     items->count++;
     items->bytes += item->len;
+    items->awaited |= item->ticket != 0;
     return 0;
 }
 
@@ -56,5 +58,6 @@ void tc_nf_items_append(struct tc_nf_items *to, struct tc_nf_items *from)
     STAILQ_CONCAT(&to->list, &from->list);
     to->count += from->count;
     to->bytes += from->bytes;
+    to->awaited |= from->awaited;
     tc_nf_items_init(from);
 }

@@ -6,6 +6,7 @@
 #ifndef TC_NF_ITEMS_H
 #define TC_NF_ITEMS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -25,6 +26,7 @@ struct tc_nf_item {
 struct tc_nf_items {
     STAILQ_HEAD(, tc_nf_item) list;
     size_t count, bytes;
+    bool awaited; /* there is one with a ticket */
 };
 
 void tc_nf_items_init(struct tc_nf_items *items);

@@ -82,8 +82,8 @@ out:
         close(fd);
     nf->reader.netns = err ? -1 : fd;
     if (err)
-        snprintf(nf->why, sizeof(nf->why), "network namespace %s: %s", path,
-                 strerror(-err));
+        snprintf(nf->opening_why, sizeof(nf->opening_why), "network namespace %s: %s",
+                 path, strerror(-err));
     return err;
 }
 
@@ -134,7 +134,9 @@ static void set_control(struct tc_nf *nf, uint64_t netns)
 {
     struct tc_nf_control *control = nf->programs.control;
 
-    control->enforcement = enforced(nf);
+    /* Whether it may deny is the loop's to say: tc_nf_want. */
+    control->enforcement =
+        nf->options.enforcement == TC_NF_DISABLED ? TC_NF_DISABLED : TC_NF_AUDITS;
     control->kernel_action = nf->options.kernel_action;
     control->loopback = nf->options.loopback;
     control->agent_pid = (uint32_t)getpid();
@@ -147,13 +149,14 @@ static int open_programs(struct tc_nf *nf, uint64_t netns)
     int err;
 
     nf->ebpf = false;
-    err = tc_nf_load(&nf->programs, nf->options.ring_bytes, nf->host, nf->why);
+    err = tc_nf_load(&nf->programs, nf->options.ring_bytes, nf->host, nf->opening_why);
     if (err)
         return err;
     set_control(nf, netns);
     err = set_passes(nf);
     if (err) {
-        snprintf(nf->why, sizeof(nf->why), "what is passed: %s", strerror(-err));
+        snprintf(nf->opening_why, sizeof(nf->opening_why), "what is passed: %s",
+                 strerror(-err));
         tc_nf_unload(&nf->programs);
         return err;
     }
@@ -172,10 +175,11 @@ static int attach(struct tc_nf *nf)
         path = root;
     }
     if (err) {
-        snprintf(nf->why, sizeof(nf->why), "no cgroup2 file system is mounted");
+        snprintf(nf->opening_why, sizeof(nf->opening_why),
+                 "no cgroup2 file system is mounted");
         return err;
     }
-    return tc_nf_attach(&nf->programs, path, nf->why);
+    return tc_nf_attach(&nf->programs, path, nf->opening_why);
 }
 
 static void unload(struct tc_nf *nf)
@@ -185,10 +189,25 @@ static void unload(struct tc_nf *nf)
     pthread_mutex_unlock(&nf->lock);
 }
 
+static void set_reading(struct tc_nf *nf, bool reading)
+{
+    pthread_mutex_lock(&nf->reading_lock);
+    nf->reading = reading;
+    if (reading)
+        nf->readers++;
+    pthread_mutex_unlock(&nf->reading_lock);
+}
+
+static void stop_reader(struct tc_nf *nf)
+{
+    set_reading(nf, false);
+    tc_nf_reader_stop(&nf->reader);
+}
+
 static void shut(struct tc_nf *nf)
 {
     tc_nf_detach(&nf->programs);
-    tc_nf_reader_stop(&nf->reader);
+    stop_reader(nf);
     if (nf->reader.netns >= 0)
         close(nf->reader.netns);
     nf->reader.netns = -1;
@@ -208,10 +227,14 @@ static int start_reader(struct tc_nf *nf)
     reader->deliver = tc_nf_deliver;
     reader->report = tc_nf_report;
     reader->arg = nf;
+    reader->nft_lock = &nf->nft_lock;
     tc_nf_selftest_init(reader);
+    set_reading(nf, true); /* it delivers from its first turn on */
     err = tc_nf_reader_start(reader, nf->options.ring_bytes);
-    if (err)
-        snprintf(nf->why, sizeof(nf->why), "%s", strerror(-err));
+    if (!err)
+        return 0;
+    set_reading(nf, false);
+    snprintf(nf->opening_why, sizeof(nf->opening_why), "%s", strerror(-err));
     return err;
 }
 
@@ -224,13 +247,13 @@ static int open_level(struct tc_nf *nf, uint64_t netns, bool ebpf)
         return err;
     if (!nf->fresh) /* the level above may have loaded them */
         tc_nf_lists_run(nf);
-    tc_nf_lists_fill(nf);
+    tc_nf_lists_fill(nf, nf->fresh ? nf->fresh : nf->indicators);
     err = start_reader(nf);
     if (!err && ebpf)
         err = attach(nf);
     if (!err)
         return 0;
-    tc_nf_reader_stop(&nf->reader);
+    stop_reader(nf);
     unload(nf);
     nf->ebpf = false;
     return err;
@@ -241,7 +264,7 @@ static int open_once(struct tc_nf *nf)
     uint64_t netns = 0;
     int err = 0;
 
-    nf->why[0] = '\0';
+    nf->opening_why[0] = '\0';
     if (*nf->options.namespace)
         err = open_namespace(nf, &netns);
     if (err)
@@ -275,11 +298,16 @@ static void want_run(struct tc_nf_call *call, struct tc_nf_reader *reader)
 {
     struct want *want = (struct want *)call;
 
+    bool other = want->wanted.indicators != reader->wanted.indicators;
+
     tc_nf_indicators_unref(reader->wanted.indicators);
     reader->wanted = want->wanted;
     reader->instructed = true;
     free(want);
-    tc_nf_means_apply(reader);
+    if (!reader->base.stopping) /* who ends makes nothing any more */
+        tc_nf_means_apply(reader);
+    if (other)
+        tc_nf_decide_again(reader);
 }
 
 void tc_nf_want(struct tc_nf *nf)
@@ -324,6 +352,7 @@ static void report_open(struct tc_nf *nf)
     const struct tocsin_host *host = nf->host;
     char text[512];
 
+    host->report(host, TOCSIN_REPORT_CLEAR, "netfilter", NULL, NULL);
     host->report(host, TOCSIN_REPORT_CLEAR, "netfilter_disabled", NULL, NULL);
     if (nf->ebpf) {
         host->report(host, TOCSIN_REPORT_CLEAR, "netfilter_watching", NULL, NULL);
@@ -345,31 +374,54 @@ static void started(struct tc_nf *nf)
     nf->host->complete(nf->host, 0);
 }
 
+int tc_nf_go_on(struct tc_nf *nf)
+{
+    if (nf->jobs.closing || tc_sensor_jobs_busy(&nf->jobs, TC_NF_JOB_OPEN) ||
+        tc_sensor_jobs_busy(&nf->jobs, TC_NF_JOB_SHUT))
+        return 0;
+    if (!nf->wanted && nf->opened)
+        return tc_sensor_jobs_start(&nf->jobs, TC_NF_JOB_SHUT);
+    if (nf->wanted && !nf->opened && !tc_sensor_jobs_busy(&nf->jobs, TC_NF_JOB_LISTS))
+        return tc_sensor_jobs_start(&nf->jobs, TC_NF_JOB_OPEN);
+    return 0;
+}
+
+static void failed(struct tc_nf *nf)
+{
+    const struct tocsin_host *host = nf->host;
+
+    tc_nf_indicators_unref(nf->fresh);
+    nf->fresh = NULL;
+    host->log(host, TOCSIN_LOG_ERROR, "cannot start: %s", nf->why);
+    if (!nf->started)
+        tc_sensor_jobs_close(&nf->jobs, nf->open_status);
+    else if (nf->wanted)
+        host->report(host, TOCSIN_REPORT_ISSUE, "netfilter", nf->why,
+                     "tocsin network-filter enable");
+}
+
 static void open_done(void *arg, int status)
 {
     struct tc_nf *nf = arg;
-    const struct tocsin_host *host = nf->host;
 
     if (status)
         nf->open_status = status;
+    nf->opened = !nf->open_status;
     if (nf->jobs.closing)
         return;
+    memcpy(nf->why, nf->opening_why, sizeof(nf->why));
     if (nf->open_status) {
-        host->log(host, TOCSIN_LOG_ERROR, "cannot start: %s", nf->why);
-        if (!nf->started) {
-            tc_sensor_jobs_close(&nf->jobs, nf->open_status);
-            return;
-        }
-        host->report(host, TOCSIN_REPORT_ISSUE, "netfilter", nf->why,
-                     "tocsin network-filter enable");
+        failed(nf);
         return;
     }
-    nf->open = true;
-    report_open(nf);
+    nf->open = nf->wanted;
+    if (nf->wanted)
+        report_open(nf);
     tc_nf_lists_done(nf, 0);
+    tc_nf_lists_expire(nf);
+    tc_nf_want(nf);
     started(nf);
-    if (!nf->wanted)
-        tc_sensor_jobs_start(&nf->jobs, TC_NF_JOB_SHUT);
+    (void)tc_nf_go_on(nf);
 }
 
 static void shut_run(void *arg)
@@ -381,10 +433,9 @@ static void shut_done(void *arg, int status)
 {
     struct tc_nf *nf = arg;
 
-    (void)status;
+    nf->opened = status != 0; /* it was not run: once more */
     tc_nf_asked_done(nf);
-    if (!nf->jobs.closing && nf->wanted)
-        tc_sensor_jobs_start(&nf->jobs, TC_NF_JOB_OPEN);
+    (void)tc_nf_go_on(nf);
 }
 
 static void tell_disabled(struct tc_nf *nf)
@@ -393,27 +444,25 @@ static void tell_disabled(struct tc_nf *nf)
 
     host->report(host, TOCSIN_REPORT_ISSUE, "netfilter_disabled",
                  "the network filter is disabled", "tocsin network-filter enable");
-    host->report(host, TOCSIN_REPORT_FACT, "network_events_subsystem", NULL, NULL);
+    host->report(host, TOCSIN_REPORT_FACT, "network_events_subsystem", "disabled", NULL);
 }
 
 int tc_nf_enable(struct tc_nf *nf, bool enable)
 {
     int err = keep_disabled(nf, !enable);
 
-    if (err || enable == nf->wanted)
+    if (err)
         return err;
-    nf->wanted = enable;
-    if (!enable) {
+    if (!enable && nf->wanted)
         tell_disabled(nf);
+    nf->wanted = enable;
+    if (!enable && nf->open && nf->ebpf) {
         /* At once: the programs are not asked again from here on. */
-        if (nf->open && nf->ebpf)
-            nf->programs.control->enforcement = TC_NF_DISABLED;
-        nf->open = false;
+        nf->programs.control->enforcement = TC_NF_DISABLED;
+        tc_nf_renew(&nf->programs);
     }
-    if (tc_sensor_jobs_busy(&nf->jobs, TC_NF_JOB_OPEN) ||
-        tc_sensor_jobs_busy(&nf->jobs, TC_NF_JOB_SHUT))
-        return 0; /* whichever ends looks at what is wanted */
-    return tc_sensor_jobs_start(&nf->jobs, enable ? TC_NF_JOB_OPEN : TC_NF_JOB_SHUT);
+    nf->open = nf->open && enable;
+    return tc_nf_go_on(nf);
 }
 
 void tc_nf_gate(struct tc_nf *nf, bool granted)
@@ -448,9 +497,9 @@ static void closed(void *arg)
 {
     struct tc_nf *nf = arg;
 
-    nf->open = false;
     tc_nf_asked_done(nf);
     tc_nf_lists_release(nf);
+    tc_nf_isolate_forget(nf);
 }
 
 int tc_nf_start(struct tc_nf *nf)
@@ -470,7 +519,7 @@ int tc_nf_start(struct tc_nf *nf)
     int err;
 
     tc_sensor_jobs_init(&nf->jobs, &config);
-    nf->started = nf->open = false;
+    nf->started = nf->open = nf->opened = false;
     nf->reader.netns = -1;
     if (mkdir(nf->folder, 0700) && errno != EEXIST) {
         nf->host->log(nf->host, TOCSIN_LOG_ERROR, "folder %s: %s", nf->folder,
@@ -479,20 +528,22 @@ int tc_nf_start(struct tc_nf *nf)
     }
     nf->wanted = !is_disabled(nf);
     nf->passive = nf->host->passive(nf->host);
+    err = tc_nf_go_on(nf);
+    if (err)
+        return err;
     tc_nf_isolate_start(nf);
-    if (!nf->wanted) {
-        tell_disabled(nf);
-        nf->started = true;
-        return 0;
-    }
-    err = tc_sensor_jobs_start(&nf->jobs, TC_NF_JOB_OPEN);
-    return err ? err : TOCSIN_PENDING;
+    if (nf->wanted)
+        return TOCSIN_PENDING;
+    tell_disabled(nf);
+    nf->started = true;
+    return 0;
 }
 
 int tc_nf_stop(struct tc_nf *nf)
 {
     nf->host->timer_stop(nf->host, nf->isolation_timer);
     nf->isolation_timer = NULL;
+    nf->open = false; /* events go on coming, and find nothing to speak to */
     tc_sensor_jobs_close(&nf->jobs, 0);
     tc_sensor_jobs_go_on(&nf->jobs);
     return TOCSIN_PENDING;

@@ -59,32 +59,32 @@ void tc_nf_lists_run(void *arg)
         .texts = nf->options.lists, .count = nf->options.lists_count, .own = own};
 
     make_changes(nf);
+    tc_nf_indicators_unref(nf->fresh);
+    nf->fresh = NULL;
     snprintf(own, sizeof(own), "%s/%s", nf->folder, TC_NF_STORE_FILE);
     nf->lists_status =
         tc_nf_indicators_load(&sources, now_s(), &nf->fresh, &nf->loaded, nf->lists_why);
-    if (nf->lists_status)
-        nf->fresh = NULL;
 }
 
-static int fill(struct tc_nf *nf)
+static int fill(struct tc_nf *nf, struct tc_nf_indicators *indicators)
 {
     struct tc_nf_addresses head;
     struct tc_nf_slot *slots;
     int err =
-        tc_nf_addresses_begin(&nf->programs, tc_nf_indicators_slots(nf->fresh), &slots);
+        tc_nf_addresses_begin(&nf->programs, tc_nf_indicators_slots(indicators), &slots);
 
     if (!err)
-        err = tc_nf_indicators_fill(nf->fresh, slots, &head);
+        err = tc_nf_indicators_fill(indicators, slots, &head);
     return err ? err : tc_nf_addresses_commit(&nf->programs, &head);
 }
 
-void tc_nf_lists_fill(struct tc_nf *nf)
+void tc_nf_lists_fill(struct tc_nf *nf, struct tc_nf_indicators *indicators)
 {
     int err;
 
-    if (!nf->fresh || !nf->programs.skeleton)
+    if (!indicators || !nf->programs.skeleton)
         return;
-    err = fill(nf);
+    err = fill(nf, indicators);
     if (!err)
         return;
     nf->lists_status = err;
@@ -100,7 +100,7 @@ void tc_nf_lists_job(void *arg)
 
     tc_nf_lists_run(nf);
     pthread_mutex_lock(&nf->lock);
-    tc_nf_lists_fill(nf);
+    tc_nf_lists_fill(nf, nf->fresh);
     pthread_mutex_unlock(&nf->lock);
 }
 
@@ -132,10 +132,21 @@ static void report(struct tc_nf *nf)
     }
 }
 
+/* Answers them. */
+static void finish_changes(struct tc_nf *nf)
+{
+    struct tc_nf_change *c;
+
+    while ((c = nf->changes) != NULL) {
+        nf->changes = c->next;
+        c->done(nf, c);
+        free(c);
+    }
+}
+
 void tc_nf_lists_done(void *arg, int status)
 {
     struct tc_nf *nf = arg;
-    struct tc_nf_change *c;
 
     if (status)
         nf->lists_status = status;
@@ -146,22 +157,33 @@ void tc_nf_lists_done(void *arg, int status)
         nf->fresh = NULL;
         tc_nf_want(nf);
     }
-    while ((c = nf->changes) != NULL) {
-        nf->changes = c->next;
-        c->done(nf, c);
-        free(c);
-    }
-    if (nf->changes_next && !nf->jobs.closing)
-        tc_nf_lists_start(nf);
+    finish_changes(nf);
+    if (nf->jobs.closing)
+        return;
+    if (nf->changes_next)
+        (void)tc_nf_lists_start(nf);
+    (void)tc_nf_go_on(nf); /* opening may have waited for this */
 }
 
 int tc_nf_lists_start(struct tc_nf *nf)
 {
-    if (tc_sensor_jobs_busy(&nf->jobs, TC_NF_JOB_LISTS))
+    int err;
+
+    /* The end of either begins what is left. */
+    if (tc_sensor_jobs_busy(&nf->jobs, TC_NF_JOB_LISTS) ||
+        tc_sensor_jobs_busy(&nf->jobs, TC_NF_JOB_OPEN))
         return 0;
     nf->changes = nf->changes_next;
     nf->changes_next = NULL;
-    return tc_sensor_jobs_start(&nf->jobs, TC_NF_JOB_LISTS);
+    err = tc_sensor_jobs_start(&nf->jobs, TC_NF_JOB_LISTS);
+    if (!err)
+        return 0;
+    for (struct tc_nf_change *c = nf->changes; c; c = c->next) {
+        c->err = err;
+        snprintf(c->why, sizeof(c->why), "%s", strerror(-err));
+    }
+    finish_changes(nf);
+    return err;
 }
 
 int tc_nf_lists_change(struct tc_nf *nf, struct tc_nf_change *c)
@@ -178,6 +200,7 @@ int tc_nf_lists_change(struct tc_nf *nf, struct tc_nf_change *c)
 void tc_nf_lists_expire(struct tc_nf *nf)
 {
     if (!nf->indicators || tc_sensor_jobs_busy(&nf->jobs, TC_NF_JOB_LISTS) ||
+        tc_sensor_jobs_busy(&nf->jobs, TC_NF_JOB_OPEN) ||
         tc_nf_indicators_next_expiry_s(nf->indicators) > now_s())
         return;
     pthread_mutex_lock(&nf->lock);

@@ -11,6 +11,7 @@
 #include "sensor_jobs.h"
 
 struct tc_nf;
+struct tc_nf_indicators;
 struct tocsin_event;
 
 /* A change of the command line's own indicators, until the disk has it. Texts may be "".
@@ -29,7 +30,8 @@ struct tc_nf_change {
 /* A pool thread; tc_nf_lists_done is to follow, on the loop. The job is both. */
 void tc_nf_lists_job(void *arg);
 void tc_nf_lists_run(void *arg);
-void tc_nf_lists_fill(struct tc_nf *nf); /* into the kernel's table */
+/* Into the kernel's table; where that cannot be, what is in force there stays. */
+void tc_nf_lists_fill(struct tc_nf *nf, struct tc_nf_indicators *indicators);
 void tc_nf_lists_done(void *arg, int status);
 
 int tc_nf_lists_start(struct tc_nf *nf); /* loads them anew */

@@ -16,7 +16,7 @@
 #include "nf_skeleton.h"
 
 #define CGROUP2_SUPER_MAGIC 0x63677270 /* linux/magic.h */
-#define KEY_MAX 32                     /* bytes of the longest key of a map of passes */
+#define KEY_MAX 32 /* bytes of the longest key of a map that is cleared */
 
 struct loading {
     struct tc_nf_programs *programs;
@@ -159,6 +159,14 @@ uint64_t tc_nf_counter(const struct tc_nf_programs *programs, uint32_t counter)
     return sum;
 }
 
+static void clear(int fd)
+{
+    unsigned char key[KEY_MAX];
+
+    while (!bpf_map_get_next_key(fd, NULL, key) && !bpf_map_delete_elem(fd, key))
+        ;
+}
+
 /* ---- Addresses. ---- */
 
 int tc_nf_addresses_begin(struct tc_nf_programs *programs, size_t slots,
@@ -228,15 +236,12 @@ int tc_nf_name_address(const struct tc_nf_programs *programs,
     return bpf_map_delete_elem(fd, key) && errno != ENOENT ? -errno : 0;
 }
 
-/* ---- What is passed. ---- */
-
-static void clear(int fd)
+void tc_nf_name_clear(const struct tc_nf_programs *programs)
 {
-    unsigned char key[KEY_MAX];
-
-    while (!bpf_map_get_next_key(fd, NULL, key) && !bpf_map_delete_elem(fd, key))
-        ;
+    clear(bpf_map__fd(programs->skeleton->maps.named));
 }
+
+/* ---- What is passed. ---- */
 
 static int replace(const struct bpf_map *map, const void *keys, size_t size, size_t count)
 {
@@ -254,6 +259,9 @@ static int replace(const struct bpf_map *map, const void *keys, size_t size, siz
 int tc_nf_pass_set(const struct tc_nf_programs *programs, const struct tc_nf_pass *pass)
 {
     const struct netfilter_bpf *skeleton = programs->skeleton;
+    const uint32_t passes = (pass->networks_count ? TC_NF_PASS_NETWORKS : 0) |
+                            (pass->files_count ? TC_NF_PASS_FILES : 0) |
+                            (pass->users_count ? TC_NF_PASS_USERS : 0);
     int err = replace(skeleton->maps.pass_ports, pass->ports, sizeof(*pass->ports),
                       pass->ports_count);
 
@@ -266,6 +274,8 @@ int tc_nf_pass_set(const struct tc_nf_programs *programs, const struct tc_nf_pas
     if (!err)
         err = replace(skeleton->maps.pass_users, pass->users, sizeof(*pass->users),
                       pass->users_count);
+    if (!err)
+        programs->control->passes = passes;
     return err;
 }
 

@@ -67,6 +67,8 @@ struct tc_nf_slot *tc_nf_addresses_slots(const struct tc_nf_programs *programs);
 int tc_nf_name_address(const struct tc_nf_programs *programs,
                        const struct tc_nf_name_key *key, const struct tc_nf_named *named);
 
+void tc_nf_name_clear(const struct tc_nf_programs *programs); /* of all */
+
 /* What is passed: the lists replace those before. Errors: those of bpf(2). */
 struct tc_nf_pass {
     const struct tc_nf_pass_port *ports;

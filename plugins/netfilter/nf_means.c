@@ -13,6 +13,7 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define ENOUGH_NS                                                                        \
     (100 * NS_PER_MS) /* flows that need no more are collected for so long */
+#define LOOK_NS (TC_NF_POLL_MS * NS_PER_MS) /* at the monitor, while packets come */
 #define CHECK_NS (1000 * NS_PER_MS)
 
 struct need {
@@ -34,7 +35,8 @@ static struct need needed(const struct tc_nf_reader *reader)
     const struct tc_nf_options *options = reader->options;
     bool names = has_names(reader);
     struct need need = {.queue_new = names || reader->wanted.ask || !reader->programs ||
-                                     options->unattributed != TC_NF_NONE,
+                                     options->unattributed != TC_NF_NONE ||
+                                     options->kernel_action != TC_NF_NONE,
                         .inspecting = !options->inspect_never &&
                                       (names || options->inspect_always)};
 
@@ -182,15 +184,19 @@ static void close_all(struct tc_nf_reader *reader)
 
 void tc_nf_means_done(struct tc_nf_reader *reader)
 {
+    pthread_mutex_lock(reader->nft_lock);
     close_all(reader);
+    pthread_mutex_unlock(reader->nft_lock);
 }
 
-void tc_nf_means_apply(struct tc_nf_reader *reader)
+static void apply(struct tc_nf_reader *reader)
 {
     const struct need need = needed(reader);
     char why[TC_NF_WHY_MAX] = "";
     int err;
 
+    if (reader->programs)
+        reader->programs->control->names = has_names(reader);
     if (!need.any) {
         close_all(reader);
         reader->report(reader->arg, "netfilter_queue", NULL, NULL);
@@ -215,6 +221,13 @@ void tc_nf_means_apply(struct tc_nf_reader *reader)
     reader->counters.queue_new = need.queue_new;
     reader->counters.inspecting = need.inspecting;
     reader->report(reader->arg, "netfilter_queue", NULL, NULL);
+}
+
+void tc_nf_means_apply(struct tc_nf_reader *reader)
+{
+    pthread_mutex_lock(reader->nft_lock);
+    apply(reader);
+    pthread_mutex_unlock(reader->nft_lock);
 }
 
 /* ---- Each turn. ---- */
@@ -251,7 +264,10 @@ static void look_after_table(struct tc_nf_reader *reader)
     char why[TC_NF_WHY_MAX], text[TC_NF_WHY_MAX];
 
     if (!reader->table_open || reader->monitor.fd < 0 ||
-        tc_nf_monitor_read(&reader->monitor, &report) ||
+        (!reader->quiet && reader->now_ns - reader->looked_ns < LOOK_NS))
+        return;
+    reader->looked_ns = reader->now_ns;
+    if (tc_nf_monitor_read(&reader->monitor, &report) ||
         !(report.touched || report.lost) || !tc_nf_table_check(&reader->table, why))
         return;
     reader->counters.table_taken++;
@@ -260,8 +276,10 @@ static void look_after_table(struct tc_nf_reader *reader)
              "was made again",
              report.pid, report.name, TC_NF_TABLE);
     reader->host->log(reader->host, TOCSIN_LOG_WARNING, "%s", text);
+    pthread_mutex_lock(reader->nft_lock);
     if (make_table(reader, &need, why))
         complain(reader, why);
+    pthread_mutex_unlock(reader->nft_lock);
 }
 
 static void publish_counters(struct tc_nf_reader *reader)

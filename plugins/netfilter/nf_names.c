@@ -18,9 +18,9 @@ void tc_nf_names_done(struct tc_nf_names *names)
     }
 }
 
-uint32_t tc_nf_names_whose(uint32_t uid)
+uint32_t tc_nf_names_whose(uint32_t pid, uint32_t uid)
 {
-    return uid < TC_NF_SYSTEM_UIDS ? TC_NF_EVERYBODY : uid;
+    return uid && uid < TC_NF_SYSTEM_UIDS ? TC_NF_EVERYBODY : pid;
 }
 
 /* Found, it becomes the last used. */
@@ -106,10 +106,10 @@ const struct tc_nf_named_address *tc_nf_names_learn(struct tc_nf_names *names,
 
 const struct tc_nf_named_address *tc_nf_names_of(struct tc_nf_names *names,
                                                  const uint8_t address[16],
-                                                 uint64_t netns, uint32_t uid,
+                                                 uint64_t netns, uint32_t pid,
                                                  uint64_t now_ns)
 {
-    const uint32_t whose[] = {uid, TC_NF_EVERYBODY};
+    const uint32_t whose[] = {pid, TC_NF_EVERYBODY};
     struct tc_nf_named_address *found;
     struct tc_nf_name_key key;
 
@@ -117,7 +117,7 @@ const struct tc_nf_named_address *tc_nf_names_of(struct tc_nf_names *names,
         memset(&key, 0, sizeof(key));
         memcpy(key.address, address, sizeof(key.address));
         key.netns = netns;
-        key.uid = whose[i];
+        key.who = whose[i];
         found = find(names, &key);
         if (!found)
             continue;
@@ -129,10 +129,10 @@ const struct tc_nf_named_address *tc_nf_names_of(struct tc_nf_names *names,
 }
 
 const char *tc_nf_names_find(struct tc_nf_names *names, const uint8_t address[16],
-                             uint64_t netns, uint32_t uid, uint64_t now_ns)
+                             uint64_t netns, uint32_t pid, uint64_t now_ns)
 {
     const struct tc_nf_named_address *found =
-        tc_nf_names_of(names, address, netns, uid, now_ns);
+        tc_nf_names_of(names, address, netns, pid, now_ns);
 
     return found ? found->names[0].text : NULL;
 }

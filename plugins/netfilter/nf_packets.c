@@ -106,7 +106,7 @@ static struct tc_nf_flow *find_flow(struct tc_nf_reader *reader,
     name = *flow->domain
                ? NULL
                : tc_nf_names_find(&reader->names, key.destination, flow->record.netns,
-                                  flow->record.uid, reader->now_ns);
+                                  flow->record.pid, reader->now_ns);
     if (name)
         snprintf(flow->domain, sizeof(flow->domain), "%s", name);
     tc_nf_flows_add(&reader->flows, flow);
@@ -115,10 +115,12 @@ static struct tc_nf_flow *find_flow(struct tc_nf_reader *reader,
 
 /* ---- Waiting for detectors. ---- */
 
-static bool must_wait(const struct tc_nf_reader *reader,
+/* What the kernel sends waits for nobody. */
+static bool must_wait(const struct tc_nf_reader *reader, const struct tc_nf_flow *flow,
                       const struct tc_nf_decision *decision, uint64_t packet)
 {
-    return packet && !decision->deny && reader->wanted.ask && reader->wanted.decides;
+    return packet && !(flow->record.flags & TC_NF_FROM_KERNEL) && !decision->deny &&
+           reader->wanted.ask && reader->wanted.decides;
 }
 
 static bool wait_for_verdict(struct tc_nf_reader *reader, struct tc_nf_flow *flow,
@@ -210,7 +212,7 @@ static void judge(struct tc_nf_reader *reader, struct tc_nf_flow *flow, uint64_t
     struct tc_nf_decision decision = tc_nf_decide_packet(reader, flow);
 
     flow->asked = true;
-    if (must_wait(reader, &decision, packet)) {
+    if (must_wait(reader, flow, &decision, packet)) {
         if (wait_for_verdict(reader, flow, packet))
             return;
         reader->counters.full++;
@@ -245,7 +247,7 @@ static bool is_inspected(const struct tc_nf_reader *reader,
 static bool inspect(struct tc_nf_reader *reader, struct tc_nf_flow *flow,
                     const struct tc_nf_packet *packet)
 {
-    struct tc_nf_inspected found;
+    struct tc_nf_inspected found = {.protocol = NULL};
 
     if (!flow->inspection)
         flow->inspection = tc_nf_inspection_new(packet);
@@ -311,6 +313,8 @@ static bool is_canary(struct tc_nf_reader *reader, const struct tc_nf_packet *pa
 
     if (packet->protocol != IPPROTO_UDP || !reader->canary_port ||
         packet->destination_port != reader->canary_port ||
+        packet->source_port != reader->canary_port ||
+        memcmp(packet->source + 12, address, 4) != 0 ||
         memcmp(packet->destination + 12, address, 4) != 0)
         return false;
     reader->counters.canary_seen++;

@@ -10,6 +10,7 @@
 /* Events on their way from the reader's thread to the loop. */
 struct delivery {
     struct tc_nf *nf;
+    uint64_t reader; /* whose they are */
     struct tc_nf_items items;
 };
 
@@ -47,6 +48,15 @@ static void publish_one(struct tc_nf *nf, const struct tc_nf_item *item)
     nf->host->event_unref(nf->host, published);
 }
 
+/* The reader may have ended, or be another one, by now. */
+static void taken(struct tc_nf *nf, uint64_t reader, size_t count, size_t bytes)
+{
+    pthread_mutex_lock(&nf->reading_lock);
+    if (nf->reading && nf->readers == reader)
+        tc_nf_reader_delivered(&nf->reader, count, bytes);
+    pthread_mutex_unlock(&nf->reading_lock);
+}
+
 static void delivered(void *arg)
 {
     struct delivery *delivery = arg;
@@ -58,7 +68,7 @@ static void delivered(void *arg)
         publish_one(nf, item);
         free(item);
     }
-    tc_nf_reader_delivered(&nf->reader, count, bytes);
+    taken(nf, delivery->reader, count, bytes);
     free(delivery);
 }
 
@@ -69,6 +79,7 @@ void tc_nf_deliver(void *arg, struct tc_nf_items *items)
 
     if (delivery) {
         delivery->nf = nf;
+        delivery->reader = nf->readers;
         tc_nf_items_init(&delivery->items);
         tc_nf_items_append(&delivery->items, items);
         if (!nf->host->post(nf->host, delivered, delivery))
@@ -131,6 +142,10 @@ static void reported(void *arg)
     const struct tocsin_host *host = report->nf->host;
     bool fact = !strcmp(report->key, "network_events_subsystem");
 
+    if (fact && !report->nf->open) { /* it was disabled meanwhile */
+        free(report);
+        return;
+    }
     host->report(host,
                  fact               ? TOCSIN_REPORT_FACT
                  : report->has_text ? TOCSIN_REPORT_ISSUE

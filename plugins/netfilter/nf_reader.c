@@ -26,12 +26,24 @@ void tc_nf_reader_delivered(struct tc_nf_reader *reader, size_t count, size_t by
     tc_sensor_reader_taken(&reader->base, count, bytes);
 }
 
+/* Waking the loop for each flow would cost more than all that is done for it here: events
+ * that nobody waits for are collected while more of them come, for one poll at most. */
+static bool is_due(const struct tc_nf_reader *reader, size_t came)
+{
+    const struct tc_nf_items *items = &reader->items;
+
+    return items->count &&
+           (!came || items->awaited || items->count >= TC_NF_BATCH ||
+            reader->now_ns - reader->handed_ns >= TC_NF_POLL_MS * NS_PER_MS);
+}
+
 static void hand_over(struct tc_nf_reader *reader)
 {
     struct tc_nf_items *items = &reader->items;
 
     if (!items->count)
         return;
+    reader->handed_ns = reader->now_ns;
     tc_sensor_reader_handed(&reader->base, items->count, items->bytes);
     reader->deliver(reader->arg, items);
 }
@@ -106,7 +118,10 @@ static size_t turn(struct tc_nf_reader *reader)
         tc_nf_flows_age(&reader->flows, reader->now_ns, never_asked, reader);
         reader->aged_ns = reader->now_ns;
     }
-    hand_over(reader);
+    tc_nf_ring_losses(reader);
+    reader->quiet = !n;
+    if (is_due(reader, n))
+        hand_over(reader);
     return n;
 }
 

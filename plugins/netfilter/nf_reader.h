@@ -49,6 +49,7 @@
 #define TC_NF_CANARY_PORT 8453         /* of the self-test, on loopback */
 #define TC_NF_TICKET_NOBODY UINT64_MAX /* a question, and no packet waits */
 #define TC_NF_SELFTEST_WHY_MAX 128
+#define TC_NF_DNS_TLS_PORT 853 /* RFC 7858 */
 #define TC_NF_SOCKETS_MAX 8192 /* that are remembered by their cookie */
 
 /* Called on the reader's thread; takes the items. */
@@ -76,7 +77,7 @@ struct tc_nf_socket_known {
     UT_hash_handle hh;
     uint64_t cookie, netns;
     struct tc_nf_process *process;
-    uint32_t uid;
+    uint32_t pid, uid;
 };
 
 enum tc_nf_answer_what {
@@ -146,9 +147,11 @@ struct tc_nf_reader {
     struct tc_nf_quic_crypto *crypto;
     struct tc_nf_dns_flow *dns_flows; /* answers over TCP */
     uint64_t clock_offset_ns;         /* CLOCK_REALTIME is so much after MONOTONIC */
-    uint64_t now_ns, aged_ns;
+    uint64_t now_ns, aged_ns, handed_ns, losses_ns;
+    bool quiet; /* nothing came in the last turn */
 
     /* nf_means.c */
+    pthread_mutex_t *nft_lock; /* of whatever calls libnftables or opens nfnetlink */
     struct tc_nf_nft nft;
     bool nft_open, table_open;
     struct tc_nf_table table;
@@ -158,7 +161,7 @@ struct tc_nf_reader {
     struct tc_nf_log *log;
     struct tc_nf_tuple *enough;
     size_t enough_count;
-    uint64_t enough_ns, checked_ns;
+    uint64_t enough_ns, checked_ns, looked_ns;
 
     pthread_mutex_t lock; /* of the next two */
     STAILQ_HEAD(, tc_nf_call) calls;
@@ -189,6 +192,7 @@ struct tc_nf_stamp tc_nf_reader_stamp(struct tc_nf_reader *reader, uint64_t mono
 
 /* nf_ring.c */
 size_t tc_nf_ring_drain(struct tc_nf_reader *reader);
+void tc_nf_ring_losses(struct tc_nf_reader *reader); /* each turn */
 /* Publishes a flow as the kernel has decided it. */
 void tc_nf_ring_report(struct tc_nf_reader *reader, struct tc_nf_flow *flow);
 void tc_nf_sockets_done(struct tc_nf_reader *reader);
@@ -226,6 +230,7 @@ struct tc_nf_decision tc_nf_decide_packet(struct tc_nf_reader *reader,
 /* What the names that are known of an address say about it, into the kernel's map. */
 void tc_nf_decide_address(struct tc_nf_reader *reader,
                           const struct tc_nf_named_address *address);
+void tc_nf_decide_again(struct tc_nf_reader *reader); /* of all: the lists have changed */
 void tc_nf_emit_gap(struct tc_nf_reader *reader, uint64_t lost); /* sensor.gap */
 /* Publishes network.flow; ticket 0: nobody waits. decision NULL: it is asked for. */
 void tc_nf_emit_flow(struct tc_nf_reader *reader, const struct tc_nf_flow *flow,

@@ -11,6 +11,8 @@
 #include "nf_reader.h"
 #include "wire/nf_packet.h"
 
+#define LOSSES_NS UINT64_C(100000000) /* asking for them costs as much as some flows */
+
 /* ---- Sockets. ---- */
 
 static void forget_socket(struct tc_nf_reader *reader, struct tc_nf_socket_known *socket)
@@ -56,6 +58,7 @@ static void remember_socket(struct tc_nf_reader *reader,
     socket->cookie = record->cookie;
     socket->netns = record->netns;
     socket->uid = record->uid;
+    socket->pid = record->pid;
     socket->process = tc_nf_process_ref(process);
     HASH_ADD(hh, reader->sockets, cookie, sizeof(socket->cookie), socket);
 }
@@ -88,7 +91,7 @@ static void take_flow(struct tc_nf_reader *reader, const struct tc_nf_flow_recor
 {
     struct tc_nf_process *process = NULL;
     struct tc_nf_flow *flow;
-    const char *name;
+    const char *name = NULL;
     bool queued;
 
     if (len < sizeof(*record)) {
@@ -103,8 +106,10 @@ static void take_flow(struct tc_nf_reader *reader, const struct tc_nf_flow_recor
     tc_nf_process_unref(process);
     if (!flow)
         return;
-    name = tc_nf_names_find(&reader->names, record->destination, record->netns,
-                            record->uid, reader->now_ns);
+    /* Of who comes in, the far end is the source, which nobody here has looked up. */
+    if (record->hook != TC_NF_AT_ACCEPT && record->hook != TC_NF_AT_ARRIVE)
+        name = tc_nf_names_find(&reader->names, record->destination, record->netns,
+                                record->pid, reader->now_ns);
     if (name)
         snprintf(flow->domain, sizeof(flow->domain), "%s", name);
     queued = may_be_queued(reader, record);
@@ -128,7 +133,7 @@ static void learn(struct tc_nf_reader *reader, const struct tc_nf_dns *dns,
 
     if (!socket || !*dns->name)
         return; /* nobody asked for it, that we know of */
-    key.uid = tc_nf_names_whose(socket->uid);
+    key.who = tc_nf_names_whose(socket->pid, socket->uid);
     for (size_t i = 0; i < dns->answers_count; i++) {
         const struct tc_nf_dns_answer *answer = &dns->answers[i];
 
@@ -188,10 +193,13 @@ static void take_packet(struct tc_nf_reader *reader,
 
 /* ---- The ring. ---- */
 
-static void report_losses(struct tc_nf_reader *reader)
+void tc_nf_ring_losses(struct tc_nf_reader *reader)
 {
     uint64_t lost = 0;
 
+    if (!reader->programs || reader->now_ns - reader->losses_ns < LOSSES_NS)
+        return;
+    reader->losses_ns = reader->now_ns;
     for (uint32_t kind = 1; kind < TC_NF_RECORD_KINDS; kind++)
         lost += tc_nf_counter(reader->programs, TC_NF_LOST + kind);
     if (lost == reader->counters.lost)
@@ -225,7 +233,5 @@ size_t tc_nf_ring_drain(struct tc_nf_reader *reader)
         tc_sensor_ring_release(&reader->base.ring, record);
         n++;
     }
-    if (n)
-        report_losses(reader);
     return n;
 }

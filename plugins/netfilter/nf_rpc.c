@@ -74,18 +74,27 @@ static void put_state(struct tocsin_writer *w, const struct tc_nf *nf)
     tocsin_put_str(w, "reason", reason_of(nf));
 }
 
+/* Those of the reader that runs, or zeros. */
+static const struct tc_nf_reader_counters *counters_of(const struct tc_nf *nf)
+{
+    static const struct tc_nf_reader_counters none;
+
+    return nf->open ? &nf->reader.counters : &none;
+}
+
 static void put_queue(struct tocsin_writer *w, const struct tc_nf *nf)
 {
-    const struct tc_nf_reader_counters *c = &nf->reader.counters;
+    const struct tc_nf_reader_counters *c = counters_of(nf);
 
     tocsin_begin_map(w, "queue");
     tocsin_put_bool(w, "used", c->queue_open);
     tocsin_put_str(w, "reason",
-                   !c->queue_open             ? ""
-                   : nf->voters               ? "detectors judge flows"
-                   : nf->options.unattributed ? "flows without a process have a rule"
-                   : c->queue_new             ? "indicators name domains or hosts"
-                                              : "first data of flows are inspected");
+                   !c->queue_open ? ""
+                   : nf->voters   ? "detectors judge flows"
+                   : nf->options.unattributed || nf->options.kernel_action
+                       ? "flows of no program, or of the kernel, have a rule"
+                   : c->queue_new ? "indicators name domains or hosts"
+                                  : "first data of flows are inspected");
     tocsin_put_uint(w, "waiting", c->waiting);
     tocsin_put_uint(w, "dropped", (uint64_t)c->kernel_dropped + c->user_dropped);
     tocsin_put_uint(w, "released", c->releases);
@@ -97,7 +106,7 @@ static void put_queue(struct tocsin_writer *w, const struct tc_nf *nf)
 
 static void put_counters(struct tocsin_writer *w, const struct tc_nf *nf)
 {
-    const struct tc_nf_reader_counters *c = &nf->reader.counters;
+    const struct tc_nf_reader_counters *c = counters_of(nf);
     const struct {
         const char *name;
         uint64_t value;
@@ -149,7 +158,7 @@ static void put_counts(struct tocsin_writer *w, const char *key, const struct tc
 static void put_selftest(struct tocsin_writer *w, struct tc_nf *nf)
 {
     char why[TC_NF_SELFTEST_WHY_MAX] = "";
-    const struct tc_nf_reader_counters *c = &nf->reader.counters;
+    const struct tc_nf_reader_counters *c = counters_of(nf);
 
     tocsin_begin_map(w, "selftest");
     tocsin_put_bool(w, "ok", c->selftest_ok);

@@ -76,7 +76,9 @@ static void ended(struct tc_nf_reader *reader, const char *why)
     test->passed = test->passed || !why;
     /* Who only watches, or does not even do that, is no filter. */
     reader->report(reader->arg, "network_events_subsystem",
-                   !why && reader->programs ? "network_filter_extension" : "unavailable",
+                   why                ? "unavailable"
+                   : reader->programs ? "network_filter_extension"
+                                      : "watching",
                    NULL);
     reader->report(reader->arg, "netfilter_selftest", why,
                    why ? "tocsin network-filter status" : NULL);

@@ -10,11 +10,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "sensor_clock.h"
 #include "sensor_proc.h"
 
 #define PF_KTHREAD 0x00200000u /* include/linux/sched.h */
-#define PASSES_MAX 100         /* over a tree that does not come to rest */
-#define PASS_US 500            /* between two */
+#define REST_NS 2000000000ull  /* a tree that has not come to rest by then is given up */
+#define PASS_US 500 /* between two passes over it; then twice as long, and so on */
+#define PASS_MAX_US 16000
 
 static int send_signal(int pidfd, int number)
 {
@@ -166,23 +168,25 @@ static bool add_children(struct tree *tree, pid_t pid)
     return at_rest;
 }
 
-/* Adds all descendants. A stop takes effect after a moment only, and a fork under way is
- * still carried out; so, until all are at rest. True: somebody was still forking. */
+/* Adds all descendants. A stop takes effect after a moment only, which is as long as the
+ * machine is busy, and a fork under way is still carried out; so, until all are at rest.
+ * True: somebody may have been forking still. */
 static bool add_descendants(struct tree *tree)
 {
+    uint64_t until_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC) + REST_NS;
     bool resume = tree->what->signal == SIGCONT, at_rest;
     size_t before;
 
-    for (unsigned pass = 0;; pass++) {
+    for (unsigned us = PASS_US;; us = us < PASS_MAX_US ? us * 2 : us) {
         at_rest = true;
         before = tree->count;
         for (size_t i = 0; i < tree->count; i++)
             at_rest = add_children(tree, tree->pids[i]) && at_rest;
         if (resume || (at_rest && before == tree->count))
             return false;
-        if (pass == PASSES_MAX)
-            return before != tree->count;
-        usleep(PASS_US);
+        if (tc_sensor_clock_ns(CLOCK_MONOTONIC) > until_ns)
+            return true;
+        usleep(us);
         for (size_t i = 0; !at_rest && i < tree->count; i++)
             send_signal(tree->pidfds[i], SIGSTOP);
     }

@@ -22,9 +22,9 @@ MANIFEST = os.path.join(BUILD, "install_manifest.txt")
 NOBODY = 65534
 BAD = b"#!/bin/sh\nsleep 15\n"
 
-# Of <linux/capability.h>: what the core must have kept to run both sensors.
-NEEDED = {"CAP_DAC_READ_SEARCH": 2, "CAP_KILL": 5, "CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21,
-          "CAP_PERFMON": 38, "CAP_BPF": 39}
+# Of <linux/capability.h>: what the core must have kept to run the sensors and the filter.
+NEEDED = {"CAP_DAC_READ_SEARCH": 2, "CAP_KILL": 5, "CAP_NET_ADMIN": 12, "CAP_SYS_PTRACE": 19,
+          "CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39}
 
 
 def unit(key):
@@ -114,7 +114,9 @@ class Installed(unittest.TestCase):
                      "usr/lib/tocsin/plugins/tocsin_kext.so",
                      "usr/share/tocsin/profiles/tocsin.mobileconfig",
                      "usr/share/tocsin/rules/yara", "usr/share/tocsin/rules/sigma",
-                     "usr/lib/tocsin/plugins/tocsin_edr.so", "etc/tocsin/rules/sigma"):
+                     "usr/lib/tocsin/plugins/tocsin_edr.so", "etc/tocsin/rules/sigma",
+                     "usr/lib/tocsin/plugins/tocsin_netfilter.so",
+                     "usr/share/tocsin/indicators/example.csv"):
             self.assertTrue(os.path.exists(os.path.join(self.root, name)), name)
 
     def test_the_folder_of_managed_profiles_is_roots_and_nobody_elses_to_write(self):

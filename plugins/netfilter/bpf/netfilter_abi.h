@@ -106,6 +106,14 @@ enum tc_nf_enforcement {
     TC_NF_BLOCKS,
 };
 
+/* Of what there is something to be passed: looking something up in an empty map costs as
+ * much as in a full one. */
+enum tc_nf_passes {
+    TC_NF_PASS_NETWORKS = 1,
+    TC_NF_PASS_FILES = 2,
+    TC_NF_PASS_USERS = 4,
+};
+
 /* The one entry of `control`, mapped. */
 struct tc_nf_control {
     __u32 asleep;     /* the reader must be woken; cleared by who does it */
@@ -120,6 +128,8 @@ struct tc_nf_control {
     struct tc_nf_addresses tables[2];
     __u32 canary_port; /* a UDP connect of the agent to it on loopback is denied; 0 */
     __u32 canary_seen; /* how often it was */
+    __u32 passes;      /* enum tc_nf_passes */
+    __u32 names;       /* 1: what addresses are called may decide */
 };
 
 struct tc_nf_pass_port {
@@ -138,16 +148,18 @@ struct tc_nf_pass_file {
 
 #define TC_NF_EVERYBODY 0xffffffffu
 
-/* Whose name server has said what an address stands for: names count for the user who
- * asked, and in his network namespace, so that nobody's answers decide over others. */
+/* Whose name server has said what an address stands for: the process that asked, in its
+ * network namespace, so that nobody's answers decide over others; those of a resolver
+ * that asks for others count for all who have not asked themselves. */
 struct tc_nf_name_key {
     __u8 address[16];
     __u64 netns;
-    __u32 uid; /* TC_NF_EVERYBODY: the system asked */
+    __u32 who; /* pid; TC_NF_EVERYBODY */
     __u32 unused;
 };
 
 /* What is known of an address by the names that were asked for. */
+/* TC_NF_ALLOW: another name of it is not listed. */
 struct tc_nf_named {
     __u64 until_ns; /* CLOCK_MONOTONIC */
     __u32 id;

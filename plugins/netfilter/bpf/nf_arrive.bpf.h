@@ -9,7 +9,6 @@
 
 #include "nf_flow.bpf.h"
 
-#define DNS_PORT 53
 #define ETH_P_IP 0x0800 /* include/uapi/linux/if_ether.h */
 #define ETH_P_IPV6 0x86dd
 #define TCP_SYN 0x02
@@ -28,7 +27,8 @@ struct {
     __type(value, struct copy);
 } copies SEC(".maps");
 
-static __always_inline void copy_packet(struct __sk_buff *skb)
+/* What a socket gets from a name server that it has asked; strangers fill no ring. */
+static __always_inline void copy_packet(struct __sk_buff *skb, __u64 cookie)
 {
     struct tc_nf_control *c = control_of();
     __u32 zero = 0, len = skb->len;
@@ -47,12 +47,14 @@ static __always_inline void copy_packet(struct __sk_buff *skb)
     copy->record.unused = 0;
     copy->record.len = len;
     copy->record.time_ns = bpf_ktime_get_ns();
-    copy->record.cookie = bpf_get_socket_cookie(skb);
+    copy->record.cookie = cookie;
     if (!bpf_skb_load_bytes(skb, 0, copy->bytes, len)) {
-        /* Whoever asked for a name connects next: the reader is to know it by then. */
-        c->asleep = 0;
+        /* Whoever asked for a name connects next: where names decide, the reader is to
+         * know it by then. */
+        if (c->names)
+            c->asleep = 0;
         if (bpf_ringbuf_output(&ring, &copy->record, sizeof(copy->record) + len,
-                               BPF_RB_FORCE_WAKEUP))
+                               c->names ? BPF_RB_FORCE_WAKEUP : wake_flags(c)))
             count(TC_NF_LOST + TC_NF_PACKET);
         else
             count(TC_NF_REPORTED);
@@ -103,18 +105,21 @@ static __always_inline int arriving(struct __sk_buff *skb, struct tc_nf_flow_rec
     return DENY;
 }
 
-SEC("cgroup_skb/ingress")
-int nf_arrive(struct __sk_buff *skb)
+/* What may matter. Not static: the verifier goes through it once. */
+__noinline int look_closer(struct __sk_buff *skb)
 {
     struct tc_nf_flow_record r = {.flags = TC_NF_FROM_KERNEL};
     __u8 protocol = 0, ports[4], flags = 0;
+    __u64 cookie;
     __u32 at = transport_at(skb, &protocol, &r);
 
     if (!at || (protocol != IPPROTO_UDP && protocol != IPPROTO_TCP) ||
         bpf_skb_load_bytes(skb, at, ports, sizeof(ports)))
         return ALLOW;
     if (!ports[0] && ports[1] == DNS_PORT) {
-        copy_packet(skb);
+        cookie = bpf_get_socket_cookie(skb);
+        if (bpf_map_lookup_elem(&asked, &cookie))
+            copy_packet(skb, cookie);
         return ALLOW;
     }
     if (protocol != IPPROTO_TCP || bpf_skb_load_bytes(skb, at + 13, &flags, 1) ||
@@ -123,6 +128,36 @@ int nf_arrive(struct __sk_buff *skb)
     r.source_port = ports[0] << 8 | ports[1];
     r.destination_port = ports[2] << 8 | ports[3];
     return arriving(skb, &r);
+}
+
+/* Neither from a name server nor a SYN, as nearly all are; each is paid for. Where its
+ * headers do not lie together it is not known. */
+static __always_inline bool is_ordinary(const struct __sk_buff *skb)
+{
+    const __u8 *data = (const void *)(long)skb->data;
+    const __u8 *end = (const void *)(long)skb->data_end, *transport;
+    __u8 protocol;
+
+    if (skb->protocol == bpf_htons(ETH_P_IP)) {
+        transport = data + 20;
+        if (transport + 14 > end || data[0] != 0x45)
+            return false;
+        protocol = data[9];
+    } else {
+        transport = data + 40;
+        if (skb->protocol != bpf_htons(ETH_P_IPV6) || transport + 14 > end)
+            return false;
+        protocol = data[6];
+    }
+    if (!transport[0] && transport[1] == DNS_PORT)
+        return false;
+    return protocol != IPPROTO_TCP || (transport[13] & (TCP_SYN | TCP_ACK)) != TCP_SYN;
+}
+
+SEC("cgroup_skb/ingress")
+int nf_arrive(struct __sk_buff *skb)
+{
+    return is_ordinary(skb) || look_closer(skb) ? ALLOW : DENY;
 }
 
 #endif

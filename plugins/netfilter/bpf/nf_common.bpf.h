@@ -55,7 +55,7 @@ static __always_inline void count(__u32 which)
  * woken, or one that falls behind. */
 static __always_inline __u64 wake_flags(struct tc_nf_control *c)
 {
-    if (__sync_val_compare_and_swap(&c->asleep, 1, 0) == 1 ||
+    if ((c->asleep && __sync_val_compare_and_swap(&c->asleep, 1, 0) == 1) ||
         bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > c->wake_bytes) {
         count(TC_NF_WOKEN);
         return BPF_RB_FORCE_WAKEUP;

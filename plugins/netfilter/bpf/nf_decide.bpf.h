@@ -9,6 +9,9 @@
 
 #include "nf_common.bpf.h"
 
+#define DNS_PORT 53
+#define DNS_TLS_PORT 853 /* RFC 7858 */
+
 struct slots {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, 1);
@@ -86,7 +89,7 @@ struct search {
     __u8 address[16];
     __u32 mapped, at; /* at: which length is tried */
     __u32 key[4], key_length, hash;
-    __u32 id, action;
+    __u32 id, action, by_name;
 };
 
 /* One slot: 1 ends the search of this length. */
@@ -155,63 +158,64 @@ static __always_inline __u8 passed(const struct tc_nf_control *c,
     struct tc_nf_pass_port port = {.protocol = r->protocol, .port = r->destination_port};
     struct tc_nf_pass_network network = {.length = 128};
     __u32 uid = r->uid; /* Linux 6.1 takes a key from the stack only */
-    const struct task_struct *task;
-    const struct inode *inode;
     struct tc_nf_pass_file file = {};
-    const struct file *exe;
+    const struct inode *inode;
+    __u32 passes = c->passes;
 
     if (!c->loopback && is_loopback(other))
         return TC_NF_WHY_LOOPBACK;
     if (bpf_map_lookup_elem(&pass_ports, &port))
         return TC_NF_WHY_PORT;
     __builtin_memcpy(network.address, other, 16);
-    if (bpf_map_lookup_elem(&pass_networks, &network))
+    if (passes & TC_NF_PASS_NETWORKS && bpf_map_lookup_elem(&pass_networks, &network))
         return TC_NF_WHY_NETWORK;
     if (!outgoing)
         return TC_NF_WHY_NOTHING;
     if (r->pid == c->agent_pid)
         return TC_NF_WHY_AGENT;
-    if (bpf_map_lookup_elem(&pass_users, &uid))
+    if (passes & TC_NF_PASS_USERS && bpf_map_lookup_elem(&pass_users, &uid))
         return TC_NF_WHY_USER;
-    if (r->flags & TC_NF_FROM_KERNEL)
+    if (r->flags & TC_NF_FROM_KERNEL || !(passes & TC_NF_PASS_FILES))
         return TC_NF_WHY_NOTHING;
-    task = (const void *)bpf_get_current_task();
-    exe = BPF_CORE_READ(task, mm, exe_file);
-    inode = BPF_CORE_READ(exe, f_inode);
-    file.inode = BPF_CORE_READ(inode, i_ino);
-    file.device = BPF_CORE_READ(inode, i_sb, s_dev);
+    inode = bpf_get_current_task_btf()->mm->exe_file->f_inode;
+    file.inode = inode->i_ino;
+    file.device = inode->i_sb->s_dev;
     return bpf_map_lookup_elem(&pass_files, &file) ? TC_NF_WHY_PROCESS
                                                    : TC_NF_WHY_NOTHING;
 }
 
-static __always_inline void by_name(const struct tc_nf_flow_record *r, __u32 uid,
-                                    struct search *s, bool *ret_by_name)
+/* True: something is known of the address, for `who`. */
+static __always_inline bool by_name(const struct tc_nf_flow_record *r, __u32 who,
+                                    struct search *s)
 {
-    struct tc_nf_name_key key = {.netns = r->netns, .uid = uid};
+    struct tc_nf_name_key key = {.netns = r->netns, .who = who};
     const struct tc_nf_named *name;
 
     __builtin_memcpy(key.address, s->address, 16);
     name = bpf_map_lookup_elem(&named, &key);
-    if (!name || name->until_ns <= r->time_ns || name->action <= s->action)
-        return;
-    s->action = name->action;
-    s->id = name->id;
-    *ret_by_name = true;
+    if (!name || name->until_ns <= r->time_ns)
+        return false;
+    if (name->action > s->action && name->action != TC_NF_ALLOW) {
+        s->action = name->action;
+        s->id = name->id;
+        s->by_name = 1;
+    }
+    return true;
 }
 
 static __always_inline void by_indicators(const struct tc_nf_control *c,
                                           struct tc_nf_flow_record *r, bool outgoing)
 {
-    bool named_so = false;
     struct search s = {};
 
     __builtin_memcpy(s.address, outgoing ? r->destination : r->source, 16);
     look_up(c, &s);
-    if (s.action != TC_NF_ALLOW && outgoing) {
-        by_name(r, TC_NF_EVERYBODY, &s, &named_so);
-        by_name(r, r->uid, &s, &named_so);
-    }
-    if (named_so)
+    /* Whoever owns a listed name says where it leads: to a name server, perhaps. */
+    if (c->names && s.action != TC_NF_ALLOW && outgoing &&
+        r->destination_port != DNS_PORT && r->destination_port != DNS_TLS_PORT &&
+        !by_name(r, r->pid, &s))
+        by_name(r, TC_NF_EVERYBODY, &s);
+    if (s.by_name)
         r->flags |= TC_NF_BY_NAME;
     r->action = s.action;
     r->id = s.id;

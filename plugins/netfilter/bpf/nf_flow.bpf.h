@@ -30,19 +30,37 @@
         to_[3] = WORD((from)[3]);                                                        \
     } while (0)
 
-/* What has been decided of a socket's connection, until its SYN. */
-struct opening {
-    __u32 id;
-    __u16 flags;
-    __u8 action, why;
+/* What has been decided of a socket's connection, until its SYN, which follows in the
+ * same call. Should another's come between, or the call go on elsewhere, then `check`
+ * does not fit, and it is decided again. */
+union decided {
+    struct {
+        __u32 id;
+        __u16 flags;
+        __u8 action, why;
+    };
+    __u64 all;
 };
 
+struct opening {
+    __u64 all;   /* of union decided */
+    __u64 check; /* that ^ the socket's cookie */
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct opening);
+} opening SEC(".maps");
+
+/* Sockets that have asked a name server: their answers are copied. */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, 8192);
     __type(key, __u64); /* cookie */
-    __type(value, struct opening);
-} opening SEC(".maps");
+    __type(value, __u8);
+} asked SEC(".maps");
 
 /* Where a socket that is not connected has sent to: the first is reported. */
 struct sent_to {
@@ -147,6 +165,8 @@ static __always_inline void put_v4(__u8 to[16], __u32 address)
 static __always_inline bool begin(struct tc_nf_flow_record *r, struct bpf_sock_addr *ctx,
                                   __u8 hook, const struct tc_nf_control *c)
 {
+    __u8 yes = 1;
+
     r->kind = TC_NF_FLOW;
     r->hook = hook;
     r->netns = bpf_get_netns_cookie(ctx);
@@ -156,21 +176,51 @@ static __always_inline bool begin(struct tc_nf_flow_record *r, struct bpf_sock_a
     r->cookie = bpf_get_socket_cookie(ctx);
     r->protocol = ctx->protocol;
     r->destination_port = bpf_ntohs(ctx->user_port);
-    fill_caller(r);
+    if (r->destination_port == DNS_PORT && !bpf_map_lookup_elem(&asked, &r->cookie))
+        bpf_map_update_elem(&asked, &r->cookie, &yes, BPF_ANY);
+    return true;
+}
+
+static __always_inline void keep_decision(const struct tc_nf_flow_record *r)
+{
+    const union decided decided = {
+        .id = r->id, .flags = r->flags, .action = r->action, .why = r->why};
+    __u32 zero = 0;
+    struct opening *o = bpf_map_lookup_elem(&opening, &zero);
+
+    if (!o)
+        return;
+    o->all = decided.all;
+    o->check = decided.all ^ r->cookie;
+}
+
+static __always_inline bool take_decision(struct tc_nf_flow_record *r)
+{
+    __u32 zero = 0;
+    struct opening *o = bpf_map_lookup_elem(&opening, &zero);
+    union decided decided;
+
+    if (!o)
+        return false;
+    decided.all = o->all;
+    if ((o->check ^ decided.all) != r->cookie)
+        return false;
+    o->check = decided.all; /* of no socket */
+    r->flags |= decided.flags;
+    r->action = decided.action;
+    r->why = decided.why;
+    r->id = decided.id;
     return true;
 }
 
 static __always_inline int ended(struct tc_nf_control *c, struct tc_nf_flow_record *r)
 {
-    struct opening o = {
-        .id = r->id, .flags = r->flags, .action = r->action, .why = r->why};
-
     if (r->flags & TC_NF_DENIED) {
         report_denial(c, r);
         return DENY;
     }
     if (r->protocol == IPPROTO_TCP)
-        bpf_map_update_elem(&opening, &r->cookie, &o, BPF_ANY);
+        keep_decision(r);
     else
         report(c, r);
     return ALLOW;
@@ -201,6 +251,7 @@ static __always_inline int sent_now(struct tc_nf_control *c, struct tc_nf_flow_r
 
     if (verdict >= 0)
         return verdict;
+    fill_caller(r);
     decide(r, 1);
     now.denied = (r->flags & TC_NF_DENIED) != 0;
     bpf_map_update_elem(&sent, &key, &now, BPF_ANY);
@@ -227,6 +278,7 @@ int nf_connect4(struct bpf_sock_addr *ctx)
     if (!c || !begin(&r, ctx, TC_NF_AT_CONNECT, c))
         return ALLOW;
     put_v4(r.destination, ctx->user_ip4);
+    fill_caller(&r);
     if (is_canary(c, &r))
         return DENY;
     decide(&r, 1);
@@ -242,6 +294,7 @@ int nf_connect6(struct bpf_sock_addr *ctx)
     if (!c || !begin(&r, ctx, TC_NF_AT_CONNECT, c))
         return ALLOW;
     PUT_V6(r.destination, ctx->user_ip6);
+    fill_caller(&r);
     decide(&r, 1);
     return ended(c, &r);
 }
@@ -337,19 +390,11 @@ static __always_inline void goes_on(struct tc_nf_flow_record *r)
 static __always_inline void connecting(struct tc_nf_control *c, struct bpf_sock_ops *ctx)
 {
     struct tc_nf_flow_record r = {};
-    struct opening *o;
 
     if (!begin_tcp(&r, ctx, TC_NF_AT_SYN, c))
         return;
     fill_caller(&r);
-    o = bpf_map_lookup_elem(&opening, &r.cookie);
-    if (o) {
-        r.flags |= o->flags;
-        r.action = o->action;
-        r.why = o->why;
-        r.id = o->id;
-        bpf_map_delete_elem(&opening, &r.cookie);
-    } else {
+    if (!take_decision(&r)) {
         decide(&r, 1);
         goes_on(&r);
     }
@@ -403,21 +448,22 @@ static __always_inline void accepted(struct tc_nf_control *c, struct bpf_sock_op
 SEC("sockops")
 int nf_tcp(struct bpf_sock_ops *ctx)
 {
-    struct tc_nf_control *c = control_of();
+    __u32 op = ctx->op;
+    struct tc_nf_control *c;
 
+    /* Most of what it is called for is none of these. */
+    if (op != BPF_SOCK_OPS_TCP_CONNECT_CB && op != BPF_SOCK_OPS_TCP_LISTEN_CB &&
+        op != BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
+        return 1;
+    c = control_of();
     if (!c)
         return 1;
-    switch (ctx->op) {
-    case BPF_SOCK_OPS_TCP_CONNECT_CB:
+    if (op == BPF_SOCK_OPS_TCP_CONNECT_CB)
         connecting(c, ctx);
-        break;
-    case BPF_SOCK_OPS_TCP_LISTEN_CB:
+    else if (op == BPF_SOCK_OPS_TCP_LISTEN_CB)
         listens(ctx);
-        break;
-    case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+    else
         accepted(c, ctx);
-        break;
-    }
     return 1;
 }
 

@@ -190,10 +190,8 @@ static __always_inline void report_texts(struct texts *s, const struct task_stru
  * static: the verifier goes through it once. */
 __noinline int report_process(struct tc_nf_flow_record *r)
 {
-    const struct task_struct *task = (const void *)bpf_get_current_task();
-    const struct task_struct *parent =
-        BPF_CORE_READ(task, group_leader, real_parent, group_leader);
-    struct reported now = {.mm = (__u64)BPF_CORE_READ(task, mm)}, *known;
+    const struct task_struct *task = bpf_get_current_task_btf();
+    struct reported now = {.mm = (__u64)task->mm}, *known;
     __u32 pid, zero = 0;
     struct texts *s;
 
@@ -209,7 +207,7 @@ __noinline int report_process(struct tc_nf_flow_record *r)
         count(TC_NF_BUSY);
         return 0;
     }
-    report_texts(s, task, parent);
+    report_texts(s, task, task->group_leader->real_parent->group_leader);
     s->busy = 0;
     bpf_map_update_elem(&reported, &pid, &now, BPF_ANY);
     return 0;
@@ -218,15 +216,14 @@ __noinline int report_process(struct tc_nf_flow_record *r)
 /* Who calls; or nobody, in a kernel thread. */
 static __always_inline void fill_caller(struct tc_nf_flow_record *r)
 {
-    const struct task_struct *task = (const void *)bpf_get_current_task();
+    const struct task_struct *task = bpf_get_current_task_btf();
 
-    r->pid = BPF_CORE_READ(task, tgid);
-    r->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
-    r->uid = BPF_CORE_READ(task, cred, euid.val);
-    r->cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
-    bpf_probe_read_kernel_str(r->comm, sizeof(r->comm),
-                              &BPF_CORE_READ(task, group_leader)->comm);
-    if (BPF_CORE_READ(task, flags) & PF_KTHREAD || !BPF_CORE_READ(task, mm))
+    r->pid = task->tgid;
+    r->start_ns = task->group_leader->start_boottime;
+    r->uid = task->cred->euid.val;
+    r->cgroup = task->cgroups->dfl_cgrp->kn->id;
+    bpf_probe_read_kernel_str(r->comm, sizeof(r->comm), &task->group_leader->comm);
+    if (task->flags & PF_KTHREAD || !task->mm)
         r->flags |= TC_NF_FROM_KERNEL;
 }
 

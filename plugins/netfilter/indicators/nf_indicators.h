@@ -114,7 +114,8 @@ uint32_t tc_nf_indicators_slots(const struct tc_nf_indicators *indicators);
 
 /*
  * Writes them all. `slots` are the caller's, and stay for as long as _expire is called;
- * they are not read for lookups. Once, before the indicators are shared. -ENOSPC: no
+ * they are not read for lookups. Not while _expire runs; again for other slots, in which
+ * _expire is then to mark again what has expired. -ENOSPC: no
  * arrangement was found in which every entry is near enough, which takes somebody who
  * knows the random seed.
  */

@@ -88,6 +88,7 @@ int tc_nf_indicators_fill(struct tc_nf_indicators *indicators, struct tc_nf_slot
 {
     struct tc_nf_addresses *addresses = &indicators->addresses;
 
+    indicators->expired = 0; /* none of them is marked in there */
     addresses->mask = tc_nf_indicators_slots(indicators) - 1;
     addresses->seed = indicators->seed;
     for (int i = 0; i < SEEDS_MAX; i++) {

@@ -5,8 +5,11 @@
  * what the tables say.
  *
  * The socket stays in the network namespace that the thread of tc_nf_nft_open() was in.
- * Any thread may call, one at a time. A call waits for the kernel, for milliseconds; for
- * longer where another tool loads a large ruleset at that moment.
+ * Any thread may call, one at a time, whichever context it has: libnftables frees what
+ * others use (its list of interfaces is the process's); and nobody may open a socket of
+ * nfnetlink meanwhile, for the context's is found as the one that is not bound. A call
+ * waits for the kernel, for milliseconds; for longer where another tool loads a large
+ * ruleset at that moment.
  */
 #ifndef TC_NF_NFT_H
 #define TC_NF_NFT_H

@@ -163,6 +163,14 @@ int tc_nf_table_remove(struct tc_nf_table *table, char why[TC_NF_WHY_MAX])
     return err;
 }
 
+int tc_nf_table_forgive(struct tc_nf_table *table, char why[TC_NF_WHY_MAX])
+{
+    return tc_nf_nft_run(table->nft,
+                         "flush set inet " TC_NF_TABLE " denied4\n"
+                         "flush set inet " TC_NF_TABLE " denied6\n",
+                         why);
+}
+
 int tc_nf_table_check(struct tc_nf_table *table, char why[TC_NF_WHY_MAX])
 {
     uint64_t now;

@@ -51,6 +51,8 @@
 #define TC_NF_TABLE_FRESH_S 10
 #define TC_NF_TABLE_SEEN_S 60 /* since the last datagram */
 #define TC_NF_TABLE_DENIED_S 5
+/* Of datagrams: until `seen` has forgotten the flow, which would let it pass. */
+#define TC_NF_TABLE_DENIED_LONG_S (TC_NF_TABLE_SEEN_S + 5)
 
 #define TC_NF_TABLE_ENOUGH_MAX 256 /* tuples in one transaction; more are several */
 
@@ -144,12 +146,15 @@ int tc_nf_table_check(struct tc_nf_table *table, char why[TC_NF_WHY_MAX]);
 
 /*
  * For 5 s from now what the client sends in this flow is refused: TCP by a reset, else by
- * ICMP "administratively prohibited". A packet that waits
- * in the queue is refused at once if its verdict, after this, is NF_REPEAT, which sends
- * it through the rules again; after NF_DROP a client waits for its next SYN. -ENFILE: the
- * set is full. -ENOENT: there is no table. -EOPNOTSUPP: it only observes.
+ * ICMP "administratively prohibited", and until nothing came for 65 s. A packet that
+ * waits in the queue is refused at once if its verdict, after this, is NF_REPEAT, which
+ * sends it through the rules again; after NF_DROP a client waits for its next SYN.
+ * -ENFILE: the set is full. -ENOENT: there is no table. -EOPNOTSUPP: it only observes.
  */
 int tc_nf_table_deny(struct tc_nf_table *table, const struct tc_nf_tuple *tuple);
+
+/* No flow is denied any more by what was said before. Errors as tc_nf_nft_run(). */
+int tc_nf_table_forgive(struct tc_nf_table *table, char why[TC_NF_WHY_MAX]);
 
 /*
  * Nothing more of these flows is asked. One that is not there any more is no error. Each

@@ -32,9 +32,11 @@ static uint32_t put_key(uint8_t key[KEY_MAX], const struct tc_nf_tuple *tuple, i
     return 2 * len + 12;
 }
 
-/* Adds a message that names one element, to be added or deleted. */
+/* Adds a message that names one element, to be added or deleted. timeout_s 0: the set's.
+ */
 static int add_element(struct tc_nf_batch *batch, uint16_t type, uint16_t flags,
-                       const char *name, const struct tc_nf_tuple *tuple)
+                       const char *name, const struct tc_nf_tuple *tuple,
+                       unsigned timeout_s)
 {
     const int family = tc_nf_address_is_mapped(tuple->source) ? 4 : 6;
     struct nftnl_set *set = nftnl_set_alloc();
@@ -53,6 +55,9 @@ static int add_element(struct tc_nf_batch *batch, uint16_t type, uint16_t flags,
     nftnl_set_set_str(set, NFTNL_SET_TABLE, TC_NF_TABLE);
     nftnl_set_set_str(set, NFTNL_SET_NAME, full_name);
     nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY, key, put_key(key, tuple, family));
+    if (timeout_s)
+        nftnl_set_elem_set_u64(element, NFTNL_SET_ELEM_TIMEOUT,
+                               timeout_s * UINT64_C(1000));
     nftnl_set_elem_add(set, element); /* which is the set's now */
     nftnl_set_elems_nlmsg_build_payload(tc_nf_batch_add(batch, type, flags), set);
     nftnl_set_free(set);
@@ -70,7 +75,8 @@ int tc_nf_table_deny(struct tc_nf_table *table, const struct tc_nf_tuple *tuple)
     if (!batch)
         return -ENOMEM;
     tc_nf_batch_begin(batch, &table->sequence);
-    err = add_element(batch, NFT_MSG_NEWSETELEM, NLM_F_CREATE, "denied", tuple);
+    err = add_element(batch, NFT_MSG_NEWSETELEM, NLM_F_CREATE, "denied", tuple,
+                      tuple->protocol == IPPROTO_TCP ? 0 : TC_NF_TABLE_DENIED_LONG_S);
     if (!err)
         err = tc_nf_batch_run(batch, table->socket, &table->sequence);
     free(batch);
@@ -95,7 +101,7 @@ static int delete_fresh(struct tc_nf_table *table, struct tc_nf_batch *batch,
         if (!gone[i])
             err = add_element(batch,
                               table->no_destroy ? NFT_MSG_DELSETELEM : DESTROY_ELEMENT, 0,
-                              "fresh", &tuples[i]);
+                              "fresh", &tuples[i], 0);
     if (err || !batch->count)
         return err;
     err = tc_nf_batch_run(batch, table->socket, &table->sequence);

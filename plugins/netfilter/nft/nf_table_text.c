@@ -59,15 +59,15 @@ static void put_update(FILE *f, const char *set, const char *other, const char *
     fputs("\t\tcounter name overflows\n", f);
 }
 
-/* What a set has, for as long again. */
-static void put_renewed(FILE *f, const char *set, const char *what)
+/* What a set has, for so long again. */
+static void put_renewed(FILE *f, const char *set, unsigned timeout_s, const char *what)
 {
     for (int family = 4; family <= 6; family += 2) {
         fputs("\t\t", f);
         put_key(f, family);
         fprintf(f, " @%s%d update @%s%d { ", set, family, set, family);
         put_key(f, family);
-        fprintf(f, " } %s\n", what);
+        fprintf(f, " timeout %us } %s\n", timeout_s, what);
     }
 }
 
@@ -189,8 +189,6 @@ static void put_tcp(FILE *f, const struct tc_nf_table_config *c)
           "\t\ttcp flags & (fin | syn | rst | ack) == syn goto tcp_new\n",
           f);
     if (inspect) {
-        put_ports(f, c->tcp_inspected, c->tcp_inspected_count, "\t\ttcp dport != { ",
-                  " } accept\n");
         if (!c->observe)
             put_known(f, "denied", "reject with tcp reset");
         put_known(f, "fresh", "goto ask");
@@ -228,10 +226,11 @@ static void put_udp(FILE *f, const struct tc_nf_table_config *c)
                   " } accept\n");
     /* No datagram begins anew, as a SYN does: it is denied for as long as any comes. */
     if (!c->observe)
-        put_renewed(f, "denied", "reject with icmpx type admin-prohibited");
+        put_renewed(f, "denied", TC_NF_TABLE_DENIED_LONG_S,
+                    "reject with icmpx type admin-prohibited");
     if (c->udp_inspected_count)
         put_known(f, "fresh", "goto ask");
-    put_renewed(f, "seen", "accept");
+    put_renewed(f, "seen", TC_NF_TABLE_SEEN_S, "accept");
     put_passes(f, c);
     put_ports(f, c->udp_inspected, c->udp_inspected_count, "\t\tudp dport { ",
               " } goto udp_inspected\n");
@@ -251,6 +250,14 @@ static void put_sctp(FILE *f, const struct tc_nf_table_config *c)
     fputs("\t\tgoto ask\n\t}\n", f);
 }
 
+/* Most packets go on a flow that nothing is looked for in: one rule is all they pay. */
+static void put_established(FILE *f, const struct tc_nf_table_config *c)
+{
+    fputs("\t\ttcp flags & (fin | syn | rst | ack) != syn", f);
+    put_ports(f, c->tcp_inspected, c->tcp_inspected_count, " tcp dport != { ", " }");
+    fputs(" accept\n", f);
+}
+
 static void put_hooks(FILE *f, const struct tc_nf_table_config *c)
 {
     const bool udp = c->queue_new || c->udp_inspected_count;
@@ -265,17 +272,20 @@ static void put_hooks(FILE *f, const struct tc_nf_table_config *c)
           "\tchain output {\n"
           "\t\ttype filter hook output priority -150; policy accept;\n",
           f);
+    put_established(f, c);
     if (c->canary_port)
         fprintf(f, "\t\toif lo ip daddr %u.%u.%u.%u udp dport %u goto ask\n",
                 c->canary[0], c->canary[1], c->canary[2], c->canary[3], c->canary_port);
     if (!c->loopback)
         fputs("\t\toif lo accept\n", f);
     fputs("\t\tgoto begin\n\t}\n", f);
-    if (c->forward)
-        fputs("\tchain forward {\n"
-              "\t\ttype filter hook forward priority -150; policy accept;\n"
-              "\t\tgoto begin\n\t}\n",
-              f);
+    if (!c->forward)
+        return;
+    fputs("\tchain forward {\n"
+          "\t\ttype filter hook forward priority -150; policy accept;\n",
+          f);
+    put_established(f, c);
+    fputs("\t\tgoto begin\n\t}\n", f);
 }
 
 int tc_nf_table_text(const struct tc_nf_table_config *config,

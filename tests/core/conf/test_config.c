@@ -978,7 +978,7 @@ static void config_sample_and_manual_have_every_key(void **state)
 /* The options of the plugins that come with the agent, by what they themselves say. */
 static void config_sample_and_manual_have_every_key_of_our_plugins(void **state)
 {
-    static const char *const names[] = {"es", "kext", "av"};
+    static const char *const names[] = {"es", "kext", "av", "netfilter"};
     char *sample = read_whole(SAMPLE);
     char *manual = read_whole(MANUAL);
 

@@ -90,6 +90,15 @@ void nf_scratch_done(struct nf_scratch *s)
     rmdir(s->cgroup);
 }
 
+bool nf_scratch_no_rules(void)
+{
+    char *rules = nf_network_output("nft list ruleset");
+    bool none = !*rules;
+
+    free(rules);
+    return none;
+}
+
 /* ---- The plugin. ---- */
 
 static bool has_passed(struct tc_harness *h)
@@ -113,7 +122,7 @@ void nf_scratch_gate(struct nf_scratch *s, bool granted)
     tc_harness_run_for(&s->h, 20);
 }
 
-static void put_list(struct nf_scratch *s, const char *lines)
+void nf_scratch_list(struct nf_scratch *s, const char *lines)
 {
     FILE *file;
 
@@ -132,7 +141,7 @@ void nf_scratch_start(struct nf_scratch *s, const char *lines, const char *optio
     tc_harness_init(&s->h);
     snprintf(cgroup, sizeof(cgroup), "cgroup=%s", s->cgroup);
     if (lines)
-        put_list(s, lines);
+        nf_scratch_list(s, lines);
     snprintf(list, sizeof(list), "indicators=%s%s", lines ? "block:" : "",
              lines ? s->list : "");
     options[2] = option;

@@ -31,6 +31,8 @@ void nf_scratch_done(struct nf_scratch *s);
  * an option more, or NULL; the gate is granted, and the self-test has passed when it
  * returns. */
 void nf_scratch_start(struct nf_scratch *s, const char *lines, const char *option);
+/* Writes the list anew. */
+void nf_scratch_list(struct nf_scratch *s, const char *lines);
 void nf_scratch_stop(struct nf_scratch *s);
 void nf_scratch_gate(struct nf_scratch *s, bool granted);
 
@@ -46,6 +48,7 @@ int nf_scratch_client(struct nf_scratch *s, pid_t *ret_pid, const char *const *a
 const struct tocsin_event *nf_scratch_flow(struct nf_scratch *s, pid_t pid,
                                            uint16_t port);
 const char *nf_scratch_client_path(void);
+bool nf_scratch_no_rules(void); /* in the client's network namespace */
 
 /* Calls rpc.netfilter.METHOD; the reply. `w` holds the parameters, or is NULL. */
 const struct tocsin_event *nf_scratch_call(struct nf_scratch *s, const char *method,

@@ -190,8 +190,8 @@ static void run_of_commands_is_all_or_nothing(void **state)
                         "nftables: Could not process rule: No such file or directory");
     assert_int_equal(
         tc_nf_nft_run(&s->nft, "add table inet x\nad table inet y\n", s->why), -EINVAL);
-    assert_string_equal(s->why,
-                        "nftables: syntax error, unexpected table, expecting string");
+    /* Which words it expects instead differs from version to version. */
+    assert_non_null(strstr(s->why, "nftables: syntax error, unexpected table"));
     assert_int_equal(nf_network_shell("test -z \"$(nft list ruleset)\""), 0);
 }
 
