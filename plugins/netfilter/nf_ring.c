@@ -177,6 +177,9 @@ static void take_message(struct tc_nf_reader *reader, const uint8_t *message, si
     struct tc_nf_stamp stamp;
     struct tocsin_writer w;
 
+    /* The kernel copies every namespace's: only of one's own are the askers known. */
+    if (!socket && reader->programs->control->netns)
+        return;
     if (tc_nf_dns_parse(message, len, dns) || !dns->response) {
         reader->counters.malformed++;
         return;

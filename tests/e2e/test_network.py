@@ -67,7 +67,8 @@ class Clients(unittest.TestCase):
         cls.network.serve_names(NAMES)
         cls.network.serve_http(80)
         cls.network.serve_tls(443)
-        cls.network.serve_bytes(7000, 8443)
+        cls.network.serve_bytes(7000)
+        cls.network.serve_records(8443)
 
     def curl(self, url, *args):
         return self.network.run(["/usr/bin/curl", "-sS", "-k", "--noproxy", "*", "--max-time", "15",
@@ -75,10 +76,10 @@ class Clients(unittest.TestCase):
 
     def openssl(self, name, address=SERVER):
         """s_client's own status says little of what becomes of a connection later."""
-        status, output, seconds = self.network.run(
+        _, output, seconds = self.network.run(
             ["/usr/bin/openssl", "s_client", "-connect", address + ":443", "-servername", name,
              "-quiet"], stdin="GET / HTTP/1.0\r\n\r\n")
-        return status or "200 OK" not in output, output, seconds
+        return int("200 OK" not in output), output, seconds
 
     def send_hello(self, data, cut=0):
         process = self.network.popen(["/usr/bin/python3", "-c", SENDS_HELLO, SERVER, "8443",
@@ -191,7 +192,7 @@ class Blocked(Clients):
         with Filtered(self.network) as agent:
             self.check(False)
             for value in LIST:
-                agent.tocsin("indicator", "add", value, "--reason", "a test's")
+                agent.tocsin("indicator", "add", value, "--action", "block", "--reason", "a test's")
             self.check(True)
             self.allowed()
             self.assertIn("block", agent.tocsin("indicator", "test", "x.evil.test"))
@@ -213,8 +214,8 @@ class Quic(Clients):
             """(whether an answer came, output, seconds)."""
             _, output, seconds = self.network.run(
                 ["/usr/bin/gtlsclient", "--no-quic-dump", "--exit-on-all-streams-close",
-                 "--handshake-timeout=3s", "--timeout=3s", "--sni=" + name, SERVER, "443",
-                 "https://%s/" % name], timeout=30)
+                 "--handshake-timeout=3s", "--timeout=3s", name, "443", "https://%s/" % name],
+                timeout=30, names={"good.test": SERVER, "evil.test": SERVER})
             return "[content-length: " in output, output, seconds
 
         wait_for(lambda: get("good.test")[0])

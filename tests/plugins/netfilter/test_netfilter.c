@@ -251,6 +251,35 @@ static void netfilter_never_looks_at_kerberos(void **state)
         EPERM);
 }
 
+static int count_outgoing(uint16_t port)
+{
+    const struct tocsin_event *event;
+    int n = 0;
+
+    for (size_t i = 0;
+         (event = tc_harness_event(&scratch.h, TOCSIN_TOPIC_NETWORK_FLOW, i)); i++)
+        n += tocsin_event_int(event, TOCSIN_FIELD_DESTINATION_PORT, 0) == port &&
+             !strcmp(text(event, "network.direction"), "egress");
+    return n;
+}
+
+static void netfilter_reports_a_flow_once_through_the_queue_too(void **state)
+{
+    static const char *const hows[] = {"send", "udp", "tcp"};
+    static const char *const ports[] = {"8001", "8002", "7000"};
+
+    (void)state;
+    nf_scratch_start(&scratch, "evil.example,block,\n", NULL);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(nf_scratch_client(&scratch, NULL,
+                                           ARGS(hows[i], NF_NETWORK_SERVER4, ports[i],
+                                                i < 2 ? "x" : NULL)),
+                         0);
+    tc_harness_run_for(&scratch.h, 2500); /* what is never asked about comes late */
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(count_outgoing((uint16_t)atoi(ports[i])), 1);
+}
+
 static void netfilter_knows_senders_that_have_ended(void **state)
 {
     const char *const args[] = {nf_scratch_client_path(), "send", NF_NETWORK_SERVER4, "9",
@@ -582,6 +611,7 @@ int main(void)
         TEST(netfilter_denies_nothing_in_passive_mode),
         TEST(netfilter_never_looks_at_a_program_that_is_passed),
         TEST(netfilter_never_looks_at_kerberos),
+        TEST(netfilter_reports_a_flow_once_through_the_queue_too),
         TEST(netfilter_knows_senders_that_have_ended),
         TEST(netfilter_denies_a_listed_name),
         TEST(netfilter_denies_no_other_name_of_an_address),
