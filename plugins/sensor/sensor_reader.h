@@ -39,16 +39,16 @@ struct tc_sensor_reader {
 
 /*
  * Opens what the thread waits with, and the ring of `ring_bytes` if there is one
- * (`asleep` is not NULL); `fd` is the ring's, or another to wait for, or -1. Errors: those of
- * mmap(2), epoll_create(2), eventfd(2); then nothing is open.
+ * (`asleep` is not NULL); `fd` is the ring's, or another to wait for, or -1. Errors:
+ * those of mmap(2), epoll_create(2), eventfd(2); then nothing is open.
  */
 int tc_sensor_reader_open(struct tc_sensor_reader *reader,
                           const struct tc_sensor_reader_limits *limits, uint32_t *asleep,
                           int fd, size_t ring_bytes);
 void tc_sensor_reader_close(struct tc_sensor_reader *reader); /* if it was not started */
 
-/* One more descriptor to wait for, or one less before it is closed; it stays the caller's.
- * Errors: those of epoll_ctl(2). */
+/* One more descriptor to wait for, or one less before it is closed; it stays the
+ * caller's. Errors: those of epoll_ctl(2). */
 int tc_sensor_reader_add(struct tc_sensor_reader *reader, int fd);
 void tc_sensor_reader_remove(struct tc_sensor_reader *reader, int fd);
 

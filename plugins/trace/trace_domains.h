@@ -10,9 +10,10 @@
 #include <stdint.h>
 #include <tocsin/plugin.h>
 
-#define TC_TRACE_DOMAINS_MAX 8192   /* entries; the longest unused goes first */
-#define TC_TRACE_DOMAINS_LEAST_S 10 /* a program uses what it has got, whatever the TTL  \
-                                     */
+#define TC_TRACE_DOMAINS_MAX 8192 /* entries; the longest unused goes first */
+#define TC_TRACE_DOMAINS_LEAST_S                                                         \
+    10 /* a program uses what it has got, whatever the TTL                               \
+        */
 #define TC_TRACE_DOMAINS_MOST_S 3600
 #define TC_TRACE_DOMAIN_MAX 253 /* RFC 1035, 3.1, as text */
 

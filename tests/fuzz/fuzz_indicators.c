@@ -9,8 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "indicators/nf_list.h"
 #include "indicators/nf_index.h"
+#include "indicators/nf_list.h"
 
 #define NOW_S 1800000000
 

@@ -468,8 +468,8 @@ static void edr_asks_for_the_script_and_not_its_interpreter(void **state)
     end(&victim);
 }
 
-/* Files carry the time of the kernel's last tick: what is written from now on is later than
- * what has happened until now only when there has been one. */
+/* Files carry the time of the kernel's last tick: what is written from now on is later
+ * than what has happened until now only when there has been one. */
 static void pass_tick(void)
 {
     struct timespec now, tick;
