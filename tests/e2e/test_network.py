@@ -192,7 +192,7 @@ class Blocked(Clients):
         with Filtered(self.network) as agent:
             self.check(False)
             for value in LIST:
-                agent.tocsin("indicator", "add", value, "--action", "block", "--reason", "a test's")
+                agent.tocsin("indicator", "add", value, "--action", "block")
             self.check(True)
             self.allowed()
             self.assertIn("block", agent.tocsin("indicator", "test", "x.evil.test"))
