@@ -148,9 +148,12 @@ void tc_nf_lists_done(void *arg, int status)
 {
     struct tc_nf *nf = arg;
 
-    if (status)
+    if (status) {
         nf->lists_status = status;
-    report(nf);
+        snprintf(nf->lists_why, sizeof(nf->lists_why), "%s", strerror(-status));
+    }
+    if (!nf->jobs.closing)
+        report(nf);
     if (nf->fresh) {
         tc_nf_indicators_unref(nf->indicators);
         nf->indicators = nf->fresh;

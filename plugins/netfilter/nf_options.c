@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "indicators/nf_indicators.h"
 #include "sensor_options.h"
 
 const struct tocsin_option tc_nf_option_table[] = {
@@ -288,12 +289,17 @@ static int read_ports(struct reading *reading, const char *option, uint16_t *por
 static int read_lists(struct reading *reading)
 {
     struct tc_nf_options *options = reading->options;
+    char why[TC_NF_WHY_MAX];
 
     for (size_t i = 0;
          (reading->item = reading->host->option_item(reading->host, "indicators", i));
          i++) {
         if (i == TC_NF_LISTS_OPTION_MAX)
             return refuse(reading, "indicators", "is one list too many");
+        if (tc_nf_source_check(reading->item, why))
+            return refuse(reading, "indicators",
+                          "is no list: write allow:, audit: or block: and the path of a "
+                          "file or folder");
         options->lists[options->lists_count++] = reading->item;
     }
     return 0;

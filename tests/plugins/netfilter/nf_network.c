@@ -54,8 +54,10 @@ char *nf_network_output(const char *line)
     assert_true(asprintf(&whole, "PATH=/usr/sbin:/sbin:/usr/bin:/bin; %s", line) > 0);
     out = popen(whole, "re"); /* NOLINT(cert-env33-c): a test's own words */
     assert_non_null(out);
-    if (getdelim(&text, &len, '\0', out) < 0)
+    if (getdelim(&text, &len, '\0', out) < 0) {
+        free(text);
         text = strdup("");
+    }
     assert_non_null(text);
     pclose(out);
     free(whole);
