@@ -68,7 +68,12 @@ struct tc_nf_flow *tc_nf_flows_find_unbound(struct tc_nf_flows *flows,
 {
     struct tc_nf_flow_key unbound = *key;
 
+    struct tc_nf_flow *flow;
+
     memset(unbound.source, 0, sizeof(unbound.source));
+    flow = tc_nf_flows_find(flows, &unbound);
+    if (flow)
+        return flow;
     unbound.source_port = 0;
     return tc_nf_flows_find(flows, &unbound);
 }

@@ -70,7 +70,8 @@ void tc_nf_flows_done(struct tc_nf_flows *flows);
 void tc_nf_flows_add(struct tc_nf_flows *flows, struct tc_nf_flow *flow);
 struct tc_nf_flow *tc_nf_flows_find(struct tc_nf_flows *flows,
                                     const struct tc_nf_flow_key *key);
-/* A connected UDP socket's: its port was not chosen yet when it was reported. */
+/* A UDP socket's: its address was not chosen yet when it was reported, nor, where it was
+ * being connected, its port. */
 struct tc_nf_flow *tc_nf_flows_find_unbound(struct tc_nf_flows *flows,
                                             const struct tc_nf_flow_key *key);
 void tc_nf_flows_remove(struct tc_nf_flows *flows, struct tc_nf_flow *flow);

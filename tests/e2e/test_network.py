@@ -273,6 +273,7 @@ class Attributed(Clients):
                 figure("%d senders in a container, %s: %d attributed to the right executable, "
                        "%d events, in %.2f s" % (self.COUNT, name, len(right()),
                                                  len(all_of_them), seconds))
+                self.assertLessEqual(len(all_of_them), self.COUNT)
 
 
 @needs_network
