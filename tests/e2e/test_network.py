@@ -57,17 +57,25 @@ sys.exit(0 if s.recv(1) else 3)
 """
 
 
-class Clients(unittest.TestCase):
-    """One network and servers for all tests of a class."""
+class Networked(unittest.TestCase):
+    """One network for all tests of a class."""
 
     @classmethod
     def setUpClass(cls):
         cls.network = Network()
         cls.addClassCleanup(cls.network.close)
+        cls.network.serve_bytes(7000)
+
+
+class Clients(Networked):
+    """And servers that real clients talk to."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
         cls.network.serve_names(NAMES)
         cls.network.serve_http(80)
         cls.network.serve_tls(443)
-        cls.network.serve_bytes(7000)
         cls.network.serve_records(8443)
 
     def curl(self, url, *args):
@@ -236,7 +244,7 @@ class Quic(Clients):
 
 
 @needs_network
-class Attributed(Clients):
+class Attributed(Networked):
     COUNT = 200
 
     def container(self):
@@ -277,7 +285,7 @@ class Attributed(Clients):
 
 
 @needs_network
-class Kernel(Clients):
+class Kernel(Networked):
     """What the kernel itself sends: the outer packets of a tunnel."""
 
     def setUp(self):
@@ -357,6 +365,7 @@ class Kernel(Clients):
 
 
 @needs_network
+@needs_programs("curl", "openssl")
 class Nflog(Clients):
     def test_the_lower_rung_sees_and_never_denies(self):
         with Filtered.watching(self.network, block=LIST, options="mechanism: nflog") as agent, \
