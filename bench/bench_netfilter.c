@@ -9,8 +9,9 @@
  *                      (both addresses only), with one that is a name, so that each SYN
  *                      waits in the queue; the floor of that is `bare`, a loop that
  *                      accepts
- *   netfilter_trip     one byte there and back in an established flow
- *   netfilter_bulk     many bytes there
+ *   netfilter_trip     one byte there and back in an established flow; the floor is one
+ *                      in a namespace where nothing is filtered, in turn
+ *   netfilter_bulk     many bytes there; likewise
  *   netfilter_sendto   a datagram of a socket that is not connected
  *   netfilter_dns      a question to a name server and its answer, each of a new socket
  *   netfilter_flows    flows from several processes at once; their events, and the CPU
@@ -37,8 +38,9 @@
 #define CPU 0
 #define ROUNDS 7
 #define CONNECTS 2000
-#define TRIPS 10000
-#define BULK_BYTES (256u << 20)
+#define TRIPS 300     /* of each flow, in turn, of ... */
+#define TRIP_BYTES 20 /* ... so many bytes, one by one */
+#define PIECES 60
 #define BULK_CHUNK (256 * 1024)
 #define SENDS 20000
 #define QUESTIONS 1500
@@ -68,6 +70,8 @@ enum figure {
 struct bench {
     struct agent agent;
     double figures[FIGURES][ROUNDS][STEPS];
+    double floors[FIGURES][ROUNDS][STEPS]; /* of those with one in the same step */
+    int plain_echo, plain_take;            /* flows that nobody filters */
     double ready_ms[MODES][ROUNDS];
     struct agent_memory memory[MODES];
     double reader_ns[MODES][ROUNDS], loop_ns[MODES][ROUNDS];
@@ -89,18 +93,6 @@ static double median(double *values, size_t count)
 
 /* ---- What is measured. ---- */
 
-static int open_flow(uint16_t port)
-{
-    struct sockaddr_in address = peers_address(PEERS_SERVER, port);
-    struct linger reset = {.l_onoff = 1}; /* no port is left in TIME_WAIT */
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    peers_must(fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) &&
-                   !connect(fd, (struct sockaddr *)&address, sizeof(address)),
-               "connect");
-    return fd;
-}
-
 static void connects(double *ret_median, double *ret_mean)
 {
     static double ns[CONNECTS];
@@ -108,46 +100,63 @@ static void connects(double *ret_median, double *ret_mean)
 
     for (int i = 0; i < CONNECTS; i++) {
         from = peers_now_ns();
-        close(open_flow(PEERS_CLOSES));
+        close(peers_connect(PEERS_CLOSES));
         ns[i] = (double)(peers_now_ns() - from);
     }
     *ret_mean = (double)(peers_now_ns() - begin) / CONNECTS;
     *ret_median = median(ns, CONNECTS);
 }
 
-static double trips(void)
+/* Both flows in turn, so that what else the machine does meets both. */
+static void in_turn(const int flows[2], uint64_t (*one)(int flow), size_t count,
+                    double *ret_floor, double *ret_value)
 {
-    static double ns[TRIPS];
-    int fd = open_flow(PEERS_ECHOES);
-    uint64_t from;
-    char byte = 'x';
+    static double ns[2][TRIPS];
 
-    for (int i = 0; i < TRIPS; i++) {
-        from = peers_now_ns();
-        peers_must(write(fd, &byte, 1) == 1 && read(fd, &byte, 1) == 1, "echo");
-        ns[i] = (double)(peers_now_ns() - from);
-    }
-    close(fd);
-    return median(ns, TRIPS);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < 2; k++)
+            ns[k][i] = (double)one(flows[k]);
+    *ret_floor = median(ns[0], count);
+    *ret_value = median(ns[1], count);
 }
 
-static double bulk(void)
+static uint64_t trip(int flow)
+{
+    uint64_t from = peers_now_ns();
+    char byte = 'x';
+
+    for (int i = 0; i < TRIP_BYTES; i++)
+        peers_must(write(flow, &byte, 1) == 1 && read(flow, &byte, 1) == 1, "echo");
+    return (peers_now_ns() - from) / TRIP_BYTES;
+}
+
+static uint64_t piece(int flow)
 {
     static char bytes[BULK_CHUNK];
-    int fd = open_flow(PEERS_TAKES);
     uint64_t from = peers_now_ns();
     char byte;
 
-    for (size_t sent = 0; sent < BULK_BYTES;) {
-        ssize_t n = write(fd, bytes, sizeof(bytes));
+    for (size_t sent = 0; sent < PEERS_PIECE;) {
+        ssize_t n = write(flow, bytes, sizeof(bytes));
 
         peers_must(n > 0, "write");
         sent += (size_t)n;
     }
-    peers_must(!shutdown(fd, SHUT_WR) && read(fd, &byte, 1) == 1, "end");
-    from = peers_now_ns() - from;
-    close(fd);
-    return (double)from / (BULK_BYTES >> 20);
+    peers_must(read(flow, &byte, 1) == 1, "piece");
+    return (peers_now_ns() - from) / (PEERS_PIECE >> 20);
+}
+
+static void established(struct bench *bench, size_t round, size_t step)
+{
+    int echoes[2] = {bench->plain_echo, peers_connect(PEERS_ECHOES)};
+    int takes[2] = {bench->plain_take, peers_connect(PEERS_TAKES)};
+
+    in_turn(echoes, trip, TRIPS, &bench->floors[TRIP][round][step],
+            &bench->figures[TRIP][round][step]);
+    in_turn(takes, piece, PIECES, &bench->floors[BULK][round][step],
+            &bench->figures[BULK][round][step]);
+    close(echoes[1]);
+    close(takes[1]);
 }
 
 static double sends(void)
@@ -202,7 +211,7 @@ static double flows(void)
         if (pids[i])
             continue;
         for (int k = 0; k < FLOWS; k++)
-            close(open_flow(PEERS_CLOSES));
+            close(peers_connect(PEERS_CLOSES));
         _exit(0);
     }
     for (size_t i = 0; i < CLIENTS; i++)
@@ -241,12 +250,12 @@ static void measure(struct bench *bench, size_t round, size_t step)
 
     for (size_t i = 0; i < FIGURES; i++)
         ns[i] = &bench->figures[i][round][step];
-    close(open_flow(PEERS_CLOSES)); /* caches are filled */
+    close(peers_connect(PEERS_CLOSES)); /* caches are filled */
     connects(ns[CONNECT], ns[CONNECT_MEAN]);
     if (mode == BARE || mode == MILLION)
         return;
-    *ns[TRIP] = trips();
-    *ns[BULK] = bulk();
+    if (agent)
+        established(bench, round, step);
     *ns[SENDTO] = sends();
     *ns[DNS] = questions();
     *ns[FLOW] = agent ? reported_flows(bench, mode, round) : flows();
@@ -297,6 +306,14 @@ static double floor_at(const double *figures, enum mode floor, size_t step)
     return (figures[before] + figures[after]) / 2;
 }
 
+static double floor_of(const struct bench *bench, enum figure figure, size_t round,
+                       enum mode floor, size_t step)
+{
+    double own = bench->floors[figure][round][step];
+
+    return own > 0 ? own : floor_at(bench->figures[figure][round], floor, step);
+}
+
 static void report(struct bench *bench, const char *name, enum figure figure,
                    enum mode mode, enum mode floor, const char *goal)
 {
@@ -306,7 +323,7 @@ static void report(struct bench *bench, const char *name, enum figure figure,
     for (size_t i = 0; i < ROUNDS; i++) {
         const double *figures = bench->figures[figure][i];
 
-        floors[i] = floor_at(figures, floor, step);
+        floors[i] = floor_of(bench, figure, i, floor, step);
         values[i] = figures[step];
         ratios[i] = values[i] / floors[i];
     }
@@ -326,7 +343,7 @@ static void report_bulk(struct bench *bench, enum mode mode)
     for (size_t i = 0; i < ROUNDS; i++) {
         const double *figures = bench->figures[BULK][i];
 
-        floors[i] = 1e9 / floor_at(figures, NONE, step);
+        floors[i] = 1e9 / bench->floors[BULK][i][step];
         values[i] = 1e9 / figures[step];
         ratios[i] = values[i] / floors[i];
     }
@@ -402,6 +419,8 @@ int main(void)
     CPU_SET(CPU, &cpu);
     peers_must(!sched_setaffinity(0, sizeof(cpu), &cpu), "affinity");
     peers_begin();
+    bench.plain_echo = peers_connect_plainly(PEERS_ECHOES);
+    bench.plain_take = peers_connect_plainly(PEERS_TAKES);
     agent_begin(&bench.agent);
     for (size_t round = 0; round < ROUNDS; round++)
         for (size_t step = 0; step < STEPS; step++)

@@ -73,25 +73,45 @@ static void close_one(int fd)
     close(accept4(fd, NULL, NULL, SOCK_CLOEXEC));
 }
 
-static void echo_one(int fd)
+/* Each by a process of its own. */
+static void serve_flow(int fd, void (*run)(int flow))
 {
     int flow = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+
+    if (!peers_child()) {
+        run(flow);
+        _exit(0);
+    }
+    close(flow);
+}
+
+static void echo(int flow)
+{
     char byte;
 
     while (read(flow, &byte, 1) == 1 && write(flow, &byte, 1) == 1)
         ;
-    close(flow);
+}
+
+static void echo_one(int fd)
+{
+    serve_flow(fd, echo);
+}
+
+static void take(int flow)
+{
+    static char bytes[BYTES_MAX];
+    size_t taken = 0;
+    ssize_t n;
+
+    while ((n = read(flow, bytes, sizeof(bytes))) > 0)
+        for (taken += (size_t)n; taken >= PEERS_PIECE; taken -= PEERS_PIECE)
+            (void)!write(flow, "y", 1);
 }
 
 static void take_one(int fd)
 {
-    int flow = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-    static char bytes[BYTES_MAX];
-
-    while (read(flow, bytes, sizeof(bytes)) > 0)
-        ;
-    (void)!write(flow, "y", 1);
-    close(flow);
+    serve_flow(fd, take);
 }
 
 /* A question becomes its answer: the same address for each. */
@@ -133,6 +153,7 @@ static void serve(int type, uint16_t port, void (*one)(int fd))
         close(fd);
         return;
     }
+    (void)signal(SIGCHLD, SIG_IGN);
     for (;;)
         one(fd);
 }
@@ -158,13 +179,60 @@ static void await_byte(int fd)
     close(fd);
 }
 
+static int plain; /* a namespace */
+
+static int unshare_network(void)
+{
+    peers_must(!unshare(CLONE_NEWNET), "a network namespace of its own (needs root)");
+    return open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+}
+
+/* The same again. */
+static void join_plain(pid_t server)
+{
+    char command[512];
+
+    (void)snprintf(command, sizeof(command),
+                   "ip link add p netns %d type veth peer name q netns /proc/%d/fd/%d && "
+                   "nsenter -t %d -n sh -c 'ip addr add 203.0.113.2/24 dev p && ip link "
+                   "set p up' && nsenter --net=/proc/%d/fd/%d sh -c 'ip addr add "
+                   "203.0.113.1/24 dev q && ip link set q up && ip route add default via "
+                   "203.0.113.2'",
+                   server, getpid(), plain, server, getpid(), plain);
+    peers_run(command);
+}
+
+int peers_connect(uint16_t port)
+{
+    struct sockaddr_in address = peers_address(PEERS_SERVER, port);
+    struct linger reset = {.l_onoff = 1}; /* no port is left in TIME_WAIT */
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    peers_must(fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) &&
+                   !connect(fd, (struct sockaddr *)&address, sizeof(address)),
+               "connect");
+    return fd;
+}
+
+int peers_connect_plainly(uint16_t port)
+{
+    int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), fd;
+
+    peers_must(own >= 0 && !setns(plain, CLONE_NEWNET), "the other namespace");
+    fd = peers_connect(port);
+    peers_must(!setns(own, CLONE_NEWNET), "the own namespace");
+    close(own);
+    return fd;
+}
+
 void peers_begin(void)
 {
     char command[512];
     int ready[2];
     pid_t pid;
 
-    peers_must(!unshare(CLONE_NEWNET), "a network namespace of its own (needs root)");
+    plain = unshare_network();
+    close(unshare_network());
     peers_must(!pipe2(ready, O_CLOEXEC), "pipe");
     pid = peers_child();
     if (!pid)
@@ -179,6 +247,7 @@ void peers_begin(void)
         "/24 dev s && ip link set s up' && ip route add default via " PEERS_SERVER,
         pid, pid);
     peers_run(command);
+    join_plain(pid);
 }
 
 /* ---- The floor of a queue. ---- */

@@ -13,13 +13,14 @@
 #include <sys/types.h>
 
 #define PEERS_SERVER "192.0.2.2"
+#define PEERS_PIECE (4u << 20)
 #define PEERS_BLOCKED "198.51.100.7" /* on every list; nothing is there */
 
 enum peers_port {
     PEERS_DNS = 53,      /* UDP: answers a question of one label */
     PEERS_CLOSES = 5000, /* TCP: closes what it accepts */
     PEERS_ECHOES,        /* TCP: byte by byte */
-    PEERS_TAKES,         /* TCP: all that comes, and answers the end of it */
+    PEERS_TAKES,         /* TCP: answers each PEERS_PIECE with a byte */
     PEERS_IGNORES,       /* UDP */
 };
 
@@ -30,6 +31,9 @@ void peers_run(const char *command);
 
 /* The caller is the client from then on. */
 void peers_begin(void);
+int peers_connect(uint16_t port);
+/* A flow of another namespace like the client's, where nothing is ever filtered. */
+int peers_connect_plainly(uint16_t port);
 struct sockaddr_in peers_address(const char *host, uint16_t port);
 
 pid_t peers_bare_begin(void); /* with its rule; in force when it returns */

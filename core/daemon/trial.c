@@ -107,18 +107,17 @@ static void explain_network(const struct tc_trial *trial)
     if (!trial->network.holder)
         return;
     printf(
-        "The network filter looks at nothing but a network that was made for it, with "
-        "one\nserver in it and no way out:\n\n"
+        "The network filter looks at nothing but a network that was made for it, with\n"
+        "one server in it and no way out:\n\n"
         "  get() { nsenter --net=/proc/%d/ns/net bash -c 'exec 3<>/dev/tcp/$0/80 && \\\n"
         "    printf \"GET / HTTP/1.0\\r\\nHost: $1\\r\\n\\r\\n\" >&3 && cat <&3' "
         "\"$@\"; }\n\n"
-        "  get " TC_TRIAL_SERVER "                # answered: it is on no list\n"
-        "  get 192.0.2.66               # refused: its address is on a list\n"
-        "  get " TC_TRIAL_SERVER
-        " malware.example # cut off: the name is, at any address\n"
-        "  tocsin network-filter status # what it has seen and denied\n"
-        "  tocsin indicator list        # what is denied, and why\n"
-        "  tocsin tap network.flow      # each flow with its process, live\n\n",
+        "  get 192.0.2.1                 # answered: it is on no list\n"
+        "  get 192.0.2.66                # refused: its address is on a list\n"
+        "  get 192.0.2.1 malware.example # cut off: the name is, at any address\n"
+        "  tocsin network-filter status  # what it has seen and denied\n"
+        "  tocsin indicator list         # what is denied, and why\n"
+        "  tocsin tap network.flow       # each flow with its process, live\n\n",
         (int)trial->network.holder);
 }
 

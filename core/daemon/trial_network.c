@@ -88,7 +88,7 @@ static int make_network(int *ret_server)
         return -errno;
     err = set_up_loopback(fd);
     if (!err)
-        err = add_network(fd, "lo:1", TC_TRIAL_SERVER);
+        err = add_network(fd, "lo:1", "192.0.2.1");
     if (!err)
         err = add_network(fd, "lo:2", "198.51.100.1");
     if (!err)

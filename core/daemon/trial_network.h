@@ -10,9 +10,6 @@
 
 #include <sys/types.h>
 
-/* An address in it that is on no list of the samples'; each of its network answers. */
-#define TC_TRIAL_SERVER "192.0.2.1"
-
 struct tc_trial_network {
     pid_t holder; /* 0: there is no network */
 };

@@ -15,7 +15,7 @@ void tc_nf_flow_free(struct tc_nf_flow *flow)
     if (!flow)
         return;
     tc_nf_process_unref(flow->process);
-    tc_nf_inspection_free(flow->inspection);
+    tc_nf_inspection_end(flow->inspection);
     free(flow);
 }
 
@@ -67,28 +67,38 @@ struct tc_nf_flow *tc_nf_flows_find_unbound(struct tc_nf_flows *flows,
                                             const struct tc_nf_flow_key *key)
 {
     struct tc_nf_flow_key unbound = *key;
-
     struct tc_nf_flow *flow;
 
     memset(unbound.source, 0, sizeof(unbound.source));
-    flow = tc_nf_flows_find(flows, &unbound);
+    flow = tc_nf_flows_find(flows, &unbound); /* sendto(2) has chosen the port */
     if (flow)
         return flow;
     unbound.source_port = 0;
     return tc_nf_flows_find(flows, &unbound);
 }
 
-void tc_nf_flows_add(struct tc_nf_flows *flows, struct tc_nf_flow *flow)
+struct tc_nf_flow *tc_nf_flows_add(struct tc_nf_flows *flows, struct tc_nf_flow *flow)
 {
-    struct tc_nf_flow *old = tc_nf_flows_find(flows, &flow->key);
+    struct tc_nf_flow *gone = tc_nf_flows_find(flows, &flow->key);
 
-    if (old)
-        tc_nf_flows_remove(flows, old);
-    if (HASH_COUNT(flows->by_key) >= TC_NF_FLOWS_MAX) {
-        tc_nf_flows_remove(flows, flows->by_key);
+    if (gone) {
+        /* Two sockets that have no port yet: whose packet comes first is not known. */
+        flow->ambiguous = !flow->key.source_port && !gone->asked &&
+                          (gone->ambiguous || gone->process != flow->process);
+    } else if (HASH_COUNT(flows->by_key) >= TC_NF_FLOWS_MAX) {
+        gone = flows->by_key;
         flows->evicted++;
     }
+    if (gone)
+        HASH_DEL(flows->by_key, gone);
     HASH_ADD(hh, flows->by_key, key, sizeof(flow->key), flow);
+    return gone;
+}
+
+void tc_nf_flows_forgive(struct tc_nf_flows *flows)
+{
+    for (struct tc_nf_flow *flow = flows->by_key; flow; flow = flow->hh.next)
+        flow->refused = false;
 }
 
 void tc_nf_flows_age(struct tc_nf_flows *flows, uint64_t now_ns,

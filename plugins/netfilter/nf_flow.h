@@ -39,9 +39,15 @@ struct tc_nf_flow {
     struct tc_nf_flow_record record; /* of one that only a packet showed: made from it */
     struct tc_nf_process *process;   /* NULL: not known */
     uint64_t seen_ns;                /* CLOCK_MONOTONIC */
-    bool asked;                      /* its first packet has been judged */
-    bool named_by_data;              /* so is `domain` */
-    bool ech;                        /* the name is its provider's at most */
+    uint64_t ticket;                 /* it waits for detectors; 0: it does not */
+    uint32_t first_seq;              /* of its data, if there was a SYN */
+    bool has_syn;
+    bool asked;         /* its first packet has been judged */
+    bool refused;       /* and denied */
+    bool ambiguous;     /* or it is another's, to the same end */
+    bool shown;         /* its data have been inspected */
+    bool named_by_data; /* so is `domain` */
+    bool ech;           /* the name is its provider's at most */
     char domain[TC_NF_NAME_TEXT_MAX];
     const char *protocol;                /* "tls", "http", "quic"; NULL: not known */
     struct tc_nf_inspection *inspection; /* NULL: none is under way */
@@ -66,15 +72,16 @@ struct tc_nf_flow *tc_nf_flow_new(const struct tc_nf_flow_record *record,
                                   struct tc_nf_process *process);
 
 void tc_nf_flows_done(struct tc_nf_flows *flows);
-/* Takes it over; the one with the same key goes. */
-void tc_nf_flows_add(struct tc_nf_flows *flows, struct tc_nf_flow *flow);
+/* Takes it over. One has to go for it, perhaps: that with the same key, or the oldest;
+ * it is the caller's then. */
+struct tc_nf_flow *tc_nf_flows_add(struct tc_nf_flows *flows, struct tc_nf_flow *flow);
 struct tc_nf_flow *tc_nf_flows_find(struct tc_nf_flows *flows,
                                     const struct tc_nf_flow_key *key);
-/* A UDP socket's: its address was not chosen yet when it was reported, nor, where it was
- * being connected, its port. */
+/* A UDP socket's whose address, or port, too, was not chosen yet when it was reported. */
 struct tc_nf_flow *tc_nf_flows_find_unbound(struct tc_nf_flows *flows,
                                             const struct tc_nf_flow_key *key);
 void tc_nf_flows_remove(struct tc_nf_flows *flows, struct tc_nf_flow *flow);
+void tc_nf_flows_forgive(struct tc_nf_flows *flows); /* none is refused any more */
 /* Drops those of which nothing came for too long; of those that nobody was asked about
  * for a while, calls `fn`. */
 void tc_nf_flows_age(struct tc_nf_flows *flows, uint64_t now_ns,

@@ -15,6 +15,9 @@
 #define DATAGRAMS_MAX 16 /* that are looked at before it is given up */
 
 struct tc_nf_inspection {
+    TAILQ_ENTRY(tc_nf_inspection) next;
+    struct tc_nf_inspections *all;
+    struct tc_nf_inspection **owner;
     unsigned taken;
     union {
         struct tc_nf_stream stream;
@@ -22,17 +25,41 @@ struct tc_nf_inspection {
     };
 };
 
-struct tc_nf_inspection *tc_nf_inspection_new(const struct tc_nf_packet *packet)
+void tc_nf_inspections_init(struct tc_nf_inspections *all)
+{
+    TAILQ_INIT(&all->list);
+    all->count = 0;
+    all->evicted = 0;
+}
+
+int tc_nf_inspection_begin(struct tc_nf_inspections *all, bool tcp, uint32_t first_seq,
+                           struct tc_nf_inspection **owner)
 {
     struct tc_nf_inspection *inspection = calloc(1, sizeof(*inspection));
 
-    if (inspection && packet->protocol == IPPROTO_TCP)
-        tc_nf_stream_init(&inspection->stream, tc_nf_packet_payload_seq(packet));
-    return inspection;
+    if (!inspection)
+        return -ENOMEM;
+    if (all->count == TC_NF_INSPECTIONS_MAX) {
+        tc_nf_inspection_end(TAILQ_FIRST(&all->list));
+        all->evicted++;
+    }
+    inspection->all = all;
+    inspection->owner = owner;
+    if (tcp)
+        tc_nf_stream_init(&inspection->stream, first_seq);
+    TAILQ_INSERT_TAIL(&all->list, inspection, next);
+    all->count++;
+    *owner = inspection;
+    return 0;
 }
 
-void tc_nf_inspection_free(struct tc_nf_inspection *inspection)
+void tc_nf_inspection_end(struct tc_nf_inspection *inspection)
 {
+    if (!inspection)
+        return;
+    TAILQ_REMOVE(&inspection->all->list, inspection, next);
+    inspection->all->count--;
+    *inspection->owner = NULL;
     free(inspection);
 }
 

@@ -15,6 +15,7 @@
     (100 * NS_PER_MS) /* flows that need no more are collected for so long */
 #define LOOK_NS (TC_NF_POLL_MS * NS_PER_MS) /* at the monitor, while packets come */
 #define CHECK_NS (1000 * NS_PER_MS)
+#define RETRY_NS (5000 * NS_PER_MS) /* after what could not be made */
 
 struct need {
     bool any, queue_new, inspecting;
@@ -111,8 +112,11 @@ static int open_log(struct tc_nf_reader *reader, char why[TC_NF_WHY_MAX])
 {
     const struct tc_nf_log_config config = {.group = reader->options->log_group,
                                             .copy_bytes = TC_NF_LOG_COPY_BYTES_MAX};
-    int err = reader->log ? 0 : tc_nf_log_open(&config, &reader->log, why);
+    int err;
 
+    if (reader->log)
+        return 0;
+    err = tc_nf_log_open(&config, &reader->log, why);
     return err ? err : tc_sensor_reader_add(&reader->base, tc_nf_log_fd(reader->log));
 }
 
@@ -189,6 +193,14 @@ void tc_nf_means_done(struct tc_nf_reader *reader)
     pthread_mutex_unlock(reader->nft_lock);
 }
 
+/* For now: all flows pass. */
+static void give_up(struct tc_nf_reader *reader, const char *why)
+{
+    complain(reader, why);
+    close_all(reader);
+    reader->retry_ns = reader->now_ns + RETRY_NS;
+}
+
 static void apply(struct tc_nf_reader *reader)
 {
     const struct need need = needed(reader);
@@ -197,14 +209,20 @@ static void apply(struct tc_nf_reader *reader)
 
     if (reader->programs)
         reader->programs->control->names = has_names(reader);
+    reader->retry_ns = 0;
+    tc_nf_flows_forgive(&reader->flows); /* what was decided before counts no longer */
     if (!need.any) {
         close_all(reader);
         reader->report(reader->arg, "netfilter_queue", NULL, NULL);
         return;
     }
     if (reader->table_open && reader->counters.queue_new == need.queue_new &&
-        reader->counters.inspecting == need.inspecting)
+        reader->counters.inspecting == need.inspecting) {
+        if (reader->denied)
+            (void)tc_nf_table_forgive(&reader->table, why);
+        reader->denied = false;
         return;
+    }
     err = open_nft(reader, why);
     if (!err)
         err = reader->programs ? open_queue(reader, why) : open_log(reader, why);
@@ -212,10 +230,10 @@ static void apply(struct tc_nf_reader *reader)
     if (!err)
         err = make_table(reader, &need, why);
     if (err) {
-        close_all(reader);
-        complain(reader, why);
+        give_up(reader, why);
         return;
     }
+    reader->denied = false;
     reader->table_open = true;
     reader->counters.queue_open = reader->queue != NULL;
     reader->counters.queue_new = need.queue_new;
@@ -232,16 +250,36 @@ void tc_nf_means_apply(struct tc_nf_reader *reader)
 
 /* ---- Each turn. ---- */
 
-static void watch_over(struct tc_nf_reader *reader)
+static void rebind(struct tc_nf_reader *reader)
 {
     char why[TC_NF_WHY_MAX];
 
-    if (reader->queue &&
-        tc_nf_watchdog_beat(reader->watchdog, reader->now_ns) & TC_NF_WATCHDOG_RELEASED) {
-        reader->counters.releases = tc_nf_watchdog_releases(reader->watchdog);
-        if (tc_nf_queue_rebind(reader->queue, why))
-            complain(reader, why);
+    reader->counters.releases = tc_nf_watchdog_releases(reader->watchdog);
+    pthread_mutex_lock(reader->nft_lock);
+    if (tc_nf_queue_rebind(reader->queue, why))
+        give_up(reader, why);
+    pthread_mutex_unlock(reader->nft_lock);
+}
+
+static void watch_over(struct tc_nf_reader *reader)
+{
+    unsigned what = 0;
+
+    if (reader->queue)
+        what = tc_nf_watchdog_beat(reader->watchdog, reader->now_ns);
+    if (what & TC_NF_WATCHDOG_MISSING)
+        reader->report(reader->arg, "netfilter_watchdog",
+                       "the process that watches over the queue has ended, and another "
+                       "cannot be started yet",
+                       NULL);
+    if (what & TC_NF_WATCHDOG_REPLACED) {
+        reader->host->log(reader->host, TOCSIN_LOG_WARNING,
+                          "the process that watches over the queue had ended; there is "
+                          "another");
+        reader->report(reader->arg, "netfilter_watchdog", NULL, NULL);
     }
+    if (what & TC_NF_WATCHDOG_RELEASED)
+        rebind(reader);
 }
 
 static void flush_enough(struct tc_nf_reader *reader)
@@ -278,7 +316,7 @@ static void look_after_table(struct tc_nf_reader *reader)
     reader->host->log(reader->host, TOCSIN_LOG_WARNING, "%s", text);
     pthread_mutex_lock(reader->nft_lock);
     if (make_table(reader, &need, why))
-        complain(reader, why);
+        give_up(reader, why);
     pthread_mutex_unlock(reader->nft_lock);
 }
 
@@ -302,6 +340,8 @@ static void publish_counters(struct tc_nf_reader *reader)
 
 void tc_nf_means_turn(struct tc_nf_reader *reader)
 {
+    if (reader->retry_ns && reader->now_ns >= reader->retry_ns)
+        tc_nf_means_apply(reader);
     watch_over(reader);
     flush_enough(reader);
     look_after_table(reader);
@@ -334,5 +374,8 @@ int tc_nf_means_deny(struct tc_nf_reader *reader, const struct tc_nf_flow_key *k
 {
     const struct tc_nf_tuple tuple = tuple_of(key);
 
-    return reader->table_open ? tc_nf_table_deny(&reader->table, &tuple) : -ENOENT;
+    if (!reader->table_open)
+        return -ENOENT;
+    reader->denied = true;
+    return tc_nf_table_deny(&reader->table, &tuple);
 }

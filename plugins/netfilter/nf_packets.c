@@ -12,6 +12,7 @@
 #include "nf_diag.h"
 #include "nf_inspect.h"
 #include "nf_reader.h"
+#include "sensor_clock.h"
 
 #define READ_MAX 64   /* packets at once */
 #define HOOK_OUTPUT 3 /* NF_INET_LOCAL_OUT, linux/netfilter.h */
@@ -57,7 +58,7 @@ static void record_of(const struct tc_nf_reader *reader,
 }
 
 /* The flow is known from its socket, all but the port that it got later. */
-static struct tc_nf_flow *adopt(struct tc_nf_reader *reader, struct tc_nf_flow *unbound,
+static struct tc_nf_flow *adopt(const struct tc_nf_flow *unbound,
                                 const struct tc_nf_flow_key *key)
 {
     struct tc_nf_flow_record record = unbound->record;
@@ -66,41 +67,91 @@ static struct tc_nf_flow *adopt(struct tc_nf_reader *reader, struct tc_nf_flow *
     memcpy(record.source, key->source, sizeof(record.source));
     record.source_port = key->source_port;
     flow = tc_nf_flow_new(&record, unbound->process);
-    if (!flow)
-        return NULL;
-    memcpy(flow->domain, unbound->domain, sizeof(flow->domain));
-    tc_nf_flows_remove(&reader->flows, unbound);
+    if (flow)
+        memcpy(flow->domain, unbound->domain, sizeof(flow->domain));
     return flow;
+}
+
+/* It may read all of /proc while other packets wait: for a quarter of the time at most.
+ * What is forwarded has no socket here. */
+static struct tc_nf_process *ask_diag(struct tc_nf_reader *reader,
+                                      const struct tc_nf_queued *queued,
+                                      const struct tc_nf_flow_key *key)
+{
+    uint64_t began_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC), ended_ns;
+    struct tc_nf_process *process;
+
+    if (queued->hook != HOOK_OUTPUT || began_ns < reader->diag_rest_ns)
+        return NULL;
+    process = tc_nf_diag_owner(&reader->processes, key);
+    ended_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC);
+    reader->diag_rest_ns = ended_ns + 3 * (ended_ns - began_ns);
+    return process;
+}
+
+static struct tc_nf_flow *only_packet(struct tc_nf_reader *reader,
+                                      const struct tc_nf_packet *packet,
+                                      const struct tc_nf_queued *queued,
+                                      struct tc_nf_process *process)
+{
+    struct tc_nf_flow_record record;
+
+    record_of(reader, packet, queued, &record);
+    /* A program's datagram would have been reported: this is a tunnel's, whatever socket
+     * the packet inside it came from. */
+    if (!process && reader->programs && queued->hook == HOOK_OUTPUT &&
+        packet->protocol == IPPROTO_UDP)
+        record.flags |= TC_NF_FROM_KERNEL;
+    return tc_nf_flow_new(&record, process);
+}
+
+/* Of a socket that was reported before it had its port, or of one that was not. */
+static struct tc_nf_flow *new_flow(struct tc_nf_reader *reader,
+                                   const struct tc_nf_packet *packet,
+                                   const struct tc_nf_queued *queued,
+                                   const struct tc_nf_flow_key *key)
+{
+    struct tc_nf_flow *unbound = tc_nf_flows_find_unbound(&reader->flows, key), *flow;
+    struct tc_nf_process *process = NULL;
+
+    if (unbound && queued->has_uid && queued->uid != unbound->record.uid)
+        unbound = NULL;
+    if (!unbound || unbound->ambiguous)
+        process = ask_diag(reader, queued, key);
+    if (!unbound || (process && process != unbound->process)) {
+        flow = only_packet(reader, packet, queued, process);
+    } else {
+        flow = adopt(unbound, key);
+        tc_nf_flows_remove(&reader->flows, unbound);
+    }
+    tc_nf_process_unref(process);
+    return flow;
+}
+
+/* A SYN of a connection after the one that the flow is of. */
+static bool is_another(const struct tc_nf_flow *flow, const struct tc_nf_packet *packet)
+{
+    return packet->protocol == IPPROTO_TCP && packet->tcp_flags & TC_NF_TCP_SYN &&
+           flow->has_syn && flow->first_seq != tc_nf_packet_payload_seq(packet);
 }
 
 static struct tc_nf_flow *find_flow(struct tc_nf_reader *reader,
                                     const struct tc_nf_packet *packet,
                                     const struct tc_nf_queued *queued)
 {
-    struct tc_nf_flow_record record;
-    struct tc_nf_process *process;
-    struct tc_nf_flow *flow, *unbound;
     struct tc_nf_flow_key key;
+    struct tc_nf_flow *flow;
     const char *name;
 
     key_of(packet, &key);
     flow = tc_nf_flows_find(&reader->flows, &key);
-    if (flow)
+    if (flow && !is_another(flow, packet))
         return flow;
-    unbound = tc_nf_flows_find_unbound(&reader->flows, &key);
-    if (unbound && (!queued->has_uid || queued->uid == unbound->record.uid)) {
-        flow = adopt(reader, unbound, &key);
-    } else {
-        record_of(reader, packet, queued, &record);
-        process = tc_nf_diag_owner(&reader->processes, &key);
-        /* A program's datagram would have been reported: this is a tunnel's, whatever
-         * socket the packet inside it came from. */
-        if (!process && reader->programs && queued->hook == HOOK_OUTPUT &&
-            packet->protocol == IPPROTO_UDP)
-            record.flags |= TC_NF_FROM_KERNEL;
-        flow = tc_nf_flow_new(&record, process);
-        tc_nf_process_unref(process);
-    }
+    if (flow && !flow->asked)
+        tc_nf_ring_report(reader, flow);
+    if (flow)
+        tc_nf_flows_remove(&reader->flows, flow);
+    flow = new_flow(reader, packet, queued, &key);
     if (!flow)
         return NULL;
     name = *flow->domain
@@ -109,7 +160,7 @@ static struct tc_nf_flow *find_flow(struct tc_nf_reader *reader,
                                   flow->record.pid, reader->now_ns);
     if (name)
         snprintf(flow->domain, sizeof(flow->domain), "%s", name);
-    tc_nf_flows_add(&reader->flows, flow);
+    tc_nf_ring_keep(reader, flow);
     return flow;
 }
 
@@ -132,8 +183,8 @@ static bool wait_for_verdict(struct tc_nf_reader *reader, struct tc_nf_flow *flo
 
     if (!waiting)
         return false;
-    waiting->ticket = ++reader->last_ticket;
-    waiting->packet = packet;
+    waiting->ticket = flow->ticket = ++reader->last_ticket;
+    waiting->packets[waiting->packets_count++] = packet;
     waiting->deadline_ns = reader->now_ns + reader->options->budget_ns;
     waiting->key = flow->key;
     HASH_ADD(hh, reader->waiting, ticket, sizeof(waiting->ticket), waiting);
@@ -141,32 +192,80 @@ static bool wait_for_verdict(struct tc_nf_reader *reader, struct tc_nf_flow *flo
     return true;
 }
 
-static void refuse(struct tc_nf_reader *reader, const struct tc_nf_flow_key *key,
-                   uint64_t packet)
+/* What a flow that waits sends, perhaps the same again, waits with it. */
+static void wait_too(struct tc_nf_reader *reader, const struct tc_nf_flow *flow,
+                     uint64_t packet)
 {
-    /* Through the rules once more, of which one refuses it now, so that the program knows
-     * at once; where that cannot be, it is dropped. */
-    verdict(reader, packet,
-            tc_nf_means_deny(reader, key) ? TC_NF_VERDICT_DROP : TC_NF_VERDICT_REPEAT);
+    struct tc_nf_waiting *waiting;
+
+    HASH_FIND(hh, reader->waiting, &flow->ticket, sizeof(flow->ticket), waiting);
+    if (waiting && waiting->packets_count < TC_NF_WAITING_PACKETS)
+        waiting->packets[waiting->packets_count++] = packet;
+    else
+        verdict(reader, packet, TC_NF_VERDICT_DROP);
+}
+
+/*
+ * Through the rules once more, of which one refuses it now, so that the program knows at
+ * once. Where that cannot be it is dropped; and so is one that has come back all the
+ * same, or it would go round for ever.
+ */
+static void refuse(struct tc_nf_reader *reader, const struct tc_nf_flow_key *key,
+                   bool again, uint64_t packet)
+{
+    bool drop = again || tc_nf_means_deny(reader, key);
+
+    verdict(reader, packet, drop ? TC_NF_VERDICT_DROP : TC_NF_VERDICT_REPEAT);
+}
+
+static void deny(struct tc_nf_reader *reader, struct tc_nf_flow *flow, uint64_t packet)
+{
+    refuse(reader, &flow->key, flow->refused, packet);
+    flow->refused = true;
+}
+
+/* The flow is the one that waited, unless it is forgotten, or another has its ends. */
+static struct tc_nf_flow *no_longer_waits(struct tc_nf_reader *reader,
+                                          struct tc_nf_waiting *waiting)
+{
+    struct tc_nf_flow *flow = tc_nf_flows_find(&reader->flows, &waiting->key);
+
+    HASH_DEL(reader->waiting, waiting);
+    if (!flow || flow->ticket != waiting->ticket)
+        return NULL;
+    flow->ticket = 0;
+    return flow;
 }
 
 static void answered(struct tc_nf_reader *reader, struct tc_nf_waiting *waiting,
                      bool allow)
 {
-    HASH_DEL(reader->waiting, waiting);
-    if (allow)
-        verdict(reader, waiting->packet, TC_NF_VERDICT_ACCEPT);
-    else
-        refuse(reader, &waiting->key, waiting->packet);
+    struct tc_nf_flow *flow = no_longer_waits(reader, waiting);
+
+    for (size_t i = 0; i < waiting->packets_count; i++)
+        if (allow)
+            verdict(reader, waiting->packets[i], TC_NF_VERDICT_ACCEPT);
+        else
+            refuse(reader, &waiting->key, i > 0, waiting->packets[i]);
+    if (flow)
+        flow->refused = !allow;
     free(waiting);
 }
 
-/* They lie in the order of their deadlines. */
+/* They lie in the order of their deadlines. Nobody else reports what becomes of them. */
 static void answer_late(struct tc_nf_reader *reader)
 {
+    const struct tc_nf_decision decision = {.deny = reader->options->on_timeout_deny,
+                                            .timeout = true,
+                                            .reason = "nobody has judged it in time"};
+    const struct tc_nf_flow *flow;
+
     while (reader->waiting && reader->waiting->deadline_ns <= reader->now_ns) {
         reader->counters.timeouts++;
-        answered(reader, reader->waiting, !reader->options->on_timeout_deny);
+        flow = tc_nf_flows_find(&reader->flows, &reader->waiting->key);
+        if (flow && flow->ticket == reader->waiting->ticket)
+            tc_nf_emit_flow(reader, flow, &decision, 0, 0);
+        answered(reader, reader->waiting, !decision.deny);
     }
 }
 
@@ -193,11 +292,6 @@ void tc_nf_packets_answers(struct tc_nf_reader *reader)
     answer_late(reader);
 }
 
-uint64_t tc_nf_packets_next_ns(const struct tc_nf_reader *reader)
-{
-    return reader->waiting ? reader->waiting->deadline_ns : UINT64_MAX;
-}
-
 void tc_nf_packets_done(struct tc_nf_reader *reader)
 {
     while (reader->waiting)
@@ -222,7 +316,7 @@ static void judge(struct tc_nf_reader *reader, struct tc_nf_flow *flow, uint64_t
     }
     tc_nf_emit_flow(reader, flow, &decision, 0, 0);
     if (decision.deny)
-        refuse(reader, &flow->key, packet);
+        deny(reader, flow, packet);
     else
         verdict(reader, packet, TC_NF_VERDICT_ACCEPT);
 }
@@ -250,15 +344,18 @@ static bool inspect(struct tc_nf_reader *reader, struct tc_nf_flow *flow,
     struct tc_nf_inspected found = {.protocol = NULL};
 
     if (!flow->inspection)
-        flow->inspection = tc_nf_inspection_new(packet);
+        (void)tc_nf_inspection_begin(
+            &reader->inspections, packet->protocol == IPPROTO_TCP,
+            flow->has_syn ? flow->first_seq : tc_nf_packet_payload_seq(packet),
+            &flow->inspection);
     if (flow->inspection && tc_nf_inspection_take(flow->inspection, reader->crypto,
                                                   packet, &found) == -EAGAIN)
         return false;
+    flow->shown = true;
     tc_nf_means_enough(reader, &flow->key);
     if (!flow->inspection)
         return true;
-    tc_nf_inspection_free(flow->inspection);
-    flow->inspection = NULL;
+    tc_nf_inspection_end(flow->inspection);
     flow->protocol = found.protocol;
     flow->ech = found.ech;
     flow->named_by_data = *found.name;
@@ -275,12 +372,20 @@ static bool is_passed(const struct tc_nf_reader *reader, const struct tc_nf_flow
            (flow->process && reader->host->is_agent(reader->host, flow->process->pid));
 }
 
+/* A SYN: its data are to come. */
+static void note_syn(struct tc_nf_flow *flow, const struct tc_nf_packet *packet)
+{
+    if (packet->protocol != IPPROTO_TCP || !(packet->tcp_flags & TC_NF_TCP_SYN))
+        return;
+    flow->has_syn = true;
+    flow->first_seq = tc_nf_packet_payload_seq(packet);
+}
+
 static void take(struct tc_nf_reader *reader, const struct tc_nf_packet *packet,
                  const struct tc_nf_queued *queued)
 {
-    bool syn = packet->protocol == IPPROTO_TCP && packet->tcp_flags & TC_NF_TCP_SYN;
     struct tc_nf_flow *flow = find_flow(reader, packet, queued);
-    bool named;
+    bool named = false;
 
     if (!flow || is_passed(reader, flow)) {
         if (flow)
@@ -289,17 +394,17 @@ static void take(struct tc_nf_reader *reader, const struct tc_nf_packet *packet,
         return;
     }
     flow->seen_ns = reader->now_ns;
-    if (syn && !packet->payload_bytes) {
-        if (is_inspected(reader, packet) && !flow->inspection)
-            flow->inspection = tc_nf_inspection_new(packet);
-        if (flow->asked && !reader->counters.queue_new)
-            verdict(reader, queued->id, TC_NF_VERDICT_ACCEPT);
-        else
-            judge(reader, flow, queued->id);
+    note_syn(flow, packet);
+    if (flow->ticket) {
+        wait_too(reader, flow, queued->id);
         return;
     }
-    named =
-        is_inspected(reader, packet) && inspect(reader, flow, packet) && flow->protocol;
+    if (flow->refused) {
+        deny(reader, flow, queued->id);
+        return;
+    }
+    if (packet->payload_bytes && !flow->shown && is_inspected(reader, packet))
+        named = inspect(reader, flow, packet) && flow->protocol;
     if (named || !flow->asked)
         judge(reader, flow, queued->id);
     else

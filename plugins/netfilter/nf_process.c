@@ -150,6 +150,22 @@ void tc_nf_processes_record(struct tc_nf_processes *processes,
     processes->reported++;
 }
 
+struct tc_nf_process *tc_nf_process_of(const struct tc_nf_flow_record *record)
+{
+    struct tc_nf_process *process = calloc(1, sizeof(*process));
+
+    if (!process)
+        return NULL;
+    process->refs = 1;
+    process->pid = (int32_t)record->pid;
+    process->start_ns = record->start_ns;
+    process->uid = record->uid;
+    process->uid_known = true;
+    snprintf(process->name, sizeof(process->name), "%.*s", (int)sizeof(record->comm),
+             record->comm);
+    return process;
+}
+
 /* ---- From /proc. ---- */
 
 static uint32_t owner_of(int32_t pid, bool *ret_known)

@@ -54,6 +54,9 @@ void tc_nf_processes_record(struct tc_nf_processes *processes,
  */
 struct tc_nf_process *tc_nf_processes_find(struct tc_nf_processes *processes, int32_t pid,
                                            uint64_t start_ns);
+/* What a flow's record itself says of who has it, for one of which no more is known; a
+ * reference, the caller's. NULL: no memory. */
+struct tc_nf_process *tc_nf_process_of(const struct tc_nf_flow_record *record);
 struct tc_nf_process *tc_nf_process_ref(struct tc_nf_process *process); /* takes NULL */
 void tc_nf_process_unref(struct tc_nf_process *process);                /* takes NULL */
 

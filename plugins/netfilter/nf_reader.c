@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "nf_dns_event.h"
 #include "sensor_clock.h"
@@ -37,7 +38,7 @@ static bool is_due(const struct tc_nf_reader *reader, size_t came)
             reader->now_ns - reader->handed_ns >= TC_NF_POLL_MS * NS_PER_MS);
 }
 
-static void hand_over(struct tc_nf_reader *reader)
+void tc_nf_reader_hand_over(struct tc_nf_reader *reader)
 {
     struct tc_nf_items *items = &reader->items;
 
@@ -121,21 +122,22 @@ static size_t turn(struct tc_nf_reader *reader)
     tc_nf_ring_losses(reader);
     reader->quiet = !n;
     if (is_due(reader, n))
-        hand_over(reader);
+        tc_nf_reader_hand_over(reader);
     return n;
 }
 
 /* While nobody takes the events, no more of them are made; packets wait for us all the
- * same. */
+ * same. Nor does it sleep while something has its time. */
 static void wait_for_more(struct tc_nf_reader *reader, uint64_t last_ns)
 {
+    bool timed = reader->waiting || reader->enough_count || reader->selftest.running;
     struct pollfd queue = {.fd = reader->queue ? tc_nf_queue_fd(reader->queue) : -1,
                            .events = POLLIN};
 
     if (tc_sensor_reader_full(&reader->base))
         poll(&queue, 1, TC_NF_POLL_MS);
     else
-        tc_sensor_reader_wait(&reader->base, last_ns);
+        tc_sensor_reader_wait(&reader->base, timed ? reader->now_ns : last_ns);
 }
 
 static void *reader_main(void *arg)
@@ -143,10 +145,13 @@ static void *reader_main(void *arg)
     struct tc_nf_reader *reader = arg;
     uint64_t last_ns = tc_sensor_clock_ns(CLOCK_MONOTONIC);
 
-    /* Sockets of this thread are the namespace's from here on. */
-    if (reader->netns >= 0 && setns(reader->netns, CLONE_NEWNET))
+    /* Sockets of this thread are the namespace's from here on; who cannot be there makes
+     * nothing elsewhere. */
+    if (reader->netns >= 0 && setns(reader->netns, CLONE_NEWNET)) {
         reader->report(reader->arg, "netfilter_namespace",
                        "the network namespace cannot be entered", NULL);
+        return NULL;
+    }
     while (!reader->base.stopping) {
         if (turn(reader))
             last_ns = reader->now_ns;
@@ -156,7 +161,7 @@ static void *reader_main(void *arg)
     tc_nf_packets_done(reader);
     tc_nf_means_done(reader);
     run_calls(reader);
-    hand_over(reader);
+    tc_nf_reader_hand_over(reader);
     return NULL;
 }
 
@@ -165,6 +170,10 @@ static void *reader_main(void *arg)
 static void release(struct tc_nf_reader *reader)
 {
     struct tc_nf_answer *answer;
+
+    run_calls(reader); /* which came after its end, and are freed so */
+    if (reader->canary_fd >= 0)
+        close(reader->canary_fd);
 
     while ((answer = STAILQ_FIRST(&reader->answers)) != NULL) {
         STAILQ_REMOVE_HEAD(&reader->answers, next);
@@ -199,6 +208,7 @@ int tc_nf_reader_start(struct tc_nf_reader *reader, size_t ring_bytes)
     STAILQ_INIT(&reader->calls);
     STAILQ_INIT(&reader->answers);
     tc_nf_items_init(&reader->items);
+    tc_nf_inspections_init(&reader->inspections);
     tc_nf_processes_init(&reader->processes);
     pthread_mutex_init(&reader->lock, NULL);
     reader->monitor.fd = -1;

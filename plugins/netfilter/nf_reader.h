@@ -25,6 +25,7 @@
 
 #include "indicators/nf_indicators.h"
 #include "nf_flow.h"
+#include "nf_inspect.h"
 #include "nf_items.h"
 #include "nf_load.h"
 #include "nf_names.h"
@@ -45,7 +46,8 @@
 #define TC_NF_BATCH 64    /* events before they are handed over */
 #define TC_NF_UNDELIVERED 8192
 #define TC_NF_UNDELIVERED_BYTES (16u * 1024 * 1024)
-#define TC_NF_WAITING_MAX 1024         /* packets that wait for detectors */
+#define TC_NF_WAITING_MAX 1024         /* flows that wait for detectors */
+#define TC_NF_WAITING_PACKETS 8        /* of each; more are lost */
 #define TC_NF_CANARY_PORT 8453         /* of the self-test, on loopback */
 #define TC_NF_TICKET_NOBODY UINT64_MAX /* a question, and no packet waits */
 #define TC_NF_SELFTEST_WHY_MAX 128
@@ -63,11 +65,12 @@ struct tc_nf_call {
     void (*run)(struct tc_nf_call *call, struct tc_nf_reader *reader);
 };
 
-/* A packet that waits for detectors. */
+/* A flow that waits for detectors, with what it sends meanwhile. */
 struct tc_nf_waiting {
     UT_hash_handle hh;
     uint64_t ticket;
-    uint64_t packet; /* the queue's id */
+    uint64_t packets[TC_NF_WAITING_PACKETS]; /* the queue's ids */
+    size_t packets_count;
     uint64_t deadline_ns;
     struct tc_nf_flow_key key;
 };
@@ -135,6 +138,8 @@ struct tc_nf_reader {
     struct tc_nf_items items;
     struct tc_nf_processes processes;
     struct tc_nf_flows flows;
+    struct tc_nf_inspections inspections;
+    uint64_t diag_rest_ns; /* sock_diag is not asked before */
     struct tc_nf_names names;
     struct tc_nf_socket_known *sockets;
     struct tc_nf_waiting *waiting;
@@ -154,6 +159,7 @@ struct tc_nf_reader {
     pthread_mutex_t *nft_lock; /* of whatever calls libnftables or opens nfnetlink */
     struct tc_nf_nft nft;
     bool nft_open, table_open;
+    bool denied; /* flows are, in the table */
     struct tc_nf_table table;
     struct tc_nf_monitor monitor;
     struct tc_nf_queue *queue;
@@ -161,6 +167,7 @@ struct tc_nf_reader {
     struct tc_nf_log *log;
     struct tc_nf_tuple *enough;
     size_t enough_count;
+    uint64_t retry_ns; /* what could not be made is tried again; 0: nothing is to be */
     uint64_t enough_ns, checked_ns, looked_ns;
 
     pthread_mutex_t lock; /* of the next two */
@@ -189,12 +196,15 @@ void tc_nf_reader_delivered(struct tc_nf_reader *reader, size_t count, size_t by
 
 /* nf_reader.c */
 struct tc_nf_stamp tc_nf_reader_stamp(struct tc_nf_reader *reader, uint64_t mono_ns);
+void tc_nf_reader_hand_over(struct tc_nf_reader *reader); /* what is written so far */
 
 /* nf_ring.c */
 size_t tc_nf_ring_drain(struct tc_nf_reader *reader);
 void tc_nf_ring_losses(struct tc_nf_reader *reader); /* each turn */
 /* Publishes a flow as the kernel has decided it. */
 void tc_nf_ring_report(struct tc_nf_reader *reader, struct tc_nf_flow *flow);
+/* Until its packets come; publishes the one that has to go for it. */
+void tc_nf_ring_keep(struct tc_nf_reader *reader, struct tc_nf_flow *flow);
 void tc_nf_sockets_done(struct tc_nf_reader *reader);
 struct tc_nf_socket_known *tc_nf_sockets_find(struct tc_nf_reader *reader,
                                               uint64_t cookie);
@@ -203,7 +213,6 @@ struct tc_nf_socket_known *tc_nf_sockets_find(struct tc_nf_reader *reader,
 size_t tc_nf_packets_drain(struct tc_nf_reader *reader);
 void tc_nf_packets_answers(struct tc_nf_reader *reader); /* and those that are late */
 void tc_nf_packets_done(struct tc_nf_reader *reader);    /* answers all by default */
-uint64_t tc_nf_packets_next_ns(const struct tc_nf_reader *reader);
 
 /* nf_means.c */
 void tc_nf_means_apply(struct tc_nf_reader *reader); /* what is wanted has changed */

@@ -86,10 +86,32 @@ void tc_nf_ring_report(struct tc_nf_reader *reader, struct tc_nf_flow *flow)
     flow->asked = true;
 }
 
+void tc_nf_ring_keep(struct tc_nf_reader *reader, struct tc_nf_flow *flow)
+{
+    struct tc_nf_flow *gone = tc_nf_flows_add(&reader->flows, flow);
+
+    if (gone && !gone->asked)
+        tc_nf_ring_report(reader, gone);
+    tc_nf_flow_free(gone);
+}
+
+/* What was reported of it may have been lost, and it may be gone: its name is left. */
+static struct tc_nf_process *whose(struct tc_nf_reader *reader,
+                                   const struct tc_nf_flow_record *record)
+{
+    struct tc_nf_process *process;
+
+    if (!record->pid || record->flags & TC_NF_FROM_KERNEL)
+        return NULL;
+    process =
+        tc_nf_processes_find(&reader->processes, (int32_t)record->pid, record->start_ns);
+    return process ? process : tc_nf_process_of(record);
+}
+
 static void take_flow(struct tc_nf_reader *reader, const struct tc_nf_flow_record *record,
                       size_t len)
 {
-    struct tc_nf_process *process = NULL;
+    struct tc_nf_process *process;
     struct tc_nf_flow *flow;
     const char *name = NULL;
     bool queued;
@@ -98,9 +120,7 @@ static void take_flow(struct tc_nf_reader *reader, const struct tc_nf_flow_recor
         reader->counters.malformed++;
         return;
     }
-    if (record->pid && (!(record->flags & TC_NF_FROM_KERNEL)))
-        process = tc_nf_processes_find(&reader->processes, (int32_t)record->pid,
-                                       record->start_ns);
+    process = whose(reader, record);
     flow = tc_nf_flow_new(record, process);
     remember_socket(reader, record, process);
     tc_nf_process_unref(process);
@@ -117,7 +137,7 @@ static void take_flow(struct tc_nf_reader *reader, const struct tc_nf_flow_recor
     if (!queued || !reader->counters.queue_new || record->flags & TC_NF_PASSED)
         tc_nf_ring_report(reader, flow);
     if (queued)
-        tc_nf_flows_add(&reader->flows, flow);
+        tc_nf_ring_keep(reader, flow);
     else
         tc_nf_flow_free(flow);
 }
@@ -157,6 +177,9 @@ static void take_message(struct tc_nf_reader *reader, const uint8_t *message, si
     struct tc_nf_stamp stamp;
     struct tocsin_writer w;
 
+    /* The kernel copies every namespace's: only of one's own are the askers known. */
+    if (!socket && reader->programs->control->netns)
+        return;
     if (tc_nf_dns_parse(message, len, dns) || !dns->response) {
         reader->counters.malformed++;
         return;
@@ -205,15 +228,21 @@ void tc_nf_ring_losses(struct tc_nf_reader *reader)
     reader->counters.lost = lost;
 }
 
+/* What is there when it begins: with what comes meanwhile it might not end, and packets
+ * wait. */
 size_t tc_nf_ring_drain(struct tc_nf_reader *reader)
 {
+    struct tc_sensor_ring *ring = &reader->base.ring;
     const void *record;
+    unsigned long head;
     size_t n = 0, len;
 
     if (!reader->programs)
         return 0;
-    while (!tc_sensor_reader_full(&reader->base) &&
-           (record = tc_sensor_ring_next(&reader->base.ring, &len)) != NULL) {
+    head = tc_sensor_ring_head(ring);
+    while (!tc_sensor_ring_has_read(ring, head) &&
+           !tc_sensor_reader_full(&reader->base) &&
+           (record = tc_sensor_ring_next(ring, &len)) != NULL) {
         switch (len >= sizeof(uint16_t) ? *(const uint16_t *)record : 0) {
         case TC_NF_FLOW:
             take_flow(reader, record, len);
@@ -227,8 +256,10 @@ size_t tc_nf_ring_drain(struct tc_nf_reader *reader)
         default:
             reader->counters.malformed++;
         }
-        tc_sensor_ring_release(&reader->base.ring, record);
+        tc_sensor_ring_release(ring, record);
         n++;
+        if (reader->items.count >= TC_NF_BATCH)
+            tc_nf_reader_hand_over(reader);
     }
     return n;
 }

@@ -4,6 +4,8 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,12 +54,18 @@ int tc_sensor_bpf_load(const struct tocsin_host *host, const char *what,
                        int (*load)(void *arg), void *arg, char why[256])
 {
     int err = possible(why);
+    sigset_t all, before;
 
     if (err)
         return err;
     loading = host;
     libbpf_set_print(on_message);
+    /* A signal that comes ends the verifier's work with EAGAIN, over and over again where
+     * children end all the time. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     err = load(arg);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     /* The kernel's types were read for it: some 10 MB that nobody needs any more. */
     malloc_trim(0);
     libbpf_set_print(NULL);

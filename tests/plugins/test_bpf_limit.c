@@ -20,6 +20,7 @@
 
 #include "kext_load.h"
 #include "kext_skeleton.h"
+#include "nf_skeleton.h"
 #include "trace_hooks.h"
 #include "trace_skeleton.h"
 
@@ -120,6 +121,24 @@ static void trace_takes_at_most_half_of_it_at_the_end_of_calls(void **state)
     check_trace(TC_TRACE_HOOKS_BY_EXIT, "trace's program at the end of all calls");
 }
 
+static void netfilter_takes_at_most_half_of_it(void **state)
+{
+    struct netfilter_bpf *skeleton = netfilter_bpf__open();
+    int err;
+
+    (void)state;
+    if (!skeleton) {
+        not_here("netfilter's programs at cgroups", -errno);
+        return;
+    }
+    err = netfilter_bpf__load(skeleton);
+    if (err)
+        not_here("netfilter's programs at cgroups", err);
+    else
+        check(skeleton->obj);
+    netfilter_bpf__destroy(skeleton);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +146,7 @@ int main(void)
         cmocka_unit_test(kext_takes_at_most_half_of_it_with_tracing),
         cmocka_unit_test(trace_takes_at_most_half_of_it_at_functions),
         cmocka_unit_test(trace_takes_at_most_half_of_it_at_the_end_of_calls),
+        cmocka_unit_test(netfilter_takes_at_most_half_of_it),
     };
 
     if (geteuid() != 0) {

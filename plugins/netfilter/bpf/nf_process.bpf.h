@@ -170,7 +170,8 @@ static __always_inline void fill_process(struct tc_nf_process_record *r,
     bpf_probe_read_kernel_str(r->parent_comm, sizeof(r->parent_comm), &parent->comm);
 }
 
-static __always_inline void report_texts(struct texts *s, const struct task_struct *task,
+/* False: it was lost, and is to be tried again. */
+static __always_inline bool report_texts(struct texts *s, const struct task_struct *task,
                                          const struct task_struct *parent)
 {
     __u32 at;
@@ -179,11 +180,13 @@ static __always_inline void report_texts(struct texts *s, const struct task_stru
     put_texts(s, task, parent);
     at = s->at;
     if (at > TC_NF_PATHS_MAX + TC_NF_ARGS_MAX)
-        return;
-    if (bpf_ringbuf_output(&ring, &s->record, sizeof(s->record) + at, BPF_RB_NO_WAKEUP))
+        return false;
+    if (bpf_ringbuf_output(&ring, &s->record, sizeof(s->record) + at, BPF_RB_NO_WAKEUP)) {
         count(TC_NF_LOST + TC_NF_PROCESS);
-    else
-        count(TC_NF_REPORTED);
+        return false;
+    }
+    count(TC_NF_REPORTED);
+    return true;
 }
 
 /* Reports who calls, unless it has been, and its flow's record follows at once. Not
@@ -194,6 +197,7 @@ __noinline int report_process(struct tc_nf_flow_record *r)
     struct reported now = {.mm = (__u64)task->mm}, *known;
     __u32 pid, zero = 0;
     struct texts *s;
+    bool done;
 
     if (!r || r->flags & TC_NF_FROM_KERNEL)
         return 0;
@@ -207,9 +211,10 @@ __noinline int report_process(struct tc_nf_flow_record *r)
         count(TC_NF_BUSY);
         return 0;
     }
-    report_texts(s, task, task->group_leader->real_parent->group_leader);
+    done = report_texts(s, task, task->group_leader->real_parent->group_leader);
     s->busy = 0;
-    bpf_map_update_elem(&reported, &pid, &now, BPF_ANY);
+    if (done)
+        bpf_map_update_elem(&reported, &pid, &now, BPF_ANY);
     return 0;
 }
 

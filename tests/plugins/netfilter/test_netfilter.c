@@ -251,6 +251,35 @@ static void netfilter_never_looks_at_kerberos(void **state)
         EPERM);
 }
 
+static int count_outgoing(uint16_t port)
+{
+    const struct tocsin_event *event;
+    int n = 0;
+
+    for (size_t i = 0;
+         (event = tc_harness_event(&scratch.h, TOCSIN_TOPIC_NETWORK_FLOW, i)); i++)
+        n += tocsin_event_int(event, TOCSIN_FIELD_DESTINATION_PORT, 0) == port &&
+             !strcmp(text(event, "network.direction"), "egress");
+    return n;
+}
+
+static void netfilter_reports_a_flow_once_through_the_queue_too(void **state)
+{
+    static const char *const hows[] = {"send", "udp", "tcp"};
+    static const char *const ports[] = {"8001", "8002", "7000"};
+
+    (void)state;
+    nf_scratch_start(&scratch, "evil.example,block,\n", NULL);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(nf_scratch_client(&scratch, NULL,
+                                           ARGS(hows[i], NF_NETWORK_SERVER4, ports[i],
+                                                i < 2 ? "x" : NULL)),
+                         0);
+    tc_harness_run_for(&scratch.h, 2500); /* what is never asked about comes late */
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(count_outgoing((uint16_t)atoi(ports[i])), 1);
+}
+
 static void netfilter_knows_senders_that_have_ended(void **state)
 {
     const char *const args[] = {nf_scratch_client_path(), "send", NF_NETWORK_SERVER4, "9",
@@ -558,6 +587,38 @@ static void netfilter_disabled_leaves_nothing_behind(void **state)
     fail();
 }
 
+static size_t flows_of(pid_t pid)
+{
+    const struct tocsin_event *event;
+    size_t n = 0;
+
+    for (size_t i = 0;
+         (event = tc_harness_event(&scratch.h, TOCSIN_TOPIC_NETWORK_FLOW, i)); i++)
+        n += tocsin_event_int(event, TOCSIN_FIELD_PROCESS_PID, 0) == pid;
+    return n;
+}
+
+static void regress_a_datagram_that_is_queued_is_one_flow(void **state)
+{
+    const char *const ways[] = {"send", "udp"};
+    const struct tocsin_event *event;
+    pid_t pid;
+
+    (void)state;
+    nf_scratch_start(&scratch, "evil.example,block,\n", NULL);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(nf_scratch_client(&scratch, &pid,
+                                           ARGS(ways[i], NF_NETWORK_SERVER4, "9", "x")),
+                         0);
+        event = nf_scratch_flow(&scratch, pid, 9);
+        assert_non_null(event);
+        assert_string_equal(text(event, "source.ip"), NF_NETWORK_CLIENT4);
+        assert_true(tocsin_event_int(event, "source.port", 0) > 0);
+        tc_harness_run_for(&scratch.h, 2500); /* one that never comes is reported late */
+        assert_int_equal(flows_of(pid), 1);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, stop)
 
 int main(void)
@@ -572,6 +633,7 @@ int main(void)
         TEST(netfilter_denies_nothing_in_passive_mode),
         TEST(netfilter_never_looks_at_a_program_that_is_passed),
         TEST(netfilter_never_looks_at_kerberos),
+        TEST(netfilter_reports_a_flow_once_through_the_queue_too),
         TEST(netfilter_knows_senders_that_have_ended),
         TEST(netfilter_denies_a_listed_name),
         TEST(netfilter_denies_no_other_name_of_an_address),
@@ -582,6 +644,7 @@ int main(void)
         TEST(netfilter_lets_detectors_decide),
         TEST(netfilter_lets_go_what_nobody_has_judged_in_time),
         TEST(netfilter_disabled_leaves_nothing_behind),
+        TEST(regress_a_datagram_that_is_queued_is_one_flow),
     };
     int failed;
 
