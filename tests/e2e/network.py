@@ -24,6 +24,7 @@ import unittest
 from support import BUILD, TOCSIND, Agent, RpcError, wait_for
 
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
+PR_SET_PDEATHSIG = 1
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 
 CLIENT, SERVER, KDC = "10.77.1.2", "10.77.2.2", "10.77.3.2"
@@ -208,6 +209,7 @@ class Network:
                 f.writelines("%s %s\n" % (names[name], name) for name in names)
 
         def enter():
+            _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             if procs:
                 with open(procs, "w", encoding="ascii") as f:
                     f.write("0")

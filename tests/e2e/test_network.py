@@ -9,8 +9,8 @@ import subprocess
 import time
 import unittest
 
-from network import (NEVER_ANSWERS, NF_CLIENT, OTHER, SERVER, SHARED, Filtered, Network, Tap, figure,
-                     needs_network, needs_programs)
+from network import (NEVER_ANSWERS, NF_CLIENT, OTHER, SERVER, SHARED, Filtered, Network, Tap,
+                     figure, needs_network, needs_programs)
 from support import main, wait_for
 
 EPERM = 1
