@@ -16,7 +16,8 @@ from support import main, wait_for
 EPERM = 1
 NAMES = {"good.test": SERVER, "evil.test": OTHER, "www.evil.test": OTHER,
          "shared-evil.test": SHARED, "shared-good.test": SHARED, "resolver-evil.test": SERVER}
-LIST = ["evil.test", "shared-evil.test", "resolver-evil.test", "192.0.2.0/24", "10.77.2.77", "fd77:2::66"]
+LIST = ["evil.test", "shared-evil.test", "resolver-evil.test", "192.0.2.0/24", "10.77.2.77",
+        "fd77:2::66"]
 
 
 def hello(name, more=0):
