@@ -28,6 +28,8 @@ static int explain(struct tc_cli *cli, const struct tc_answer *refusal)
                               "and run tocsin config reload");
     state = tc_unpack_str(plugin, "state");
     why = tc_unpack_str(plugin, "why");
+    if (tocsin_str_is(state, "starting"))
+        return tc_call_failed("the network filter is starting: try again in a moment");
     if (tocsin_str_is(state, "running"))
         return tc_call_failed("%s", refusal->message);
     if (tocsin_str_is(state, "loaded") || tocsin_str_is(state, "stopped"))

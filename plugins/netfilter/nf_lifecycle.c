@@ -89,7 +89,7 @@ out:
 
 bool tc_nf_may_deny(const struct tc_nf *nf)
 {
-    return nf->granted && !nf->passive;
+    return nf->wanted && nf->granted && !nf->passive;
 }
 
 static enum tc_nf_enforcement enforced(const struct tc_nf *nf)
@@ -456,11 +456,9 @@ int tc_nf_enable(struct tc_nf *nf, bool enable)
     if (!enable && nf->wanted)
         tell_disabled(nf);
     nf->wanted = enable;
-    if (!enable && nf->open && nf->ebpf) {
-        /* At once: the programs are not asked again from here on. */
-        nf->programs.control->enforcement = TC_NF_DISABLED;
-        tc_nf_renew(&nf->programs);
-    }
+    if (!enable)
+        tc_nf_want(
+            nf); /* at once: neither the programs nor the reader deny from here on */
     nf->open = nf->open && enable;
     return tc_nf_go_on(nf);
 }

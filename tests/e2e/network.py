@@ -24,6 +24,7 @@ import unittest
 from support import BUILD, TOCSIND, Agent, RpcError, wait_for
 
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
+PR_SET_PDEATHSIG = 1
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 
 CLIENT, SERVER, KDC = "10.77.1.2", "10.77.2.2", "10.77.3.2"
@@ -65,9 +66,18 @@ def needs_network(test):
 def needs_programs(*names):
     """Debian's programs; scripts/packages installs them."""
     missing = [n for n in names if not shutil.which(n, path="/usr/sbin:/usr/bin")]
-    if missing and os.environ.get("CI") == "true":
-        raise AssertionError("not installed: " + ", ".join(missing))
-    return unittest.skipIf(missing, "not installed: " + ", ".join(missing))
+    why = "not installed: " + ", ".join(missing)
+
+    def fail(_):
+        raise AssertionError(why)
+
+    def decorate(test):
+        if not missing or os.environ.get("CI") != "true":
+            return unittest.skipIf(missing, why)(test)
+        test.setUpClass = classmethod(fail)
+        return test
+
+    return decorate
 
 
 class Network:
@@ -199,6 +209,7 @@ class Network:
                 f.writelines("%s %s\n" % (names[name], name) for name in names)
 
         def enter():
+            _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             if procs:
                 with open(procs, "w", encoding="ascii") as f:
                     f.write("0")

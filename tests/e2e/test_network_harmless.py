@@ -115,7 +115,7 @@ class Waiting:
 
 @needs_network
 class Hung(unittest.TestCase):
-    PORTS = (80, 443, *range(7001, 7009))
+    PORTS = (80, 443, 7001, 7002)
 
     def freed(self, agent, network, whom):
         """Flows that begin while the agent is stopped, and what comes after them."""
@@ -125,9 +125,10 @@ class Hung(unittest.TestCase):
             begin = time.monotonic()
             self.assertEqual(network.connect("tcp", SERVER, 7001, "x"), 0)
             after = time.monotonic() - begin
-        longest = max(end - stopped for _, _, end in results.values())
+        took = {port: round(end - stopped, 2) for port, (_, _, end) in results.items()}
+        longest = max(took.values())
         self.assertEqual({s for s, _, _ in results.values()}, {0})
-        self.assertLess(longest, 10)
+        self.assertLess(longest, 10, took)
         self.assertLess(after, 5)
         agent.filters()
         return longest, after

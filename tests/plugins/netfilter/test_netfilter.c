@@ -379,6 +379,28 @@ static void netfilter_takes_a_changed_list_at_once(void **state)
         0);
 }
 
+/* Reported once, and as its sender's, when its packet comes to the queue, too. */
+static void netfilter_knows_the_sender_of_a_datagram_that_is_queued(void **state)
+{
+    const struct tocsin_event *event;
+    int count = 0;
+    pid_t pid;
+
+    (void)state;
+    nf_scratch_start(&scratch, "evil.example,block,a test's\n", NULL);
+    assert_int_equal(
+        nf_scratch_client(&scratch, &pid, ARGS("send", NF_NETWORK_SERVER4, "9")), 0);
+    event = nf_scratch_flow(&scratch, pid, 9);
+    assert_non_null(event);
+    assert_string_equal(text(event, "source.ip"), NF_NETWORK_CLIENT4);
+    tc_harness_run_for(&scratch.h, 300);
+    for (size_t i = 0;
+         (event = tc_harness_event(&scratch.h, TOCSIN_TOPIC_NETWORK_FLOW, i)); i++)
+        if (tocsin_event_int(event, TOCSIN_FIELD_DESTINATION_PORT, 0) == 9)
+            count++;
+    assert_int_equal(count, 1);
+}
+
 static void netfilter_denies_a_listed_host_of_a_request(void **state)
 {
     const struct tocsin_event *event;
@@ -616,6 +638,7 @@ int main(void)
         TEST(netfilter_denies_a_listed_name),
         TEST(netfilter_denies_no_other_name_of_an_address),
         TEST(netfilter_takes_a_changed_list_at_once),
+        TEST(netfilter_knows_the_sender_of_a_datagram_that_is_queued),
         TEST(netfilter_denies_a_listed_host_of_a_request),
         TEST(netfilter_isolates_the_host_but_for_what_is_allowed),
         TEST(netfilter_lets_detectors_decide),
