@@ -79,6 +79,8 @@ struct tc_nf {
     /* nf_lists.c */
     struct tc_nf_store *store;
     struct tc_nf_indicators *indicators, *fresh; /* in force; just loaded */
+    struct tc_nf_tally in_force, fresh_tally;
+    unsigned listings; /* requests that are looked up on a pool thread */
     struct tc_nf_report loaded;
     char lists_why[256], store_why[256];
     int lists_status;

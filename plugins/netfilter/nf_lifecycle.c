@@ -500,6 +500,13 @@ static void closed(void *arg)
     tc_nf_isolate_forget(nf);
 }
 
+static bool is_listing(void *arg)
+{
+    const struct tc_nf *nf = arg;
+
+    return nf->listings > 0;
+}
+
 int tc_nf_start(struct tc_nf *nf)
 {
     static const struct tc_sensor_job jobs[TC_NF_JOBS] = {
@@ -511,6 +518,7 @@ int tc_nf_start(struct tc_nf *nf)
     const struct tc_sensor_jobs_config config = {.host = nf->host,
                                                  .jobs = jobs,
                                                  .count = TC_NF_JOBS,
+                                                 .busy = is_listing,
                                                  .close = close_run,
                                                  .closed = closed,
                                                  .arg = nf};

@@ -51,6 +51,15 @@ static void make_changes(struct tc_nf *nf)
     }
 }
 
+static void count(struct tc_nf *nf)
+{
+    struct tc_nf_view view;
+
+    memset(&nf->fresh_tally, 0, sizeof(nf->fresh_tally));
+    for (uint32_t id = 0; nf->fresh && tc_nf_indicators_view(nf->fresh, id, &view); id++)
+        nf->fresh_tally.counts[view.kind][view.action]++;
+}
+
 void tc_nf_lists_run(void *arg)
 {
     struct tc_nf *nf = arg;
@@ -64,6 +73,7 @@ void tc_nf_lists_run(void *arg)
     snprintf(own, sizeof(own), "%s/%s", nf->folder, TC_NF_STORE_FILE);
     nf->lists_status =
         tc_nf_indicators_load(&sources, now_s(), &nf->fresh, &nf->loaded, nf->lists_why);
+    count(nf);
 }
 
 static int fill(struct tc_nf *nf, struct tc_nf_indicators *indicators)
@@ -157,6 +167,7 @@ void tc_nf_lists_done(void *arg, int status)
     if (nf->fresh) {
         tc_nf_indicators_unref(nf->indicators);
         nf->indicators = nf->fresh;
+        nf->in_force = nf->fresh_tally;
         nf->fresh = NULL;
         tc_nf_want(nf);
     }

@@ -14,6 +14,11 @@ struct tc_nf;
 struct tc_nf_indicators;
 struct tocsin_event;
 
+/* How many there are, by enum tc_nf_kind and enum tc_nf_action. */
+struct tc_nf_tally {
+    uint32_t counts[TC_NF_KINDS][TC_NF_EXPIRED + 1];
+};
+
 /* A change of the command line's own indicators, until the disk has it. Texts may be "".
  */
 struct tc_nf_change {

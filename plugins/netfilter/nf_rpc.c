@@ -135,21 +135,15 @@ static void put_counters(struct tocsin_writer *w, const struct tc_nf *nf)
 
 static void put_counts(struct tocsin_writer *w, const char *key, const struct tc_nf *nf)
 {
-    struct tc_nf_view view;
-    uint32_t counts[TC_NF_KINDS][TC_NF_EXPIRED + 1] = {{0}};
-
-    for (uint32_t id = 0;
-         nf->indicators && tc_nf_indicators_view(nf->indicators, id, &view); id++)
-        counts[view.kind][view.action]++;
     tocsin_begin_array(w, key);
     for (int kind = 0; kind < TC_NF_KINDS; kind++)
         for (int action = TC_NF_ALLOW; action <= TC_NF_BLOCK; action++) {
-            if (!counts[kind][action])
+            if (!nf->in_force.counts[kind][action])
                 continue;
             tocsin_begin_map(w, NULL);
             tocsin_put_str(w, "kind", tc_nf_kind_name((enum tc_nf_kind)kind));
             tocsin_put_str(w, "action", tc_nf_action_name((enum tc_nf_action)action));
-            tocsin_put_uint(w, "count", counts[kind][action]);
+            tocsin_put_uint(w, "count", nf->in_force.counts[kind][action]);
             tocsin_end(w);
         }
     tocsin_end(w);
@@ -262,35 +256,84 @@ static bool is_wanted(const struct wanted *wanted, const struct tc_nf_view *view
             strcasestr(view->reason, wanted->text));
 }
 
+/* A million are not looked through on the loop. */
+struct listing {
+    struct tc_nf *nf;
+    const struct tocsin_event *request;  /* a reference */
+    struct tc_nf_indicators *indicators; /* a reference; NULL: there are none */
+    struct wanted wanted;
+    int64_t from, limit;
+    struct tocsin_writer w;
+};
+
+static void list_run(void *arg)
+{
+    struct listing *listing = arg;
+    struct tocsin_writer *w = &listing->w;
+    struct tc_nf_view view;
+    int64_t total = 0;
+
+    tocsin_begin_map(w, NULL);
+    tocsin_begin_array(w, "indicators");
+    for (uint32_t id = 0;
+         listing->indicators && tc_nf_indicators_view(listing->indicators, id, &view);
+         id++) {
+        if (!is_wanted(&listing->wanted, &view) || total++ < listing->from ||
+            listing->limit <= 0 || w->len > LIST_BYTES)
+            continue;
+        listing->limit--;
+        tocsin_begin_map(w, NULL);
+        put_view(w, &view);
+        tocsin_end(w);
+    }
+    tocsin_end(w);
+    tocsin_put_uint(w, "total", (uint64_t)total);
+    tocsin_end(w);
+}
+
+static void list_end(struct listing *listing)
+{
+    tocsin_writer_done(&listing->w);
+    tc_nf_indicators_unref(listing->indicators);
+    listing->nf->host->event_unref(listing->nf->host, listing->request);
+    free(listing);
+}
+
+static void list_done(void *arg, int status)
+{
+    struct listing *listing = arg;
+    struct tc_nf *nf = listing->nf;
+
+    if (!status && tocsin_reply(nf->host, listing->request, &listing->w))
+        nf->publish_errors++;
+    list_end(listing);
+    nf->listings--;
+    if (nf->jobs.closing)
+        tc_sensor_jobs_go_on(&nf->jobs);
+}
+
 static void on_list(struct tc_nf *nf, const struct tocsin_event *event)
 {
-    int64_t from = tocsin_event_int(event, "from", 0);
-    int64_t limit = tocsin_event_int(event, "limit", LIST_MAX);
-    struct wanted wanted;
-    struct tc_nf_view view;
-    struct tocsin_writer w;
-    uint64_t total = 0;
+    struct listing *listing = calloc(1, sizeof(*listing));
 
-    text_of(event, "action", wanted.action, sizeof(wanted.action));
-    text_of(event, "kind", wanted.kind, sizeof(wanted.kind));
-    text_of(event, "text", wanted.text, sizeof(wanted.text));
-    tocsin_writer_init_growing(&w);
-    tocsin_begin_map(&w, NULL);
-    tocsin_begin_array(&w, "indicators");
-    for (uint32_t id = 0;
-         nf->indicators && tc_nf_indicators_view(nf->indicators, id, &view); id++) {
-        if (!is_wanted(&wanted, &view) || (int64_t)total++ < from || limit <= 0 ||
-            w.len > LIST_BYTES)
-            continue;
-        limit--;
-        tocsin_begin_map(&w, NULL);
-        put_view(&w, &view);
-        tocsin_end(&w);
-    }
-    tocsin_end(&w);
-    tocsin_put_uint(&w, "total", total);
-    tocsin_end(&w);
-    reply(nf, event, &w);
+    if (!listing)
+        return;
+    listing->nf = nf;
+    listing->request = event;
+    nf->host->event_ref(nf->host, event);
+    listing->indicators = nf->indicators ? tc_nf_indicators_ref(nf->indicators) : NULL;
+    listing->from = tocsin_event_int(event, "from", 0);
+    listing->limit = tocsin_event_int(event, "limit", LIST_MAX);
+    text_of(event, "action", listing->wanted.action, sizeof(listing->wanted.action));
+    text_of(event, "kind", listing->wanted.kind, sizeof(listing->wanted.kind));
+    text_of(event, "text", listing->wanted.text, sizeof(listing->wanted.text));
+    tocsin_writer_init_growing(&listing->w);
+    nf->listings++;
+    if (!nf->host->work(nf->host, list_run, list_done, listing))
+        return;
+    nf->listings--;
+    (void)tocsin_refuse(nf->host, event, NULL, "no thread to look through the lists");
+    list_end(listing);
 }
 
 static bool find(const struct tc_nf *nf, const struct tc_nf_value *value,

@@ -364,6 +364,23 @@ static void netfilter_denies_no_other_name_of_an_address(void **state)
         nf_scratch_client(&scratch, NULL, ARGS("tcp", NF_SCRATCH_OTHER4, "80", good)), 0);
 }
 
+static void netfilter_lists_what_is_in_force(void **state)
+{
+    const struct tocsin_event *reply;
+    struct tocsin_value list;
+
+    (void)state;
+    nf_scratch_start(&scratch, NF_SCRATCH_OTHER4 ",block,a test's\nevil.example,audit,\n",
+                     NULL);
+    reply = nf_scratch_call(&scratch, "indicator_list", NULL);
+    assert_int_equal(tocsin_event_int(reply, "total", 0), 2);
+    assert_true(tocsin_find(reply->data, reply->len, "indicators", &list));
+    assert_int_equal(list.count, 2);
+    reply = nf_scratch_call(&scratch, "status", NULL);
+    assert_true(tocsin_find(reply->data, reply->len, "indicators", &list));
+    assert_int_equal(list.count, 2); /* one of each kind and action */
+}
+
 static void netfilter_takes_a_changed_list_at_once(void **state)
 {
     (void)state;
@@ -637,6 +654,7 @@ int main(void)
         TEST(netfilter_knows_senders_that_have_ended),
         TEST(netfilter_denies_a_listed_name),
         TEST(netfilter_denies_no_other_name_of_an_address),
+        TEST(netfilter_lists_what_is_in_force),
         TEST(netfilter_takes_a_changed_list_at_once),
         TEST(netfilter_knows_the_sender_of_a_datagram_that_is_queued),
         TEST(netfilter_denies_a_listed_host_of_a_request),
