@@ -157,7 +157,14 @@ static __always_inline bool is_ordinary(const struct __sk_buff *skb)
 SEC("cgroup_skb/ingress")
 int nf_arrive(struct __sk_buff *skb)
 {
-    return is_ordinary(skb) || look_closer(skb) ? ALLOW : DENY;
+    int verdict;
+
+    if (is_ordinary(skb))
+        return ALLOW;
+    verdict = look_closer(skb);
+    /* clang knows what it returns and hands that on; the verifier does not. */
+    asm volatile("" : "+r"(verdict));
+    return verdict ? ALLOW : DENY;
 }
 
 #endif
