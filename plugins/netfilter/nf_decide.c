@@ -232,10 +232,10 @@ void tc_nf_emit_flow(struct tc_nf_reader *reader, const struct tc_nf_flow *flow,
         reader->counters.unpublished++;
         return;
     }
-    tocsin_writer_init_growing(&w);
+    tocsin_writer_init(&w, reader->event, sizeof(reader->event));
     tc_nf_flow_put(&w, flow, decision, &stamp);
-    (void)tc_nf_items_add(&reader->items, &item, &w);
-    tocsin_writer_done(&w);
+    if (tc_nf_items_add(&reader->items, &item, &w))
+        reader->counters.unpublished++;
 }
 
 void tc_nf_emit_gap(struct tc_nf_reader *reader, uint64_t lost)

@@ -51,8 +51,10 @@
 #define TC_NF_CANARY_PORT 8453         /* of the self-test, on loopback */
 #define TC_NF_TICKET_NOBODY UINT64_MAX /* a question, and no packet waits */
 #define TC_NF_SELFTEST_WHY_MAX 128
-#define TC_NF_DNS_TLS_PORT 853 /* RFC 7858 */
-#define TC_NF_SOCKETS_MAX 8192 /* that are remembered by their cookie */
+#define TC_NF_DNS_TLS_PORT 853  /* RFC 7858 */
+#define TC_NF_EVENT_BYTES 24576 /* two paths, a command line, and what goes around them  \
+                                 */
+#define TC_NF_SOCKETS_MAX 8192  /* that are remembered by their cookie */
 
 /* Called on the reader's thread; takes the items. */
 typedef void (*tc_nf_deliver_fn)(void *arg, struct tc_nf_items *items);
@@ -149,6 +151,7 @@ struct tc_nf_reader {
     struct tc_nf_dns dns;
     struct tc_nf_view view; /* a decision's texts, until its event is written */
     char reason[TC_NF_REASON_TEXT_MAX];
+    uint8_t event[TC_NF_EVENT_BYTES]; /* a flow's, while it is written */
     struct tc_nf_quic_crypto *crypto;
     struct tc_nf_dns_flow *dns_flows; /* answers over TCP */
     uint64_t clock_offset_ns;         /* CLOCK_REALTIME is so much after MONOTONIC */
