@@ -456,9 +456,9 @@ int tc_nf_enable(struct tc_nf *nf, bool enable)
     if (!enable && nf->wanted)
         tell_disabled(nf);
     nf->wanted = enable;
+    /* At once: neither the programs nor the reader deny from here on. */
     if (!enable)
-        tc_nf_want(
-            nf); /* at once: neither the programs nor the reader deny from here on */
+        tc_nf_want(nf);
     nf->open = nf->open && enable;
     return tc_nf_go_on(nf);
 }
