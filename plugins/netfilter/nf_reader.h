@@ -46,9 +46,9 @@
 #define TC_NF_BATCH 64    /* events before they are handed over */
 #define TC_NF_UNDELIVERED 8192
 #define TC_NF_UNDELIVERED_BYTES (16u * 1024 * 1024)
-#define TC_NF_WAITING_MAX 1024  /* flows that wait for detectors */
-#define TC_NF_WAITING_PACKETS 8 /* of each; more are lost */
-#define TC_NF_CANARY_PORT 1007  /* of the self-test: no ordinary user may have it */
+#define TC_NF_WAITING_MAX 1024         /* flows that wait for detectors */
+#define TC_NF_WAITING_PACKETS 8        /* of each; more are lost */
+#define TC_NF_CANARY_PORT 8453         /* of the self-test, on loopback */
 #define TC_NF_TICKET_NOBODY UINT64_MAX /* a question, and no packet waits */
 #define TC_NF_SELFTEST_WHY_MAX 128
 #define TC_NF_DNS_TLS_PORT 853  /* RFC 7858 */
