@@ -84,6 +84,7 @@ struct tc_nf {
     struct tc_nf_report loaded;
     char lists_why[256], store_why[256];
     int lists_status;
+    bool expiring;                               /* what the job does: it loads nothing */
     struct tc_nf_change *changes, *changes_next; /* under way; to follow */
 
     /* nf_isolate.c */

@@ -512,7 +512,7 @@ int tc_nf_start(struct tc_nf *nf)
     static const struct tc_sensor_job jobs[TC_NF_JOBS] = {
         [TC_NF_JOB_OPEN] = {open_run, open_done},
         [TC_NF_JOB_SHUT] = {shut_run, shut_done},
-        [TC_NF_JOB_LISTS] = {tc_nf_lists_job, tc_nf_lists_done},
+        [TC_NF_JOB_LISTS] = {tc_nf_lists_job, tc_nf_lists_job_done},
         [TC_NF_JOB_ISOLATE] = {tc_nf_isolate_run, tc_nf_isolate_done},
     };
     const struct tc_sensor_jobs_config config = {.host = nf->host,

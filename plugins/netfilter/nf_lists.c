@@ -108,9 +108,15 @@ void tc_nf_lists_job(void *arg)
 {
     struct tc_nf *nf = arg;
 
-    tc_nf_lists_run(nf);
+    if (!nf->expiring)
+        tc_nf_lists_run(nf);
     pthread_mutex_lock(&nf->lock);
-    tc_nf_lists_fill(nf, nf->fresh);
+    if (nf->expiring)
+        tc_nf_indicators_expire(
+            nf->indicators, now_s(),
+            nf->programs.skeleton ? tc_nf_addresses_slots(&nf->programs) : NULL);
+    else
+        tc_nf_lists_fill(nf, nf->fresh);
     pthread_mutex_unlock(&nf->lock);
 }
 
@@ -154,6 +160,29 @@ static void finish_changes(struct tc_nf *nf)
     }
 }
 
+/* What has waited for the end of a load. */
+static void go_on(struct tc_nf *nf)
+{
+    if (nf->jobs.closing)
+        return;
+    if (nf->changes_next)
+        (void)tc_nf_lists_start(nf);
+    (void)tc_nf_go_on(nf);
+}
+
+void tc_nf_lists_job_done(void *arg, int status)
+{
+    struct tc_nf *nf = arg;
+
+    if (!nf->expiring) {
+        tc_nf_lists_done(nf, status);
+        return;
+    }
+    nf->expiring = false;
+    tc_nf_want(nf);
+    go_on(nf);
+}
+
 void tc_nf_lists_done(void *arg, int status)
 {
     struct tc_nf *nf = arg;
@@ -172,11 +201,7 @@ void tc_nf_lists_done(void *arg, int status)
         tc_nf_want(nf);
     }
     finish_changes(nf);
-    if (nf->jobs.closing)
-        return;
-    if (nf->changes_next)
-        (void)tc_nf_lists_start(nf);
-    (void)tc_nf_go_on(nf); /* opening may have waited for this */
+    go_on(nf);
 }
 
 int tc_nf_lists_start(struct tc_nf *nf)
@@ -211,18 +236,16 @@ int tc_nf_lists_change(struct tc_nf *nf, struct tc_nf_change *c)
     return tc_nf_lists_start(nf);
 }
 
+/* By the thread that loads, so that neither meets the other's half of the slots. */
 void tc_nf_lists_expire(struct tc_nf *nf)
 {
     if (!nf->indicators || tc_sensor_jobs_busy(&nf->jobs, TC_NF_JOB_LISTS) ||
         tc_sensor_jobs_busy(&nf->jobs, TC_NF_JOB_OPEN) ||
         tc_nf_indicators_next_expiry_s(nf->indicators) > now_s())
         return;
-    pthread_mutex_lock(&nf->lock);
-    tc_nf_indicators_expire(nf->indicators, now_s(),
-                            nf->programs.skeleton ? tc_nf_addresses_slots(&nf->programs)
-                                                  : NULL);
-    pthread_mutex_unlock(&nf->lock);
-    tc_nf_want(nf);
+    nf->expiring = true;
+    if (tc_sensor_jobs_start(&nf->jobs, TC_NF_JOB_LISTS))
+        nf->expiring = false;
 }
 
 void tc_nf_lists_release(struct tc_nf *nf)

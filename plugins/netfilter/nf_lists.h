@@ -38,6 +38,7 @@ void tc_nf_lists_run(void *arg);
 /* Into the kernel's table; where that cannot be, what is in force there stays. */
 void tc_nf_lists_fill(struct tc_nf *nf, struct tc_nf_indicators *indicators);
 void tc_nf_lists_done(void *arg, int status);
+void tc_nf_lists_job_done(void *arg, int status); /* the loop: of the job */
 
 int tc_nf_lists_start(struct tc_nf *nf); /* loads them anew */
 /* Takes over `change`, also after an error. */

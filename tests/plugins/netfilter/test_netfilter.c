@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ARGS(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -381,6 +382,31 @@ static void netfilter_lists_what_is_in_force(void **state)
     assert_int_equal(list.count, 2); /* one of each kind and action */
 }
 
+static void netfilter_denies_until_an_indicator_expires(void **state)
+{
+    struct tocsin_writer w;
+    uint8_t buf[256];
+    int err = EPERM;
+
+    (void)state;
+    nf_scratch_start(&scratch, NULL, NULL);
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_str(&w, "value", NF_SCRATCH_OTHER4);
+    tocsin_put_str(&w, "action", "block");
+    tocsin_put_uint(&w, "expires_ns", ((uint64_t)time(NULL) + 3) * 1000000000u);
+    tocsin_end(&w);
+    assert_string_equal(text(nf_scratch_call(&scratch, "indicator_add", &w), "error"),
+                        "");
+    assert_int_equal(
+        nf_scratch_client(&scratch, NULL, ARGS("tcp", NF_SCRATCH_OTHER4, "7000")), EPERM);
+    for (int i = 0; i < 200 && err == EPERM; i++) {
+        tc_harness_run_for(&scratch.h, 50);
+        err = nf_scratch_client(&scratch, NULL, ARGS("tcp", NF_SCRATCH_OTHER4, "7000"));
+    }
+    assert_int_equal(err, 0);
+}
+
 static void netfilter_takes_a_changed_list_at_once(void **state)
 {
     (void)state;
@@ -655,6 +681,7 @@ int main(void)
         TEST(netfilter_denies_a_listed_name),
         TEST(netfilter_denies_no_other_name_of_an_address),
         TEST(netfilter_lists_what_is_in_force),
+        TEST(netfilter_denies_until_an_indicator_expires),
         TEST(netfilter_takes_a_changed_list_at_once),
         TEST(netfilter_knows_the_sender_of_a_datagram_that_is_queued),
         TEST(netfilter_denies_a_listed_host_of_a_request),
