@@ -238,7 +238,7 @@ void tc_nf_emit_flow(struct tc_nf_reader *reader, const struct tc_nf_flow *flow,
         reader->counters.unpublished++;
 }
 
-void tc_nf_emit_gap(struct tc_nf_reader *reader, uint64_t lost)
+void tc_nf_emit_gap(struct tc_nf_reader *reader, uint64_t lost, const char *reason)
 {
     struct tc_nf_stamp stamp = tc_nf_reader_stamp(reader, reader->now_ns);
     struct tc_nf_item item = {.topic = TOCSIN_TOPIC_SENSOR_GAP, .time_ns = stamp.time_ns};
@@ -250,8 +250,9 @@ void tc_nf_emit_gap(struct tc_nf_reader *reader, uint64_t lost)
     tc_nf_put_stamp(&w, &stamp);
     tocsin_put_uint(&w, "from", stamp.time_ns - UINT64_C(1000000) * TC_NF_TURN_MS);
     tocsin_put_uint(&w, "to", stamp.time_ns);
-    tocsin_put_uint(&w, "count", lost);
-    tocsin_put_str(&w, TOCSIN_FIELD_REASON, "the ring was full");
+    if (lost)
+        tocsin_put_uint(&w, "count", lost);
+    tocsin_put_str(&w, TOCSIN_FIELD_REASON, reason);
     tocsin_end(&w);
     (void)tc_nf_items_add(&reader->items, &item, &w);
 }

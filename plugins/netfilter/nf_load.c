@@ -147,14 +147,15 @@ int tc_nf_ring_fd(const struct tc_nf_programs *programs)
     return bpf_map__fd(programs->skeleton->maps.ring);
 }
 
-uint64_t tc_nf_counter(const struct tc_nf_programs *programs, uint32_t counter)
+uint64_t tc_nf_lost(const struct tc_nf_programs *programs)
 {
-    int fd = bpf_map__fd(programs->skeleton->maps.counters);
+    int fd = bpf_map__fd(programs->skeleton->maps.lost);
     uint64_t *values = calloc(programs->cpus, sizeof(*values)), sum = 0;
 
-    if (values && !bpf_map_lookup_elem(fd, &counter, values))
-        for (size_t i = 0; i < programs->cpus; i++)
-            sum += values[i];
+    for (uint32_t kind = 0; values && kind < TC_NF_RECORD_KINDS; kind++)
+        if (!bpf_map_lookup_elem(fd, &kind, values))
+            for (size_t i = 0; i < programs->cpus; i++)
+                sum += values[i];
     free(values);
     return sum;
 }

@@ -49,7 +49,8 @@ void tc_nf_unload(struct tc_nf_programs *programs);
 int tc_nf_cgroup_root(char *ret_path, size_t cap);
 
 int tc_nf_ring_fd(const struct tc_nf_programs *programs);
-uint64_t tc_nf_counter(const struct tc_nf_programs *programs, uint32_t counter);
+/* Records that had no room, since they were loaded. */
+uint64_t tc_nf_lost(const struct tc_nf_programs *programs);
 
 /*
  * A new table of addresses: room for `slots`, all free, in memory that the kernel shares;

@@ -320,14 +320,21 @@ static void look_after_table(struct tc_nf_reader *reader)
     pthread_mutex_unlock(reader->nft_lock);
 }
 
-static void publish_counters(struct tc_nf_reader *reader)
+static void publish_log(struct tc_nf_reader *reader)
+{
+    struct tc_nf_log_counters counters;
+
+    tc_nf_log_count(reader->log, &counters);
+    if (counters.enobufs != reader->counters.enobufs)
+        tc_nf_emit_gap(reader, 0, "the log's socket was full");
+    reader->counters.enobufs = counters.enobufs;
+}
+
+static void publish_queue(struct tc_nf_reader *reader)
 {
     struct tc_nf_queue_counters counters;
     uint64_t overflows;
 
-    if (!reader->queue || reader->now_ns - reader->checked_ns < CHECK_NS)
-        return;
-    reader->checked_ns = reader->now_ns;
     tc_nf_queue_count(reader->queue, &counters);
     reader->counters.waiting = counters.waiting;
     reader->counters.kernel_dropped = counters.kernel_dropped;
@@ -336,6 +343,17 @@ static void publish_counters(struct tc_nf_reader *reader)
     reader->counters.enobufs = counters.enobufs;
     if (!tc_nf_table_overflows(&reader->table, &overflows))
         reader->counters.overflows = overflows;
+}
+
+static void publish_counters(struct tc_nf_reader *reader)
+{
+    if (reader->now_ns - reader->checked_ns < CHECK_NS)
+        return;
+    reader->checked_ns = reader->now_ns;
+    if (reader->queue)
+        publish_queue(reader);
+    else if (reader->log)
+        publish_log(reader);
 }
 
 void tc_nf_means_turn(struct tc_nf_reader *reader)

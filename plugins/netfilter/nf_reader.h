@@ -242,7 +242,8 @@ struct tc_nf_decision tc_nf_decide_packet(struct tc_nf_reader *reader,
 void tc_nf_decide_address(struct tc_nf_reader *reader,
                           const struct tc_nf_named_address *address);
 void tc_nf_decide_again(struct tc_nf_reader *reader); /* of all: the lists have changed */
-void tc_nf_emit_gap(struct tc_nf_reader *reader, uint64_t lost); /* sensor.gap */
+/* sensor.gap; lost 0: how many is not known. */
+void tc_nf_emit_gap(struct tc_nf_reader *reader, uint64_t lost, const char *reason);
 /* Publishes network.flow; ticket 0: nobody waits. decision NULL: it is asked for. */
 void tc_nf_emit_flow(struct tc_nf_reader *reader, const struct tc_nf_flow *flow,
                      const struct tc_nf_decision *decision, uint64_t ticket,

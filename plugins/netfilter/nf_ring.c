@@ -215,16 +215,15 @@ static void take_packet(struct tc_nf_reader *reader,
 
 void tc_nf_ring_losses(struct tc_nf_reader *reader)
 {
-    uint64_t lost = 0;
+    uint64_t lost;
 
     if (!reader->programs || reader->now_ns - reader->losses_ns < LOSSES_NS)
         return;
     reader->losses_ns = reader->now_ns;
-    for (uint32_t kind = 1; kind < TC_NF_RECORD_KINDS; kind++)
-        lost += tc_nf_counter(reader->programs, TC_NF_LOST + kind);
+    lost = tc_nf_lost(reader->programs);
     if (lost == reader->counters.lost)
         return;
-    tc_nf_emit_gap(reader, lost - reader->counters.lost);
+    tc_nf_emit_gap(reader, lost - reader->counters.lost, "the ring was full");
     reader->counters.lost = lost;
 }
 

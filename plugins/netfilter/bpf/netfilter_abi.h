@@ -158,23 +158,12 @@ struct tc_nf_name_key {
     __u32 unused;
 };
 
-/* What is known of an address by the names that were asked for. */
-/* TC_NF_ALLOW: another name of it is not listed. */
+/* What is known of an address by the names that were asked for; TC_NF_ALLOW: one of them
+ * is not listed. */
 struct tc_nf_named {
     __u64 until_ns; /* CLOCK_MONOTONIC */
     __u32 id;
     __u32 action;
-};
-
-/* Per-CPU counters: indices of `counters`. The lost by kind: TC_NF_LOST + kind. */
-enum tc_nf_counter {
-    TC_NF_REPORTED,
-    TC_NF_WOKEN,
-    TC_NF_BUSY,
-    TC_NF_COUNT_DENIED,
-    TC_NF_COUNT_PASSED,
-    TC_NF_LOST,
-    TC_NF_COUNTERS = TC_NF_LOST + TC_NF_RECORD_KINDS,
 };
 
 #endif

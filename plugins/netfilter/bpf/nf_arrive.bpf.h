@@ -35,7 +35,7 @@ static __always_inline void copy_packet(struct __sk_buff *skb, __u64 cookie)
     struct copy *copy = bpf_map_lookup_elem(&copies, &zero);
 
     if (!c || !copy || __sync_val_compare_and_swap(&copy->busy, 0, 1)) {
-        count(TC_NF_LOST + TC_NF_PACKET);
+        count_lost(TC_NF_PACKET);
         return;
     }
     if (len > TC_NF_PAYLOAD_MAX)
@@ -55,9 +55,7 @@ static __always_inline void copy_packet(struct __sk_buff *skb, __u64 cookie)
             c->asleep = 0;
         if (bpf_ringbuf_output(&ring, &copy->record, sizeof(copy->record) + len,
                                c->names ? BPF_RB_FORCE_WAKEUP : wake_flags(c)))
-            count(TC_NF_LOST + TC_NF_PACKET);
-        else
-            count(TC_NF_REPORTED);
+            count_lost(TC_NF_PACKET);
     }
     copy->busy = 0;
 }

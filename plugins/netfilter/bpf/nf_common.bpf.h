@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Owns: what every part of netfilter.bpf.c uses: the maps, the counters, the reader's
+ * Owns: what every part of netfilter.bpf.c uses: the maps, what was lost, the reader's
  * wakeup. Must not: hook anything.
  */
 #ifndef TC_NF_COMMON_BPF_H
@@ -26,10 +26,10 @@ struct {
 
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, TC_NF_COUNTERS);
+    __uint(max_entries, TC_NF_RECORD_KINDS);
     __type(key, __u32);
     __type(value, __u64);
-} counters SEC(".maps");
+} lost SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -43,9 +43,10 @@ static __always_inline struct tc_nf_control *control_of(void)
     return bpf_map_lookup_elem(&control, &zero);
 }
 
-static __always_inline void count(__u32 which)
+/* A record of enum tc_nf_record_kind had no room. */
+static __always_inline void count_lost(__u32 kind)
 {
-    __u64 *n = bpf_map_lookup_elem(&counters, &which);
+    __u64 *n = bpf_map_lookup_elem(&lost, &kind);
 
     if (n)
         __sync_fetch_and_add(n, 1);
@@ -56,10 +57,8 @@ static __always_inline void count(__u32 which)
 static __always_inline __u64 wake_flags(struct tc_nf_control *c)
 {
     if ((c->asleep && __sync_val_compare_and_swap(&c->asleep, 1, 0) == 1) ||
-        bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > c->wake_bytes) {
-        count(TC_NF_WOKEN);
+        bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > c->wake_bytes)
         return BPF_RB_FORCE_WAKEUP;
-    }
     return BPF_RB_NO_WAKEUP;
 }
 

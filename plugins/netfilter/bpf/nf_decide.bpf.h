@@ -240,7 +240,6 @@ __noinline int decide(struct tc_nf_flow_record *r, int outgoing)
     r->why = passed(c, r, outgoing);
     if (r->why) {
         r->flags |= TC_NF_PASSED;
-        count(TC_NF_COUNT_PASSED);
         return 0;
     }
     if (outgoing && r->flags & TC_NF_FROM_KERNEL)
@@ -254,7 +253,6 @@ __noinline int decide(struct tc_nf_flow_record *r, int outgoing)
         return 0;
     }
     r->flags |= TC_NF_DENIED;
-    count(TC_NF_COUNT_DENIED);
     return 0;
 }
 

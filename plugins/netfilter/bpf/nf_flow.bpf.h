@@ -126,9 +126,7 @@ static __always_inline void report(struct tc_nf_control *c, struct tc_nf_flow_re
 {
     report_process(r);
     if (bpf_ringbuf_output(&ring, r, sizeof(*r), wake_flags(c)))
-        count(TC_NF_LOST + TC_NF_FLOW);
-    else
-        count(TC_NF_REPORTED);
+        count_lost(TC_NF_FLOW);
 }
 
 static __always_inline void report_denial(struct tc_nf_control *c,
@@ -440,9 +438,7 @@ static __always_inline void accepted(struct tc_nf_control *c, struct bpf_sock_op
     decide(&r, 0);
     goes_on(&r);
     if (bpf_ringbuf_output(&ring, &r, sizeof(r), wake_flags(c)))
-        count(TC_NF_LOST + TC_NF_FLOW);
-    else
-        count(TC_NF_REPORTED);
+        count_lost(TC_NF_FLOW);
 }
 
 SEC("sockops")

@@ -182,10 +182,9 @@ static __always_inline bool report_texts(struct texts *s, const struct task_stru
     if (at > TC_NF_PATHS_MAX + TC_NF_ARGS_MAX)
         return false;
     if (bpf_ringbuf_output(&ring, &s->record, sizeof(s->record) + at, BPF_RB_NO_WAKEUP)) {
-        count(TC_NF_LOST + TC_NF_PROCESS);
+        count_lost(TC_NF_PROCESS);
         return false;
     }
-    count(TC_NF_REPORTED);
     return true;
 }
 
@@ -208,7 +207,7 @@ __noinline int report_process(struct tc_nf_flow_record *r)
         return 0;
     s = bpf_map_lookup_elem(&scratches, &zero);
     if (!s || __sync_val_compare_and_swap(&s->busy, 0, 1)) {
-        count(TC_NF_BUSY);
+        count_lost(TC_NF_PROCESS);
         return 0;
     }
     done = report_texts(s, task, task->group_leader->real_parent->group_leader);
