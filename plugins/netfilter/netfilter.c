@@ -76,22 +76,57 @@ static int nf_stop(void *state)
     return tc_nf_stop(nf);
 }
 
-static void nf_event(void *state, const struct tocsin_event *event)
+static void dispatch(struct tc_nf *nf, const struct tocsin_event *event)
 {
-    struct tc_nf *nf = state;
-
-    if (nf->jobs.closing && strcmp(event->topic, TOCSIN_TOPIC_VERDICT_FINAL) != 0)
-        return;
     if (!strncmp(event->topic, RPC_PREFIX, sizeof(RPC_PREFIX) - 1))
         tc_nf_rpc(nf, event);
-    else if (!strcmp(event->topic, TOCSIN_TOPIC_VERDICT_FINAL))
-        tc_nf_verdict(nf, event);
     else if (!strcmp(event->topic, TOCSIN_TOPIC_ISOLATION_REQUESTED))
         tc_nf_isolate_requested(nf, event);
     else if (!strncmp(event->topic, "plugin.", strlen("plugin.")))
         tc_nf_ask_again(nf);
     else
         tc_nf_gate(nf, tocsin_find_bool(event->data, event->len, "granted", false));
+}
+
+/* Until what the disk keeps is known: it says what a request begins from. */
+static void hold(struct tc_nf *nf, const struct tocsin_event *event)
+{
+    struct tc_nf_held *held = calloc(1, sizeof(*held)), **end = &nf->held;
+
+    if (!held)
+        return;
+    held->event = event;
+    nf->host->event_ref(nf->host, event);
+    while (*end)
+        end = &(*end)->next;
+    *end = held;
+}
+
+void tc_nf_held(struct tc_nf *nf)
+{
+    struct tc_nf_held *held;
+
+    while ((held = nf->held) != NULL) {
+        nf->held = held->next;
+        if (!nf->jobs.closing)
+            dispatch(nf, held->event);
+        nf->host->event_unref(nf->host, held->event);
+        free(held);
+    }
+}
+
+static void nf_event(void *state, const struct tocsin_event *event)
+{
+    struct tc_nf *nf = state;
+
+    if (!strcmp(event->topic, TOCSIN_TOPIC_VERDICT_FINAL))
+        tc_nf_verdict(nf, event);
+    else if (nf->jobs.closing)
+        return;
+    else if (!nf->prepared)
+        hold(nf, event);
+    else
+        dispatch(nf, event);
 }
 
 static void nf_destroy(void *state)

@@ -108,6 +108,12 @@ void tc_nf_isolate_run(void *arg)
     pthread_mutex_unlock(&nf->nft_lock);
 }
 
+void tc_nf_isolate_load(struct tc_nf *nf)
+{
+    nf->kept_isolation_status =
+        tc_nf_isolation_load(nf->folder, &nf->kept_isolation, nf->kept_isolation_why);
+}
+
 void tc_nf_isolate_release(struct tc_nf *nf)
 {
     tc_nf_isolator_done(&nf->isolator);
@@ -442,11 +448,13 @@ void tc_nf_isolate_requested(struct tc_nf *nf, const struct tocsin_event *event)
 void tc_nf_isolate_start(struct tc_nf *nf)
 {
     const struct tocsin_host *host = nf->host;
-    char why[TC_NF_WHY_MAX], text[512];
+    char text[512];
 
-    if (tc_nf_isolation_load(nf->folder, &nf->isolation, why)) {
+    nf->isolation = nf->kept_isolation;
+    if (nf->kept_isolation_status) {
         snprintf(text, sizeof(text),
-                 "whether the host is to be isolated is not known: %s", why);
+                 "whether the host is to be isolated is not known: %s",
+                 nf->kept_isolation_why);
         host->report(host, TOCSIN_REPORT_ISSUE, "isolation", text, "tocsin isolate off");
         return;
     }

@@ -24,36 +24,6 @@
 #define SO_NETNS_COOKIE 71 /* asm-generic/socket.h, Linux 5.14 */
 #endif
 
-/* ---- Disabled, and kept so. ---- */
-
-static void marker_path(const struct tc_nf *nf, char ret[PATH_MAX + 16])
-{
-    snprintf(ret, PATH_MAX + 16, "%s/disabled", nf->folder);
-}
-
-static bool is_disabled(const struct tc_nf *nf)
-{
-    char path[PATH_MAX + 16];
-
-    marker_path(nf, path);
-    return !access(path, F_OK);
-}
-
-static int keep_disabled(const struct tc_nf *nf, bool disabled)
-{
-    char path[PATH_MAX + 16];
-    int fd;
-
-    marker_path(nf, path);
-    if (!disabled)
-        return unlink(path) && errno != ENOENT ? -errno : 0;
-    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return -errno;
-    close(fd);
-    return 0;
-}
-
 /* ---- Opening: on a pool thread. ---- */
 
 /* The namespace's descriptor and cookie. */
@@ -376,7 +346,8 @@ static void started(struct tc_nf *nf)
 
 int tc_nf_go_on(struct tc_nf *nf)
 {
-    if (nf->jobs.closing || tc_sensor_jobs_busy(&nf->jobs, TC_NF_JOB_OPEN) ||
+    if (nf->jobs.closing || !nf->prepared ||
+        tc_sensor_jobs_busy(&nf->jobs, TC_NF_JOB_OPEN) ||
         tc_sensor_jobs_busy(&nf->jobs, TC_NF_JOB_SHUT))
         return 0;
     if (!nf->wanted && nf->opened)
@@ -449,10 +420,6 @@ static void tell_disabled(struct tc_nf *nf)
 
 int tc_nf_enable(struct tc_nf *nf, bool enable)
 {
-    int err = keep_disabled(nf, !enable);
-
-    if (err)
-        return err;
     if (!enable && nf->wanted)
         tell_disabled(nf);
     nf->wanted = enable;
@@ -498,6 +465,7 @@ static void closed(void *arg)
     tc_nf_asked_done(nf);
     tc_nf_lists_release(nf);
     tc_nf_isolate_forget(nf);
+    tc_nf_held(nf);
 }
 
 static bool is_listing(void *arg)
@@ -507,9 +475,39 @@ static bool is_listing(void *arg)
     return nf->listings > 0;
 }
 
+static void prepare_done(void *arg, int status)
+{
+    struct tc_nf *nf = arg;
+    int err = status ? status : nf->prepare_status;
+
+    if (nf->jobs.closing)
+        return;
+    if (err) {
+        nf->host->log(nf->host, TOCSIN_LOG_ERROR, "folder %s: %s", nf->folder,
+                      strerror(-err));
+        tc_sensor_jobs_close(&nf->jobs, err);
+        return;
+    }
+    nf->prepared = true;
+    nf->wanted = !nf->kept_disabled;
+    err = tc_nf_go_on(nf);
+    if (err) {
+        tc_sensor_jobs_close(&nf->jobs, err);
+        return;
+    }
+    tc_nf_isolate_start(nf);
+    if (!nf->wanted) {
+        tell_disabled(nf);
+        started(nf);
+    }
+    tc_nf_held(nf);
+}
+
 int tc_nf_start(struct tc_nf *nf)
 {
     static const struct tc_sensor_job jobs[TC_NF_JOBS] = {
+        [TC_NF_JOB_PREPARE] = {tc_nf_prepare_run, prepare_done},
+        [TC_NF_JOB_SWITCH] = {tc_nf_switch_run, tc_nf_switch_done},
         [TC_NF_JOB_OPEN] = {open_run, open_done},
         [TC_NF_JOB_SHUT] = {shut_run, shut_done},
         [TC_NF_JOB_LISTS] = {tc_nf_lists_job, tc_nf_lists_job_done},
@@ -525,24 +523,11 @@ int tc_nf_start(struct tc_nf *nf)
     int err;
 
     tc_sensor_jobs_init(&nf->jobs, &config);
-    nf->started = nf->open = nf->opened = false;
+    nf->prepared = nf->started = nf->open = nf->opened = false;
     nf->reader.netns = -1;
-    if (mkdir(nf->folder, 0700) && errno != EEXIST) {
-        nf->host->log(nf->host, TOCSIN_LOG_ERROR, "folder %s: %s", nf->folder,
-                      strerror(errno));
-        return -errno;
-    }
-    nf->wanted = !is_disabled(nf);
     nf->passive = nf->host->passive(nf->host);
-    err = tc_nf_go_on(nf);
-    if (err)
-        return err;
-    tc_nf_isolate_start(nf);
-    if (nf->wanted)
-        return TOCSIN_PENDING;
-    tell_disabled(nf);
-    nf->started = true;
-    return 0;
+    err = tc_sensor_jobs_start(&nf->jobs, TC_NF_JOB_PREPARE);
+    return err ? err : TOCSIN_PENDING;
 }
 
 int tc_nf_stop(struct tc_nf *nf)

@@ -182,33 +182,67 @@ static void on_status(struct tc_nf *nf, const struct tocsin_event *event)
     reply(nf, event, &w);
 }
 
-static void on_switch(struct tc_nf *nf, const struct tocsin_event *event, bool enable)
+static void announce_switch(struct tc_nf *nf)
 {
-    int err = tc_nf_enable(nf, enable);
-    struct tocsin_writer w, changed;
+    struct tocsin_writer w;
+    char reason[256];
+
+    tocsin_writer_init_growing(&w);
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_bool(&w, "enabled", nf->switch_enable);
+    text_of(nf->switch_request, "reason", reason, sizeof(reason));
+    tocsin_put_str(&w, "reason", reason);
+    tocsin_put_str(&w, "who", "root");
+    tocsin_end(&w);
+    if (tocsin_publish(nf->host, TOCSIN_TOPIC_NETWORK_FILTER_CHANGED, 0, &w))
+        nf->publish_errors++;
+    tocsin_writer_done(&w);
+}
+
+void tc_nf_switch_done(void *arg, int status)
+{
+    struct tc_nf *nf = arg;
+    const struct tocsin_event *request = nf->switch_request;
+    int err = status ? status : nf->switch_status;
     char why[PATH_MAX + 256];
+    struct tocsin_writer w;
 
     if (err) {
         snprintf(why, sizeof(why), "this could not be kept in %s: %s", nf->folder,
                  strerror(-err));
-        (void)tocsin_refuse(nf->host, event, NULL, why);
-        return;
+        (void)tocsin_refuse(nf->host, request, NULL, why);
+        goto out;
     }
-    tocsin_writer_init_growing(&changed);
-    tocsin_begin_map(&changed, NULL);
-    tocsin_put_bool(&changed, "enabled", enable);
-    text_of(event, "reason", why, sizeof(why));
-    tocsin_put_str(&changed, "reason", why);
-    tocsin_put_str(&changed, "who", "root");
-    tocsin_end(&changed);
-    if (tocsin_publish(nf->host, TOCSIN_TOPIC_NETWORK_FILTER_CHANGED, 0, &changed))
-        nf->publish_errors++;
-    tocsin_writer_done(&changed);
+    err = tc_nf_enable(nf, nf->switch_enable);
+    if (err)
+        nf->host->log(nf->host, TOCSIN_LOG_ERROR, "no thread to open or shut: %s",
+                      strerror(-err));
+    announce_switch(nf);
     tocsin_writer_init_growing(&w);
     tocsin_begin_map(&w, NULL);
     put_state(&w, nf);
     tocsin_end(&w);
-    reply(nf, event, &w);
+    reply(nf, request, &w);
+out:
+    nf->host->event_unref(nf->host, request);
+    nf->switch_request = NULL;
+}
+
+static void on_switch(struct tc_nf *nf, const struct tocsin_event *event, bool enable)
+{
+    int err;
+
+    if (nf->switch_request) {
+        (void)tocsin_refuse(nf->host, event, NULL,
+                            "another enable or disable is under way: try again");
+        return;
+    }
+    nf->switch_request = event;
+    nf->switch_enable = enable;
+    nf->host->event_ref(nf->host, event);
+    err = tc_sensor_jobs_start(&nf->jobs, TC_NF_JOB_SWITCH);
+    if (err)
+        tc_nf_switch_done(nf, err);
 }
 
 static void on_enable(struct tc_nf *nf, const struct tocsin_event *event)
