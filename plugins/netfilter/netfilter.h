@@ -12,8 +12,8 @@
  *
  * Below them, and without it: nf_reader (with nf_ring, nf_packets, nf_means, nf_decide
  * and nf_selftest), the thread that sees flows; nf_flow, nf_names, nf_process,
- * nf_inspect, nf_dns_event, nf_diag, nf_load; wire/, what packets say; indicators/,
- * lists; nft/, our tables; queue/, packets that wait; in the kernel bpf/.
+ * nf_inspect, nf_dns_event, nf_diag, nf_load, nf_netns; wire/, what packets say;
+ * indicators/, lists; nft/, our tables; queue/, packets that wait; in the kernel bpf/.
  */
 #ifndef TC_NETFILTER_H
 #define TC_NETFILTER_H

@@ -5,8 +5,6 @@
  * changed, and looked at once a second, on a pool thread; it begins again with the agent.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +12,7 @@
 #include <unistd.h>
 
 #include "netfilter.h"
+#include "nf_netns.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 #define VERIFY_MS 1000
@@ -38,32 +37,24 @@ struct tc_nf_isolate_request {
 /* Sockets that are opened meanwhile are of the namespace that is configured. */
 static int open_there(struct tc_nf *nf)
 {
-    int own = -1, there = -1, err = 0;
+    int own = -1, there = -1, err;
 
     if (nf->isolation_nft.context)
         return 0;
     if (*nf->options.namespace) {
-        own = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-        there = open(nf->options.namespace, O_RDONLY | O_CLOEXEC);
-        if (own < 0 || there < 0 || setns(there, CLONE_NEWNET)) {
-            err = -errno;
-            snprintf(nf->isolation_why, sizeof(nf->isolation_why),
-                     "network namespace %s: %s", nf->options.namespace, strerror(-err));
-            goto out;
-        }
+        there = tc_nf_netns_enter(nf->options.namespace, &own, nf->isolation_why);
+        if (there < 0)
+            return there;
     }
     err = tc_nf_nft_open(&nf->isolation_nft, nf->isolation_why);
     if (!err)
         err = tc_nf_isolator_init(&nf->isolator, &nf->isolation_nft, nf->isolation_why);
     if (err)
         tc_nf_nft_close(&nf->isolation_nft);
-    if (own >= 0)
-        (void)setns(own, CLONE_NEWNET);
-out:
-    if (own >= 0)
-        close(own);
-    if (there >= 0)
+    if (there >= 0) {
+        tc_nf_netns_leave(own);
         close(there);
+    }
     return err;
 }
 

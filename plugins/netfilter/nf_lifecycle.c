@@ -7,8 +7,6 @@
  * there already.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +16,7 @@
 #include <unistd.h>
 
 #include "netfilter.h"
+#include "nf_netns.h"
 #include "sensor_bpf.h"
 
 #ifndef SO_NETNS_COOKIE
@@ -26,34 +25,25 @@
 
 /* ---- Opening: on a pool thread. ---- */
 
-/* The namespace's descriptor and cookie. */
 static int open_namespace(struct tc_nf *nf, uint64_t *ret_cookie)
 {
-    const char *path = nf->options.namespace;
-    int own = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-    int fd = open(path, O_RDONLY | O_CLOEXEC), socket_fd, err = 0;
+    int own, socket_fd, err = 0;
+    int fd = tc_nf_netns_enter(nf->options.namespace, &own, nf->opening_why);
     socklen_t size = sizeof(*ret_cookie);
 
-    if (own < 0 || fd < 0 || setns(fd, CLONE_NEWNET)) {
-        err = -errno;
-        goto out;
-    }
+    if (fd < 0)
+        return fd;
+    nf->reader.netns = fd;
     socket_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (socket_fd < 0 ||
-        getsockopt(socket_fd, SOL_SOCKET, SO_NETNS_COOKIE, ret_cookie, &size))
+        getsockopt(socket_fd, SOL_SOCKET, SO_NETNS_COOKIE, ret_cookie, &size)) {
         err = -errno;
+        snprintf(nf->opening_why, sizeof(nf->opening_why), "network namespace %s: %s",
+                 nf->options.namespace, strerror(-err));
+    }
     if (socket_fd >= 0)
         close(socket_fd);
-    (void)setns(own, CLONE_NEWNET);
-out:
-    if (own >= 0)
-        close(own);
-    if (err && fd >= 0)
-        close(fd);
-    nf->reader.netns = err ? -1 : fd;
-    if (err)
-        snprintf(nf->opening_why, sizeof(nf->opening_why), "network namespace %s: %s",
-                 path, strerror(-err));
+    tc_nf_netns_leave(own);
     return err;
 }
 
