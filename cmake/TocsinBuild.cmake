@@ -102,11 +102,13 @@ function(tocsin_bpf name)
         message(FATAL_ERROR "plugins/${name} needs clang, to compile for the kernel, and "
             "bpftool: run scripts/packages, or set TOCSIN_CLANG and TOCSIN_BPFTOOL")
     endif()
-    file(GLOB headers RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} CONFIGURE_DEPENDS bpf/*.h)
+    file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/bpf/*.h
+        ${PROJECT_SOURCE_DIR}/plugins/sensor/bpf/*.h)
     set(compiled ${CMAKE_CURRENT_BINARY_DIR}/${name}.bpf.compiled.o)
     set(object ${CMAKE_CURRENT_BINARY_DIR}/${name}.bpf.o)
     set(skeleton ${CMAKE_CURRENT_BINARY_DIR}/${name}.skel.h)
-    set(flags -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror)
+    set(flags -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror
+        -I${PROJECT_SOURCE_DIR}/plugins/sensor)
     # linux/types.h needs asm/types.h, which is where the compiler of the host looks for it.
     if(CMAKE_LIBRARY_ARCHITECTURE)
         list(APPEND flags -I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE})

@@ -14,12 +14,9 @@
 
 #include "nf_addresses.h"
 
-#define TC_NF_DEPTH_MAX 48      /* names of a path that are kept */
-#define TC_NF_PATH_NAME_MAX 256 /* bytes of one name, NUL included */
-#define TC_NF_PATHS_MAX 8192    /* bytes of both paths and the cgroup's */
-#define TC_NF_ARGS_MAX 4096     /* bytes of arguments; what is longer is cut */
-#define TC_NF_CGROUP_MAX 12     /* names of a cgroup's path */
-#define TC_NF_PAYLOAD_MAX 4096  /* bytes of one packet that are copied */
+#define TC_NF_PATHS_MAX 8192   /* bytes of both paths and the cgroup's */
+#define TC_NF_ARGS_MAX 4096    /* bytes of arguments; what is longer is cut */
+#define TC_NF_PAYLOAD_MAX 4096 /* bytes of one packet that are copied */
 
 enum tc_nf_record_kind {
     TC_NF_FLOW = 1,    /* a struct tc_nf_flow_record */

@@ -18,6 +18,10 @@ struct texts {
     char args[TC_NF_ARGS_MAX];
 };
 
+#define SENSOR_NAMES_MAX TC_NF_PATHS_MAX
+#define SENSOR_PATH_CUT TC_NF_PATH_CUT
+#include "bpf/sensor_names.bpf.h"
+
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
     __uint(max_entries, 1);
@@ -37,80 +41,12 @@ struct {
     __type(value, struct reported);
 } reported SEC(".maps");
 
-/* Appends one text and says whether there was room. */
-static __always_inline bool put_name(struct texts *s, const void *name)
+static __always_inline void put_program(struct texts *s, const struct mm_struct *mm)
 {
-    __u32 at = s->at;
-    long n;
+    __u64 file = (__u64)BPF_CORE_READ(mm, exe_file);
 
-    if (at > TC_NF_PATHS_MAX - TC_NF_PATH_NAME_MAX)
-        return false;
-    n = bpf_probe_read_kernel_str(s->text + at, TC_NF_PATH_NAME_MAX, name);
-    if (n <= 0)
-        return false;
-    s->at = at + (__u32)n;
-    return true;
-}
-
-static __always_inline const struct mount *mount_of(const struct vfsmount *mnt)
-{
-    return (const void *)mnt -
-           __builtin_preserve_field_info(((struct mount *)0)->mnt, BPF_FIELD_BYTE_OFFSET);
-}
-
-/* The names from a file up to the root of its mount namespace. Not static, and the file
- * by its address: so the verifier goes through it once, whoever calls it. */
-__noinline int put_path(struct texts *s, __u64 address)
-{
-    const struct file *file = (const void *)address;
-    const struct vfsmount *mnt = BPF_CORE_READ(file, f_path.mnt);
-    const struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry), *parent;
-    const struct mount *mount = mount_of(mnt), *above;
-    const struct dentry *root = BPF_CORE_READ(mnt, mnt_root);
-
-    if (!s || !file)
-        return 0;
-    for (int i = 0; i < TC_NF_DEPTH_MAX; i++) {
-        if (dentry == root) {
-            above = BPF_CORE_READ(mount, mnt_parent);
-            if (above == mount)
-                return 0;
-            dentry = BPF_CORE_READ(mount, mnt_mountpoint);
-            mount = above;
-            root = BPF_CORE_READ(mount, mnt.mnt_root);
-            continue;
-        }
-        parent = BPF_CORE_READ(dentry, d_parent);
-        if (!put_name(s, BPF_CORE_READ(dentry, d_name.name)))
-            break;
-        if (dentry == parent) /* in no folder, as what memfd_create has made */
-            return 0;
-        dentry = parent;
-    }
-    s->cut = TC_NF_PATH_CUT;
-    return 0;
-}
-
-static __always_inline const struct kernfs_node *above_of(const struct kernfs_node *node)
-{
-    const struct kernfs_node___plain *plain = (const void *)node;
-    const struct kernfs_node___under *under = (const void *)node;
-
-    if (bpf_core_field_exists(under->__parent))
-        return BPF_CORE_READ(under, __parent);
-    return BPF_CORE_READ(plain, parent);
-}
-
-static __always_inline void put_cgroup(struct texts *s, const struct task_struct *task)
-{
-    const struct kernfs_node *node = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn), *above;
-
-    for (int i = 0; i < TC_NF_CGROUP_MAX; i++) {
-        above = above_of(node);
-        if (!above || !put_name(s, BPF_CORE_READ(node, name)))
-            return;
-        node = above;
-    }
+    if (file) /* a kernel thread has none */
+        put_path(s, file + bpf_core_field_offset(struct file, f_path));
 }
 
 static __always_inline void put_args(struct texts *s, const struct mm_struct *mm)
@@ -136,9 +72,9 @@ static __always_inline void put_texts(struct texts *s, const struct task_struct 
     __u32 *end = s->record.end;
 
     s->at = s->cut = 0;
-    put_path(s, (__u64)BPF_CORE_READ(mm, exe_file));
+    put_program(s, mm);
     end[TC_NF_EXECUTABLE] = s->at;
-    put_path(s, (__u64)BPF_CORE_READ(parent, mm, exe_file));
+    put_program(s, BPF_CORE_READ(parent, mm));
     end[TC_NF_PARENT] = s->at;
     put_cgroup(s, task);
     end[TC_NF_CGROUP] = s->at;

@@ -9,9 +9,6 @@
 
 #include <linux/types.h>
 
-#define TC_TRACE_DEPTH_MAX 48    /* names of a path that are kept */
-#define TC_TRACE_CGROUP_MAX 12   /* names of a cgroup's path */
-#define TC_TRACE_NAME_MAX 256    /* bytes of one name, NUL included */
 #define TC_TRACE_NAMES_MAX 16384 /* bytes of all texts of a record but the arguments */
 #define TC_TRACE_ARGS_MAX 65536  /* bytes of arguments; what is longer is cut */
 #define TC_TRACE_PATH_MAX 4096   /* PATH_MAX of the kernel */
