@@ -77,6 +77,9 @@ extern "C" {
 #define TOCSIN_FIELD_FILE_CTIME "file.ctime"   /* ns since the epoch */
 #define TOCSIN_FIELD_FILE_UID "file.uid"
 #define TOCSIN_FIELD_FILE_MODE "file.mode"          /* as st_mode */
+/* true: on a file system that a server answers for (FUSE, NFS), which may never do so.
+ * The event's descriptor, if any, is a copy; never open the file by its path. */
+#define TOCSIN_FIELD_FILE_SERVED "file.served"
 #define TOCSIN_FIELD_FILE_SHA256 "file.hash.sha256" /* 64 lower-case hex digits */
 #define TOCSIN_FIELD_PROCESS_PID "process.pid"
 #define TOCSIN_FIELD_PROCESS_START "process.start" /* ns since the epoch */

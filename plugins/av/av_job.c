@@ -69,6 +69,18 @@ static bool key_of(const struct tocsin_event *event, struct tc_av_key *ret)
     return true;
 }
 
+static bool is_served(const struct tocsin_event *event)
+{
+    return tocsin_find_bool(event->data, event->len, TOCSIN_FIELD_FILE_SERVED, false);
+}
+
+/* What was scanned is a copy: the file itself may have changed since, unseen. */
+static void result_of_copy(const struct tc_av_key *key, struct tc_av_result *result)
+{
+    result->key = *key;
+    result->is_final = false;
+}
+
 static void hit_reason(const struct tc_av_result *result, char *ret, size_t cap)
 {
     snprintf(ret, cap, "%.60s (rule %.80s)", result->hit.name, result->hit.rule);
@@ -213,6 +225,8 @@ static void run(void *arg)
         return;
     }
     tc_av_content_scan(fd, &job->judges, &job->result);
+    if (job->event && is_served(job->event))
+        result_of_copy(&job->key, &job->result);
 }
 
 static void submit(struct tc_av_job *job);
@@ -310,7 +324,8 @@ static bool set_path(struct tc_av_job *job, const struct tocsin_event *event)
 
     if (event->fd >= 0)
         return true;
-    if (!tc_detector_text(event, TOCSIN_FIELD_FILE_PATH, path, sizeof(path)))
+    if (is_served(event) ||
+        !tc_detector_text(event, TOCSIN_FIELD_FILE_PATH, path, sizeof(path)))
         return false;
     job->path = strdup(path);
     return job->path != NULL;
@@ -332,6 +347,8 @@ static bool scan_here(struct tc_av *av, const struct tocsin_event *event,
     if (!tc_av_content_cached(event->fd, &judges, av->inline_buf,
                               (size_t)av->options.inline_max, &result))
         return false;
+    if (is_served(event))
+        result_of_copy(key, &result);
     av->counters.inlined++;
     remember(av, &result, true);
     if (event->flags & TOCSIN_EVENT_AUTH)
@@ -351,7 +368,7 @@ static bool known(struct tc_av *av, const struct tocsin_event *event,
         tocsin_vote(av->host, event, true, true, NULL);
         return true;
     }
-    if (!tc_av_cache_find(av->cache, key, &reason))
+    if (is_served(event) || !tc_av_cache_find(av->cache, key, &reason))
         return false;
     av->counters.cached++;
     if (reason)
@@ -404,7 +421,7 @@ void tc_av_job_after(struct tc_av *av, const struct tocsin_event *event)
     struct tc_av_job *job;
     const char *reason;
 
-    if (!av->rules || (keyed && !key.size))
+    if (!av->rules || (keyed && !key.size) || is_served(event)) /* judged when opened */
         return;
     if (tc_detector_excluded(av->host, event)) {
         av->counters.excluded++;

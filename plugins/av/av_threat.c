@@ -52,6 +52,7 @@ struct move {
     struct tc_av_record record; /* its id names the threat */
     struct tc_av_hit hit;
     bool link;      /* the inode is in the vault: only the name goes */
+    bool served;    /* TOCSIN_FIELD_FILE_SERVED: it cannot be touched */
     bool requested; /* whoever asked reports the alert */
     void (*done)(void *arg, const char *status, const char *why);
     void *arg;
@@ -259,6 +260,8 @@ static struct move *move_new(struct tc_av *av, const struct tc_av_sighting *seen
     if (seen->event) {
         av->host->event_ref(av->host, seen->event);
         move->event = seen->event;
+        move->served = tocsin_find_bool(seen->event->data, seen->event->len,
+                                        TOCSIN_FIELD_FILE_SERVED, false);
     }
     move->key = result->key;
     move->record.dev = result->key.dev;
@@ -269,7 +272,7 @@ static struct move *move_new(struct tc_av *av, const struct tc_av_sighting *seen
     snprintf(move->record.name, sizeof(move->record.name), "%s", result->hit.name);
     snprintf(move->record.severity, sizeof(move->record.severity), "%s",
              result->hit.severity);
-    if (!tc_av_fd_path(fd, path, sizeof(path)) ||
+    if ((!move->served && !tc_av_fd_path(fd, path, sizeof(path))) ||
         (seen->event &&
          tc_detector_text(seen->event, TOCSIN_FIELD_FILE_PATH, path, sizeof(path))))
         move->record.path = strdup(path);
@@ -288,7 +291,7 @@ static bool is_gone(const struct move *move)
     int fd = move->own_fd >= 0 ? move->own_fd : move->event->fd;
     struct stat st;
 
-    return !fstat(fd, &st) && !st.st_nlink;
+    return !move->served && !fstat(fd, &st) && !st.st_nlink;
 }
 
 /* Ends a sighting that leads to no action. */
@@ -354,9 +357,23 @@ static void report(struct tc_av_threat *t, const struct move *move, const char *
         tc_av_events_alert(&news);
 }
 
+/* Whoever touches it may have to wait for its server, without end. */
+static void leave_served(struct tc_av_threat *t, struct move *move)
+{
+    static const char why[] = "its file system is a server's, which may not answer: it "
+                              "stays there, and is refused when it is opened";
+
+    move->av->counters.failed++;
+    t->state = FAILED;
+    tc_av_events_remediated(move->av->host, &move->record, "quarantine", "failed", why);
+    end_untouched(move, "failed", why);
+}
+
 static void act(struct tc_av_threat *t, struct move *move, bool touch)
 {
-    if (!touch) {
+    if (touch && move->served) {
+        leave_served(t, move);
+    } else if (!touch) {
         end_untouched(move, "detected", NULL);
     } else if (t->state == MOVING) {
         move->next = t->waiting;
@@ -389,7 +406,7 @@ void tc_av_threat_found(struct tc_av *av, const struct tc_av_sighting *sighting)
         end_untouched(move, "failed", strerror(ENOMEM));
         return;
     }
-    if (t->path && adds_nothing(t, move, touch)) {
+    if (t->path && adds_nothing(t, move, touch && !move->served)) {
         end_untouched(move,
                       t->state == HELD || t->state == MOVING ? "quarantined" : "detected",
                       NULL);

@@ -8,8 +8,9 @@
  *   es_questions.c  the way of a question: place, publication, answer
  *   es_cache.c      what the kernel remembers of the answers
  *   es_publish.c    everything that is published
+ *   es_served.c     file systems that a server answers for, each by a proxy
  * Below them, and without it: es_source, es_gate, es_ring, es_canary, es_outside,
- * es_probe; and what all sensors share, plugins/sensor.
+ * es_probe, es_proxy; and what all sensors share, plugins/sensor.
  */
 #ifndef TC_ES_H
 #define TC_ES_H
@@ -21,6 +22,7 @@
 
 #include "es_canary.h"
 #include "es_outside.h"
+#include "es_served.h"
 #include "es_source.h"
 #include "sensor_catch_up.h"
 #include "sensor_encode.h"
@@ -109,6 +111,7 @@ struct tc_es {
     int names_status;
     struct tc_sensor_scope *scope;
     struct tc_es_outside outside;
+    struct tc_es_served served;
     struct tc_sensor_catch_up catch_up;
     struct tc_es_mount_scan scan;
     struct tc_es_mount_counts mounts; /* of the scan that is in force */

@@ -214,8 +214,10 @@ void tc_es_publish_stats(struct tc_es *es, const struct tocsin_event *request)
     tocsin_put_str(&w, "mechanism",
                    es->level == TC_ES_LEVEL_PERMISSION ? "fanotify" : "fanotify_notify");
     put_counters(es, &w);
-    if (es->level == TC_ES_LEVEL_PERMISSION)
+    if (es->level == TC_ES_LEVEL_PERMISSION) {
         put_source(es, &w);
+        tc_es_served_put(es, &w);
+    }
     if (es->names_open) {
         tocsin_put_uint(&w, "names_unresolved", es->names.unresolved);
         tocsin_put_uint(&w, "folders_refused", es->names.refused);

@@ -274,8 +274,10 @@ void tc_es_questions_answer(struct tc_es *es, uint64_t id, bool allow, bool cach
     if (!es->questions)
         return;
     question = take(es, id, &slot);
-    if (!question)
+    if (!question) {
+        tc_es_served_answer(es, id, allow);
         return;
+    }
     event = question->event;
     if (allow && cacheable)
         tc_es_cache_remember(es, question);

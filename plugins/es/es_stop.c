@@ -19,7 +19,7 @@
 static void drain_turn(void *arg)
 {
     struct tc_es *es = arg;
-    bool quiet = tc_es_questions_drain(es) &&
+    bool quiet = tc_es_questions_drain(es) && !tc_es_served_waiting(es) &&
                  !tc_sensor_jobs_busy(&es->jobs, TC_ES_JOB_SCAN_MOUNTS);
 
     es->drain_quiet = quiet ? es->drain_quiet + 1 : 0;
@@ -47,6 +47,7 @@ static int drain_begin(struct tc_es *es)
     es->mountinfo_watch = NULL;
     tc_sensor_catch_up_stop(&es->catch_up);
     tc_es_source_unmark(&es->source);
+    tc_es_served_unmark(es);
     return 0;
 }
 
@@ -69,6 +70,7 @@ void tc_es_close(struct tc_es *es, int status)
     if (es->level == TC_ES_LEVEL_PERMISSION)
         tc_es_source_stop(&es->source);
     tc_sensor_catch_up_stop(&es->catch_up);
+    tc_es_served_close(es);
     tc_es_questions_drop(es); /* answered above; their descriptors close now */
     host->timer_stop(host, es->canary_timer);
     host->timer_stop(host, es->start_timer);

@@ -50,7 +50,8 @@ void tc_es_scan_mounts(void *arg)
         return;
     }
     for (size_t i = 0; (mount = tc_sensor_scope_file_system(scan->scope, i)) != NULL; i++)
-        mark_one(es, mount);
+        if (!mount->served) /* its proxy's: tc_es_served_update */
+            mark_one(es, mount);
     if (es->names_open)
         tc_sensor_names_set_scope(&es->names, scan->scope);
 }
@@ -79,6 +80,8 @@ void tc_es_scan_mounts_done(void *arg, int status)
     if (before && !tc_sensor_scope_same(before, es->scope))
         tc_es_cache_reset(es); /* what was outside may now be inside */
     tc_sensor_scope_unref(before);
+    if (!es->draining)
+        tc_es_served_update(es);
     if (es->draining) /* the marks that it has made came too late */
         tc_es_source_unmark(&es->source);
 out:

@@ -80,6 +80,8 @@ void tc_sensor_put_file(struct tocsin_writer *w, const struct tc_sensor_file *fi
     tocsin_put_str(w, "name", slash ? slash + 1 : file->path);
     put_text(w, "old_path", file->old_path);
     put_text(w, "xattr", file->xattr);
+    if (file->served)
+        tocsin_put_bool(w, "served", true);
     if (file->known) {
         tocsin_put_uint(w, "inode", file->inode);
         tocsin_put_uint(w, "device", file->device);

@@ -18,6 +18,7 @@ struct tc_sensor_file {
     const char *old_path; /* NULL: it has not been renamed */
     const char *xattr;    /* of an extended attribute that was changed; NULL: none was */
     const char *reason;   /* why it is reported, if not because it has just happened */
+    bool served;          /* on a served file system, see sensor_served.h */
     bool known;           /* the fields below are */
     uint64_t device, inode, size, mtime_ns, ctime_ns;
     uint32_t uid, gid, mode;

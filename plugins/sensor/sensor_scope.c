@@ -9,6 +9,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "sensor_served.h"
+
 #define MOUNTINFO_MAX (16u * 1024 * 1024)
 
 struct tc_sensor_scope {
@@ -89,10 +91,12 @@ static int parse_line(char *line, struct tc_sensor_mount *ret_mount)
         sscanf(device, "%u:%u", &major, &minor) != 2)
         return -EINVAL;
     ret_mount->id = strtoull(id, NULL, 10);
+    ret_mount->parent = strtoull(parent, NULL, 10);
     ret_mount->device = makedev(major, minor);
     ret_mount->root = strdup(root);
     ret_mount->point = strdup(point);
     ret_mount->type = strdup(type);
+    ret_mount->served = !tc_sensor_scope_pseudo(type) && tc_sensor_served(type);
     return ret_mount->root && ret_mount->point && ret_mount->type ? 0 : -ENOMEM;
 }
 
@@ -224,6 +228,32 @@ static int sort_by_id(struct tc_sensor_scope *scope)
     return 0;
 }
 
+static struct tc_sensor_mount *mount_by_id(const struct tc_sensor_scope *scope,
+                                           uint64_t id)
+{
+    struct tc_sensor_mount key = {.id = id};
+
+    return bsearch(&key, scope->mounts, scope->mount_count, sizeof(*scope->mounts),
+                   by_id);
+}
+
+/*
+ * The way to a mount leads through those that its mount point lies on, and whoever goes
+ * it may have to wait for their servers. Not the root's: nothing at all would run then.
+ */
+static void spread_served(struct tc_sensor_scope *scope)
+{
+    for (size_t i = 0; i < scope->mount_count; i++) {
+        struct tc_sensor_mount *mount = &scope->mounts[i];
+        const struct tc_sensor_mount *above = mount_by_id(scope, mount->parent);
+
+        for (size_t left = scope->mount_count; above && left && !mount->served; left--) {
+            mount->served = above->served && strcmp(above->point, "/") != 0;
+            above = above->parent != above->id ? mount_by_id(scope, above->parent) : NULL;
+        }
+    }
+}
+
 int tc_sensor_scope_new(const char *mountinfo, const char *const *watch,
                         const char *const *ignored, struct tc_sensor_scope **ret_scope)
 {
@@ -246,6 +276,8 @@ int tc_sensor_scope_new(const char *mountinfo, const char *const *watch,
         err = add_watch(scope, watch[i], ignored);
     if (!err)
         err = sort_by_id(scope);
+    if (!err)
+        spread_served(scope);
 out:
     if (err)
         tc_sensor_scope_unref(scope);
@@ -288,16 +320,20 @@ tc_sensor_scope_file_system(const struct tc_sensor_scope *scope, size_t index)
 enum tc_sensor_place tc_sensor_scope_place(const struct tc_sensor_scope *scope,
                                            uint64_t mount_id, const char *path)
 {
-    struct tc_sensor_mount key = {.id = mount_id};
-    const struct tc_sensor_mount *mount;
+    const struct tc_sensor_mount *mount = mount_by_id(scope, mount_id);
     char inner[2 * TC_SENSOR_PATH_MAX];
 
-    mount =
-        bsearch(&key, scope->mounts, scope->mount_count, sizeof(*scope->mounts), by_id);
     if (!mount)
         return TC_SENSOR_ELSEWHERE;
     inner_path(mount, path, inner);
     return tc_sensor_scope_place_inside(scope, mount->device, inner);
+}
+
+bool tc_sensor_scope_served(const struct tc_sensor_scope *scope, const char *path)
+{
+    const struct tc_sensor_mount *mount = mount_above(scope, path);
+
+    return mount && mount->served;
 }
 
 const struct tc_sensor_area *tc_sensor_scope_area(const struct tc_sensor_scope *scope,

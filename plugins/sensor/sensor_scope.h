@@ -18,11 +18,12 @@
 
 /* One line of mountinfo, proc(5). */
 struct tc_sensor_mount {
-    uint64_t id;
+    uint64_t id, parent;
     dev_t device;
     char *root;  /* which folder of the file system is mounted */
     char *point; /* where */
     char *type;
+    bool served; /* sensor_served.h: it, or one that its mount point lies on */
 };
 
 enum tc_sensor_place {
@@ -62,6 +63,9 @@ tc_sensor_scope_file_system(const struct tc_sensor_scope *scope, size_t index);
  */
 enum tc_sensor_place tc_sensor_scope_place(const struct tc_sensor_scope *scope,
                                            uint64_t mount_id, const char *path);
+
+/* Whether an absolute path lies on a served mount, by the table alone. */
+bool tc_sensor_scope_served(const struct tc_sensor_scope *scope, const char *path);
 
 /* The watched folders, by index from 0; NULL past the end. */
 const struct tc_sensor_area *tc_sensor_scope_area(const struct tc_sensor_scope *scope,

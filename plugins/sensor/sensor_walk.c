@@ -150,6 +150,8 @@ static bool enter(struct tc_sensor_walk *walk, struct tc_sensor_step *step)
     struct statx stx;
     dev_t device;
 
+    if (walk->scope && tc_sensor_scope_served(walk->scope, folder->path))
+        return false; /* its server may never answer */
     walk->dir = open_folder(folder->path);
     if (!walk->dir || statx(dirfd(walk->dir), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
                             STATX_BASIC_STATS | STATX_MNT_ID, &stx)) {
