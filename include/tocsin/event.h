@@ -76,7 +76,7 @@ extern "C" {
 #define TOCSIN_FIELD_FILE_MTIME "file.mtime"   /* ns since the epoch */
 #define TOCSIN_FIELD_FILE_CTIME "file.ctime"   /* ns since the epoch */
 #define TOCSIN_FIELD_FILE_UID "file.uid"
-#define TOCSIN_FIELD_FILE_MODE "file.mode"          /* as st_mode */
+#define TOCSIN_FIELD_FILE_MODE "file.mode" /* as st_mode */
 /* true: on a file system that a server answers for (FUSE, NFS), which may never do so.
  * The event's descriptor, if any, is a copy; never open the file by its path. */
 #define TOCSIN_FIELD_FILE_SERVED "file.served"

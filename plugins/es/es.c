@@ -47,6 +47,13 @@ static const struct tocsin_option options[] = {
      .fallback = "allow",
      .help = "the answer to a question that got no verdict in time",
      .choices = "allow|deny"},
+    {.name = "served_filesystems",
+     .type = TOCSIN_OPTION_CHOICE,
+     .flags = TOCSIN_OPTION_RESTART,
+     .fallback = "ask",
+     .help = "file systems that a server answers for, as FUSE, NFS and SMB: ask before "
+             "each open, or let all pass",
+     .choices = "ask|pass"},
     {.name = NULL}};
 
 static int es_init(const struct tocsin_host *host, void **ret_state)
@@ -68,6 +75,7 @@ static int es_init(const struct tocsin_host *host, void **ret_state)
     es->max_pending = (uint32_t)host->option_int(host, "max_pending");
     es->deadline_ns = (uint64_t)host->option_int(host, "deadline") * NS_PER_MS;
     es->on_timeout_allow = strcmp(host->option_text(host, "on_timeout"), "deny") != 0;
+    es->served.pass = !strcmp(host->option_text(host, "served_filesystems"), "pass");
     if (err)
         free(es);
     else

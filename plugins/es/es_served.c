@@ -347,9 +347,11 @@ void tc_es_served_update(struct tc_es *es)
         one->wanted = false;
     for (size_t i = 0; (mount = tc_sensor_scope_file_system(es->scope, i)) != NULL; i++) {
         one = find(es, mount->device);
+        if (!mount->served || es->served.pass)
+            continue;
         if (one)
-            one->wanted = mount->served;
-        else if (mount->served)
+            one->wanted = true;
+        else
             add(es, mount);
     }
     for (one = es->served.first; one; one = one->next)

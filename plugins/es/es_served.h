@@ -23,6 +23,7 @@ struct tocsin_writer;
 #define TC_ES_SERVED_MAX 256 /* proxies: two processes each */
 
 struct tc_es_served {
+    bool pass; /* the operator's: none is asked about */
     struct tc_es_served_one *first;
     size_t count;
     struct tocsin_timer *retry;

@@ -2,6 +2,7 @@
 /* Plugin av as the agent runs it: questions, threats, requests. */
 #include "test_av_util.h"
 
+#include <sys/mman.h>
 #include <tocsin/event.h>
 
 #include "tests/support/harness.h"
@@ -354,6 +355,78 @@ static void av_written_file_without_descriptor_is_scanned_by_its_path(void **sta
     tc_harness_publish(h, TOCSIN_TOPIC_FILE_RENAMED, 0, -1, &w);
     await(h, TOCSIN_TOPIC_THREAT_REMEDIATED);
     assert_int_equal(access(path, F_OK), -1);
+}
+
+/* Publishes a question about `path` with a copy of it, as of a served file. */
+static uint64_t ask_served(struct tc_harness *h, const char *path, int fd)
+{
+    struct tocsin_writer w;
+    uint8_t buf[PATH_MAX + 256];
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), 0);
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_begin_map(&w, "file");
+    tocsin_put_str(&w, "path", path);
+    tocsin_put_bool(&w, "served", true);
+    tocsin_put_uint(&w, "device", st.st_dev);
+    tocsin_put_uint(&w, "inode", st.st_ino);
+    tocsin_put_uint(&w, "size", (uint64_t)st.st_size);
+    tocsin_put_uint(&w, "ctime", (uint64_t)st.st_ctim.tv_sec * 1000000000u);
+    tocsin_end(&w);
+    tocsin_end(&w);
+    return tc_harness_publish(h, TOCSIN_TOPIC_FILE_OPEN, TOCSIN_EVENT_AUTH, fd, &w);
+}
+
+static int copy_of(const char *text, size_t len)
+{
+    int fd = memfd_create("copy", MFD_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, len), len);
+    return fd;
+}
+
+/* By the copy alone: what is at the path says something else, and stays as it is. */
+static void av_judges_the_copy_of_a_served_file_and_leaves_the_file(void **state)
+{
+    struct fixture *f = *state;
+    struct tc_harness *h = run(f, NULL);
+    const struct tocsin_event *event;
+    char path[PATH_MAX], text[EICAR_BYTES + 1];
+    uint64_t id;
+
+    eicar(text);
+    settled_file(f, path, "served", "clean, for who opens it", EICAR_BYTES / 3);
+    for (int i = 0; i < 2; i++) {
+        id = ask_served(h, path, copy_of(text, EICAR_BYTES));
+        assert_string_equal(decision(h, id), "deny");
+    }
+    event = await(h, TOCSIN_TOPIC_THREAT_REMEDIATED);
+    assert_string_equal(tc_harness_text(h, event, "detection.status"), "failed");
+    assert_int_equal(tc_harness_count(h, TOCSIN_TOPIC_THREAT_DETECTED), 1);
+    assert_int_equal(access(path, F_OK), 0);
+
+    /* Nothing is remembered of it. */
+    id = ask_served(h, path, copy_of("clean", 5));
+    event = verdict(h, id);
+    assert_string_equal(tc_harness_text(h, event, "decision"), "allow");
+    assert_false(tocsin_find_bool(event->data, event->len, "cacheable", true));
+    assert_int_equal(stat_of(h, "answered_from_cache"), 0);
+}
+
+/* Whoever opened it by its path might wait for its server without end. */
+static void av_never_opens_a_served_file(void **state)
+{
+    struct fixture *f = *state;
+    struct tc_harness *h = run(f, NULL);
+    char path[PATH_MAX];
+
+    eicar_file(f, path, "eicar");
+    assert_string_equal(decision(h, ask_served(h, path, -1)), "allow");
+    assert_int_equal(stat_of(h, "unknown"), 1);
+    assert_int_equal(access(path, F_OK), 0);
 }
 
 static void av_restored_file_is_back_and_passes_from_then_on(void **state)
@@ -731,6 +804,8 @@ int main(void)
         TEST(av_questions_about_one_large_file_share_a_scan),
         TEST(av_scans_files_larger_than_a_turn_in_order),
         TEST(av_passive_mode_reports_and_touches_nothing),
+        TEST(av_judges_the_copy_of_a_served_file_and_leaves_the_file),
+        TEST(av_never_opens_a_served_file),
         TEST(av_ignores_excluded_files),
         TEST(av_written_file_without_descriptor_is_scanned_by_its_path),
         TEST(av_restored_file_is_back_and_passes_from_then_on),

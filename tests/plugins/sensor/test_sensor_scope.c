@@ -159,6 +159,38 @@ static void each_watched_folder_is_reported_as_it_is_seen(void **state)
     tc_sensor_scope_unref(scope);
 }
 
+static void mount_on_a_served_one_is_served(void **state)
+{
+    static const char mounts[] = "20 1 0:9 / / rw - virtiofs root rw\n"
+                                 "21 20 8:2 / /home rw - ext4 /dev/b rw\n"
+                                 "22 21 0:30 / /home/far rw - fuse.sshfs h rw\n"
+                                 "23 22 0:31 / /home/far/near rw - tmpfs t rw\n"
+                                 "24 23 0:32 / /home/far/near/x rw - ext4 /dev/c rw\n"
+                                 "25 20 0:33 / /new rw - somethingfs s rw\n";
+    static const struct {
+        const char *path;
+        bool served;
+    } rows[] = {
+        {"/etc/hosts", true},
+        {"/home/f", false}, /* on the root, which nobody can do without */
+        {"/home/far", true},
+        {"/home/far/f", true},
+        {"/home/farther", false},
+        {"/home/far/near/f", true},
+        {"/home/far/near/x/f", true},
+        {"/new/f", true}, /* a type that is not known to be local */
+    };
+    const char *const watch[] = {"/", NULL}, *const none[] = {NULL};
+    struct tc_sensor_scope *scope = NULL;
+
+    (void)state;
+    assert_int_equal(tc_sensor_scope_new(mounts, watch, none, &scope), 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (tc_sensor_scope_served(scope, rows[i].path) != rows[i].served)
+            fail_msg("%s", rows[i].path);
+    tc_sensor_scope_unref(scope);
+}
+
 static void a_line_that_is_no_mountinfo_is_refused(void **state)
 {
     static const char *const wrong[] = {"x\n", "1 2 8:1 / /\n",
@@ -193,6 +225,7 @@ int main(void)
         cmocka_unit_test(pseudo_and_ignored_file_systems_are_excluded),
         cmocka_unit_test(a_file_is_placed_and_named_by_its_file_system),
         cmocka_unit_test(each_watched_folder_is_reported_as_it_is_seen),
+        cmocka_unit_test(mount_on_a_served_one_is_served),
         cmocka_unit_test(a_line_that_is_no_mountinfo_is_refused),
         cmocka_unit_test(scopes_are_the_same_when_they_protect_the_same),
     };
