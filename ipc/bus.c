@@ -358,7 +358,8 @@ static void bus_count_drops(struct tc_bus *bus, uint64_t full,
 }
 
 int tc_bus_publish(struct tc_bus *bus, const struct tocsin_event *draft,
-                   const char *source, uint64_t *ret_voters, struct tc_event **ret_event)
+                   const char *source, struct tc_bus_voters *ret_voters,
+                   struct tc_event **ret_event)
 {
     const struct tc_topic *topic;
     struct tc_event *event;
@@ -390,7 +391,7 @@ int tc_bus_publish(struct tc_bus *bus, const struct tocsin_event *draft,
         ring_push(&bus_take(bus, &set)->lanes[lane], event);
     bus->waiting[lane] |= takers;
     if (ret_voters)
-        *ret_voters = takers & bus->voters;
+        *ret_voters = (struct tc_bus_voters){takers & bus->voters, full & bus->voters};
     if (ret_event)
         *ret_event = event;
     /* The event came with one reference. */

@@ -38,6 +38,12 @@ struct tc_subscription {
     void *arg;
 };
 
+/* The voters among the subscribers of one event. */
+struct tc_bus_voters {
+    uint64_t asked;    /* whose queue took it */
+    uint64_t left_out; /* whose queue was full */
+};
+
 struct tc_bus_counters {
     uint64_t published, delivered, dropped;
 };
@@ -78,12 +84,13 @@ uint64_t tc_subscriber_dropped(const struct tc_subscriber *subscriber);
  * Makes an event of *draft under the next id and queues it. A full queue drops the event
  * for that subscriber and counts it; topics with `keep` are queued beyond the bound.
  * Topics "verdict" and "verdict.final", and events with TOCSIN_EVENT_AUTH, are made
- * urgent. ret_voters (may be NULL): the voters whose queue took it. ret_event (may be
+ * urgent. ret_voters may be NULL. ret_event (may be
  * NULL): a reference. Errors: as tc_event_new and tc_topic_intern; draft->fd is taken
  * over on success only.
  */
 int tc_bus_publish(struct tc_bus *bus, const struct tocsin_event *draft,
-                   const char *source, uint64_t *ret_voters, struct tc_event **ret_event);
+                   const char *source, struct tc_bus_voters *ret_voters,
+                   struct tc_event **ret_event);
 
 /*
  * Makes an event of *draft under the next id, and delivers it to nobody: somebody waits

@@ -370,6 +370,8 @@ static void put_verdicts(const struct tc_control *control, struct tc_pack *p)
     tc_pack_uint(p, "denied", c.closed[TC_VERDICT_DENIED]);
     tc_pack_uint(p, "timeouts", c.closed[TC_VERDICT_TIMEOUT]);
     tc_pack_uint(p, "overflows", c.closed[TC_VERDICT_OVERFLOW]);
+    tc_pack_uint(p, "absent", c.closed[TC_VERDICT_ABSENT]);
+    tc_pack_uint(p, "abstained", c.closed[TC_VERDICT_ABSTAINED]);
     tc_pack_uint(p, "late", c.late);
     tc_pack_uint(p, "open", c.open);
     tc_pack_uint(p, "open_max", c.open_max);

@@ -88,11 +88,26 @@ static void report_timeouts(struct tc_judge *judge, const struct tc_verdict_fina
     judge->unreported = judge->unreported_missing = 0;
 }
 
+/* Whether it was answered by default. That a detector abstained is told by its verdict.
+ */
+static bool is_default(const struct tc_verdict_final *final)
+{
+    return final->why == TC_VERDICT_TIMEOUT || final->why == TC_VERDICT_OVERFLOW ||
+           final->why == TC_VERDICT_ABSENT;
+}
+
 /* Publishes the answer to the sensor that asked `id`. A failure here is out of memory;
  * the sensor's own deadline then answers. */
 static void answer(struct tc_judge *judge, uint64_t id,
                    const struct tc_verdict_final *final)
 {
+    static const char *const whys[TC_VERDICT_WHYS] = {
+        [TC_VERDICT_ALL_ALLOWED] = TOCSIN_WHY_ALLOWED,
+        [TC_VERDICT_DENIED] = TOCSIN_WHY_DENIED,
+        [TC_VERDICT_TIMEOUT] = "timeout",
+        [TC_VERDICT_OVERFLOW] = "overflow",
+        [TC_VERDICT_ABSENT] = "absent",
+        [TC_VERDICT_ABSTAINED] = "abstained"};
     struct tocsin_event event = {.size = sizeof(event), .fd = -1, .reply_to = id};
     struct tocsin_writer w;
     uint8_t buf[512];
@@ -102,9 +117,8 @@ static void answer(struct tc_judge *judge, uint64_t id,
     tocsin_put_str(&w, TOCSIN_FIELD_DECISION, final->allow ? "allow" : "deny");
     tocsin_put_bool(&w, TOCSIN_FIELD_CACHEABLE, final->cacheable && !judge->answered);
     tocsin_put_str(&w, TOCSIN_FIELD_REASON, final->reason);
-    tocsin_put_bool(&w, "timeout",
-                    final->why == TC_VERDICT_TIMEOUT ||
-                        final->why == TC_VERDICT_OVERFLOW);
+    tocsin_put_str(&w, TOCSIN_FIELD_WHY, whys[final->why]);
+    tocsin_put_bool(&w, "timeout", is_default(final));
     tocsin_put_uint(&w, "voters", final->voters);
     tocsin_put_uint(&w, "budget_ns", final->budget_ns);
     tocsin_put_uint(&w, "took_ns", final->closed_ns - final->opened_ns);
@@ -141,7 +155,7 @@ static void on_closed(void *arg, const struct tc_verdict_final *final)
     if (judge->shared)
         answer_shared(judge, final);
     tc_event_unref(final->subject);
-    if (final->why == TC_VERDICT_TIMEOUT || final->why == TC_VERDICT_OVERFLOW)
+    if (is_default(final))
         report_timeouts(judge, final);
 }
 
@@ -154,9 +168,15 @@ static void on_vote(void *arg, struct tc_event *event)
     bool cacheable =
         tocsin_find_bool(event->pub.data, event->pub.len, TOCSIN_FIELD_CACHEABLE, false);
 
-    /* What is neither allow nor deny is no answer: the budget decides, and the timeout
-     * is counted. */
-    if (!voter || (!tocsin_str_is(decision, "allow") && !tocsin_str_is(decision, "deny")))
+    if (!voter)
+        return;
+    if (tocsin_str_is(decision, TOCSIN_DECISION_ABSTAIN)) {
+        tc_verdict_abstain(judge->verdict, event->pub.reply_to, voter, uv_hrtime());
+        return;
+    }
+    /* What is none of the three is no answer: the budget decides, and the timeout is
+     * counted. */
+    if (!tocsin_str_is(decision, "allow") && !tocsin_str_is(decision, "deny"))
         return;
     tc_verdict_vote(judge->verdict, event->pub.reply_to, voter,
                     tocsin_str_is(decision, "allow"), cacheable, reason.ptr, reason.len,
@@ -222,7 +242,8 @@ void tc_judge_configure(struct tc_judge *judge, bool on_timeout_allow, uint64_t 
 static int publish_question(struct tc_judge *judge, struct tocsin_event *question,
                             const char *source, const struct tocsin_event **ret_event)
 {
-    uint64_t voters, now = uv_hrtime();
+    struct tc_bus_voters voters;
+    uint64_t now = uv_hrtime();
     struct tc_event *event;
     int err;
 
@@ -235,8 +256,8 @@ static int publish_question(struct tc_judge *judge, struct tocsin_event *questio
         tc_event_ref(event); /* one for the sensor, one for the case */
         *ret_event = &event->pub;
     }
-    tc_verdict_open(judge->verdict, event->pub.id, voters, now, question->deadline_ns,
-                    event);
+    tc_verdict_open(judge->verdict, event->pub.id, voters.asked, voters.left_out, now,
+                    question->deadline_ns, event);
     arm(judge);
     return 0;
 }

@@ -29,7 +29,8 @@ struct tc_judge_voters {
 };
 
 /*
- * Cases that get the default answer are reported by a `verdict.timeout` event {count,
+ * Cases that get the default answer, but for those that a voter abstained from, are
+ * reported by a `verdict.timeout` event {count,
  * missing, answer}, at most one a second.
  */
 int tc_judge_new(uv_loop_t *loop, struct tc_bus *bus,

@@ -14,6 +14,8 @@ struct open_case {
     void *subject;
     unsigned voters;  /* that were asked */
     uint64_t waiting; /* those of them that have not answered */
+    uint64_t absent;  /* not asked, or gone */
+    uint64_t abstained;
     uint64_t opened_ns;
     uint64_t end_ns;
     bool cacheable;
@@ -115,7 +117,7 @@ static void close_case(struct tc_verdict *v, struct open_case *c,
     final->id = c->id;
     final->subject = c->subject;
     final->voters = c->voters;
-    final->missing = c->waiting;
+    final->missing = c->waiting | c->absent | c->abstained;
     final->opened_ns = c->opened_ns;
     final->budget_ns = c->end_ns - c->opened_ns;
     c->later = v->spare;
@@ -132,25 +134,36 @@ bool tc_verdict_is_open(const struct tc_verdict *v, uint64_t id)
     return c != NULL;
 }
 
-static void close_allowed(struct tc_verdict *v, struct open_case *c, uint64_t now_ns)
+static void close_default(struct tc_verdict *v, struct open_case *c,
+                          enum tc_verdict_why why, uint64_t now_ns)
 {
-    struct tc_verdict_final final = {.allow = true,
-                                     .cacheable = c->cacheable,
-                                     .why = TC_VERDICT_ALL_ALLOWED,
-                                     .reason = "",
+    static const char *const reasons[TC_VERDICT_WHYS] = {
+        [TC_VERDICT_TIMEOUT] = "no answer within the budget",
+        [TC_VERDICT_ABSENT] = "a detector could not be asked",
+        [TC_VERDICT_ABSTAINED] = "a detector could not judge it"};
+    struct tc_verdict_final final = {.allow = v->on_timeout_allow,
+                                     .why = why,
+                                     .reason = reasons[why],
                                      .closed_ns = now_ns};
 
     close_case(v, c, &final);
 }
 
-static void close_default(struct tc_verdict *v, struct open_case *c, uint64_t now_ns)
+/* Nobody is waited for any more, and nobody has denied. */
+static void close_complete(struct tc_verdict *v, struct open_case *c, uint64_t now_ns)
 {
-    struct tc_verdict_final final = {.allow = v->on_timeout_allow,
-                                     .why = TC_VERDICT_TIMEOUT,
-                                     .reason = "no answer within the budget",
+    struct tc_verdict_final final = {.allow = true,
+                                     .cacheable = c->cacheable && c->voters,
+                                     .why = TC_VERDICT_ALL_ALLOWED,
+                                     .reason = "",
                                      .closed_ns = now_ns};
 
-    close_case(v, c, &final);
+    if (c->absent)
+        close_default(v, c, TC_VERDICT_ABSENT, now_ns);
+    else if (c->abstained)
+        close_default(v, c, TC_VERDICT_ABSTAINED, now_ns);
+    else
+        close_case(v, c, &final);
 }
 
 void tc_verdict_free(struct tc_verdict *v)
@@ -160,7 +173,7 @@ void tc_verdict_free(struct tc_verdict *v)
     if (!v)
         return;
     while (v->first)
-        close_default(v, v->first, v->first->end_ns);
+        close_default(v, v->first, TC_VERDICT_TIMEOUT, v->first->end_ns);
     while ((c = v->spare)) {
         v->spare = c->later;
         free(c);
@@ -180,8 +193,8 @@ static struct open_case *take_case(struct tc_verdict *v)
     return c;
 }
 
-void tc_verdict_open(struct tc_verdict *v, uint64_t id, uint64_t voters, uint64_t now_ns,
-                     uint64_t deadline_ns, void *subject)
+void tc_verdict_open(struct tc_verdict *v, uint64_t id, uint64_t voters, uint64_t absent,
+                     uint64_t now_ns, uint64_t deadline_ns, void *subject)
 {
     struct open_case *c = take_case(v), **slot;
     unsigned asked = (unsigned)__builtin_popcountll(voters);
@@ -193,7 +206,7 @@ void tc_verdict_open(struct tc_verdict *v, uint64_t id, uint64_t voters, uint64_
                                          .allow = v->on_timeout_allow,
                                          .why = TC_VERDICT_OVERFLOW,
                                          .voters = asked,
-                                         .missing = voters,
+                                         .missing = voters | absent,
                                          .reason = "too many questions open",
                                          .opened_ns = now_ns,
                                          .closed_ns = now_ns};
@@ -206,6 +219,7 @@ void tc_verdict_open(struct tc_verdict *v, uint64_t id, uint64_t voters, uint64_
                             .subject = subject,
                             .voters = asked,
                             .waiting = voters,
+                            .absent = absent,
                             .opened_ns = now_ns,
                             .end_ns = tc_verdict_budget_end(now_ns, deadline_ns),
                             .cacheable = true,
@@ -215,23 +229,36 @@ void tc_verdict_open(struct tc_verdict *v, uint64_t id, uint64_t voters, uint64_
     if (++v->counters.open > v->counters.open_max)
         v->counters.open_max = v->counters.open;
     if (!voters)
-        close_allowed(v, c, now_ns);
+        close_complete(v, c, now_ns);
+}
+
+/* The case that waits for this voter, who has now answered; NULL: late, twice, unasked.
+ */
+static struct open_case *take_answer(struct tc_verdict *v, uint64_t id, uint64_t voter)
+{
+    struct open_case *c = *slot_of(v, id);
+
+    if (!c || !(c->waiting & voter)) {
+        v->counters.late++;
+        return NULL;
+    }
+    c->waiting &= ~voter;
+    return c;
 }
 
 bool tc_verdict_vote(struct tc_verdict *v, uint64_t id, uint64_t voter, bool allow,
                      bool cacheable, const char *reason, size_t reason_len,
                      uint64_t now_ns)
 {
-    struct tc_verdict_final final = {
-        .why = TC_VERDICT_DENIED, .denied_by = voter, .closed_ns = now_ns};
+    struct tc_verdict_final final = {.why = TC_VERDICT_DENIED,
+                                     .cacheable = cacheable,
+                                     .denied_by = voter,
+                                     .closed_ns = now_ns};
     char text[TC_VERDICT_REASON_MAX + 1];
-    struct open_case *c = *slot_of(v, id);
+    struct open_case *c = take_answer(v, id, voter);
 
-    if (!c || !(c->waiting & voter)) {
-        v->counters.late++;
+    if (!c)
         return false;
-    }
-    c->waiting &= ~voter;
     c->cacheable = c->cacheable && cacheable;
     if (!allow) {
         if (reason_len > TC_VERDICT_REASON_MAX)
@@ -242,8 +269,21 @@ bool tc_verdict_vote(struct tc_verdict *v, uint64_t id, uint64_t voter, bool all
         final.reason = text;
         close_case(v, c, &final);
     } else if (!c->waiting) {
-        close_allowed(v, c, now_ns);
+        close_complete(v, c, now_ns);
     }
+    return true;
+}
+
+bool tc_verdict_abstain(struct tc_verdict *v, uint64_t id, uint64_t voter,
+                        uint64_t now_ns)
+{
+    struct open_case *c = take_answer(v, id, voter);
+
+    if (!c)
+        return false;
+    c->abstained |= voter;
+    if (!c->waiting)
+        close_complete(v, c, now_ns);
     return true;
 }
 
@@ -264,13 +304,13 @@ void tc_verdict_voter_gone(struct tc_verdict *v, uint64_t voter, uint64_t now_ns
             continue;
         }
         c->waiting &= ~voter;
-        c->cacheable = false;
+        c->absent |= voter;
         if (c->waiting) {
             c = c->later;
             continue;
         }
         /* The callback may change the list, so look at it anew from the start. */
-        close_allowed(v, c, now_ns);
+        close_complete(v, c, now_ns);
         c = v->first;
     }
 }
@@ -278,7 +318,7 @@ void tc_verdict_voter_gone(struct tc_verdict *v, uint64_t voter, uint64_t now_ns
 void tc_verdict_expire(struct tc_verdict *v, uint64_t now_ns)
 {
     while (v->first && v->first->end_ns <= now_ns)
-        close_default(v, v->first, now_ns);
+        close_default(v, v->first, TC_VERDICT_TIMEOUT, now_ns);
 }
 
 uint64_t tc_verdict_next_ns(const struct tc_verdict *v)

@@ -19,10 +19,14 @@
 struct tc_verdict;
 
 enum tc_verdict_why {
-    TC_VERDICT_ALL_ALLOWED, /* also when nobody was asked */
+    TC_VERDICT_ALL_ALLOWED, /* also when nobody votes on it */
     TC_VERDICT_DENIED,
     TC_VERDICT_TIMEOUT,  /* the budget ended: the configured default */
     TC_VERDICT_OVERFLOW, /* too many open cases: the configured default */
+    /* A voter could not be asked, or has gone; or has said that it cannot tell. The
+     * others have allowed: the configured default. */
+    TC_VERDICT_ABSENT,
+    TC_VERDICT_ABSTAINED,
     TC_VERDICT_WHYS,
 };
 
@@ -31,10 +35,12 @@ struct tc_verdict_final {
     uint64_t id;   /* of the event that asked */
     void *subject; /* as given to tc_verdict_open */
     bool allow;
-    bool cacheable; /* every voter said so, and nobody was missing */
+    /* Allowed: every voter said so, there was one, and nobody was missing. Denied: the
+     * one that did said so. Never of a default. */
+    bool cacheable;
     enum tc_verdict_why why;
     unsigned voters;    /* how many were asked */
-    uint64_t missing;   /* voters that had not answered */
+    uint64_t missing;   /* voters without a decision of theirs */
     uint64_t denied_by; /* the voter that denied, or 0 */
     const char *reason; /* of the denial or "" */
     uint64_t opened_ns, closed_ns, budget_ns;
@@ -57,10 +63,14 @@ void tc_verdict_set_default(struct tc_verdict *verdict, bool on_timeout_allow);
  */
 uint64_t tc_verdict_budget_end(uint64_t now_ns, uint64_t deadline_ns);
 
-/* Opens a case for event `id`; it closes at once, inside this call, if voters is 0.
- * `subject` is the caller's, and comes back when the case closes. */
+/*
+ * Opens a case for event `id`; it closes at once, inside this call, if voters is 0.
+ * `absent`: who votes on it and could not be asked. `subject` is the caller's, and comes
+ * back when the case closes.
+ */
 void tc_verdict_open(struct tc_verdict *verdict, uint64_t id, uint64_t voters,
-                     uint64_t now_ns, uint64_t deadline_ns, void *subject);
+                     uint64_t absent, uint64_t now_ns, uint64_t deadline_ns,
+                     void *subject);
 
 /* Calls fn for each open case, which must leave them alone. */
 void tc_verdict_each(const struct tc_verdict *verdict,
@@ -72,11 +82,15 @@ bool tc_verdict_vote(struct tc_verdict *verdict, uint64_t id, uint64_t voter, bo
                      bool cacheable, const char *reason, size_t reason_len,
                      uint64_t now_ns);
 
+/* The answer of one that cannot tell. False as above. */
+bool tc_verdict_abstain(struct tc_verdict *verdict, uint64_t id, uint64_t voter,
+                        uint64_t now_ns);
+
 /* Whether the event's case is still open. */
 bool tc_verdict_is_open(const struct tc_verdict *verdict, uint64_t id);
 
-/* A voter has gone: no case waits for it any more; those it leaves complete close,
- * uncacheable. */
+/* A voter has gone: no case waits for it any more; those it leaves complete close, by
+ * default. */
 void tc_verdict_voter_gone(struct tc_verdict *verdict, uint64_t voter, uint64_t now_ns);
 
 /* Closes the cases whose budget has ended. */

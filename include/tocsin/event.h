@@ -75,6 +75,9 @@ extern "C" {
 #define TOCSIN_FIELD_FILE_SIZE "file.size"     /* bytes */
 #define TOCSIN_FIELD_FILE_MTIME "file.mtime"   /* ns since the epoch */
 #define TOCSIN_FIELD_FILE_CTIME "file.ctime"   /* ns since the epoch */
+/* Of a question: the id of the last file.written that the sensor published about it; what
+ * was known before that no longer counts. May name a later one of another file. */
+#define TOCSIN_FIELD_FILE_WRITTEN_EVENT "file.written_event"
 #define TOCSIN_FIELD_FILE_UID "file.uid"
 #define TOCSIN_FIELD_FILE_MODE "file.mode" /* as st_mode */
 /* true: on a file system that a server answers for (FUSE, NFS), which may never do so.
@@ -106,7 +109,11 @@ extern "C" {
 #define TOCSIN_FIELD_DNS_RESPONSE_CODE "dns.response_code"
 #define TOCSIN_FIELD_DNS_ANSWERS "dns.answers" /* maps: name, type, ttl, data */
 #define TOCSIN_FIELD_DNS_RESOLVED_IP "dns.resolved_ip"
-#define TOCSIN_FIELD_DECISION "decision" /* "allow" or "deny" */
+#define TOCSIN_FIELD_DECISION "decision" /* "allow", "deny"; of a detector also: */
+#define TOCSIN_DECISION_ABSTAIN "abstain"
+#define TOCSIN_FIELD_WHY "why" /* of verdict.final: these two, or a default's reason */
+#define TOCSIN_WHY_ALLOWED "allowed"
+#define TOCSIN_WHY_DENIED "denied"
 #define TOCSIN_FIELD_CACHEABLE "cacheable"
 #define TOCSIN_FIELD_REASON "reason"
 #define TOCSIN_FIELD_DETECTION_ID "detection.id"

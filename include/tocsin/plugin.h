@@ -400,16 +400,10 @@ static inline int tocsin_publish(const struct tocsin_host *host, const char *top
     return host->publish(host, &event, NULL);
 }
 
-/*
- * Answers an event that has TOCSIN_EVENT_AUTH: may it go on? `cacheable`: the answer
- * holds until the file changes or verdict.reset is published. `reason`, one line, is
- * required for a denial. "verdict" must be in `publishes`. At once or any time until
- * event->deadline_ns; a later answer, or a second one, is counted and ignored. Errors: as
- * host->publish.
- */
-static inline int tocsin_vote(const struct tocsin_host *host,
-                              const struct tocsin_event *event, bool allow,
-                              bool cacheable, const char *reason)
+/* Publishes a verdict; for the two below. */
+static inline int tocsin_vote_text(const struct tocsin_host *host,
+                                   const struct tocsin_event *event, const char *decision,
+                                   bool cacheable, const char *reason)
 {
     struct tocsin_writer w;
     uint8_t buf[512];
@@ -417,7 +411,7 @@ static inline int tocsin_vote(const struct tocsin_host *host,
 
     tocsin_writer_init(&w, buf, sizeof(buf));
     tocsin_begin_map(&w, NULL);
-    tocsin_put_str(&w, "decision", allow ? "allow" : "deny");
+    tocsin_put_str(&w, "decision", decision);
     tocsin_put_bool(&w, "cacheable", cacheable);
     if (reason) {
         n = strlen(reason);
@@ -429,6 +423,33 @@ static inline int tocsin_vote(const struct tocsin_host *host,
     }
     tocsin_end(&w);
     return tocsin_publish(host, TOCSIN_TOPIC_VERDICT, event->id, &w);
+}
+
+/*
+ * Answers an event that has TOCSIN_EVENT_AUTH: may it go on? `cacheable`: the answer
+ * holds until the file changes or verdict.reset is published, whoever asks the same of
+ * it; an allowed file.open never answers for file.exec. `reason`, one line, is required
+ * for a denial. "verdict" must be in `publishes`. At once or any time until
+ * event->deadline_ns; a later answer, or a second one, is counted and ignored. Errors: as
+ * host->publish.
+ */
+static inline int tocsin_vote(const struct tocsin_host *host,
+                              const struct tocsin_event *event, bool allow,
+                              bool cacheable, const char *reason)
+{
+    return tocsin_vote_text(host, event, allow ? "allow" : "deny", cacheable, reason);
+}
+
+/*
+ * Answers one that cannot be judged: not readable, not read in time. What the others say
+ * then decides, or, if none denies, verdict.on_timeout; nothing is remembered. `reason`:
+ * one line. All else as tocsin_vote. An agent that does not know it waits for its budget
+ * to end and answers the same.
+ */
+static inline int tocsin_abstain(const struct tocsin_host *host,
+                                 const struct tocsin_event *event, const char *reason)
+{
+    return tocsin_vote_text(host, event, TOCSIN_DECISION_ABSTAIN, false, reason);
 }
 
 /*

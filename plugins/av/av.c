@@ -65,6 +65,7 @@ static void destroy(void *state)
     if (av->started) /* a start that failed is not stopped */
         release(av);
     tc_av_cache_free(av->cache);
+    tc_sensor_writers_done(&av->writers);
     free(av->inline_buf);
     options_done(&av->options);
     free(av);
@@ -81,6 +82,7 @@ static int init(const struct tocsin_host *host, void **ret_state)
     av->work = (struct tc_detector_work){.host = host, .release = release, .owner = av};
     tc_detector_defs_init(&av->defs, &av->work, &tc_av_defs_ops, av);
     av->vault.dirfd = av->own_dirfd = -1;
+    tc_sensor_writers_init(&av->writers);
     av->cache = tc_av_cache_new(0);
     r = av->cache ? options_read(host, &av->options) : -ENOMEM;
     if (!r) {
@@ -204,8 +206,8 @@ static const struct tocsin_option options[] = {
     {.name = "timeout",
      .type = TOCSIN_OPTION_DURATION,
      .fallback = "5s",
-     .help =
-         "Longest time for the scan of one file, in whole seconds; then it is allowed",
+     .help = "Longest time for the scan of one file, in whole seconds; then "
+             "verdict.on_timeout answers",
      .min = 1000,
      .max = 600000},
     {.name = "quarantine",

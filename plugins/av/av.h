@@ -6,6 +6,7 @@
  *   av.c          descriptor, options, lifecycle
  *   av_defs.c     the definitions in force: what is loaded, what health says of it
  *   av_job.c      one question or one written file: cache, scan, answer
+ *   av_known.c    what is remembered of it, and when that holds
  *   av_threat.c   what was found: one threat an inode, reported once, quarantined
  *   av_events.c     the events about threats
  *   av_scan.c     the scan that an operator asks for
@@ -25,6 +26,7 @@
 #include "detector_event.h"
 #include "detector_work.h"
 #include "engine/av_content.h"
+#include "sensor_writers.h"
 #include "vault/av_vault.h"
 
 #define TC_AV_OWN_LIST "allowed" /* in <state>/av */
@@ -67,6 +69,7 @@ struct tc_av {
     uint32_t generation; /* of both; a verdict of another is not remembered */
 
     struct tc_av_cache *cache;
+    struct tc_sensor_writers writers;
     uint8_t *inline_buf;
     struct tc_av_job *jobs[TC_AV_JOB_BUCKETS];
     struct tc_av_job *big_first, *big_last; /* waiting for their turn */
@@ -101,6 +104,33 @@ void tc_av_job_path(struct tc_av *av, const char *path);
 
 /* Answers all that wait: the plugin is going. */
 void tc_av_job_stop(struct tc_av *av);
+
+/* ---- av_known.c ---- */
+
+/* On a served file system: the event's descriptor is a copy, and nothing lasts. */
+bool tc_av_served(const struct tocsin_event *event);
+
+/*
+ * What speaks against remembering (enum tc_remember_fact) of a file that was read for
+ * `event` (NULL: for none) as `result` says. `current`: by the rules in force.
+ */
+unsigned tc_av_facts(const struct tc_av *av, const struct tocsin_event *event, int fd,
+                     const struct tc_av_result *result, bool current);
+
+/* The event since which the file's content counts; what was read for an earlier one may
+ * differ, though the file's state is the same: by a mapping. */
+uint64_t tc_av_since(const struct tocsin_event *event);
+
+/* True when the verdict is known and still holds; *ret_reason as tc_av_cache_find. */
+bool tc_av_known(struct tc_av *av, const struct tocsin_event *event,
+                 const struct tc_av_key *key, const char **ret_reason);
+
+/* Remembers the result of what was read for that event, if it may be. */
+void tc_av_known_put(struct tc_av *av, uint64_t event_id,
+                     const struct tc_av_result *result, unsigned facts);
+
+/* Writes the reason of a denial. */
+void tc_av_known_reason(const struct tc_av_result *result, char *ret, size_t cap);
 
 /* ---- av_threat.c ---- */
 

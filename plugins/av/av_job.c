@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "av.h"
+#include "sensor_clock.h"
+#include "sensor_remember.h"
 
 struct waiter {
     struct waiter *next;
@@ -23,6 +25,7 @@ struct tc_av_job {
     struct tc_av_job *next_big; /* of those waiting for their turn */
     struct tc_av_key key;       /* as the event has it; zero: it has none */
     bool big;
+    uint64_t event_id;                /* of the event that it was begun for, or 0 */
     const struct tocsin_event *event; /* a reference, or NULL */
     const struct tocsin_event *again; /* a later write of the same file, or NULL */
     char *path;                       /* to open it by, when the event has none open */
@@ -69,72 +72,48 @@ static bool key_of(const struct tocsin_event *event, struct tc_av_key *ret)
     return true;
 }
 
-static bool is_served(const struct tocsin_event *event)
-{
-    return tocsin_find_bool(event->data, event->len, TOCSIN_FIELD_FILE_SERVED, false);
-}
-
-/* What was scanned is a copy: the file itself may have changed since, unseen. */
-static void result_of_copy(const struct tc_av_key *key, struct tc_av_result *result)
-{
-    result->key = *key;
-    result->is_final = false;
-}
-
-static void hit_reason(const struct tc_av_result *result, char *ret, size_t cap)
-{
-    snprintf(ret, cap, "%.60s (rule %.80s)", result->hit.name, result->hit.rule);
-}
-
 /* A denial; in passive mode what would have been one is allowed, but not remembered. */
-static void deny(struct tc_av *av, const struct tocsin_event *event, const char *reason)
+static void deny(struct tc_av *av, const struct tocsin_event *event, unsigned facts,
+                 const char *reason)
 {
     if (av->host->passive(av->host))
         tocsin_vote(av->host, event, true, false, reason);
     else
-        tocsin_vote(av->host, event, false, false, reason);
+        tocsin_vote(av->host, event, false, tc_remember_may(TC_REMEMBER_KEXT_BAD, facts),
+                    reason);
 }
 
 static void vote(struct tc_av *av, const struct tocsin_event *event,
-                 const struct tc_av_result *result, bool current)
+                 const struct tc_av_result *result, unsigned facts)
 {
     char reason[TC_AV_WHY];
 
     switch (result->found) {
     case TC_AV_CLEAN:
-        tocsin_vote(av->host, event, true, result->is_final && current, NULL);
+        tocsin_vote(av->host, event, true, tc_remember_may(TC_REMEMBER_AV_CLEAN, facts),
+                    NULL);
         return;
     case TC_AV_INFECTED:
-        hit_reason(result, reason, sizeof(reason));
-        deny(av, event, reason);
+        tc_av_known_reason(result, reason, sizeof(reason));
+        deny(av, event, facts, reason);
         return;
     case TC_AV_UNKNOWN:
         snprintf(reason, sizeof(reason), "not scanned: %s",
                  result->error == -ETIMEDOUT ? "it took too long"
                                              : strerror(-result->error));
-        tocsin_vote(av->host, event, true, false, reason);
+        tocsin_abstain(av->host, event, reason);
         return;
     }
 }
 
-/* Counts a result and remembers it, if the rules are still those it was reached by. */
-static void remember(struct tc_av *av, const struct tc_av_result *result, bool current)
+static void count(struct tc_av *av, const struct tc_av_result *result)
 {
-    char reason[TC_AV_CACHE_REASON];
-
     av->counters.scanned++;
     av->counters.bytes += result->bytes;
     av->counters.truncated += result->truncated;
     av->counters.infected += result->found == TC_AV_INFECTED;
     av->counters.unknown += result->found == TC_AV_UNKNOWN;
     av->counters.timeouts += result->error == -ETIMEDOUT;
-    if (!result->is_final || !current)
-        return;
-    if (result->found == TC_AV_INFECTED)
-        hit_reason(result, reason, sizeof(reason));
-    if (result->found != TC_AV_UNKNOWN)
-        tc_av_cache_put(av->cache, &result->key,
-                        result->found == TC_AV_INFECTED ? reason : NULL);
 }
 
 static void job_free(struct tc_av_job *job)
@@ -174,6 +153,7 @@ static struct tc_av_job *job_new(struct tc_av *av, const struct tocsin_event *ev
     if (event) {
         av->host->event_ref(av->host, event);
         job->event = event;
+        job->event_id = event->id;
     }
     at = bucket(av, &job->key);
     job->next = *at;
@@ -195,13 +175,14 @@ static bool add_waiter(struct tc_av_job *job, const struct tocsin_event *event)
     return true;
 }
 
-static void answer(struct tc_av_job *job, const struct tc_av_result *result, bool current)
+static void answer(struct tc_av_job *job, const struct tc_av_result *result,
+                   unsigned facts)
 {
     struct waiter *waiter;
 
     while ((waiter = job->waiters)) {
         job->waiters = waiter->next;
-        vote(job->av, waiter->event, result, current);
+        vote(job->av, waiter->event, result, facts);
         job->av->host->event_unref(job->av->host, waiter->event);
         free(waiter);
     }
@@ -225,8 +206,8 @@ static void run(void *arg)
         return;
     }
     tc_av_content_scan(fd, &job->judges, &job->result);
-    if (job->event && is_served(job->event))
-        result_of_copy(&job->key, &job->result);
+    if (job->event && tc_av_served(job->event))
+        job->result.key = job->key; /* what was scanned is a copy */
 }
 
 static void submit(struct tc_av_job *job);
@@ -246,15 +227,18 @@ static void next_big(struct tc_av *av)
 static void finish(struct tc_av_job *job)
 {
     struct tc_av *av = job->av;
-    bool current = job->generation == av->generation;
+    int fd = job->event && job->event->fd >= 0 ? job->event->fd : job->own_fd;
+    unsigned facts =
+        tc_av_facts(av, job->event, fd, &job->result, job->generation == av->generation);
     struct tc_av_sighting seen = {.event = job->event,
                                   .own_fd = job->own_fd,
                                   .path = job->path,
                                   .result = &job->result};
     const struct tocsin_event *again = job->again;
 
-    remember(av, &job->result, current);
-    answer(job, &job->result, current);
+    count(av, &job->result);
+    tc_av_known_put(av, job->event_id, &job->result, facts);
+    answer(job, &job->result, facts);
     if (job->result.found == TC_AV_INFECTED && !av->work.stopping) {
         job->own_fd = -1;
         tc_av_threat_found(av, &seen);
@@ -324,7 +308,7 @@ static bool set_path(struct tc_av_job *job, const struct tocsin_event *event)
 
     if (event->fd >= 0)
         return true;
-    if (is_served(event) ||
+    if (tc_av_served(event) ||
         !tc_detector_text(event, TOCSIN_FIELD_FILE_PATH, path, sizeof(path)))
         return false;
     job->path = strdup(path);
@@ -341,18 +325,21 @@ static bool scan_here(struct tc_av *av, const struct tocsin_event *event,
                                   .timeout_s = av->options.timeout_s};
     struct tc_av_result result;
     struct tc_av_sighting seen = {.event = event, .own_fd = -1, .result = &result};
+    unsigned facts;
 
     if (event->fd < 0 || key->size > av->options.inline_max)
         return false;
     if (!tc_av_content_cached(event->fd, &judges, av->inline_buf,
                               (size_t)av->options.inline_max, &result))
         return false;
-    if (is_served(event))
-        result_of_copy(key, &result);
+    if (tc_av_served(event))
+        result.key = *key;
     av->counters.inlined++;
-    remember(av, &result, true);
+    facts = tc_av_facts(av, event, event->fd, &result, true);
+    count(av, &result);
+    tc_av_known_put(av, event->id, &result, facts);
     if (event->flags & TOCSIN_EVENT_AUTH)
-        vote(av, event, &result, true);
+        vote(av, event, &result, facts);
     if (result.found == TC_AV_INFECTED)
         tc_av_threat_found(av, &seen);
     return true;
@@ -362,17 +349,19 @@ static bool scan_here(struct tc_av *av, const struct tocsin_event *event,
 static bool known(struct tc_av *av, const struct tocsin_event *event,
                   const struct tc_av_key *key)
 {
+    struct tc_av_result empty = {.key = *key};
     const char *reason;
 
     if (!key->size) {
-        tocsin_vote(av->host, event, true, true, NULL);
+        empty.read_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
+        vote(av, event, &empty, tc_av_facts(av, event, event->fd, &empty, true));
         return true;
     }
-    if (is_served(event) || !tc_av_cache_find(av->cache, key, &reason))
+    if (!tc_av_known(av, event, key, &reason))
         return false;
     av->counters.cached++;
     if (reason)
-        deny(av, event, reason);
+        deny(av, event, 0, reason);
     else
         tocsin_vote(av->host, event, true, true, NULL);
     return true;
@@ -389,15 +378,19 @@ void tc_av_job_question(struct tc_av *av, const struct tocsin_event *event)
     why = tc_detector_excluded(av->host, event);
     if (why || !av->rules) {
         av->counters.excluded += why != 0;
-        tocsin_vote(av->host, event, true, why == TOCSIN_EXCLUDED_BY_PATH,
-                    why ? "excluded" : "rules are being loaded");
+        if (why)
+            tocsin_vote(av->host, event, true, why == TOCSIN_EXCLUDED_BY_PATH,
+                        "excluded");
+        else
+            tocsin_abstain(av->host, event, "rules are being loaded");
         return;
     }
     keyed = key_of(event, &key);
     if (keyed && known(av, event, &key))
         return;
     job = keyed ? find(av, &key) : NULL;
-    if (job && tc_av_key_same(&job->key, &key) && add_waiter(job, event)) {
+    if (job && tc_av_key_same(&job->key, &key) && job->event_id >= tc_av_since(event) &&
+        add_waiter(job, event)) {
         av->counters.joined++;
         return;
     }
@@ -411,7 +404,7 @@ void tc_av_job_question(struct tc_av *av, const struct tocsin_event *event)
     if (job)
         job_free(job);
     av->counters.unknown++;
-    tocsin_vote(av->host, event, true, false, "not scanned: nothing to read it by");
+    tocsin_abstain(av->host, event, "not scanned: nothing to read it by");
 }
 
 void tc_av_job_after(struct tc_av *av, const struct tocsin_event *event)
@@ -421,18 +414,19 @@ void tc_av_job_after(struct tc_av *av, const struct tocsin_event *event)
     struct tc_av_job *job;
     const char *reason;
 
-    if (!av->rules || (keyed && !key.size) || is_served(event)) /* judged when opened */
+    if (!av->rules || (keyed && !key.size) ||
+        tc_av_served(event)) /* judged when opened */
         return;
     if (tc_detector_excluded(av->host, event)) {
         av->counters.excluded++;
         return;
     }
-    if (keyed && tc_av_cache_find(av->cache, &key, &reason))
+    if (keyed && tc_av_known(av, event, &key, &reason))
         return;
     job = keyed ? find(av, &key) : NULL;
     if (job) {
         av->counters.coalesced++;
-        if (tc_av_key_same(&job->key, &key))
+        if (tc_av_key_same(&job->key, &key) && job->event_id >= tc_av_since(event))
             return;
         /* The one that runs may have read the old content: once more, after it. */
         av->host->event_ref(av->host, event);
@@ -473,7 +467,7 @@ void tc_av_job_stop(struct tc_av *av)
 
     for (size_t i = 0; i < TC_AV_JOB_BUCKETS; i++)
         for (job = av->jobs[i]; job; job = job->next)
-            answer(job, &unknown, false);
+            answer(job, &unknown, 0);
     while ((job = av->big_first)) {
         av->big_first = job->next_big;
         job_free(job);

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sensor_remember.h"
+
 #define NS_PER_MS 1000000ull
 
 static const char *const publishes[] = {TC_SENSOR_FILE_TOPICS, NULL};
@@ -121,7 +123,7 @@ static void es_event(void *state, const struct tocsin_event *event)
         tc_es_questions_answer(
             es, event->reply_to,
             tocsin_str_is(tocsin_event_str(event, TOCSIN_FIELD_DECISION), "allow"),
-            tocsin_find_bool(event->data, event->len, TOCSIN_FIELD_CACHEABLE, false));
+            tc_remember_of_verdict(event));
     } else if (tc_sensor_catch_up_event(&es->catch_up, event, "rpc.es.catch_up")) {
         if (es->started)
             tc_es_catch_up_go(es);

@@ -34,6 +34,7 @@
 #define TC_ES_CANARY_MS 30000
 #define TC_ES_MOUNTS_REST_MS 250 /* between two reads of the mounts */
 #define TC_ES_DRAIN_MS 3000      /* that a stop waits for verdicts */
+#define TC_ES_WRITTEN_MAX 8192   /* files whose last write is known */
 
 enum tc_es_level {
     TC_ES_LEVEL_NONE,
@@ -54,7 +55,7 @@ enum tc_es_job {
 struct tc_es_counters {
     uint64_t asked, allowed, denied; /* by a verdict */
     uint64_t cached;                 /* allowed and remembered by the kernel */
-    uint64_t not_cached; /* allowed, cacheable, but it had changed meanwhile */
+    uint64_t not_cached; /* allowed, and not to be remembered: sensor_remember.h */
     uint64_t out_of_scope, excluded, special; /* allowed without a verdict */
     uint64_t resets;                          /* all remembered files forgotten */
     uint64_t written, renamed, created, deleted;
@@ -72,7 +73,8 @@ struct tc_es_question {
     uint64_t asked_ns, device, inode, size, ctime_ns;
     uint32_t generation;
     uint32_t next; /* of the same bucket */
-    bool changed;  /* written to since it was asked: not to be remembered */
+    uint32_t uses; /* enum tc_remember_use: what an allow answers */
+    bool changed;  /* written to since it was asked */
 };
 
 struct tc_es_mount_counts {
@@ -117,9 +119,10 @@ struct tc_es {
     struct tc_es_mount_counts mounts; /* of the scan that is in force */
     struct tc_sensor_processes *processes;
 
-    struct tc_es_question *questions; /* max_pending */
-    uint32_t *buckets;                /* event id -> slot, max_pending */
-    uint32_t generation;              /* of remembered verdicts */
+    struct tc_es_question *questions;    /* max_pending */
+    uint32_t *buckets;                   /* event id -> slot, max_pending */
+    uint64_t written[TC_ES_WRITTEN_MAX]; /* id of the last file.written, by hash */
+    uint32_t generation;                 /* of remembered verdicts */
 
     uint64_t sequence;
     uint64_t epoch; /* of this start, in ms since 1970 */
@@ -175,7 +178,8 @@ void tc_es_outside_marked(void *arg, int status);
 
 /* es_questions.c */
 void tc_es_questions_ready(void *arg); /* the source's `ready` */
-void tc_es_questions_answer(struct tc_es *es, uint64_t id, bool allow, bool cacheable);
+/* facts: enum tc_remember_fact, of the verdict. */
+void tc_es_questions_answer(struct tc_es *es, uint64_t id, bool allow, unsigned facts);
 void tc_es_questions_changed(struct tc_es *es, uint64_t device, uint64_t inode);
 
 /* While stopping: handles what there is. True when nothing was, and nobody waits. */
@@ -184,7 +188,9 @@ void tc_es_questions_sweep(struct tc_es *es); /* gives up what was never closed 
 void tc_es_questions_drop(struct tc_es *es);  /* all of them, answered or not */
 
 /* es_cache.c */
-void tc_es_cache_remember(struct tc_es *es, const struct tc_es_question *question);
+/* Has the kernel remember an allow, unless sensor_remember.h says otherwise. */
+void tc_es_cache_remember(struct tc_es *es, const struct tc_es_question *question,
+                          unsigned facts);
 void tc_es_cache_reset(struct tc_es *es);  /* verdicts may differ from here on */
 void tc_es_cache_forget(struct tc_es *es); /* takes all that is remembered back */
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "es.h"
+#include "sensor_remember.h"
 
 static bool unchanged(const struct tc_es_question *question)
 {
@@ -28,12 +29,19 @@ static bool unchanged(const struct tc_es_question *question)
  * closed by now has a CLOSE_WRITE on its way, which forgets the file; one that has come
  * already has set `changed`.
  */
-void tc_es_cache_remember(struct tc_es *es, const struct tc_es_question *question)
+void tc_es_cache_remember(struct tc_es *es, const struct tc_es_question *question,
+                          unsigned facts)
 {
+    uint64_t asked =
+        question->uses & TC_REMEMBER_EXEC ? FAN_OPEN_EXEC_PERM : FAN_OPEN_PERM;
     int fd = question->event->fd;
 
-    if (question->changed || question->generation != es->generation ||
-        tc_es_source_remember(&es->source, fd)) {
+    if (question->changed)
+        facts |= TC_REMEMBER_CHANGED;
+    if (question->generation != es->generation)
+        facts |= TC_REMEMBER_OUTDATED;
+    if (!tc_remember_may(TC_REMEMBER_ES_ALLOW, facts) ||
+        tc_es_source_remember(&es->source, fd, asked)) {
         es->counters.not_cached++;
         return;
     }

@@ -12,14 +12,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/hash.h"
 #include "es.h"
 #include "sensor_proc.h"
+#include "sensor_remember.h"
 #include "sensor_scope.h"
 
 #define TURN_ITEMS 64 /* handled before the loop gets to do other things */
 #define ANSWER_MARGIN_NS 1000000000ull /* what the agent may be late by */
 #define SWEEP_AFTER_NS 60000000000ull  /* past its deadline: it will never be closed */
-#define ASKED (FAN_OPEN_PERM | FAN_OPEN_EXEC_PERM)
 #define STATX_WHAT (STATX_BASIC_STATS | STATX_MNT_ID)
 
 /* What the event's descriptor is. */
@@ -66,7 +67,7 @@ static void reply_unasked(struct tc_es *es, const struct tc_es_item *item, bool 
                           bool remember, uint64_t *counter)
 {
     if (remember)
-        tc_es_source_remember(&es->source, item->fd);
+        tc_es_source_remember(&es->source, item->fd, TC_ES_ASKED);
     tc_es_gate_answer(&es->source.gate, item->slot, allow);
     close(item->fd);
     if (counter)
@@ -91,12 +92,26 @@ static void keep(struct tc_es *es, const struct tc_es_item *item,
     question->size = info->file.size;
     question->ctime_ns = info->file.ctime_ns;
     question->generation = es->generation;
+    question->uses = tc_remember_uses(event->topic, true);
     question->changed = false;
     question->next = *bucket;
     *bucket = item->slot;
     if (event->deadline_ns)
         tc_es_gate_extend(&es->source.gate, item->slot,
                           event->deadline_ns + ANSWER_MARGIN_NS);
+}
+
+/*
+ * The last file.written of such a file, by its id: detectors hear of it after the
+ * question, which is urgent, and must not answer by what they knew before. Files of one
+ * hash share a place: what they lose is an answer that was known.
+ */
+static uint64_t *written_of(struct tc_es *es, const struct tc_sensor_file *file)
+{
+    uint64_t hash = tc_hash(TC_HASH_START, &file->inode, sizeof(file->inode));
+
+    hash = tc_hash(hash, &file->device, sizeof(file->device));
+    return &es->written[hash % TC_ES_WRITTEN_MAX];
 }
 
 static void ask(struct tc_es *es, const struct tc_es_item *item, struct file_info *info)
@@ -106,6 +121,7 @@ static void ask(struct tc_es *es, const struct tc_es_item *item, struct file_inf
     const struct tocsin_event *event = NULL;
 
     es->counters.asked++;
+    info->file.written_event = *written_of(es, &info->file);
     if (tc_es_publish(es, topic, TOCSIN_EVENT_AUTH, &info->file, info->process, item->pid,
                       item->fd, &event))
         reply_unasked(es, item, es->on_timeout_allow, false, NULL);
@@ -149,6 +165,7 @@ static void handle_question(struct tc_es *es, const struct tc_es_item *item)
  */
 static void handle_written(struct tc_es *es, const struct tc_es_item *item)
 {
+    const struct tocsin_event *event;
     struct file_info info;
     int fd = item->fd;
 
@@ -164,7 +181,9 @@ static void handle_written(struct tc_es *es, const struct tc_es_item *item)
         es->counters.no_fd++;
     }
     if (!tc_es_publish(es, TOCSIN_TOPIC_FILE_WRITTEN, 0, &info.file, info.process,
-                       item->pid, fd, NULL)) {
+                       item->pid, fd, &event)) {
+        *written_of(es, &info.file) = event->id;
+        es->host->event_unref(es->host, event);
         es->counters.written++;
         return;
     }
@@ -264,7 +283,7 @@ static struct tc_es_question *take(struct tc_es *es, uint64_t id, uint32_t *ret_
     return &es->questions[slot];
 }
 
-void tc_es_questions_answer(struct tc_es *es, uint64_t id, bool allow, bool cacheable)
+void tc_es_questions_answer(struct tc_es *es, uint64_t id, bool allow, unsigned facts)
 {
     bool passive = es->host->passive(es->host);
     const struct tocsin_event *event;
@@ -279,8 +298,8 @@ void tc_es_questions_answer(struct tc_es *es, uint64_t id, bool allow, bool cach
         return;
     }
     event = question->event;
-    if (allow && cacheable)
-        tc_es_cache_remember(es, question);
+    if (allow)
+        tc_es_cache_remember(es, question, facts);
     question->event = NULL;
     if (tc_es_gate_answer(&es->source.gate, slot, allow || passive)) {
         es->counters.allowed += allow || passive;
@@ -317,7 +336,7 @@ void tc_es_questions_sweep(struct tc_es *es)
             continue;
         id = event->id;
         es->counters.unanswered++;
-        tc_es_questions_answer(es, id, es->on_timeout_allow, false);
+        tc_es_questions_answer(es, id, es->on_timeout_allow, TC_REMEMBER_DEFAULT);
     }
 }
 

@@ -17,7 +17,6 @@
 #define LOOP_CHECK_MS 5 /* how often the thread checks on a loop that reads */
 #define QUIET_CHECKS 20 /* so often nothing came: the thread waits by itself again */
 #define NS_PER_MS 1000000ull
-#define ASKED (FAN_OPEN_PERM | FAN_OPEN_EXEC_PERM)
 
 #ifndef FAN_MARK_EVICTABLE /* Linux 5.19 */
 #define FAN_MARK_EVICTABLE 0x00000200
@@ -98,14 +97,14 @@ static bool answer_at_once(struct tc_es_source *source,
     struct tc_es_canary *canary = source->config.canary;
     bool own = source->config.host->is_agent(source->config.host, m->pid), allow = own;
 
-    if ((m->mask & ASKED) && (own || atomic_load(&canary->proving)) &&
+    if ((m->mask & TC_ES_ASKED) && (own || atomic_load(&canary->proving)) &&
         tc_es_canary_asked(canary, m->fd, m->mask, now_ns, &allow))
         own = true;
     else if (!own && !atomic_load(&source->draining))
         return false;
     else
         allow = own || source->config.on_timeout_allow;
-    if (m->mask & ASKED) {
+    if (m->mask & TC_ES_ASKED) {
         count(own ? &source->own : &source->late);
         respond(source, m->fd, allow);
     }
@@ -127,7 +126,7 @@ static bool make_item(struct tc_es_source *source,
                                     .fd = m->fd,
                                     .pid = m->pid,
                                     .slot = TC_ES_NO_SLOT};
-    if ((m->mask & ASKED) &&
+    if ((m->mask & TC_ES_ASKED) &&
         tc_es_gate_open(&source->gate, m->fd, now_ns + source->config.deadline_ns,
                         &ret_item->slot)) {
         respond(source, m->fd, source->config.on_timeout_allow);
@@ -322,35 +321,35 @@ void tc_es_source_close(struct tc_es_source *source)
 int tc_es_source_mark(struct tc_es_source *source, const char *path)
 {
     if (fanotify_mark(source->group, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
-                      ASKED | FAN_CLOSE_WRITE, AT_FDCWD, path))
+                      TC_ES_ASKED | FAN_CLOSE_WRITE, AT_FDCWD, path))
         return -errno;
     return 0;
 }
 
 int tc_es_source_mark_canary(struct tc_es_source *source)
 {
-    if (fanotify_mark(source->group, FAN_MARK_ADD, ASKED, source->config.canary->fd,
+    if (fanotify_mark(source->group, FAN_MARK_ADD, TC_ES_ASKED, source->config.canary->fd,
                       NULL))
         return -errno;
     return 0;
 }
 
-int tc_es_source_remember(struct tc_es_source *source, int fd)
+int tc_es_source_remember(struct tc_es_source *source, int fd, uint64_t asked)
 {
     if (!fanotify_mark(source->group,
-                       FAN_MARK_ADD | FAN_MARK_IGNORED_MASK | source->evictable, ASKED,
+                       FAN_MARK_ADD | FAN_MARK_IGNORED_MASK | source->evictable, asked,
                        fd, NULL))
         return 0;
     if (errno != EINVAL || !source->evictable)
         return -errno;
     source->evictable = 0; /* before Linux 5.19: the mark keeps the inode in memory */
-    return tc_es_source_remember(source, fd);
+    return tc_es_source_remember(source, fd, asked);
 }
 
 void tc_es_source_forget(struct tc_es_source *source, int fd)
 {
-    if (fanotify_mark(source->group, FAN_MARK_REMOVE | FAN_MARK_IGNORED_MASK, ASKED, fd,
-                      NULL))
+    if (fanotify_mark(source->group, FAN_MARK_REMOVE | FAN_MARK_IGNORED_MASK, TC_ES_ASKED,
+                      fd, NULL))
         return; /* ENOENT: there was none */
 }
 
@@ -358,7 +357,7 @@ void tc_es_source_forget_path(struct tc_es_source *source, const char *path)
 {
     if (fanotify_mark(source->group,
                       FAN_MARK_REMOVE | FAN_MARK_IGNORED_MASK | FAN_MARK_DONT_FOLLOW,
-                      ASKED, AT_FDCWD, path))
+                      TC_ES_ASKED, AT_FDCWD, path))
         return; /* ENOENT: there was none */
 }
 
@@ -369,7 +368,7 @@ void tc_es_source_forget_path(struct tc_es_source *source, const char *path)
 int tc_es_source_ignore_folder(struct tc_es_source *source, int fd)
 {
     if (fanotify_mark(source->group, FAN_MARK_ADD | IGNORE_FOLDER | FAN_MARK_EVICTABLE,
-                      ASKED | FAN_EVENT_ON_CHILD, fd, "."))
+                      TC_ES_ASKED | FAN_EVENT_ON_CHILD, fd, "."))
         return -errno;
     return 0;
 }
@@ -377,7 +376,7 @@ int tc_es_source_ignore_folder(struct tc_es_source *source, int fd)
 void tc_es_source_ask_folder(struct tc_es_source *source, int fd)
 {
     if (fanotify_mark(source->group, FAN_MARK_REMOVE | FAN_MARK_IGNORE,
-                      ASKED | FAN_EVENT_ON_CHILD, fd, "."))
+                      TC_ES_ASKED | FAN_EVENT_ON_CHILD, fd, "."))
         return; /* ENOENT: it has been evicted */
 }
 

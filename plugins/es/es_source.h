@@ -26,6 +26,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/fanotify.h>
 
 #include "es_gate.h"
 #include "es_ring.h"
@@ -101,12 +102,15 @@ int tc_es_source_mark(struct tc_es_source *source, const char *path);
 /* Asks about the canary, once it is made. */
 int tc_es_source_mark_canary(struct tc_es_source *source);
 
+/* Events that ask. */
+#define TC_ES_ASKED (FAN_OPEN_PERM | FAN_OPEN_EXEC_PERM)
+
 /*
- * The kernel lets every open of this file pass until it is written to. Does nothing while
- * somebody has it open for writing: the kernel sees to that (fanotify_mark(2),
+ * The kernel asks no more of `asked` about this file until it is written to. Does nothing
+ * while somebody has it open for writing: the kernel sees to that (fanotify_mark(2),
  * FAN_MARK_IGNORED_MASK; inode_is_open_for_write in fanotify_user.c).
  */
-int tc_es_source_remember(struct tc_es_source *source, int fd);
+int tc_es_source_remember(struct tc_es_source *source, int fd, uint64_t asked);
 
 /* Takes that back. */
 void tc_es_source_forget(struct tc_es_source *source, int fd);

@@ -92,6 +92,8 @@ void tc_sensor_put_file(struct tocsin_writer *w, const struct tc_sensor_file *fi
         tocsin_put_uint(w, "gid", file->gid);
         tocsin_put_uint(w, "mode", file->mode);
     }
+    if (file->written_event)
+        tocsin_put_uint(w, "written_event", file->written_event);
     tocsin_end(w);
 }
 

@@ -19,7 +19,8 @@ struct tc_sensor_file {
     const char *xattr;    /* of an extended attribute that was changed; NULL: none was */
     const char *reason;   /* why it is reported, if not because it has just happened */
     bool served;          /* on a served file system, see sensor_served.h */
-    bool known;           /* the fields below are */
+    uint64_t written_event; /* TOCSIN_FIELD_FILE_WRITTEN_EVENT; 0: none */
+    bool known;             /* the fields below are */
     uint64_t device, inode, size, mtime_ns, ctime_ns;
     uint32_t uid, gid, mode;
 };

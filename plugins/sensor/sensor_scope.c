@@ -15,8 +15,8 @@
 
 struct tc_sensor_scope {
     atomic_uint refs;
-    struct tc_sensor_mount *mounts; /* sorted by id */
-    size_t mount_count;
+    struct tc_sensor_mount *mounts;   /* sorted by id */
+    size_t mount_count, served_count; /* of these: served */
     struct tc_sensor_area *areas;
     size_t area_count;
     const struct tc_sensor_mount **file_systems;
@@ -115,6 +115,7 @@ static int parse_table(struct tc_sensor_scope *scope, const char *mountinfo)
         err = parse_line(line, &scope->mounts[scope->mount_count++]);
         if (err)
             goto out;
+        scope->served_count += scope->mounts[scope->mount_count - 1].served;
     }
     err = 0;
 out:
@@ -373,6 +374,14 @@ bool tc_sensor_scope_seen(const struct tc_sensor_scope *scope, uint64_t mount_id
     point = strcmp(through->point, "/") != 0 ? through->point : "";
     snprintf(ret_path, TC_SENSOR_PATH_MAX, "%s%s", point, inner + strlen(root));
     return true;
+}
+
+bool tc_sensor_scope_served_device(const struct tc_sensor_scope *scope, dev_t device)
+{
+    for (size_t i = 0; scope->served_count && i < scope->mount_count; i++)
+        if (scope->mounts[i].device == device)
+            return tc_sensor_served(scope->mounts[i].type);
+    return false;
 }
 
 bool tc_sensor_scope_same(const struct tc_sensor_scope *a,

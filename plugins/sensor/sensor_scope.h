@@ -83,6 +83,9 @@ bool tc_sensor_scope_seen(const struct tc_sensor_scope *scope, uint64_t mount_id
                           dev_t device, const char *inner,
                           char ret_path[TC_SENSOR_PATH_MAX]);
 
+/* Whether a file system is served itself, wherever it is mounted. */
+bool tc_sensor_scope_served_device(const struct tc_sensor_scope *scope, dev_t device);
+
 /* Whether both protect the same. */
 bool tc_sensor_scope_same(const struct tc_sensor_scope *a,
                           const struct tc_sensor_scope *b);

@@ -455,6 +455,9 @@ uint64_t tc_harness_publish_file(struct tc_harness *h, const char *topic, uint32
     tocsin_put_uint(&w, "ctime", ns(&st.st_ctim));
     tocsin_put_uint(&w, "uid", st.st_uid);
     tocsin_put_uint(&w, "mode", st.st_mode);
+    if (h->served)
+        tocsin_put_bool(&w, "served", true);
+    tocsin_put_uint(&w, "written_event", h->written_event);
     tocsin_end(&w);
     tocsin_begin_map(&w, "process");
     tocsin_put_int(&w, "pid", getpid());
@@ -481,6 +484,7 @@ void tc_harness_answer(struct tc_harness *h, const struct tocsin_event *event, b
     tocsin_put_str(&w, "decision", allow ? "allow" : "deny");
     tocsin_put_bool(&w, "cacheable", cacheable);
     tocsin_put_str(&w, "reason", "");
+    tocsin_put_str(&w, "why", h->why_final ? h->why_final : allow ? "allowed" : "denied");
     tocsin_put_uint(&w, "voters", 1);
     tocsin_end(&w);
     assert_int_equal(w.error, 0);

@@ -46,8 +46,12 @@ struct tc_harness_report {
 
 struct tc_harness {
     /* For the test to set between init and load, or at any time. */
-    bool passive; /* what host->passive says */
-    void *arg;    /* for the hooks, which may stay NULL */
+    bool passive;          /* what host->passive says */
+    const char *why_final; /* of tc_harness_answer; NULL: as it was decided */
+    /* Of tc_harness_publish_file: file.served, file.written_event. */
+    bool served;
+    uint64_t written_event;
+    void *arg; /* for the hooks, which may stay NULL */
     /* enum tocsin_exclusion; default: nothing is excluded. */
     int (*excluded)(struct tc_harness *h, const char *path, const char *executable);
     /* Any thread. Default: this process. */

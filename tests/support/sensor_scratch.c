@@ -36,7 +36,7 @@ static bool decide(struct tc_harness *h, const struct tocsin_event *event)
 
     s->asked++;
     /* The harness answers once more, uncacheable: too late to count. */
-    tc_harness_answer(h, event, allow, s->cacheable);
+    tc_harness_answer(h, event, allow, !allow || s->cacheable);
     return allow;
 }
 

@@ -21,7 +21,7 @@ struct tc_scratch {
     char in[80];         /* the one that is */
     /* For the test to set. */
     const char *deny; /* a path that contains this is denied; NULL: none */
-    bool cacheable;   /* h.decide = NULL: nobody answers at all */
+    bool cacheable;   /* what is allowed; h.decide = NULL: nobody answers at all */
     /* For the test to read. */
     size_t asked;
 };

@@ -10,6 +10,7 @@
 /* Entries are named by their index; an inode has one, of its latest state. */
 struct entry {
     struct tc_av_key key;
+    uint64_t event;
     char *reason;
     uint32_t chain;        /* the next of the same bucket */
     uint32_t newer, older; /* in order of use */
@@ -124,11 +125,12 @@ static uint32_t find(struct tc_av_cache *cache, const struct tc_av_key *key)
 }
 
 bool tc_av_cache_find(struct tc_av_cache *cache, const struct tc_av_key *key,
-                      const char **ret_reason)
+                      uint64_t since, const char **ret_reason)
 {
     uint32_t i = find(cache, key);
 
-    if (i == NONE || !tc_av_key_same(&cache->entries[i].key, key)) {
+    if (i == NONE || !tc_av_key_same(&cache->entries[i].key, key) ||
+        cache->entries[i].event < since) {
         cache->counters.misses++;
         return false;
     }
@@ -158,7 +160,7 @@ static uint32_t place(struct tc_av_cache *cache, const struct tc_av_key *key)
 }
 
 void tc_av_cache_put(struct tc_av_cache *cache, const struct tc_av_key *key,
-                     const char *reason)
+                     uint64_t event, const char *reason)
 {
     char *copy = reason ? strndup(reason, TC_AV_CACHE_REASON - 1) : NULL;
     uint32_t i;
@@ -167,6 +169,7 @@ void tc_av_cache_put(struct tc_av_cache *cache, const struct tc_av_key *key,
         return;
     i = place(cache, key);
     cache->entries[i].key = *key;
+    cache->entries[i].event = event;
     cache->entries[i].reason = copy;
     chain_link(cache, i);
     use_link(cache, i);

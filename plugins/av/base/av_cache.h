@@ -2,7 +2,12 @@
 /*
  * Owns: the verdicts already reached, by inode and state of the file, in a bounded table
  * that forgets the longest unused. One generation of rules at a time. Pure. Must not:
- * know why a file was denied, beyond the sentence it keeps.
+ * know why a file was denied, beyond the sentence it keeps, or whether it may be
+ * remembered.
+ *
+ * A mapping may change a file while all that is known of its state stays the same, so
+ * each verdict also knows which event it was reached for. Events are numbered in order:
+ * what was read for one was read after all that were published before it.
  */
 #ifndef TC_AV_CACHE_H
 #define TC_AV_CACHE_H
@@ -24,15 +29,16 @@ struct tc_av_cache *tc_av_cache_new(size_t max);
 void tc_av_cache_free(struct tc_av_cache *cache); /* takes NULL */
 
 /*
- * True when a verdict is known: *ret_reason is NULL for allow, else why it is denied,
- * valid until the cache is changed.
+ * True when a verdict is known that was reached for event `since` or a later one:
+ * *ret_reason is NULL for allow, else why it is denied, valid until the cache is changed.
  */
 bool tc_av_cache_find(struct tc_av_cache *cache, const struct tc_av_key *key,
-                      const char **ret_reason);
+                      uint64_t since, const char **ret_reason);
 
-/* Remembers; reason NULL is allow. What does not fit in memory is not remembered. */
+/* Remembers what was reached for `event`; reason NULL is allow. What does not fit in
+ * memory is not remembered. */
 void tc_av_cache_put(struct tc_av_cache *cache, const struct tc_av_key *key,
-                     const char *reason);
+                     uint64_t event, const char *reason);
 
 /* Forgets all: the rules are others now. */
 void tc_av_cache_reset(struct tc_av_cache *cache);

@@ -12,26 +12,17 @@
 #include <time.h>
 #include <unistd.h>
 
-/*
- * A write within the clock tick of the last one leaves the change time as it was, so a
- * file changed this recently may change again unseen (the kernel's coarse clock ticks
- * every 1 to 10 ms).
- */
-#define FINAL_AFTER_NS 20000000
 #define CACHED_TIMEOUT_S 1 /* libyara counts whole seconds */
 
-static bool is_final(int fd, const struct tc_av_result *result)
+static bool has_changed(int fd, const struct tc_av_result *result)
 {
-    struct timespec now;
     struct tc_av_key key;
     struct stat st;
 
     if (fstat(fd, &st))
-        return false;
+        return true;
     key = tc_av_key_of(&st);
-    clock_gettime(CLOCK_REALTIME, &now);
-    return tc_av_key_same(&key, &result->key) &&
-           tc_av_ns(now) - key.ctime_ns > FINAL_AFTER_NS;
+    return !tc_av_key_same(&key, &result->key);
 }
 
 static void block_hit(struct tc_av_hit *hit)
@@ -77,18 +68,21 @@ static bool judge(int fd, const struct tc_av_judges *judges, const void *data, s
 out:
     ret->found = r < 0 ? TC_AV_UNKNOWN : r ? TC_AV_INFECTED : TC_AV_CLEAN;
     ret->error = r < 0 ? r : 0;
-    ret->is_final = r >= 0 && is_final(fd, ret);
+    ret->changed = has_changed(fd, ret);
     return r != -ETIMEDOUT;
 }
 
 static int start(int fd, struct tc_av_result *ret)
 {
+    struct timespec now;
     struct stat st;
 
     memset(ret, 0, sizeof(*ret));
     if (fstat(fd, &st))
         return -errno;
     ret->key = tc_av_key_of(&st);
+    clock_gettime(CLOCK_REALTIME, &now);
+    ret->read_ns = (uint64_t)tc_av_ns(now);
     return S_ISREG(st.st_mode) ? 0 : -EINVAL;
 }
 
@@ -99,14 +93,8 @@ void tc_av_content_scan(int fd, const struct tc_av_judges *judges,
     size_t len;
     void *buf;
 
-    if (r == -EINVAL) {
-        ret->is_final = true;
+    if (r == -EINVAL || (!r && !ret->key.size))
         return;
-    }
-    if (!r && !ret->key.size) {
-        ret->is_final = is_final(fd, ret);
-        return;
-    }
     ret->truncated = ret->key.size > judges->max_file_size;
     len = (size_t)(ret->truncated ? judges->max_file_size : ret->key.size);
     buf = r ? NULL : malloc(len);

@@ -32,7 +32,8 @@ struct tc_av_result {
     enum tc_av_found found;
     int error;
     struct tc_av_key key; /* as it was before reading */
-    bool is_final;        /* it stayed so, and long enough: the answer may be cached */
+    uint64_t read_ns;     /* when that was, since the epoch */
+    bool changed;         /* it did not stay so */
     bool truncated;       /* larger than max_file_size */
     uint64_t bytes;       /* scanned */
     struct tc_av_hit hit; /* of INFECTED, with the hash */

@@ -75,7 +75,8 @@ static int setup(void **state)
     static const char *const answers[] = {"verdict.final", "verdict.timeout", NULL};
     struct court *c = calloc(1, sizeof(*c));
     struct tc_judge_voters voters = {bit, names, c};
-    struct tc_subscription what = {.patterns = questions, .voter = true, .deliver = ask};
+    struct tc_subscription what = {
+        .patterns = questions, .voter = true, .deliver = ask, .queue_max = 4};
 
     assert_non_null(c);
     assert_int_equal(uv_loop_init(&c->loop), 0);
@@ -174,6 +175,13 @@ static void check_answer(const struct court *c, size_t n, uint64_t id,
         cacheable);
 }
 
+static void check_why(const struct court *c, size_t n, const char *why)
+{
+    assert_true(n < c->count);
+    assert_true(
+        tocsin_str_is(tocsin_event_str(&c->heard[n]->pub, TOCSIN_FIELD_WHY), why));
+}
+
 static void check_voters(const struct court *c, size_t n, int64_t voters)
 {
     assert_true(n < c->count);
@@ -192,6 +200,7 @@ static void judge_allows_when_all_whom_it_asked_do(void **state)
     vote(c, "second", id, "allow", true);
     assert_int_equal(c->count, 1);
     check_answer(c, 0, id, "allow", true);
+    check_why(c, 0, "allowed");
     check_voters(c, 0, 2);
 }
 
@@ -218,6 +227,7 @@ static void judge_denies_as_soon_as_one_does(void **state)
     vote(c, "second", id, "deny", false);
     assert_int_equal(c->count, 1);
     check_answer(c, 0, id, "deny", false);
+    check_why(c, 0, "denied");
     check_voters(c, 0, 2); /* one of whom has not answered */
     assert_true(tocsin_str_is(tocsin_event_str(&c->heard[0]->pub, TOCSIN_FIELD_REASON),
                               "because"));
@@ -263,6 +273,42 @@ static void judge_answers_by_default_when_the_budget_is_spent(void **state)
     assert_int_equal(tocsin_event_int(event, "count", 0), 1);
 }
 
+/* It is not taken for one that allows, whatever the agent does without a verdict. */
+static void judge_answers_by_default_when_a_voter_cannot_be_asked(void **state)
+{
+    struct court *c = *state;
+    uint64_t id = 0;
+
+    tc_judge_configure(c->judge, false, 10000);
+    for (size_t i = 0; i < 5; i++) { /* one more than the voters' queues hold */
+        const struct tocsin_event *event;
+
+        assert_int_equal(tc_judge_publish(c->judge, &draft, "sensor", &event), 0);
+        id = event->id;
+        tc_event_unref(tc_event_of(event));
+    }
+    turn(c);
+    assert_int_equal(c->count, 2);
+    check_answer(c, 0, id, "deny", false);
+    check_why(c, 0, "absent");
+    assert_true(
+        tocsin_str_is(tocsin_event_str(&c->heard[1]->pub, "missing"), "first, second"));
+}
+
+static void judge_answers_by_default_what_a_voter_cannot_judge(void **state)
+{
+    struct court *c = *state;
+    uint64_t id;
+
+    tc_judge_configure(c->judge, false, 10000);
+    id = question(c);
+    vote(c, "first", id, "abstain", true);
+    vote(c, "second", id, "allow", true);
+    assert_int_equal(c->count, 1);
+    check_answer(c, 0, id, "deny", false);
+    check_why(c, 0, "abstained");
+}
+
 static void judge_waits_no_longer_for_a_voter_that_has_gone(void **state)
 {
     struct court *c = *state;
@@ -271,8 +317,10 @@ static void judge_waits_no_longer_for_a_voter_that_has_gone(void **state)
     vote(c, "first", id, "allow", true);
     tc_judge_voter_gone(c->judge, tc_subscriber_bit(c->voters[1]));
     turn(c);
-    assert_int_equal(c->count, 1);
+    assert_int_equal(c->count, 2);
     assert_int_equal(c->heard[0]->pub.reply_to, id);
+    check_answer(c, 0, id, "allow", false);
+    check_why(c, 0, "absent");
     check_voters(c, 0, 2);
 }
 
@@ -341,6 +389,8 @@ int main(void)
         TEST(judge_denies_as_soon_as_one_does),
         TEST(judge_hears_voters_only_and_decisions_only),
         TEST(judge_answers_by_default_when_the_budget_is_spent),
+        TEST(judge_answers_by_default_when_a_voter_cannot_be_asked),
+        TEST(judge_answers_by_default_what_a_voter_cannot_judge),
         TEST(judge_waits_no_longer_for_a_voter_that_has_gone),
         TEST(judge_answers_a_shared_question_with_the_first),
         TEST(judge_answers_all_that_is_open_when_it_ends),

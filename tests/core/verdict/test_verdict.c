@@ -30,7 +30,7 @@ static void closed(void *arg, const struct tc_verdict_final *final)
     strcpy(o->reason, final->reason);
     o->open_again = NULL;
     if (again)
-        tc_verdict_open(again, final->id + 1000, AV, final->closed_ns,
+        tc_verdict_open(again, final->id + 1000, AV, 0, final->closed_ns,
                         final->closed_ns + 10 * SECOND, NULL);
 }
 
@@ -53,7 +53,7 @@ static void verdict_allows_once_every_voter_has(void **state)
     struct outcome *o = *state;
     struct tc_verdict *v = tc_verdict_new(true, closed, o);
 
-    tc_verdict_open(v, 7, AV | EDR, 0, 10 * SECOND, NULL);
+    tc_verdict_open(v, 7, AV | EDR, 0, 0, 10 * SECOND, NULL);
     assert_true(allow(v, 7, AV, 1));
     assert_int_equal(o->count, 0);
     assert_true(allow(v, 7, EDR, 2));
@@ -70,7 +70,7 @@ static void verdict_first_deny_wins_and_keeps_its_reason(void **state)
     struct outcome *o = *state;
     struct tc_verdict *v = tc_verdict_new(true, closed, o);
 
-    tc_verdict_open(v, 7, AV | EDR, 0, 10 * SECOND, NULL);
+    tc_verdict_open(v, 7, AV | EDR, 0, 0, 10 * SECOND, NULL);
     assert_true(tc_verdict_vote(v, 7, EDR, false, false, "eicar in x", 5, 1));
     assert_int_equal(o->count, 1);
     assert_false(o->last.allow);
@@ -88,7 +88,7 @@ static void verdict_one_uncacheable_voice_makes_it_so(void **state)
     struct outcome *o = *state;
     struct tc_verdict *v = tc_verdict_new(true, closed, o);
 
-    tc_verdict_open(v, 1, AV | EDR, 0, 10 * SECOND, NULL);
+    tc_verdict_open(v, 1, AV | EDR, 0, 0, 10 * SECOND, NULL);
     tc_verdict_vote(v, 1, AV, true, false, NULL, 0, 1);
     allow(v, 1, EDR, 1);
     assert_true(o->last.allow);
@@ -101,9 +101,10 @@ static void verdict_without_voters_allows_at_once(void **state)
     struct outcome *o = *state;
     struct tc_verdict *v = tc_verdict_new(false, closed, o);
 
-    tc_verdict_open(v, 1, 0, 5, 10 * SECOND, NULL);
+    tc_verdict_open(v, 1, 0, 0, 5, 10 * SECOND, NULL);
     assert_int_equal(o->count, 1);
-    assert_true(o->last.allow && o->last.cacheable);
+    assert_true(o->last.allow);
+    assert_false(o->last.cacheable); /* somebody may vote on it later */
     assert_int_equal(tc_verdict_next_ns(v), UINT64_MAX);
     tc_verdict_free(v);
 }
@@ -114,7 +115,7 @@ static void verdict_a_second_vote_of_one_voter_does_not_count(void **state)
     struct tc_verdict *v = tc_verdict_new(true, closed, o);
     struct tc_verdict_counters counters;
 
-    tc_verdict_open(v, 1, AV | EDR, 0, 10 * SECOND, NULL);
+    tc_verdict_open(v, 1, AV | EDR, 0, 0, 10 * SECOND, NULL);
     assert_true(allow(v, 1, AV, 1));
     assert_false(allow(v, 1, AV, 1));
     assert_false(allow(v, 2, AV, 1));
@@ -133,7 +134,7 @@ static void verdict_default_answers_when_the_budget_ends(void **state)
         struct tc_verdict *v = tc_verdict_new(on_timeout, closed, o);
 
         memset(o, 0, sizeof(*o));
-        tc_verdict_open(v, 1, AV | EDR, 0, 10 * SECOND, NULL);
+        tc_verdict_open(v, 1, AV | EDR, 0, 0, 10 * SECOND, NULL);
         allow(v, 1, AV, 1);
         assert_int_equal(tc_verdict_next_ns(v), 8 * SECOND);
         tc_verdict_expire(v, 8 * SECOND - 1);
@@ -170,9 +171,9 @@ static void verdict_cases_end_in_the_order_of_their_deadlines(void **state)
     struct outcome *o = *state;
     struct tc_verdict *v = tc_verdict_new(true, closed, o);
 
-    tc_verdict_open(v, 1, AV, 0, 30 * SECOND, NULL);
-    tc_verdict_open(v, 2, AV, 0, 10 * SECOND, NULL);
-    tc_verdict_open(v, 3, AV, 0, 20 * SECOND, NULL);
+    tc_verdict_open(v, 1, AV, 0, 0, 30 * SECOND, NULL);
+    tc_verdict_open(v, 2, AV, 0, 0, 10 * SECOND, NULL);
+    tc_verdict_open(v, 3, AV, 0, 0, 20 * SECOND, NULL);
     assert_int_equal(tc_verdict_next_ns(v), 8 * SECOND);
     tc_verdict_expire(v, 8 * SECOND);
     assert_int_equal(o->last.id, 2);
@@ -183,17 +184,82 @@ static void verdict_cases_end_in_the_order_of_their_deadlines(void **state)
     assert_int_equal(o->count, 3);
 }
 
+/* The others are heard all the same: one of them may deny. */
+static void verdict_of_whom_a_voter_is_missing_is_the_default(void **state)
+{
+    struct outcome *o = *state;
+
+    for (int on_timeout = 0; on_timeout < 2; on_timeout++) {
+        struct tc_verdict *v = tc_verdict_new(on_timeout, closed, o);
+
+        memset(o, 0, sizeof(*o));
+        tc_verdict_open(v, 1, 0, AV, 0, 10 * SECOND, NULL);
+        assert_int_equal(o->count, 1);
+        tc_verdict_open(v, 2, EDR, AV, 0, 10 * SECOND, NULL);
+        allow(v, 2, EDR, 1);
+        assert_int_equal(o->count, 2);
+        assert_int_equal(o->last.allow, on_timeout);
+        assert_false(o->last.cacheable);
+        assert_int_equal(o->last.why, TC_VERDICT_ABSENT);
+        assert_int_equal(o->last.missing, AV);
+        tc_verdict_open(v, 3, EDR, AV, 0, 10 * SECOND, NULL);
+        tc_verdict_vote(v, 3, EDR, false, true, "bad", 3, 1);
+        assert_int_equal(o->last.why, TC_VERDICT_DENIED);
+        tc_verdict_free(v);
+    }
+}
+
+static void verdict_that_a_voter_abstains_from_is_the_default(void **state)
+{
+    struct outcome *o = *state;
+
+    for (int on_timeout = 0; on_timeout < 2; on_timeout++) {
+        struct tc_verdict *v = tc_verdict_new(on_timeout, closed, o);
+
+        memset(o, 0, sizeof(*o));
+        tc_verdict_open(v, 1, AV | EDR, 0, 0, 10 * SECOND, NULL);
+        assert_true(tc_verdict_abstain(v, 1, AV, 1));
+        assert_false(tc_verdict_abstain(v, 1, AV, 1));
+        assert_int_equal(o->count, 0);
+        allow(v, 1, EDR, 1);
+        assert_int_equal(o->count, 1);
+        assert_int_equal(o->last.allow, on_timeout);
+        assert_false(o->last.cacheable);
+        assert_int_equal(o->last.why, TC_VERDICT_ABSTAINED);
+        assert_int_equal(o->last.missing, AV);
+        tc_verdict_free(v);
+    }
+}
+
+/* Whether a denial lasts is for the one who denies to say, and for nobody else. */
+static void verdict_denial_lasts_if_the_denier_says_so(void **state)
+{
+    struct outcome *o = *state;
+    struct tc_verdict *v = tc_verdict_new(true, closed, o);
+
+    tc_verdict_open(v, 1, AV | EDR, 0, 0, 10 * SECOND, NULL);
+    tc_verdict_vote(v, 1, EDR, true, false, NULL, 0, 1);
+    tc_verdict_vote(v, 1, AV, false, true, "bad", 3, 1);
+    assert_true(!o->last.allow && o->last.cacheable);
+    tc_verdict_open(v, 2, AV | EDR, 0, 0, 10 * SECOND, NULL);
+    tc_verdict_vote(v, 2, EDR, true, true, NULL, 0, 1);
+    tc_verdict_vote(v, 2, AV, false, false, "him", 3, 1);
+    assert_false(o->last.allow || o->last.cacheable);
+    tc_verdict_free(v);
+}
+
 static void verdict_a_voter_that_goes_holds_nobody_up(void **state)
 {
     struct outcome *o = *state;
     struct tc_verdict *v = tc_verdict_new(true, closed, o);
 
-    tc_verdict_open(v, 1, AV, 0, 10 * SECOND, NULL);
-    tc_verdict_open(v, 2, AV | EDR, 0, 10 * SECOND, NULL);
-    tc_verdict_open(v, 3, EDR, 0, 10 * SECOND, NULL);
+    tc_verdict_open(v, 1, AV, 0, 0, 10 * SECOND, NULL);
+    tc_verdict_open(v, 2, AV | EDR, 0, 0, 10 * SECOND, NULL);
+    tc_verdict_open(v, 3, EDR, 0, 0, 10 * SECOND, NULL);
     tc_verdict_voter_gone(v, AV, 1);
     assert_int_equal(o->count, 1);
     assert_int_equal(o->last.id, 1);
+    assert_int_equal(o->last.why, TC_VERDICT_ABSENT);
     assert_false(o->last.cacheable);
     allow(v, 2, EDR, 2);
     assert_int_equal(o->count, 2);
@@ -207,7 +273,7 @@ static void verdict_the_callback_may_open_the_next_case(void **state)
     struct tc_verdict *v = tc_verdict_new(true, closed, o);
 
     o->open_again = v;
-    tc_verdict_open(v, 1, AV, 0, SECOND, NULL);
+    tc_verdict_open(v, 1, AV, 0, 0, SECOND, NULL);
     tc_verdict_expire(v, SECOND);
     assert_int_equal(o->count, 1);
     assert_true(allow(v, 1001, AV, 2 * SECOND));
@@ -222,7 +288,7 @@ static void verdict_too_many_cases_get_the_default_and_are_counted(void **state)
     struct tc_verdict_counters counters;
 
     for (uint64_t id = 1; id <= TC_VERDICT_CASES_MAX + 3; id++)
-        tc_verdict_open(v, id, AV, 0, 10 * SECOND, NULL);
+        tc_verdict_open(v, id, AV, 0, 0, 10 * SECOND, NULL);
     assert_int_equal(o->count, 3);
     assert_int_equal(o->last.why, TC_VERDICT_OVERFLOW);
     tc_verdict_counters(v, &counters);
@@ -247,6 +313,9 @@ int main(void)
         T(verdict_default_answers_when_the_budget_ends),
         T(verdict_budget_keeps_headroom_within_bounds),
         T(verdict_cases_end_in_the_order_of_their_deadlines),
+        T(verdict_of_whom_a_voter_is_missing_is_the_default),
+        T(verdict_that_a_voter_abstains_from_is_the_default),
+        T(verdict_denial_lasts_if_the_denier_says_so),
         T(verdict_a_voter_that_goes_holds_nobody_up),
         T(verdict_the_callback_may_open_the_next_case),
         T(verdict_too_many_cases_get_the_default_and_are_counted),

@@ -382,7 +382,7 @@ static void content_scans_the_start_of_a_larger_file_with_its_true_size(void **s
     assert_int_equal(result.found, TC_AV_INFECTED);
     assert_true(result.truncated);
     assert_int_equal(result.bytes, 1024);
-    assert_false(result.is_final); /* written a moment ago */
+    assert_false(result.changed);
     close(fd);
     tc_av_lists_unref(judges.lists);
     tc_av_rules_unref(judges.rules);

@@ -21,17 +21,35 @@ static void cache_answers_for_the_same_state_of_the_file_only(void **state)
     const char *reason = "unset";
 
     (void)state;
-    assert_false(tc_av_cache_find(cache, &a, &reason));
-    tc_av_cache_put(cache, &a, NULL);
-    assert_true(tc_av_cache_find(cache, &a, &reason));
+    assert_false(tc_av_cache_find(cache, &a, 0, &reason));
+    tc_av_cache_put(cache, &a, 1, NULL);
+    assert_true(tc_av_cache_find(cache, &a, 0, &reason));
     assert_null(reason);
-    assert_false(tc_av_cache_find(cache, &touched, &reason));
-    assert_false(tc_av_cache_find(cache, &longer, &reason));
-    assert_false(tc_av_cache_find(cache, &other, &reason));
-    tc_av_cache_put(cache, &touched, "matches rule x");
-    assert_true(tc_av_cache_find(cache, &touched, &reason));
+    assert_false(tc_av_cache_find(cache, &touched, 0, &reason));
+    assert_false(tc_av_cache_find(cache, &longer, 0, &reason));
+    assert_false(tc_av_cache_find(cache, &other, 0, &reason));
+    tc_av_cache_put(cache, &touched, 1, "matches rule x");
+    assert_true(tc_av_cache_find(cache, &touched, 0, &reason));
     assert_string_equal(reason, "matches rule x");
-    assert_false(tc_av_cache_find(cache, &a, &reason)); /* one inode, one state */
+    assert_false(tc_av_cache_find(cache, &a, 0, &reason)); /* one inode, one state */
+    tc_av_cache_free(cache);
+}
+
+/* A mapping may have changed what its state does not tell. */
+static void cache_answers_by_what_was_read_since_an_event_only(void **state)
+{
+    struct tc_av_cache *cache = tc_av_cache_new(0);
+    struct tc_av_key a = {.dev = 1, .ino = 2, .size = 3, .ctime_ns = 4};
+    const char *reason;
+
+    (void)state;
+    tc_av_cache_put(cache, &a, 7, NULL);
+    assert_true(tc_av_cache_find(cache, &a, 0, &reason));
+    assert_true(tc_av_cache_find(cache, &a, 7, &reason));
+    assert_false(tc_av_cache_find(cache, &a, 8, &reason));
+    tc_av_cache_put(cache, &a, 9, "denied");
+    assert_true(tc_av_cache_find(cache, &a, 8, &reason));
+    assert_string_equal(reason, "denied");
     tc_av_cache_free(cache);
 }
 
@@ -42,11 +60,11 @@ static void cache_forgets_all_when_the_rules_change(void **state)
     const char *reason;
 
     (void)state;
-    tc_av_cache_put(cache, &a, "denied");
+    tc_av_cache_put(cache, &a, 1, "denied");
     tc_av_cache_reset(cache);
-    assert_false(tc_av_cache_find(cache, &a, &reason));
-    tc_av_cache_put(cache, &a, NULL);
-    assert_true(tc_av_cache_find(cache, &a, &reason));
+    assert_false(tc_av_cache_find(cache, &a, 0, &reason));
+    tc_av_cache_put(cache, &a, 1, NULL);
+    assert_true(tc_av_cache_find(cache, &a, 0, &reason));
     tc_av_cache_free(cache);
 }
 
@@ -60,23 +78,23 @@ static void cache_drops_the_longest_unused_when_full(void **state)
     for (uint64_t i = 1; i <= 1000; i++) {
         struct tc_av_key k = key(i, 1, i);
 
-        tc_av_cache_put(cache, &k, i % 3 ? NULL : "denied");
+        tc_av_cache_put(cache, &k, 1, i % 3 ? NULL : "denied");
     }
     for (uint64_t i = 1; i <= 500; i++) { /* use the older half again */
         struct tc_av_key k = key(i, 1, i);
 
-        assert_true(tc_av_cache_find(cache, &k, &reason));
+        assert_true(tc_av_cache_find(cache, &k, 0, &reason));
         assert_true((reason == NULL) == (i % 3 != 0));
     }
     for (uint64_t i = 1001; i <= 1500; i++) {
         struct tc_av_key k = key(i, 1, i);
 
-        tc_av_cache_put(cache, &k, NULL);
+        tc_av_cache_put(cache, &k, 1, NULL);
     }
     for (uint64_t i = 1; i <= 1500; i++) {
         struct tc_av_key k = key(i, 1, i);
 
-        assert_int_equal(tc_av_cache_find(cache, &k, &reason), i <= 500 || i > 1000);
+        assert_int_equal(tc_av_cache_find(cache, &k, 0, &reason), i <= 500 || i > 1000);
     }
     tc_av_cache_counters(cache, &counters);
     assert_int_equal(counters.entries, 1000);
@@ -185,6 +203,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cache_answers_for_the_same_state_of_the_file_only),
+        cmocka_unit_test(cache_answers_by_what_was_read_since_an_event_only),
         cmocka_unit_test(cache_forgets_all_when_the_rules_change),
         cmocka_unit_test(cache_drops_the_longest_unused_when_full),
         cmocka_unit_test_setup_teardown(lists_take_sha256sum_output_and_name_bad_lines,

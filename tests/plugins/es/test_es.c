@@ -124,6 +124,58 @@ static void es_asks_again_after_a_write_through_a_mapping(void **state)
                      EPERM);
 }
 
+/* Others may vote on it. */
+static void regress_es_asks_before_a_file_is_executed_though_it_was_read(void **state)
+{
+    struct tc_scratch *s = *state;
+    size_t asked;
+
+    s->cacheable = true;
+    tc_child_put(tc_scratch_in(s, "f"), "#!/bin/true\n");
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL),
+                         0);
+    assert_int_equal(s->asked, 1);
+    assert_int_equal(tc_scratch_child(s, tc_child_execute, tc_scratch_in(s, "f"), NULL),
+                     0);
+    assert_int_equal(tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC), 1);
+    asked = s->asked;
+    assert_int_equal(tc_scratch_child(s, tc_child_execute, tc_scratch_in(s, "f"), NULL),
+                     0);
+    assert_int_equal(s->asked, asked); /* both are remembered now */
+}
+
+/* A default says nothing of the file, whatever it is marked as. */
+static void es_asks_again_when_no_detector_has_answered(void **state)
+{
+    struct tc_scratch *s = *state;
+
+    s->h.why_final = "absent";
+    s->cacheable = true;
+    tc_child_put(tc_scratch_in(s, "f"), "x");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL),
+                         0);
+    assert_int_equal(s->asked, 3);
+}
+
+/* So that a detector does not answer by what it knew before: it may hear of the close
+ * after the question. */
+static void es_names_the_last_close_in_a_question(void **state)
+{
+    struct tc_scratch *s = *state;
+    const struct tocsin_event *written, *asked;
+
+    assert_int_equal(tc_scratch_child(s, tc_child_write, tc_scratch_in(s, "f"), "y"), 0);
+    written = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_WRITTEN, 0);
+    assert_non_null(written);
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL), 0);
+    asked = tc_harness_event(&s->h, TOCSIN_TOPIC_FILE_OPEN,
+                             tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_OPEN) - 1);
+    assert_int_equal(tocsin_event_int(asked, TOCSIN_FIELD_FILE_WRITTEN_EVENT, 0),
+                     written->id);
+}
+
 static void es_asks_again_after_a_reset(void **state)
 {
     struct tc_scratch *s = *state;
@@ -187,6 +239,9 @@ int main(void)
         TEST(es_asks_again_when_the_verdict_may_not_be_cached),
         TEST(es_asks_again_after_a_write),
         TEST(es_asks_again_after_a_write_through_a_mapping),
+        TEST(regress_es_asks_before_a_file_is_executed_though_it_was_read),
+        TEST(es_asks_again_when_no_detector_has_answered),
+        TEST(es_names_the_last_close_in_a_question),
         TEST(es_asks_again_after_a_reset),
         TEST(es_never_asks_about_the_agent_itself),
         TEST(es_publishes_nothing_from_outside_the_watched_paths),
