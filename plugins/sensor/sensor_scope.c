@@ -337,6 +337,13 @@ bool tc_sensor_scope_served(const struct tc_sensor_scope *scope, const char *pat
     return mount && mount->served;
 }
 
+bool tc_sensor_scope_on_root(const struct tc_sensor_scope *scope, const char *path)
+{
+    const struct tc_sensor_mount *mount = mount_above(scope, path);
+
+    return mount && !strcmp(mount->point, "/");
+}
+
 const struct tc_sensor_area *tc_sensor_scope_area(const struct tc_sensor_scope *scope,
                                                   size_t index)
 {

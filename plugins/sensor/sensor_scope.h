@@ -67,6 +67,9 @@ enum tc_sensor_place tc_sensor_scope_place(const struct tc_sensor_scope *scope,
 /* Whether an absolute path lies on a served mount, by the table alone. */
 bool tc_sensor_scope_served(const struct tc_sensor_scope *scope, const char *path);
 
+/* Whether an absolute path lies on the mount that is the root. */
+bool tc_sensor_scope_on_root(const struct tc_sensor_scope *scope, const char *path);
+
 /* The watched folders, by index from 0; NULL past the end. */
 const struct tc_sensor_area *tc_sensor_scope_area(const struct tc_sensor_scope *scope,
                                                   size_t index);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "sensor_clock.h"
+#include "sensor_served.h"
 
 #define BLOCK 65536
 
@@ -126,10 +127,12 @@ static bool digest(int fd, EVP_MD_CTX *context, char ret_hex[TC_TRACE_HEX])
     return ok;
 }
 
-/* "" when the file is not there any more as it was. */
+/* "" when the file is not there any more as it was, or its server might not answer. */
 static void make(const struct tc_trace_wanted *wanted, char ret_hex[TC_TRACE_HEX])
 {
-    int fd = open(wanted->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = tc_sensor_served_path(wanted->path)
+                 ? -1
+                 : open(wanted->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
 
     ret_hex[0] = '\0';

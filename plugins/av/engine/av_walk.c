@@ -8,8 +8,15 @@
 #include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#include "sensor_served.h"
+
+/* Without asking a server that may not answer. */
+#define LOOK (AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC)
 
 struct tc_av_tree {
     DIR *stack[TC_AV_WALK_DEPTH];
@@ -144,20 +151,27 @@ static int visit(struct tc_av_tree *tree, const struct dirent *entry, int *ret_f
                  uint64_t *skipped)
 {
     int parent = dirfd(tree->stack[tree->depth - 1]), fd;
-    struct stat st;
+    struct statx stx;
 
-    if (fstatat(parent, entry->d_name, &st, AT_SYMLINK_NOFOLLOW))
+    if (statx(parent, entry->d_name, LOOK, STATX_BASIC_STATS, &stx))
         return errno == ENOENT ? 0 : -errno;
-    if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)) {
+    if (!S_ISDIR(stx.stx_mode) && !S_ISREG(stx.stx_mode)) {
         (*skipped)++;
         return 0;
     }
     if (!name_entry(tree, entry->d_name))
         return -ENAMETOOLONG;
+    /* What is mounted on the way, and whose server might not answer, was not asked for.
+     */
+    if (makedev(stx.stx_dev_major, stx.stx_dev_minor) != tree->devices[tree->depth - 1] &&
+        tc_sensor_served_path(tree->path)) {
+        (*skipped)++;
+        return 0;
+    }
     fd = tc_av_open_quiet(parent, entry->d_name);
     if (fd < 0)
         return fd == -ENOENT ? 0 : fd;
-    if (S_ISDIR(st.st_mode)) {
+    if (S_ISDIR(stx.stx_mode)) {
         *skipped += !enter(tree, fd);
         return 0;
     }

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "detector_event.h"
+#include "sensor_served.h"
 
 #define NS_PER_S 1000000000ull
 
@@ -29,16 +30,19 @@ static const char *const system_folders[] = {"/usr/", "/bin/", "/sbin/", "/lib"}
 
 /*
  * Opens a regular file for reading, through no link of any kind and without ever opening
- * a device. A descriptor or a negative errno.
+ * a device. A descriptor or a negative errno; -EREMOTE: a server answers for it, which
+ * might never do so.
  */
 static int open_file(const char *path, struct stat *ret_stat)
 {
     const struct open_how how = {.flags = O_PATH | O_CLOEXEC,
                                  .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
-    int handle = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
     char link[64];
-    int fd;
+    int handle, fd;
 
+    if (tc_sensor_served_path(path))
+        return -EREMOTE;
+    handle = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
     if (handle < 0)
         return -errno;
     if (fstat(handle, ret_stat)) {
