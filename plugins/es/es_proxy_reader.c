@@ -1,27 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "es_proxy_child.h"
-
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/fanotify.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "es_proxy.h"
-#include "sensor_clock.h"
+#include "es_proxy_child.h"
 
-#define GROUP 0
-#define AGENT 1
-#define NS_PER_MS 1000000ull
-#define CHECK_MS 1000 /* how often the guard looks, and the reader turns */
-#define END_CHECK_MS 10
 #define COPY_STEP 65536
 #define ASKED (FAN_OPEN_PERM | FAN_OPEN_EXEC_PERM)
 
@@ -41,129 +28,10 @@ struct reader {
     char buffer[COPY_STEP];
 };
 
-static uint64_t now_ns(void)
-{
-    return tc_sensor_clock_ns(CLOCK_MONOTONIC);
-}
-
-static void flush_marks(void)
-{
-    /* Both cannot fail on a group: fanotify_mark(2). */
-    if (fanotify_mark(GROUP, FAN_MARK_FLUSH | FAN_MARK_FILESYSTEM, 0, AT_FDCWD, "/"))
-        return;
-}
-
-static void respond(int fd, bool allow)
-{
-    const struct fanotify_response response = {fd, allow ? FAN_ALLOW : FAN_DENY};
-
-    if (write(GROUP, &response, sizeof(response)) < 0)
-        return; /* the asker has been killed, or has been answered */
-}
-
-/* ---- The guard. ---- */
-
-struct guard {
-    const struct tc_es_proxy_config *config;
-    struct tc_es_proxy_shared *shared;
-    uint32_t turns; /* of the reader, when they last moved */
-    uint64_t moved_ns;
-};
-
-static bool has_waiting(const struct tc_es_proxy_shared *shared)
-{
-    struct pollfd group = {.fd = GROUP, .events = POLLIN};
-
-    for (size_t i = 0; i < TC_ES_PROXY_PENDING_MAX; i++)
-        if (atomic_load(&shared->waiting[i]) >= 0)
-            return true;
-    return poll(&group, 1, 0) > 0;
-}
-
-/* In one call for too long; or it does not turn although somebody waits: it was stopped,
- * or is dead. */
-static bool is_stuck(struct guard *g)
-{
-    uint64_t since_ns = atomic_load(&g->shared->busy_since_ns), now = now_ns();
-    uint32_t turns = atomic_load(&g->shared->turns);
-
-    if (since_ns)
-        return now > since_ns + TC_ES_PROXY_STUCK_MS * NS_PER_MS;
-    if (turns != g->turns || !has_waiting(g->shared)) {
-        g->turns = turns;
-        g->moved_ns = now;
-    }
-    return now > g->moved_ns + TC_ES_PROXY_STUCK_MS * NS_PER_MS;
-}
-
-/*
- * Whoever has been asked about gets the default answer. What the kernel's queue holds is
- * refused: with as many descriptors as the guard may have, each read fails to get one,
- * and the kernel refuses the question, without a look at the file.
- */
-static void answer_all(struct guard *g)
-{
-    struct pollfd group = {.fd = GROUP, .events = POLLIN};
-    struct fanotify_event_metadata event;
-
-    for (size_t i = 0; i < TC_ES_PROXY_PENDING_MAX; i++) {
-        int fd = atomic_exchange(&g->shared->waiting[i], -1);
-
-        if (fd >= 0)
-            respond(fd, g->config->on_timeout_allow);
-    }
-    while (poll(&group, 1, 0) > 0)
-        if (read(GROUP, &event, sizeof(event)) < 0 && errno == EAGAIN)
-            return;
-}
-
-static void give_up(struct guard *g)
-{
-    atomic_store(&g->shared->given_up, true);
-    flush_marks();
-    answer_all(g);
-}
-
-/* Until the reader ends or the agent lets go, since a question that was on its way when
- * the marks went comes after them. */
-static void stand_in(struct guard *g)
-{
-    struct pollfd agent = {.fd = AGENT};
-
-    give_up(g);
-    if (send(AGENT, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-        return; /* it is gone */
-    while (!atomic_load(&g->shared->ended) && !poll(&agent, 1, CHECK_MS))
-        answer_all(g);
-}
-
-_Noreturn void tc_es_proxy_guard(const struct tc_es_proxy_config *config,
-                                 struct tc_es_proxy_shared *shared)
-{
-    const struct rlimit two = {.rlim_cur = 2, .rlim_max = 2};
-    struct guard g = {.config = config, .shared = shared, .moved_ns = now_ns()};
-    struct pollfd agent = {.fd = AGENT};
-
-    if (setrlimit(RLIMIT_NOFILE, &two))
-        _exit(1);
-    while (!poll(&agent, 1, CHECK_MS) && !atomic_load(&shared->ended))
-        if (is_stuck(&g))
-            stand_in(&g);
-    /* The agent is gone, or lets go: the reader has as long as ever to end. */
-    for (int left = TC_ES_PROXY_STUCK_MS; left > 0 && !atomic_load(&shared->ended);
-         left -= END_CHECK_MS)
-        poll(NULL, 0, END_CHECK_MS);
-    if (!atomic_load(&shared->ended))
-        give_up(&g);
-    _exit(0);
-}
-
-/* ---- The reader. ---- */
-
 /* Around each call that the server has to answer. */
 static void busy(struct reader *r)
 {
-    atomic_store(&r->shared->busy_since_ns, now_ns());
+    atomic_store(&r->shared->busy_since_ns, tc_es_proxy_now_ns());
 }
 
 static void idle(struct reader *r)
@@ -183,7 +51,7 @@ static void answer(struct reader *r, struct pending *pending, bool allow)
 {
     int fd = pending->fd;
 
-    respond(fd, allow);
+    tc_es_proxy_respond(fd, allow);
     atomic_store(&r->shared->waiting[pending - r->pending], -1);
     pending->id = 0;
     r->pending_count--;
@@ -203,14 +71,14 @@ _Noreturn static void end(struct reader *r)
     struct fanotify_event_metadata event;
     struct pollfd group = {.fd = GROUP, .events = POLLIN};
 
-    flush_marks();
+    tc_es_proxy_unmark_all();
     answer_due(r, UINT64_MAX);
     while (!atomic_load(&r->shared->given_up) && poll(&group, 1, 0) > 0) {
         busy(r);
         if (read(GROUP, &event, sizeof(event)) == (ssize_t)sizeof(event) &&
             event.fd >= 0) {
             if (event.mask & ASKED)
-                respond(event.fd, r->config->on_timeout_allow);
+                tc_es_proxy_respond(event.fd, r->config->on_timeout_allow);
             close(event.fd);
         }
         idle(r);
@@ -244,7 +112,7 @@ static bool send_message(struct reader *r, int fd)
             return false;
         poll(&agent, 1, CHECK_MS);
         atomic_fetch_add(&r->shared->turns, 1);
-        answer_due(r, now_ns());
+        answer_due(r, tc_es_proxy_now_ns());
     }
     return true;
 }
@@ -252,7 +120,7 @@ static bool send_message(struct reader *r, int fd)
 static void take_order(struct reader *r, const struct tc_es_proxy_order *order)
 {
     if (order->order == TC_ES_PROXY_UNMARK)
-        flush_marks();
+        tc_es_proxy_unmark_all();
     for (size_t i = 0; i < TC_ES_PROXY_PENDING_MAX; i++)
         if (order->id && r->pending[i].id == order->id)
             answer(r, &r->pending[i], order->order == TC_ES_PROXY_ALLOW);
@@ -274,7 +142,7 @@ static void take_orders(struct reader *r)
 /* A sealed copy of the file, or a negative errno. */
 static int copy_file(struct reader *r, int fd)
 {
-    uint64_t until_ns = now_ns() + TC_ES_PROXY_COPY_MS * NS_PER_MS;
+    uint64_t until_ns = tc_es_proxy_now_ns() + TC_ES_PROXY_COPY_MS * NS_PER_MS;
     int copy = memfd_create("tocsin-copy", MFD_CLOEXEC | MFD_ALLOW_SEALING), err = 0;
     ssize_t n;
 
@@ -293,7 +161,7 @@ static int copy_file(struct reader *r, int fd)
             err = -EFBIG;
         else if (pwrite(copy, r->buffer, (size_t)n, at) != n)
             err = -ENOSPC;
-        else if (now_ns() > until_ns)
+        else if (tc_es_proxy_now_ns() > until_ns)
             err = -ETIMEDOUT;
     }
     if (!err && fcntl(copy, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK))
@@ -328,8 +196,10 @@ static struct pending *keep(struct reader *r, int fd)
 
     while (pending->id)
         pending++;
-    *pending = (struct pending){
-        .id = ++r->last_id, .deadline_ns = now_ns() + r->config->deadline_ns, .fd = fd};
+    *pending =
+        (struct pending){.id = ++r->last_id,
+                         .deadline_ns = tc_es_proxy_now_ns() + r->config->deadline_ns,
+                         .fd = fd};
     atomic_store(&r->shared->waiting[pending - r->pending], fd);
     r->pending_count++;
     return pending;
@@ -376,10 +246,10 @@ static void take_one(struct reader *r)
     memset(&r->message, 0, offsetof(struct tc_es_proxy_message, path));
     r->message.mask = event.mask;
     r->message.pid = event.pid;
-    r->message.time_ns = now_ns();
+    r->message.time_ns = tc_es_proxy_now_ns();
     if (atomic_load(&r->shared->given_up)) {
         if (event.mask & ASKED)
-            respond(event.fd, r->config->on_timeout_allow);
+            tc_es_proxy_respond(event.fd, r->config->on_timeout_allow);
         close_file(r, event.fd);
     } else if (event.mask & ASKED) {
         ask(r, event.fd);
@@ -416,7 +286,7 @@ _Noreturn void tc_es_proxy_reader(const struct tc_es_proxy_config *config,
         fds[1].events = r->pending_count < TC_ES_PROXY_PENDING_MAX ? POLLIN : 0;
         poll(fds, 2, r->pending_count ? CHECK_MS : -1);
         take_orders(r);
-        answer_due(r, now_ns());
+        answer_due(r, tc_es_proxy_now_ns());
         if (fds[1].revents & POLLIN)
             take_one(r);
     }
