@@ -16,12 +16,23 @@
 static struct {
     atomic_uint calls, left; /* left 0: it has come */
     atomic_int err;
+    void (*then)(void *arg);
+    void *arg;
 } fault;
 
 void tc_fault_arm(unsigned calls, unsigned nth, int err)
 {
+    fault.then = NULL;
     fault.err = err;
     fault.left = nth;
+    fault.calls = calls;
+}
+
+void tc_fault_interrupt(unsigned calls, unsigned nth, void (*then)(void *arg), void *arg)
+{
+    tc_fault_arm(0, nth, 0);
+    fault.then = then;
+    fault.arg = arg;
     fault.calls = calls;
 }
 
@@ -44,6 +55,11 @@ static bool due(enum tc_fault_calls what)
     } while (!atomic_compare_exchange_weak(&fault.left, &left, left - 1));
     if (left > 1)
         return false;
+    if (fault.then) {
+        fault.calls = 0;
+        fault.then(fault.arg);
+        return false;
+    }
     if (fault.err == TC_FAULT_KILL)
         (void)raise(SIGKILL);
     errno = what == TC_FAULT_MEMORY ? ENOMEM : fault.err;
@@ -82,6 +98,10 @@ FILES(int, ftruncate, (int fd, off_t size), (fd, size))
 FILES(int, fstat, (int fd, struct stat *st), (fd, st))
 FILES(int, fstatat, (int dir, const char *name, struct stat *st, int flags),
       (dir, name, st, flags))
+FILES(int, ioctl, (int fd, unsigned long request, void *arg), (fd, request, arg))
+FILES(off_t, lseek, (int fd, off_t at, int whence), (fd, at, whence))
+FILES(int, fsetxattr, (int fd, const char *name, const void *value, size_t n, int flags),
+      (fd, name, value, n, flags))
 FILES(int, fchmod, (int fd, mode_t mode), (fd, mode))
 FILES(int, fchown, (int fd, uid_t uid, gid_t gid), (fd, uid, gid))
 FILES(int, futimens, (int fd, const struct timespec times[2]), (fd, times))
@@ -89,6 +109,8 @@ FILES(int, mkdir, (const char *path, mode_t mode), (path, mode))
 FILES(int, mkdirat, (int dir, const char *path, mode_t mode), (dir, path, mode))
 FILES(int, rename, (const char *from, const char *to), (from, to))
 FILES(int, renameat, (int d, const char *from, int e, const char *to), (d, from, e, to))
+FILES(int, renameat2, (int d, const char *from, int e, const char *to, unsigned flags),
+      (d, from, e, to, flags))
 FILES(int, linkat, (int d, const char *from, int e, const char *to, int flags),
       (d, from, e, to, flags))
 FILES(int, unlink, (const char *path), (path))

@@ -29,6 +29,10 @@ enum tc_fault_calls {
 /* Calls are counted from here; the nth (from 1) fails with `err`, memory with ENOMEM. */
 void tc_fault_arm(unsigned calls, unsigned nth, int err);
 
+/* As tc_fault_arm, but before the nth call `then` is run, whose own calls do not count,
+ * and the call goes on: what somebody else does at that moment. */
+void tc_fault_interrupt(unsigned calls, unsigned nth, void (*then)(void *arg), void *arg);
+
 /* No more faults. Whether the nth call came. */
 bool tc_fault_disarm(void);
 

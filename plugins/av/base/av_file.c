@@ -183,6 +183,36 @@ int tc_av_open_quiet(int dirfd, const char *name)
     return fd < 0 ? -errno : fd;
 }
 
+bool tc_av_is_absence(int error)
+{
+    return error == -ENOENT || error == -ENOTDIR || error == -ELOOP ||
+           error == -ENXIO; /* a socket */
+}
+
+int tc_av_rename_new(int dirfd, const char *from, const char *to)
+{
+    struct stat st;
+
+    if (!renameat2(dirfd, from, dirfd, to, RENAME_NOREPLACE))
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return -errno;
+    /* A file system that cannot rename so can link: that never replaces either. */
+    if (!linkat(dirfd, from, dirfd, to, 0))
+        return unlinkat(dirfd, from, 0) ? -errno : 0;
+    if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS)
+        return -errno;
+    if (!fstatat(dirfd, to, &st, AT_SYMLINK_NOFOLLOW))
+        return -EEXIST;
+    return errno != ENOENT || renameat(dirfd, from, dirfd, to) ? -errno : 0;
+}
+
+/* The errno of a transfer, as ours. */
+static int transfer_error(void)
+{
+    return errno == EBADMSG ? -EIO : -errno;
+}
+
 int tc_av_pread_all(int fd, void *buf, size_t n, uint64_t offset)
 {
     char *p = buf;
@@ -193,7 +223,7 @@ int tc_av_pread_all(int fd, void *buf, size_t n, uint64_t offset)
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
-            return got ? -errno : -EIO;
+            return got ? transfer_error() : -EIO;
         p += got;
         n -= (size_t)got;
         offset += (uint64_t)got;
@@ -211,7 +241,7 @@ int tc_av_pwrite_all(int fd, const void *buf, size_t n, uint64_t offset)
         if (put < 0 && errno == EINTR)
             continue;
         if (put < 0)
-            return -errno;
+            return transfer_error();
         p += put;
         n -= (size_t)put;
         offset += (uint64_t)put;

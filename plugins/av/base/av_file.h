@@ -64,7 +64,18 @@ int tc_av_open_parent(const char *path, int *ret_dirfd, const char **ret_name);
  */
 int tc_av_open_quiet(int dirfd, const char *name);
 
-/* Reads or writes all n bytes at the offset, or fails. */
+/* True for the errors of opening a path at which no file is: none of the file system. */
+bool tc_av_is_absence(int error);
+
+/*
+ * Renames within a folder; -EEXIST rather than replace what has the name already. (On a
+ * file system that can do neither that nor links, whatever gets the name in the same
+ * moment is replaced.)
+ */
+int tc_av_rename_new(int dirfd, const char *from, const char *to);
+
+/* Reads or writes all n bytes at the offset, or fails. A file system's own -EBADMSG (its
+ * checksum is wrong) is -EIO: here that means bytes that are not what was written. */
 int tc_av_pread_all(int fd, void *buf, size_t n, uint64_t offset);
 int tc_av_pwrite_all(int fd, const void *buf, size_t n, uint64_t offset);
 

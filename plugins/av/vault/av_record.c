@@ -158,6 +158,7 @@ static void encode(const struct tc_av_record *record, struct tocsin_writer *w)
     tocsin_put_str(w, "rule", record->rule);
     tocsin_put_str(w, "name", record->name);
     tocsin_put_str(w, "severity", record->severity);
+    tocsin_put_str(w, "taken", record->taken);
     tocsin_begin_array(w, "xattrs");
     for (size_t i = 0; i < record->xattrs_n; i++) {
         tocsin_begin_map(w, NULL);
@@ -229,6 +230,7 @@ static int decode(struct tc_av_record *record, const void *data, size_t len)
     get_text(data, len, "rule", record->rule, sizeof(record->rule));
     get_text(data, len, "name", record->name, sizeof(record->name));
     get_text(data, len, "severity", record->severity, sizeof(record->severity));
+    get_text(data, len, "taken", record->taken, sizeof(record->taken));
     if (!path.ptr || hash.len != sizeof(record->hash) ||
         !tc_av_id_valid(record->id, strlen(record->id)))
         return -EBADMSG;
@@ -257,7 +259,7 @@ int tc_av_record_load(int fd, struct tc_av_record *ret_record, uint64_t *ret_pay
     int r;
 
     if (fstat(fd, &st))
-        return -errno;
+        return -EIO;
     if (st.st_size < HEAD_BYTES)
         return -EBADMSG;
     r = tc_av_pread_all(fd, head, sizeof(head), 0);

@@ -18,7 +18,9 @@
 
 #define TC_AV_RECORD_BYTES_MAX (1024 * 1024) /* encoded; extended attributes included */
 #define TC_AV_XATTRS_MAX 64
-#define TC_AV_LINKS_MAX 256 /* further paths of one inode */
+#define TC_AV_LINKS_MAX 256                      /* further paths of one inode */
+#define TC_AV_TAKEN_PREFIX ".tocsin-quarantine-" /* and 16 hex digits */
+#define TC_AV_TAKEN_TEXT (sizeof(TC_AV_TAKEN_PREFIX) + 16)
 
 struct tc_av_xattr {
     char *name;
@@ -37,6 +39,7 @@ struct tc_av_record {
     uint64_t dev, ino, size;
     uint8_t hash[TC_AV_HASH_BYTES];
     char rule[128], name[128], severity[12];
+    char taken[TC_AV_TAKEN_TEXT]; /* the original's name in its last moment */
     struct tc_av_xattr *xattrs;
     size_t xattrs_n;
 };

@@ -2,9 +2,11 @@
 /* Owns: setting the vault right after a crash, once, before it is used. */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <tocsin/event.h>
 #include <unistd.h>
 
 #include "vault/av_vault.h"
@@ -23,6 +25,14 @@ static int keep_record(struct tc_av_record **list, size_t *count,
     return 0;
 }
 
+/* From malloc; NULL: not there, or no memory. */
+static char *copy_text(const void *data, size_t len, const char *key)
+{
+    struct tocsin_str s = tocsin_find_str(data, len, key);
+
+    return s.ptr ? strndup(s.ptr, s.len) : NULL;
+}
+
 static int keep_path(struct tc_av_recovery *recovery, char **path)
 {
     char **grown = realloc(recovery->rescan, (recovery->rescan_n + 1) * sizeof(*grown));
@@ -35,6 +45,33 @@ static int keep_path(struct tc_av_recovery *recovery, char **path)
     return 0;
 }
 
+/* What a crash has left under the name that it was taken by: it gets the old one back,
+ * and is looked at anew. When that is another file's by now, what is in the vault goes.
+ */
+static int give_back(const char *path, const char *taken, uint64_t ino,
+                     const uint8_t hash[TC_AV_HASH_BYTES])
+{
+    char beside[PATH_MAX];
+    const char *name;
+    bool there;
+    int parent, r;
+
+    if (!taken[0]) /* of a version that did not take names */
+        return 0;
+    r = tc_av_open_parent(path, &parent, &name);
+    if (r)
+        return tc_av_is_absence(r) ? 0 : r;
+    r = tc_av_rename_new(parent, taken, name);
+    if (r == -EEXIST && snprintf(beside, sizeof(beside), "%.*s%s", (int)(name - path),
+                                 path, taken) < (int)sizeof(beside)) {
+        r = tc_av_vault_is_there(beside, ino, hash, &there);
+        if (!r && there && unlinkat(parent, taken, 0))
+            r = -errno;
+    }
+    close(parent);
+    return tc_av_is_absence(r) ? 0 : r;
+}
+
 /*
  * The original is unlinked only when the copy is whole and on the disk. So a copy that is
  * not, or whose original is there, is removed; one whose original is gone is the file.
@@ -45,7 +82,7 @@ static int recover_partial(const struct tc_av_vault *vault, const char *name,
 {
     struct tc_av_record record = {.id = ""};
     char whole[TC_AV_NAME_TEXT];
-    bool useless = true;
+    bool damaged, there = false;
     uint64_t payload;
     int fd, r;
 
@@ -56,11 +93,14 @@ static int recover_partial(const struct tc_av_vault *vault, const char *name,
         return r;
     r = tc_av_record_verify(&record, fd, payload);
     close(fd);
-    if (!r)
-        r = tc_av_vault_is_there(record.path, record.ino, record.hash, &useless);
-    if (r && r != -EBADMSG)
+    damaged = r == -EBADMSG;
+    if (!r || damaged)
+        r = give_back(record.path, record.taken, record.ino, record.hash);
+    if (!r && !damaged)
+        r = tc_av_vault_is_there(record.path, record.ino, record.hash, &there);
+    if (r)
         goto out;
-    if (useless) {
+    if (damaged || there) {
         r = unlinkat(vault->dirfd, name, 0) ? -errno : keep_path(recovery, &record.path);
         goto out;
     }
@@ -71,6 +111,36 @@ static int recover_partial(const struct tc_av_vault *vault, const char *name,
 out:
     tc_av_record_done(&record);
     return r;
+}
+
+/* A further name of what is in the vault, when the crash came in its removal. */
+static int recover_link(const struct tc_av_vault *vault, const char *name, const char *id,
+                        struct tc_av_recovery *recovery)
+{
+    struct tc_av_record record = {.id = ""};
+    char *data = NULL, *path = NULL, *taken = NULL;
+    struct stat st;
+    size_t len;
+    int r;
+
+    r = tc_av_vault_find(vault, id, &record);
+    if (!r)
+        r = tc_av_read_whole(vault->dirfd, name, TC_AV_LINKS_BYTES_MAX, &data, &len);
+    if (r) /* what is damaged is counted where items are listed */
+        goto out;
+    path = copy_text(data, len, "taking");
+    taken = copy_text(data, len, "taken");
+    if (!path || !taken)
+        goto out;
+    r = give_back(path, taken, record.ino, record.hash);
+    if (!r && !lstat(path, &st) && st.st_ino == record.ino)
+        r = keep_path(recovery, &path);
+out:
+    free(data);
+    free(path);
+    free(taken);
+    tc_av_record_done(&record);
+    return r == -EBADMSG ? 0 : r;
 }
 
 static int recover_restoring(const struct tc_av_vault *vault, const char *id,
@@ -102,9 +172,10 @@ static int recover_name(const struct tc_av_vault *vault, const char *name,
     if (!strcmp(suffix, TC_AV_RESTORING))
         return recover_restoring(vault, id, recovery);
     tc_av_vault_name(whole, id, TC_AV_WHOLE);
+    if (!strcmp(suffix, TC_AV_LINKS) && !faccessat(vault->dirfd, whole, F_OK, 0))
+        return recover_link(vault, name, id, recovery);
     /* What tc_av_write_durable had not yet renamed, and notes about what is gone. */
-    if (strstr(suffix, ".new") ||
-        (!strcmp(suffix, TC_AV_LINKS) && faccessat(vault->dirfd, whole, F_OK, 0)))
+    if (strstr(suffix, ".new") || !strcmp(suffix, TC_AV_LINKS))
         return unlinkat(vault->dirfd, name, 0) && errno != ENOENT ? -errno : 0;
     return 0;
 }

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <tocsin/event.h>
 #include <unistd.h>
 
@@ -85,16 +84,12 @@ static int put_in_place(struct out *out, bool overwrite)
 {
     int r;
 
-    r = (int)syscall(SYS_renameat2, out->parent, out->temp, out->parent, out->name,
-                     overwrite ? 0 : RENAME_NOREPLACE);
-    if (r && errno == EINVAL && !overwrite) {
-        /* A file system that cannot rename so can link: that never replaces either. */
-        r = linkat(out->parent, out->temp, out->parent, out->name, 0);
-        if (!r)
-            unlinkat(out->parent, out->temp, 0);
-    }
+    if (!overwrite)
+        r = tc_av_rename_new(out->parent, out->temp, out->name);
+    else
+        r = renameat(out->parent, out->temp, out->parent, out->name) ? -errno : 0;
     if (r)
-        return fail(out, -errno, out->to);
+        return fail(out, r, out->to);
     if (fsync(out->parent))
         return fail(out, -errno, "cannot write the target's folder");
     return 0;

@@ -10,15 +10,15 @@
  *   <id>.links      further paths of the same inode that were removed too
  *   <id>.restoring  being given back: to which path, as which inode
  *
- * In: copy to .partial and fsync, compare, unlink the original, fsync its folder, rename
- * to .tq. Out: .restoring, copy to a temporary beside the target, fsync, note its inode
- * in .restoring, rename it to the target, fsync, unlink .tq, unlink .restoring. So a
- * crash leaves the file either where it was or where it goes, and tc_av_vault_recover
- * takes away what is half done.
+ * In: copy to .partial and fsync, compare, rename the original to a name of its own,
+ * look that it is the one, unlink it, fsync its folder, rename the copy to .tq. Out:
+ * .restoring, copy to a temporary beside the target, fsync, note its inode in .restoring,
+ * rename it to the target, fsync, unlink .tq, unlink .restoring. So a crash leaves the
+ * file either where it was or where it goes, and tc_av_vault_recover takes away what is
+ * half done.
  *
- * Between the last comparison and the unlink somebody may put another file in the place.
- * They need write access to that folder for it and lose but a name they could have
- * removed themselves; the bytes in the vault are the compared ones in any case.
+ * What somebody saves over the original meanwhile stays, and has its name; when they do
+ * so between the last look at the name and the rename, it is missing for two calls.
  */
 #ifndef TC_AV_VAULT_H
 #define TC_AV_VAULT_H

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: what av_vault.c, av_restore.c and av_recover.c share: the names in the folder. */
+/* Owns: what the files of the vault share: the names in the folder, and beside files. */
 #ifndef TC_AV_VAULT_PRIV_H
 #define TC_AV_VAULT_PRIV_H
+
+#include <limits.h>
 
 #include "vault/av_vault.h"
 
@@ -11,6 +13,7 @@
 #define TC_AV_WHOLE ".tq"
 #define TC_AV_LINKS ".links"
 #define TC_AV_RESTORING ".restoring"
+#define TC_AV_LINKS_BYTES_MAX ((TC_AV_LINKS_MAX + 2) * (PATH_MAX + 8))
 #define TC_AV_TEMP_PREFIX ".tocsin-restore-" /* beside the target, then the id */
 
 void tc_av_vault_name(char ret[TC_AV_NAME_TEXT], const char *id, const char *suffix);
@@ -19,6 +22,10 @@ void tc_av_vault_name(char ret[TC_AV_NAME_TEXT], const char *id, const char *suf
 int tc_av_vault_open_file(const struct tc_av_vault *vault, const char *name,
                           struct tc_av_record *ret_record, uint64_t *ret_payload,
                           int *ret_fd);
+
+/* Adds the further paths that are noted of an item to its record. */
+int tc_av_vault_read_links(const struct tc_av_vault *vault, const char *id,
+                           struct tc_av_record *record);
 
 /* Whether `path` is still that inode with that content, no link on the way. An error when
  * that cannot be found out now. */

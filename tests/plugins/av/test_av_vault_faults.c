@@ -6,6 +6,7 @@
  */
 #include "test_av_util.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -141,6 +142,21 @@ static bool stands(const struct fixture *f)
     return true;
 }
 
+/* Nothing is left of any step but what is to be there. */
+static void check_nothing_beside(const struct fixture *f)
+{
+    static const char *const known[] = {".", "..", "allowed", "quarantine", "sample"};
+    struct dirent **list;
+    int n = scandir(f->dir, &list, NULL, alphasort);
+
+    assert_int_equal(n, sizeof(known) / sizeof(known[0]));
+    for (int i = 0; i < n; i++) {
+        assert_string_equal(list[i]->d_name, known[i]);
+        free(list[i]);
+    }
+    free(list);
+}
+
 /* The file is at its path or in the vault, never both; what is in the vault can be given
  * back. */
 static void check_one_place(struct fixture *f)
@@ -154,6 +170,7 @@ static void check_one_place(struct fixture *f)
         assert_int_equal(restore(f, &none), 0);
     assert_true(stands(f));
     assert_false(only_id(f, id));
+    check_nothing_beside(f);
 }
 
 typedef int (*operation_fn)(struct fixture *f, struct armed *armed);
@@ -221,7 +238,7 @@ static void vault_without_memory_keeps_the_file_in_one_place(void **state)
 
 static void vault_keeps_the_file_in_one_place_whichever_call_fails(void **state)
 {
-    static const int errors[] = {EIO, ENOSPC, EMFILE};
+    static const int errors[] = {EIO, ENOSPC, EMFILE, EBADMSG};
 
     (void)state;
     for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
@@ -257,12 +274,72 @@ static void vault_killed_before_any_call_keeps_the_file_in_one_place(void **stat
     }
 }
 
+/* The name of a second link goes when the first is in the vault: killed before any call,
+ * it is there still, or noted. */
+static void take_second(const struct fixture *f, const char *second, unsigned nth)
+{
+    char id[TC_AV_ID_TEXT], why[TC_AV_WHY];
+    struct stat st;
+
+    assert_true(only_id(f, id));
+    assert_int_equal(stat(second, &st), 0);
+    tc_fault_arm(TC_FAULT_FILES, nth, TC_FAULT_KILL);
+    _exit(tc_av_vault_take_link(&f->vault, id, second, st.st_dev, st.st_ino, why) != 0);
+}
+
+static void check_second(struct fixture *f, const char *second)
+{
+    struct tc_av_record record;
+    struct armed none = {0};
+    char id[TC_AV_ID_TEXT];
+    bool there;
+
+    assert_int_equal(recover(f, &none), 0);
+    there = !access(second, F_OK);
+    assert_true(only_id(f, id));
+    assert_int_equal(tc_av_vault_find(&f->vault, id, &record), 0);
+    assert_true(there || record.links_n == 1);
+    tc_av_record_done(&record);
+    if (there)
+        assert_int_equal(unlink(second), 0);
+    assert_int_equal(tc_av_vault_remove(&f->vault, id), 0);
+    put_text(f->path, CONTENT);
+    check_nothing_beside(f);
+}
+
+static void vault_killed_in_the_removal_of_a_link_keeps_or_notes_it(void **state)
+{
+    int status = 1;
+
+    (void)state;
+    for (unsigned nth = 1; status; nth++) {
+        char second[PATH_MAX];
+        struct armed none = {0};
+        struct fixture f;
+        pid_t child;
+
+        make(&f);
+        assert_int_equal(link(f.path, in(second, f.dir, "second")), 0);
+        assert_int_equal(take(&f, &none), 0);
+        child = fork();
+        assert_true(child >= 0);
+        if (!child)
+            take_second(&f, second, nth);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        if (status)
+            assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+        check_second(&f, second);
+        discard(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vault_without_memory_keeps_the_file_in_one_place),
         cmocka_unit_test(vault_keeps_the_file_in_one_place_whichever_call_fails),
         cmocka_unit_test(vault_killed_before_any_call_keeps_the_file_in_one_place),
+        cmocka_unit_test(vault_killed_in_the_removal_of_a_link_keeps_or_notes_it),
     };
 
     return cmocka_run_group_tests_name("av_vault_faults", tests, NULL, NULL);

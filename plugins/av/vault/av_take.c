@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: the way into the vault; av_vault.h gives the order of its steps.
+ *
+ * A name is removed in two steps. Between a look at a name and its unlink somebody may
+ * save another file over it, and no call removes a name only if it is a certain inode's.
+ * So the name is first taken away by a rename to one that nobody else knows, and what was
+ * taken is looked at then: the file that was meant goes, anything else gets its name back
+ * at once. (An exchange with a placeholder would leave the placeholder to be removed, by
+ * the same two steps.)
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <tocsin/event.h>
+#include <unistd.h>
+
+#include "vault/av_vault.h"
+#include "vault/av_vault_priv.h"
+
+static int fail(char why[TC_AV_WHY], int error, const char *what)
+{
+    snprintf(why, TC_AV_WHY, "%s: %s", what, strerror(-error));
+    return error;
+}
+
+/* True when the name in its folder is that inode's. */
+static bool names(int parent, const char *name, uint64_t dev, uint64_t ino)
+{
+    struct stat st;
+
+    return !fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode) &&
+           st.st_dev == dev && st.st_ino == ino;
+}
+
+/* A name beside the original, that nobody can have made before. */
+static int make_taken_name(char ret[TC_AV_TAKEN_TEXT])
+{
+    uint64_t random;
+
+    if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+        return -EIO;
+    snprintf(ret, TC_AV_TAKEN_TEXT, TC_AV_TAKEN_PREFIX "%016llx",
+             (unsigned long long)random);
+    return 0;
+}
+
+/* Gives the name back; `why` keeps why it was taken in vain. */
+static int give_back(int parent, const char *name, const char *taken, int error,
+                     char why[TC_AV_WHY])
+{
+    int r = tc_av_rename_new(parent, taken, name);
+
+    if (r)
+        snprintf(why, TC_AV_WHY, "what had the name is %s beside it now: %s", taken,
+                 strerror(-r));
+    return error;
+}
+
+static int remove_name(int parent, const char *name, const char *taken, uint64_t dev,
+                       uint64_t ino, char why[TC_AV_WHY])
+{
+    if (renameat(parent, name, parent, taken))
+        return fail(why, -errno,
+                    errno == EPERM ? "cannot remove it (immutable?)"
+                                   : "cannot remove it");
+    if (!names(parent, taken, dev, ino)) {
+        snprintf(why, TC_AV_WHY, "another file has got its name");
+        return give_back(parent, name, taken, -ESTALE, why);
+    }
+    if (unlinkat(parent, taken, 0)) {
+        int r = fail(why, -errno, "cannot remove it");
+
+        return give_back(parent, name, taken, r, why);
+    }
+    fsync(parent);
+    return 0;
+}
+
+static size_t count_items(const struct tc_av_vault *vault)
+{
+    int fd = openat(vault->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    size_t n = 0;
+
+    if (!dir) {
+        if (fd >= 0)
+            close(fd);
+        return 0;
+    }
+    for (struct dirent *e; (e = readdir(dir));)
+        n += strstr(e->d_name, TC_AV_WHOLE) != NULL;
+    closedir(dir);
+    return n;
+}
+
+static int write_partial(const struct tc_av_vault *vault, const char *name, int fd,
+                         const struct tc_av_record *record, char why[TC_AV_WHY])
+{
+    uint8_t hash[TC_AV_HASH_BYTES];
+    uint64_t payload;
+    int out = openat(vault->dirfd, name,
+                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
+    int r;
+
+    if (out < 0)
+        return fail(why, -errno, "cannot write to the quarantine folder");
+    r = tc_av_record_write(record, out, &payload);
+    if (!r)
+        r = tc_av_record_copy(record, TC_AV_MASK, fd, 0, out, payload, hash);
+    if (!r && (fsync(out) || fsync(vault->dirfd)))
+        r = -errno;
+    close(out);
+    if (r)
+        return fail(why, r, "cannot copy the file into the quarantine folder");
+    if (memcmp(hash, record->hash, sizeof(hash))) {
+        snprintf(why, TC_AV_WHY, "the file has changed since it was scanned");
+        return -ESTALE;
+    }
+    return 0;
+}
+
+/* From here on the original goes: whatever happens after the unlink, the copy stays. */
+static int replace_original(const struct tc_av_vault *vault, int fd,
+                            const struct tc_av_record *record, uint64_t *ret_links,
+                            char why[TC_AV_WHY])
+{
+    char partial[TC_AV_NAME_TEXT], whole[TC_AV_NAME_TEXT];
+    const char *name;
+    struct stat st;
+    int parent, r;
+
+    tc_av_vault_name(partial, record->id, TC_AV_PARTIAL);
+    tc_av_vault_name(whole, record->id, TC_AV_WHOLE);
+    r = tc_av_open_parent(record->path, &parent, &name);
+    if (r) {
+        unlinkat(vault->dirfd, partial, 0);
+        return fail(why, r, "cannot open its folder");
+    }
+    if (fstat(fd, &st) || tc_av_ns(st.st_mtim) != record->mtime_ns ||
+        (uint64_t)st.st_size != record->size ||
+        !names(parent, name, record->dev, record->ino)) {
+        snprintf(why, TC_AV_WHY, "the file has changed since it was scanned");
+        r = -ESTALE;
+    } else {
+        r = remove_name(parent, name, record->taken, record->dev, record->ino, why);
+    }
+    close(parent);
+    if (r) {
+        unlinkat(vault->dirfd, partial, 0);
+        return r;
+    }
+    *ret_links = st.st_nlink - 1;
+    if (renameat(vault->dirfd, partial, vault->dirfd, whole) || fsync(vault->dirfd))
+        return fail(why, -errno, "cannot finish the quarantine; done at the next start");
+    return 0;
+}
+
+int tc_av_vault_take(const struct tc_av_vault *vault, int fd, struct tc_av_record *record,
+                     uint64_t *ret_links, char why[TC_AV_WHY])
+{
+    char path[PATH_MAX], partial[TC_AV_NAME_TEXT];
+    int r;
+
+    r = record->path ? 0 : tc_av_fd_path(fd, path, sizeof(path));
+    if (r)
+        return fail(why, r, "cannot find its path");
+    if (!record->path && !(record->path = strdup(path)))
+        return fail(why, -ENOMEM, "quarantine");
+    r = tc_av_record_read_file(record, fd);
+    if (r)
+        return fail(why, r, "cannot read its attributes");
+    if (record->size > TC_AV_VAULT_FILE_MAX)
+        return fail(why, -EFBIG, "larger than the quarantine takes");
+    if (count_items(vault) >= TC_AV_VAULT_ITEMS_MAX)
+        return fail(why, -ENOSPC, "the quarantine is full; remove what is not needed");
+    r = make_taken_name(record->taken);
+    if (r)
+        return fail(why, r, "no random number");
+    tc_av_vault_name(partial, record->id, TC_AV_PARTIAL);
+    r = write_partial(vault, partial, fd, record, why);
+    if (r) {
+        unlinkat(vault->dirfd, partial, 0);
+        return r;
+    }
+    return replace_original(vault, fd, record, ret_links, why);
+}
+
+/* Notes a further path, and the name that it is about to be taken by. */
+static int note_link(const struct tc_av_vault *vault, const char *id, const char *path,
+                     const char *taken)
+{
+    struct tc_av_record record = {.id = ""};
+    char name[TC_AV_NAME_TEXT];
+    struct tocsin_writer w;
+    bool known = false;
+    int r = tc_av_vault_read_links(vault, id, &record);
+
+    for (size_t i = 0; !r && i < record.links_n; i++)
+        known = known || !strcmp(record.links[i], path);
+    if (!r && !known)
+        r = tc_av_record_add_link(&record, path, strlen(path));
+    tocsin_writer_init_growing(&w);
+    tocsin_begin_map(&w, NULL);
+    tocsin_begin_array(&w, "paths");
+    for (size_t i = 0; i < record.links_n; i++)
+        tocsin_put_str(&w, NULL, record.links[i]);
+    tocsin_end(&w);
+    tocsin_put_str(&w, "taking", path);
+    tocsin_put_str(&w, "taken", taken);
+    tocsin_end(&w);
+    tc_av_vault_name(name, id, TC_AV_LINKS);
+    if (!r)
+        r = w.error ? w.error : tc_av_write_durable(vault->dirfd, name, w.buf, w.len);
+    tocsin_writer_done(&w);
+    tc_av_record_done(&record);
+    return r;
+}
+
+int tc_av_vault_take_link(const struct tc_av_vault *vault, const char *id,
+                          const char *path, uint64_t dev, uint64_t ino,
+                          char why[TC_AV_WHY])
+{
+    char whole[TC_AV_NAME_TEXT], taken[TC_AV_TAKEN_TEXT];
+    const char *name;
+    int parent, r;
+
+    tc_av_vault_name(whole, id, TC_AV_WHOLE);
+    if (faccessat(vault->dirfd, whole, F_OK, 0))
+        return fail(why, -ENOENT, "its content is no longer in quarantine");
+    r = tc_av_open_parent(path, &parent, &name);
+    if (r)
+        return fail(why, r, "cannot open its folder");
+    if (!names(parent, name, dev, ino)) {
+        snprintf(why, TC_AV_WHY, "the name belongs to another file now");
+        r = -ESTALE;
+    } else if ((r = make_taken_name(taken)) || (r = note_link(vault, id, path, taken))) {
+        fail(why, r, "cannot note the further path");
+    } else {
+        r = remove_name(parent, name, taken, dev, ino, why);
+    }
+    close(parent);
+    return r;
+}
