@@ -78,5 +78,10 @@ int tc_run_quarantine_restore(struct tc_cli *cli)
     fputs(" (sha256 ", stdout);
     tc_print_str(stdout, tc_unpack_str(answer.result, "sha256"));
     fputs(")\n", stdout);
+    if (tc_unpack_str(answer.result, "not_restored").ptr) {
+        fputs("could not give back: ", stdout);
+        tc_print_str(stdout, tc_unpack_str(answer.result, "not_restored"));
+        fputc('\n', stdout);
+    }
     return TC_EXIT_DONE;
 }

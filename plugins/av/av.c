@@ -34,6 +34,8 @@ static int options_read(const struct tocsin_host *host, struct tc_av_options *re
     options.inline_max = (uint64_t)host->option_int(host, "inline_max");
     options.timeout_s = (unsigned)((host->option_int(host, "timeout") + 999) / 1000);
     options.quarantine = host->option_bool(host, "quarantine");
+    options.clear_immutable = host->option_bool(host, "clear_immutable");
+    options.retry_ms = (uint64_t)host->option_int(host, "quarantine_retry");
     options.scan_written = host->option_bool(host, "scan_written");
     *ret = options;
     return 0;
@@ -113,6 +115,7 @@ static int stop(void *state)
     struct tc_av *av = state;
 
     tc_detector_defs_stop(&av->defs);
+    tc_av_care_stop(av);
     tc_av_job_stop(av);
     tc_av_scan_stop(av);
     return tc_detector_work_stop(&av->work);
@@ -136,6 +139,8 @@ static int reload(void *state)
     av->options = options;
     free(av->inline_buf);
     av->inline_buf = buf;
+    if (av->care)
+        tc_av_care_start(av);
     return tc_detector_defs_load(&av->defs, "configuration", NULL);
 }
 
@@ -200,7 +205,8 @@ static const struct tocsin_option options[] = {
     {.name = "max_file_size",
      .type = TOCSIN_OPTION_SIZE,
      .fallback = "64M",
-     .help = "Of a larger file the first so many bytes are scanned, and no list applies",
+     .help = "Of a larger file the first so many bytes are scanned, and the block list "
+             "does not apply",
      .min = 4096,
      .max = 1024 * 1024 * 1024},
     {.name = "timeout",
@@ -214,6 +220,20 @@ static const struct tocsin_option options[] = {
      .type = TOCSIN_OPTION_BOOL,
      .fallback = "true",
      .help = "Move infected files into quarantine; false: deny and report only"},
+    {.name = "quarantine_retry",
+     .type = TOCSIN_OPTION_DURATION,
+     .fallback = "30s",
+     .help =
+         "How soon an infected file that could not be moved is tried again; each time "
+         "the pause is longer, up to 16 times that",
+     .min = 100,
+     .max = 3600000},
+    {.name = "clear_immutable",
+     .type = TOCSIN_OPTION_BOOL,
+     .fallback = "false",
+     .help =
+         "Take the attributes immutable and append-only off an infected file, to move "
+         "it into quarantine; a restore puts them back"},
     {.name = "scan_written",
      .type = TOCSIN_OPTION_BOOL,
      .fallback = "true",

@@ -8,10 +8,13 @@
  *   av_job.c      one question or one written file: cache, scan, answer
  *   av_known.c    what is remembered of it, and when that holds
  *   av_threat.c   what was found: one threat an inode, reported once, quarantined
+ *   av_move.c     the removal of one name of it
+ *   av_care.c     what could not be put away, and the quarantine folder: looked at again
  *   av_events.c     the events about threats
  *   av_scan.c     the scan that an operator asks for
  *   av_request.c  the quarantine that another detector asks for
- *   av_rpc.c      all other requests
+ *   av_rpc.c      requests: which there are; definitions, counters
+ *   av_rpc_vault.c  those about the vault and the list of allowed files
  *
  * What edr needs too, plugins/detector has: work in the pool, when definitions are
  * loaded.
@@ -47,7 +50,8 @@ struct tc_av_options {
     char *allow_list, *block_list;
     uint64_t max_file_size, inline_max;
     unsigned timeout_s;
-    bool quarantine, scan_written;
+    uint64_t retry_ms; /* between two looks of av_care.c */
+    bool quarantine, clear_immutable, scan_written;
 };
 
 struct tc_av_counters {
@@ -81,6 +85,8 @@ struct tc_av {
     bool vault_busy;
     struct tc_av_threat *threats; /* newest first */
     size_t threats_n;
+    struct tocsin_timer *care; /* NULL: it does not run */
+    bool folder_lost;          /* the vault's folder is being made again */
     struct tc_av_walk *walks;
     size_t requests_n; /* of other detectors, under way */
 
@@ -148,16 +154,30 @@ struct tc_av_sighting {
 };
 void tc_av_threat_found(struct tc_av *av, const struct tc_av_sighting *sighting);
 
+/* An infected file is asked about whose verdict is known. What stays is tried again soon;
+ * true when it has another name than the one known, and so is to be found anew. */
+bool tc_av_threat_asked(struct tc_av *av, const struct tc_av_key *key,
+                        const struct tocsin_event *event);
+
 /* Remembers what was in the vault at the start; reports again what a crash had cut off.
  */
 void tc_av_threat_known(struct tc_av *av, const struct tc_av_record *record);
 void tc_av_threat_recovered(struct tc_av *av, const struct tc_av_record *record);
 
-/* Forgets one that has left the vault. */
+/* Forgets one that has left the vault; what had no room is tried again soon. */
 void tc_av_threat_forget(struct tc_av *av, const char *id);
 bool tc_av_threat_hash(const struct tc_av *av, const char *id,
                        uint8_t ret[TC_AV_HASH_BYTES]);
 void tc_av_threat_free(struct tc_av *av);
+
+/* ---- av_care.c ---- */
+
+/* Begins, or begins anew with other options. What cannot be is logged. */
+void tc_av_care_start(struct tc_av *av);
+void tc_av_care_stop(struct tc_av *av);
+
+/* Tells health what stays where it is. */
+void tc_av_care_report(struct tc_av *av);
 
 /* ---- av_scan.c ---- */
 
@@ -168,6 +188,13 @@ void tc_av_scan_stop(struct tc_av *av);
 /* ---- av_request.c ---- */
 
 void tc_av_request(struct tc_av *av, const struct tocsin_event *event);
+
+/* ---- av_rpc_vault.c ---- */
+
+void tc_av_rpc_restore(struct tc_av *av, const struct tocsin_event *request);
+void tc_av_rpc_remove(struct tc_av *av, const struct tocsin_event *request);
+void tc_av_rpc_allow(struct tc_av *av, const struct tocsin_event *request);
+void tc_av_rpc_list(struct tc_av *av, const struct tocsin_event *request);
 
 /* ---- av_rpc.c ---- */
 

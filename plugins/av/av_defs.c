@@ -223,6 +223,7 @@ static void take_state(struct tc_av *av, struct load *load)
                                 "restored", NULL);
     for (size_t i = 0; i < load->recovery.rescan_n; i++)
         tc_av_job_path(av, load->recovery.rescan[i]);
+    tc_av_care_start(av);
 }
 
 /*

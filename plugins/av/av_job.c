@@ -13,6 +13,7 @@
 #include "av.h"
 #include "sensor_clock.h"
 #include "sensor_remember.h"
+#include "sensor_served.h"
 
 struct waiter {
     struct waiter *next;
@@ -188,6 +189,17 @@ static void answer(struct tc_av_job *job, const struct tc_av_result *result,
     }
 }
 
+/* By its path; where a sensor has not looked, somebody may have mounted what a server
+ * answers for. */
+static int open_by_path(struct tc_av_job *job)
+{
+    if (!job->path)
+        return -EBADF;
+    if (!job->event && tc_sensor_served_path(job->path))
+        return -EOPNOTSUPP;
+    return tc_av_content_open(job->path, job->key.ino ? &job->key : NULL, &job->own_fd);
+}
+
 /* In the pool. */
 static void run(void *arg)
 {
@@ -195,9 +207,7 @@ static void run(void *arg)
     int fd = job->event ? job->event->fd : -1, r = 0;
 
     if (fd < 0) {
-        r = job->path ? tc_av_content_open(job->path, job->key.ino ? &job->key : NULL,
-                                           &job->own_fd)
-                      : -EBADF;
+        r = open_by_path(job);
         fd = job->own_fd;
     }
     if (r) {
@@ -357,7 +367,8 @@ static bool known(struct tc_av *av, const struct tocsin_event *event,
         vote(av, event, &empty, tc_av_facts(av, event, event->fd, &empty, true));
         return true;
     }
-    if (!tc_av_known(av, event, key, &reason))
+    if (!tc_av_known(av, event, key, &reason) ||
+        (reason && tc_av_threat_asked(av, key, event)))
         return false;
     av->counters.cached++;
     if (reason)

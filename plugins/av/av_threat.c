@@ -2,8 +2,7 @@
 /*
  * Owns: what has been found, so that each infected inode is one threat with one id,
  * whoever saw it and by however many names: reported once as an alert, moved into
- * quarantine once, its further names removed into the same record. Loop thread but for
- * move_run().
+ * quarantine once, its further names removed into the same record. Loop thread.
  *
  *   SEEN --quarantine--> MOVING --> HELD      (in the vault)
  *    ^ not to be touched    +-----> FAILED    (stays where it is, denied)
@@ -16,52 +15,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "av.h"
 #include "av_events.h"
+#include "av_threat_priv.h"
 
 #define NAMES_WAITING_MAX 16 /* of one inode; more are met when next opened */
 
-enum state {
-    SEEN,
-    MOVING,
-    HELD,
-    FAILED,
-};
-
-struct move;
-
-struct tc_av_threat {
-    struct tc_av_threat *next;
-    char id[TC_AV_ID_TEXT];
-    uint64_t dev, ino;
-    uint8_t hash[TC_AV_HASH_BYTES];
-    char *path; /* the latest known */
-    enum state state;
-    bool dead;
-    struct move *waiting;
-    size_t waiting_n;
-};
-
-/* One name of a threat that is being removed. */
-struct move {
-    struct move *next;
-    struct tc_av *av;
-    const struct tocsin_event *event; /* a reference, or NULL */
-    int own_fd;
-    struct tc_av_key key;       /* of the inode as it was seen */
-    struct tc_av_record record; /* its id names the threat */
-    struct tc_av_hit hit;
-    bool link;      /* the inode is in the vault: only the name goes */
-    bool served;    /* TOCSIN_FIELD_FILE_SERVED: it cannot be touched */
-    bool requested; /* whoever asked reports the alert */
-    void (*done)(void *arg, const char *status, const char *why);
-    void *arg;
-    int error;
-    uint64_t links;
-    char why[TC_AV_WHY];
-};
-
-static struct tc_av_threat *find(const struct tc_av *av, const char *id)
+struct tc_av_threat *tc_av_threat_find(const struct tc_av *av, const char *id)
 {
     struct tc_av_threat *t = av->threats;
 
@@ -81,19 +40,10 @@ static struct tc_av_threat *find_inode(const struct tc_av *av, uint64_t dev, uin
     return t;
 }
 
-static void move_free(struct move *move)
-{
-    tc_av_record_done(&move->record);
-    if (move->own_fd >= 0)
-        close(move->own_fd);
-    move->av->host->event_unref(move->av->host, move->event);
-    free(move);
-}
-
 static void unlink_threat(struct tc_av *av, struct tc_av_threat *t)
 {
     struct tc_av_threat **at = &av->threats;
-    struct move *move;
+    struct tc_av_move *move;
 
     while (*at != t)
         at = &(*at)->next;
@@ -101,9 +51,10 @@ static void unlink_threat(struct tc_av *av, struct tc_av_threat *t)
     av->threats_n--;
     while ((move = t->waiting)) {
         t->waiting = move->next;
-        move_free(move);
+        tc_av_move_free(move);
     }
     free(t->path);
+    free(t->why);
     free(t);
 }
 
@@ -115,7 +66,7 @@ static void make_room(struct tc_av *av)
     if (av->threats_n < TC_AV_THREATS_MAX)
         return;
     for (struct tc_av_threat *t = av->threats; t; t = t->next)
-        if (t->state != MOVING)
+        if (t->state != TC_AV_MOVING)
             oldest = t;
     if (oldest)
         unlink_threat(av, oldest);
@@ -140,110 +91,13 @@ static struct tc_av_threat *threat_new(struct tc_av *av, const char *id, uint64_
     return t;
 }
 
-/* ---- Moving ---- */
-
-/* In the pool. */
-static void move_run(void *arg)
-{
-    struct move *move = arg;
-    int fd = move->own_fd >= 0 ? move->own_fd : move->event->fd;
-    uint8_t hash[TC_AV_HASH_BYTES];
-
-    if (!move->link) {
-        move->error = tc_av_vault_take(&move->av->vault, fd, &move->record, &move->links,
-                                       move->why);
-        return;
-    }
-    /* The vault holds this content and no other: what differs must not be thrown away. */
-    if (tc_av_hash_fd(fd, 0, move->record.size, hash) ||
-        memcmp(hash, move->record.hash, sizeof(hash))) {
-        move->error = -ESTALE;
-        snprintf(move->why, sizeof(move->why),
-                 "the file has changed since it was scanned");
-        return;
-    }
-    move->error =
-        tc_av_vault_take_link(&move->av->vault, move->record.id, move->record.path,
-                              move->record.dev, move->record.ino, move->why);
-    if (!move->error) {
-        struct stat st;
-
-        move->links = fstat(fd, &st) ? 1 : st.st_nlink;
-    }
-}
-
-static void move_start(struct tc_av_threat *t, struct move *move);
-
-static void move_next(struct tc_av_threat *t)
-{
-    struct move *move = t->waiting;
-
-    if (!move)
-        return;
-    t->waiting = move->next;
-    t->waiting_n--;
-    move_start(t, move);
-}
-
-static void move_end(struct move *move)
-{
-    struct tc_av *av = move->av;
-    struct tc_av_threat *t = find(av, move->record.id);
-    bool ok = !move->error;
-
-    if (!ok)
-        av->counters.failed++;
-    else if (move->link)
-        av->counters.links++;
-    else
-        av->counters.quarantined++;
-    tc_av_events_remediated(av->host, &move->record, "quarantine",
-                            ok ? "quarantined" : "failed", ok ? NULL : move->why);
-    if (move->done)
-        move->done(move->arg, ok ? "quarantined" : "failed", ok ? NULL : move->why);
-    if (t) {
-        /* A name that could not be removed leaves the content in the vault all the same;
-         * unless somebody has taken it out: then the next sighting moves it in anew. */
-        t->state = ok || (move->link && move->error != -ENOENT) ? HELD : FAILED;
-        t->dead = ok && !move->links;
-        move_next(t);
-    }
-    move_free(move);
-}
-
-static void move_done(void *arg, int status)
-{
-    struct move *move = arg;
-
-    if (status) {
-        move->error = status;
-        snprintf(move->why, sizeof(move->why), "the agent was stopping");
-    }
-    move_end(move);
-}
-
-static void move_start(struct tc_av_threat *t, struct move *move)
-{
-    int r;
-
-    move->record.time_ns = (int64_t)tc_detector_now_ns();
-    move->link = t->state == HELD;
-    t->state = MOVING;
-    r = tc_detector_work_submit(&move->av->work, move_run, move_done, move);
-    if (r) { /* else the move belongs to the pool now */
-        move->error = r;
-        snprintf(move->why, sizeof(move->why), "%s", strerror(-r));
-        move_end(move);
-    }
-}
-
 /* ---- Found ---- */
 
-static struct move *move_new(struct tc_av *av, const struct tc_av_sighting *seen)
+static struct tc_av_move *move_new(struct tc_av *av, const struct tc_av_sighting *seen)
 {
     const struct tc_av_result *result = seen->result;
     int fd = seen->own_fd >= 0 ? seen->own_fd : seen->event ? seen->event->fd : -1;
-    struct move *move = calloc(1, sizeof(*move));
+    struct tc_av_move *move = calloc(1, sizeof(*move));
     char path[PATH_MAX];
 
     if (!move) {
@@ -252,6 +106,7 @@ static struct move *move_new(struct tc_av *av, const struct tc_av_sighting *seen
         return NULL;
     }
     move->av = av;
+    move->unlock = av->options.clear_immutable;
     move->own_fd = seen->own_fd;
     move->requested = seen->requested;
     move->done = seen->done;
@@ -279,14 +134,14 @@ static struct move *move_new(struct tc_av *av, const struct tc_av_sighting *seen
     else
         move->record.path = strdup(seen->path ? seen->path : "");
     if (!move->record.path) {
-        move_free(move);
+        tc_av_move_free(move);
         return NULL;
     }
     return move;
 }
 
 /* True when the inode behind the sighting has no name left. */
-static bool is_gone(const struct move *move)
+static bool is_gone(const struct tc_av_move *move)
 {
     int fd = move->own_fd >= 0 ? move->own_fd : move->event->fd;
     struct stat st;
@@ -295,34 +150,35 @@ static bool is_gone(const struct move *move)
 }
 
 /* Ends a sighting that leads to no action. */
-static void end_untouched(struct move *move, const char *status, const char *why)
+static void end_untouched(struct tc_av_move *move, const char *status, const char *why)
 {
     if (move->done)
         move->done(move->arg, status, why);
-    move_free(move);
+    tc_av_move_free(move);
 }
 
 /* A further sighting of a known threat: true when there is nothing new in it. */
-static bool adds_nothing(struct tc_av_threat *t, const struct move *move, bool touch)
+static bool adds_nothing(struct tc_av_threat *t, const struct tc_av_move *move,
+                         bool touch)
 {
     bool same = !strcmp(t->path, move->record.path);
 
     if (is_gone(move))
         return true;
     switch (t->state) {
-    case SEEN:
-    case FAILED:
+    case TC_AV_SEEN:
+    case TC_AV_FAILED:
         return same && !touch;
-    case MOVING:
+    case TC_AV_MOVING:
         return same || t->waiting_n >= NAMES_WAITING_MAX;
-    case HELD:
+    case TC_AV_HELD:
         return false;
     }
     return false;
 }
 
 /* The threat that a sighting belongs to; a new one has no path yet. NULL: no memory. */
-static struct tc_av_threat *threat_of(struct tc_av *av, const struct move *move)
+static struct tc_av_threat *threat_of(struct tc_av *av, const struct tc_av_move *move)
 {
     const struct tc_av_record *record = &move->record;
     struct tc_av_threat *t = find_inode(av, record->dev, record->ino, record->hash);
@@ -339,7 +195,8 @@ static struct tc_av_threat *threat_of(struct tc_av *av, const struct move *move)
     return t;
 }
 
-static void report(struct tc_av_threat *t, const struct move *move, const char *action)
+static void report(struct tc_av_threat *t, const struct tc_av_move *move,
+                   const char *action)
 {
     struct tc_av_news news = {.host = move->av->host,
                               .record = &move->record,
@@ -348,7 +205,8 @@ static void report(struct tc_av_threat *t, const struct move *move, const char *
     bool fresh = !t->path;
 
     /* The same name again after a failure is one more try, not one more detection. */
-    if (fresh || t->state == HELD || strcmp(t->path, move->record.path)) {
+    if (fresh || (t->state == TC_AV_HELD && !move->again) ||
+        strcmp(t->path, move->record.path)) {
         free(t->path);
         t->path = strdup(move->record.path);
         tc_av_events_detected(&news, action);
@@ -358,35 +216,40 @@ static void report(struct tc_av_threat *t, const struct move *move, const char *
 }
 
 /* Whoever touches it may have to wait for its server, without end. */
-static void leave_served(struct tc_av_threat *t, struct move *move)
+static void leave_served(struct tc_av_threat *t, struct tc_av_move *move)
 {
     static const char why[] = "its file system is a server's, which may not answer: it "
                               "stays there, and is refused when it is opened";
 
     move->av->counters.failed++;
-    t->state = FAILED;
+    t->state = TC_AV_FAILED;
     tc_av_events_remediated(move->av->host, &move->record, "quarantine", "failed", why);
     end_untouched(move, "failed", why);
 }
 
-static void act(struct tc_av_threat *t, struct move *move, bool touch)
+static void act(struct tc_av_threat *t, struct tc_av_move *move, bool touch)
 {
     if (touch && move->served) {
         leave_served(t, move);
     } else if (!touch) {
         end_untouched(move, "detected", NULL);
-    } else if (t->state == MOVING) {
+    } else if (t->state == TC_AV_MOVING) {
         move->next = t->waiting;
         t->waiting = move;
         t->waiting_n++;
     } else {
-        move_start(t, move);
+        tc_av_move_start(t, move);
     }
+}
+
+static bool may_touch(const struct tc_av *av)
+{
+    return av->options.quarantine && !av->host->passive(av->host) && av->vault.dirfd >= 0;
 }
 
 void tc_av_threat_found(struct tc_av *av, const struct tc_av_sighting *sighting)
 {
-    struct move *move = move_new(av, sighting);
+    struct tc_av_move *move = move_new(av, sighting);
     struct tc_av_threat *t;
     bool touch;
 
@@ -399,8 +262,7 @@ void tc_av_threat_found(struct tc_av *av, const struct tc_av_sighting *sighting)
         end_untouched(move, "excluded", NULL);
         return;
     }
-    touch =
-        av->options.quarantine && !av->host->passive(av->host) && av->vault.dirfd >= 0;
+    touch = may_touch(av);
     t = threat_of(av, move);
     if (!t) {
         end_untouched(move, "failed", strerror(ENOMEM));
@@ -408,13 +270,30 @@ void tc_av_threat_found(struct tc_av *av, const struct tc_av_sighting *sighting)
     }
     if (t->path && adds_nothing(t, move, touch && !move->served)) {
         end_untouched(move,
-                      t->state == HELD || t->state == MOVING ? "quarantined" : "detected",
+                      t->state == TC_AV_HELD || t->state == TC_AV_MOVING ? "quarantined"
+                                                                         : "detected",
                       NULL);
         return;
     }
     snprintf(move->record.id, sizeof(move->record.id), "%s", t->id);
+    move->again = t->error && t->path && !strcmp(t->path, move->record.path);
     report(t, move, touch ? "quarantine" : "none");
     act(t, move, touch);
+}
+
+bool tc_av_threat_asked(struct tc_av *av, const struct tc_av_key *key,
+                        const struct tocsin_event *event)
+{
+    struct tc_av_threat *t = av->threats;
+    char path[PATH_MAX];
+
+    while (t && (t->ino != key->ino || t->dev != key->dev || t->dead))
+        t = t->next;
+    if (!t || !t->path || !may_touch(av) || t->state == TC_AV_MOVING)
+        return false;
+    t->wait = 0;
+    return tc_detector_text(event, TOCSIN_FIELD_FILE_PATH, path, sizeof(path)) &&
+           strcmp(t->path, path) != 0;
 }
 
 /* ---- What is in the vault ---- */
@@ -426,7 +305,7 @@ void tc_av_threat_known(struct tc_av *av, const struct tc_av_record *record)
 
     if (!t)
         return;
-    t->state = HELD;
+    t->state = TC_AV_HELD;
     t->path = strdup(record->path);
     if (!t->path)
         unlink_threat(av, t);
@@ -445,16 +324,18 @@ void tc_av_threat_recovered(struct tc_av *av, const struct tc_av_record *record)
 
 void tc_av_threat_forget(struct tc_av *av, const char *id)
 {
-    struct tc_av_threat *t = find(av, id);
+    struct tc_av_threat *t = tc_av_threat_find(av, id);
 
-    if (t && t->state != MOVING)
+    if (t && t->state != TC_AV_MOVING)
         unlink_threat(av, t);
+    for (t = av->threats; t; t = t->next)
+        t->wait = 0; /* there may be room now */
 }
 
 bool tc_av_threat_hash(const struct tc_av *av, const char *id,
                        uint8_t ret[TC_AV_HASH_BYTES])
 {
-    const struct tc_av_threat *t = find(av, id);
+    const struct tc_av_threat *t = tc_av_threat_find(av, id);
 
     if (t)
         memcpy(ret, t->hash, sizeof(t->hash));

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "vault/av_record.h"
+#include "vault/av_payload.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -33,6 +33,10 @@ static void require_same(const struct tc_av_record *a, const struct tc_av_record
     require(!memcmp(a->hash, b->hash, sizeof(a->hash)));
     require(a->uid == b->uid && a->gid == b->gid && a->mode == b->mode);
     require(a->size == b->size && a->mtime_ns == b->mtime_ns);
+    require(a->locks == b->locks && !strcmp(a->taken, b->taken));
+    require(a->holes_n == b->holes_n);
+    for (size_t i = 0; i < a->holes_n; i++)
+        require(a->holes[i].at == b->holes[i].at && a->holes[i].len == b->holes[i].len);
     require(a->xattrs_n == b->xattrs_n);
     for (size_t i = 0; i < a->xattrs_n; i++) {
         require(!strcmp(a->xattrs[i].name, b->xattrs[i].name));
@@ -64,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (tc_av_record_load(fd, &record, &payload) == 0) {
         require(payload + record.size == size);
-        tc_av_record_verify(&record, fd, payload);
+        tc_av_payload_verify(&record, fd, payload);
         write_anew(&record);
         tc_av_record_done(&record);
     }

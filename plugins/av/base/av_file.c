@@ -4,11 +4,13 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -181,6 +183,28 @@ int tc_av_open_quiet(int dirfd, const char *name)
     if (fd < 0 && errno == EPERM) /* of others' files, without CAP_FOWNER */
         fd = openat(dirfd, name, flags);
     return fd < 0 ? -errno : fd;
+}
+
+/* The kernel reads and writes an int, whatever the request's name says. */
+uint32_t tc_av_locks_of(int fd)
+{
+    int flags = 0;
+
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags))
+        return 0;
+    return (uint32_t)flags & (FS_IMMUTABLE_FL | FS_APPEND_FL);
+}
+
+int tc_av_locks_set(int fd, uint32_t locks, bool on)
+{
+    int flags = 0;
+
+    if (!locks)
+        return 0;
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags))
+        return -errno;
+    flags = on ? flags | (int)locks : flags & ~(int)locks;
+    return ioctl(fd, FS_IOC_SETFLAGS, &flags) ? -errno : 0;
 }
 
 bool tc_av_is_absence(int error)

@@ -14,8 +14,10 @@
 
 #define TC_AV_WHY 256       /* bytes of a reason for people */
 #define TC_AV_HASH_BYTES 32 /* SHA-256 */
-#define TC_AV_HASH_TEXT 65  /* as hex digits, with the NUL */
-#define TC_AV_ID_TEXT 37    /* a UUID with the NUL */
+#define TC_AV_HASH_MAX                                                                   \
+    (64ull << 30)          /* bytes of a file that are hashed: of more, so many */
+#define TC_AV_HASH_TEXT 65 /* as hex digits, with the NUL */
+#define TC_AV_ID_TEXT 37   /* a UUID with the NUL */
 
 /* An inode in one state: what a verdict holds for. */
 struct tc_av_key {
@@ -63,6 +65,13 @@ int tc_av_open_parent(const char *path, int *ret_dirfd, const char **ret_name);
  * without marking its access time where the kernel lets us. A descriptor, or -errno.
  */
 int tc_av_open_quiet(int dirfd, const char *name);
+
+/* Which of FS_IMMUTABLE_FL and FS_APPEND_FL an open file or folder has: chattr +i, +a. 0
+ * where the file system has no such. */
+uint32_t tc_av_locks_of(int fd);
+
+/* Puts those in `locks` on it, or takes them off. 0 at once when there are none. */
+int tc_av_locks_set(int fd, uint32_t locks, bool on);
 
 /* True for the errors of opening a path at which no file is: none of the file system. */
 bool tc_av_is_absence(int error);

@@ -34,19 +34,28 @@ static void block_hit(struct tc_av_hit *hit)
                               .description = "its SHA-256 is on the block list"};
 }
 
+/* What a rule has matched, by its hash: of the whole file, however much was scanned, or
+ * of its beginning when it is longer than anybody waits for. */
+static int hash_of_hit(int fd, const void *data, size_t len, struct tc_av_result *ret)
+{
+    uint64_t size = ret->key.size < TC_AV_HASH_MAX ? ret->key.size : TC_AV_HASH_MAX;
+
+    return len == size ? tc_av_hash_mem(data, len, ret->hash)
+                       : tc_av_hash_fd(fd, 0, size, ret->hash);
+}
+
 /* Judges the first len bytes in `data`; false when the scan took too long. */
 static bool judge(int fd, const struct tc_av_judges *judges, const void *data, size_t len,
                   unsigned timeout_s, struct tc_av_result *ret)
 {
-    bool whole = len == ret->key.size, listed = false;
+    bool listed = len == ret->key.size && !tc_av_lists_empty(judges->lists);
     int r = 0;
 
     ret->bytes = len;
-    if (whole && !tc_av_lists_empty(judges->lists)) {
+    if (listed) {
         r = tc_av_hash_mem(data, len, ret->hash);
         if (r)
             goto out;
-        listed = true;
         switch (tc_av_lists_find(judges->lists, ret->hash)) {
         case TC_AV_ALLOWED:
             goto out;
@@ -60,10 +69,11 @@ static bool judge(int fd, const struct tc_av_judges *judges, const void *data, s
     }
     r = tc_av_rules_scan(judges->rules, data, len, ret->key.size, timeout_s, &ret->hit);
     if (r == 1 && !listed) {
-        int e = whole ? tc_av_hash_mem(data, len, ret->hash)
-                      : tc_av_hash_fd(fd, 0, ret->key.size, ret->hash);
+        int e = hash_of_hit(fd, data, len, ret);
 
-        r = e ? e : 1;
+        /* Larger than what is scanned, its hash is known only now: what was allowed is.
+         */
+        r = e ? e : tc_av_lists_find(judges->lists, ret->hash) != TC_AV_ALLOWED;
     }
 out:
     ret->found = r < 0 ? TC_AV_UNKNOWN : r ? TC_AV_INFECTED : TC_AV_CLEAN;

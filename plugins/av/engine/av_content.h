@@ -6,8 +6,9 @@
  *
  * A file is read into memory, never mapped, so that somebody who truncates it meanwhile
  * can at worst make the answer "unknown". Of a file larger than `max_file_size` the first
- * so many bytes are scanned, and rules still see its true size; hash lists do not apply
- * to it, as hashing it would take as long as its owner likes.
+ * so many bytes are scanned, and rules still see its true size. It is hashed when a rule
+ * has matched, so that what was allowed passes; the block list does not apply to it, as
+ * hashing every such file would take as long as its owner likes.
  */
 #ifndef TC_AV_CONTENT_H
 #define TC_AV_CONTENT_H

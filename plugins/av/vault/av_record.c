@@ -2,8 +2,7 @@
 #include "vault/av_record.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <openssl/evp.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +13,14 @@
 #define MAGIC "TOCSINQ1"
 #define MAGIC_BYTES 8
 #define HEAD_BYTES (MAGIC_BYTES + 4)
-#define COPY_CHUNK (256 * 1024)
+
+bool tc_av_taken_valid(const char *name)
+{
+    size_t n = sizeof(TC_AV_TAKEN_PREFIX) - 1;
+
+    return !strncmp(name, TC_AV_TAKEN_PREFIX, n) && strlen(name) == n + 16 &&
+           strspn(name + n, "0123456789abcdef") == 16;
+}
 
 void tc_av_record_done(struct tc_av_record *record)
 {
@@ -25,6 +31,7 @@ void tc_av_record_done(struct tc_av_record *record)
         free(record->xattrs[i].value);
     }
     free(record->links);
+    free(record->holes);
     free(record->xattrs);
     free(record->path);
     memset(record, 0, sizeof(*record));
@@ -122,22 +129,82 @@ static struct timespec timespec_of(int64_t ns)
     return ts;
 }
 
-int tc_av_record_apply(const struct tc_av_record *record, int fd)
+void tc_av_left_add(char left[TC_AV_LEFT], const char *what)
+{
+    size_t n = strlen(left);
+
+    snprintf(left + n, TC_AV_LEFT - n, "%s%s", n ? ", " : "", what);
+}
+
+/* What a file system says that cannot hold it, or will not from us: vfat, FUSE, ramfs, a
+ * mount that maps ids. Anything else is a failure. */
+static int cannot_hold(int error)
+{
+    switch (error) {
+    case EPERM:
+    case EACCES:
+    case EOPNOTSUPP:
+    case ENOSYS:
+    case EINVAL:
+    case EOVERFLOW:
+    case ERANGE:
+    case E2BIG:
+        return 0;
+    default:
+        return -error;
+    }
+}
+
+static int apply_xattrs(const struct tc_av_record *record, int fd, char left[TC_AV_LEFT])
+{
+    int r = 0;
+
+    for (size_t i = 0; !r && i < record->xattrs_n; i++) {
+        const struct tc_av_xattr *x = &record->xattrs[i];
+
+        if (!fsetxattr(fd, x->name, x->value, x->len, 0))
+            continue;
+        r = cannot_hold(errno);
+        if (!r)
+            tc_av_left_add(left, x->name);
+    }
+    return r;
+}
+
+int tc_av_record_apply(const struct tc_av_record *record, int fd, char left[TC_AV_LEFT])
 {
     struct timespec times[2] = {timespec_of(record->atime_ns),
                                 timespec_of(record->mtime_ns)};
+    mode_t mode = (mode_t)record->mode;
+    struct stat st;
+    int r = 0;
 
     /* chown takes away set-id bits and capabilities, so those come after it; setting
      * attributes changes no time that utimes sets. */
-    if (fchown(fd, record->uid, record->gid) || fchmod(fd, (mode_t)record->mode))
-        return -errno;
-    for (size_t i = 0; i < record->xattrs_n; i++) {
-        const struct tc_av_xattr *x = &record->xattrs[i];
-
-        if (fsetxattr(fd, x->name, x->value, x->len, 0))
-            return -errno;
+    if (fchown(fd, record->uid, record->gid))
+        r = cannot_hold(errno);
+    if (!r && fstat(fd, &st))
+        r = -errno;
+    if (r)
+        return r;
+    if (st.st_uid != record->uid || st.st_gid != record->gid) {
+        tc_av_left_add(left, "owner");
+        mode &= 01777; /* of the agent now: it must not be run in its name */
     }
-    return futimens(fd, times) ? -errno : 0;
+    if (fchmod(fd, mode))
+        r = cannot_hold(errno);
+    if (!r)
+        r = apply_xattrs(record, fd, left);
+    if (!r && futimens(fd, times)) {
+        r = cannot_hold(errno);
+        if (!r)
+            tc_av_left_add(left, "times");
+    }
+    if (!r && fstat(fd, &st))
+        r = -errno;
+    if (!r && (st.st_mode & 07777) != record->mode)
+        tc_av_left_add(left, "mode");
+    return r;
 }
 
 static void encode(const struct tc_av_record *record, struct tocsin_writer *w)
@@ -159,6 +226,13 @@ static void encode(const struct tc_av_record *record, struct tocsin_writer *w)
     tocsin_put_str(w, "name", record->name);
     tocsin_put_str(w, "severity", record->severity);
     tocsin_put_str(w, "taken", record->taken);
+    tocsin_put_uint(w, "locks", record->locks);
+    tocsin_begin_array(w, "holes");
+    for (size_t i = 0; i < record->holes_n; i++) {
+        tocsin_put_uint(w, NULL, record->holes[i].at);
+        tocsin_put_uint(w, NULL, record->holes[i].len);
+    }
+    tocsin_end(w);
     tocsin_begin_array(w, "xattrs");
     for (size_t i = 0; i < record->xattrs_n; i++) {
         tocsin_begin_map(w, NULL);
@@ -221,16 +295,55 @@ static int decode_xattrs(struct tc_av_record *record, const void *data, size_t l
     return r;
 }
 
+int tc_av_record_add_hole(struct tc_av_record *record, uint64_t at, uint64_t len)
+{
+    struct tc_av_hole *grown;
+
+    if (record->holes_n == TC_AV_HOLES_MAX)
+        return -ENOSPC;
+    grown = realloc(record->holes, (record->holes_n + 1) * sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
+    record->holes = grown;
+    grown[record->holes_n++] = (struct tc_av_hole){.at = at, .len = len};
+    return 0;
+}
+
+/* They lie in the file, one after the other. */
+static int decode_holes(struct tc_av_record *record, const void *data, size_t len)
+{
+    struct tocsin_value list, at, n;
+    struct tocsin_iter it;
+    uint64_t end = 0;
+    int r = 0;
+
+    if (!tocsin_find(data, len, "holes", &list))
+        return 0;
+    tocsin_iter_init(&it, &list);
+    while (!r && tocsin_iter_next(&it, NULL, &at)) {
+        if (!tocsin_iter_next(&it, NULL, &n) || at.type != TOCSIN_UINT ||
+            n.type != TOCSIN_UINT || at.u < end || at.u > record->size ||
+            n.u > record->size - at.u)
+            return -EBADMSG;
+        end = at.u + n.u;
+        r = tc_av_record_add_hole(record, at.u, n.u);
+    }
+    return r == -ENOSPC ? -EBADMSG : r;
+}
+
 static int decode(struct tc_av_record *record, const void *data, size_t len)
 {
     struct tocsin_str path = tocsin_find_str(data, len, "path");
     struct tocsin_str hash = tocsin_find_str(data, len, "sha256");
+    int r;
 
     get_text(data, len, "id", record->id, sizeof(record->id));
     get_text(data, len, "rule", record->rule, sizeof(record->rule));
     get_text(data, len, "name", record->name, sizeof(record->name));
     get_text(data, len, "severity", record->severity, sizeof(record->severity));
     get_text(data, len, "taken", record->taken, sizeof(record->taken));
+    if (!tc_av_taken_valid(record->taken))
+        record->taken[0] = 0;
     if (!path.ptr || hash.len != sizeof(record->hash) ||
         !tc_av_id_valid(record->id, strlen(record->id)))
         return -EBADMSG;
@@ -247,7 +360,9 @@ static int decode(struct tc_av_record *record, const void *data, size_t len)
     record->dev = (uint64_t)tocsin_find_int(data, len, "device", 0);
     record->ino = (uint64_t)tocsin_find_int(data, len, "inode", 0);
     record->size = (uint64_t)tocsin_find_int(data, len, "size", 0);
-    return decode_xattrs(record, data, len);
+    record->locks = (uint32_t)tocsin_find_int(data, len, "locks", 0);
+    r = decode_holes(record, data, len);
+    return r ? r : decode_xattrs(record, data, len);
 }
 
 int tc_av_record_load(int fd, struct tc_av_record *ret_record, uint64_t *ret_payload)
@@ -285,54 +400,4 @@ int tc_av_record_load(int fd, struct tc_av_record *ret_record, uint64_t *ret_pay
     *ret_record = record;
     *ret_payload = sizeof(head) + len;
     return 0;
-}
-
-/* The mask repeats every 256 blocks of 32 bytes; the block's number is mixed in so that a
- * run of zeros does not lay it open as one pattern. */
-static void mask(const uint8_t key[TC_AV_HASH_BYTES], uint8_t *p, size_t n,
-                 uint64_t offset)
-{
-    for (size_t i = 0; i < n; i++, offset++)
-        p[i] ^= key[offset % TC_AV_HASH_BYTES] ^ (uint8_t)(offset / TC_AV_HASH_BYTES);
-}
-
-int tc_av_record_copy(const struct tc_av_record *record, enum tc_av_mask direction,
-                      int from, uint64_t from_offset, int to, uint64_t to_offset,
-                      uint8_t ret_hash[TC_AV_HASH_BYTES])
-{
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    uint8_t *buf = malloc(COPY_CHUNK), key[TC_AV_HASH_BYTES];
-    int r = tc_av_hash_mem(record->id, strlen(record->id), key);
-
-    if (!ctx || !buf || !EVP_DigestInit_ex(ctx, EVP_sha256(), NULL))
-        r = -ENOMEM;
-    for (uint64_t done = 0; !r && done < record->size;) {
-        uint64_t left = record->size - done;
-        size_t n = left < COPY_CHUNK ? (size_t)left : COPY_CHUNK;
-
-        r = tc_av_pread_all(from, buf, n, from_offset + done);
-        if (r)
-            break;
-        if (direction == TC_AV_UNMASK)
-            mask(key, buf, n, done);
-        EVP_DigestUpdate(ctx, buf, n);
-        if (direction == TC_AV_MASK)
-            mask(key, buf, n, done);
-        if (to >= 0)
-            r = tc_av_pwrite_all(to, buf, n, to_offset + done);
-        done += n;
-    }
-    if (!r)
-        r = EVP_DigestFinal_ex(ctx, ret_hash, NULL) ? 0 : -EIO;
-    EVP_MD_CTX_free(ctx);
-    free(buf);
-    return r;
-}
-
-int tc_av_record_verify(const struct tc_av_record *record, int fd, uint64_t payload)
-{
-    uint8_t hash[TC_AV_HASH_BYTES];
-    int r = tc_av_record_copy(record, TC_AV_UNMASK, fd, payload, -1, 0, hash);
-
-    return r ? r : memcmp(hash, record->hash, sizeof(hash)) ? -EBADMSG : 0;
 }

@@ -9,6 +9,7 @@
 #include <tocsin/event.h>
 #include <unistd.h>
 
+#include "vault/av_payload.h"
 #include "vault/av_vault.h"
 #include "vault/av_vault_priv.h"
 
@@ -72,6 +73,22 @@ static int give_back(const char *path, const char *taken, uint64_t ino,
     return tc_av_is_absence(r) ? 0 : r;
 }
 
+/* When the crash came after they had been taken off. */
+static void put_locks_back(const struct tc_av_record *record)
+{
+    const char *name;
+    int parent, fd;
+
+    if (!record->locks || tc_av_open_parent(record->path, &parent, &name))
+        return;
+    fd = tc_av_open_quiet(parent, name);
+    close(parent);
+    if (fd < 0)
+        return;
+    (void)tc_av_locks_set(fd, record->locks, true);
+    close(fd);
+}
+
 /*
  * The original is unlinked only when the copy is whole and on the disk. So a copy that is
  * not, or whose original is there, is removed; one whose original is gone is the file.
@@ -91,7 +108,7 @@ static int recover_partial(const struct tc_av_vault *vault, const char *name,
         return unlinkat(vault->dirfd, name, 0) ? -errno : 0;
     if (r)
         return r;
-    r = tc_av_record_verify(&record, fd, payload);
+    r = tc_av_payload_verify(&record, fd, payload);
     close(fd);
     damaged = r == -EBADMSG;
     if (!r || damaged)
@@ -100,6 +117,8 @@ static int recover_partial(const struct tc_av_vault *vault, const char *name,
         r = tc_av_vault_is_there(record.path, record.ino, record.hash, &there);
     if (r)
         goto out;
+    if (there)
+        put_locks_back(&record);
     if (damaged || there) {
         r = unlinkat(vault->dirfd, name, 0) ? -errno : keep_path(recovery, &record.path);
         goto out;
@@ -130,7 +149,7 @@ static int recover_link(const struct tc_av_vault *vault, const char *name, const
         goto out;
     path = copy_text(data, len, "taking");
     taken = copy_text(data, len, "taken");
-    if (!path || !taken)
+    if (!path || !taken || !tc_av_taken_valid(taken))
         goto out;
     r = give_back(path, taken, record.ino, record.hash);
     if (!r && !lstat(path, &st) && st.st_ino == record.ino)
@@ -147,8 +166,9 @@ static int recover_restoring(const struct tc_av_vault *vault, const char *id,
                              struct tc_av_recovery *recovery)
 {
     struct tc_av_record record = {.id = ""};
+    char left[TC_AV_LEFT] = "";
     bool restored = false;
-    int r = tc_av_vault_finish_restore(vault, id, &restored, &record);
+    int r = tc_av_vault_finish_restore(vault, id, &restored, &record, left);
 
     if (!r && restored)
         r = keep_record(&recovery->restored, &recovery->restored_n, &record);

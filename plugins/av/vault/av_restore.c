@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/av_lists.h"
+#include "vault/av_payload.h"
 #include "vault/av_vault.h"
 #include "vault/av_vault_priv.h"
 
@@ -23,7 +24,7 @@ struct out {
     const char *to, *name; /* the target; its last part */
     int vault_fd, parent, fd;
     char temp[sizeof(TC_AV_TEMP_PREFIX) + TC_AV_ID_TEXT];
-    char *why;
+    char *why, *left;
 };
 
 static int fail(struct out *out, int error, const char *what)
@@ -63,15 +64,15 @@ static int write_temp(struct out *out)
                      O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0);
     if (out->fd < 0)
         return fail(out, -errno, "cannot write to the target's folder");
-    r = tc_av_record_copy(&out->record, TC_AV_UNMASK, out->vault_fd, out->payload,
-                          out->fd, 0, hash);
+    r = tc_av_payload_copy(&out->record, TC_AV_UNMASK, out->vault_fd, out->payload,
+                           out->fd, 0, hash);
     if (r)
         return fail(out, r, "cannot write the file");
     if (memcmp(hash, out->record.hash, sizeof(hash))) {
         snprintf(out->why, TC_AV_WHY, "the quarantined copy is damaged");
         return -EBADMSG;
     }
-    r = tc_av_record_apply(&out->record, out->fd);
+    r = tc_av_record_apply(&out->record, out->fd, out->left);
     if (r)
         return fail(out, r, "cannot give it its owner, mode and attributes");
     if (fsync(out->fd) || fstat(out->fd, &st))
@@ -120,9 +121,12 @@ static int start(struct out *out, const struct tc_av_restore *restore)
 
 int tc_av_vault_restore(const struct tc_av_vault *vault,
                         const struct tc_av_restore *restore,
-                        struct tc_av_record *ret_record, char why[TC_AV_WHY])
+                        struct tc_av_record *ret_record, char ret_left[TC_AV_LEFT],
+                        char why[TC_AV_WHY])
 {
-    struct out out = {.vault = vault, .vault_fd = -1, .parent = -1, .fd = -1, .why = why};
+    char left[TC_AV_LEFT] = "";
+    struct out out = {
+        .vault = vault, .vault_fd = -1, .parent = -1, .fd = -1, .why = why, .left = left};
     struct tc_av_record moved = {.id = ""};
     bool restored = false;
     int r, finished;
@@ -138,9 +142,12 @@ int tc_av_vault_restore(const struct tc_av_vault *vault,
     /* The end of a restore and the clearing up after a failed or crashed one are the
      * same code, so that it is well tested. */
     if (out.parent >= 0) {
-        finished = tc_av_vault_finish_restore(vault, restore->id, &restored, &moved);
+        finished =
+            tc_av_vault_finish_restore(vault, restore->id, &restored, &moved, left);
         if (!r && finished)
             r = fail(&out, finished, "cannot finish");
+        else if (!r && !restored)
+            r = fail(&out, -ESTALE, "something else has its name already");
     }
     if (out.vault_fd >= 0)
         close(out.vault_fd);
@@ -149,11 +156,13 @@ int tc_av_vault_restore(const struct tc_av_vault *vault,
     if (out.parent >= 0)
         close(out.parent);
     tc_av_record_done(&out.record);
-    if (r)
+    if (r) {
         tc_av_record_done(&moved);
-    else
-        *ret_record = moved;
-    return r;
+        return r;
+    }
+    *ret_record = moved;
+    memcpy(ret_left, left, sizeof(left));
+    return 0;
 }
 
 static void unlink_temp(const char *target, const char *id)
@@ -169,8 +178,64 @@ static void unlink_temp(const char *target, const char *id)
     close(parent);
 }
 
+/* One of its other names; what has it already stays. */
+static int link_to(int target, const char *target_name, const struct stat *st,
+                   const char *path)
+{
+    struct stat now;
+    const char *name;
+    int parent, r = tc_av_open_parent(path, &parent, &name);
+
+    if (r)
+        return r;
+    r = linkat(target, target_name, parent, name, 0) ? -errno : 0;
+    if (r == -EEXIST && !fstatat(parent, name, &now, AT_SYMLINK_NOFOLLOW) &&
+        now.st_ino == st->st_ino && now.st_dev == st->st_dev)
+        r = 0; /* a restore that a crash had cut off made it */
+    if (!r && fsync(parent))
+        r = -errno;
+    close(parent);
+    return r;
+}
+
+/* What comes after the first name: the others, when it is back where it was, and the
+ * attributes that forbid all of this. */
+static int complete(const struct tc_av_record *record, const char *target,
+                    char left[TC_AV_LEFT])
+{
+    bool in_place = !strcmp(target, record->path);
+    char text[PATH_MAX + 64];
+    const char *name;
+    struct stat st;
+    int parent, fd, r;
+
+    if (!record->links_n && !record->locks)
+        return 0;
+    r = tc_av_open_parent(target, &parent, &name);
+    if (r)
+        return r;
+    fd = tc_av_open_quiet(parent, name);
+    r = fd < 0 ? fd : fstat(fd, &st) ? -errno : 0;
+    for (size_t i = 0; !r && i < record->links_n; i++) {
+        int e = in_place ? link_to(parent, name, &st, record->links[i]) : 0;
+
+        if (!in_place || e) {
+            snprintf(text, sizeof(text), "its name %s%s%s", record->links[i],
+                     e ? ": " : "", e ? strerror(-e) : "");
+            tc_av_left_add(left, text);
+        }
+    }
+    if (!r && tc_av_locks_set(fd, record->locks, true))
+        tc_av_left_add(left, "immutable attribute");
+    if (fd >= 0)
+        close(fd);
+    close(parent);
+    return r;
+}
+
 int tc_av_vault_finish_restore(const struct tc_av_vault *vault, const char *id,
-                               bool *ret_restored, struct tc_av_record *ret_record)
+                               bool *ret_restored, struct tc_av_record *ret_record,
+                               char left[TC_AV_LEFT])
 {
     char name[TC_AV_NAME_TEXT], *data = NULL, *target = NULL;
     struct tc_av_record record = {.id = ""};
@@ -193,6 +258,8 @@ int tc_av_vault_finish_restore(const struct tc_av_vault *vault, const char *id,
     if (!r) {
         r = tc_av_vault_is_there(target, (uint64_t)tocsin_find_int(data, len, "inode", 0),
                                  record.hash, &restored);
+        if (!r && restored)
+            r = complete(&record, target, left);
         if (!r && restored)
             r = tc_av_vault_remove(vault, id);
     } else if (r == -ENOENT) {

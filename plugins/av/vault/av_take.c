@@ -17,9 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/statvfs.h>
 #include <tocsin/event.h>
 #include <unistd.h>
 
+#include "vault/av_payload.h"
 #include "vault/av_vault.h"
 #include "vault/av_vault_priv.h"
 
@@ -82,22 +84,100 @@ static int remove_name(int parent, const char *name, const char *taken, uint64_t
     return 0;
 }
 
-static size_t count_items(const struct tc_av_vault *vault)
+/* ---- Whether it can be done, before anything is copied ---- */
+
+/* What is in the vault, and of it, what belonged to one user. */
+struct usage {
+    size_t items, user_items;
+    uint64_t user_bytes;
+};
+
+static void measure(const struct tc_av_vault *vault, uid_t user, struct usage *ret)
 {
     int fd = openat(vault->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    size_t n = 0;
+    struct stat st;
 
+    memset(ret, 0, sizeof(*ret));
     if (!dir) {
         if (fd >= 0)
             close(fd);
-        return 0;
+        return;
     }
-    for (struct dirent *e; (e = readdir(dir));)
-        n += strstr(e->d_name, TC_AV_WHOLE) != NULL;
+    for (struct dirent *e; (e = readdir(dir));) {
+        if (!strstr(e->d_name, TC_AV_WHOLE))
+            continue;
+        ret->items++;
+        if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) || st.st_uid != user)
+            continue;
+        ret->user_items++;
+        ret->user_bytes += (uint64_t)st.st_blocks * 512;
+    }
     closedir(dir);
-    return n;
 }
+
+static int check_room(const struct tc_av_vault *vault, const struct tc_av_record *record,
+                      char why[TC_AV_WHY])
+{
+    uint64_t bytes = tc_av_payload_bytes(record), reserve;
+    struct statvfs fs;
+    struct usage usage;
+
+    if (bytes > TC_AV_VAULT_FILE_MAX || record->size > TC_AV_HASH_MAX)
+        return fail(why, -EFBIG, "larger than the quarantine takes");
+    measure(vault, record->uid, &usage);
+    if (usage.items >= TC_AV_VAULT_ITEMS_MAX) {
+        snprintf(why, TC_AV_WHY, "the quarantine is full: it takes %d files",
+                 TC_AV_VAULT_ITEMS_MAX);
+        return -ENOSPC;
+    }
+    if (record->uid && (usage.user_items >= TC_AV_VAULT_USER_ITEMS_MAX ||
+                        usage.user_bytes + bytes > TC_AV_VAULT_USER_BYTES_MAX)) {
+        snprintf(why, TC_AV_WHY,
+                 "the quarantine is full for user %u: it takes %d files of one, of %llu "
+                 "GiB in all",
+                 record->uid, TC_AV_VAULT_USER_ITEMS_MAX,
+                 TC_AV_VAULT_USER_BYTES_MAX >> 30);
+        return -EDQUOT;
+    }
+    if (fstatvfs(vault->dirfd, &fs))
+        return fail(why, -errno, "the quarantine folder");
+    reserve = fs.f_blocks / 20 * fs.f_frsize;
+    if (reserve > TC_AV_VAULT_RESERVE_MAX)
+        reserve = TC_AV_VAULT_RESERVE_MAX;
+    if (bytes + reserve > fs.f_bavail * fs.f_frsize) {
+        snprintf(why, TC_AV_WHY,
+                 "no room for its %llu MiB on the quarantine's file system",
+                 (unsigned long long)(bytes >> 20));
+        return -ENOSPC;
+    }
+    return 0;
+}
+
+/* Finds what would not let the name go; what may be taken off the file is noted. */
+static int check_removable(int fd, int parent, bool unlock, struct tc_av_record *record,
+                           char why[TC_AV_WHY])
+{
+    struct statvfs fs;
+
+    if (!fstatvfs(parent, &fs) && fs.f_flag & ST_RDONLY)
+        return fail(why, -EROFS, "cannot remove it");
+    if (tc_av_locks_of(parent)) {
+        snprintf(why, TC_AV_WHY,
+                 "its folder is immutable or append-only: chattr -ia on the folder");
+        return -EPERM;
+    }
+    record->locks = tc_av_locks_of(fd);
+    if (record->locks && !unlock) {
+        snprintf(why, TC_AV_WHY,
+                 "it is immutable or append-only: set plugins.av.clear_immutable, or "
+                 "exclude the process chattr and take it off");
+        return -EPERM;
+    }
+    return 0;
+}
+
+/* ---- In ---- */
 
 static int write_partial(const struct tc_av_vault *vault, const char *name, int fd,
                          const struct tc_av_record *record, char why[TC_AV_WHY])
@@ -112,7 +192,10 @@ static int write_partial(const struct tc_av_vault *vault, const char *name, int 
         return fail(why, -errno, "cannot write to the quarantine folder");
     r = tc_av_record_write(record, out, &payload);
     if (!r)
-        r = tc_av_record_copy(record, TC_AV_MASK, fd, 0, out, payload, hash);
+        r = tc_av_payload_copy(record, TC_AV_MASK, fd, 0, out, payload, hash);
+    /* Whose share of the vault it takes. */
+    if (!r && record->uid && fchown(out, record->uid, (gid_t)-1))
+        r = errno == EPERM || errno == EDQUOT ? 0 : -errno;
     if (!r && (fsync(out) || fsync(vault->dirfd)))
         r = -errno;
     close(out);
@@ -125,70 +208,84 @@ static int write_partial(const struct tc_av_vault *vault, const char *name, int 
     return 0;
 }
 
-/* From here on the original goes: whatever happens after the unlink, the copy stays. */
-static int replace_original(const struct tc_av_vault *vault, int fd,
-                            const struct tc_av_record *record, uint64_t *ret_links,
-                            char why[TC_AV_WHY])
+/* The original goes, if it is what was copied. */
+static int remove_original(int fd, int parent, const char *name,
+                           const struct tc_av_record *record, uint64_t *ret_links,
+                           char why[TC_AV_WHY])
 {
-    char partial[TC_AV_NAME_TEXT], whole[TC_AV_NAME_TEXT];
-    const char *name;
     struct stat st;
-    int parent, r;
+    int r;
 
-    tc_av_vault_name(partial, record->id, TC_AV_PARTIAL);
-    tc_av_vault_name(whole, record->id, TC_AV_WHOLE);
-    r = tc_av_open_parent(record->path, &parent, &name);
-    if (r) {
-        unlinkat(vault->dirfd, partial, 0);
-        return fail(why, r, "cannot open its folder");
-    }
     if (fstat(fd, &st) || tc_av_ns(st.st_mtim) != record->mtime_ns ||
         (uint64_t)st.st_size != record->size ||
         !names(parent, name, record->dev, record->ino)) {
         snprintf(why, TC_AV_WHY, "the file has changed since it was scanned");
-        r = -ESTALE;
-    } else {
-        r = remove_name(parent, name, record->taken, record->dev, record->ino, why);
+        return -ESTALE;
     }
-    close(parent);
+    r = tc_av_locks_set(fd, record->locks, false);
+    if (r)
+        return fail(why, r, "cannot take its immutable attribute off");
+    r = remove_name(parent, name, record->taken, record->dev, record->ino, why);
+    if (r)
+        (void)tc_av_locks_set(fd, record->locks, true);
+    else
+        *ret_links = st.st_nlink - 1;
+    return r;
+}
+
+static int take_from(const struct tc_av_vault *vault, int fd, int parent,
+                     const char *name, struct tc_av_record *record, bool unlock,
+                     uint64_t *ret_links, char why[TC_AV_WHY])
+{
+    char partial[TC_AV_NAME_TEXT], whole[TC_AV_NAME_TEXT];
+    int r;
+
+    r = tc_av_record_read_file(record, fd);
+    if (!r)
+        r = tc_av_payload_find_holes(record, fd);
+    if (r)
+        return fail(why, r, "cannot read its attributes");
+    r = check_removable(fd, parent, unlock, record, why);
+    if (!r)
+        r = check_room(vault, record, why);
+    if (r)
+        return r;
+    r = make_taken_name(record->taken);
+    if (r)
+        return fail(why, r, "no random number");
+    tc_av_vault_name(partial, record->id, TC_AV_PARTIAL);
+    r = write_partial(vault, partial, fd, record, why);
+    if (!r)
+        r = remove_original(fd, parent, name, record, ret_links, why);
     if (r) {
         unlinkat(vault->dirfd, partial, 0);
         return r;
     }
-    *ret_links = st.st_nlink - 1;
+    /* From here on the copy is the file: whatever happens, it stays. */
+    tc_av_vault_name(whole, record->id, TC_AV_WHOLE);
     if (renameat(vault->dirfd, partial, vault->dirfd, whole) || fsync(vault->dirfd))
         return fail(why, -errno, "cannot finish the quarantine; done at the next start");
     return 0;
 }
 
 int tc_av_vault_take(const struct tc_av_vault *vault, int fd, struct tc_av_record *record,
-                     uint64_t *ret_links, char why[TC_AV_WHY])
+                     bool unlock, uint64_t *ret_links, char why[TC_AV_WHY])
 {
-    char path[PATH_MAX], partial[TC_AV_NAME_TEXT];
-    int r;
+    char path[PATH_MAX];
+    const char *name;
+    int parent, r;
 
     r = record->path ? 0 : tc_av_fd_path(fd, path, sizeof(path));
     if (r)
         return fail(why, r, "cannot find its path");
     if (!record->path && !(record->path = strdup(path)))
         return fail(why, -ENOMEM, "quarantine");
-    r = tc_av_record_read_file(record, fd);
+    r = tc_av_open_parent(record->path, &parent, &name);
     if (r)
-        return fail(why, r, "cannot read its attributes");
-    if (record->size > TC_AV_VAULT_FILE_MAX)
-        return fail(why, -EFBIG, "larger than the quarantine takes");
-    if (count_items(vault) >= TC_AV_VAULT_ITEMS_MAX)
-        return fail(why, -ENOSPC, "the quarantine is full; remove what is not needed");
-    r = make_taken_name(record->taken);
-    if (r)
-        return fail(why, r, "no random number");
-    tc_av_vault_name(partial, record->id, TC_AV_PARTIAL);
-    r = write_partial(vault, partial, fd, record, why);
-    if (r) {
-        unlinkat(vault->dirfd, partial, 0);
-        return r;
-    }
-    return replace_original(vault, fd, record, ret_links, why);
+        return fail(why, r, "cannot open its folder");
+    r = take_from(vault, fd, parent, name, record, unlock, ret_links, why);
+    close(parent);
+    return r;
 }
 
 /* Notes a further path, and the name that it is about to be taken by. */

@@ -43,6 +43,15 @@ void tc_av_vault_close(struct tc_av_vault *vault)
     vault->dirfd = -1;
 }
 
+int tc_av_vault_replace(struct tc_av_vault *vault, const struct tc_av_vault *fresh)
+{
+    if (dup3(fresh->dirfd, vault->dirfd, O_CLOEXEC) < 0)
+        return -errno;
+    vault->dev = fresh->dev;
+    vault->ino = fresh->ino;
+    return 0;
+}
+
 void tc_av_vault_name(char ret[TC_AV_NAME_TEXT], const char *id, const char *suffix)
 {
     snprintf(ret, TC_AV_NAME_TEXT, "%s%s", id, suffix);

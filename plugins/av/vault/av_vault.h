@@ -25,8 +25,14 @@
 
 #include "vault/av_record.h"
 
-#define TC_AV_VAULT_FILE_MAX (4ull * 1024 * 1024 * 1024) /* larger ones stay, denied */
-#define TC_AV_VAULT_ITEMS_MAX 4096 /* quarantined at once; more stay, denied */
+/* What the vault takes; what it does not stays where it is, denied. */
+#define TC_AV_VAULT_FILE_MAX (4ull << 30)       /* bytes of one file, holes not counted */
+#define TC_AV_VAULT_ITEMS_MAX 4096              /* files at once, */
+#define TC_AV_VAULT_USER_ITEMS_MAX 1024         /* of one user who is not root, */
+#define TC_AV_VAULT_USER_BYTES_MAX (8ull << 30) /* with so many bytes in all */
+#define TC_AV_VAULT_RESERVE_MAX                                                          \
+    (256ull << 20) /* left free on its file system: a                                    \
+                      twentieth of it, at most so much */
 
 struct tc_av_vault {
     int dirfd;         /* -1: not open */
@@ -37,15 +43,21 @@ struct tc_av_vault {
 int tc_av_vault_open(struct tc_av_vault *vault, const char *state_dir);
 void tc_av_vault_close(struct tc_av_vault *vault);
 
+/* Puts `fresh` in the place of an open one, for everybody who uses its descriptor, too.
+ * `fresh` is the caller's still, to be closed. */
+int tc_av_vault_replace(struct tc_av_vault *vault, const struct tc_av_vault *fresh);
+
 /*
  * Moves the file behind `fd` in. The record has id, hash, rule, name, severity and time;
- * path too if it is known better than the descriptor does. The rest is filled in.
+ * path too if it is known better than the descriptor does. The rest is filled in. With
+ * `unlock`, immutable and append-only attributes are no hindrance: they are noted.
  * *ret_links: how many names the inode has left. Errors, with a sentence in `why`:
  * -ESTALE the file or its name has changed; -ENOENT it has no name any more; -EFBIG;
- * -ENOSPC; -EPERM and all that file systems return. The original then stands as it was.
+ * -ENOSPC no room; -EDQUOT no room for more of its owner; -EPERM and all that file
+ * systems return. The original then stands as it was.
  */
 int tc_av_vault_take(const struct tc_av_vault *vault, int fd, struct tc_av_record *record,
-                     uint64_t *ret_links, char why[TC_AV_WHY]);
+                     bool unlock, uint64_t *ret_links, char why[TC_AV_WHY]);
 
 /* Removes another name of a quarantined inode and notes it. Errors as above; -ENOENT: the
  * inode is not in the vault (any more). */
@@ -74,13 +86,17 @@ struct tc_av_restore {
 };
 
 /*
- * Gives a file back, byte for byte, with owner, mode, times and attributes. -EEXIST: the
- * target is there; -EBADMSG: the vault file is damaged; -ELOOP: a symbolic link on the
- * way. *ret_record (of which path is the target) belongs to the caller on success.
+ * Gives a file back, byte for byte, with owner, mode, times and attributes; where it was,
+ * under all the names that it had. `ret_left` says what of these could not be given back,
+ * "" when nothing is missing. -EEXIST: the target is there; -EBADMSG: the vault file is
+ * damaged; -ELOOP: a symbolic link on the way; -ESTALE: it was replaced at once, and is
+ * in the vault still. *ret_record (of which path is the target) belongs to the caller on
+ * success.
  */
 int tc_av_vault_restore(const struct tc_av_vault *vault,
                         const struct tc_av_restore *restore,
-                        struct tc_av_record *ret_record, char why[TC_AV_WHY]);
+                        struct tc_av_record *ret_record, char ret_left[TC_AV_LEFT],
+                        char why[TC_AV_WHY]);
 
 /* What a crash had left behind; free with tc_av_recovery_done. */
 struct tc_av_recovery {

@@ -32,8 +32,11 @@ int tc_av_vault_read_links(const struct tc_av_vault *vault, const char *id,
 int tc_av_vault_is_there(const char *path, uint64_t ino,
                          const uint8_t hash[TC_AV_HASH_BYTES], bool *ret_there);
 
-/* Finishes what is in .restoring: the file is at its target for good, or it is not. */
+/* Finishes what is in .restoring: the file is at its target for good, and where it came
+ * from its other names, too, or it is not. Adds to `left` what could not be given back.
+ */
 int tc_av_vault_finish_restore(const struct tc_av_vault *vault, const char *id,
-                               bool *ret_restored, struct tc_av_record *ret_record);
+                               bool *ret_restored, struct tc_av_record *ret_record,
+                               char left[TC_AV_LEFT]);
 
 #endif

@@ -388,6 +388,37 @@ static void content_scans_the_start_of_a_larger_file_with_its_true_size(void **s
     tc_av_rules_unref(judges.rules);
 }
 
+/* What was restored or allowed passes, however large it is. */
+static void regress_content_allows_a_file_larger_than_what_is_scanned(void **state)
+{
+    char path[PATH_MAX], list[PATH_MAX], hex[TC_AV_HASH_TEXT], buf[4096] = "marker-one";
+    struct tc_av_judges judges = {.max_file_size = 1024, .timeout_s = 5};
+    uint8_t hash[TC_AV_HASH_BYTES];
+    struct tc_av_result result;
+    int fd;
+
+    put_text(in(path, *state, "a.yar"),
+             "rule one { strings: $a = \"marker-one\" condition: $a }");
+    judges.rules = load(*state);
+    tc_av_hash_mem(buf, sizeof(buf), hash);
+    tc_av_hash_text(hash, hex);
+    put_text(in(list, *state, "allow"), hex);
+    assert_int_equal(tc_av_lists_load(list, NULL, AT_FDCWD, NULL, &judges.lists), 0);
+    put_bytes(in(path, *state, "file"), buf, sizeof(buf));
+    fd = open_ro(path);
+    tc_av_content_scan(fd, &judges, &result);
+    assert_int_equal(result.found, TC_AV_CLEAN);
+    close(fd);
+    buf[4095] = 1; /* beyond what is scanned */
+    put_bytes(path, buf, sizeof(buf));
+    fd = open_ro(path);
+    tc_av_content_scan(fd, &judges, &result);
+    assert_int_equal(result.found, TC_AV_INFECTED);
+    close(fd);
+    tc_av_lists_unref(judges.lists);
+    tc_av_rules_unref(judges.rules);
+}
+
 static void content_lists_decide_before_rules_do(void **state)
 {
     char path[PATH_MAX], list[PATH_MAX], text[EICAR_BYTES + 1], hex[TC_AV_HASH_TEXT];
@@ -456,6 +487,7 @@ int main(void)
         TEST(engine_gives_up_when_the_time_is_over),
         TEST(engine_loads_the_third_party_rules),
         TEST(content_scans_the_start_of_a_larger_file_with_its_true_size),
+        TEST(regress_content_allows_a_file_larger_than_what_is_scanned),
         TEST(content_lists_decide_before_rules_do),
         TEST(content_opens_no_link_no_fifo_and_no_other_inode),
     };

@@ -7,13 +7,13 @@
 #include <linux/fs.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
 #include "tests/support/fault.h"
 #include "tests/support/skip.h"
+#include "vault/av_payload.h"
 #include "vault/av_vault.h"
 
 #define KILLS 20
@@ -24,7 +24,8 @@ struct fixture {
     char *dir;
     struct tc_av_vault vault;
     int own;
-    char why[TC_AV_WHY];
+    bool unlock;
+    char why[TC_AV_WHY], left[TC_AV_LEFT];
 };
 
 static int setup(void **state)
@@ -73,7 +74,7 @@ static int take(struct fixture *f, const char *path, char ret_id[TC_AV_ID_TEXT])
     assert_true(fd >= 0);
     fill(&record, fd);
     f->why[0] = 0;
-    r = tc_av_vault_take(&f->vault, fd, &record, &links, f->why);
+    r = tc_av_vault_take(&f->vault, fd, &record, f->unlock, &links, f->why);
     if (ret_id)
         snprintf(ret_id, TC_AV_ID_TEXT, "%s", record.id);
     tc_av_record_done(&record);
@@ -89,7 +90,7 @@ static int restore(struct fixture *f, const char *id, const char *to, bool overw
                                 .own_dirfd = f->own,
                                 .own = "allowed"};
     struct tc_av_record record = {.id = ""};
-    int r = tc_av_vault_restore(&f->vault, &how, &record, f->why);
+    int r = tc_av_vault_restore(&f->vault, &how, &record, f->left, f->why);
 
     tc_av_record_done(&record);
     return r;
@@ -261,7 +262,8 @@ static void vault_follows_no_link_in_a_parent_folder(void **state)
     fd = open_ro(path);
     fill(&record, fd);
     record.path = strdup(in(path, f->dir, "link/file"));
-    assert_int_equal(tc_av_vault_take(&f->vault, fd, &record, &links, f->why), -ELOOP);
+    assert_int_equal(tc_av_vault_take(&f->vault, fd, &record, f->unlock, &links, f->why),
+                     -ELOOP);
     tc_av_record_done(&record);
     close(fd);
     assert_int_equal(entries(f), 0);
@@ -292,7 +294,8 @@ static void vault_does_not_touch_another_file_of_the_same_name(void **state)
     record.path = strdup(path);
     unlink(path);
     put_text(path, "innocent");
-    assert_int_equal(tc_av_vault_take(&f->vault, fd, &record, &links, f->why), -ESTALE);
+    assert_int_equal(tc_av_vault_take(&f->vault, fd, &record, f->unlock, &links, f->why),
+                     -ESTALE);
     tc_av_record_done(&record);
     close(fd);
     assert_int_equal(access(path, F_OK), 0);
@@ -348,7 +351,7 @@ static void regress_vault_never_removes_a_file_saved_over_the_name(void **state)
         fd = open_ro(path);
         fill(&record, fd);
         tc_fault_interrupt(TC_FAULT_FILES, n, save_over, f);
-        (void)tc_av_vault_take(&f->vault, fd, &record, &links, f->why);
+        (void)tc_av_vault_take(&f->vault, fd, &record, f->unlock, &links, f->why);
         hit = tc_fault_disarm();
         if (hit)
             assert_text(path, "innocent");
@@ -380,7 +383,8 @@ static void regress_vault_never_removes_a_file_saved_over_a_link(void **state)
         fd = open_ro(first);
         fill(&record, fd);
         assert_int_equal(fstat(fd, &st), 0);
-        assert_int_equal(tc_av_vault_take(&f->vault, fd, &record, &links, f->why), 0);
+        assert_int_equal(
+            tc_av_vault_take(&f->vault, fd, &record, f->unlock, &links, f->why), 0);
         tc_fault_interrupt(TC_FAULT_FILES, n, save_over, f);
         (void)tc_av_vault_take_link(&f->vault, record.id, path, st.st_dev, st.st_ino,
                                     f->why);
@@ -409,7 +413,8 @@ static void vault_refuses_a_file_changed_since_its_scan(void **state)
     fd = open_ro(path);
     fill(&record, fd);
     put_text(path, "bad and more");
-    assert_int_equal(tc_av_vault_take(&f->vault, fd, &record, &links, f->why), -ESTALE);
+    assert_int_equal(tc_av_vault_take(&f->vault, fd, &record, f->unlock, &links, f->why),
+                     -ESTALE);
     assert_non_null(strstr(f->why, "changed"));
     tc_av_record_done(&record);
     close(fd);
@@ -417,27 +422,75 @@ static void vault_refuses_a_file_changed_since_its_scan(void **state)
     assert_int_equal(entries(f), 0);
 }
 
+/* False, and skipped, where there is no such attribute. */
+static bool lock(const char *path, uint32_t locks, bool on)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC), r;
+
+    assert_true(fd >= 0);
+    r = tc_av_locks_set(fd, locks, on);
+    close(fd);
+    return !r;
+}
+
 static void vault_leaves_an_immutable_file_and_says_so(void **state)
 {
     struct fixture *f = *state;
-    int fd, flags = 0, r;
     char path[PATH_MAX];
+    int r;
 
     put_text(in(path, f->dir, "file"), "bad");
-    fd = open_ro(path);
-    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) ||
-        (flags |= FS_IMMUTABLE_FL, ioctl(fd, FS_IOC_SETFLAGS, &flags))) {
-        close(fd);
+    if (!lock(path, FS_IMMUTABLE_FL, true)) {
         test_skip("no immutable flag here: %s", strerror(errno));
     }
     r = take(f, path, NULL);
-    flags &= ~FS_IMMUTABLE_FL;
-    ioctl(fd, FS_IOC_SETFLAGS, &flags);
-    close(fd);
+    assert_true(lock(path, FS_IMMUTABLE_FL, false));
     assert_int_equal(r, -EPERM);
     assert_non_null(strstr(f->why, "immutable"));
     assert_int_equal(access(path, F_OK), 0);
     assert_int_equal(entries(f), 0);
+}
+
+static void vault_leaves_a_file_in_an_immutable_folder_and_says_so(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX], folder[PATH_MAX];
+    int r;
+
+    mkdir(in(folder, f->dir, "folder"), 0755);
+    put_text(in(path, f->dir, "folder/file"), "bad");
+    if (!lock(folder, FS_APPEND_FL, true)) {
+        test_skip("no append-only flag here: %s", strerror(errno));
+    }
+    f->unlock = true;
+    r = take(f, path, NULL);
+    assert_true(lock(folder, FS_APPEND_FL, false));
+    assert_int_equal(r, -EPERM);
+    assert_non_null(strstr(f->why, "its folder"));
+    assert_int_equal(access(path, F_OK), 0);
+}
+
+static void vault_takes_an_immutable_file_when_it_may_and_gives_it_back_so(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX], id[TC_AV_ID_TEXT];
+    uint32_t locks;
+    int fd;
+
+    put_text(in(path, f->dir, "file"), "bad");
+    if (!lock(path, FS_IMMUTABLE_FL | FS_APPEND_FL, true)) {
+        test_skip("no immutable flag here: %s", strerror(errno));
+    }
+    f->unlock = true;
+    assert_int_equal(take(f, path, id), 0);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(restore(f, id, NULL, false), 0);
+    fd = open_ro(path);
+    locks = tc_av_locks_of(fd);
+    close(fd);
+    assert_true(lock(path, FS_IMMUTABLE_FL | FS_APPEND_FL, false));
+    assert_int_equal(locks, FS_IMMUTABLE_FL | FS_APPEND_FL);
+    assert_string_equal(f->left, "");
 }
 
 /* In a mount namespace of its own: 0 done, 1 a promise broken, 2 no such mounts here. */
@@ -501,7 +554,8 @@ static void vault_removes_a_second_link_into_the_same_record(void **state)
     fd = open_ro(path);
     fstat(fd, &st);
     fill(&record, fd);
-    assert_int_equal(tc_av_vault_take(&f->vault, fd, &record, &links, f->why), 0);
+    assert_int_equal(tc_av_vault_take(&f->vault, fd, &record, f->unlock, &links, f->why),
+                     0);
     assert_int_equal(links, 1);
     assert_int_equal(tc_av_vault_take_link(&f->vault, record.id, second, st.st_dev,
                                            st.st_ino + 1, f->why),
@@ -522,6 +576,175 @@ static void vault_removes_a_second_link_into_the_same_record(void **state)
     assert_int_equal(tc_av_vault_remove(&f->vault, record.id), 0);
     assert_int_equal(entries(f), 0);
     tc_av_record_done(&record);
+}
+
+static void regress_vault_gives_back_all_names_of_a_file(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX], second[PATH_MAX], third[PATH_MAX], id[TC_AV_ID_TEXT];
+    struct stat st, now;
+
+    put_text(in(path, f->dir, "file"), "bad");
+    assert_int_equal(link(path, in(second, f->dir, "second")), 0);
+    assert_int_equal(link(path, in(third, f->dir, "third")), 0);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(take(f, path, id), 0);
+    assert_int_equal(
+        tc_av_vault_take_link(&f->vault, id, second, st.st_dev, st.st_ino, f->why), 0);
+    assert_int_equal(
+        tc_av_vault_take_link(&f->vault, id, third, st.st_dev, st.st_ino, f->why), 0);
+    put_text(third, "somebody else's");
+    assert_int_equal(restore(f, id, NULL, false), 0);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_nlink, 2);
+    assert_int_equal(stat(second, &now), 0);
+    assert_int_equal(now.st_ino, st.st_ino);
+    assert_text(third, "somebody else's");
+    assert_non_null(strstr(f->left, third)); /* said, since it is not back */
+    assert_null(strstr(f->left, second));
+    assert_int_equal(entries(f), 0);
+}
+
+static void regress_vault_keeps_holes(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX], vault_file[PATH_MAX], name[128], id[TC_AV_ID_TEXT];
+    struct stat before, st;
+    int fd;
+
+    put_text(in(path, f->dir, "file"), "bad");
+    assert_int_equal(truncate(path, 64 << 20), 0);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, "middle", 6, 32 << 20), 6);
+    close(fd);
+    assert_int_equal(stat(path, &before), 0);
+    assert_int_equal(take(f, path, id), 0);
+    snprintf(name, sizeof(name), "quarantine/%s.tq", id);
+    assert_int_equal(stat(in(vault_file, f->dir, name), &st), 0);
+    assert_true(st.st_blocks * 512 < 1 << 20);
+    assert_int_equal(restore(f, id, NULL, false), 0);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_size, before.st_size);
+    assert_true(st.st_blocks * 512 < 1 << 20);
+}
+
+static void regress_vault_counts_bytes_and_not_holes(void **state)
+{
+    static const struct {
+        off_t size;
+        int r; /* -ESTALE: it has been read, and the hash is another */
+    } table[] = {{(off_t)TC_AV_VAULT_FILE_MAX + 1, -ESTALE},
+                 {(off_t)TC_AV_HASH_MAX + 1, -EFBIG}};
+    struct fixture *f = *state;
+    char path[PATH_MAX];
+    struct tc_av_record record;
+    uint64_t links;
+    int fd;
+
+    put_text(in(path, f->dir, "file"), "bad");
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        assert_int_equal(truncate(path, table[i].size), 0);
+        fd = open_ro(path);
+        memset(&record, 0, sizeof(record));
+        snprintf(record.id, sizeof(record.id), "00000000-0000-8000-8000-000000000000");
+        assert_int_equal(tc_av_vault_take(&f->vault, fd, &record, false, &links, f->why),
+                         table[i].r);
+        tc_av_record_done(&record);
+        close(fd);
+    }
+}
+
+/* In a mount namespace of its own: ramfs has no attributes. 0 done, 1 not, 2 no mounts.
+ */
+static int restore_to_ramfs(struct fixture *f, const char *id)
+{
+    char to[PATH_MAX], folder[PATH_MAX];
+    struct stat st;
+
+    mkdir(in(folder, f->dir, "mount"), 0755);
+    if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+        mount("ramfs", folder, "ramfs", 0, NULL))
+        return 2;
+    if (restore(f, id, in(to, f->dir, "mount/file"), false) || stat(to, &st))
+        return 1;
+    return st.st_uid != 12 || st.st_mode != (S_IFREG | 0640) ||
+           strcmp(f->left, "user.one") != 0 || entries(f) != 0;
+}
+
+static void regress_vault_gives_back_what_the_target_can_hold(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX], id[TC_AV_ID_TEXT];
+    int status;
+    pid_t child;
+
+    put_text(in(path, f->dir, "file"), "bad");
+    if (chown(path, 12, 34) || chmod(path, 0640) ||
+        setxattr(path, "user.one", "value-1", 7, 0)) {
+        test_skip("no owners or attributes here: %s", strerror(errno));
+    }
+    assert_int_equal(take(f, path, id), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (!child)
+        _exit(restore_to_ramfs(f, id));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 2) {
+        test_skip("cannot mount here");
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* One who cannot be given his owner back is nobody's set-user-ID program. */
+static void vault_gives_no_set_id_to_a_file_of_its_own(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX], left[TC_AV_LEFT] = "";
+    struct tc_av_record record = {.uid = (uint32_t)-1, .gid = (uint32_t)-1};
+    struct stat st;
+    int fd;
+
+    record.mode = 04755;
+    fd = open(in(path, f->dir, "file"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(tc_av_record_apply(&record, fd, left), 0);
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0755);
+    assert_string_equal(left, "owner, mode");
+    close(fd);
+}
+
+/* An item as one of that user's, without the move of a file. */
+static void pretend_item(const struct fixture *f, int n, uid_t user)
+{
+    char path[PATH_MAX], name[64];
+
+    snprintf(name, sizeof(name), "quarantine/%08d-0000-8000-8000-000000000000.tq", n);
+    put_text(in(path, f->dir, name), "");
+    assert_int_equal(chown(path, user, (gid_t)-1), 0);
+}
+
+static void regress_vault_one_user_does_not_fill_it_for_others(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX];
+
+    if (geteuid()) {
+        test_skip("only root takes files of others");
+    }
+    for (int i = 0; i < TC_AV_VAULT_USER_ITEMS_MAX - 1; i++)
+        pretend_item(f, i, 12);
+    put_text(in(path, f->dir, "last"), "bad");
+    assert_int_equal(chown(path, 12, 34), 0);
+    assert_int_equal(take(f, path, NULL), 0); /* counted as his, as the next shows */
+    put_text(in(path, f->dir, "more"), "bad, too");
+    assert_int_equal(chown(path, 12, 34), 0);
+    assert_int_equal(take(f, path, NULL), -EDQUOT);
+    assert_non_null(strstr(f->why, "user 12"));
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(chown(path, 13, 34), 0);
+    assert_int_equal(take(f, path, NULL), 0);
+    assert_int_equal(entries(f), TC_AV_VAULT_USER_ITEMS_MAX + 1);
 }
 
 static void vault_lists_the_good_and_counts_the_damaged(void **state)
@@ -606,7 +829,7 @@ static void check_before_recovery(struct fixture *f)
             if (!tc_av_record_load(fd, &record, &payload)) {
                 victim = atoi(strrchr(record.path, '-') + 1);
                 if (whole || !places[victim]) {
-                    assert_int_equal(tc_av_record_verify(&record, fd, payload), 0);
+                    assert_int_equal(tc_av_payload_verify(&record, fd, payload), 0);
                     places[victim]++;
                 }
                 tc_av_record_done(&record);
@@ -736,6 +959,14 @@ int main(void)
         TEST(regress_vault_never_removes_a_file_saved_over_a_link),
         TEST(vault_refuses_a_file_changed_since_its_scan),
         TEST(vault_leaves_an_immutable_file_and_says_so),
+        TEST(vault_leaves_a_file_in_an_immutable_folder_and_says_so),
+        TEST(vault_takes_an_immutable_file_when_it_may_and_gives_it_back_so),
+        TEST(regress_vault_gives_back_all_names_of_a_file),
+        TEST(regress_vault_keeps_holes),
+        TEST(regress_vault_counts_bytes_and_not_holes),
+        TEST(regress_vault_gives_back_what_the_target_can_hold),
+        TEST(vault_gives_no_set_id_to_a_file_of_its_own),
+        TEST(regress_vault_one_user_does_not_fill_it_for_others),
         TEST(vault_leaves_a_file_on_a_read_only_file_system),
         TEST(vault_keeps_a_link_whose_content_it_has_not),
         TEST(vault_removes_a_second_link_into_the_same_record),

@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/fs.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -19,6 +20,7 @@
 
 struct fixture {
     char *dir, path[PATH_MAX];
+    bool linked, locked, unlock; /* has a second name, is immutable */
     struct tc_av_vault vault;
     int own;
 };
@@ -36,8 +38,18 @@ static void make(struct fixture *f)
     (void)setxattr(f->path, "user.one", "value-1", 7, 0);
 }
 
+static void lock(const struct fixture *f, bool on)
+{
+    int fd = open_ro(f->path);
+
+    assert_int_equal(tc_av_locks_set(fd, FS_IMMUTABLE_FL, on), 0);
+    close(fd);
+}
+
 static void discard(struct fixture *f)
 {
+    if (f->locked)
+        lock(f, false);
     tc_av_vault_close(&f->vault);
     close(f->own);
     scratch_free(f->dir);
@@ -76,7 +88,7 @@ static int take(struct fixture *f, struct armed *armed)
 
     describe(&record, fd);
     tc_fault_arm(armed->calls, armed->nth, armed->err);
-    r = tc_av_vault_take(&f->vault, fd, &record, &links, why);
+    r = tc_av_vault_take(&f->vault, fd, &record, f->unlock, &links, why);
     armed->hit = tc_fault_disarm();
     assert_true(!r || why[0]);
     tc_av_record_done(&record);
@@ -101,14 +113,14 @@ static bool only_id(const struct fixture *f, char ret[TC_AV_ID_TEXT])
 
 static int restore(struct fixture *f, struct armed *armed)
 {
-    char id[TC_AV_ID_TEXT], why[TC_AV_WHY] = "";
+    char id[TC_AV_ID_TEXT], why[TC_AV_WHY] = "", left[TC_AV_LEFT];
     struct tc_av_restore how = {.id = id, .own_dirfd = f->own, .own = "allowed"};
     struct tc_av_record record = {.id = ""};
     int r;
 
     assert_true(only_id(f, id));
     tc_fault_arm(armed->calls, armed->nth, armed->err);
-    r = tc_av_vault_restore(&f->vault, &how, &record, why);
+    r = tc_av_vault_restore(&f->vault, &how, &record, left, why);
     armed->hit = tc_fault_disarm();
     assert_true(!r || why[0]);
     tc_av_record_done(&record);
@@ -145,11 +157,12 @@ static bool stands(const struct fixture *f)
 /* Nothing is left of any step but what is to be there. */
 static void check_nothing_beside(const struct fixture *f)
 {
-    static const char *const known[] = {".", "..", "allowed", "quarantine", "sample"};
+    static const char *const known[] = {".",          "..",     "allowed",
+                                        "quarantine", "sample", "second"};
     struct dirent **list;
     int n = scandir(f->dir, &list, NULL, alphasort);
 
-    assert_int_equal(n, sizeof(known) / sizeof(known[0]));
+    assert_in_range(n, 5, 5 + f->linked);
     for (int i = 0; i < n; i++) {
         assert_string_equal(list[i]->d_name, known[i]);
         free(list[i]);
@@ -173,6 +186,23 @@ static void check_one_place(struct fixture *f)
     check_nothing_beside(f);
 }
 
+/* And it is as it was, with its second name and attributes, when nothing has failed. */
+static void check_whole(const struct fixture *f)
+{
+    struct stat a, b;
+    char second[PATH_MAX];
+    int fd = open_ro(f->path);
+
+    if (f->linked) {
+        assert_int_equal(fstat(fd, &a), 0);
+        assert_int_equal(stat(in(second, f->dir, "second"), &b), 0);
+        assert_int_equal(a.st_ino, b.st_ino);
+    }
+    if (f->locked)
+        assert_int_equal(tc_av_locks_of(fd), FS_IMMUTABLE_FL);
+    close(fd);
+}
+
 typedef int (*operation_fn)(struct fixture *f, struct armed *armed);
 
 /* What an operation begins with. */
@@ -186,6 +216,32 @@ static void quarantined(struct fixture *f)
     struct armed none = {0};
 
     assert_int_equal(take(f, &none), 0);
+}
+
+static void two_names_quarantined(struct fixture *f)
+{
+    char second[PATH_MAX], id[TC_AV_ID_TEXT], why[TC_AV_WHY];
+    struct stat st;
+
+    f->linked = true;
+    assert_int_equal(link(f->path, in(second, f->dir, "second")), 0);
+    quarantined(f);
+    assert_true(only_id(f, id));
+    assert_int_equal(stat(second, &st), 0);
+    assert_int_equal(
+        tc_av_vault_take_link(&f->vault, id, second, st.st_dev, st.st_ino, why), 0);
+}
+
+static void immutable(struct fixture *f)
+{
+    f->locked = f->unlock = true;
+    lock(f, true);
+}
+
+static void immutable_quarantined(struct fixture *f)
+{
+    immutable(f);
+    quarantined(f);
 }
 
 /* As a crash right after the original's unlink leaves it: the copy alone is there. */
@@ -204,15 +260,39 @@ static void only_a_partial(struct fixture *f)
 static const struct operation {
     void (*prepare)(struct fixture *f);
     operation_fn run;
-} operations[] = {{nothing_yet, take}, {quarantined, restore}, {only_a_partial, recover}};
+} operations[] = {{nothing_yet, take},       {quarantined, restore},
+                  {only_a_partial, recover}, {two_names_quarantined, restore},
+                  {immutable, take},         {immutable_quarantined, restore}};
+
+/* Without attributes of this kind the last two are left out. */
+static size_t operations_n(void)
+{
+    size_t n = sizeof(operations) / sizeof(operations[0]);
+    struct fixture f = {.dir = NULL};
+    bool can;
+    int fd;
+
+    make(&f);
+    fd = open_ro(f.path);
+    can = !tc_av_locks_set(fd, FS_IMMUTABLE_FL, true);
+    if (can)
+        assert_int_equal(tc_av_locks_set(fd, FS_IMMUTABLE_FL, false), 0);
+    else
+        print_message("no immutable attribute here\n");
+    close(fd);
+    discard(&f);
+    return can ? n : n - 2;
+}
 
 static void each_call_fails(unsigned calls, int err)
 {
-    for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+    size_t n = operations_n();
+
+    for (size_t i = 0; i < n; i++) {
         struct armed armed = {.calls = calls, .err = err, .hit = true};
 
         for (armed.nth = 1; armed.hit; armed.nth++) {
-            struct fixture f;
+            struct fixture f = {.dir = NULL};
             int r;
 
             make(&f);
@@ -249,13 +329,15 @@ static void vault_keeps_the_file_in_one_place_whichever_call_fails(void **state)
  */
 static void vault_killed_before_any_call_keeps_the_file_in_one_place(void **state)
 {
+    size_t n = operations_n();
+
     (void)state;
-    for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+    for (size_t i = 0; i < n; i++) {
         struct armed armed = {.calls = TC_FAULT_FILES, .nth = 1, .err = TC_FAULT_KILL};
         int status = 1;
 
         for (; status; armed.nth++) {
-            struct fixture f;
+            struct fixture f = {.dir = NULL};
             pid_t child;
 
             make(&f);
@@ -268,6 +350,7 @@ static void vault_killed_before_any_call_keeps_the_file_in_one_place(void **stat
             if (status)
                 assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
             check_one_place(&f);
+            check_whole(&f);
             discard(&f);
         }
         assert_true(armed.nth > 2);
@@ -304,6 +387,7 @@ static void check_second(struct fixture *f, const char *second)
         assert_int_equal(unlink(second), 0);
     assert_int_equal(tc_av_vault_remove(&f->vault, id), 0);
     put_text(f->path, CONTENT);
+    assert_int_not_equal(access(second, F_OK), 0);
     check_nothing_beside(f);
 }
 
@@ -315,7 +399,7 @@ static void vault_killed_in_the_removal_of_a_link_keeps_or_notes_it(void **state
     for (unsigned nth = 1; status; nth++) {
         char second[PATH_MAX];
         struct armed none = {0};
-        struct fixture f;
+        struct fixture f = {.dir = NULL};
         pid_t child;
 
         make(&f);
