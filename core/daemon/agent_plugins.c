@@ -101,7 +101,8 @@ static void on_plugin_event(void *arg, const char *what, const char *name,
                             const char *why, const struct tc_plugin *plugin)
 {
     struct tc_agent *agent = arg;
-    bool bad = !strcmp(what, "failed") || !strcmp(what, "refused");
+    bool kept = !strcmp(what, "kept");
+    bool bad = kept || !strcmp(what, "failed") || !strcmp(what, "refused");
     char key[96], fix[128], topic[32];
 
     snprintf(key, sizeof(key), "plugin_%s", name);
@@ -111,14 +112,15 @@ static void on_plugin_event(void *arg, const char *what, const char *name,
     tc_notice_note(&agent->services.notice, topic, name, why);
     tc_protection_plugin(agent->protection, what, name, why);
     if (bad) {
-        snprintf(fix, sizeof(fix), "tocsin plugin enable %s", name);
+        snprintf(fix, sizeof(fix), "tocsin plugin %s %s", kept ? "reload" : "enable",
+                 name);
         tc_health_report(agent->services.notice.health, "core", TOCSIN_REPORT_ISSUE, key,
                          why, fix);
     } else {
         tc_health_report(agent->services.notice.health, "core", TOCSIN_REPORT_CLEAR, key,
                          NULL, NULL);
     }
-    if (strcmp(what, "started")) {
+    if (strcmp(what, "started") && !kept) {
         tc_health_forget(agent->services.notice.health, name);
         if (agent->control)
             tc_control_plugin_gone(agent->control, name);

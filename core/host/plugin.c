@@ -414,6 +414,12 @@ static int reload(struct tc_plugin *plugin, struct tc_options *options, char why
     return rc;
 }
 
+void tc_plugin_keep_options(struct tc_plugin *plugin)
+{
+    tc_options_free(plugin->next);
+    plugin->next = NULL;
+}
+
 int tc_plugin_reconfigure(struct tc_plugin *plugin, struct tc_options *options,
                           bool *ret_restart, char why[256])
 {
@@ -424,8 +430,7 @@ int tc_plugin_reconfigure(struct tc_plugin *plugin, struct tc_options *options,
     if (!changed_options(plugin, options, &restart)) {
         /* The plugin may hold strings of the old ones: those stay. */
         tc_options_free(options);
-        tc_options_free(plugin->next);
-        plugin->next = NULL;
+        tc_plugin_keep_options(plugin);
         *ret_restart = false;
         return 0;
     }

@@ -94,6 +94,9 @@ int tc_plugin_start(struct tc_plugin *plugin);
  */
 int tc_plugin_stop(struct tc_plugin *plugin);
 
+/* Drops the options that wait for its next start: it starts with those it has. */
+void tc_plugin_keep_options(struct tc_plugin *plugin);
+
 /*
  * Puts new options (the plugin's on success) in force: by reload when the plugin has it
  * and no RESTART option changed (*ret_restart = false), else leaves the plugin to be

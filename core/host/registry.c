@@ -156,12 +156,20 @@ static bool on_demand(const struct tc_plugin *plugin)
            kind == TOCSIN_KIND_NETWORK_EXTENSION;
 }
 
-/* It is loaded, and waits to be called. */
-static void park(struct tc_registry_entry *e)
+/* What was made takes the place of what was there. */
+static void replace(struct tc_registry_entry *e)
 {
+    if (!e->fresh)
+        return;
     retire(e->registry, e->plugin);
     e->plugin = e->fresh;
     e->fresh = NULL;
+}
+
+/* It is loaded, and waits to be called. */
+static void park(struct tc_registry_entry *e)
+{
+    replace(e);
     emit(e, "loaded", "");
     finish(e, 0, "");
 }
@@ -214,38 +222,46 @@ static void after_stop(struct tc_registry_entry *e)
     finish(e, 0, "");
 }
 
+/* The one that worked goes on, as it was. */
+static void put_back(struct tc_registry_entry *e)
+{
+    snprintf(e->why, sizeof(e->why), "%s", tc_plugin_why(e->fresh));
+    retire(e->registry, e->fresh);
+    e->fresh = NULL;
+    e->putting_back = true;
+    tc_plugin_keep_options(e->plugin);
+    start_now(e);
+}
+
+/* Nothing runs: whoever has demanded it hears of it, and demands it again or does not. */
+static void give_up(struct tc_registry_entry *e, const char *what, const char *why)
+{
+    e->demanded = false;
+    emit(e, what, why);
+}
+
 static void after_start(struct tc_registry_entry *e)
 {
+    bool put_back_now = e->putting_back, runs_now;
     struct tc_plugin *tried = e->fresh ? e->fresh : e->plugin;
     char why[TC_WHY_MAX];
 
-    if (tc_plugin_state(tried) == TC_PLUGIN_RUNNING) {
-        if (e->fresh) {
-            retire(e->registry, e->plugin);
-            e->plugin = e->fresh;
-            e->fresh = NULL;
-        }
+    runs_now = tc_plugin_state(tried) == TC_PLUGIN_RUNNING;
+    if (!runs_now && e->fresh && e->plugin &&
+        tc_plugin_state(e->plugin) == TC_PLUGIN_STOPPED) {
+        put_back(e);
+        return;
+    }
+    tc_why(why, "%s", put_back_now ? e->why : tc_plugin_why(tried));
+    e->putting_back = false;
+    replace(e);
+    if (!runs_now)
+        give_up(e, "failed", why);
+    else if (put_back_now)
+        emit(e, "kept", why);
+    else
         emit(e, "started", "");
-        finish(e, 0, "");
-        return;
-    }
-    tc_why(why, "%s", tc_plugin_why(tried));
-    if (e->fresh && e->plugin && tc_plugin_state(e->plugin) == TC_PLUGIN_STOPPED) {
-        /* The one that worked goes on. */
-        retire(e->registry, e->fresh);
-        e->fresh = NULL;
-        emit(e, "failed", why);
-        tc_plugin_start(e->plugin);
-        finish(e, -EIO, why);
-        return;
-    }
-    if (e->fresh) {
-        retire(e->registry, e->plugin);
-        e->plugin = e->fresh;
-        e->fresh = NULL;
-    }
-    emit(e, "failed", why);
-    finish(e, -EIO, why);
+    finish(e, runs_now && !put_back_now ? 0 : -EIO, why);
 }
 
 /* ---- stepping ---- */
@@ -357,15 +373,15 @@ int tc_registry_file(const struct tc_registry *registry, const struct tc_config 
         snprintf(path, cap, "%s", settings.file);
         return 0;
     }
-    for (size_t i = 0; i < TC_REGISTRY_DIRS_MAX && registry->options.dirs[i]; i++) {
-        snprintf(path, cap, "%s/tocsin_%s.so", registry->options.dirs[i], name);
+    for (size_t i = 0; i < TC_REGISTRY_DIRS_MAX && registry->dirs[i]; i++) {
+        snprintf(path, cap, "%s/tocsin_%s.so", registry->dirs[i], name);
         if (!access(path, F_OK))
             return 0;
     }
     tc_why(why,
            "%s: no plugin %s: tocsin_%s.so is in no folder of paths.plugins (first: %s)",
            settings.place ? settings.place : "configuration", name, name,
-           registry->options.dirs[0] ? registry->options.dirs[0] : "none given");
+           registry->dirs[0] ? registry->dirs[0] : "none given");
     return -ENOENT;
 }
 
@@ -385,6 +401,18 @@ static void load_run(uv_work_t *work)
 
     load->err = tc_module_open(load->path, load->entry->registry->options.private_dir,
                                &load->module, load->why);
+}
+
+/* What it was to replace is untouched: where that runs, nothing has changed for others.
+ */
+static void refused(struct tc_registry_entry *e, const char *why)
+{
+    if (e->plugin)
+        tc_plugin_keep_options(e->plugin);
+    if (runs(e))
+        emit(e, "kept", why);
+    else
+        give_up(e, "refused", why);
 }
 
 static void load_done(uv_work_t *work, int status)
@@ -407,7 +435,7 @@ static void load_done(uv_work_t *work, int status)
     if (!load->err)
         load->err = tc_registry_entry_make(e, load->module, options, load->why);
     if (load->err) {
-        emit(e, "refused", load->why);
+        refused(e, load->why);
         finish(e, load->err, load->why);
     } else {
         e->enabled = true;
@@ -618,6 +646,23 @@ void tc_registry_stop(struct tc_registry *registry, tc_registry_done_fn done, vo
     tc_registry_step_soon(registry, 0);
 }
 
+static void free_dirs(struct tc_registry *registry)
+{
+    for (size_t i = 0; i < TC_REGISTRY_DIRS_MAX; i++)
+        free(registry->dirs[i]);
+}
+
+/* Those of the caller are as a rule a configuration's, which is replaced one day. */
+static int copy_dirs(struct tc_registry *registry)
+{
+    for (size_t i = 0; i < TC_REGISTRY_DIRS_MAX && registry->options.dirs[i]; i++) {
+        registry->dirs[i] = strdup(registry->options.dirs[i]);
+        if (!registry->dirs[i])
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 int tc_registry_new(const struct tc_registry_options *options,
                     struct tc_registry **ret_registry)
 {
@@ -627,6 +672,11 @@ int tc_registry_new(const struct tc_registry_options *options,
         return -ENOMEM;
     registry->options = *options;
     registry->env = options->env;
+    if (copy_dirs(registry)) {
+        free_dirs(registry);
+        free(registry);
+        return -ENOMEM;
+    }
     uv_timer_init(options->env.loop, &registry->step);
     registry->step.data = registry;
     *ret_registry = registry;
@@ -650,5 +700,6 @@ void tc_registry_free(struct tc_registry *registry)
         tc_plugin_free(e->fresh);
         free(e);
     }
+    free_dirs(registry);
     uv_close((uv_handle_t *)&registry->step, on_step_gone);
 }

@@ -26,12 +26,13 @@ typedef void (*tc_registry_done_fn)(void *arg, int status, const char *why);
 struct tc_registry_options {
     struct tc_plugin_env env; /* copied; `changed` calls tc_registry_changed */
     const char *private_dir;  /* for the loader's copies; made by the caller */
-    const char
-        *dirs[TC_REGISTRY_DIRS_MAX]; /* where tocsin_<name>.so is looked for, in order */
+    /* Where tocsin_<name>.so is looked for, in order; copied. */
+    const char *dirs[TC_REGISTRY_DIRS_MAX];
     /*
-     * A plugin "started", "stopped", "failed", was "refused", or (one on demand) is
-     * "loaded" to be called, or "restarting" for a new file or new options; `why` says so
-     * for people. `plugin` is NULL when there is none to look at.
+     * A plugin "started", "stopped", "failed", was "refused", was "kept" (what should
+     * have replaced it did not load or start, and it runs on, or again), or (one on
+     * demand) is "loaded" to be called, or "restarting" for a new file or new options;
+     * `why` says so for people. `plugin` is NULL when there is none to look at.
      */
     void (*event)(void *arg, const char *what, const char *name, const char *why,
                   const struct tc_plugin *plugin);
@@ -72,9 +73,10 @@ int tc_registry_boot(struct tc_registry *registry, const struct tc_config *confi
 /*
  * System, kernel and network extensions run on demand: they are loaded like any other,
  * and started and stopped by this only, since the registry does not decide which of them
- * may run. The outcome comes as options.event. One that was started stays loaded when it
- * is stopped. -ENOENT: no such plugin or file, or it is not enabled; -EBUSY: it is being
- * changed, call again after its next event.
+ * may run. The outcome comes as options.event; one that "failed" or was "refused" is no
+ * longer demanded. One that was started stays loaded when it is stopped. -ENOENT: no such
+ * plugin or file, or it is not enabled; -EBUSY: it is being changed, call again after its
+ * next event.
  */
 int tc_registry_demand(struct tc_registry *registry, const char *name, bool run);
 
@@ -84,7 +86,7 @@ const char *tc_registry_of_kind(const struct tc_registry *registry, uint32_t kin
 /*
  * One at a time for each plugin: -EBUSY while another is under way; -ENOENT no such
  * plugin. reload loads the file anew and takes the running one away only when the new one
- * has been made.
+ * has been made; it comes back, with the options that it had, when that does not start.
  */
 void tc_registry_enable(struct tc_registry *registry, const char *name,
                         tc_registry_done_fn done, void *arg);

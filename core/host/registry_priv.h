@@ -25,6 +25,7 @@ struct tc_registry_entry {
     bool enabled;
     bool crash_disabled; /* crashed too often: only `enable` by hand starts it */
     bool demanded;       /* one on call (tc_registry_demand) is to run */
+    bool putting_back;   /* starting: `plugin` again, since the fresh one did not start */
     enum tc_registry_entry_doing doing;
     struct tc_plugin *plugin; /* the one that runs, or did; NULL */
     struct tc_plugin *fresh;  /* made to take its place */
@@ -40,6 +41,7 @@ struct tc_retired {
 struct tc_registry {
     struct tc_registry_options options;
     struct tc_plugin_env env;
+    char *dirs[TC_REGISTRY_DIRS_MAX]; /* options.dirs, its own */
     const struct tc_config *config;
     struct tc_registry_entry *entries;
     struct tc_retired *retired; /* stopped, but still busy */

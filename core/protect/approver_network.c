@@ -143,7 +143,7 @@ void tc_approver_network_plugin(struct tc_approver *a, const char *name, const c
 {
     if (strcmp(name, a->network_name) != 0)
         return;
-    if (!strcmp(what, "started")) {
+    if (!strcmp(what, "started") || !strcmp(what, "kept")) {
         a->network_runs = true;
         publish_gate(a, true);
         answer(a, TC_GATE_NETWORK_EXTENSION, TC_PROBE_OK, 0);

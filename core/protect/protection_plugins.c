@@ -9,7 +9,8 @@
 #include "core/protect/approver.h"
 #include "core/protect/protection_priv.h"
 
-/* The holder takes a new file or new options: a gap, which the slot knows nothing of. */
+/* The holder takes a new file or new options: a gap, which the slot knows nothing of. It
+ * ends with whichever runs then: the new one, or the one before ("kept"). */
 static void restarting(struct tc_protection *p, enum tc_slot_sensor sensor)
 {
     const struct tc_slot_event opened = {.what = TC_SLOT_GAP_OPENED,
@@ -52,7 +53,7 @@ void tc_protection_plugin(struct tc_protection *p, const char *what, const char 
         tc_protection_soon(p);
         return;
     }
-    if (!strcmp(what, "started")) {
+    if (!strcmp(what, "started") || !strcmp(what, "kept")) {
         if (p->overlapping)
             tc_overlap_live(p->overlap);
         tc_slot_started(p->slot, sensor, now);

@@ -185,7 +185,7 @@ int tc_rig_make(struct tc_rig *rig)
                 .start_ms = rig->start_ms,
                 .stop_ms = rig->stop_ms},
         .private_dir = rig->dir,
-        .dirs = {rig->plugins, TEST_FIXTURES},
+        .dirs = {rig->folder ? rig->folder : rig->plugins, TEST_FIXTURES},
         .event = rig_event,
         .disabled = rig_disabled,
         .voters = rig_voters,

@@ -33,6 +33,7 @@ struct tc_rig_outcome {
 struct tc_rig {
     /* For the test to set between init and tc_rig_make. */
     uint64_t start_ms, stop_ms; /* as in struct tc_plugin_env */
+    const char *folder; /* looked through before the test plugins; NULL: `plugins` */
 
     /* For the test to read. */
     uv_loop_t loop;
