@@ -212,7 +212,9 @@ static void on_hangup(uv_signal_t *handle, int signum)
     struct tc_agent *agent = handle->data;
 
     (void)signum;
-    tc_agent_reload(agent, NULL, false, on_hangup_done, agent);
+    agent->hangup_waits = !agent->booted; /* a plugin that is not ready is not changed */
+    if (agent->booted)
+        tc_agent_reload(agent, NULL, false, on_hangup_done, agent);
 }
 
 /* ---- stop ---- */
@@ -285,24 +287,35 @@ static void on_stop_signal(uv_signal_t *handle, int signum)
 
 /* ---- start ---- */
 
+static void say_ready(struct tc_agent *agent)
+{
+    if (!agent->booted || !agent->settled)
+        return;
+    atomic_store(&agent->services.pulse->ready, true);
+    tc_log(TOCSIN_LOG_NOTICE, "agent", "ready");
+}
+
 /* A sensor protects, or none can before an approval. */
 static void on_settled(void *arg)
 {
     struct tc_agent *agent = arg;
 
-    atomic_store(&agent->services.pulse->ready, true);
-    tc_log(TOCSIN_LOG_NOTICE, "agent", "ready");
+    agent->settled = true;
+    say_ready(agent);
 }
 
+/* Each plugin runs, or has failed. */
 static void on_booted(void *arg, int status, const char *why)
 {
     struct tc_agent *agent = arg;
 
     (void)status;
     (void)why;
-    tc_notice_note(&agent->services.notice, "agent.started", NULL, TOCSIN_VERSION);
-    if (!agent->stopping)
-        tc_protection_start(agent->protection, on_settled, agent);
+    agent->booted = true;
+    tc_protection_judged(agent->protection);
+    say_ready(agent);
+    if (agent->hangup_waits)
+        on_hangup(&agent->hangup, SIGHUP);
 }
 
 static int make_dirs(struct tc_agent *agent, char why[TC_WHY_MAX])
@@ -390,7 +403,12 @@ static int start(struct tc_agent *agent, char why[TC_WHY_MAX])
     if (!err)
         err = tc_registry_boot(agent->services.registry, agent->services.config,
                                on_booted, agent, why);
-    return err;
+    if (err)
+        return err;
+    tc_notice_note(&agent->services.notice, "agent.started", NULL, TOCSIN_VERSION);
+    /* Now, and not when all plugins run: none of them may hold the sensors up. */
+    tc_protection_start(agent->protection, on_settled, agent);
+    return 0;
 }
 
 int tc_agent_run(struct tc_pulse *pulse, const struct tc_agent_options *options)

@@ -94,6 +94,7 @@ static void on_voters(void *arg, uint64_t set)
     struct tc_agent *agent = arg;
 
     tc_judge_voter_gone(agent->services.judge, ~set);
+    tc_protection_voters(agent->protection, set);
 }
 
 /* A plugin has started, stopped, failed or was refused. */
@@ -102,7 +103,7 @@ static void on_plugin_event(void *arg, const char *what, const char *name,
 {
     struct tc_agent *agent = arg;
     bool kept = !strcmp(what, "kept");
-    bool bad = kept || !strcmp(what, "failed") || !strcmp(what, "refused");
+    bool bad = (kept && *why) || !strcmp(what, "failed") || !strcmp(what, "refused");
     char key[96], fix[128], topic[32];
 
     snprintf(key, sizeof(key), "plugin_%s", name);

@@ -25,6 +25,9 @@ struct tc_agent {
     uv_timer_t pulse_timer, drop_timer;
     uv_signal_t term, interrupt, hangup;
     char state_dir[4096], private_dir[4096 + 16];
+    bool booted;       /* each plugin runs, or has failed */
+    bool settled;      /* somebody protects, or nobody can */
+    bool hangup_waits; /* for that: a new configuration is to be read */
     bool stopping;
     bool reloading;
     int exit_status;

@@ -207,6 +207,14 @@ void tc_registry_entry_disabled(struct tc_registry_entry *e)
         tc_registry_entry_stop(e);
 }
 
+void tc_registry_entry_content(struct tc_registry_entry *e)
+{
+    if (!e->why[0])
+        return;
+    e->why[0] = '\0';
+    emit(e, "kept", "");
+}
+
 /* The old one has stopped: the fresh one's turn, or the end. */
 static void after_stop(struct tc_registry_entry *e)
 {
@@ -233,6 +241,15 @@ static void put_back(struct tc_registry_entry *e)
     start_now(e);
 }
 
+/* The whole registry stops: nothing takes the place of one that was not ready yet. */
+static void stopped_early(struct tc_registry_entry *e)
+{
+    replace(e);
+    e->putting_back = false;
+    emit(e, "stopped", "");
+    finish(e, -ECANCELED, "the agent is stopping");
+}
+
 /* Nothing runs: whoever has demanded it hears of it, and demands it again or does not. */
 static void give_up(struct tc_registry_entry *e, const char *what, const char *why)
 {
@@ -247,6 +264,10 @@ static void after_start(struct tc_registry_entry *e)
     char why[TC_WHY_MAX];
 
     runs_now = tc_plugin_state(tried) == TC_PLUGIN_RUNNING;
+    if (!runs_now && e->registry->stopping) {
+        stopped_early(e);
+        return;
+    }
     if (!runs_now && e->fresh && e->plugin &&
         tc_plugin_state(e->plugin) == TC_PLUGIN_STOPPED) {
         put_back(e);
@@ -306,12 +327,6 @@ static void all_idle(struct tc_registry *registry)
 {
     tc_registry_done_fn done = registry->done;
 
-    if (registry->booting && !registry->boot_sensors) {
-        registry->boot_sensors = true;
-        start_kind(registry, false);
-        tc_registry_step_soon(registry, 0);
-        return;
-    }
     /* A configuration on its way has plugins in hand: it ends before they go. */
     if (registry->stopping && registry->plan) {
         registry->plan_continue(registry);
@@ -625,7 +640,9 @@ int tc_registry_boot(struct tc_registry *registry, const struct tc_config *confi
     registry->booting = true;
     registry->done = done;
     registry->arg = arg;
+    /* Detectors first, so that they miss nothing; but nobody waits for them. */
     start_kind(registry, true);
+    start_kind(registry, false);
     tc_registry_step_soon(registry, 0);
     return 0;
 }
@@ -641,6 +658,8 @@ void tc_registry_stop(struct tc_registry *registry, tc_registry_done_fn done, vo
         if (e->doing == TC_ENTRY_IDLE && e->fresh) {
             retire(registry, e->fresh);
             e->fresh = NULL;
+        } else if (e->doing == TC_ENTRY_STARTING) {
+            tc_plugin_stop(e->fresh ? e->fresh : e->plugin);
         }
     }
     tc_registry_step_soon(registry, 0);

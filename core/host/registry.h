@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: which plugins there are and which should run: finds their files, loads them off
- * the loop, starts detectors before the sensors whose events they judge, enables,
- * disables, reloads and reconfigures them while the agent runs. Loop thread. Must not:
+ * the loop, starts them, enables, disables, reloads and reconfigures them while the agent
+ * runs. None waits for another. Loop thread. Must not:
  * log, publish, or know what any plugin does.
  */
 #ifndef TC_CORE_REGISTRY_H
@@ -30,9 +30,10 @@ struct tc_registry_options {
     const char *dirs[TC_REGISTRY_DIRS_MAX];
     /*
      * A plugin "started", "stopped", "failed", was "refused", was "kept" (what should
-     * have replaced it did not load or start, and it runs on, or again), or (one on
-     * demand) is "loaded" to be called, or "restarting" for a new file or new options;
-     * `why` says so for people. `plugin` is NULL when there is none to look at.
+     * have replaced it did not load or start, and it runs on, or again; without a `why`:
+     * that is over, it runs as the configuration says), or (one on demand) is "loaded" to
+     * be called, or "restarting" for a new file or new options; `why` says so for people.
+     * `plugin` is NULL when there is none to look at.
      */
     void (*event)(void *arg, const char *what, const char *name, const char *why,
                   const struct tc_plugin *plugin);
@@ -62,8 +63,9 @@ int tc_registry_disable_crashed(struct tc_registry *registry, const char *name,
                                 const char *why);
 
 /*
- * Loads and starts what the configuration names, detectors first; `done` when each runs
- * or has failed. Loading blocks: call it before any sensor runs. The configuration is
+ * Loads what the configuration names and begins to start it, detectors first; what runs
+ * on demand can be demanded as soon as this returns. `done` when each runs or has failed.
+ * Loading blocks: call it before any sensor runs. The configuration is
  * borrowed until the next one is applied. -EINVAL, and nothing is started, when a section
  * does not fit its plugin.
  */
@@ -103,7 +105,8 @@ void tc_registry_reload(struct tc_registry *registry, const char *name,
 void tc_registry_apply(struct tc_registry *registry, const struct tc_config *config,
                        bool dry, tc_registry_done_fn done, void *arg);
 
-/* Stops sensors, then the rest, frees them all; `done` with status 0. */
+/* Stops sensors, then the rest, frees them all; `done` with status 0. What is not ready
+ * yet is stopped at once. */
 void tc_registry_stop(struct tc_registry *registry, tc_registry_done_fn done, void *arg);
 
 /* The running or failed plugin of that name, or NULL. */

@@ -238,6 +238,8 @@ static void start_and_stop(struct tc_registry_plan *plan)
             tc_registry_entry_disabled(e);
             continue;
         }
+        if (item->took && !item->restart)
+            tc_registry_entry_content(e);
         if (item->change != START || e->crash_disabled)
             continue;
         err = tc_registry_entry_make(e, item->module, item->options, e->why);

@@ -46,7 +46,7 @@ struct tc_registry {
     struct tc_registry_entry *entries;
     struct tc_retired *retired; /* stopped, but still busy */
     uv_timer_t step; /* looks at what has changed, outside every plugin's callback */
-    bool booting, boot_sensors;
+    bool booting;
     bool stopping;
     tc_registry_done_fn done; /* of boot or stop; when all entries are idle */
     void *arg;
@@ -80,6 +80,9 @@ void tc_registry_entry_stop(struct tc_registry_entry *entry);
 
 /* Stops one that is not enabled any more; one on demand, through whoever demanded it. */
 void tc_registry_entry_disabled(struct tc_registry_entry *entry);
+
+/* It runs with what the configuration says: what had kept it from that is over. */
+void tc_registry_entry_content(struct tc_registry_entry *entry);
 
 /* Looks at everything soon. */
 void tc_registry_step_soon(struct tc_registry *registry, uint64_t ms);

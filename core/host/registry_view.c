@@ -86,11 +86,13 @@ static const char *kind_name(uint32_t kind)
 
 static void put_entry(const struct tc_registry_entry *e, struct tc_pack *p)
 {
+    const struct tc_plugin *plugin = e->plugin ? e->plugin : e->fresh;
+
     tc_pack_bool(p, "enabled", e->enabled);
-    if (e->plugin) {
-        tc_pack_str(p, "kind", kind_name(tc_plugin_module(e->plugin)->plugin->kind));
+    if (plugin) {
+        tc_pack_str(p, "kind", kind_name(tc_plugin_module(plugin)->plugin->kind));
         tc_pack_bool(p, "voter", tc_registry_entry_voter(e) != 0);
-        tc_plugin_put(e->plugin, p);
+        tc_plugin_put(plugin, p);
         return;
     }
     tc_pack_str(p, "name", e->name);

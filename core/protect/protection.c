@@ -394,6 +394,7 @@ void tc_protection_start(struct tc_protection *p, void (*settled)(void *arg), vo
     p->running = true;
     tc_protection_name_sensors(p);
     remember_end(p);
+    tc_protection_unjudged(p);
     tc_approver_prepare(p->approver);
     tc_protection_soon(p);
 }

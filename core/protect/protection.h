@@ -25,7 +25,8 @@ struct tocsin_writer;
 int tc_protection_new(const struct tc_services *services,
                       struct tc_protection **ret_protection);
 
-/* The plugins are loaded. `settled(arg)` once somebody protects, or nobody can. */
+/* The plugins are loaded; detectors may still be starting. `settled(arg)` once somebody
+ * protects, or nobody can. */
 void tc_protection_start(struct tc_protection *protection, void (*settled)(void *arg),
                          void *arg);
 
@@ -41,6 +42,13 @@ void tc_protection_plugin(struct tc_protection *protection, const char *what,
                           const char *name, const char *why);
 void tc_protection_disabled(struct tc_protection *protection, const char *name);
 void tc_protection_canary(struct tc_protection *protection, const char *name);
+
+/* The set of those who vote. When one comes, the sensor looks at what was written since
+ * one was last missing. */
+void tc_protection_voters(struct tc_protection *protection, uint64_t voters);
+
+/* All detectors that there are have come, or will not. */
+void tc_protection_judged(struct tc_protection *protection);
 
 void tc_protection_configured(struct tc_protection *protection);
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: having a sensor report, after a gap, what was written in it. */
+/* Owns: having a sensor report, after a gap, what was written in it: one in which nothing
+ * was seen, or one in which it was seen and a detector was missing that judges it. */
+#include <limits.h>
 #include <stdio.h>
 #include <tocsin/event.h>
 
+#include "core/base/machine.h"
 #include "core/protect/protection_priv.h"
 
 /* How long a walk through all files may take. */
@@ -35,4 +38,47 @@ void tc_protection_catch_up(struct tc_protection *p, enum tc_slot_sensor sensor)
     tocsin_put_uint(&w, "from", p->walk_from_ns);
     tocsin_end(&w);
     tc_notice_publish(&p->services->notice, topic, &w);
+}
+
+/* ---- who judges what was seen ---- */
+
+void tc_protection_unjudged(struct tc_protection *p)
+{
+    p->unjudged_from_ns = p->gap_from_ns ? p->gap_from_ns : tc_wall_ns();
+    p->voters_full = UINT_MAX; /* until all have had time to start */
+}
+
+static void close_if_full(struct tc_protection *p)
+{
+    if ((unsigned)__builtin_popcountll(p->voters) >= p->voters_full)
+        p->unjudged_from_ns = 0;
+}
+
+void tc_protection_voters(struct tc_protection *p, uint64_t voters)
+{
+    uint64_t before = p->voters;
+    enum tc_slot_sensor holder;
+
+    if (!p->running || voters == before)
+        return;
+    p->voters = voters;
+    if ((voters & ~before) && p->unjudged_from_ns) {
+        if (!p->gap_from_ns || p->unjudged_from_ns < p->gap_from_ns)
+            p->gap_from_ns = p->unjudged_from_ns;
+        holder = tc_protection_holder(p);
+        if (holder != TC_SLOT_NOBODY && !p->sensors[holder].restart_ns)
+            tc_protection_catch_up(p, holder);
+        close_if_full(p);
+    }
+    if ((before & ~voters) && !p->unjudged_from_ns) {
+        p->unjudged_from_ns = tc_wall_ns();
+        p->voters_full = (unsigned)__builtin_popcountll(before);
+    }
+}
+
+void tc_protection_judged(struct tc_protection *p)
+{
+    /* With none at all, the first one that is enabled looks back. */
+    p->voters_full = p->voters ? (unsigned)__builtin_popcountll(p->voters) : 1;
+    close_if_full(p);
 }

@@ -22,7 +22,8 @@ static void restarting(struct tc_protection *p, enum tc_slot_sensor sensor)
         return;
     p->sensors[sensor].restart_ns = opened.from_ns;
     p->sensors[sensor].canary_ns = 0;
-    p->gap_from_ns = tc_wall_ns();
+    if (!p->gap_from_ns)
+        p->gap_from_ns = tc_wall_ns();
     tc_protection_emit(p, &opened, NULL);
 }
 

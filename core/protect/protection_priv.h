@@ -42,6 +42,11 @@ struct tc_protection {
      * when. */
     enum tc_slot_sensor walker;
     uint64_t walk_from_ns, walk_asked_ns;
+    uint64_t voters; /* who votes, as a set */
+    /* Since when one of `voters_full` voters has been missing, CLOCK_REALTIME; 0: none.
+     */
+    uint64_t unjudged_from_ns;
+    unsigned voters_full;
     void (*settled)(void *arg);
     void *settled_arg;
 };
@@ -54,6 +59,9 @@ enum tc_slot_sensor tc_protection_holder(const struct tc_protection *protection)
 /* protection_catch_up.c: has the sensor, which holds, look at what was written since
  * gap_from_ns; or once more, if the holder before it may not have come to the end. */
 void tc_protection_catch_up(struct tc_protection *protection, enum tc_slot_sensor sensor);
+
+/* As the agent starts, nobody votes. */
+void tc_protection_unjudged(struct tc_protection *protection);
 
 /* protection_sensors.c: one that is up keeps its name, whatever else is installed by
  * now; which of the two there are (set of 1 << sensor). */

@@ -56,21 +56,47 @@ static void check_count(const struct tc_rig *rig, unsigned loaded, unsigned fail
 
 /* ---- Boot ---- */
 
-static void registry_starts_detectors_before_the_rest(void **state)
+static void registry_waits_at_its_start_for_every_plugin(void **state)
 {
     struct tc_rig rig;
-    size_t started;
 
     (void)state;
-    /* In this order in the file; late_ready takes its time. */
     tc_rig_run(&rig,
                "plugins: {supplement: {}, netstub: {}, late_ready: {}, good: {}}\n");
-    started = tc_rig_await(&rig, 0, "started late_ready");
-    assert_true(tc_rig_await(&rig, 0, "started good") < started);
-    assert_true(tc_rig_await(&rig, 0, "started supplement") > started);
-    assert_true(tc_rig_await(&rig, 0, "loaded netstub") > started);
+    assert_true(tc_rig_has(&rig, 0, "started late_ready"));
+    assert_true(tc_rig_has(&rig, 0, "started good"));
+    assert_true(tc_rig_has(&rig, 0, "started supplement"));
+    assert_true(tc_rig_has(&rig, 0, "loaded netstub"));
     assert_int_equal(rig.count, 4);
     check_count(&rig, 4, 0);
+    tc_rig_done(&rig);
+}
+
+/* never_ready is not within the time of this test. */
+static void regress_a_detector_that_is_not_ready_holds_no_sensor_up(void **state)
+{
+    struct tc_rig_outcome booted = {0}, stopped = {0};
+    char why[256] = "";
+    struct tc_rig rig;
+
+    (void)state;
+    assert_int_equal(tc_rig_init(&rig), 0);
+    assert_int_equal(tc_rig_make(&rig), 0);
+    assert_int_equal(
+        tc_config_read_text("t.yaml",
+                            "plugins: {never_ready: {}, netstub: {}, supplement: {}}\n",
+                            &rig.config, why),
+        0);
+    assert_int_equal(
+        tc_registry_boot(rig.registry, rig.config, tc_rig_ended, &booted, why), 0);
+    assert_int_equal(tc_registry_demand(rig.registry, "netstub", true), 0);
+    (void)tc_rig_await(&rig, 0, "started netstub");
+    (void)tc_rig_await(&rig, 0, "started supplement");
+    assert_int_equal(booted.count, 0);
+    /* Nor does it hold up the end. */
+    tc_registry_stop(rig.registry, tc_rig_ended, &stopped);
+    tc_rig_wait(&rig, &stopped);
+    assert_int_equal(booted.count, 0);
     tc_rig_done(&rig);
 }
 
@@ -345,6 +371,11 @@ static void regress_options_that_keep_a_plugin_from_starting_are_dropped(void **
     assert_int_equal(rig.count, from + 2);
     assert_int_equal(state_of(&rig, "netstub"), TC_PLUGIN_RUNNING);
     check_count(&rig, 1, 0);
+    tc_rig_apply(&rig, ON_DEMAND, false, &outcome);
+    assert_int_equal(outcome.status, 0);
+    assert_string_equal(rig.events[from + 2], "kept netstub");
+    assert_string_equal(rig.whys[from + 2], "");
+    assert_int_equal(rig.count, from + 3);
     /* So it is when it is stopped and wanted again. */
     assert_int_equal(tc_registry_demand(rig.registry, "netstub", false), 0);
     (void)tc_rig_await(&rig, from, "stopped netstub");
@@ -800,7 +831,8 @@ static void registry_describes_every_plugin_that_it_was_given(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(registry_starts_detectors_before_the_rest),
+        cmocka_unit_test(registry_waits_at_its_start_for_every_plugin),
+        cmocka_unit_test(regress_a_detector_that_is_not_ready_holds_no_sensor_up),
         cmocka_unit_test(registry_starts_the_others_when_some_fail),
         cmocka_unit_test(registry_starts_nothing_when_a_section_does_not_fit),
         cmocka_unit_test(registry_boots_with_no_plugins_and_with_disabled_ones),
