@@ -352,10 +352,15 @@ static void init_handles(struct tc_agent *agent)
 
 static void start_handles(struct tc_agent *agent)
 {
+    sigset_t hangup;
+
     uv_timer_start(&agent->pulse_timer, on_pulse, 0, TC_PULSE_EVERY_MS);
     uv_signal_start(&agent->term, on_stop_signal, SIGTERM);
     uv_signal_start(&agent->interrupt, on_stop_signal, SIGINT);
     uv_signal_start(&agent->hangup, on_hangup, SIGHUP);
+    sigemptyset(&hangup);
+    sigaddset(&hangup, SIGHUP);
+    pthread_sigmask(SIG_UNBLOCK, &hangup, NULL); /* the supervisor has blocked it */
 }
 
 /* What only a lack of memory can refuse. */

@@ -19,8 +19,14 @@
 #define MS UINT64_C(1000000)
 /* Until the first core is ready, so that systemd is notified soon. */
 #define STARTING_LOOK_MS 100
-/* What a core has to stop before it is killed: sensors wait 3 s for the last verdicts. */
-#define STOP_MS 5000
+/* What a core has to stop before it is killed: sensors, then detectors, each as long as a
+ * plugin may take (TC_PLUGIN_STOP_MS). TimeoutStopSec of the unit is longer. */
+#define STOP_MS 12000
+/* What processes that the core has left behind have to finish: they let go what it held.
+ */
+#define HELPERS_MS 1000
+/* Awake so much later than asked for, the supervisor was held up, and so was the core. */
+#define LATE_MS 1000
 
 struct supervisor {
     struct tc_pulse *pulse;
@@ -29,6 +35,9 @@ struct supervisor {
     sigset_t signals, old_signals;
     pid_t child; /* 0: none runs */
     uint64_t started_ns;
+    uint64_t looked_ns; /* when it last ran, in a wait */
+    uint64_t
+        held_up_until_ns; /* until then the supervisor itself did not run; 0: never */
     uint64_t backoff_ms;
     bool ready_notified;
     bool was_ready; /* some core was, once: from then on a bad exit means restart */
@@ -80,12 +89,13 @@ static int wait_signal(const struct supervisor *s, uint64_t ms)
 static int start_core(struct supervisor *s)
 {
     pid_t supervisor = getpid();
+    sigset_t mask = s->old_signals;
 
     s->pulse->starts++;
     s->pulse->supervisor = supervisor;
     s->pulse->plugin[0] = '\0';
     atomic_store(&s->pulse->ready, false);
-    s->started_ns = clock_ns(CLOCK_MONOTONIC);
+    s->started_ns = s->looked_ns = clock_ns(CLOCK_MONOTONIC);
     atomic_store(&s->pulse->turned_ns, s->started_ns);
     s->child = fork();
     if (s->child < 0) {
@@ -98,7 +108,9 @@ static int start_core(struct supervisor *s)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != supervisor)
         _exit(1);
-    sigprocmask(SIG_SETMASK, &s->old_signals, NULL);
+    /* SIGHUP would end it until it listens: it stays blocked, and waits. */
+    sigaddset(&mask, SIGHUP);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
     exit(s->core(s->pulse, s->arg));
 }
 
@@ -117,18 +129,33 @@ static void record_end(struct supervisor *s, enum tc_end end, int signal)
     pulse->end_from_ns = pulse->end_to_ns - silent;
 }
 
-/* Whether the core was found dead. *ret_status is as of waitpid(2). */
+/* Whether the core was found dead. *ret_status is as of waitpid(2). What cores have left
+ * behind is reaped as well. */
 static bool reap(struct supervisor *s, int *ret_status)
 {
-    if (waitpid(s->child, ret_status, WNOHANG) != s->child)
-        return false;
-    s->child = 0;
-    return true;
+    bool dead = false;
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid != s->child)
+            continue;
+        s->child = 0;
+        *ret_status = status;
+        dead = true;
+    }
+    return dead;
 }
 
+/* How long the core has shown no life while it could have. */
 static uint64_t silent_ns(const struct supervisor *s)
 {
-    return clock_ns(CLOCK_MONOTONIC) - atomic_load(&s->pulse->turned_ns);
+    uint64_t since = atomic_load(&s->pulse->turned_ns), now;
+
+    if (since < s->held_up_until_ns)
+        since = s->held_up_until_ns;
+    now = clock_ns(CLOCK_MONOTONIC); /* after the load: the core goes on meanwhile */
+    return now > since ? now - since : 0;
 }
 
 /*
@@ -142,6 +169,21 @@ static uint64_t look_after_ms(const struct supervisor *s)
     if (!s->ready_notified)
         return STARTING_LOOK_MS;
     return silent < TC_PULSE_STALE_MS ? TC_PULSE_STALE_MS - silent : 1;
+}
+
+/*
+ * Waits for a signal until something has to be looked at. Stopped, frozen or in a machine
+ * that was paused, both processes stood still: then the core gets its time anew.
+ */
+static int wait_to_look(struct supervisor *s, uint64_t ms)
+{
+    uint64_t due = s->looked_ns + (ms + LATE_MS) * MS;
+    int sig = wait_signal(s, ms);
+
+    s->looked_ns = clock_ns(CLOCK_MONOTONIC);
+    if (s->looked_ns > due)
+        s->held_up_until_ns = s->looked_ns;
+    return sig;
 }
 
 static void kill_if_hung(struct supervisor *s)
@@ -164,24 +206,29 @@ static void kill_if_hung(struct supervisor *s)
 
 static void notify_systemd(struct supervisor *s)
 {
-    if (!atomic_load(&s->pulse->ready))
-        return;
-    s->was_ready = true;
-    if (!s->ready_notified)
-        tc_notify("READY=1\nSTATUS=Protecting");
-    s->ready_notified = true;
-    tc_notify("WATCHDOG=1");
+    if (atomic_load(&s->pulse->ready)) {
+        s->was_ready = true;
+        if (!s->ready_notified)
+            tc_notify("READY=1\nSTATUS=Protecting");
+        s->ready_notified = true;
+    }
+    /* Also while a core that was started again is not ready: this one looks after it. */
+    if (s->ready_notified)
+        tc_notify("WATCHDOG=1");
 }
 
 /* SIGTERM: passes it on and waits; at the end no core runs. */
 static void stop_core(struct supervisor *s)
 {
-    uint64_t end = clock_ns(CLOCK_MONOTONIC) + STOP_MS * MS, now;
+    uint64_t end = clock_ns(CLOCK_MONOTONIC) + STOP_MS * MS, now, left_ms, look_ms;
     int status;
 
     tc_notify("STOPPING=1");
     kill(s->child, SIGTERM);
     while (!reap(s, &status)) {
+        kill_if_hung(s);
+        if (!s->child)
+            return;
         now = clock_ns(CLOCK_MONOTONIC);
         if (now >= end) {
             tc_log(TOCSIN_LOG_WARNING, "supervisor",
@@ -191,6 +238,23 @@ static void stop_core(struct supervisor *s)
             s->child = 0;
             return;
         }
+        left_ms = (end - now + MS - 1) / MS;
+        look_ms = look_after_ms(s);
+        wait_to_look(s, left_ms < look_ms ? left_ms : look_ms);
+    }
+}
+
+/* Guards that the core has left behind: systemd would kill them once this one has ended.
+ */
+static void wait_for_helpers(const struct supervisor *s)
+{
+    uint64_t end = clock_ns(CLOCK_MONOTONIC) + HELPERS_MS * MS, now;
+
+    while ((now = clock_ns(CLOCK_MONOTONIC)) < end) {
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            ;
+        if (errno == ECHILD)
+            return;
         wait_signal(s, (end - now + MS - 1) / MS);
     }
 }
@@ -246,7 +310,7 @@ static bool watch_core(struct supervisor *s, int *ret_exit)
     int sig, status;
 
     while (s->child) {
-        sig = wait_signal(s, look_after_ms(s));
+        sig = wait_to_look(s, look_after_ms(s));
         /* A core that was ready may have died since: look before the signal is dealt
          * with. */
         notify_systemd(s);
@@ -279,6 +343,7 @@ int tc_supervise(tc_core_fn core, void *arg)
     sigaddset(&s.signals, SIGHUP);
     sigaddset(&s.signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &s.signals, &s.old_signals);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
     do {
         err = start_core(&s);
         if (err)
@@ -289,6 +354,7 @@ int tc_supervise(tc_core_fn core, void *arg)
     } while (back_off(&s));
     status = 0;
 out:
+    wait_for_helpers(&s);
     sigprocmask(SIG_SETMASK, &s.old_signals, NULL);
     munmap(s.pulse, sizeof(*s.pulse));
     return status;

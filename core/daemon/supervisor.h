@@ -20,8 +20,10 @@ typedef int (*tc_core_fn)(struct tc_pulse *pulse, void *arg);
 
 /*
  * Forks cores running core(pulse, arg) until one exits by itself (its status is
- * returned), or SIGTERM or SIGINT comes (passed on; the core has 5 s, then is killed; 0
- * is returned). SIGHUP is passed on.
+ * returned), or SIGTERM or SIGINT comes (passed on; the core has 12 s, then is killed; 0
+ * is returned). SIGHUP is passed on; it is blocked in the core until that unblocks it.
+ * Blocks; changes the signal mask of the caller while it runs, and leaves the process a
+ * subreaper (prctl(2)).
  */
 int tc_supervise(tc_core_fn core, void *arg);
 

@@ -12,11 +12,13 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -64,14 +66,13 @@ static void say_hello(const struct tc_pulse *pulse, int fd)
 }
 
 /* Shows life until it is asked to stop, or for ever. */
-static void live(struct tc_pulse *pulse, bool stops)
+static void show_life(struct tc_pulse *pulse, bool stops)
 {
     sigset_t set;
 
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    atomic_store(&pulse->ready, true);
     for (;;) {
         struct timespec tick = {.tv_nsec = 100000000};
 
@@ -79,6 +80,12 @@ static void live(struct tc_pulse *pulse, bool stops)
         if (sigtimedwait(&set, NULL, &tick) == SIGTERM && stops)
             return;
     }
+}
+
+static void live(struct tc_pulse *pulse, bool stops)
+{
+    atomic_store(&pulse->ready, true);
+    show_life(pulse, stops);
 }
 
 static int good_core(struct tc_pulse *pulse, void *arg)
@@ -119,6 +126,68 @@ static int core_that_ignores_sigterm(struct tc_pulse *pulse, void *arg)
 {
     say_hello(pulse, *(int *)arg);
     live(pulse, false);
+    return 0;
+}
+
+/* Says a second hello when it is asked to stop: it has lived until then. */
+static int core_that_says_goodbye(struct tc_pulse *pulse, void *arg)
+{
+    say_hello(pulse, *(int *)arg);
+    live(pulse, true);
+    say_hello(pulse, *(int *)arg);
+    return 0;
+}
+
+/* Says a second hello when SIGHUP has come, for which it has no handler yet. */
+static int core_that_is_young(struct tc_pulse *pulse, void *arg)
+{
+    sigset_t set;
+
+    say_hello(pulse, *(int *)arg);
+    if (pulse->starts == 1) {
+        sigemptyset(&set);
+        sigaddset(&set, SIGHUP);
+        while (sigwaitinfo(&set, NULL) != SIGHUP)
+            ;
+        say_hello(pulse, *(int *)arg);
+    }
+    live(pulse, true);
+    return 0;
+}
+
+/* The second one is never ready. */
+static int core_that_takes_long_once_it_crashed(struct tc_pulse *pulse, void *arg)
+{
+    signal(SIGHUP, SIG_IGN);
+    atomic_store(&pulse->ready, pulse->starts == 1);
+    say_hello(pulse, *(int *)arg);
+    show_life(pulse, true);
+    return 0;
+}
+
+/* Leaves a process that notices its death and has a moment's work to do then. */
+static int core_with_a_helper(struct tc_pulse *pulse, void *arg)
+{
+    const struct timespec moment = {.tv_nsec = 300000000};
+    struct hello hello = {.starts = pulse->starts};
+    int other_end[2];
+    char c;
+
+    if (pipe(other_end))
+        return 1;
+    hello.pid = fork();
+    if (!hello.pid) {
+        signal(SIGTERM, SIG_IGN);
+        close(other_end[1]);
+        close(*(int *)arg);
+        (void)!read(other_end[0], &c, 1);
+        nanosleep(&moment, NULL);
+        _exit(0);
+    }
+    close(other_end[0]);
+    if (write(*(int *)arg, &hello, sizeof(hello)) != (ssize_t)sizeof(hello))
+        return 1;
+    live(pulse, true);
     return 0;
 }
 
@@ -237,22 +306,34 @@ static void supervisor_takes_its_core_along_when_it_is_killed(void **state)
     close(run.pipe[0]);
 }
 
+/* Where the next supervisor that is started speaks to. */
+static int notify_socket(struct sockaddr_un *ret_at)
+{
+    const struct timeval never = {.tv_sec = ALARM_S};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &never, sizeof(never)), 0);
+    *ret_at = (struct sockaddr_un){.sun_family = AF_UNIX,
+                                   .sun_path = "/tmp/tocsin-notify-XXXXXX"};
+    assert_true(mkstemp(ret_at->sun_path) >= 0);
+    unlink(ret_at->sun_path);
+    assert_int_equal(bind(fd, (struct sockaddr *)ret_at, sizeof(*ret_at)), 0);
+    setenv("NOTIFY_SOCKET", ret_at->sun_path, 1);
+    return fd;
+}
+
 static void supervisor_notifies_systemd_when_the_core_is_ready(void **state)
 {
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     bool ready = false, watchdog = false;
+    struct sockaddr_un at;
     struct hello hello;
     struct run run;
     char said[256];
     ssize_t n;
+    int fd;
 
     (void)state;
-    snprintf(at.sun_path, sizeof(at.sun_path), "%s", "/tmp/tocsin-notify-XXXXXX");
-    assert_true(mkstemp(at.sun_path) >= 0);
-    unlink(at.sun_path);
-    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-    setenv("NOTIFY_SOCKET", at.sun_path, 1);
+    fd = notify_socket(&at);
     start(&run, good_core);
     unsetenv("NOTIFY_SOCKET");
     hear(&run, &hello);
@@ -268,6 +349,101 @@ static void supervisor_notifies_systemd_when_the_core_is_ready(void **state)
     unlink(at.sun_path);
 }
 
+/* systemd would kill both in the middle of a recovery. */
+static void regress_watchdog_is_fed_while_a_restarted_core_is_not_ready(void **state)
+{
+    struct sockaddr_un at;
+    struct hello hello;
+    struct run run;
+    char said[256];
+    int fd;
+
+    (void)state;
+    fd = notify_socket(&at);
+    start(&run, core_that_takes_long_once_it_crashed);
+    unsetenv("NOTIFY_SOCKET");
+    hear(&run, &hello);
+    assert_true(recv(fd, said, sizeof(said), 0) > 0); /* READY=1 */
+    kill(hello.pid, SIGKILL);
+    hear(&run, &hello);
+    /* What was said before it was started. */
+    while (recv(fd, said, sizeof(said), MSG_DONTWAIT) > 0)
+        ;
+    kill(run.supervisor, SIGHUP); /* a reason to look */
+    assert_int_equal(recv(fd, said, sizeof(said), 0), strlen("WATCHDOG=1"));
+    assert_int_equal(stop_with(&run, SIGTERM), 0);
+    close(fd);
+    unlink(at.sun_path);
+}
+
+/* Returns when it sleeps, as in sigtimedwait; proc(5). */
+static void await_wait(pid_t pid)
+{
+    char path[64], state = '?';
+    FILE *stat;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    while (state != 'S') {
+        sched_yield();
+        stat = fopen(path, "re");
+        assert_non_null(stat);
+        assert_int_equal(fscanf(stat, "%*d (%*[^)]) %c", &state), 1);
+        fclose(stat);
+    }
+}
+
+/* The whole service was stopped, as the freezer of a cgroup or a paused machine does it.
+ */
+static void regress_a_core_is_not_killed_for_what_the_supervisor_slept(void **state)
+{
+    const struct timespec asleep = {.tv_sec = 2 * TC_PULSE_STALE_MS / 1000};
+    struct hello first, last;
+    struct run run;
+
+    (void)state;
+    start(&run, core_that_says_goodbye);
+    hear(&run, &first);
+    await_wait(run.supervisor);
+    kill(run.supervisor, SIGSTOP);
+    kill(first.pid, SIGSTOP);
+    nanosleep(&asleep, NULL);
+    kill(run.supervisor, SIGCONT);
+    await_wait(run.supervisor); /* again: it has looked */
+    kill(first.pid, SIGCONT);
+    kill(run.supervisor, SIGTERM);
+    hear(&run, &last);
+    assert_int_equal(last.pid, first.pid);
+    assert_int_equal(stop_with(&run, 0), 0);
+}
+
+static void regress_sighup_does_not_end_a_core_that_does_not_listen_yet(void **state)
+{
+    struct hello first, second;
+    struct run run;
+
+    (void)state;
+    start(&run, core_that_is_young);
+    hear(&run, &first);
+    kill(run.supervisor, SIGHUP);
+    hear(&run, &second);
+    assert_int_equal(second.starts, 1);
+    assert_int_equal(second.pid, first.pid);
+    assert_int_equal(stop_with(&run, SIGTERM), 0);
+}
+
+/* systemd kills what is left of a service when its main process has ended. */
+static void regress_supervisor_waits_for_what_its_core_leaves(void **state)
+{
+    struct hello helper;
+    struct run run;
+
+    (void)state;
+    start(&run, core_with_a_helper);
+    hear(&run, &helper);
+    assert_int_equal(stop_with(&run, SIGTERM), 0);
+    assert_int_equal(kill(helper.pid, 0), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +454,10 @@ int main(void)
         cmocka_unit_test(supervisor_kills_a_core_that_does_not_stop),
         cmocka_unit_test(supervisor_takes_its_core_along_when_it_is_killed),
         cmocka_unit_test(supervisor_notifies_systemd_when_the_core_is_ready),
+        cmocka_unit_test(regress_watchdog_is_fed_while_a_restarted_core_is_not_ready),
+        cmocka_unit_test(regress_a_core_is_not_killed_for_what_the_supervisor_slept),
+        cmocka_unit_test(regress_sighup_does_not_end_a_core_that_does_not_listen_yet),
+        cmocka_unit_test(regress_supervisor_waits_for_what_its_core_leaves),
     };
 
     return cmocka_run_group_tests_name("supervisor", tests, NULL, NULL);
