@@ -69,6 +69,10 @@ extern "C" {
 #define TOCSIN_FIELD_DEDUPE_KEY "dedupe_key" /* the same from whichever sensor */
 #define TOCSIN_FIELD_EVENT_REASON "event.reason"
 #define TOCSIN_FIELD_FILE_PATH "file.path"
+#define TOCSIN_FIELD_FILE_PATH_TRUNCATED "file.path_truncated" /* bool: not all of it */
+#define TOCSIN_FIELD_FILE_PATH_UNVERIFIED                                                \
+    "file.path_unverified" /* bool: see events.md                                        \
+                            */
 #define TOCSIN_FIELD_FILE_OLD_PATH "file.old_path"
 #define TOCSIN_FIELD_FILE_INODE "file.inode"
 #define TOCSIN_FIELD_FILE_DEVICE "file.device" /* as st_dev */
@@ -88,6 +92,7 @@ extern "C" {
 #define TOCSIN_FIELD_PROCESS_START "process.start" /* ns since the epoch */
 #define TOCSIN_FIELD_PROCESS_NAME "process.name"
 #define TOCSIN_FIELD_PROCESS_EXECUTABLE "process.executable"
+#define TOCSIN_FIELD_PROCESS_EXECUTABLE_UNVERIFIED "process.executable_unverified"
 #define TOCSIN_FIELD_PROCESS_COMMAND_LINE "process.command_line"
 #define TOCSIN_FIELD_PROCESS_USER_ID "process.user.id"
 #define TOCSIN_FIELD_PARENT_PID "process.parent.pid"

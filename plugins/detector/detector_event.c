@@ -18,12 +18,31 @@ bool tc_detector_text(const struct tocsin_event *event, const char *field, char 
     return true;
 }
 
+/* A path by which the agent finds that very file; else no exclusion is meant by it. */
+static bool path_of(const struct tocsin_event *event, char *ret, size_t cap)
+{
+    return !tocsin_find_bool(event->data, event->len, TOCSIN_FIELD_FILE_PATH_TRUNCATED,
+                             false) &&
+           !tocsin_find_bool(event->data, event->len, TOCSIN_FIELD_FILE_PATH_UNVERIFIED,
+                             false) &&
+           tc_detector_text(event, TOCSIN_FIELD_FILE_PATH, ret, cap);
+}
+
+/* What is executed has not been begun by anything yet: the process is still the program
+ * of before. */
+static bool executable_of(const struct tocsin_event *event, char *ret, size_t cap)
+{
+    return strcmp(event->topic, TOCSIN_TOPIC_FILE_EXEC) != 0 &&
+           !tocsin_find_bool(event->data, event->len,
+                             TOCSIN_FIELD_PROCESS_EXECUTABLE_UNVERIFIED, false) &&
+           tc_detector_text(event, TOCSIN_FIELD_PROCESS_EXECUTABLE, ret, cap);
+}
+
 int tc_detector_excluded(const struct tocsin_host *host, const struct tocsin_event *event)
 {
     char path[PATH_MAX], executable[PATH_MAX];
-    bool has_path = tc_detector_text(event, TOCSIN_FIELD_FILE_PATH, path, sizeof(path));
-    bool has_executable = tc_detector_text(event, TOCSIN_FIELD_PROCESS_EXECUTABLE,
-                                           executable, sizeof(executable));
+    bool has_path = path_of(event, path, sizeof(path));
+    bool has_executable = executable_of(event, executable, sizeof(executable));
 
     return host->excluded(host, has_path ? path : NULL,
                           has_executable ? executable : NULL);

@@ -67,7 +67,6 @@ static int es_init(const struct tocsin_host *host, void **ret_state)
 
     if (!es)
         return -ENOMEM;
-    catch_up.watch = es->places.watch;
     es->host = host;
     tc_es_canary_init(&es->canary);
     catch_up.arg = es;

@@ -30,6 +30,7 @@
 #include "sensor_names.h"
 #include "sensor_options.h"
 #include "sensor_process.h"
+#include "sensor_watch.h"
 
 #define TC_ES_CANARY_MS 30000
 #define TC_ES_MOUNTS_REST_MS 250 /* between two reads of the mounts */
@@ -59,8 +60,9 @@ struct tc_es_counters {
     uint64_t out_of_scope, excluded, special; /* allowed without a verdict */
     uint64_t resets;                          /* all remembered files forgotten */
     uint64_t written, renamed, created, deleted;
-    uint64_t no_fd; /* file.written without its descriptor: few were left */
-    uint64_t gaps;  /* sensor.gap published */
+    uint64_t path_cut; /* files whose path is longer than the kernel says */
+    uint64_t no_fd;    /* file.written without its descriptor: few were left */
+    uint64_t gaps;     /* sensor.gap published */
     uint64_t mount_scans;
     uint64_t unanswered; /* questions that the agent never closed */
     uint64_t publish_errors;
@@ -83,6 +85,7 @@ struct tc_es_mount_counts {
 
 /* A pool thread's, but for scan_mounts_done. */
 struct tc_es_mount_scan {
+    struct tc_sensor_watch watch;
     struct tc_sensor_scope *scope;
     struct tc_es_mount_counts counts;
     int err; /* the last failure's */
@@ -171,8 +174,9 @@ void tc_es_conflicts_done(void *arg, int status);
 void tc_es_catch_up_go(struct tc_es *es);
 void tc_es_catch_up_ended(void *arg);
 
-/* A file outside was opened: has its folder marked, so that it was the last question. */
-void tc_es_outside_opened(struct tc_es *es, const char *path);
+/* A file outside, or in a folder that is excluded whole, was opened: has its folder
+ * marked, so that it was the last question. */
+void tc_es_outside_opened(struct tc_es *es, const char *path, bool excluded);
 void tc_es_outside_run(void *arg);
 void tc_es_outside_marked(void *arg, int status);
 

@@ -64,6 +64,8 @@ static void canary_due(void *arg)
     es->canary_before_ns = canary_ns(es);
     tc_es_questions_sweep(es);
     tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_CANARY);
+    if (es->level == TC_ES_LEVEL_PERMISSION) /* for what no event tells of */
+        tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_SCAN_MOUNTS);
 }
 
 /* Reports the lower level: what it lacks, and how to fix it. */
@@ -93,8 +95,10 @@ static void report_running(struct tc_es *es)
 
     host->report(host, TOCSIN_REPORT_FACT, "sensor_mechanism",
                  asks ? "fanotify" : "fanotify_notify", NULL);
-    if (!asks)
+    if (!asks) {
         report_degraded(es);
+        tc_sensor_watch_report(&es->scan.watch, &es->places, NULL, host, "es");
+    }
     es->started = true;
     tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_CONFLICTS);
     /* What was mounted between the first scan and the watch, which is on by now: what
@@ -210,6 +214,7 @@ static int open_permission(struct tc_es *es)
     if (es->mountinfo_fd < 0 || es->own_fds < 0)
         return -errno;
     es->names_open = !tc_sensor_names_open(&es->names, false, forget_path, es);
+    es->names.watch = es->places.watch;
     tc_es_scan_mounts(es);
     if (es->scan.counts.marked)
         return 0;
@@ -245,10 +250,12 @@ static int open_notify(struct tc_es *es)
     es->names_open = true;
     es->level = TC_ES_LEVEL_NOTIFY;
     err = mark_canary_folder(es);
+    if (!err)
+        err = tc_sensor_watch_resolve(&es->places, &es->scan.watch);
     if (err)
         return err;
-    for (size_t i = 0; es->places.watch[i]; i++) {
-        result = tc_sensor_names_mark_tree(&es->names, es->places.watch[i], NULL);
+    for (size_t i = 0; es->scan.watch.paths[i]; i++) {
+        result = tc_sensor_names_mark_tree(&es->names, es->scan.watch.paths[i], NULL);
         marked += !result;
         if (result)
             err = result;

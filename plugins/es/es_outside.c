@@ -12,13 +12,14 @@
 
 #include "common/hash.h"
 #include "es_source.h"
+#include "sensor_place.h"
 #include "sensor_proc.h"
-#include "sensor_scope.h"
 
 #define AGAIN_NS 1000000000ull /* a folder is not marked more often */
 
 /* Two folders of one hash hinder each other for a second: harmless. */
-bool tc_es_outside_add(struct tc_es_outside *outside, const char *path, uint64_t now_ns)
+bool tc_es_outside_add(struct tc_es_outside *outside, const char *path, bool excluded,
+                       uint64_t now_ns)
 {
     const char *slash = strrchr(path, '/');
     size_t len = slash && slash != path ? (size_t)(slash - path) : 1;
@@ -34,7 +35,8 @@ bool tc_es_outside_add(struct tc_es_outside *outside, const char *path, uint64_t
         outside->dropped++;
         return false;
     }
-    outside->waiting[outside->waiting_count++] = folder;
+    outside->waiting[outside->waiting_count++] =
+        (struct tc_es_outside_folder){folder, excluded};
     recent->name = name;
     recent->at_ns = now_ns;
     return true;
@@ -51,16 +53,17 @@ void tc_es_outside_begin(struct tc_es_outside *outside, struct tc_sensor_scope *
     outside->marked_now = 0;
 }
 
-/* Whether the open folder lies outside, where it is at this moment. */
-static bool is_outside(const struct tc_sensor_scope *scope, int fd)
+/* Whether the open folder is what it was said to be, where it is at this moment. */
+static bool is_spared(const struct tc_sensor_scope *scope, int links, int fd,
+                      const struct tc_es_outside_folder *folder)
 {
-    char path[TC_SENSOR_PATH_MAX];
-    struct statx stx;
+    struct tc_sensor_place place;
 
-    if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &stx) ||
-        !(stx.stx_mask & STATX_MNT_ID) || tc_sensor_proc_fd_path(fd, path, sizeof(path)))
+    if (tc_sensor_place_of(scope, links, fd, &place))
         return false;
-    return tc_sensor_scope_place(scope, stx.stx_mnt_id, path) == TC_SENSOR_OUTSIDE;
+    return folder->excluded ? tc_sensor_place_is_own(scope, &place) &&
+                                  !strcmp(place.path, folder->path)
+                            : place.where == TC_SENSOR_OUTSIDE;
 }
 
 /*
@@ -68,27 +71,40 @@ static bool is_outside(const struct tc_sensor_scope *scope, int fd)
  * marked. A rename after that check is reported by the kernel after the mark was made,
  * and all marks are then forgotten.
  */
-static bool mark_one(const struct tc_es_outside *outside, struct tc_es_source *source,
-                     const char *path)
+static bool mark_one(struct tc_es_source *source, const struct tc_sensor_scope *scope,
+                     int links, int fd, const struct tc_es_outside_folder *folder)
 {
-    int fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    bool marked;
+    bool marked =
+        is_spared(scope, links, fd, folder) && !tc_es_source_ignore_folder(source, fd);
 
-    if (fd < 0)
-        return false;
-    marked = is_outside(outside->scope, fd) && !tc_es_source_ignore_folder(source, fd);
-    if (marked && !is_outside(outside->scope, fd)) {
+    if (marked && !is_spared(scope, links, fd, folder)) {
         tc_es_source_ask_folder(source, fd);
         marked = false;
     }
-    close(fd);
     return marked;
 }
 
-void tc_es_outside_mark(struct tc_es_outside *outside, struct tc_es_source *source)
+void tc_es_outside_mark(struct tc_es_outside *outside, struct tc_es_source *source,
+                        const char *const *ignored, int mountinfo_fd, int links)
 {
+    struct tc_sensor_scope *scope = NULL;
+    int fds[TC_ES_OUTSIDE_MAX];
+
     for (size_t i = 0; i < outside->marking_count; i++)
-        outside->marked_now += mark_one(outside, source, outside->marking[i]);
+        fds[i] =
+            open(outside->marking[i].path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (tc_sensor_scope_read(mountinfo_fd, tc_sensor_scope_roots(outside->scope), ignored,
+                             &scope))
+        scope = NULL;
+    for (size_t i = 0; i < outside->marking_count; i++) {
+        if (fds[i] < 0)
+            continue;
+        if (scope)
+            outside->marked_now +=
+                mark_one(source, scope, links, fds[i], &outside->marking[i]);
+        close(fds[i]);
+    }
+    tc_sensor_scope_unref(scope);
 }
 
 void tc_es_outside_end(struct tc_es_outside *outside)
@@ -96,7 +112,7 @@ void tc_es_outside_end(struct tc_es_outside *outside)
     outside->marked += outside->marked_now;
     outside->refused += outside->marking_count - outside->marked_now;
     for (size_t i = 0; i < outside->marking_count; i++)
-        free(outside->marking[i]);
+        free(outside->marking[i].path);
     outside->marking_count = 0;
     tc_sensor_scope_unref(outside->scope);
     outside->scope = NULL;
@@ -111,6 +127,6 @@ void tc_es_outside_done(struct tc_es_outside *outside)
 {
     tc_es_outside_end(outside);
     for (size_t i = 0; i < outside->waiting_count; i++)
-        free(outside->waiting[i]);
+        free(outside->waiting[i].path);
     outside->waiting_count = 0;
 }

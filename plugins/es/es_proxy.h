@@ -55,6 +55,7 @@ struct tc_es_proxy_message {
     int32_t pid;
     struct statx stx;
     char path[TC_SENSOR_PATH_MAX]; /* "" where it could not be had */
+    bool cut;                      /* path: is too long, and made up */
 };
 
 struct tc_es_proxy_shared;

@@ -181,10 +181,15 @@ static bool look_at(struct reader *r, int fd)
     int failed;
 
     busy(r);
-    failed = statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID, &m->stx);
+    failed = statx(fd, "", AT_EMPTY_PATH,
+                   STATX_BASIC_STATS | STATX_MNT_ID | STATX_MNT_ID_UNIQUE, &m->stx);
     idle(r);
     snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
     n = readlink(link, m->path, sizeof(m->path) - 1);
+    m->cut = n < 0 && errno == ENAMETOOLONG;
+    if (m->cut)
+        n = snprintf(m->path, sizeof(m->path), "/.../#%llu",
+                     (unsigned long long)m->stx.stx_ino);
     m->path[n > 0 ? n : 0] = '\0';
     return !failed && n > 0;
 }

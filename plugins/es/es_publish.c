@@ -60,7 +60,8 @@ static void publish_name(struct tc_es *es, struct tc_sensor_name *name)
         process = tc_sensor_processes_find(es->processes, name->pid);
     if ((name->pid > 0 && es->host->is_agent(es->host, name->pid)) ||
         es->host->excluded(es->host, name->path,
-                           process ? process->self.executable : NULL))
+                           process && process->verified ? process->self.executable
+                                                        : NULL))
         return;
     if (name->known)
         tc_sensor_file_set(&file, &name->stx);
@@ -169,6 +170,7 @@ static void put_counters(struct tc_es *es, struct tocsin_writer *w)
         {"created", c->created},
         {"renamed", c->renamed},
         {"deleted", c->deleted},
+        {"path_cut", c->path_cut},
         {"no_fd", c->no_fd},
         {"gaps", c->gaps},
         {"mount_scans", c->mount_scans},

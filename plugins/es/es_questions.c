@@ -14,60 +14,75 @@
 
 #include "common/hash.h"
 #include "es.h"
-#include "sensor_proc.h"
+#include "sensor_place.h"
 #include "sensor_remember.h"
-#include "sensor_scope.h"
 
 #define TURN_ITEMS 64 /* handled before the loop gets to do other things */
 #define ANSWER_MARGIN_NS 1000000000ull /* what the agent may be late by */
 #define SWEEP_AFTER_NS 60000000000ull  /* past its deadline: it will never be closed */
-#define STATX_WHAT (STATX_BASIC_STATS | STATX_MNT_ID)
 
 /* What the event's descriptor is. */
 struct file_info {
-    struct statx stx;
-    char path[TC_SENSOR_PATH_MAX];
+    struct tc_sensor_place place;
     struct tc_sensor_file file;
-    enum tc_sensor_place place;
     const struct tc_sensor_process *process;
 };
 
 static int read_file_info(struct tc_es *es, const struct tc_es_item *item,
                           struct file_info *info)
 {
-    char link[32];
-    ssize_t n;
+    int err = tc_sensor_place_of(es->scope, es->own_fds, item->fd, &info->place);
 
-    if (statx(item->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_WHAT, &info->stx))
-        return -errno;
-    snprintf(link, sizeof(link), "%d", item->fd);
-    n = readlinkat(es->own_fds, link, info->path, sizeof(info->path) - 1);
-    if (n < 0)
-        return -errno;
-    info->path[n] = '\0';
-    if (!info->stx.stx_nlink)
-        tc_sensor_proc_strip_deleted(info->path);
+    if (err)
+        return err;
+    es->counters.path_cut += info->place.cut;
     memset(&info->file, 0, sizeof(info->file));
-    info->file.path = info->path;
-    tc_sensor_file_set(&info->file, &info->stx);
-    info->place = tc_sensor_scope_place(es->scope, info->stx.stx_mnt_id, info->path);
+    info->file.path = info->place.path;
+    tc_sensor_file_set(&info->file, &info->place.stx);
     return 0;
 }
 
+/*
+ * enum tocsin_exclusion. A path that only others find the file by, and a program that is
+ * not what its path says, are none that the operator has meant. Who executes a file is
+ * the program of before; what is executed is no file that it uses.
+ */
 static int find_exclusion(struct tc_es *es, const struct tc_es_item *item,
                           struct file_info *info)
 {
-    info->process = tc_sensor_processes_find(es->processes, item->pid);
-    return es->host->excluded(es->host, info->path,
-                              info->process ? info->process->self.executable : NULL);
+    const struct tc_sensor_process *process =
+        tc_sensor_processes_find(es->processes, item->pid);
+
+    info->process = process;
+    info->file.cut = info->place.cut;
+    info->file.unverified = !tc_sensor_place_is_own(es->scope, &info->place);
+    return es->host->excluded(es->host, info->file.unverified ? NULL : info->place.path,
+                              process && process->verified &&
+                                      !(item->mask & FAN_OPEN_EXEC_PERM)
+                                  ? process->self.executable
+                                  : NULL);
+}
+
+/* Whether the exclusions leave out all that is in the folder of `path`: names that
+ * nothing has in common are left out both. */
+static bool excludes_folder(struct tc_es *es, const char *path)
+{
+    static const char *const names[] = {"\001", "\002\003\002"};
+    int len = (int)(strrchr(path, '/') - path) + 1;
+    char name[TC_SENSOR_PATH_MAX + 8];
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(name, sizeof(name), "%.*s%s", len, path, names[i]);
+        if (es->host->excluded(es->host, name, NULL) != TOCSIN_EXCLUDED_BY_PATH)
+            return false;
+    }
+    return true;
 }
 
 /* Answers without having asked anybody. */
 static void reply_unasked(struct tc_es *es, const struct tc_es_item *item, bool allow,
-                          bool remember, uint64_t *counter)
+                          uint64_t *counter)
 {
-    if (remember)
-        tc_es_source_remember(&es->source, item->fd, TC_ES_ASKED);
     tc_es_gate_answer(&es->source.gate, item->slot, allow);
     close(item->fd);
     if (counter)
@@ -124,7 +139,7 @@ static void ask(struct tc_es *es, const struct tc_es_item *item, struct file_inf
     info->file.written_event = *written_of(es, &info->file);
     if (tc_es_publish(es, topic, TOCSIN_EVENT_AUTH, &info->file, info->process, item->pid,
                       item->fd, &event))
-        reply_unasked(es, item, es->on_timeout_allow, false, NULL);
+        reply_unasked(es, item, es->on_timeout_allow, NULL);
     else
         keep(es, item, info, event);
 }
@@ -134,16 +149,17 @@ static void handle_question(struct tc_es *es, const struct tc_es_item *item)
     struct file_info info;
 
     if (read_file_info(es, item, &info)) {
-        reply_unasked(es, item, es->on_timeout_allow, false, &es->counters.special);
+        reply_unasked(es, item, es->on_timeout_allow, &es->counters.special);
         return;
     }
-    if (!S_ISREG(info.stx.stx_mode)) {
-        reply_unasked(es, item, true, false, &es->counters.special);
+    if (!S_ISREG(info.place.stx.stx_mode)) {
+        reply_unasked(es, item, true, &es->counters.special);
         return;
     }
-    if (info.place == TC_SENSOR_OUTSIDE) {
-        reply_unasked(es, item, true, false, &es->counters.out_of_scope);
-        tc_es_outside_opened(es, info.path);
+    if (info.place.where == TC_SENSOR_OUTSIDE) {
+        reply_unasked(es, item, true, &es->counters.out_of_scope);
+        if (!info.place.cut)
+            tc_es_outside_opened(es, info.place.path, false);
         return;
     }
     switch (find_exclusion(es, item, &info)) {
@@ -151,10 +167,12 @@ static void handle_question(struct tc_es *es, const struct tc_es_item *item)
         ask(es, item, &info);
         break;
     case TOCSIN_EXCLUDED_BY_PATH:
-        reply_unasked(es, item, true, es->names_complete, &es->counters.excluded);
+        reply_unasked(es, item, true, &es->counters.excluded);
+        if (excludes_folder(es, info.place.path))
+            tc_es_outside_opened(es, info.place.path, true);
         break;
     default:
-        reply_unasked(es, item, true, false, &es->counters.excluded);
+        reply_unasked(es, item, true, &es->counters.excluded);
     }
 }
 
@@ -170,10 +188,10 @@ static void handle_written(struct tc_es *es, const struct tc_es_item *item)
     int fd = item->fd;
 
     tc_es_source_forget(&es->source, item->fd);
-    if (read_file_info(es, item, &info) || !S_ISREG(info.stx.stx_mode))
+    if (read_file_info(es, item, &info) || !S_ISREG(info.place.stx.stx_mode))
         goto out;
     tc_es_questions_changed(es, info.file.device, info.file.inode);
-    if (info.place == TC_SENSOR_OUTSIDE || find_exclusion(es, item, &info))
+    if (info.place.where == TC_SENSOR_OUTSIDE || find_exclusion(es, item, &info))
         goto out;
     if (fd > es->fd_ceiling) {
         close(fd);

@@ -90,17 +90,20 @@ static void publish(struct tc_es_served_one *one, const struct tc_es_proxy_messa
     struct tc_es *es = one->es;
     const struct tc_sensor_process *process =
         tc_sensor_processes_find(es->processes, m->pid);
-    struct tc_sensor_file file = {.path = m->path, .served = true};
+    bool own = !m->cut && tc_sensor_scope_is_own(es->scope, &m->stx, m->path);
+    struct tc_sensor_file file = {
+        .path = m->path, .served = true, .cut = m->cut, .unverified = !own};
     const struct tocsin_event *event = NULL;
     bool asked = m->kind == TC_ES_PROXY_QUESTION;
     struct question *question = asked ? free_question(one) : NULL;
     const char *topic = !asked                         ? TOCSIN_TOPIC_FILE_WRITTEN
                         : m->mask & FAN_OPEN_EXEC_PERM ? TOCSIN_TOPIC_FILE_EXEC
                                                        : TOCSIN_TOPIC_FILE_OPEN;
-    bool unasked =
-        tc_sensor_scope_place(es->scope, m->stx.stx_mnt_id, m->path) ==
-            TC_SENSOR_OUTSIDE ||
-        es->host->excluded(es->host, m->path, process ? process->self.executable : NULL);
+    bool uses = process && process->verified && !(m->mask & FAN_OPEN_EXEC_PERM);
+    bool unasked = (!m->cut && tc_sensor_scope_place(es->scope, &m->stx, m->path) ==
+                                   TC_SENSOR_OUTSIDE) ||
+                   es->host->excluded(es->host, own ? m->path : NULL,
+                                      uses ? process->self.executable : NULL);
     int err = -ECANCELED;
 
     tc_sensor_file_set(&file, &m->stx);

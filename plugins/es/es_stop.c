@@ -115,6 +115,7 @@ void tc_es_release(void *arg)
     free(es->buckets);
     tc_es_outside_done(&es->outside);
     tc_sensor_scope_unref(es->scope);
+    tc_sensor_watch_done(&es->scan.watch);
     tc_sensor_processes_free(es->processes);
     es->canary_path = es->conflicts = NULL;
     es->batch = NULL;

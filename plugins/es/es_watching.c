@@ -36,14 +36,14 @@ void tc_es_scan_mounts(void *arg)
 {
     struct tc_es *es = arg;
     struct tc_es_mount_scan *scan = &es->scan;
-    char *text = tc_sensor_scope_read_mounts(es->mountinfo_fd);
     const struct tc_sensor_mount *mount;
 
+    tc_sensor_watch_done(&scan->watch);
     memset(scan, 0, sizeof(*scan));
-    scan->err = text ? tc_sensor_scope_new(text, es->places.watch, es->places.ignored,
-                                           &scan->scope)
-                     : -ENOMEM;
-    free(text);
+    scan->err = tc_sensor_watch_resolve(&es->places, &scan->watch);
+    if (!scan->err)
+        scan->err = tc_sensor_scope_read(es->mountinfo_fd, scan->watch.paths,
+                                         es->places.ignored, &scan->scope);
     if (!scan->scope) {
         snprintf(scan->what, sizeof(scan->what), "the table of mounts: %s",
                  strerror(-scan->err));
@@ -67,9 +67,11 @@ void tc_es_scan_mounts_done(void *arg, int status)
         goto out;
     es->scope = scan->scope;
     scan->scope = NULL;
+    tc_sensor_processes_set_scope(es->processes, es->scope);
     es->mounts = scan->counts;
     es->counters.mount_scans++;
     es->names_complete = !scan->counts.unnamed;
+    tc_sensor_watch_report(&scan->watch, &es->places, es->scope, es->host, "es");
     if (scan->counts.failed) {
         snprintf(text, sizeof(text), "not protected: %s", scan->what);
         es->host->report(es->host, TOCSIN_REPORT_ISSUE, "es_mark", text,
@@ -146,6 +148,8 @@ void tc_es_names_done(void *arg, int status)
     if (!status && !es->names_status && !es->jobs.closing) {
         if (es->batch->folder_renamed)
             tc_es_cache_reset(es);
+        if (es->batch->area_changed && es->level == TC_ES_LEVEL_PERMISSION)
+            tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_SCAN_MOUNTS);
         tc_es_publish_names(es, es->batch);
     }
     tc_sensor_name_batch_clear(es->batch);
@@ -165,11 +169,11 @@ static void outside_start(struct tc_es *es)
         tc_es_outside_end(&es->outside); /* asked again when somebody opens there */
 }
 
-void tc_es_outside_opened(struct tc_es *es, const char *path)
+void tc_es_outside_opened(struct tc_es *es, const char *path, bool excluded)
 {
     /* Without names no folder would be reported that is moved to where it counts. */
     if (es->names_complete &&
-        tc_es_outside_add(&es->outside, path, es->host->now_ns(es->host)))
+        tc_es_outside_add(&es->outside, path, excluded, es->host->now_ns(es->host)))
         outside_start(es);
 }
 
@@ -177,7 +181,8 @@ void tc_es_outside_run(void *arg)
 {
     struct tc_es *es = arg;
 
-    tc_es_outside_mark(&es->outside, &es->source);
+    tc_es_outside_mark(&es->outside, &es->source, es->places.ignored, es->mountinfo_fd,
+                       es->own_fds);
 }
 
 void tc_es_outside_marked(void *arg, int status)
@@ -198,7 +203,7 @@ void tc_es_outside_marked(void *arg, int status)
 
 void tc_es_catch_up_go(struct tc_es *es)
 {
-    tc_sensor_catch_up_go(&es->catch_up, es->scope);
+    tc_sensor_catch_up_go(&es->catch_up, es->scan.watch.paths, es->scope);
 }
 
 void tc_es_catch_up_ended(void *arg)

@@ -29,6 +29,7 @@
 #include "sensor_jobs.h"
 #include "sensor_names.h"
 #include "sensor_options.h"
+#include "sensor_watch.h"
 
 #define TC_KEXT_PENDING_MAX 4096 /* verdicts waited for at once */
 #define TC_KEXT_PENDING_MS 60000 /* beyond any budget of the agent */
@@ -83,6 +84,7 @@ struct tc_kext_peer {
 
 /* What a scan of the mounts has found. A pool thread's, but for scan_done. */
 struct tc_kext_scan {
+    struct tc_sensor_watch watch;
     struct tc_sensor_scope *scope;
     struct tc_kext_folder folders[TC_KEXT_FOLDERS_MAX];
     size_t folder_count, unwatched, unnamed; /* of these: no room; no names reported */

@@ -5,6 +5,7 @@
 
 #include "kext.h"
 #include "sensor_clock.h"
+#include "sensor_scope.h"
 
 /* What the walk has found, as if it had been seen written. */
 static bool publish_found(void *arg, struct tc_sensor_found *found)
@@ -44,11 +45,8 @@ static void ended(void *arg)
 
 void tc_kext_catch_up_init(struct tc_kext *kext)
 {
-    const struct tc_sensor_catch_up_config config = {.host = kext->host,
-                                                     .watch = kext->places.watch,
-                                                     .publish = publish_found,
-                                                     .ended = ended,
-                                                     .arg = kext};
+    const struct tc_sensor_catch_up_config config = {
+        .host = kext->host, .publish = publish_found, .ended = ended, .arg = kext};
 
     tc_sensor_catch_up_init(&kext->catch_up, &config);
 }
@@ -64,5 +62,7 @@ bool tc_kext_catch_up_event(struct tc_kext *kext, const struct tocsin_event *eve
 
 void tc_kext_catch_up_go(struct tc_kext *kext)
 {
-    tc_sensor_catch_up_go(&kext->catch_up, kext->scope);
+    if (kext->scope)
+        tc_sensor_catch_up_go(&kext->catch_up, tc_sensor_scope_roots(kext->scope),
+                              kext->scope);
 }

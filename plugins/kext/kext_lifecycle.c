@@ -86,6 +86,7 @@ static void canary_due(void *arg)
     struct tc_kext *kext = arg;
 
     tc_sensor_jobs_start(&kext->jobs, TC_KEXT_JOB_CANARY);
+    tc_sensor_jobs_start(&kext->jobs, TC_KEXT_JOB_SCAN); /* what no event tells of */
 }
 
 /* ---- Start. ---- */
@@ -118,6 +119,7 @@ static int open_all(struct tc_kext *kext)
         return -ENOMEM;
     kext->names_open = !tc_sensor_names_open(&kext->names, false, NULL, NULL);
     kext->names.written = true;
+    kext->names.watch = kext->places.watch;
     tc_kext_scan_run(kext);
     err = kext->scan.err;
     if (!err)
@@ -323,6 +325,7 @@ void tc_kext_release(void *arg)
     tc_sensor_scope_unref(kext->scope);
     tc_sensor_scope_unref(kext->scan.scope);
     kext->scope = kext->scan.scope = NULL;
+    tc_sensor_watch_done(&kext->scan.watch);
     free(kext->batch);
     kext->batch = NULL;
 }

@@ -66,17 +66,22 @@ static int publish(struct tc_kext *kext, struct tc_kext_item *item,
     return 0;
 }
 
-/* What the operator has excluded is resumed; an excluded path is not reported again. */
+/*
+ * What the operator has excluded is resumed, and never remembered as good: the same file
+ * may have another name, which is not excluded. Who
+ * executes a file does not use it: it is that program from then on.
+ */
 static bool is_excluded(struct tc_kext *kext, const struct tc_kext_item *item)
 {
+    bool uses = item->identified && item->process.verified &&
+                strcmp(item->topic, TOCSIN_TOPIC_FILE_EXEC) != 0;
     int why = kext->host->excluded(
-        kext->host, item->path, item->identified ? item->process.self.executable : NULL);
+        kext->host, item->file.cut || item->file.unverified ? NULL : item->path,
+        uses ? item->process.self.executable : NULL);
 
     if (why == TOCSIN_NOT_EXCLUDED)
         return false;
     kext->counts.excluded++;
-    if (why == TOCSIN_EXCLUDED_BY_PATH && item->keyed)
-        tc_kext_put_good(&kext->programs, &item->key);
     return true;
 }
 

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/fanotify.h>
 #include <time.h>
 #include <tocsin/plugin.h>
 #include <unistd.h>
@@ -14,14 +13,12 @@
 #include "kext_item.h"
 #include "kext_load.h"
 #include "sensor_clock.h"
-#include "sensor_names.h"
-#include "sensor_proc.h"
+#include "sensor_place.h"
 #include "sensor_scope.h"
 
 #define NS_PER_S 1000000000ull
 #define CLOCK_TRIES 8
 #define CLOCK_APART_NS 2000
-#define STATX_WHAT (STATX_BASIC_STATS | STATX_MNT_ID)
 /* Never waits, never follows, never becomes a terminal. */
 #define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
@@ -53,6 +50,7 @@ void tc_kext_resolver_set_scope(struct tc_kext_resolver *resolver,
     pthread_mutex_lock(&resolver->lock);
     tc_sensor_scope_unref(resolver->scope);
     resolver->scope = tc_sensor_scope_ref(scope);
+    tc_sensor_processes_set_scope(resolver->processes, scope);
     pthread_mutex_unlock(&resolver->lock);
 }
 
@@ -152,7 +150,7 @@ static int open_file(struct tc_kext_resolver *resolver, const char *path,
     if (fd < 0)
         return -1;
     if (fd <= resolver->fd_ceiling &&
-        !statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_WHAT, ret_stx) &&
+        !statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, ret_stx) &&
         (key ? is_file(ret_stx, key, by) : S_ISREG(ret_stx->stx_mode)))
         return fd;
     close(fd);
@@ -263,6 +261,31 @@ static void describe(struct tc_kext_resolver *resolver, struct tc_kext_item *ite
 
 /* ---- Records. ---- */
 
+/* A path, and whether it may be excluded by it. */
+struct found {
+    char path[TC_SENSOR_PATH_MAX];
+    bool cut, unverified;
+};
+
+static void found_at(struct found *ret, const struct tc_sensor_scope *scope,
+                     const struct tc_sensor_place *place)
+{
+    memcpy(ret->path, place->path, sizeof(ret->path));
+    ret->cut = place->cut;
+    ret->unverified = !tc_sensor_place_is_own(scope, place);
+}
+
+static struct tc_kext_item *item_of(const char *topic, const struct found *found)
+{
+    struct tc_kext_item *item = tc_kext_item_new(topic, found->path);
+
+    if (item) {
+        item->file.cut = found->cut;
+        item->file.unverified = found->unverified;
+    }
+    return item;
+}
+
 /* A file that was dealt with, or lies nowhere, is reported wherever that is. */
 static bool is_anywhere(const struct tc_kext_record *record)
 {
@@ -273,46 +296,47 @@ static bool is_anywhere(const struct tc_kext_record *record)
  * to say. */
 static bool find_deep(struct tc_kext_resolver *resolver,
                       const struct tc_sensor_scope *scope,
-                      const struct tc_kext_record *record,
-                      char ret_path[TC_SENSOR_PATH_MAX])
+                      const struct tc_kext_record *record, struct found *ret)
 {
+    struct tc_sensor_place place;
     struct statx stx;
     int fd = open_by_process(resolver, record, &stx);
+    bool found = fd >= 0 && !tc_sensor_place_of(scope, -1, fd, &place);
 
-    if (fd < 0 || tc_sensor_proc_fd_path(fd, ret_path, TC_SENSOR_PATH_MAX)) {
-        resolver->no_fd++;
-        *ret_path = '\0';
-    } else {
-        tc_sensor_proc_strip_deleted(ret_path);
-        if (!is_anywhere(record) &&
-            tc_sensor_scope_place(scope, stx.stx_mnt_id, ret_path) == TC_SENSOR_OUTSIDE) {
-            resolver->outside++;
-            *ret_path = '\0';
-        }
-    }
     if (fd >= 0)
         close(fd);
-    return *ret_path;
+    if (!found) {
+        resolver->no_fd++;
+        return false;
+    }
+    if (!is_anywhere(record) && place.where == TC_SENSOR_OUTSIDE) {
+        resolver->outside++;
+        return false;
+    }
+    found_at(ret, scope, &place);
+    return true;
 }
 
 /* False: it is nothing of ours, or cannot be reported; counted. */
 static bool find_path(struct tc_kext_resolver *resolver,
                       const struct tc_sensor_scope *scope,
-                      const struct tc_kext_record *record,
-                      char ret_path[TC_SENSOR_PATH_MAX])
+                      const struct tc_kext_record *record, struct found *ret)
 {
     dev_t device = tc_kext_st_dev_of(record->key.device);
     char inner[TC_SENSOR_PATH_MAX];
 
     if (!inner_path(record, inner))
-        return find_deep(resolver, scope, record, ret_path);
+        return find_deep(resolver, scope, record, ret);
     if (!is_anywhere(record) &&
         tc_sensor_scope_place_inside(scope, device, inner) != TC_SENSOR_INSIDE) {
         resolver->outside++;
         return false;
     }
-    if (!tc_sensor_scope_seen(scope, record->mount_id, device, inner, ret_path))
-        snprintf(ret_path, TC_SENSOR_PATH_MAX, "%s", inner);
+    ret->cut = false;
+    ret->unverified =
+        !tc_sensor_scope_seen(scope, record->mount_id, device, inner, ret->path);
+    if (ret->unverified)
+        snprintf(ret->path, TC_SENSOR_PATH_MAX, "%s", inner);
     return true;
 }
 
@@ -320,14 +344,14 @@ static struct tc_kext_item *resolve_file(struct tc_kext_resolver *resolver,
                                          const struct tc_sensor_scope *scope,
                                          const struct tc_kext_record *record)
 {
-    char path[TC_SENSOR_PATH_MAX];
     struct tc_kext_item *item;
+    struct found found;
 
-    if (!find_path(resolver, scope, record, path))
+    if (!find_path(resolver, scope, record, &found))
         return NULL;
-    item = tc_kext_item_new(record->kind == TC_KEXT_OPEN ? TOCSIN_TOPIC_FILE_OPEN
-                                                         : TOCSIN_TOPIC_FILE_EXEC,
-                            path);
+    item = item_of(record->kind == TC_KEXT_OPEN ? TOCSIN_TOPIC_FILE_OPEN
+                                                : TOCSIN_TOPIC_FILE_EXEC,
+                   &found);
     if (!item)
         return NULL;
     item->key = record->key;
@@ -402,36 +426,28 @@ static bool is_inside_elsewhere(struct tc_kext_resolver *resolver,
     return false;
 }
 
-static bool is_script_wanted(struct tc_kext_resolver *resolver,
-                             const struct tc_sensor_scope *scope,
-                             const struct tc_kext_record *record, const char *path,
-                             const struct statx *stx)
-{
-    enum tc_sensor_place place = tc_sensor_scope_place(scope, stx->stx_mnt_id, path);
-
-    return place == TC_SENSOR_INSIDE ||
-           (place == TC_SENSOR_ELSEWHERE &&
-            is_inside_elsewhere(resolver, record, path, stx));
-}
-
 static struct tc_kext_item *resolve_script(struct tc_kext_resolver *resolver,
                                            const struct tc_sensor_scope *scope,
                                            const struct tc_kext_record *record)
 {
     struct tc_kext_item *item = NULL;
-    char path[TC_SENSOR_PATH_MAX];
+    struct tc_sensor_place place;
+    struct found found;
     struct statx stx;
     int fd = open_script(resolver, record, &stx);
 
-    if (fd < 0 || tc_sensor_proc_fd_path(fd, path, sizeof(path))) {
+    if (fd < 0 || tc_sensor_place_of(scope, -1, fd, &place)) {
         resolver->no_fd++;
         goto out;
     }
-    if (!is_script_wanted(resolver, scope, record, path, &stx)) {
+    if (place.where == TC_SENSOR_OUTSIDE ||
+        (place.where == TC_SENSOR_ELSEWHERE && !place.cut &&
+         !is_inside_elsewhere(resolver, record, place.path, &stx))) {
         resolver->outside++;
         goto out;
     }
-    item = tc_kext_item_new(TOCSIN_TOPIC_FILE_EXEC, path);
+    found_at(&found, scope, &place);
+    item = item_of(TOCSIN_TOPIC_FILE_EXEC, &found);
     if (!item)
         goto out;
     tc_sensor_file_set(&item->file, &stx);
@@ -464,45 +480,5 @@ struct tc_kext_item *tc_kext_resolve(struct tc_kext_resolver *resolver,
     item = record->kind == TC_KEXT_SCRIPT ? resolve_script(resolver, scope, record)
                                           : resolve_file(resolver, scope, record);
     tc_sensor_scope_unref(scope);
-    return item;
-}
-
-/* ---- Names. ---- */
-
-struct tc_kext_item *tc_kext_resolve_name(struct tc_kext_resolver *resolver,
-                                          struct tc_sensor_name *name)
-{
-    const struct tc_sensor_process *process;
-    struct tc_kext_item *item;
-    if (name->pid > 0 && resolver->host->is_agent(resolver->host, name->pid)) {
-        resolver->own++;
-        return NULL;
-    }
-    item = tc_kext_item_new(tc_sensor_topic_of(name->mask), name->path);
-    if (!item)
-        return NULL;
-    item->time_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
-    item->old_path = name->old_path;
-    name->old_path = NULL;
-    item->file.old_path = item->old_path;
-    item->pid = name->pid;
-    item->judged = name->mask == FAN_CLOSE_WRITE;
-    if (name->known) {
-        tc_sensor_file_set(&item->file, &name->stx);
-        item->key =
-            tc_kext_key_of(item->file.device, item->file.inode, item->file.ctime_ns);
-        item->keyed = S_ISREG(name->stx.stx_mode);
-    }
-    if (name->fd <= resolver->fd_ceiling) {
-        item->fd = name->fd;
-        name->fd = -1;
-    }
-    if (name->pid > 0) {
-        pthread_mutex_lock(&resolver->lock);
-        process = tc_sensor_processes_find(resolver->processes, name->pid);
-        if (process)
-            tc_kext_item_identify(item, process);
-        pthread_mutex_unlock(&resolver->lock);
-    }
     return item;
 }

@@ -77,13 +77,13 @@ void tc_kext_scan_run(void *arg)
 {
     struct tc_kext *kext = arg;
     struct tc_kext_scan *scan = &kext->scan;
-    char *text = tc_sensor_scope_read_mounts(kext->mountinfo_fd);
 
+    tc_sensor_watch_done(&scan->watch);
     memset(scan, 0, sizeof(*scan));
-    scan->err = text ? tc_sensor_scope_new(text, kext->places.watch, kext->places.ignored,
-                                           &scan->scope)
-                     : -ENOMEM;
-    free(text);
+    scan->err = tc_sensor_watch_resolve(&kext->places, &scan->watch);
+    if (!scan->err)
+        scan->err = tc_sensor_scope_read(kext->mountinfo_fd, scan->watch.paths,
+                                         kext->places.ignored, &scan->scope);
     if (scan->err)
         return;
     find_folders(scan);
@@ -99,6 +99,7 @@ static void report_scan(struct tc_kext *kext)
     const struct tc_kext_scan *scan = &kext->scan;
     char text[640];
 
+    tc_sensor_watch_report(&scan->watch, &kext->places, kext->scope, host, "kext");
     if (scan->unnamed) {
         snprintf(text, sizeof(text),
                  "files are judged when they are executed, not when they are written, on "

@@ -104,7 +104,7 @@ static void step_begin(void *arg)
         end(catch_up);
 }
 
-void tc_sensor_catch_up_go(struct tc_sensor_catch_up *catch_up,
+void tc_sensor_catch_up_go(struct tc_sensor_catch_up *catch_up, const char *const *roots,
                            struct tc_sensor_scope *scope)
 {
     const uint64_t earlier_ns = TC_SENSOR_CATCH_UP_EARLIER_S * NS_PER_S;
@@ -113,8 +113,7 @@ void tc_sensor_catch_up_go(struct tc_sensor_catch_up *catch_up,
     if (!from_ns || catch_up->walk || catch_up->stopping)
         return;
     catch_up->wanted_ns = 0;
-    if (!tc_sensor_walk_new(catch_up->config.watch, scope,
-                            from_ns > earlier_ns ? from_ns - earlier_ns : 0,
+    if (!tc_sensor_walk_new(roots, scope, from_ns > earlier_ns ? from_ns - earlier_ns : 0,
                             &catch_up->walk))
         step_begin(catch_up);
 }

@@ -22,7 +22,6 @@ struct tc_sensor_scope;
 
 struct tc_sensor_catch_up_config {
     const struct tocsin_host *host;
-    const char *const *watch; /* absolute, NULL-terminated; borrowed */
     /*
      * Publishes one file as file.written; sets found->fd to -1 if the event has it now.
      * False: it is not to be reported, or could not be.
@@ -55,9 +54,9 @@ bool tc_sensor_catch_up_event(struct tc_sensor_catch_up *catch_up,
 
 /*
  * Begins, if something is wanted and nothing runs: once the sensor watches, and again
- * when `ended` is called. `scope` may be NULL, as for tc_sensor_walk_new.
+ * when `ended` is called. `roots` and `scope` as for tc_sensor_walk_new.
  */
-void tc_sensor_catch_up_go(struct tc_sensor_catch_up *catch_up,
+void tc_sensor_catch_up_go(struct tc_sensor_catch_up *catch_up, const char *const *roots,
                            struct tc_sensor_scope *scope);
 
 /* Ends it for good. While it is busy a pool thread runs; `ended` comes after that. */

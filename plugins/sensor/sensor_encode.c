@@ -78,6 +78,10 @@ void tc_sensor_put_file(struct tocsin_writer *w, const struct tc_sensor_file *fi
     tocsin_begin_map(w, "file");
     tocsin_put_str(w, "path", file->path);
     tocsin_put_str(w, "name", slash ? slash + 1 : file->path);
+    if (file->cut)
+        tocsin_put_bool(w, "path_truncated", true);
+    if (file->unverified)
+        tocsin_put_bool(w, "path_unverified", true);
     put_text(w, "old_path", file->old_path);
     put_text(w, "xattr", file->xattr);
     if (file->served)
@@ -111,6 +115,8 @@ static void put_process(struct tocsin_writer *w, const struct tc_sensor_process 
 {
     tocsin_begin_map(w, "process");
     put_identity(w, &process->self);
+    if (process->self.executable && !process->verified)
+        tocsin_put_bool(w, "executable_unverified", true);
     put_text(w, "command_line", process->command_line);
     tocsin_begin_map(w, "user");
     tocsin_put_uint(w, "id", process->uid);

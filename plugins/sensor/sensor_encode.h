@@ -20,7 +20,10 @@ struct tc_sensor_file {
     const char *reason;   /* why it is reported, if not because it has just happened */
     bool served;          /* on a served file system, see sensor_served.h */
     uint64_t written_event; /* TOCSIN_FIELD_FILE_WRITTEN_EVENT; 0: none */
-    bool known;             /* the fields below are */
+    bool cut;        /* path is no whole one: the kernel has none so long to give */
+    bool unverified; /* path is another mount namespace's: the agent does not find the
+                        file by it */
+    bool known;      /* the fields below are */
     uint64_t device, inode, size, mtime_ns, ctime_ns;
     uint32_t uid, gid, mode;
 };

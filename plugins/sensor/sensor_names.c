@@ -181,7 +181,7 @@ static bool inside(struct tc_sensor_names *names, const void *fsid, const char *
 
     if (!names->scope || !system)
         return true;
-    return tc_sensor_scope_place(names->scope, system->mount_id, path) !=
+    return tc_sensor_scope_place_through(names->scope, system->mount_id, path) !=
            TC_SENSOR_OUTSIDE;
 }
 
@@ -298,10 +298,15 @@ out:
 
 /* ---- Events. ---- */
 
-/* Whether a watched folder is `path`, or below it. */
+/* Whether a watched folder is `path`, or below it: by its own name, or by the one that it
+ * is configured by, in which links may be. */
 static bool is_above_area(struct tc_sensor_names *names, const char *path)
 {
     const struct tc_sensor_area *area;
+
+    for (size_t i = 0; path && names->watch && names->watch[i]; i++)
+        if (tc_sensor_path_under(names->watch[i], path))
+            return true;
 
     for (size_t i = 0; names->scope && path; i++) {
         area = tc_sensor_scope_area(names->scope, i);
@@ -359,6 +364,9 @@ static void file_event(struct tc_sensor_names *names, struct tc_sensor_name_batc
 {
     if (is_canary(names, event->mask, at->path))
         return;
+    if ((event->mask & (FAN_CREATE | FAN_DELETE | names->renames)) &&
+        (is_above_area(names, at->path) || is_above_area(names, at->old_path)))
+        batch->area_changed = true; /* a link */
     if (names->forget && at->path && (event->mask & (FAN_CREATE | names->renames)))
         forget_renamed(names, event->mask, at->path);
     if (at->path && at->inside) {

@@ -39,6 +39,7 @@ struct tc_sensor_names {
     tc_sensor_forget_fn forget; /* NULL: nothing is remembered */
     void *forget_arg;
     struct tc_sensor_scope *scope; /* NULL: everything reported is inside */
+    const char *const *watch;      /* as configured; borrowed; NULL: nobody asks */
     struct tc_sensor_folders *folders;
     struct tc_sensor_name_system *systems;
     size_t system_count;
@@ -65,7 +66,8 @@ struct tc_sensor_name_batch {
     size_t count;
     bool more;           /* the group may hold more */
     bool folder_renamed; /* what is remembered of the files under it may be wrong */
-    bool area_changed;   /* a watched folder, or one above it, has come or gone */
+    bool area_changed; /* a watched folder, one above it or a link to it has come or gone
+                        */
 };
 
 /* `forget` may be NULL. Errors: -EPERM, -EINVAL, -ENOSYS from fanotify_init(2); -ENOMEM.

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define NS_PER_S 1000000000ull
@@ -103,6 +104,17 @@ static int read_link(const char *link, char *ret_path, size_t cap)
     return 0;
 }
 
+/* Whether what the link leads to has no name any more; there may be a file whose name
+ * ends as if it were so. The file system is not asked. */
+static bool is_gone(const char *link)
+{
+    struct statx stx;
+
+    return statx(AT_FDCWD, link, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_NLINK,
+                 &stx) ||
+           !stx.stx_nlink;
+}
+
 char *tc_sensor_proc_link(pid_t pid, const char *name, bool *ret_deleted)
 {
     char link[48], path[PATH_MAX];
@@ -110,7 +122,7 @@ char *tc_sensor_proc_link(pid_t pid, const char *name, bool *ret_deleted)
     snprintf(link, sizeof(link), "/proc/%d/%s", pid, name);
     if (read_link(link, path, sizeof(path)) || !*path)
         return NULL;
-    *ret_deleted = tc_sensor_proc_strip_deleted(path);
+    *ret_deleted = is_gone(link) && tc_sensor_proc_strip_deleted(path);
     return strdup(path);
 }
 

@@ -10,8 +10,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "sensor_place.h"
 #include "sensor_proc.h"
 
 #define PROC_TEXT_MAX 4096
@@ -20,6 +22,7 @@
 struct entry {
     struct tc_sensor_process process;
     int liveness_fd;     /* /proc/<pid>/pagemap, or -1: read anew each time */
+    uint64_t judged;     /* the scope by which `verified` was */
     size_t hash_next;    /* of the same bucket */
     size_t newer, older; /* in order of use */
 };
@@ -29,6 +32,8 @@ struct tc_sensor_processes {
     size_t capacity, used;
     size_t *buckets; /* as many as entries */
     size_t newest, oldest;
+    struct tc_sensor_scope *scope;
+    uint64_t scope_number; /* from 1: how many there have been */
     uint64_t boot_ns, tick_ns;
     struct tc_sensor_process_counters counters;
 };
@@ -68,6 +73,7 @@ static void entry_clear(struct entry *entry)
     if (entry->liveness_fd >= 0)
         close(entry->liveness_fd);
     entry->liveness_fd = -1;
+    entry->judged = 0;
 }
 
 void tc_sensor_processes_free(struct tc_sensor_processes *processes)
@@ -76,9 +82,18 @@ void tc_sensor_processes_free(struct tc_sensor_processes *processes)
         return;
     for (size_t i = 0; i < processes->used; i++)
         entry_clear(&processes->entries[i]);
+    tc_sensor_scope_unref(processes->scope);
     free(processes->entries);
     free(processes->buckets);
     free(processes);
+}
+
+void tc_sensor_processes_set_scope(struct tc_sensor_processes *processes,
+                                   struct tc_sensor_scope *scope)
+{
+    tc_sensor_scope_unref(processes->scope);
+    processes->scope = tc_sensor_scope_ref(scope);
+    processes->scope_number++;
 }
 
 /* /proc has ticks as its unit, and so has everything here. */
@@ -138,6 +153,31 @@ static bool is_alive(int liveness_fd)
     return liveness_fd >= 0 && pread(liveness_fd, &byte, 1, 0) < 0 && errno == EINVAL;
 }
 
+/* What `pid` runs, without asking the file system of that. */
+static void read_program(struct tc_sensor_process *process, pid_t pid)
+{
+    struct statx stx;
+    char link[32];
+
+    snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+    if (statx(AT_FDCWD, link, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_INO, &stx))
+        return;
+    process->device = makedev(stx.stx_dev_major, stx.stx_dev_minor);
+    process->inode = stx.stx_ino;
+}
+
+/* True when a kept entry is about the process that has that number now. */
+static bool is_current(const struct entry *entry)
+{
+    const struct tc_sensor_process *process = &entry->process;
+    struct tc_sensor_process now = {.inode = 0};
+
+    if (!is_alive(entry->liveness_fd))
+        return false;
+    read_program(&now, process->self.pid);
+    return now.inode == process->inode && now.device == process->device;
+}
+
 /* True when the two may share their memory: before the exec of a vfork they do. */
 static bool shares_memory(pid_t a, pid_t b)
 {
@@ -171,6 +211,7 @@ static int entry_read(struct tc_sensor_processes *processes, struct entry *entry
     err = read_identity(processes, pid, &process->self, &parent);
     if (err)
         return err;
+    read_program(process, pid);
     process->command_line = read_command_line(pid);
     read_container(pid, process->container);
     if (parent > 0 && !read_identity(processes, parent, &process->parent, &grandparent))
@@ -242,6 +283,7 @@ static size_t make(struct tc_sensor_processes *processes, pid_t pid)
     if (processes->used < processes->capacity) {
         i = processes->used++;
         processes->entries[i].liveness_fd = -1;
+        processes->entries[i].judged = 0;
     } else {
         i = processes->oldest;
         use_unlink(processes, i);
@@ -276,12 +318,10 @@ static bool is_exiting(const struct tc_sensor_process *fresh,
             same_text(fresh->self.executable, kept->self.executable));
 }
 
-const struct tc_sensor_process *
-tc_sensor_processes_find(struct tc_sensor_processes *processes, pid_t pid)
+/* Finds, or makes, the entry of `pid`, and moves it to the front. */
+static struct entry *entry_of(struct tc_sensor_processes *processes, pid_t pid)
 {
-    struct entry fresh = {.liveness_fd = -1}, *entry;
     size_t i = lookup(processes, pid);
-    uid_t uid = 0;
 
     if (i == NONE) {
         i = make(processes, pid);
@@ -289,22 +329,48 @@ tc_sensor_processes_find(struct tc_sensor_processes *processes, pid_t pid)
         use_unlink(processes, i);
         use_link(processes, i);
     }
-    entry = &processes->entries[i];
-    if (is_alive(entry->liveness_fd) && !effective_uid(pid, &uid)) {
+    return &processes->entries[i];
+}
+
+/* Brings an entry up to date; false: nothing is known. */
+static bool refresh(struct tc_sensor_processes *processes, struct entry *entry, pid_t pid)
+{
+    struct entry fresh = {.liveness_fd = -1};
+    uid_t uid = 0;
+
+    if (is_current(entry) && !effective_uid(pid, &uid)) {
         entry->process.uid = uid;
         processes->counters.hits++;
-        return &entry->process;
+        return true;
     }
     if (!entry_read(processes, &fresh, pid) &&
         !is_exiting(&fresh.process, &entry->process)) {
         entry_clear(entry);
         entry->process = fresh.process;
         entry->liveness_fd = fresh.liveness_fd;
-        return &entry->process;
+        entry->judged = 0;
+        return true;
     }
     entry_clear(&fresh);
     processes->counters.gone++;
-    return entry->process.self.start_ns ? &entry->process : NULL;
+    return entry->process.self.start_ns;
+}
+
+const struct tc_sensor_process *
+tc_sensor_processes_find(struct tc_sensor_processes *processes, pid_t pid)
+{
+    struct entry *entry = entry_of(processes, pid);
+    struct tc_sensor_process *process = &entry->process;
+
+    if (!refresh(processes, entry, pid))
+        return NULL;
+    if (processes->scope && entry->judged != processes->scope_number) {
+        entry->judged = processes->scope_number;
+        process->verified =
+            process->self.executable &&
+            tc_sensor_place_is_program(processes->scope, pid, process->self.executable);
+    }
+    return process;
 }
 
 void tc_sensor_processes_counters(const struct tc_sensor_processes *processes,

@@ -9,13 +9,16 @@
  * that memory is in use, and with 0 once the process has gone or has executed something
  * else (fs/proc/task_mmu.c, pagemap_read). So pid reuse and exec are both seen, in 0.3
  * microseconds. Who shares its memory with its parent (vfork) or hides it is read anew
- * each time.
+ * each time; and since others may share it, what a process runs has to be the same file
+ * still.
  */
 #ifndef TC_SENSOR_PROCESS_H
 #define TC_SENSOR_PROCESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "sensor_proc.h"
@@ -34,11 +37,16 @@ struct tc_sensor_identity {
 };
 
 struct tc_sensor_process {
-    struct tc_sensor_identity self, parent;  /* parent.pid 0: none */
-    char *command_line;                      /* arguments joined by blanks */
-    uid_t uid;                               /* effective */
+    struct tc_sensor_identity self, parent; /* parent.pid 0: none */
+    char *command_line;                     /* arguments joined by blanks */
+    uid_t uid;                              /* effective */
+    dev_t device; /* of what it runs, with `inode`; inode 0: not known */
+    uint64_t inode;
+    bool verified; /* self.executable can be excluded: tc_sensor_place_is_program */
     char container[TC_SENSOR_CONTAINER_MAX]; /* "": in none */
 };
+
+struct tc_sensor_scope;
 
 struct tc_sensor_process_counters {
     uint64_t hits, reads, gone, evicted; /* gone: ended or ending */
@@ -48,6 +56,11 @@ struct tc_sensor_process_counters {
 /* -ENOMEM. Opens files: not on the loop. */
 int tc_sensor_processes_new(size_t capacity, struct tc_sensor_processes **ret_processes);
 void tc_sensor_processes_free(struct tc_sensor_processes *processes);
+
+/* By which mounts `verified` is judged from now on; keeps a reference. Without one
+ * nothing is verified. */
+void tc_sensor_processes_set_scope(struct tc_sensor_processes *processes,
+                                   struct tc_sensor_scope *scope);
 
 /*
  * Who `pid` is. One that waits in an open cannot be another by now. Of one that has ended

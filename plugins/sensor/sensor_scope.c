@@ -6,33 +6,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "sensor_served.h"
 
-#define MOUNTINFO_MAX (16u * 1024 * 1024)
-
 struct tc_sensor_scope {
     atomic_uint refs;
-    struct tc_sensor_mount *mounts;   /* sorted by id */
-    size_t mount_count, served_count; /* of these: served */
+    struct tc_sensor_mounts mounts;
+    char **roots;   /* what is watched, NULL-terminated */
+    char **ignored; /* types of file systems */
     struct tc_sensor_area *areas;
     size_t area_count;
     const struct tc_sensor_mount **file_systems;
     size_t file_system_count;
 };
-
-/*
- * Kernel interfaces dressed as files. Opening one has effects (devices) or shows
- * nothing of content; none can hold a program that another mount would not.
- */
-static const char *const pseudo_types[] = {
-    "proc",    "sysfs",     "cgroup",     "cgroup2",  "devpts",     "devtmpfs",
-    "debugfs", "tracefs",   "securityfs", "pstore",   "bpf",        "configfs",
-    "mqueue",  "hugetlbfs", "autofs",     "fusectl",  "efivarfs",   "selinuxfs",
-    "nsfs",    "sockfs",    "pipefs",     "smackfs",  "rpc_pipefs", "binfmt_misc",
-    "nfsd",    "resctrl",   "functionfs", "gadgetfs", NULL};
 
 static bool listed(const char *const *list, const char *word)
 {
@@ -42,116 +29,11 @@ static bool listed(const char *const *list, const char *word)
     return false;
 }
 
-bool tc_sensor_scope_pseudo(const char *type)
+static bool is_ignored(const struct tc_sensor_scope *scope,
+                       const struct tc_sensor_mount *mount)
 {
-    return listed(pseudo_types, type);
-}
-
-bool tc_sensor_path_under(const char *path, const char *folder)
-{
-    size_t n = strlen(folder);
-
-    while (n && folder[n - 1] == '/')
-        n--;
-    return !strncmp(path, folder, n) && (path[n] == '/' || !path[n]);
-}
-
-/* Takes the next word of a line, its \ooo escapes (proc(5)) undone in place. */
-static char *next_word(char **line)
-{
-    char *word = *line, *in, *out;
-
-    while (*word == ' ')
-        word++;
-    for (in = out = word; *in && *in != ' '; out++) {
-        if (in[0] == '\\' && in[1] >= '0' && in[1] <= '3' && in[2] && in[3]) {
-            *out = (char)((in[1] - '0') << 6 | (in[2] - '0') << 3 | (in[3] - '0'));
-            in += 4;
-        } else {
-            *out = *in++;
-        }
-    }
-    *line = *in ? in + 1 : in;
-    *out = '\0';
-    return *word ? word : NULL;
-}
-
-/* "36 35 98:0 /root /point options [optional...] - type source options" */
-static int parse_line(char *line, struct tc_sensor_mount *ret_mount)
-{
-    char *id = next_word(&line), *parent = next_word(&line), *device = next_word(&line);
-    char *root = next_word(&line), *point = next_word(&line), *word, *type;
-    unsigned int major, minor;
-
-    do
-        word = next_word(&line);
-    while (word && strcmp(word, "-") != 0);
-    type = next_word(&line);
-    if (!id || !parent || !device || !root || !point || !type ||
-        sscanf(device, "%u:%u", &major, &minor) != 2)
-        return -EINVAL;
-    ret_mount->id = strtoull(id, NULL, 10);
-    ret_mount->parent = strtoull(parent, NULL, 10);
-    ret_mount->device = makedev(major, minor);
-    ret_mount->root = strdup(root);
-    ret_mount->point = strdup(point);
-    ret_mount->type = strdup(type);
-    ret_mount->served = !tc_sensor_scope_pseudo(type) && tc_sensor_served(type);
-    return ret_mount->root && ret_mount->point && ret_mount->type ? 0 : -ENOMEM;
-}
-
-static int parse_table(struct tc_sensor_scope *scope, const char *mountinfo)
-{
-    char *text = strdup(mountinfo), *line, *rest;
-    size_t lines = 1;
-    int err = -ENOMEM;
-
-    for (const char *p = mountinfo; *p; p++)
-        lines += *p == '\n';
-    scope->mounts = calloc(lines, sizeof(*scope->mounts));
-    if (!text || !scope->mounts)
-        goto out;
-    for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        err = parse_line(line, &scope->mounts[scope->mount_count++]);
-        if (err)
-            goto out;
-        scope->served_count += scope->mounts[scope->mount_count - 1].served;
-    }
-    err = 0;
-out:
-    free(text);
-    return err;
-}
-
-/* The mount that `path` lies on: the longest mount point above it, of equals the last,
- * which hides the others. */
-static const struct tc_sensor_mount *mount_above(const struct tc_sensor_scope *scope,
-                                                 const char *path)
-{
-    const struct tc_sensor_mount *best = NULL;
-
-    for (size_t i = 0; i < scope->mount_count; i++) {
-        const struct tc_sensor_mount *mount = &scope->mounts[i];
-
-        if (tc_sensor_path_under(path, mount->point) &&
-            (!best || strlen(mount->point) >= strlen(best->point)))
-            best = mount;
-    }
-    return best;
-}
-
-/* Translates `path`, seen through `mount`, into a path inside the file system. */
-static void inner_path(const struct tc_sensor_mount *mount, const char *path,
-                       char ret_path[2 * TC_SENSOR_PATH_MAX])
-{
-    const char *root = strcmp(mount->root, "/") != 0 ? mount->root : "";
-    const char *rest = path;
-
-    if (strcmp(mount->point, "/") != 0 && tc_sensor_path_under(path, mount->point))
-        rest += strlen(mount->point);
-    snprintf(ret_path, 2 * (size_t)TC_SENSOR_PATH_MAX, "%s%s", root, rest);
-    if (!*ret_path)
-        memcpy(ret_path, "/", sizeof("/"));
+    return tc_sensor_mounts_pseudo(mount->type) ||
+           listed((const char *const *)scope->ignored, mount->type);
 }
 
 static int add_area(struct tc_sensor_scope *scope, const struct tc_sensor_mount *mount,
@@ -178,20 +60,19 @@ static int add_area(struct tc_sensor_scope *scope, const struct tc_sensor_mount 
 }
 
 /* The areas of one watched path: where it is itself, and all that is mounted below it. */
-static int add_watch(struct tc_sensor_scope *scope, const char *watch,
-                     const char *const *ignored)
+static int add_watch(struct tc_sensor_scope *scope, const char *watch)
 {
-    const struct tc_sensor_mount *above = mount_above(scope, watch);
+    const struct tc_sensor_mount *above = tc_sensor_mounts_above(&scope->mounts, watch);
     char inner[2 * TC_SENSOR_PATH_MAX];
     int err = 0;
 
-    for (size_t i = 0; i < scope->mount_count && !err; i++) {
-        const struct tc_sensor_mount *mount = &scope->mounts[i];
+    for (size_t i = 0; i < scope->mounts.count && !err; i++) {
+        const struct tc_sensor_mount *mount = &scope->mounts.list[i];
 
-        if (tc_sensor_scope_pseudo(mount->type) || listed(ignored, mount->type))
+        if (is_ignored(scope, mount))
             continue;
         if (mount == above)
-            inner_path(mount, watch, inner);
+            tc_sensor_mount_inner(mount, watch, inner);
         else if (tc_sensor_path_under(mount->point, watch))
             snprintf(inner, sizeof(inner), "%s", mount->root);
         else
@@ -201,89 +82,94 @@ static int add_watch(struct tc_sensor_scope *scope, const char *watch,
     return err;
 }
 
-static int by_id(const void *a, const void *b)
+static void free_list(char **list)
 {
-    const struct tc_sensor_mount *x = a, *y = b;
-
-    return (x->id > y->id) - (x->id < y->id);
+    for (size_t i = 0; list && list[i]; i++)
+        free(list[i]);
+    free(list);
 }
 
-/* Copies of the mounts that file_systems points to must survive the sorting. */
-static int sort_by_id(struct tc_sensor_scope *scope)
+/* A copy of a list of texts, NULL-terminated; NULL: no memory. */
+static char **copy_list(const char *const *list)
 {
-    uint64_t *ids = calloc(scope->file_system_count + 1, sizeof(*ids));
-    struct tc_sensor_mount key = {0};
+    size_t count = 0;
+    char **copy;
 
-    if (!ids)
-        return -ENOMEM;
-    for (size_t i = 0; i < scope->file_system_count; i++)
-        ids[i] = scope->file_systems[i]->id; /* NOLINT(clang-analyzer-core.*) */
-    if (scope->mount_count)
-        qsort(scope->mounts, scope->mount_count, sizeof(*scope->mounts), by_id);
-    for (size_t i = 0; i < scope->file_system_count; i++) {
-        key.id = ids[i];
-        scope->file_systems[i] = bsearch(&key, scope->mounts, scope->mount_count,
-                                         sizeof(*scope->mounts), by_id);
-    }
-    free(ids);
-    return 0;
-}
-
-static struct tc_sensor_mount *mount_by_id(const struct tc_sensor_scope *scope,
-                                           uint64_t id)
-{
-    struct tc_sensor_mount key = {.id = id};
-
-    return bsearch(&key, scope->mounts, scope->mount_count, sizeof(*scope->mounts),
-                   by_id);
-}
-
-/*
- * The way to a mount leads through those that its mount point lies on, and whoever goes
- * it may have to wait for their servers. Not the root's: nothing at all would run then.
- */
-static void spread_served(struct tc_sensor_scope *scope)
-{
-    for (size_t i = 0; i < scope->mount_count; i++) {
-        struct tc_sensor_mount *mount = &scope->mounts[i];
-        const struct tc_sensor_mount *above = mount_by_id(scope, mount->parent);
-
-        for (size_t left = scope->mount_count; above && left && !mount->served; left--) {
-            mount->served = above->served && strcmp(above->point, "/") != 0;
-            above = above->parent != above->id ? mount_by_id(scope, above->parent) : NULL;
+    while (list[count])
+        count++;
+    copy = calloc(count + 1, sizeof(*copy));
+    for (size_t i = 0; copy && i < count; i++) {
+        copy[i] = strdup(list[i]);
+        if (!copy[i]) {
+            free_list(copy);
+            return NULL;
         }
     }
+    return copy;
 }
 
-int tc_sensor_scope_new(const char *mountinfo, const char *const *watch,
-                        const char *const *ignored, struct tc_sensor_scope **ret_scope)
+/* Fills a scope that has its mounts. */
+static int fill(struct tc_sensor_scope *scope, const char *const *watch,
+                const char *const *ignored)
+{
+    size_t watches = 0;
+    int err;
+
+    while (watch[watches])
+        watches++;
+    scope->roots = copy_list(watch);
+    scope->ignored = copy_list(ignored);
+    scope->areas = calloc(watches * scope->mounts.count + 1, sizeof(*scope->areas));
+    scope->file_systems = calloc(scope->mounts.count + 1, sizeof(*scope->file_systems));
+    err = scope->roots && scope->ignored && scope->areas && scope->file_systems ? 0
+                                                                                : -ENOMEM;
+    for (size_t i = 0; i < watches && !err; i++)
+        err = add_watch(scope, watch[i]);
+    return err;
+}
+
+static int make(const char *mountinfo, const struct tc_sensor_mount_ids *ids,
+                size_t id_count, const char *const *watch, const char *const *ignored,
+                struct tc_sensor_scope **ret_scope)
 {
     struct tc_sensor_scope *scope = calloc(1, sizeof(*scope));
-    size_t watches = 0;
     int err;
 
     if (!scope)
         return -ENOMEM;
     atomic_init(&scope->refs, 1);
-    err = parse_table(scope, mountinfo);
-    if (err)
-        goto out;
-    while (watch[watches])
-        watches++;
-    scope->areas = calloc(watches * scope->mount_count + 1, sizeof(*scope->areas));
-    scope->file_systems = calloc(scope->mount_count + 1, sizeof(*scope->file_systems));
-    err = scope->areas && scope->file_systems ? 0 : -ENOMEM;
-    for (size_t i = 0; i < watches && !err; i++)
-        err = add_watch(scope, watch[i], ignored);
+    err = tc_sensor_mounts_parse(mountinfo, ids, id_count, &scope->mounts);
     if (!err)
-        err = sort_by_id(scope);
-    if (!err)
-        spread_served(scope);
-out:
+        err = fill(scope, watch, ignored);
     if (err)
         tc_sensor_scope_unref(scope);
     else
         *ret_scope = scope;
+    return err;
+}
+
+int tc_sensor_scope_new(const char *mountinfo, const char *const *watch,
+                        const char *const *ignored, struct tc_sensor_scope **ret_scope)
+{
+    return make(mountinfo, NULL, 0, watch, ignored, ret_scope);
+}
+
+/* The numbers before the text: one that has been given again by then has another unique
+ * number, which is not found, rather than one that is taken for what it was before. */
+int tc_sensor_scope_read(int mountinfo_fd, const char *const *watch,
+                         const char *const *ignored, struct tc_sensor_scope **ret_scope)
+{
+    struct tc_sensor_mount_ids *ids = NULL;
+    size_t id_count = 0;
+    int err = tc_sensor_mounts_ids(&ids, &id_count);
+    char *text;
+
+    if (err && err != -ENOSYS)
+        return err;
+    text = tc_sensor_mounts_read(mountinfo_fd);
+    err = text ? make(text, ids, id_count, watch, ignored, ret_scope) : -ENOMEM;
+    free(text);
+    free(ids);
     return err;
 }
 
@@ -297,16 +183,13 @@ void tc_sensor_scope_unref(struct tc_sensor_scope *scope)
 {
     if (!scope || atomic_fetch_sub(&scope->refs, 1) != 1)
         return;
-    for (size_t i = 0; i < scope->mount_count; i++) {
-        free(scope->mounts[i].root);
-        free(scope->mounts[i].point);
-        free(scope->mounts[i].type);
-    }
+    tc_sensor_mounts_done(&scope->mounts);
+    free_list(scope->roots);
+    free_list(scope->ignored);
     for (size_t i = 0; i < scope->area_count; i++) {
         free(scope->areas[i].path);
         free(scope->areas[i].seen);
     }
-    free(scope->mounts);
     free(scope->areas);
     free(scope->file_systems);
     free(scope);
@@ -318,30 +201,115 @@ tc_sensor_scope_file_system(const struct tc_sensor_scope *scope, size_t index)
     return index < scope->file_system_count ? scope->file_systems[index] : NULL;
 }
 
-enum tc_sensor_place tc_sensor_scope_place(const struct tc_sensor_scope *scope,
-                                           uint64_t mount_id, const char *path)
+const char *const *tc_sensor_scope_roots(const struct tc_sensor_scope *scope)
 {
-    const struct tc_sensor_mount *mount = mount_by_id(scope, mount_id);
+    return (const char *const *)scope->roots;
+}
+
+const char *tc_sensor_scope_unwatched(const struct tc_sensor_scope *scope,
+                                      const char *path)
+{
+    const struct tc_sensor_mount *mount = tc_sensor_mounts_above(&scope->mounts, path);
+
+    return mount && is_ignored(scope, mount) ? mount->type : NULL;
+}
+
+enum tc_sensor_where tc_sensor_scope_place(const struct tc_sensor_scope *scope,
+                                           const struct statx *stx, const char *path)
+{
+    const struct tc_sensor_mount *mount =
+        tc_sensor_mounts_find(&scope->mounts, stx, path);
     char inner[2 * TC_SENSOR_PATH_MAX];
 
     if (!mount)
         return TC_SENSOR_ELSEWHERE;
-    inner_path(mount, path, inner);
+    tc_sensor_mount_inner(mount, path, inner);
     return tc_sensor_scope_place_inside(scope, mount->device, inner);
+}
+
+enum tc_sensor_where tc_sensor_scope_place_through(const struct tc_sensor_scope *scope,
+                                                   uint64_t mount_id, const char *path)
+{
+    char inner[2 * TC_SENSOR_PATH_MAX];
+
+    for (size_t i = 0; i < scope->mounts.count; i++) {
+        if (scope->mounts.list[i].id != mount_id)
+            continue;
+        tc_sensor_mount_inner(&scope->mounts.list[i], path, inner);
+        return tc_sensor_scope_place_inside(scope, scope->mounts.list[i].device, inner);
+    }
+    return TC_SENSOR_ELSEWHERE;
+}
+
+/* The mount by which the agent itself finds that file at that path; NULL: none. */
+static const struct tc_sensor_mount *own_mount(const struct tc_sensor_scope *scope,
+                                               const struct statx *stx, const char *path)
+{
+    const struct tc_sensor_mount *mount =
+        tc_sensor_mounts_find(&scope->mounts, stx, path);
+
+    return mount && mount == tc_sensor_mounts_above(&scope->mounts, path) ? mount : NULL;
+}
+
+bool tc_sensor_scope_is_own(const struct tc_sensor_scope *scope, const struct statx *stx,
+                            const char *path)
+{
+    return own_mount(scope, stx, path) != NULL;
+}
+
+bool tc_sensor_scope_is_program(const struct tc_sensor_scope *scope,
+                                const struct statx *stx, const char *path)
+{
+    const struct tc_sensor_mount *mount = own_mount(scope, stx, path);
+
+    return mount && !mount->served && stx->stx_nlink && !stx->stx_uid &&
+           !(stx->stx_mode & S_IWOTH) && (!stx->stx_gid || !(stx->stx_mode & S_IWGRP));
+}
+
+unsigned int tc_sensor_scope_statx(const struct tc_sensor_scope *scope)
+{
+    return STATX_BASIC_STATS |
+           (scope->mounts.unique ? STATX_MNT_ID_UNIQUE : STATX_MNT_ID);
+}
+
+const char *tc_sensor_scope_point(const struct tc_sensor_scope *scope,
+                                  const struct statx *stx)
+{
+    const struct tc_sensor_mount *mount =
+        tc_sensor_mounts_find(&scope->mounts, stx, NULL);
+
+    return mount && strcmp(mount->point, "/") != 0 ? mount->point : "";
+}
+
+const struct tc_sensor_mount *tc_sensor_scope_local(const struct tc_sensor_scope *scope,
+                                                    dev_t device)
+{
+    const struct tc_sensor_mount *best = NULL;
+
+    for (size_t i = 0; i < scope->mounts.count; i++) {
+        const struct tc_sensor_mount *mount = &scope->mounts.list[i];
+
+        if (mount->device == device && !mount->served &&
+            (!best || strlen(mount->root) < strlen(best->root)) &&
+            tc_sensor_mounts_above(&scope->mounts, mount->point) == mount)
+            best = mount;
+    }
+    return best;
 }
 
 bool tc_sensor_scope_served(const struct tc_sensor_scope *scope, const char *path)
 {
-    const struct tc_sensor_mount *mount = mount_above(scope, path);
+    const struct tc_sensor_mount *mount = tc_sensor_mounts_above(&scope->mounts, path);
 
     return mount && mount->served;
 }
 
-bool tc_sensor_scope_on_root(const struct tc_sensor_scope *scope, const char *path)
+bool tc_sensor_scope_served_device(const struct tc_sensor_scope *scope, dev_t device)
 {
-    const struct tc_sensor_mount *mount = mount_above(scope, path);
-
-    return mount && !strcmp(mount->point, "/");
+    for (size_t i = 0; scope->mounts.served && i < scope->mounts.count; i++)
+        if (scope->mounts.list[i].device == device)
+            return tc_sensor_served(scope->mounts.list[i].type);
+    return false;
 }
 
 const struct tc_sensor_area *tc_sensor_scope_area(const struct tc_sensor_scope *scope,
@@ -350,7 +318,7 @@ const struct tc_sensor_area *tc_sensor_scope_area(const struct tc_sensor_scope *
     return index < scope->area_count ? &scope->areas[index] : NULL;
 }
 
-enum tc_sensor_place tc_sensor_scope_place_inside(const struct tc_sensor_scope *scope,
+enum tc_sensor_where tc_sensor_scope_place_inside(const struct tc_sensor_scope *scope,
                                                   dev_t device, const char *inner)
 {
     for (size_t i = 0; i < scope->area_count; i++)
@@ -360,35 +328,43 @@ enum tc_sensor_place tc_sensor_scope_place_inside(const struct tc_sensor_scope *
     return TC_SENSOR_OUTSIDE;
 }
 
+/* How `inner` is seen through a mount of its file system; false: not at all, or it is
+ * another file that has that path. */
+static bool seen_through(const struct tc_sensor_scope *scope,
+                         const struct tc_sensor_mount *mount, const char *inner,
+                         char ret_path[TC_SENSOR_PATH_MAX])
+{
+    const char *root = strcmp(mount->root, "/") != 0 ? mount->root : "";
+    const char *point = strcmp(mount->point, "/") != 0 ? mount->point : "";
+
+    if (!tc_sensor_path_under(inner, mount->root))
+        return false;
+    if (snprintf(ret_path, TC_SENSOR_PATH_MAX, "%s%s", point, inner + strlen(root)) >=
+        TC_SENSOR_PATH_MAX)
+        return false;
+    if (!*ret_path)
+        memcpy(ret_path, "/", sizeof("/"));
+    return tc_sensor_mounts_above(&scope->mounts, ret_path) == mount;
+}
+
 bool tc_sensor_scope_seen(const struct tc_sensor_scope *scope, uint64_t mount_id,
                           dev_t device, const char *inner,
                           char ret_path[TC_SENSOR_PATH_MAX])
 {
-    const struct tc_sensor_mount *through = NULL;
-    const char *root, *point;
+    char path[TC_SENSOR_PATH_MAX];
+    bool seen = false, through = false;
 
-    for (size_t i = 0; i < scope->mount_count; i++) {
-        const struct tc_sensor_mount *mount = &scope->mounts[i];
+    for (size_t i = 0; i < scope->mounts.count && !through; i++) {
+        const struct tc_sensor_mount *mount = &scope->mounts.list[i];
 
-        if (mount->device != device || !tc_sensor_path_under(inner, mount->root))
+        through = mount->id == mount_id;
+        if (mount->device != device || (seen && !through) ||
+            !seen_through(scope, mount, inner, path))
             continue;
-        if (!through || mount->id == mount_id)
-            through = mount;
+        seen = true;
+        memcpy(ret_path, path, strlen(path) + 1);
     }
-    if (!through)
-        return false;
-    root = strcmp(through->root, "/") != 0 ? through->root : "";
-    point = strcmp(through->point, "/") != 0 ? through->point : "";
-    snprintf(ret_path, TC_SENSOR_PATH_MAX, "%s%s", point, inner + strlen(root));
-    return true;
-}
-
-bool tc_sensor_scope_served_device(const struct tc_sensor_scope *scope, dev_t device)
-{
-    for (size_t i = 0; scope->served_count && i < scope->mount_count; i++)
-        if (scope->mounts[i].device == device)
-            return tc_sensor_served(scope->mounts[i].type);
-    return false;
+    return seen;
 }
 
 bool tc_sensor_scope_same(const struct tc_sensor_scope *a,
@@ -401,30 +377,4 @@ bool tc_sensor_scope_same(const struct tc_sensor_scope *a,
             strcmp(a->areas[i].path, b->areas[i].path) != 0)
             return false;
     return true;
-}
-
-char *tc_sensor_scope_read_mounts(int mountinfo_fd)
-{
-    size_t cap = 16384, len = 0;
-    char *text = malloc(cap), *more;
-    ssize_t n;
-
-    while (text) {
-        n = pread(mountinfo_fd, text + len, cap - len - 1, (off_t)len);
-        if (n <= 0)
-            break;
-        len += (size_t)n;
-        if (cap - len > 1)
-            continue;
-        more = cap < MOUNTINFO_MAX ? realloc(text, 2 * cap) : NULL;
-        if (!more) {
-            free(text);
-            return NULL;
-        }
-        text = more;
-        cap *= 2;
-    }
-    if (text)
-        text[len] = '\0';
-    return text;
 }

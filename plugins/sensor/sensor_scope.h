@@ -14,22 +14,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define TC_SENSOR_PATH_MAX 4096 /* PATH_MAX: of what readlink gives for a descriptor */
+#include "sensor_mounts.h"
 
-/* One line of mountinfo, proc(5). */
-struct tc_sensor_mount {
-    uint64_t id, parent;
-    dev_t device;
-    char *root;  /* which folder of the file system is mounted */
-    char *point; /* where */
-    char *type;
-    bool served; /* sensor_served.h: it, or one that its mount point lies on */
-};
-
-enum tc_sensor_place {
+enum tc_sensor_where {
     TC_SENSOR_OUTSIDE,
     TC_SENSOR_INSIDE,
-    TC_SENSOR_ELSEWHERE, /* a mount that only another namespace has */
+    TC_SENSOR_ELSEWHERE, /* not known: found through a mount that the table has not */
 };
 
 /* One watched folder, as a sensor in the kernel needs it. */
@@ -49,6 +39,9 @@ struct tc_sensor_scope;
  */
 int tc_sensor_scope_new(const char *mountinfo, const char *const *watch,
                         const char *const *ignored, struct tc_sensor_scope **ret_scope);
+/* The same, of the mounts as they are now. Blocks. */
+int tc_sensor_scope_read(int mountinfo_fd, const char *const *watch,
+                         const char *const *ignored, struct tc_sensor_scope **ret_scope);
 struct tc_sensor_scope *tc_sensor_scope_ref(struct tc_sensor_scope *scope);
 void tc_sensor_scope_unref(struct tc_sensor_scope *scope); /* takes NULL */
 
@@ -56,51 +49,76 @@ void tc_sensor_scope_unref(struct tc_sensor_scope *scope); /* takes NULL */
 const struct tc_sensor_mount *
 tc_sensor_scope_file_system(const struct tc_sensor_scope *scope, size_t index);
 
+/* What it was made of, NULL-terminated. */
+const char *const *tc_sensor_scope_roots(const struct tc_sensor_scope *scope);
+
+/* The type of the file system that a path lies on, if such are not watched; else NULL. */
+const char *tc_sensor_scope_unwatched(const struct tc_sensor_scope *scope,
+                                      const char *path);
+
 /*
- * Where a file is whose absolute path, as seen through mount `mount_id`, is `path`. A
- * mount that is not in the table is another namespace's: ELSEWHERE, to be treated as
- * inside.
+ * Where a file is that statx(2) says this of (asked as tc_sensor_scope_statx says) and
+ * the kernel calls `path`. ELSEWHERE: the mount is another namespace's, a private one of
+ * the kernel's (of a layer of an overlay), or came after the table; to be treated as
+ * inside, and never to be remembered as outside.
  */
-enum tc_sensor_place tc_sensor_scope_place(const struct tc_sensor_scope *scope,
-                                           uint64_t mount_id, const char *path);
+enum tc_sensor_where tc_sensor_scope_place(const struct tc_sensor_scope *scope,
+                                           const struct statx *stx, const char *path);
+
+/* The same, of what was found through a mount (by its `id`) that is known to be ours. */
+enum tc_sensor_where tc_sensor_scope_place_through(const struct tc_sensor_scope *scope,
+                                                   uint64_t mount_id, const char *path);
+
+/* Whether that path leads the agent itself to that file: only then can it say what the
+ * operator meant by it. */
+bool tc_sensor_scope_is_own(const struct tc_sensor_scope *scope, const struct statx *stx,
+                            const char *path);
+
+/*
+ * The same of a program, and that none but root can have put it there: the file is root's
+ * and nobody else may write it, has not been deleted, and its file system is not served:
+ * a server says of it what it likes.
+ */
+bool tc_sensor_scope_is_program(const struct tc_sensor_scope *scope,
+                                const struct statx *stx, const char *path);
+
+/* What statx(2) is to be asked for. */
+unsigned int tc_sensor_scope_statx(const struct tc_sensor_scope *scope);
+
+/* Where the mount is through which a file was found: "" of the root's, or not known. */
+const char *tc_sensor_scope_point(const struct tc_sensor_scope *scope,
+                                  const struct statx *stx);
 
 /* Whether an absolute path lies on a served mount, by the table alone. */
 bool tc_sensor_scope_served(const struct tc_sensor_scope *scope, const char *path);
 
-/* Whether an absolute path lies on the mount that is the root. */
-bool tc_sensor_scope_on_root(const struct tc_sensor_scope *scope, const char *path);
+/* Whether a file system is served itself, wherever it is mounted. */
+bool tc_sensor_scope_served_device(const struct tc_sensor_scope *scope, dev_t device);
+
+/* The mount of ours that shows most of a file system, if none waits for a server who goes
+ * there; NULL: none. */
+const struct tc_sensor_mount *tc_sensor_scope_local(const struct tc_sensor_scope *scope,
+                                                    dev_t device);
 
 /* The watched folders, by index from 0; NULL past the end. */
 const struct tc_sensor_area *tc_sensor_scope_area(const struct tc_sensor_scope *scope,
                                                   size_t index);
 
 /* The same as tc_sensor_scope_place, of a path inside file system `device`. */
-enum tc_sensor_place tc_sensor_scope_place_inside(const struct tc_sensor_scope *scope,
+enum tc_sensor_where tc_sensor_scope_place_inside(const struct tc_sensor_scope *scope,
                                                   dev_t device, const char *inner);
 
 /*
  * How this namespace sees path `inner` of file system `device`: through mount `mount_id`
- * if it is one of ours, else through any that shows it. False when none does.
+ * (`id` of the table) if that is one of ours, else through any that shows it. False when
+ * none does.
  */
 bool tc_sensor_scope_seen(const struct tc_sensor_scope *scope, uint64_t mount_id,
                           dev_t device, const char *inner,
                           char ret_path[TC_SENSOR_PATH_MAX]);
 
-/* Whether a file system is served itself, wherever it is mounted. */
-bool tc_sensor_scope_served_device(const struct tc_sensor_scope *scope, dev_t device);
-
 /* Whether both protect the same. */
 bool tc_sensor_scope_same(const struct tc_sensor_scope *a,
                           const struct tc_sensor_scope *b);
-
-/* The text of /proc/self/mountinfo, from an open descriptor of it, to be freed; NULL when
- * out of memory. Blocks. */
-char *tc_sensor_scope_read_mounts(int mountinfo_fd);
-
-/* True for types that hold no files of their own: proc, sysfs, devpts ... */
-bool tc_sensor_scope_pseudo(const char *type);
-
-/* True when `path` is `folder` or something under it. */
-bool tc_sensor_path_under(const char *path, const char *folder);
 
 #endif

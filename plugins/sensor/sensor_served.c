@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "sensor_scope.h"
+#include "sensor_mounts.h"
 
 /* What the kernel answers by itself, from memory or a block device. */
 static const char *const local_types[] = {
@@ -28,15 +28,16 @@ bool tc_sensor_served(const char *type)
 
 bool tc_sensor_served_path(const char *path)
 {
-    static const char *const none[] = {NULL};
     int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-    char *text = fd >= 0 ? tc_sensor_scope_read_mounts(fd) : NULL;
-    struct tc_sensor_scope *scope = NULL;
-    bool served = text && !tc_sensor_scope_new(text, none, none, &scope) &&
-                  !tc_sensor_scope_on_root(scope, path) &&
-                  tc_sensor_scope_served(scope, path);
+    char *text = fd >= 0 ? tc_sensor_mounts_read(fd) : NULL;
+    struct tc_sensor_mounts mounts = {.list = NULL};
+    const struct tc_sensor_mount *mount = NULL;
+    bool served;
 
-    tc_sensor_scope_unref(scope);
+    if (text && !tc_sensor_mounts_parse(text, NULL, 0, &mounts))
+        mount = tc_sensor_mounts_above(&mounts, path);
+    served = mount && mount->served && strcmp(mount->point, "/") != 0;
+    tc_sensor_mounts_done(&mounts);
     free(text);
     if (fd >= 0)
         close(fd);

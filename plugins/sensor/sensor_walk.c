@@ -153,15 +153,17 @@ static bool enter(struct tc_sensor_walk *walk, struct tc_sensor_step *step)
     if (walk->scope && tc_sensor_scope_served(walk->scope, folder->path))
         return false; /* its server may never answer */
     walk->dir = open_folder(folder->path);
-    if (!walk->dir || statx(dirfd(walk->dir), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
-                            STATX_BASIC_STATS | STATX_MNT_ID, &stx)) {
+    if (!walk->dir ||
+        statx(dirfd(walk->dir), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC,
+              walk->scope ? tc_sensor_scope_statx(walk->scope) : STATX_BASIC_STATS,
+              &stx)) {
         step->skipped += errno != ENOENT;
         return false;
     }
     device = makedev(stx.stx_dev_major, stx.stx_dev_minor);
-    if (walk->scope ? tc_sensor_scope_place(walk->scope, stx.stx_mnt_id, folder->path) !=
-                          TC_SENSOR_INSIDE
-                    : !folder->root && device != walk->device)
+    if (walk->scope
+            ? tc_sensor_scope_place(walk->scope, &stx, folder->path) != TC_SENSOR_INSIDE
+            : !folder->root && device != walk->device)
         return false;
     if (folder->root) {
         walk->device = device;

@@ -34,10 +34,10 @@ struct tc_sensor_step {
 };
 
 /*
- * Of the files below `roots` (absolute, NULL-terminated; borrowed until the walk is
- * freed) those whose change or modification time is `since_ns` (since the epoch) or
- * later. Only what `scope` holds to be inside; without one (NULL) only what is on a
- * root's own file system. Errors: -ENOMEM.
+ * Of the files below `roots` (absolute, through no link; NULL-terminated) those whose
+ * change or modification time is `since_ns` (since the epoch) or later. Only what `scope`
+ * holds to be inside; without one (NULL) only what is on a root's own file system.
+ * Errors: -ENOMEM.
  */
 int tc_sensor_walk_new(const char *const *roots, struct tc_sensor_scope *scope,
                        uint64_t since_ns, struct tc_sensor_walk **ret_walk);

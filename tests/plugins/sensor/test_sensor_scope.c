@@ -9,7 +9,9 @@
 #include "sensor_scope.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 static const char table[] = "20 1 8:1 / / rw - ext4 /dev/a rw\n"
@@ -31,13 +33,36 @@ static struct tc_sensor_scope *make(const char *watch, const char *ignored)
     return scope;
 }
 
+/* What statx says of a file of that device that was found through that mount. */
+static struct statx found(uint64_t mount, unsigned major, unsigned minor)
+{
+    return (struct statx){.stx_mask = STATX_MNT_ID,
+                          .stx_mnt_id = mount,
+                          .stx_dev_major = major,
+                          .stx_dev_minor = minor};
+}
+
+/* The same, of the device that the table has for the mount. */
+static struct statx found_through(uint64_t mount)
+{
+    unsigned major = 0, minor = 0;
+    char line[24];
+    const char *at;
+
+    snprintf(line, sizeof(line), "%u ", (unsigned)mount);
+    at = strstr(table, line);
+    if (at)
+        assert_int_equal(sscanf(at, "%*u %*u %u:%u", &major, &minor), 2);
+    return found(mount, major, minor);
+}
+
 static void place_is_judged_by_file_system_and_inner_path(void **state)
 {
     static const struct {
         const char *watch;
         uint64_t mount;
         const char *path;
-        enum tc_sensor_place place;
+        enum tc_sensor_where place;
     } rows[] = {
         {"/srv", 20, "/srv/data/f", TC_SENSOR_INSIDE},
         {"/srv", 20, "/srv", TC_SENSOR_INSIDE},
@@ -66,11 +91,64 @@ static void place_is_judged_by_file_system_and_inner_path(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct tc_sensor_scope *scope = make(rows[i].watch, NULL);
+        struct statx stx = found_through(rows[i].mount);
 
-        if (tc_sensor_scope_place(scope, rows[i].mount, rows[i].path) != rows[i].place)
+        if (tc_sensor_scope_place(scope, &stx, rows[i].path) != rows[i].place)
             fail_msg("%s, %s", rows[i].watch, rows[i].path);
         tc_sensor_scope_unref(scope);
     }
+}
+
+static void regress_a_mount_number_that_was_given_again_is_not_believed(void **state)
+{
+    struct tc_sensor_scope *scope = make("/srv", NULL);
+    struct statx disk = found(22, 8, 1), same = found(22, 8, 2);
+    struct statx volume = found(26, 0, 44), other = found(26, 8, 1);
+
+    (void)state;
+    assert_int_equal(tc_sensor_scope_place(scope, &same, "/home/f"), TC_SENSOR_OUTSIDE);
+    assert_int_equal(tc_sensor_scope_place(scope, &disk, "/home/f"), TC_SENSOR_ELSEWHERE);
+    assert_int_equal(tc_sensor_scope_place(scope, &same, "/elsewhere/f"),
+                     TC_SENSOR_ELSEWHERE);
+    /* A subvolume of btrfs has a device of its own. */
+    assert_int_equal(tc_sensor_scope_place(scope, &volume, "/pool/f"), TC_SENSOR_OUTSIDE);
+    assert_int_equal(tc_sensor_scope_place(scope, &other, "/pool/f"),
+                     TC_SENSOR_ELSEWHERE);
+    tc_sensor_scope_unref(scope);
+}
+
+static void regress_a_unique_number_is_the_only_one_that_counts(void **state)
+{
+    static const struct tc_sensor_mount_ids ids[] = {{20, 1000}, {22, 4000}, {23, 3000}};
+    struct tc_sensor_mounts mounts;
+    struct statx stx = found(4000, 8, 2);
+
+    (void)state;
+    assert_int_equal(tc_sensor_mounts_parse(table, ids, 3, &mounts), 0);
+    stx.stx_mask = STATX_MNT_ID_UNIQUE;
+    assert_non_null(tc_sensor_mounts_find(&mounts, &stx, "/home/f"));
+    assert_int_equal(tc_sensor_mounts_find(&mounts, &stx, "/home/f")->id, 22);
+    stx.stx_mnt_id = 4001; /* 22 has been given again */
+    assert_null(tc_sensor_mounts_find(&mounts, &stx, "/home/f"));
+    stx.stx_mnt_id = 0; /* of one that was not among those */
+    assert_null(tc_sensor_mounts_find(&mounts, &stx, "/home/f"));
+    stx = found(22, 8, 2);
+    assert_null(tc_sensor_mounts_find(&mounts, &stx, "/home/f"));
+    tc_sensor_mounts_done(&mounts);
+}
+
+static void a_path_is_ours_when_it_leads_to_that_file(void **state)
+{
+    struct tc_sensor_scope *scope = make("/srv", NULL);
+    struct statx plain = found_through(20), below = found_through(22);
+    struct statx foreign = found(99, 8, 1);
+
+    (void)state;
+    assert_true(tc_sensor_scope_is_own(scope, &plain, "/srv/f"));
+    assert_true(tc_sensor_scope_is_own(scope, &below, "/home/f"));
+    assert_false(tc_sensor_scope_is_own(scope, &plain, "/home/f")); /* hidden by 22 */
+    assert_false(tc_sensor_scope_is_own(scope, &foreign, "/srv/f"));
+    tc_sensor_scope_unref(scope);
 }
 
 static size_t marks(const struct tc_sensor_scope *scope, const char *point)
@@ -102,8 +180,8 @@ static void pseudo_and_ignored_file_systems_are_excluded(void **state)
     assert_int_equal(marks(scope, "/home/with blank"), 0);
     assert_int_equal(marks(scope, "/home"), 1);
     tc_sensor_scope_unref(scope);
-    assert_true(tc_sensor_scope_pseudo("cgroup2"));
-    assert_false(tc_sensor_scope_pseudo("tmpfs"));
+    assert_true(tc_sensor_mounts_pseudo("cgroup2"));
+    assert_false(tc_sensor_mounts_pseudo("tmpfs"));
 }
 
 static void a_file_is_placed_and_named_by_its_file_system(void **state)
@@ -112,7 +190,7 @@ static void a_file_is_placed_and_named_by_its_file_system(void **state)
         const char *watch;
         unsigned major, minor;
         const char *inner;
-        enum tc_sensor_place place;
+        enum tc_sensor_where place;
         uint64_t mount;
         const char *seen; /* NULL: not at all */
     } rows[] = {
@@ -221,6 +299,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(place_is_judged_by_file_system_and_inner_path),
+        cmocka_unit_test(regress_a_mount_number_that_was_given_again_is_not_believed),
+        cmocka_unit_test(regress_a_unique_number_is_the_only_one_that_counts),
+        cmocka_unit_test(a_path_is_ours_when_it_leads_to_that_file),
         cmocka_unit_test(every_file_system_below_is_marked_once),
         cmocka_unit_test(pseudo_and_ignored_file_systems_are_excluded),
         cmocka_unit_test(a_file_is_placed_and_named_by_its_file_system),
