@@ -17,6 +17,7 @@
 
 #include "av_events.h"
 #include "av_threat_priv.h"
+#include "base/av_name.h"
 
 #define NAMES_WAITING_MAX 16 /* of one inode; more are met when next opened */
 

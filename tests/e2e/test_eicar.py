@@ -112,6 +112,35 @@ class Eicar(unittest.TestCase):
 
             self.check(agent, "first", linked, links=(hard, soft))
 
+    def test_given_its_name_after_it_was_written(self):
+        with Agent() as agent:
+            def linked(path):
+                fd = os.open(agent.path(""), os.O_TMPFILE | os.O_RDWR, 0o644)
+                own = os.open("/proc/self/fd", os.O_RDONLY)
+                os.write(fd, EICAR)
+                os.link(str(fd), path, src_dir_fd=own, follow_symlinks=True)
+                os.close(own)
+                os.close(fd)
+
+            self.check(agent, "named", linked)
+
+    def test_restore_gives_back_every_name(self):
+        with Agent() as agent:
+            first, second = agent.path("first"), agent.path("second")
+            with open(first, "wb") as f:
+                os.link(first, second)
+                f.write(EICAR)
+            for each in (first, second):
+                with self.assertRaises(OSError):
+                    open(each, "rb").close()
+                wait_for(lambda p=each: not os.path.lexists(p))
+            threat = agent.threats()[0]
+            wait_for(lambda: agent.call("av.quarantine_list")["items"][0]["links"])
+            said = agent.tocsin("threat", "quarantine", "restore", threat["id"])
+            self.assertNotIn("could not", said)
+            self.assertEqual(os.stat(first).st_nlink, 2)
+            self.assertTrue(os.path.samefile(first, second))
+
     def test_in_the_middle_of_a_document_it_is_not_eicar(self):
         with Agent() as agent:
             for name, data in (("before", b"see: " + EICAR), ("after", EICAR + b" is a string"),

@@ -130,26 +130,6 @@ bool tc_av_id_valid(const char *text, size_t len)
     return true;
 }
 
-int tc_av_fd_path(int fd, char *ret, size_t cap)
-{
-    char link[64];
-    struct stat st;
-    ssize_t n;
-
-    if (fstat(fd, &st))
-        return -errno;
-    if (!st.st_nlink)
-        return -ENOENT;
-    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    n = readlink(link, ret, cap);
-    if (n < 0)
-        return -errno;
-    if ((size_t)n >= cap)
-        return -ENAMETOOLONG;
-    ret[n] = 0;
-    return ret[0] == '/' ? 0 : -ENOENT; /* "(unreachable)...": of another mount tree */
-}
-
 int tc_av_open_parent(const char *path, int *ret_dirfd, const char **ret_name)
 {
     struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,

@@ -51,9 +51,6 @@ int tc_av_id_of(const struct tc_av_key *key, const uint8_t hash[TC_AV_HASH_BYTES
 /* True for what tc_av_id_of makes: safe to be part of a file name. */
 bool tc_av_id_valid(const char *text, size_t len);
 
-/* The path behind a descriptor; -ENOENT when the file has no name any more. */
-int tc_av_fd_path(int fd, char *ret, size_t cap);
-
 /*
  * Opens the folder that holds an absolute path, refusing any symbolic link on the way
  * (-ELOOP); *ret_name points into `path`.

@@ -21,6 +21,7 @@
 #include <tocsin/event.h>
 #include <unistd.h>
 
+#include "base/av_name.h"
 #include "vault/av_payload.h"
 #include "vault/av_vault.h"
 #include "vault/av_vault_priv.h"
@@ -29,15 +30,6 @@ static int fail(char why[TC_AV_WHY], int error, const char *what)
 {
     snprintf(why, TC_AV_WHY, "%s: %s", what, strerror(-error));
     return error;
-}
-
-/* True when the name in its folder is that inode's. */
-static bool names(int parent, const char *name, uint64_t dev, uint64_t ino)
-{
-    struct stat st;
-
-    return !fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) && S_ISREG(st.st_mode) &&
-           st.st_dev == dev && st.st_ino == ino;
 }
 
 /* A name beside the original, that nobody can have made before. */
@@ -71,7 +63,7 @@ static int remove_name(int parent, const char *name, const char *taken, uint64_t
         return fail(why, -errno,
                     errno == EPERM ? "cannot remove it (immutable?)"
                                    : "cannot remove it");
-    if (!names(parent, taken, dev, ino)) {
+    if (!tc_av_name_is(parent, taken, dev, ino)) {
         snprintf(why, TC_AV_WHY, "another file has got its name");
         return give_back(parent, name, taken, -ESTALE, why);
     }
@@ -218,7 +210,7 @@ static int remove_original(int fd, int parent, const char *name,
 
     if (fstat(fd, &st) || tc_av_ns(st.st_mtim) != record->mtime_ns ||
         (uint64_t)st.st_size != record->size ||
-        !names(parent, name, record->dev, record->ino)) {
+        !tc_av_name_is(parent, name, record->dev, record->ino)) {
         snprintf(why, TC_AV_WHY, "the file has changed since it was scanned");
         return -ESTALE;
     }
@@ -268,10 +260,37 @@ static int take_from(const struct tc_av_vault *vault, int fd, int parent,
     return 0;
 }
 
+/* It has been renamed since it was seen, or was seen before it had a name. */
+static int find_name(int parent, int fd, char found[NAME_MAX + 1],
+                     struct tc_av_record *record, const char **name)
+{
+    size_t folder = (size_t)(*name - record->path);
+    struct stat st;
+    char *path;
+    int r;
+
+    if (fstat(fd, &st))
+        return -errno;
+    if (tc_av_name_is(parent, *name, st.st_dev, st.st_ino))
+        return 0;
+    r = tc_av_name_find(parent, st.st_dev, st.st_ino, TC_AV_NAME_MAX, found);
+    if (r)
+        return 0; /* what comes next says what is wrong with the name that is known */
+    path = malloc(folder + strlen(found) + 1);
+    if (!path)
+        return -ENOMEM;
+    memcpy(path, record->path, folder);
+    strcpy(path + folder, found);
+    free(record->path);
+    record->path = path;
+    *name = path + folder;
+    return 0;
+}
+
 int tc_av_vault_take(const struct tc_av_vault *vault, int fd, struct tc_av_record *record,
                      bool unlock, uint64_t *ret_links, char why[TC_AV_WHY])
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], found[NAME_MAX + 1];
     const char *name;
     int parent, r;
 
@@ -283,7 +302,11 @@ int tc_av_vault_take(const struct tc_av_vault *vault, int fd, struct tc_av_recor
     r = tc_av_open_parent(record->path, &parent, &name);
     if (r)
         return fail(why, r, "cannot open its folder");
-    r = take_from(vault, fd, parent, name, record, unlock, ret_links, why);
+    r = find_name(parent, fd, found, record, &name);
+    if (r)
+        fail(why, r, "cannot find its name");
+    else
+        r = take_from(vault, fd, parent, name, record, unlock, ret_links, why);
     close(parent);
     return r;
 }
@@ -333,7 +356,7 @@ int tc_av_vault_take_link(const struct tc_av_vault *vault, const char *id,
     r = tc_av_open_parent(path, &parent, &name);
     if (r)
         return fail(why, r, "cannot open its folder");
-    if (!names(parent, name, dev, ino)) {
+    if (!tc_av_name_is(parent, name, dev, ino)) {
         snprintf(why, TC_AV_WHY, "the name belongs to another file now");
         r = -ESTALE;
     } else if ((r = make_taken_name(taken)) || (r = note_link(vault, id, path, taken))) {

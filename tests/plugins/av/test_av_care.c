@@ -126,6 +126,51 @@ static void av_takes_an_immutable_file_when_it_is_told_to(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
+static const char *decision(struct tc_harness *h, const char *path)
+{
+    const struct tocsin_event *event = tc_harness_await(
+        h, TOCSIN_TOPIC_VERDICT,
+        tc_harness_publish_file(h, TOCSIN_TOPIC_FILE_OPEN, TOCSIN_EVENT_AUTH, path));
+
+    assert_non_null(event);
+    return tc_harness_text(h, event, "decision");
+}
+
+/* Larger than what is scanned of it. */
+static void regress_av_restored_large_file_passes(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX], rules[PATH_MAX], option[PATH_MAX + 16], id[64], buf[128];
+    static char large[3 * 4096] = "find-me";
+    const char *const options[] = {option, "max_file_size=4096", NULL};
+    const struct tocsin_event *event;
+    struct tc_harness *h = &f->h;
+    struct tocsin_writer w;
+
+    put_text(in(rules, f->dir, "a.yar"),
+             "rule a { strings: $a = \"find-me\" condition: $a }");
+    snprintf(option, sizeof(option), "rules=%s", rules);
+    if (tc_harness_load(h, PLUGIN, options) || tc_harness_start(h))
+        fail_msg("%s", h->why);
+    put_bytes(in(path, f->dir, "large"), large, sizeof(large));
+    assert_string_equal(decision(h, path), "deny");
+    event = tc_harness_await(h, TOCSIN_TOPIC_THREAT_REMEDIATED, 0);
+    assert_non_null(event);
+    snprintf(id, sizeof(id), "%s", tc_harness_text(h, event, "detection.id"));
+    assert_int_equal(access(path, F_OK), -1);
+
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_str(&w, "id", id);
+    tocsin_end(&w);
+    event = tc_harness_await(h, TOCSIN_TOPIC_RPC_REPLY,
+                             tc_harness_publish(h, "rpc.av.restore", 0, -1, &w));
+    assert_non_null(event);
+    assert_string_equal(tc_harness_text(h, event, "status"), "restored");
+    assert_string_equal(decision(h, path), "allow");
+    assert_int_equal(access(path, F_OK), 0);
+}
+
 static bool folder_is_there(struct tc_harness *h)
 {
     char path[PATH_MAX];
@@ -200,6 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(regress_av_quarantines_when_the_hindrance_is_over),
         TEST(av_takes_an_immutable_file_when_it_is_told_to),
+        TEST(regress_av_restored_large_file_passes),
         TEST(regress_av_makes_the_quarantine_folder_again),
         TEST(regress_av_says_whose_share_is_full),
     };

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <sys/xattr.h>
 
+#include "base/av_name.h"
 #include "tests/support/fault.h"
 #include "tests/support/skip.h"
 #include "vault/av_payload.h"
@@ -300,6 +301,59 @@ static void vault_does_not_touch_another_file_of_the_same_name(void **state)
     close(fd);
     assert_int_equal(access(path, F_OK), 0);
     assert_int_equal(entries(f), 0);
+}
+
+/* Made without a name, as by O_TMPFILE, and then given one; found by its descriptor. */
+static void regress_vault_takes_a_file_that_was_given_its_name_later(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX], now[PATH_MAX], self[64];
+    struct tc_av_record record;
+    uint64_t links;
+    int fd = open(f->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+    if (fd < 0) {
+        test_skip("no O_TMPFILE here: %s", strerror(errno));
+    }
+    assert_int_equal(write(fd, "bad", 3), 3);
+    assert_int_equal(tc_av_fd_path(fd, now, sizeof(now)), -ENOENT);
+    snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+    in(path, f->dir, "named");
+    assert_int_equal(linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW), 0);
+    assert_int_equal(tc_av_fd_path(fd, now, sizeof(now)), 0);
+    assert_string_equal(now, path);
+    /* Whoever saw it before it was linked says another name. */
+    fill(&record, fd);
+    record.path = strdup(in(now, f->dir, "#5 (deleted)"));
+    assert_int_equal(tc_av_vault_take(&f->vault, fd, &record, false, &links, f->why), 0);
+    assert_string_equal(record.path, path);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(restore(f, record.id, NULL, false), 0);
+    assert_int_equal(access(path, F_OK), 0);
+    tc_av_record_done(&record);
+    close(fd);
+}
+
+static void regress_vault_tells_a_deleted_name_from_one_that_says_so(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX], plain[PATH_MAX], now[PATH_MAX];
+    int fd;
+
+    put_text(in(path, f->dir, "file (deleted)"), "bad");
+    put_text(in(plain, f->dir, "file"), "innocent");
+    fd = open_ro(path);
+    assert_int_equal(tc_av_fd_path(fd, now, sizeof(now)), 0);
+    assert_string_equal(now, path);
+    /* Its name goes, and a second one stays. */
+    assert_int_equal(link(path, in(now, f->dir, "other")), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(tc_av_fd_path(fd, now, sizeof(now)), 0);
+    assert_string_equal(now, in(path, f->dir, "other"));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(tc_av_fd_path(fd, now, sizeof(now)), -ENOENT);
+    close(fd);
+    assert_int_equal(access(plain, F_OK), 0);
 }
 
 /* What an editor does: the new file is written beside the old one and renamed over it. */
@@ -955,6 +1009,8 @@ int main(void)
         TEST(vault_restore_to_another_place_adds_to_the_allowed),
         TEST(vault_follows_no_link_in_a_parent_folder),
         TEST(vault_does_not_touch_another_file_of_the_same_name),
+        TEST(regress_vault_takes_a_file_that_was_given_its_name_later),
+        TEST(regress_vault_tells_a_deleted_name_from_one_that_says_so),
         TEST(regress_vault_never_removes_a_file_saved_over_the_name),
         TEST(regress_vault_never_removes_a_file_saved_over_a_link),
         TEST(vault_refuses_a_file_changed_since_its_scan),
