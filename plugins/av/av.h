@@ -166,6 +166,8 @@ void tc_av_threat_recovered(struct tc_av *av, const struct tc_av_record *record)
 
 /* Forgets one that has left the vault; what had no room is tried again soon. */
 void tc_av_threat_forget(struct tc_av *av, const char *id);
+/* That content is no threat any more: nothing of it is tried again. */
+void tc_av_threat_allowed(struct tc_av *av, const uint8_t hash[TC_AV_HASH_BYTES]);
 bool tc_av_threat_hash(const struct tc_av *av, const char *id,
                        uint8_t ret[TC_AV_HASH_BYTES]);
 void tc_av_threat_free(struct tc_av *av);

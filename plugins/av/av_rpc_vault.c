@@ -172,6 +172,7 @@ static void restore_done(void *arg, int status)
         tc_av_events_remediated(av->host, &call->record, "restore", "restored",
                                 call->left[0] ? why : NULL);
         tc_av_threat_forget(av, call->id);
+        tc_av_threat_allowed(av, call->record.hash);
         reply_record(call, "restored");
     }
     av->vault_busy = false;
@@ -293,6 +294,7 @@ static void allow_done(void *arg, int status)
         refuse_failed(call);
     } else {
         tc_av_defs_set_lists(av, lists, "a file was allowed");
+        tc_av_threat_allowed(av, call->hash);
         reply_record(call, "allowed");
     }
     call_free(call);

@@ -333,6 +333,13 @@ void tc_av_threat_forget(struct tc_av *av, const char *id)
         t->wait = 0; /* there may be room now */
 }
 
+void tc_av_threat_allowed(struct tc_av *av, const uint8_t hash[TC_AV_HASH_BYTES])
+{
+    for (struct tc_av_threat *t = av->threats; t; t = t->next)
+        if (t->error && !memcmp(t->hash, hash, TC_AV_HASH_BYTES))
+            tc_av_care_note(av, t, 0, NULL);
+}
+
 bool tc_av_threat_hash(const struct tc_av *av, const char *id,
                        uint8_t ret[TC_AV_HASH_BYTES])
 {

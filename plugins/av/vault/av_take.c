@@ -23,6 +23,7 @@
 
 #include "base/av_name.h"
 #include "vault/av_payload.h"
+#include "vault/av_unmapped.h"
 #include "vault/av_vault.h"
 #include "vault/av_vault_priv.h"
 
@@ -287,18 +288,14 @@ static int find_name(int parent, int fd, char found[NAME_MAX + 1],
     return 0;
 }
 
-int tc_av_vault_take(const struct tc_av_vault *vault, int fd, struct tc_av_record *record,
-                     bool unlock, uint64_t *ret_links, char why[TC_AV_WHY])
+static int take_named(const struct tc_av_vault *vault, int fd,
+                      struct tc_av_record *record, bool unlock, uint64_t *ret_links,
+                      char why[TC_AV_WHY])
 {
-    char path[PATH_MAX], found[NAME_MAX + 1];
+    char found[NAME_MAX + 1];
     const char *name;
     int parent, r;
 
-    r = record->path ? 0 : tc_av_fd_path(fd, path, sizeof(path));
-    if (r)
-        return fail(why, r, "cannot find its path");
-    if (!record->path && !(record->path = strdup(path)))
-        return fail(why, -ENOMEM, "quarantine");
     r = tc_av_open_parent(record->path, &parent, &name);
     if (r)
         return fail(why, r, "cannot open its folder");
@@ -308,6 +305,58 @@ int tc_av_vault_take(const struct tc_av_vault *vault, int fd, struct tc_av_recor
     else
         r = take_from(vault, fd, parent, name, record, unlock, ret_links, why);
     close(parent);
+    return r;
+}
+
+/*
+ * Met through a mount that maps owners, the file is opened by its way without, so that it
+ * has the owner that the file system knows, and goes back that way. -1: there is none.
+ */
+static int open_unmapped(int fd, struct tc_av_record *record)
+{
+    char path[PATH_MAX], *copy = NULL;
+    const char *name;
+    struct stat st, now;
+    int parent, own;
+    bool other;
+
+    if (fstat(fd, &st) || tc_av_open_parent(record->path, &parent, &name))
+        return -1;
+    other = tc_av_unmapped(parent, record->path, path, sizeof(path));
+    close(parent);
+    if (!other || tc_av_open_parent(path, &parent, &name))
+        return -1;
+    own = tc_av_name_is(parent, name, st.st_dev, st.st_ino)
+              ? tc_av_open_quiet(parent, name)
+              : -1;
+    close(parent);
+    if (own < 0)
+        return -1;
+    if (fstat(own, &now) || now.st_dev != st.st_dev || now.st_ino != st.st_ino ||
+        !(copy = strdup(path))) {
+        close(own);
+        return -1;
+    }
+    free(record->path);
+    record->path = copy;
+    return own;
+}
+
+int tc_av_vault_take(const struct tc_av_vault *vault, int fd, struct tc_av_record *record,
+                     bool unlock, uint64_t *ret_links, char why[TC_AV_WHY])
+{
+    char path[PATH_MAX];
+    int own, r;
+
+    r = record->path ? 0 : tc_av_fd_path(fd, path, sizeof(path));
+    if (r)
+        return fail(why, r, "cannot find its path");
+    if (!record->path && !(record->path = strdup(path)))
+        return fail(why, -ENOMEM, "quarantine");
+    own = open_unmapped(fd, record);
+    r = take_named(vault, own >= 0 ? own : fd, record, unlock, ret_links, why);
+    if (own >= 0)
+        close(own);
     return r;
 }
 
@@ -356,7 +405,9 @@ int tc_av_vault_take_link(const struct tc_av_vault *vault, const char *id,
     r = tc_av_open_parent(path, &parent, &name);
     if (r)
         return fail(why, r, "cannot open its folder");
-    if (!tc_av_name_is(parent, name, dev, ino)) {
+    if (faccessat(parent, name, F_OK, AT_SYMLINK_NOFOLLOW) && errno == ENOENT) {
+        r = 0; /* gone: it was the one in the vault, seen by another way */
+    } else if (!tc_av_name_is(parent, name, dev, ino)) {
         snprintf(why, TC_AV_WHY, "the name belongs to another file now");
         r = -ESTALE;
     } else if ((r = make_taken_name(taken)) || (r = note_link(vault, id, path, taken))) {

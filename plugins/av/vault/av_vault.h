@@ -59,8 +59,8 @@ int tc_av_vault_replace(struct tc_av_vault *vault, const struct tc_av_vault *fre
 int tc_av_vault_take(const struct tc_av_vault *vault, int fd, struct tc_av_record *record,
                      bool unlock, uint64_t *ret_links, char why[TC_AV_WHY]);
 
-/* Removes another name of a quarantined inode and notes it. Errors as above; -ENOENT: the
- * inode is not in the vault (any more). */
+/* Removes another name of a quarantined inode and notes it; 0 when it is gone already.
+ * Errors as above; -ENOENT: the inode is not in the vault (any more). */
 int tc_av_vault_take_link(const struct tc_av_vault *vault, const char *id,
                           const char *path, uint64_t dev, uint64_t ino,
                           char why[TC_AV_WHY]);

@@ -110,6 +110,34 @@ static void regress_av_quarantines_when_the_hindrance_is_over(void **state)
     assert_int_equal(tc_harness_count(h, TOCSIN_TOPIC_THREAT_REMEDIATED), 2);
 }
 
+/* Nor is health to speak of what somebody has allowed. */
+static void av_allowed_file_is_no_issue(void **state)
+{
+    struct fixture *f = *state;
+    char path[PATH_MAX];
+    uint8_t buf[128];
+    struct tocsin_writer w;
+    struct tc_harness *h;
+
+    eicar_file(f, path, "eicar");
+    if (!lock(path, true)) {
+        test_skip("no immutable attribute here: %s", strerror(errno));
+    }
+    h = run(f, NULL);
+    tc_harness_publish_file(h, TOCSIN_TOPIC_FILE_OPEN, TOCSIN_EVENT_AUTH, path);
+    assert_string_equal(remediated(h), "failed");
+    assert_false(no_issue(h));
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_str(&w, "sha256",
+                   "275a021bbfb6489e54d471899f7db9d1663fc695ec2fe2a2c4538aabf651fd0f");
+    tocsin_end(&w);
+    assert_non_null(tc_harness_await(h, TOCSIN_TOPIC_RPC_REPLY,
+                                     tc_harness_publish(h, "rpc.av.allow", 0, -1, &w)));
+    assert_true(no_issue(h));
+    assert_true(lock(path, false));
+}
+
 static void av_takes_an_immutable_file_when_it_is_told_to(void **state)
 {
     struct fixture *f = *state;
@@ -140,7 +168,8 @@ static const char *decision(struct tc_harness *h, const char *path)
 static void regress_av_restored_large_file_passes(void **state)
 {
     struct fixture *f = *state;
-    char path[PATH_MAX], rules[PATH_MAX], option[PATH_MAX + 16], id[64], buf[128];
+    char path[PATH_MAX], rules[PATH_MAX], option[PATH_MAX + 16], id[64];
+    uint8_t buf[128];
     static char large[3 * 4096] = "find-me";
     const char *const options[] = {option, "max_file_size=4096", NULL};
     const struct tocsin_event *event;
@@ -244,6 +273,7 @@ int main(void)
 #define TEST(name_) cmocka_unit_test_setup_teardown(name_, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(regress_av_quarantines_when_the_hindrance_is_over),
+        TEST(av_allowed_file_is_no_issue),
         TEST(av_takes_an_immutable_file_when_it_is_told_to),
         TEST(regress_av_restored_large_file_passes),
         TEST(regress_av_makes_the_quarantine_folder_again),
