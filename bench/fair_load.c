@@ -177,8 +177,9 @@ static void bare_process(int ready)
     struct fanotify_event_metadata events[64], *m;
     ssize_t n;
 
-    must(group >= 0 && !fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
-                                      FAN_OPEN_PERM, AT_FDCWD, folder) &&
+    must(group >= 0 &&
+             !fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_OPEN_PERM,
+                            AT_FDCWD, folder) &&
              write(ready, "r", 1) == 1,
          "the bare group");
     while ((n = read(group, events, sizeof(events))) > 0) {

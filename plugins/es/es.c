@@ -30,9 +30,9 @@ static const struct tocsin_option options[] = {
     {.name = "max_pending",
      .type = TOCSIN_OPTION_INT,
      .flags = TOCSIN_OPTION_RESTART,
-     .fallback = "4096",
-     .help = "questions open at once; beyond it the answer is on_timeout; at most an "
-             "eighth of the limit of open files",
+     .fallback = "16384",
+     .help = "questions open at once; beyond it the answer is on_timeout; at most a "
+             "quarter of the limit of open files",
      .min = 1,
      .max = 65536},
     {.name = "deadline",

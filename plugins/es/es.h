@@ -5,12 +5,14 @@
  *   es_lifecycle.c  start, and the canary's later turns
  *   es_stop.c       stop: everybody is answered before the groups are closed
  *   es_watching.c   mounts that come and go, names, folders outside, other such programs
- *   es_questions.c  the way of a question: place, publication, answer
+ *   es_intake.c     in which order what has come is handled
+ *   es_questions.c  the way of a question: place, publication, verdict
+ *   es_answer.c     how the kernel is given the answers
  *   es_cache.c      what the kernel remembers of the answers
  *   es_publish.c    everything that is published
  *   es_served.c     file systems that a server answers for, each by a proxy
- * Below them, and without it: es_source, es_gate, es_ring, es_canary, es_outside,
- * es_probe, es_proxy; and what all sensors share, plugins/sensor.
+ * Below them, and without it: es_source, es_gate, es_ring, es_turns, es_canary,
+ * es_outside, es_probe, es_proxy; and what all sensors share, plugins/sensor.
  */
 #ifndef TC_ES_H
 #define TC_ES_H
@@ -24,6 +26,7 @@
 #include "es_outside.h"
 #include "es_served.h"
 #include "es_source.h"
+#include "es_turns.h"
 #include "sensor_catch_up.h"
 #include "sensor_encode.h"
 #include "sensor_jobs.h"
@@ -65,18 +68,30 @@ struct tc_es_counters {
     uint64_t gaps;     /* sensor.gap published */
     uint64_t mount_scans;
     uint64_t unanswered; /* questions that the agent never closed */
+    uint64_t user_full;  /* questions answered by default: too many of one user */
+    uint64_t held;       /* answers that were given together with others */
     uint64_t publish_errors;
 };
 
-/* What is remembered of a published question until its verdict; index: the gate's slot.
- */
+/* What is remembered of a question until its answer; index: the gate's slot. */
 struct tc_es_question {
-    const struct tocsin_event *event; /* NULL: slot not in use */
+    const struct tocsin_event *event; /* NULL: not published */
+    int fd;      /* of one that was never published, closed with its answer; or -1 */
+    bool judged; /* there is a verdict */
+    bool allow;  /* the answer, once it is held */
+    uint32_t next_held;
     uint64_t asked_ns, device, inode, size, ctime_ns;
     uint32_t generation;
     uint32_t next; /* of the same bucket */
     uint32_t uses; /* enum tc_remember_use: what an allow answers */
     bool changed;  /* written to since it was asked */
+};
+
+/* Answers that are held, to be given together: see es_answer.c. */
+struct tc_es_held {
+    uint32_t first, n;          /* slots, by next_held */
+    uint64_t given_ns, cost_ns; /* the last time: when it ended, how long it took */
+    struct tocsin_timer *timer;
 };
 
 struct tc_es_mount_counts {
@@ -122,9 +137,16 @@ struct tc_es {
     struct tc_es_mount_counts mounts; /* of the scan that is in force */
     struct tc_sensor_processes *processes;
 
-    struct tc_es_question *questions;    /* max_pending */
-    uint32_t *buckets;                   /* event id -> slot, max_pending */
+    struct tc_es_question *questions; /* max_pending */
+    uint32_t *buckets;                /* event id -> slot, max_pending */
+    uint32_t published;               /* questions that wait for a verdict */
+    struct tc_es_turns turns;
+    bool turns_posted;  /* the loop will go on with them */
+    int32_t line_pid;   /* whose line was looked for last, */
+    uint64_t line_user; /* and whose it is */
+    struct tc_es_held held;
     uint64_t written[TC_ES_WRITTEN_MAX]; /* id of the last file.written, by hash */
+    uint64_t last_id;                    /* of a question or file.written */
     uint32_t generation;                 /* of remembered verdicts */
 
     uint64_t sequence;
@@ -180,14 +202,27 @@ void tc_es_outside_opened(struct tc_es *es, const char *path, bool excluded);
 void tc_es_outside_run(void *arg);
 void tc_es_outside_marked(void *arg, int status);
 
+/* es_intake.c */
+void tc_es_intake_ready(void *arg);        /* the source's `ready` */
+void tc_es_intake_go_on(struct tc_es *es); /* somebody's turn has come */
+
+/* While stopping: handles what there is. True when nothing was, and nobody waits. */
+bool tc_es_intake_drain(struct tc_es *es);
+
+/* es_answer.c */
+
+/* Answers a question, whose slot, descriptor and event end with that. */
+void tc_es_answer(struct tc_es *es, uint32_t slot, bool allow);
+void tc_es_answer_held(struct tc_es *es); /* all that are held */
+
 /* es_questions.c */
-void tc_es_questions_ready(void *arg); /* the source's `ready` */
+void tc_es_questions_handle(struct tc_es *es, const struct tc_es_item *item);
+/* A file that was open for writing has been closed. At once; `waits`: it is handled later. */
+void tc_es_written_seen(struct tc_es *es, const struct tc_es_item *item, bool waits);
+void tc_es_written_handle(struct tc_es *es, const struct tc_es_item *item);
 /* facts: enum tc_remember_fact, of the verdict. */
 void tc_es_questions_answer(struct tc_es *es, uint64_t id, bool allow, unsigned facts);
 void tc_es_questions_changed(struct tc_es *es, uint64_t device, uint64_t inode);
-
-/* While stopping: handles what there is. True when nothing was, and nobody waits. */
-bool tc_es_questions_drain(struct tc_es *es);
 void tc_es_questions_sweep(struct tc_es *es); /* gives up what was never closed */
 void tc_es_questions_drop(struct tc_es *es);  /* all of them, answered or not */
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/fanotify.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 struct tc_es_gate_slot {
@@ -11,6 +12,7 @@ struct tc_es_gate_slot {
     int fd;
     uint32_t next_free;
     bool used, waits;
+    bool decided, allow; /* by tc_es_gate_decide */
 };
 
 int tc_es_gate_init(struct tc_es_gate *gate, int group, uint32_t capacity)
@@ -55,6 +57,7 @@ int tc_es_gate_open(struct tc_es_gate *gate, int fd, uint64_t deadline_ns,
     slot->fd = fd;
     slot->deadline_ns = deadline_ns;
     slot->used = slot->waits = true;
+    slot->decided = false;
     if (deadline_ns < gate->next_ns)
         gate->next_ns = deadline_ns;
     err = 0;
@@ -71,6 +74,14 @@ void tc_es_gate_extend(struct tc_es_gate *gate, uint32_t slot, uint64_t deadline
     pthread_mutex_unlock(&gate->lock);
 }
 
+void tc_es_gate_decide(struct tc_es_gate *gate, uint32_t slot, bool allow)
+{
+    pthread_mutex_lock(&gate->lock);
+    gate->slots[slot].decided = true;
+    gate->slots[slot].allow = allow;
+    pthread_mutex_unlock(&gate->lock);
+}
+
 /* Holds the lock. A write that fails means that nobody waits any more (the asker was
  * killed, the group is closed): nothing to be done about it. */
 static void respond(struct tc_es_gate *gate, struct tc_es_gate_slot *slot, bool allow)
@@ -83,6 +94,15 @@ static void respond(struct tc_es_gate *gate, struct tc_es_gate_slot *slot, bool 
         return;
 }
 
+/* Holds the lock. */
+static void free_slot(struct tc_es_gate *gate, uint32_t index)
+{
+    gate->slots[index].used = false;
+    gate->slots[index].next_free = gate->free_head;
+    gate->free_head = index;
+    gate->used--;
+}
+
 bool tc_es_gate_answer(struct tc_es_gate *gate, uint32_t index, bool allow)
 {
     struct tc_es_gate_slot *slot = &gate->slots[index];
@@ -92,12 +112,50 @@ bool tc_es_gate_answer(struct tc_es_gate *gate, uint32_t index, bool allow)
     waited = slot->waits;
     if (waited)
         respond(gate, slot, allow);
-    slot->used = false;
-    slot->next_free = gate->free_head;
-    gate->free_head = index;
-    gate->used--;
+    free_slot(gate, index);
     pthread_mutex_unlock(&gate->lock);
     return waited;
+}
+
+/* Holds the lock. The kernel takes one response a write: for it, as it has no write_iter,
+ * each piece of a writev(2) is one (do_loop_readv_writev, fs/read_write.c). It ends with
+ * the first that fails, which nobody waits for any more. */
+static void respond_many(struct tc_es_gate *gate, struct iovec *iov, size_t n)
+{
+    ssize_t done;
+
+    for (size_t i = 0; i < n; i++) {
+        done = writev(gate->group, iov + i, (int)(n - i));
+        if (done > 0)
+            i += (size_t)done / sizeof(struct fanotify_response);
+    }
+}
+
+void tc_es_gate_answer_many(struct tc_es_gate *gate, struct tc_es_gate_answer *answers,
+                            size_t n)
+{
+    struct fanotify_response responses[TC_ES_GATE_MANY];
+    struct iovec iov[TC_ES_GATE_MANY];
+    size_t many = 0;
+
+    pthread_mutex_lock(&gate->lock);
+    for (size_t i = 0; i < n; i++) {
+        struct tc_es_gate_slot *slot = &gate->slots[answers[i].slot];
+
+        answers[i].given = slot->waits;
+        if (slot->waits) {
+            slot->waits = false;
+            gate->waiting--;
+            responses[many].fd = slot->fd;
+            responses[many].response = answers[i].allow ? FAN_ALLOW : FAN_DENY;
+            iov[many] = (struct iovec){&responses[many], sizeof(responses[many])};
+            many++;
+        }
+        free_slot(gate, answers[i].slot);
+    }
+    if (gate->group >= 0)
+        respond_many(gate, iov, many);
+    pthread_mutex_unlock(&gate->lock);
 }
 
 static uint32_t answer_until(struct tc_es_gate *gate, uint64_t now_ns, bool allow)
@@ -112,7 +170,7 @@ static uint32_t answer_until(struct tc_es_gate *gate, uint64_t now_ns, bool allo
         if (!slot->used || !slot->waits)
             continue;
         if (slot->deadline_ns <= now_ns) {
-            respond(gate, slot, allow);
+            respond(gate, slot, slot->decided ? slot->allow : allow);
             answered++;
         } else if (slot->deadline_ns < gate->next_ns) {
             gate->next_ns = slot->deadline_ns;

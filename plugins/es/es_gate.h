@@ -2,7 +2,7 @@
 /*
  * Owns: the questions of the kernel that have no answer yet, and that each is answered
  * exactly once: by the loop, or, when the loop is late, by the reader thread. Any thread;
- * its lock is held for one write(2) to the group at most, and never while anything waits.
+ * its lock is held for one call of the group at most, and never while anything waits.
  * Must not: close a descriptor, log, allocate after init.
  */
 #ifndef TC_ES_GATE_H
@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct tc_es_gate_slot;
@@ -42,10 +43,27 @@ void tc_es_gate_extend(struct tc_es_gate *gate, uint32_t slot, uint64_t deadline
  */
 bool tc_es_gate_answer(struct tc_es_gate *gate, uint32_t slot, bool allow);
 
-/* Answers what is due, slots stay open. Returns how many. */
+struct tc_es_gate_answer {
+    uint32_t slot;
+    bool allow, given; /* given: by this call; set by it */
+};
+
+/*
+ * The same of up to TC_ES_GATE_MANY at once, in one system call: nobody whom the first
+ * answer wakes gets to run, and to sleep again, before the last is given.
+ */
+#define TC_ES_GATE_MANY 256
+void tc_es_gate_answer_many(struct tc_es_gate *gate, struct tc_es_gate_answer *answers,
+                            size_t n);
+
+/* What is to be answered, should it become due before tc_es_gate_answer. */
+void tc_es_gate_decide(struct tc_es_gate *gate, uint32_t slot, bool allow);
+
+/* Answers what is due, `allow` unless it is decided, slots stay open. Returns how many.
+ */
 uint32_t tc_es_gate_expire(struct tc_es_gate *gate, uint64_t now_ns, bool allow);
 
-/* Answers everything that waits, slots stay open. Returns how many. */
+/* Answers everything that waits in the same way. Returns how many. */
 uint32_t tc_es_gate_answer_all(struct tc_es_gate *gate, bool allow);
 
 /* When tc_es_gate_expire is due, at the earliest; UINT64_MAX: nothing waits. */

@@ -63,6 +63,7 @@ static void canary_due(void *arg)
         canary_lost(es);
     es->canary_before_ns = canary_ns(es);
     tc_es_questions_sweep(es);
+    tc_es_intake_go_on(es);
     tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_CANARY);
     if (es->level == TC_ES_LEVEL_PERMISSION) /* for what no event tells of */
         tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_SCAN_MOUNTS);
@@ -192,7 +193,7 @@ static int open_permission(struct tc_es *es)
                                          .max_pending = es->max_pending,
                                          .deadline_ns = es->deadline_ns,
                                          .on_timeout_allow = es->on_timeout_allow,
-                                         .ready = tc_es_questions_ready,
+                                         .ready = tc_es_intake_ready,
                                          .arg = es};
     int err = tc_es_source_open(&es->source, &config);
 
@@ -301,7 +302,7 @@ static int go(struct tc_es *es)
                                 &es->canary_timer);
     if (!err && es->level == TC_ES_LEVEL_PERMISSION) {
         es->canary_before_ns = canary_ns(es);
-        tc_es_questions_ready(es);
+        tc_es_intake_ready(es);
     }
     return err ? err : tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_CANARY);
 }
@@ -325,16 +326,15 @@ static void open_done(void *arg, int status)
 }
 
 /*
- * Questions, closed files that wait, what one read brings, and processes: each may hold
- * an eighth of the descriptors. When none is left, the kernel refuses every file in the
- * agent's name.
+ * Questions may hold a quarter of the descriptors; closed files that wait, and processes,
+ * an eighth each. When none is left, the kernel refuses every file in the agent's name.
  */
 static void share_descriptors(struct tc_es *es, rlim_t limit)
 {
     rlim_t share = limit / 8 ? limit / 8 : 1;
 
-    if (es->max_pending > share)
-        es->max_pending = (uint32_t)share;
+    if (es->max_pending > 2 * share)
+        es->max_pending = (uint32_t)(2 * share);
     es->max_processes =
         share < TC_SENSOR_PROCESSES_MAX ? (size_t)share : TC_SENSOR_PROCESSES_MAX;
     es->fd_ceiling = limit / 2 > INT32_MAX ? INT32_MAX : (int)(limit / 2);
@@ -386,7 +386,12 @@ int tc_es_start(struct tc_es *es)
     es->canary_before_ns = 0;
     es->complete_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
     es->epoch = es->complete_ns / NS_PER_MS;
-    err = es->questions && es->buckets ? 0 : -ENOMEM;
+    es->held = (struct tc_es_held){0};
+    es->turns_posted = false;
+    err = es->questions && es->buckets ? tc_es_turns_init(&es->turns, es->max_pending)
+                                       : -ENOMEM;
+    for (uint32_t i = 0; !err && i < es->max_pending; i++)
+        es->questions[i].fd = -1;
     if (!err) {
         tc_es_questions_drop(es);
         err = es->host->timer_start(es->host, PROOF_CHECK_MS, PROOF_CHECK_MS, check_proof,
@@ -399,6 +404,7 @@ int tc_es_start(struct tc_es *es)
         es->start_timer = NULL;
         free(es->questions);
         free(es->buckets);
+        tc_es_turns_done(&es->turns);
         es->questions = NULL;
         es->buckets = NULL;
     }

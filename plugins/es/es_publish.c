@@ -193,6 +193,9 @@ static void put_source(struct tc_es *es, struct tocsin_writer *w)
     tocsin_put_uint(w, "timeouts", c.timeouts);
     tocsin_put_uint(w, "pending", tc_es_gate_used(&es->source.gate));
     tocsin_put_uint(w, "pending_full", c.pending_full);
+    tocsin_put_uint(w, "user_full", es->counters.user_full);
+    tocsin_put_uint(w, "in_line", es->turns.fair.waiting);
+    tocsin_put_uint(w, "held", es->counters.held);
     tocsin_put_uint(w, "writes_lost", c.writes_lost);
     tocsin_put_uint(w, "overflow", c.overflow);
     tocsin_put_uint(w, "read_errors", c.read_errors);

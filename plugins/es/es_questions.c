@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: how a question is handled on the loop, always alike: read the file's status,
- * judge its place, publish, wait for verdict.final, remember, answer. Must not: open a
- * file or log between the kernel's question and the answer.
+ * Owns: how a question is handled once its turn has come, always alike: read the file's
+ * status, judge its place, publish, wait for verdict.final, remember, answer. Must not:
+ * open a file or log between the kernel's question and the answer.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,9 +17,9 @@
 #include "sensor_place.h"
 #include "sensor_remember.h"
 
-#define TURN_ITEMS 64 /* handled before the loop gets to do other things */
 #define ANSWER_MARGIN_NS 1000000000ull /* what the agent may be late by */
 #define SWEEP_AFTER_NS 60000000000ull  /* past its deadline: it will never be closed */
+#define WRITTEN_WAITS ((uint64_t)INT64_MAX) /* later than all that is known */
 
 /* What the event's descriptor is. */
 struct file_info {
@@ -83,8 +83,8 @@ static bool excludes_folder(struct tc_es *es, const char *path)
 static void reply_unasked(struct tc_es *es, const struct tc_es_item *item, bool allow,
                           uint64_t *counter)
 {
-    tc_es_gate_answer(&es->source.gate, item->slot, allow);
-    close(item->fd);
+    es->questions[item->slot].fd = item->fd;
+    tc_es_answer(es, item->slot, allow);
     if (counter)
         (*counter)++;
 }
@@ -100,6 +100,10 @@ static void keep(struct tc_es *es, const struct tc_es_item *item,
     struct tc_es_question *question = &es->questions[item->slot];
     uint32_t *bucket = bucket_of(es, event->id);
 
+    tc_es_turns_start(&es->turns, info->process ? info->process->user : UINT64_MAX,
+                      item->slot);
+    es->published++;
+    es->last_id = event->id;
     question->event = event;
     question->asked_ns = item->time_ns;
     question->device = info->file.device;
@@ -144,7 +148,7 @@ static void ask(struct tc_es *es, const struct tc_es_item *item, struct file_inf
         keep(es, item, info, event);
 }
 
-static void handle_question(struct tc_es *es, const struct tc_es_item *item)
+void tc_es_questions_handle(struct tc_es *es, const struct tc_es_item *item)
 {
     struct file_info info;
 
@@ -181,16 +185,28 @@ static void handle_question(struct tc_es *es, const struct tc_es_item *item)
  * the kernel forget it (fsnotify sees no mapping), so it is forgotten here; and a
  * question that is still open must not be remembered by what was read before.
  */
-static void handle_written(struct tc_es *es, const struct tc_es_item *item)
+void tc_es_written_seen(struct tc_es *es, const struct tc_es_item *item, bool waits)
+{
+    struct tc_sensor_file file = {0};
+    struct statx stx;
+
+    tc_es_source_forget(&es->source, item->fd);
+    if (statx(item->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &stx))
+        return;
+    tc_sensor_file_set(&file, &stx);
+    tc_es_questions_changed(es, file.device, file.inode);
+    if (waits)
+        *written_of(es, &file) = WRITTEN_WAITS;
+}
+
+void tc_es_written_handle(struct tc_es *es, const struct tc_es_item *item)
 {
     const struct tocsin_event *event;
     struct file_info info;
     int fd = item->fd;
 
-    tc_es_source_forget(&es->source, item->fd);
     if (read_file_info(es, item, &info) || !S_ISREG(info.place.stx.stx_mode))
         goto out;
-    tc_es_questions_changed(es, info.file.device, info.file.inode);
     if (info.place.where == TC_SENSOR_OUTSIDE || find_exclusion(es, item, &info))
         goto out;
     if (fd > es->fd_ceiling) {
@@ -200,90 +216,16 @@ static void handle_written(struct tc_es *es, const struct tc_es_item *item)
     }
     if (!tc_es_publish(es, TOCSIN_TOPIC_FILE_WRITTEN, 0, &info.file, info.process,
                        item->pid, fd, &event)) {
-        *written_of(es, &info.file) = event->id;
+        *written_of(es, &info.file) = es->last_id = event->id;
         es->host->event_unref(es->host, event);
         es->counters.written++;
         return;
     }
 out:
+    if (*written_of(es, &info.file) == WRITTEN_WAITS) /* nobody will be told */
+        *written_of(es, &info.file) = es->last_id + 1;
     if (fd >= 0)
         close(fd);
-}
-
-static void handle(struct tc_es *es, const struct tc_es_item *item)
-{
-    if (item->slot == TC_ES_NO_SLOT)
-        handle_written(es, item);
-    else
-        handle_question(es, item);
-}
-
-/* What the thread has read. True when some is left. */
-static bool handle_ring(struct tc_es *es)
-{
-    struct tc_es_item item;
-
-    for (int left = TURN_ITEMS; left; left--) {
-        if (!tc_es_source_next(&es->source, &item))
-            return false;
-        handle(es, &item);
-    }
-    return true;
-}
-
-bool tc_es_questions_drain(struct tc_es *es)
-{
-    struct tc_es_item items[TC_ES_SOURCE_BATCH];
-    size_t n;
-
-    tc_es_publish_losses(es);
-    if (handle_ring(es))
-        return false;
-    n = tc_es_source_read(&es->source, items);
-    for (size_t i = 0; i < n; i++)
-        handle(es, &items[i]);
-    atomic_fetch_add(&es->source.loop_turns, 1);
-    return !n && !tc_es_gate_waiting(&es->source.gate);
-}
-
-/* The loop reads for itself while opens keep coming: see es_source.h. */
-static void group_readable(void *arg, int status, uint32_t events)
-{
-    struct tc_es_item items[TC_ES_SOURCE_BATCH];
-    struct tc_es *es = arg;
-    size_t n;
-
-    (void)status;
-    (void)events;
-    tc_es_publish_losses(es);
-    if (handle_ring(es)) /* came before what is read now */
-        es->host->post(es->host, tc_es_questions_ready, es);
-    n = tc_es_source_read(&es->source, items);
-    for (size_t i = 0; i < n; i++)
-        handle(es, &items[i]);
-    atomic_fetch_add(&es->source.loop_turns, 1); /* only now: handling may get stuck */
-}
-
-void tc_es_questions_ready(void *arg)
-{
-    struct tc_es *es = arg;
-    const struct tocsin_host *host = es->host;
-    bool reads;
-
-    if (!es->scope || es->jobs.closing) /* still starting: what waits is handled then */
-        return;
-    tc_es_publish_losses(es);
-    if (handle_ring(es))
-        host->post(host, tc_es_questions_ready, es);
-    reads = atomic_load(&es->source.loop_reads);
-    if (reads && !es->group_watch) {
-        if (host->watch_fd(host, es->source.group, TOCSIN_READABLE, group_readable, es,
-                           &es->group_watch))
-            es->group_watch = NULL; /* then the thread goes on reading */
-    } else if (!reads) {
-        host->watch_stop(host, es->group_watch);
-        es->group_watch = NULL;
-    }
 }
 
 /* Takes a question out of its bucket; NULL when no such event is waited for. */
@@ -303,8 +245,6 @@ static struct tc_es_question *take(struct tc_es *es, uint64_t id, uint32_t *ret_
 
 void tc_es_questions_answer(struct tc_es *es, uint64_t id, bool allow, unsigned facts)
 {
-    bool passive = es->host->passive(es->host);
-    const struct tocsin_event *event;
     struct tc_es_question *question;
     uint32_t slot;
 
@@ -315,26 +255,21 @@ void tc_es_questions_answer(struct tc_es *es, uint64_t id, bool allow, unsigned 
         tc_es_served_answer(es, id, allow);
         return;
     }
-    event = question->event;
     if (allow)
         tc_es_cache_remember(es, question, facts);
-    question->event = NULL;
-    if (tc_es_gate_answer(&es->source.gate, slot, allow || passive)) {
-        es->counters.allowed += allow || passive;
-        es->counters.denied += !allow && !passive;
-    }
-    es->host->event_unref(es->host,
-                          event); /* after the answer: it names the descriptor */
+    question->judged = true;
+    es->published--;
+    tc_es_answer(es, slot, allow || es->host->passive(es->host));
 }
 
 void tc_es_questions_changed(struct tc_es *es, uint64_t device, uint64_t inode)
 {
-    uint32_t left = tc_es_gate_used(&es->source.gate);
+    uint32_t left = es->published;
 
     for (uint32_t i = 0; left && i < es->max_pending; i++) {
         struct tc_es_question *question = &es->questions[i];
 
-        if (!question->event)
+        if (!question->event || question->judged)
             continue;
         left--;
         if (question->inode == inode && question->device == device)
@@ -349,7 +284,8 @@ void tc_es_questions_sweep(struct tc_es *es)
     for (uint32_t i = 0; i < es->max_pending; i++) {
         const struct tocsin_event *event = es->questions[i].event;
 
-        if (!event || now_ns < event->deadline_ns + SWEEP_AFTER_NS ||
+        if (!event || es->questions[i].judged ||
+            now_ns < event->deadline_ns + SWEEP_AFTER_NS ||
             now_ns < es->questions[i].asked_ns + es->deadline_ns + SWEEP_AFTER_NS)
             continue;
         id = event->id;
@@ -360,12 +296,19 @@ void tc_es_questions_sweep(struct tc_es *es)
 
 void tc_es_questions_drop(struct tc_es *es)
 {
-    for (uint32_t i = 0; es->questions && i < es->max_pending; i++) {
-        const struct tocsin_event *event = es->questions[i].event;
+    struct tc_es_item item;
 
-        es->questions[i].event = NULL;
-        es->host->event_unref(es->host, event);
+    while (es->turns.turns && tc_es_turns_drop(&es->turns, &item))
+        close(item.fd);
+    for (uint32_t i = 0; es->questions && i < es->max_pending; i++) {
+        struct tc_es_question *question = &es->questions[i];
+
+        es->host->event_unref(es->host, question->event);
+        if (question->fd >= 0)
+            close(question->fd);
+        *question = (struct tc_es_question){.fd = -1};
     }
     for (uint32_t i = 0; es->buckets && i < es->max_pending; i++)
         es->buckets[i] = TC_ES_NO_SLOT;
+    es->published = 0;
 }

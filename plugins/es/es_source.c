@@ -17,6 +17,7 @@
 #define LOOP_CHECK_MS 5 /* how often the thread checks on a loop that reads */
 #define QUIET_CHECKS 20 /* so often nothing came: the thread waits by itself again */
 #define NS_PER_MS 1000000ull
+#define FULL_WAIT_NS (100 * NS_PER_MS) /* for a slot, before the default answer */
 
 #ifndef FAN_MARK_EVICTABLE /* Linux 5.19 */
 #define FAN_MARK_EVICTABLE 0x00000200
@@ -80,11 +81,16 @@ static void deliver_posted(void *arg)
     source->config.ready(source->config.arg);
 }
 
-/* The ring has something: makes sure that the loop will read it. */
+/* The ring has something, or loop_reads has changed: makes sure that the loop will see
+ * it. What could not be posted is posted with the thread's next turn. */
 static void announce(struct tc_es_source *source)
 {
-    if (!atomic_exchange(&source->announced, true))
-        source->config.host->post(source->config.host, deliver_posted, source);
+    source->unposted = false;
+    if (atomic_exchange(&source->announced, true) ||
+        !source->config.host->post(source->config.host, deliver_posted, source))
+        return;
+    atomic_store(&source->announced, false);
+    source->unposted = true;
 }
 
 /*
@@ -137,17 +143,34 @@ static bool make_item(struct tc_es_source *source,
     return true;
 }
 
+/*
+ * How many events may be read: as many as there are slots. While there is none they stay
+ * in the kernel's queue, and those who asked wait; but not for long: then they are
+ * answered by default.
+ */
+static size_t may_read(struct tc_es_source *source, uint64_t now_ns)
+{
+    uint32_t left = source->config.max_pending - tc_es_gate_used(&source->gate);
+    uint64_t since_ns = atomic_load(&source->full_since_ns);
+
+    if (left || atomic_load(&source->draining)) {
+        if (since_ns)
+            atomic_store(&source->full_since_ns, 0);
+        return left && left < TC_ES_SOURCE_BATCH ? left : TC_ES_SOURCE_BATCH;
+    }
+    if (!since_ns)
+        atomic_store(&source->full_since_ns, now_ns);
+    return since_ns && now_ns - since_ns >= FULL_WAIT_NS ? TC_ES_SOURCE_BATCH : 0;
+}
+
 size_t tc_es_source_read(struct tc_es_source *source,
                          struct tc_es_item items[TC_ES_SOURCE_BATCH])
 {
     struct fanotify_event_metadata events[TC_ES_SOURCE_BATCH], *m = events;
-    /* Each event brings a descriptor, before anybody can say that there are enough. */
-    size_t most = source->config.max_pending < TC_ES_SOURCE_BATCH
-                      ? source->config.max_pending
-                      : TC_ES_SOURCE_BATCH;
-    ssize_t n = read(source->group, events, most * sizeof(events[0]));
     uint64_t now_ns = source->config.host->now_ns(source->config.host);
-    size_t made = 0;
+    /* Each event brings a descriptor, before anybody can say that there are enough. */
+    size_t most = may_read(source, now_ns), made = 0;
+    ssize_t n = most ? read(source->group, events, most * sizeof(events[0])) : 0;
 
     if (n < 0 && errno != EAGAIN && errno != EINTR) {
         atomic_store(&source->read_error, errno);
@@ -204,8 +227,12 @@ static void wait_for_group(struct tc_es_source *source, int timeout)
 {
     struct pollfd fds[2] = {{.fd = source->wake, .events = POLLIN},
                             {.fd = source->group, .events = POLLIN}};
+    uint64_t now_ns = source->config.host->now_ns(source->config.host);
+    bool full = !may_read(source, now_ns);
 
-    if (poll(fds, 2, timeout) > 0 && fds[1].revents && read_for_loop(source) &&
+    if (full || source->unposted)
+        timeout = timeout < 0 || timeout > LOOP_CHECK_MS ? LOOP_CHECK_MS : timeout;
+    if (poll(fds, full ? 1 : 2, timeout) > 0 && fds[1].revents && read_for_loop(source) &&
         !atomic_load(&source->draining)) {
         atomic_store(&source->loop_reads, true);
         announce(source);
@@ -241,6 +268,8 @@ static void *reader_main(void *arg)
     int timeout;
 
     while (!atomic_load(&source->quit)) {
+        if (source->unposted)
+            announce(source);
         timeout = until_due(source);
         if (timeout == 0) {
             late = tc_es_gate_expire(&source->gate,
@@ -398,6 +427,11 @@ bool tc_es_source_next(struct tc_es_source *source, struct tc_es_item *ret_item)
     if (ret_item->slot == TC_ES_NO_SLOT)
         atomic_fetch_sub(&source->writes_queued, 1);
     return true;
+}
+
+void tc_es_source_write_lost(struct tc_es_source *source)
+{
+    count(&source->writes_lost);
 }
 
 void tc_es_source_counters(struct tc_es_source *source, struct tc_es_source_counters *ret)

@@ -40,8 +40,8 @@ struct tc_es_source_counters {
     uint64_t own;          /* asked by the agent itself: allowed at once */
     uint64_t late;         /* answered by default because the plugin was stopping */
     uint64_t timeouts;     /* answered by the thread for a late loop */
-    uint64_t pending_full; /* answered at once: too many waited */
-    uint64_t writes_lost;  /* CLOSE_WRITE that found the ring full */
+    uint64_t pending_full; /* answered by default: too many waited */
+    uint64_t writes_lost;  /* CLOSE_WRITE for which there was no room */
     uint64_t overflow;     /* the kernel's queue */
     uint64_t read_errors;  /* events that could not be read: no descriptor, mostly */
 };
@@ -64,7 +64,9 @@ struct tc_es_source {
     unsigned int evictable; /* FAN_MARK_EVICTABLE where the kernel has it */
     struct tc_es_gate gate;
     struct tc_es_ring ring;
-    atomic_bool announced; /* `ready` has been posted and not run yet */
+    atomic_bool announced;       /* `ready` has been posted and not run yet */
+    bool unposted;               /* the thread's: it could not be */
+    atomic_ullong full_since_ns; /* no slot was free; 0: one was */
     atomic_bool draining, quit;
     atomic_bool loop_reads; /* the loop is to call tc_es_source_read */
     atomic_uint loop_turns; /* how often it has */
@@ -136,6 +138,9 @@ bool tc_es_source_next(struct tc_es_source *source, struct tc_es_item *ret_item)
 /* Loop, when the group is readable: up to TC_ES_SOURCE_BATCH items. Returns how many. */
 size_t tc_es_source_read(struct tc_es_source *source,
                          struct tc_es_item items[TC_ES_SOURCE_BATCH]);
+
+/* Counts a CLOSE_WRITE that the loop has no room for. */
+void tc_es_source_write_lost(struct tc_es_source *source);
 
 void tc_es_source_counters(struct tc_es_source *source,
                            struct tc_es_source_counters *ret);

@@ -19,7 +19,7 @@
 static void drain_turn(void *arg)
 {
     struct tc_es *es = arg;
-    bool quiet = tc_es_questions_drain(es) && !tc_es_served_waiting(es) &&
+    bool quiet = tc_es_intake_drain(es) && !tc_es_served_waiting(es) &&
                  !tc_sensor_jobs_busy(&es->jobs, TC_ES_JOB_SCAN_MOUNTS);
 
     es->drain_quiet = quiet ? es->drain_quiet + 1 : 0;
@@ -38,6 +38,7 @@ static int drain_begin(struct tc_es *es)
     if (err)
         return err;
     es->draining = es->jobs.once = true;
+    tc_es_answer_held(es);
     es->drain_quiet = 0;
     es->drained_ns = host->now_ns(host) + TC_ES_DRAIN_MS * NS_PER_MS;
     host->timer_stop(host, es->canary_timer);
@@ -67,6 +68,7 @@ void tc_es_close(struct tc_es *es, int status)
     const struct tocsin_host *host = es->host;
 
     tc_sensor_jobs_close(&es->jobs, status);
+    tc_es_answer_held(es);
     if (es->level == TC_ES_LEVEL_PERMISSION)
         tc_es_source_stop(&es->source);
     tc_sensor_catch_up_stop(&es->catch_up);
@@ -76,11 +78,12 @@ void tc_es_close(struct tc_es *es, int status)
     host->timer_stop(host, es->start_timer);
     host->timer_stop(host, es->drain_timer);
     host->timer_stop(host, es->mounts_timer);
+    host->timer_stop(host, es->held.timer);
     host->watch_stop(host, es->mountinfo_watch);
     host->watch_stop(host, es->names_watch);
     host->watch_stop(host, es->group_watch);
     es->canary_timer = es->start_timer = NULL;
-    es->drain_timer = es->mounts_timer = NULL;
+    es->drain_timer = es->mounts_timer = es->held.timer = NULL;
     es->mountinfo_watch = es->names_watch = es->group_watch = NULL;
 }
 
@@ -113,6 +116,7 @@ void tc_es_release(void *arg)
     free(es->batch);
     free(es->questions);
     free(es->buckets);
+    tc_es_turns_done(&es->turns);
     tc_es_outside_done(&es->outside);
     tc_sensor_scope_unref(es->scope);
     tc_sensor_watch_done(&es->scan.watch);

@@ -42,6 +42,39 @@ ssize_t tc_sensor_proc_read(char *buf, size_t cap, const char *format, ...)
     return n;
 }
 
+/* The real user, by /proc/PID/status. */
+static int real_uid(pid_t pid, uint64_t *ret_uid)
+{
+    char text[1024];
+    ssize_t n = tc_sensor_proc_read(text, sizeof(text), "/proc/%d/status", pid);
+    const char *line = n > 0 ? strstr(text, "\nUid:") : NULL;
+
+    if (!line)
+        return n < 0 ? (int)n : -EPROTO;
+    *ret_uid = strtoull(line + strlen("\nUid:"), NULL, 10);
+    return 0;
+}
+
+uint64_t tc_sensor_proc_user(pid_t pid)
+{
+    uint64_t uid, login;
+    char text[32];
+    struct stat st;
+
+    snprintf(text, sizeof(text), "/proc/%d", pid);
+    if (stat(text, &st))
+        return UINT64_MAX;
+    uid = st.st_uid;
+    /* Whoever lets nobody look into his memory is shown as root's, proc(5); and what runs
+     * set-uid does so for the one who began it. */
+    if (!uid && (real_uid(pid, &uid) || !uid))
+        return 0;
+    if (tc_sensor_proc_read(text, sizeof(text), "/proc/%d/loginuid", pid) <= 0)
+        return uid;
+    login = strtoull(text, NULL, 10);
+    return login && login < UINT32_MAX ? login : uid;
+}
+
 int tc_sensor_proc_stat_parse(char *line, struct tc_sensor_stat *ret)
 {
     char *open_paren = strchr(line, '('), *close_paren;

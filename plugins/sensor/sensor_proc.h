@@ -47,6 +47,13 @@ uint64_t tc_sensor_proc_tick_ns(void);
  */
 char *tc_sensor_proc_link(pid_t pid, const char *name, bool *ret_deleted);
 
+/*
+ * Which user answers for what a process does: root, else the user who has logged in (so
+ * that a user namespace makes nobody many), else the process's own; UINT64_MAX: it is
+ * gone. Files of /proc that never block.
+ */
+uint64_t tc_sensor_proc_user(pid_t pid);
+
 /* Takes " (deleted)" off the end of a path. True when it was there. */
 bool tc_sensor_proc_strip_deleted(char *path);
 

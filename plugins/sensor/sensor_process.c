@@ -217,6 +217,7 @@ static int entry_read(struct tc_sensor_processes *processes, struct entry *entry
     if (parent > 0 && !read_identity(processes, parent, &process->parent, &grandparent))
         process->parent.pid = parent;
     err = effective_uid(pid, &process->uid);
+    process->user = tc_sensor_proc_user(pid);
     if (entry->liveness_fd >= 0 &&
         (!is_alive(entry->liveness_fd) || shares_memory(pid, parent))) {
         close(entry->liveness_fd);

@@ -40,6 +40,7 @@ struct tc_sensor_process {
     struct tc_sensor_identity self, parent; /* parent.pid 0: none */
     char *command_line;                     /* arguments joined by blanks */
     uid_t uid;                              /* effective */
+    uint64_t user;                          /* tc_sensor_proc_user */
     dev_t device; /* of what it runs, with `inode`; inode 0: not known */
     uint64_t inode;
     bool verified; /* self.executable can be excluded: tc_sensor_place_is_program */
