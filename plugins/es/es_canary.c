@@ -144,15 +144,21 @@ out:
     return err;
 }
 
+bool tc_es_canary_is(const struct tc_es_canary *canary, int fd)
+{
+    struct stat st;
+
+    return atomic_load(&canary->made) && !fstat(fd, &st) && st.st_ino == canary->inode &&
+           st.st_dev == canary->device;
+}
+
 bool tc_es_canary_asked(struct tc_es_canary *canary, int fd, uint64_t mask, uint64_t now,
                         bool *ret_allow)
 {
     unsigned int operation =
         mask & FAN_OPEN_EXEC_PERM ? TC_ES_CANARY_EXEC : TC_ES_CANARY_OPEN;
-    struct stat st;
 
-    if (!atomic_load(&canary->made) || fstat(fd, &st) || st.st_ino != canary->inode ||
-        st.st_dev != canary->device)
+    if (!tc_es_canary_is(canary, fd))
         return false;
     *ret_allow = !(atomic_fetch_and(&canary->refuse, ~operation) & operation);
     if (!*ret_allow)
@@ -245,12 +251,14 @@ int tc_es_canary_prove(struct tc_es_canary *canary, char why[256])
     return err;
 }
 
-bool tc_es_canary_check(struct tc_es_canary *canary)
+bool tc_es_canary_check(struct tc_es_canary *canary, bool by_loop)
 {
     int err;
 
+    atomic_store(&canary->by_loop, by_loop);
     atomic_store(&canary->refuse, TC_ES_CANARY_OPEN);
     err = open_it(canary);
+    atomic_store(&canary->by_loop, false);
     return !atomic_exchange(&canary->refuse, 0) && err == -EPERM;
 }
 

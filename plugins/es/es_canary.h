@@ -2,8 +2,9 @@
 /*
  * Owns: the proof that the kernel asks, and that a refusal holds: a private file, new
  * with each start, that this process opens and executes, and that the reader thread
- * refuses and then allows. All without the loop, so that nothing can wait for it. Must
- * not: be asked about through any other mark than its own.
+ * refuses and then allows: that without the loop, so that nothing can wait for it. Later
+ * checks are answered by the loop, so that they prove the way of every other question.
+ * Must not: be asked about through any other mark than its own.
  */
 #ifndef TC_ES_CANARY_H
 #define TC_ES_CANARY_H
@@ -27,9 +28,10 @@ struct tc_es_canary {
     uint64_t device, inode;
     atomic_bool made; /* from here on the fields above stay as they are */
     atomic_bool
-        proving;        /* whoever asks, it may be about the canary: our child executes */
-    atomic_uint refuse; /* operations to be refused, once */
-    atomic_uint asked;  /* operations that the kernel has asked about */
+        proving; /* whoever asks, it may be about the canary: our child executes */
+    atomic_bool by_loop;    /* a check is under way that the loop is to answer */
+    atomic_uint refuse;     /* operations to be refused, once */
+    atomic_uint asked;      /* operations that the kernel has asked about */
     atomic_ullong begun_ns; /* of a proof that has not ended; 0: none */
     atomic_ullong seen_ns;  /* when an operation was last refused; 0: never */
 };
@@ -41,9 +43,12 @@ void tc_es_canary_done(struct tc_es_canary *canary);
 /* Makes the file below <state_dir>/es, and removes those of runs that were killed. */
 int tc_es_canary_make(struct tc_es_canary *canary, const char *state_dir);
 
+/* Whether an open file is the canary. */
+bool tc_es_canary_is(const struct tc_es_canary *canary, int fd);
+
 /*
- * Reader: whether `fd`, which the kernel asks about with `mask` of fanotify(7), is the
- * canary, and the answer.
+ * Who answers: whether `fd`, which the kernel asks about with `mask` of fanotify(7), is
+ * the canary, and the answer.
  */
 bool tc_es_canary_asked(struct tc_es_canary *canary, int fd, uint64_t mask,
                         uint64_t now_ns, bool *ret_allow);
@@ -55,8 +60,9 @@ bool tc_es_canary_asked(struct tc_es_canary *canary, int fd, uint64_t mask,
  */
 int tc_es_canary_prove(struct tc_es_canary *canary, char why[256]);
 
-/* Opens it once, refused. Pool thread. True when that came through. */
-bool tc_es_canary_check(struct tc_es_canary *canary);
+/* Opens it once, refused, by the loop or by the reader. Pool thread; waits for them. True
+ * when that came through. */
+bool tc_es_canary_check(struct tc_es_canary *canary, bool by_loop);
 
 /* Loop: whether a proof takes longer than it may. */
 bool tc_es_canary_overdue(struct tc_es_canary *canary, uint64_t now_ns);

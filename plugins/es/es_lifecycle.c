@@ -32,8 +32,8 @@ static void canary_run(void *arg)
     int fd;
 
     if (es->level == TC_ES_LEVEL_PERMISSION) {
-        if (!tc_es_canary_check(&es->canary))
-            tc_es_canary_check(&es->canary);
+        if (!tc_es_canary_check(&es->canary, true))
+            tc_es_canary_check(&es->canary, true);
         return;
     }
     fd = open(es->canary_path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);

@@ -151,7 +151,13 @@ static void ask(struct tc_es *es, const struct tc_es_item *item, struct file_inf
 void tc_es_questions_handle(struct tc_es *es, const struct tc_es_item *item)
 {
     struct file_info info;
+    bool allow;
 
+    if (atomic_load(&es->canary.by_loop) &&
+        tc_es_canary_asked(&es->canary, item->fd, item->mask, item->time_ns, &allow)) {
+        reply_unasked(es, item, allow, NULL);
+        return;
+    }
     if (read_file_info(es, item, &info)) {
         reply_unasked(es, item, es->on_timeout_allow, &es->counters.special);
         return;
@@ -205,6 +211,7 @@ void tc_es_written_handle(struct tc_es *es, const struct tc_es_item *item)
     struct file_info info;
     int fd = item->fd;
 
+    memset(&info.file, 0, sizeof(info.file));
     if (read_file_info(es, item, &info) || !S_ISREG(info.place.stx.stx_mode))
         goto out;
     if (info.place.where == TC_SENSOR_OUTSIDE || find_exclusion(es, item, &info))

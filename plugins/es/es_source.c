@@ -103,6 +103,9 @@ static bool answer_at_once(struct tc_es_source *source,
     struct tc_es_canary *canary = source->config.canary;
     bool own = source->config.host->is_agent(source->config.host, m->pid), allow = own;
 
+    if (own && atomic_load(&canary->by_loop) && !atomic_load(&source->draining) &&
+        tc_es_canary_is(canary, m->fd))
+        return false; /* the loop's own sign of life */
     if ((m->mask & TC_ES_ASKED) && (own || atomic_load(&canary->proving)) &&
         tc_es_canary_asked(canary, m->fd, m->mask, now_ns, &allow))
         own = true;

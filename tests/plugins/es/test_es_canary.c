@@ -109,7 +109,7 @@ static void canary_is_refused_once_and_then_allowed(void **state)
         fail_msg("%s", f.why);
     assert_in_range(atomic_load(&f.canary.seen_ns), 1, uv_hrtime());
     assert_false(tc_es_canary_overdue(&f.canary, UINT64_MAX)); /* it has ended */
-    assert_true(tc_es_canary_check(&f.canary));
+    assert_true(tc_es_canary_check(&f.canary, false));
     assert_int_equal(tc_child_open(f.canary.path, NULL),
                      0); /* refused once, not for good */
     tc_es_source_counters(&f.source, &counters);
@@ -130,7 +130,7 @@ static void canary_that_is_not_asked_about_proves_nothing(void **state)
     begin(&f, 0);
     assert_int_equal(tc_es_canary_prove(&f.canary, f.why), -EIO);
     assert_string_equal(f.why, "the canary was not asked about when it was opened");
-    assert_false(tc_es_canary_check(&f.canary));
+    assert_false(tc_es_canary_check(&f.canary, false));
     assert_int_equal(atomic_load(&f.canary.seen_ns), 0);
     end(&f);
 }

@@ -96,6 +96,45 @@ static void a_slot_stays_taken_until_the_loop_gives_it_back(void **state)
     assert_int_equal(c, a);
 }
 
+static void answers_given_together_are_given_once_each(void **state)
+{
+    struct fixture *f = *state;
+    struct tc_es_gate_answer answers[2];
+    uint32_t again;
+
+    assert_int_equal(tc_es_gate_open(&f->gate, 7, 100, &answers[0].slot), 0);
+    assert_int_equal(tc_es_gate_open(&f->gate, 8, 200, &answers[1].slot), 0);
+    answers[0].allow = answers[1].allow = true;
+    assert_int_equal(tc_es_gate_expire(&f->gate, 100, false), 1);
+    tc_es_gate_answer_many(&f->gate, answers, 2);
+    assert_false(answers[0].given); /* it had been */
+    assert_true(answers[1].given);
+    assert_int_equal(next_answer(f), -7);
+    assert_int_equal(next_answer(f), 8);
+    assert_int_equal(next_answer(f), 0);
+    assert_int_equal(tc_es_gate_used(&f->gate), 0);
+    assert_int_equal(tc_es_gate_waiting(&f->gate), 0);
+    assert_int_equal(tc_es_gate_open(&f->gate, 9, 100, &again), 0);
+    assert_int_equal(tc_es_gate_open(&f->gate, 9, 100, &again), 0);
+}
+
+static void what_is_decided_is_answered_so_when_it_is_due(void **state)
+{
+    struct fixture *f = *state;
+    uint32_t a, b;
+
+    assert_int_equal(tc_es_gate_open(&f->gate, 7, 100, &a), 0);
+    assert_int_equal(tc_es_gate_open(&f->gate, 8, 100, &b), 0);
+    tc_es_gate_decide(&f->gate, a, false);
+    assert_int_equal(tc_es_gate_expire(&f->gate, 100, true), 2);
+    assert_int_equal(next_answer(f), -7);
+    assert_int_equal(next_answer(f), 8);
+    tc_es_gate_answer(&f->gate, a, false);
+    assert_int_equal(tc_es_gate_open(&f->gate, 9, 100, &a), 0); /* the slot's next */
+    assert_int_equal(tc_es_gate_answer_all(&f->gate, true), 1);
+    assert_int_equal(next_answer(f), 9);
+}
+
 static void an_idle_gate_has_no_deadline(void **state)
 {
     struct fixture *f = *state;
@@ -114,6 +153,8 @@ int main(void)
         TEST(a_question_is_answered_once),
         TEST(nothing_is_answered_before_it_is_due),
         TEST(a_slot_stays_taken_until_the_loop_gives_it_back),
+        TEST(answers_given_together_are_given_once_each),
+        TEST(what_is_decided_is_answered_so_when_it_is_due),
         TEST(an_idle_gate_has_no_deadline),
 #undef TEST
     };
