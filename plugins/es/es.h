@@ -217,7 +217,8 @@ void tc_es_answer_held(struct tc_es *es); /* all that are held */
 
 /* es_questions.c */
 void tc_es_questions_handle(struct tc_es *es, const struct tc_es_item *item);
-/* A file that was open for writing has been closed. At once; `waits`: it is handled later. */
+/* A file that was open for writing has been closed. At once; `waits`: it is handled
+ * later. */
 void tc_es_written_seen(struct tc_es *es, const struct tc_es_item *item, bool waits);
 void tc_es_written_handle(struct tc_es *es, const struct tc_es_item *item);
 /* facts: enum tc_remember_fact, of the verdict. */

@@ -134,6 +134,7 @@ void tc_es_intake_ready(void *arg)
         take_in(es, &item);
     if (es->turns.fair.lined)
         go_on(es);
+    atomic_fetch_add(&es->source.loop_turns, 1);
     reads = atomic_load(&es->source.loop_reads);
     if (reads && !es->group_watch) {
         if (host->watch_fd(host, es->source.group, TOCSIN_READABLE, group_readable, es,

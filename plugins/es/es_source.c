@@ -230,8 +230,7 @@ static void wait_for_group(struct tc_es_source *source, int timeout)
 {
     struct pollfd fds[2] = {{.fd = source->wake, .events = POLLIN},
                             {.fd = source->group, .events = POLLIN}};
-    uint64_t now_ns = source->config.host->now_ns(source->config.host);
-    bool full = !may_read(source, now_ns);
+    bool full = !may_read(source, source->config.host->now_ns(source->config.host));
 
     if (full || source->unposted)
         timeout = timeout < 0 || timeout > LOOP_CHECK_MS ? LOOP_CHECK_MS : timeout;
@@ -242,22 +241,33 @@ static void wait_for_group(struct tc_es_source *source, int timeout)
     }
 }
 
-/* See es_source.h. *quiet counts the checks in a row that found nothing. */
-static void check_loop(struct tc_es_source *source, int timeout, unsigned int *quiet)
+/* What the thread knows of a loop that reads. */
+struct loop_watch {
+    unsigned int quiet; /* checks in a row that found nothing */
+    bool stuck; /* events waited; until it turns again nothing waits for a check */
+};
+
+/* See es_source.h. */
+static void check_loop(struct tc_es_source *source, int timeout, struct loop_watch *watch)
 {
-    struct pollfd wake = {.fd = source->wake, .events = POLLIN};
-    struct pollfd group = {.fd = source->group, .events = POLLIN};
+    struct pollfd fds[2] = {{.fd = source->wake, .events = POLLIN},
+                            {.fd = source->group, .events = POLLIN}};
     unsigned int before = atomic_load(&source->loop_turns);
 
-    poll(&wake, 1, timeout < 0 || timeout > LOOP_CHECK_MS ? LOOP_CHECK_MS : timeout);
-    ++*quiet;
+    poll(fds,
+         watch->stuck &&
+                 may_read(source, source->config.host->now_ns(source->config.host))
+             ? 2
+             : 1,
+         timeout < 0 || timeout > LOOP_CHECK_MS ? LOOP_CHECK_MS : timeout);
+    watch->quiet++;
     if (atomic_load(&source->loop_turns) != before) {
-        *quiet = 0;
-    } else if (poll(&group, 1, 0) > 0) {
+        *watch = (struct loop_watch){0};
+    } else if (poll(&fds[1], 1, 0) > 0) {
         read_for_loop(source);
-        *quiet = 0;
-    } else if (*quiet >= QUIET_CHECKS) {
-        *quiet = 0;
+        *watch = (struct loop_watch){.stuck = true};
+    } else if (watch->quiet >= QUIET_CHECKS) {
+        *watch = (struct loop_watch){0};
         atomic_store(&source->loop_reads, false);
         announce(source);
     }
@@ -266,7 +276,7 @@ static void check_loop(struct tc_es_source *source, int timeout, unsigned int *q
 static void *reader_main(void *arg)
 {
     struct tc_es_source *source = arg;
-    unsigned int quiet = 0;
+    struct loop_watch watch = {0};
     uint32_t late;
     int timeout;
 
@@ -280,7 +290,7 @@ static void *reader_main(void *arg)
                                      source->config.on_timeout_allow);
             atomic_fetch_add(&source->timeouts, late);
         } else if (atomic_load(&source->loop_reads)) {
-            check_loop(source, timeout, &quiet);
+            check_loop(source, timeout, &watch);
         } else {
             wait_for_group(source, timeout);
         }

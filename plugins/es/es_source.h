@@ -16,7 +16,7 @@
  *            nothing came in 20 checks (or the source is stopped): loop_reads = false
  *
  * A check that finds events waiting and loop_turns unchanged (the loop is stuck) reads
- * them for the loop and stays; `announce` makes the loop start or stop watching the
+ * them for the loop, and what comes until it turns again; `announce` makes the loop start or stop watching the
  * group.
  */
 #ifndef TC_ES_SOURCE_H
@@ -69,7 +69,7 @@ struct tc_es_source {
     atomic_ullong full_since_ns; /* no slot was free; 0: one was */
     atomic_bool draining, quit;
     atomic_bool loop_reads; /* the loop is to call tc_es_source_read */
-    atomic_uint loop_turns; /* how often it has */
+    atomic_uint loop_turns; /* how often it has, or has emptied the ring */
     atomic_uint writes_queued;
     atomic_ullong own, late, timeouts, pending_full, writes_lost, overflow, read_errors;
     atomic_int read_error; /* the last one's errno */
