@@ -10,7 +10,6 @@
  * opened once. `bare`: this program itself asks about FOLDER and allows at once, as the
  * floor of what any agent must do. Prints one JSON line.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
