@@ -85,3 +85,37 @@ int tc_run_quarantine_restore(struct tc_cli *cli)
     }
     return TC_EXIT_DONE;
 }
+
+static int remove_of_user(struct tc_cli *cli, uint64_t user)
+{
+    struct tc_answer answer;
+    struct tc_pack p;
+    int r;
+
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    tc_pack_uint(&p, "user_id", user);
+    tc_pack_end(&p);
+    r = tc_call(cli, "av.remove", &p, NULL, NULL, &answer);
+    tc_pack_done(&p);
+    if (r)
+        return r;
+    if (cli->json)
+        return tc_general_json(answer.result);
+    printf("%lld files of user %llu: removed for good\n",
+           (long long)tc_unpack_int(answer.result, "count", 0), (unsigned long long)user);
+    return TC_EXIT_DONE;
+}
+
+int tc_run_quarantine_remove(struct tc_cli *cli)
+{
+    bool all = tc_args_option(cli, "user");
+    uint64_t user;
+    int r = tc_args_number(cli, "user", 0, &user);
+
+    if (r)
+        return r;
+    if (all == (cli->arg_count == 1))
+        return tc_args_wrong(cli, "an ID is needed, or --user UID");
+    return all ? remove_of_user(cli, user) : tc_run_action(cli);
+}

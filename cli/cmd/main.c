@@ -33,6 +33,11 @@ static const struct tc_option restore_options[] = {
     {NULL, NULL, NULL, false},
 };
 
+static const struct tc_option remove_options[] = {
+    {"user", "UID", "all that belonged to that user, in place of an ID", false},
+    {NULL, NULL, NULL, false},
+};
+
 static const struct tc_option scan_options[] = {
     {"path", "PATH", "the file or folder to scan", false},
     {NULL, NULL, NULL, false},
@@ -201,9 +206,9 @@ static const struct tc_command commands[] = {
     {.path = "threat quarantine remove",
      .usage = "ID",
      .help = "Delete a file in quarantine for good",
-     .args_min = 1,
+     .options = remove_options,
      .args_max = 1,
-     .run = tc_run_action,
+     .run = tc_run_quarantine_remove,
      .method = "av.remove",
      .param = "id",
      .said = "removed for good"},

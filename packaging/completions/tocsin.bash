@@ -32,6 +32,7 @@ _tocsin_options() {
     health) echo '--field --details' ;;
     'threat list' | 'alert list') echo '--limit' ;;
     'threat quarantine restore') echo '--to --overwrite' ;;
+    'threat quarantine remove') echo '--user' ;;
     'scan custom') echo '--path' ;;
     'definitions check') echo '--product' ;;
     'rule test') echo '--rules --events' ;;

@@ -23,7 +23,9 @@ static bool is_passing(int error)
 
 static const char *fix_for(int error)
 {
-    if (error == -ENOSPC || error == -EDQUOT)
+    if (error == -EDQUOT)
+        return "tocsin threat quarantine remove --user UID removes all of his for good";
+    if (error == -ENOSPC)
         return "tocsin threat quarantine remove ID, for what is not needed any more";
     return "do what it says: it is tried again by itself";
 }

@@ -3,8 +3,8 @@
  * Owns: requests (rpc.av.*): what each is called, and those about the definitions and the
  * counters. Loop thread.
  *
- *   restore {id, to?, overwrite?}   remove {id}   allow {id | sha256}   quarantine_list
- *   scan {path}   cancel {call?}   definitions   reload   stats
+ *  restore {id, to?, overwrite?}   remove {id | user_id}   allow {id | sha256}
+ * quarantine_list scan {path}   cancel {call?}   definitions   reload   stats
  */
 #include <stdio.h>
 

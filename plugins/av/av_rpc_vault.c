@@ -19,6 +19,7 @@ struct call {
     char id[TC_AV_ID_TEXT];
     char *to; /* or NULL */
     bool overwrite;
+    uint32_t user; /* of remove, where it has no id */
     uint8_t hash[TC_AV_HASH_BYTES];
     bool hashed;
 
@@ -97,34 +98,38 @@ static void submit(struct call *call, tocsin_call_fn run, tocsin_done_fn done)
     call_free(call);
 }
 
-/* Reads `id`, and makes the call the only one that changes the vault. */
+/* The only call that changes the vault; NULL: refused. */
 static struct call *vault_call(struct tc_av *av, const struct tocsin_event *request)
+{
+    struct call *call = NULL;
+
+    if (av->vault.dirfd < 0)
+        tc_detector_refuse(av->host, request, "refused",
+                           "the quarantine folder cannot be used");
+    else if (av->vault_busy)
+        tc_detector_refuse(av->host, request, "refused",
+                           "another file is being restored or removed: try again");
+    else if (!(call = call_new(av, request)))
+        tc_detector_refuse(av->host, request, "failed", "out of memory");
+    else
+        av->vault_busy = true;
+    return call;
+}
+
+/* The same about the one file that the request names. */
+static struct call *item_call(struct tc_av *av, const struct tocsin_event *request)
 {
     struct call *call;
     char id[TC_AV_ID_TEXT];
 
-    if (av->vault.dirfd < 0) {
-        tc_detector_refuse(av->host, request, "refused",
-                           "the quarantine folder cannot be used");
-        return NULL;
-    }
     if (!tc_detector_text(request, "id", id, sizeof(id)) ||
         !tc_av_id_valid(id, strlen(id))) {
         tc_detector_refuse(av->host, request, "not_found", "id is not that of a threat");
         return NULL;
     }
-    if (av->vault_busy) {
-        tc_detector_refuse(av->host, request, "refused",
-                           "another file is being restored or removed: try again");
-        return NULL;
-    }
-    call = call_new(av, request);
-    if (!call) {
-        tc_detector_refuse(av->host, request, "failed", "out of memory");
-        return NULL;
-    }
-    snprintf(call->id, sizeof(call->id), "%s", id);
-    av->vault_busy = true;
+    call = vault_call(av, request);
+    if (call)
+        snprintf(call->id, sizeof(call->id), "%s", id);
     return call;
 }
 
@@ -203,7 +208,7 @@ static void restore_found(void *arg, int status)
 
 void tc_av_rpc_restore(struct tc_av *av, const struct tocsin_event *request)
 {
-    struct call *call = vault_call(av, request);
+    struct call *call = item_call(av, request);
     char to[PATH_MAX];
 
     if (!call)
@@ -254,12 +259,68 @@ static void remove_done(void *arg, int status)
     call_free(call);
 }
 
+/* What belonged to one user: call->records becomes what was removed. */
+static void remove_user_run(void *arg)
+{
+    struct call *call = arg;
+    const struct tc_av_vault *vault = &call->av->vault;
+    size_t n = 0;
+
+    call->error =
+        tc_av_vault_list(vault, &call->records, &call->records_n, &call->records_bad);
+    for (size_t i = 0; !call->error && i < call->records_n; i++) {
+        struct tc_av_record *record = &call->records[i];
+
+        if (record->uid == call->user && !tc_av_vault_remove(vault, record->id))
+            call->records[n++] = *record;
+        else
+            tc_av_record_done(record);
+    }
+    if (!call->error)
+        call->records_n = n;
+}
+
+static void remove_user_done(void *arg, int status)
+{
+    struct call *call = arg;
+    struct tc_av *av = call->av;
+    struct tocsin_writer w;
+    uint8_t buf[64];
+
+    if (status)
+        call->error = status;
+    if (call->error) {
+        tc_detector_refuse(av->host, call->request, "failed", "the quarantine folder: %s",
+                           strerror(-call->error));
+    } else {
+        for (size_t i = 0; i < call->records_n; i++) {
+            av->counters.removed++;
+            tc_av_events_remediated(av->host, &call->records[i], "remove", "removed",
+                                    NULL);
+            tc_av_threat_forget(av, call->records[i].id);
+        }
+        tocsin_writer_init(&w, buf, sizeof(buf));
+        tocsin_begin_map(&w, NULL);
+        tocsin_put_str(&w, "status", "removed");
+        tocsin_put_uint(&w, "count", call->records_n);
+        tocsin_end(&w);
+        tocsin_reply(av->host, call->request, &w);
+    }
+    av->vault_busy = false;
+    call_free(call);
+}
+
 void tc_av_rpc_remove(struct tc_av *av, const struct tocsin_event *request)
 {
-    struct call *call = vault_call(av, request);
+    int64_t user = tocsin_event_int(request, "user_id", -1);
+    bool all = user >= 0 && user < UINT32_MAX;
+    struct call *call = all ? vault_call(av, request) : item_call(av, request);
 
-    if (call)
-        submit(call, remove_run, remove_done);
+    if (!call)
+        return;
+    call->user = all ? (uint32_t)user : 0;
+    submit(call, all ? remove_user_run : remove_run,
+           all ? remove_user_done : remove_done);
 }
 
 /* ---- allow ---- */

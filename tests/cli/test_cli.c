@@ -159,6 +159,7 @@ static void each_command_asks_for_its_method(void **state)
         {"threat quarantine restore --overwrite q1 --to /x", "av.restore",
          "{\"id\":\"q1\",\"to\":\"/x\",\"overwrite\":true}"},
         {"threat quarantine remove q1", "av.remove", "{\"id\":\"q1\"}"},
+        {"threat quarantine remove --user 12", "av.remove", "{\"user_id\":12}"},
         {"threat allow t-1", "av.allow", "{\"id\":\"t-1\"}"},
         {"threat allow 0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef",
          "av.allow",

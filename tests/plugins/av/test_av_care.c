@@ -223,6 +223,44 @@ static void regress_av_makes_the_quarantine_folder_again(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
+/* What is one's goes at once, and nothing of anybody else's. */
+static void av_removes_all_of_one_user(void **state)
+{
+    struct fixture *f = *state;
+    struct tc_harness *h = run(f, NULL);
+    const struct tocsin_event *reply;
+    struct tocsin_writer w;
+    char path[PATH_MAX], name[16];
+    uint8_t buf[64];
+
+    if (geteuid()) {
+        test_skip("only root takes files of others");
+    }
+    for (uid_t i = 0; i < 3; i++) {
+        snprintf(name, sizeof(name), "eicar-%u", i);
+        eicar_file(f, path, name);
+        assert_int_equal(chown(path, i < 2 ? 12 : 13, (gid_t)-1), 0);
+        tc_harness_publish_file(h, TOCSIN_TOPIC_FILE_OPEN, TOCSIN_EVENT_AUTH, path);
+        assert_string_equal(remediated(h), "quarantined");
+    }
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_uint(&w, "user_id", 12);
+    tocsin_end(&w);
+    reply = tc_harness_await(h, TOCSIN_TOPIC_RPC_REPLY,
+                             tc_harness_publish(h, "rpc.av.remove", 0, -1, &w));
+    assert_non_null(reply);
+    assert_int_equal(tocsin_event_int(reply, "count", -1), 2);
+    assert_string_equal(remediated(h), "removed");
+    assert_string_equal(remediated(h), "removed");
+    reply =
+        tc_harness_await(h, TOCSIN_TOPIC_RPC_REPLY,
+                         tc_harness_publish(h, "rpc.av.quarantine_list", 0, -1, NULL));
+    assert_non_null(reply);
+    assert_non_null(memmem(reply->data, reply->len, "eicar-2", 7));
+    assert_null(memmem(reply->data, reply->len, "eicar-0", 7));
+}
+
 static size_t items(const struct tc_harness *h)
 {
     char path[PATH_MAX];
@@ -277,6 +315,7 @@ int main(void)
         TEST(av_takes_an_immutable_file_when_it_is_told_to),
         TEST(regress_av_restored_large_file_passes),
         TEST(regress_av_makes_the_quarantine_folder_again),
+        TEST(av_removes_all_of_one_user),
         TEST(regress_av_says_whose_share_is_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
