@@ -281,7 +281,7 @@ static int find_name(int parent, int fd, char found[NAME_MAX + 1],
     if (!path)
         return -ENOMEM;
     memcpy(path, record->path, folder);
-    strcpy(path + folder, found);
+    memcpy(path + folder, found, strlen(found) + 1);
     free(record->path);
     record->path = path;
     *name = path + folder;
