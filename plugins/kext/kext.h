@@ -88,8 +88,10 @@ struct tc_kext_scan {
     struct tc_sensor_scope *scope;
     struct tc_kext_folder folders[TC_KEXT_FOLDERS_MAX];
     size_t folder_count, unwatched, unnamed; /* of these: no room; no names reported */
+    size_t served;                           /* file systems that a server answers for */
     int err;
-    char what[512]; /* of the last one unnamed */
+    char what[512];  /* of the last one unnamed */
+    char which[512]; /* the last one served */
 };
 
 struct tc_kext {

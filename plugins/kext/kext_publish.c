@@ -225,6 +225,7 @@ void tc_kext_publish_stats(struct tc_kext *kext, const struct tocsin_event *requ
     tocsin_put_uint(&w, "own", kext->resolver.own);
     tocsin_put_uint(&w, "out_of_scope", kext->resolver.outside);
     tocsin_put_uint(&w, "no_fd", kext->resolver.no_fd);
+    tocsin_put_uint(&w, "served", kext->resolver.served);
     tocsin_put_uint(&w, "no_process", kext->resolver.no_process);
     tc_sensor_catch_up_put(&kext->catch_up, &w);
     tocsin_put_uint(&w, "processes_killed", kext->reader.killed);

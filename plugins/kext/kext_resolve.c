@@ -292,6 +292,13 @@ static bool is_anywhere(const struct tc_kext_record *record)
     return record->flags & (TC_KEXT_WAS_REFUSED | TC_KEXT_WAS_KILLED | TC_KEXT_UNNAMED);
 }
 
+/* On a served file system (sensor_served.h): it is reported by what the kernel knows. */
+static bool is_served(const struct tc_sensor_scope *scope,
+                      const struct tc_kext_record *record)
+{
+    return tc_sensor_scope_served_device(scope, tc_kext_st_dev_of(record->key.device));
+}
+
 /* Of a file that lies nowhere, or too deep for the kernel to say where, the process has
  * to say. */
 static bool find_deep(struct tc_kext_resolver *resolver,
@@ -325,8 +332,12 @@ static bool find_path(struct tc_kext_resolver *resolver,
     dev_t device = tc_kext_st_dev_of(record->key.device);
     char inner[TC_SENSOR_PATH_MAX];
 
-    if (!inner_path(record, inner))
-        return find_deep(resolver, scope, record, ret);
+    if (!inner_path(record, inner)) {
+        if (!is_served(scope, record))
+            return find_deep(resolver, scope, record, ret);
+        resolver->served++;
+        return false;
+    }
     if (!is_anywhere(record) &&
         tc_sensor_scope_place_inside(scope, device, inner) != TC_SENSOR_INSIDE) {
         resolver->outside++;
@@ -356,16 +367,46 @@ static struct tc_kext_item *resolve_file(struct tc_kext_resolver *resolver,
         return NULL;
     item->key = record->key;
     item->keyed = true;
-    open_item(resolver, item, record);
+    if (is_served(scope, record)) {
+        resolver->served++;
+        item->file.served = true;
+        file_from_record(&item->file, record);
+    } else {
+        open_item(resolver, item, record);
+    }
     describe(resolver, item, record);
     return item;
+}
+
+static const char by_fd[] = "/dev/fd/";
+
+/* By the letters of its name alone, and of what its process has. */
+static bool is_served_script(const struct tc_sensor_scope *scope,
+                             const struct tc_kext_record *record)
+{
+    const char *name = record->path;
+    char link[TC_SENSOR_PATH_MAX], path[2 * TC_SENSOR_PATH_MAX];
+    ssize_t n = 0;
+
+    if (!strncmp(name, by_fd, sizeof(by_fd) - 1)) {
+        snprintf(link, sizeof(link), "/proc/%u/fd/%s", record->pid,
+                 name + sizeof(by_fd) - 1);
+        name = "";
+    } else {
+        snprintf(link, sizeof(link), "/proc/%u/cwd", record->pid);
+    }
+    if (*name != '/')
+        n = readlink(link, path, TC_SENSOR_PATH_MAX - 1);
+    if (n < 0)
+        return false;
+    snprintf(path + n, sizeof(path) - (size_t)n, "%s%s", *name && n ? "/" : "", name);
+    return tc_sensor_scope_served(scope, path);
 }
 
 /* Where a script is that was executed by this name: its process has not moved since. */
 static int open_script(struct tc_kext_resolver *resolver,
                        const struct tc_kext_record *record, struct statx *ret_stx)
 {
-    static const char by_fd[] = "/dev/fd/";
     const char *name = record->path;
     char path[TC_SENSOR_PATH_MAX];
 
@@ -434,8 +475,13 @@ static struct tc_kext_item *resolve_script(struct tc_kext_resolver *resolver,
     struct tc_sensor_place place;
     struct found found;
     struct statx stx;
-    int fd = open_script(resolver, record, &stx);
+    int fd;
 
+    if (is_served_script(scope, record)) {
+        resolver->served++;
+        return NULL;
+    }
+    fd = open_script(resolver, record, &stx);
     if (fd < 0 || tc_sensor_place_of(scope, -1, fd, &place)) {
         resolver->no_fd++;
         goto out;

@@ -33,6 +33,7 @@ struct tc_kext_resolver {
     int fd_ceiling;             /* descriptors above it are given up */
     atomic_ullong own, outside; /* records that were about nothing of ours */
     atomic_ullong no_fd;        /* the file was gone, or another, or no descriptor left */
+    atomic_ullong served;       /* nobody opens what a server answers for */
     atomic_ullong no_process;   /* what is known of the process is the kernel's record */
 };
 

@@ -46,6 +46,8 @@ static void find_folders(struct tc_kext_scan *scan)
     const struct tc_sensor_area *area;
 
     for (size_t i = 0; (area = tc_sensor_scope_area(scan->scope, i)) != NULL; i++) {
+        if (tc_sensor_scope_served(scan->scope, area->seen))
+            continue; /* nobody asks its server; see mark_names */
         if (scan->folder_count < TC_KEXT_FOLDERS_MAX &&
             folder_of(area, &scan->folders[scan->folder_count]))
             scan->folder_count++;
@@ -62,6 +64,12 @@ static void mark_names(struct tc_kext *kext)
 
     for (size_t i = 0; (mount = tc_sensor_scope_file_system(scan->scope, i)) != NULL;
          i++) {
+        if (mount->served && strcmp(mount->point, "/") != 0) {
+            scan->served++;
+            snprintf(scan->which, sizeof(scan->which), "%.400s (%s)", mount->point,
+                     mount->type);
+            continue;
+        }
         err = kext->names_open ? tc_sensor_names_mark(&kext->names, mount) : -ENOTSUP;
         if (!err)
             continue;
@@ -109,6 +117,17 @@ static void report_scan(struct tc_kext *kext)
                      "add its type to plugins.kext.ignore_filesystems");
     } else {
         host->report(host, TOCSIN_REPORT_CLEAR, "kext_names", NULL, NULL);
+    }
+    if (scan->served) {
+        snprintf(text, sizeof(text),
+                 "not protected: %s, and %zu more: kext reads nothing that a server "
+                 "answers for",
+                 scan->which, scan->served - 1);
+        host->report(host, TOCSIN_REPORT_ISSUE, "kext_served", text,
+                     "approve es, which does (tocsin approval list); or add its type to "
+                     "plugins.kext.ignore_filesystems");
+    } else {
+        host->report(host, TOCSIN_REPORT_CLEAR, "kext_served", NULL, NULL);
     }
     if (scan->unwatched) {
         snprintf(text, sizeof(text), "%zu folders are not watched: at most %d can be",

@@ -301,15 +301,23 @@ bool tc_sensor_scope_served(const struct tc_sensor_scope *scope, const char *pat
 {
     const struct tc_sensor_mount *mount = tc_sensor_mounts_above(&scope->mounts, path);
 
-    return mount && mount->served;
+    return mount && mount->served && strcmp(mount->point, "/") != 0;
 }
 
 bool tc_sensor_scope_served_device(const struct tc_sensor_scope *scope, dev_t device)
 {
-    for (size_t i = 0; scope->mounts.served && i < scope->mounts.count; i++)
-        if (scope->mounts.list[i].device == device)
-            return tc_sensor_served(scope->mounts.list[i].type);
-    return false;
+    bool served = false;
+
+    for (size_t i = 0; scope->mounts.served && i < scope->mounts.count; i++) {
+        const struct tc_sensor_mount *mount = &scope->mounts.list[i];
+
+        if (mount->device != device)
+            continue;
+        if (!strcmp(mount->point, "/"))
+            return false;
+        served = tc_sensor_served(mount->type);
+    }
+    return served;
 }
 
 const struct tc_sensor_area *tc_sensor_scope_area(const struct tc_sensor_scope *scope,

@@ -89,10 +89,11 @@ unsigned int tc_sensor_scope_statx(const struct tc_sensor_scope *scope);
 const char *tc_sensor_scope_point(const struct tc_sensor_scope *scope,
                                   const struct statx *stx);
 
-/* Whether an absolute path lies on a served mount, by the table alone. */
+/* Whether an absolute path lies on a served mount, by the table alone; not if that is the
+ * root, without which nothing runs. */
 bool tc_sensor_scope_served(const struct tc_sensor_scope *scope, const char *path);
 
-/* Whether a file system is served itself, wherever it is mounted. */
+/* Whether a file system is served itself, wherever it is mounted, and is not the root. */
 bool tc_sensor_scope_served_device(const struct tc_sensor_scope *scope, dev_t device);
 
 /* The mount of ours that shows most of a file system, if none waits for a server who goes

@@ -152,6 +152,9 @@ static void answer(struct server *s, const void *request)
         reply(s, in->unique, 0, &attr, sizeof(attr));
         return;
     case FUSE_OPEN:
+        atomic_fetch_add(&s->shared->opens, 1);
+        reply(s, in->unique, 0, &opened, sizeof(opened));
+        return;
     case FUSE_OPENDIR:
         reply(s, in->unique, 0, &opened, sizeof(opened));
         return;

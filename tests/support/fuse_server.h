@@ -18,6 +18,7 @@
 /* Of the test and the server. */
 struct tc_fuse_shared {
     _Atomic uint32_t silent;     /* the opcode that is not answered; 0: all are */
+    _Atomic uint32_t opens;      /* of files, answered */
     _Atomic uint32_t unanswered; /* requests that wait for it */
     _Atomic uint32_t sizes[TC_FUSE_FILES];
     char content[TC_FUSE_FILES][TC_FUSE_CONTENT_MAX];

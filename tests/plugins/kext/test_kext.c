@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/fuse_server.h"
 #include "tests/support/kext_scratch.h"
 
 #include "tests/support/skip.h"
@@ -223,6 +224,28 @@ static void kext_judges_a_program_that_lies_in_no_folder(void **state)
     assert_true(tc_scratch_stat(s, "denied") >= 1);
 }
 
+/* A server that does not answer would keep the thread that opens it. */
+static void kext_opens_nothing_that_a_server_answers_for(void **state)
+{
+    struct tc_scratch *s = *state;
+    struct tc_fuse_server fuse;
+    char path[160];
+
+    if (!tc_fuse_possible())
+        test_skip("there is no FUSE");
+    assert_int_equal(mkdir(tc_scratch_in(s, "far"), 0777), 0);
+    tc_fuse_start(&fuse, tc_scratch_in(s, "far"));
+    tc_fuse_put(&fuse, 0, "#!/bin/true\n");
+    while (!tc_harness_reported(&s->h, "kext_served"))
+        tc_harness_run_for(&s->h, 10);
+    snprintf(path, sizeof(path), "%.150s/f", fuse.point);
+    assert_int_equal(tc_scratch_child(s, tc_child_execute, path, NULL), 0);
+    assert_true(tc_kext_await_stat(s, "served", 1));
+    tc_harness_settle(&s->h);
+    assert_int_equal(atomic_load(&fuse.shared->opens), 1); /* the execution's own */
+    tc_fuse_end(&fuse);
+}
+
 static void kext_reports_nothing_from_outside_the_watched_paths(void **state)
 {
     struct tc_scratch *s = *state;
@@ -273,6 +296,7 @@ int main(void)
         TEST(kext_reports_who_executed_what),
         TEST(kext_judges_the_script_that_an_interpreter_runs),
         TEST(kext_judges_a_program_that_lies_in_no_folder),
+        TEST(kext_opens_nothing_that_a_server_answers_for),
         TEST(kext_reports_nothing_from_outside_the_watched_paths),
         TEST(kext_knows_a_written_file_as_bad_before_it_is_executed),
 #undef TEST
