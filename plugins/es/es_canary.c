@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "sensor_clock.h"
+#include "sensor_memory_file.h"
 
 #define NS_PER_MS 1000000ull
 #define BUSY_NS 1000000 /* between attempts while a fork of ours holds the file open */
@@ -73,7 +74,7 @@ void tc_es_canary_done(struct tc_es_canary *canary)
 {
     if (canary->fd >= 0)
         close(canary->fd);
-    if (canary->path)
+    if (canary->path && !canary->in_memory)
         unlink(canary->path);
     free(canary->path);
     tc_es_canary_init(canary);
@@ -92,29 +93,24 @@ static void remove_old(const char *folder)
         closedir(dir);
 }
 
-/*
- * Fills the file and opens it anew, for reading: one that is open for writing does not
- * run. On a full disk it stays empty, and is opened only.
- */
-static int fill(struct tc_es_canary *canary, int fd)
+static int link_flags(const struct tc_es_canary *canary)
 {
-    bool whole = write(fd, &program, sizeof(program)) == (ssize_t)sizeof(program);
-    struct statvfs fs;
-    struct stat st;
-
-    if (fchmod(fd, 0700) || fstat(fd, &st) || fstatvfs(fd, &fs))
-        return -errno;
-    canary->fd = open(canary->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (canary->fd < 0)
-        return -errno;
-    canary->device = st.st_dev;
-    canary->inode = st.st_ino;
-    canary->runs = PROGRAM_RUNS && whole && !(fs.f_flag & ST_NOEXEC);
-    atomic_store(&canary->made, true);
-    return 0;
+    return canary->in_memory ? 0 : O_NOFOLLOW;
 }
 
-int tc_es_canary_make(struct tc_es_canary *canary, const char *state_dir)
+/* Fills the file and opens it anew, for reading: one that is open for writing does not
+ * run. */
+static int fill(struct tc_es_canary *canary, int fd)
+{
+    errno = ENOSPC; /* of a short write */
+    if (write(fd, &program, sizeof(program)) != (ssize_t)sizeof(program) ||
+        fchmod(fd, 0700))
+        return -errno;
+    canary->fd = open(canary->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return canary->fd < 0 ? -errno : 0;
+}
+
+static int make_on_disk(struct tc_es_canary *canary, const char *state_dir)
 {
     char *folder = NULL, *path = NULL;
     int err = -ENOMEM, fd;
@@ -152,6 +148,29 @@ bool tc_es_canary_is(const struct tc_es_canary *canary, int fd)
            st.st_dev == canary->device;
 }
 
+int tc_es_canary_make(struct tc_es_canary *canary, const char *state_dir)
+{
+    int err = make_on_disk(canary, state_dir);
+    struct statvfs fs;
+    struct stat st;
+
+    if (err) {
+        tc_es_canary_done(canary);
+        err = tc_sensor_memory_file("tocsin-canary", &program, sizeof(program),
+                                    &canary->fd, &canary->path);
+        canary->in_memory = !err;
+    }
+    if (err)
+        return err;
+    if (fstat(canary->fd, &st) || fstatvfs(canary->fd, &fs))
+        return -errno;
+    canary->device = st.st_dev;
+    canary->inode = st.st_ino;
+    canary->runs = PROGRAM_RUNS && !(fs.f_flag & ST_NOEXEC);
+    atomic_store(&canary->made, true);
+    return 0;
+}
+
 bool tc_es_canary_asked(struct tc_es_canary *canary, int fd, uint64_t mask, uint64_t now,
                         bool *ret_allow)
 {
@@ -169,7 +188,7 @@ bool tc_es_canary_asked(struct tc_es_canary *canary, int fd, uint64_t mask, uint
 
 static int open_it(const struct tc_es_canary *canary)
 {
-    int fd = open(canary->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = open(canary->path, O_RDONLY | O_CLOEXEC | link_flags(canary));
 
     if (fd < 0)
         return -errno;

@@ -23,8 +23,9 @@ enum tc_es_canary_operation {
 
 struct tc_es_canary {
     char *path;
-    int fd;    /* keeps the inode, so that its number is nobody else's */
-    bool runs; /* it can be executed: on this machine, from that file system */
+    bool in_memory; /* `path` is a link of /proc, and nothing has to be removed */
+    int fd;         /* keeps the inode, so that its number is nobody else's */
+    bool runs;      /* it can be executed: on this machine, from that file system */
     uint64_t device, inode;
     atomic_bool made; /* from here on the fields above stay as they are */
     atomic_bool
@@ -40,7 +41,8 @@ struct tc_es_canary {
 void tc_es_canary_init(struct tc_es_canary *canary);
 void tc_es_canary_done(struct tc_es_canary *canary);
 
-/* Makes the file below <state_dir>/es, and removes those of runs that were killed. */
+/* Makes the file below <state_dir>/es, and removes those of runs that were killed; where
+ * that folder takes no file, in memory. */
 int tc_es_canary_make(struct tc_es_canary *canary, const char *state_dir);
 
 /* Whether an open file is the canary. */

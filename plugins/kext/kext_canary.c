@@ -17,6 +17,7 @@
 
 #include "kext_load.h"
 #include "sensor_clock.h"
+#include "sensor_memory_file.h"
 
 #define LOAD_AT 0x400000u
 #define NONCE_BYTES 16
@@ -89,12 +90,10 @@ static int write_image(const char *path, const struct image *image)
     return err;
 }
 
-int tc_kext_canary_init(struct tc_kext_canary *canary, const char *state_dir)
+static int make_on_disk(struct tc_kext_canary *canary, const char *state_dir,
+                        const struct image *image)
 {
-    struct image image;
     char folder[4096];
-    struct stat st;
-    int err;
 
     snprintf(folder, sizeof(folder), "%s/kext", state_dir);
     if (mkdir(folder, 0700) && errno != EEXIST)
@@ -104,9 +103,22 @@ int tc_kext_canary_init(struct tc_kext_canary *canary, const char *state_dir)
         return -ENOMEM;
     }
     unlink(canary->path); /* of a run that was killed */
+    return write_image(canary->path, image);
+}
+
+int tc_kext_canary_init(struct tc_kext_canary *canary, const char *state_dir)
+{
+    struct image image;
+    struct stat st;
+    int err;
+
+    canary->memory = -1;
     err = image_make(&image);
-    if (!err)
-        err = write_image(canary->path, &image);
+    if (!err && make_on_disk(canary, state_dir, &image)) {
+        tc_kext_canary_done(canary);
+        err = tc_sensor_memory_file("tocsin-canary", &image, sizeof(image),
+                                    &canary->memory, &canary->path);
+    }
     if (!err && stat(canary->path, &st))
         err = -errno;
     if (err)
@@ -119,10 +131,13 @@ int tc_kext_canary_init(struct tc_kext_canary *canary, const char *state_dir)
 
 void tc_kext_canary_done(struct tc_kext_canary *canary)
 {
-    if (canary->path)
+    if (canary->path && canary->memory >= 0)
+        close(canary->memory);
+    else if (canary->path)
         unlink(canary->path);
     free(canary->path);
     canary->path = NULL;
+    canary->memory = -1;
 }
 
 /* No signal of the agent's is blocked in the child, and none handled. */

@@ -14,6 +14,8 @@
 
 struct tc_kext_canary {
     char *path; /* NULL: there is none */
+    int memory; /* -1, or the file's descriptor: it is in memory, `path` a link of /proc
+                 */
     struct tc_kext_key key;
 };
 
@@ -24,8 +26,9 @@ enum tc_kext_ended {
     TC_KEXT_ENDED_REFUSED, /* it was not executed: EPERM */
 };
 
-/* Makes <state_dir>/kext/canary anew, with a nonce. Errors: those of open(2), write(2).
- */
+/* Makes <state_dir>/kext/canary anew, with a nonce; where that folder takes no file, in
+ * memory. Errors: as of tc_sensor_memory_file; then, as of one that is zeroed, there is
+ * none. */
 int tc_kext_canary_init(struct tc_kext_canary *canary, const char *state_dir);
 void tc_kext_canary_done(struct tc_kext_canary *canary); /* removes the file, too */
 

@@ -3,6 +3,7 @@
 protected twice: a plugin that is not ready, a detector that was away, a reload that fails."""
 
 import os
+import subprocess
 import unittest
 
 from guarded import APPROVED
@@ -49,6 +50,25 @@ class Life(unittest.TestCase):
                 self.assertEqual(f.read(), EICAR)  # nobody says no
             agent.tocsin("plugin", "enable", "av")
             wait_for(lambda: not os.path.lexists(path))
+
+    def test_a_state_folder_that_turns_read_only_keeps_no_sensor_from_starting(self):
+        agent = Agent()
+        os.mkdir(agent.state, 0o700)
+        subprocess.run(["mount", "-t", "tmpfs", "tocsin-e2e", agent.state], check=True)
+        try:
+            os.chmod(agent.state, 0o700)
+            agent.start()
+            agent.stop()
+            subprocess.run(["mount", "-o", "remount,ro", agent.state], check=True)
+            agent.start()
+            self.assertTrue(agent.call("health")["real_time_protection_available"])
+            path = put(agent, "refused")
+            with self.assertRaises(PermissionError):  # there is no place to put it away
+                open(path, "rb").close()
+        finally:
+            agent.stop()
+            subprocess.run(["umount", "-l", agent.state], check=True)
+            agent.__exit__(None)
 
     def test_a_sensor_that_cannot_take_its_new_options_goes_on_alone(self):
         with Watched() as agent:

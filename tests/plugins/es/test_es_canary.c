@@ -53,7 +53,8 @@ static int host_post(const struct tocsin_host *host, tocsin_call_fn fn, void *ar
     return -ESHUTDOWN;
 }
 
-static void begin(struct fixture *f, unsigned long mount_flags)
+/* The state folder is a tmpfs mounted so. */
+static void begin_with(struct fixture *f, unsigned long mount_flags, const char *options)
 {
     struct tc_es_source_config config = {.host = &f->host,
                                          .canary = &f->canary,
@@ -66,11 +67,16 @@ static void begin(struct fixture *f, unsigned long mount_flags)
     f->host.post = host_post;
     strcpy(f->dir, "/tmp/tocsin-canary-XXXXXX");
     assert_non_null(mkdtemp(f->dir));
-    assert_int_equal(mount("tocsin-es", f->dir, "tmpfs", mount_flags, NULL), 0);
+    assert_int_equal(mount("tocsin-es", f->dir, "tmpfs", mount_flags, options), 0);
     tc_es_canary_init(&f->canary);
     assert_int_equal(tc_es_source_open(&f->source, &config), 0);
     assert_int_equal(tc_es_source_run(&f->source), 0);
     assert_int_equal(tc_es_canary_make(&f->canary, f->dir), 0);
+}
+
+static void begin(struct fixture *f, unsigned long mount_flags)
+{
+    begin_with(f, mount_flags, NULL);
 }
 
 static void end(struct fixture *f)
@@ -195,6 +201,30 @@ static void canary_of_a_killed_run_is_removed(void **state)
     end(&f);
 }
 
+/* Read-only, out of inodes, out of blocks: no such thing costs a sensor its start. */
+static void regress_canary_needs_no_state_folder(void **state)
+{
+    static const struct {
+        unsigned long flags;
+        const char *options;
+    } disks[] = {{MS_RDONLY, NULL}, {0, "nr_inodes=2"}, {0, "nr_inodes=1"}};
+    struct fixture f;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(disks) / sizeof(disks[0]); i++) {
+        begin_with(&f, disks[i].flags, disks[i].options);
+        assert_true(f.canary.in_memory);
+#if defined(__x86_64__)
+        assert_true(f.canary.runs);
+#endif
+        assert_int_equal(tc_es_source_mark_canary(&f.source), 0);
+        if (tc_es_canary_prove(&f.canary, f.why))
+            fail_msg("%s", f.why);
+        assert_true(tc_es_canary_check(&f.canary, false));
+        end(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +234,7 @@ int main(void)
         cmocka_unit_test(canary_is_not_executed_where_nothing_may_be),
         cmocka_unit_test(canary_that_somebody_holds_up_is_overdue),
         cmocka_unit_test(canary_of_a_killed_run_is_removed),
+        cmocka_unit_test(regress_canary_needs_no_state_folder),
     };
 
     if (!tc_es_scratch_possible())

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -295,6 +296,20 @@ static void kext_leaves_nothing_behind_and_can_be_started_again(void **state)
     assert_int_equal(tc_harness_count(&s->h, TOCSIN_TOPIC_FILE_EXEC), execs + 1);
 }
 
+/* It starts only when its canary has come through, which is in memory then. */
+static void regress_kext_starts_where_its_state_folder_is_read_only(void **state)
+{
+    struct tc_scratch *s = *state;
+    int err;
+
+    assert_int_equal(tc_harness_stop(&s->h), 0);
+    assert_int_equal(mount("tocsin-kext", s->h.dir, "tmpfs", MS_RDONLY, NULL), 0);
+    err = tc_harness_start(&s->h);
+    assert_int_equal(umount2(s->h.dir, MNT_DETACH), 0);
+    assert_int_equal(err, 0);
+    assert_null(tc_harness_reported(&s->h, "kext_canary"));
+}
+
 int main(void)
 {
     /* One start serves several tests where they do not disturb each other: in a guest it
@@ -305,6 +320,7 @@ int main(void)
         cmocka_unit_test(kext_learns_from_what_another_sensor_was_denied),
         cmocka_unit_test(kext_follows_a_watched_folder_that_is_replaced),
         cmocka_unit_test(kext_leaves_nothing_behind_and_can_be_started_again),
+        cmocka_unit_test(regress_kext_starts_where_its_state_folder_is_read_only),
     };
     const struct CMUnitTest opened[] = {
         cmocka_unit_test(kext_judges_what_is_opened),
