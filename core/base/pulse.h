@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #define TC_PULSE_EVERY_MS 2000 /* how often an idle core shows life */
+#define TC_PULSE_STALE_MS 6000 /* no turn for so long: the core hangs and is killed */
 #define TC_PULSE_ENDS_MAX 3
 
 enum tc_end {                 /* how the core before this one ended */
@@ -20,6 +21,8 @@ enum tc_end {                 /* how the core before this one ended */
               TC_END_CRASHED, /* killed by a signal that nobody of us sent, or a bad exit
                                  code */
               TC_END_HUNG,    /* its loop hung; killed by the supervisor */
+              TC_END_KILLED,  /* with its supervisor, or the machine */
+              TC_END_STOPPED, /* it was asked to, and its supervisor with it */
 };
 
 struct tc_pulse {
@@ -32,7 +35,8 @@ struct tc_pulse {
      * first. Written by the core only. */
     uint64_t sensor_ends_ns[TC_PULSE_ENDS_MAX];
     pid_t supervisor;
-    /* About the core before this one, written by the supervisor while none runs: */
+    /* About the core before this one, written by the supervisor while none runs; by its
+     * first core, if an agent before has left word: */
     uint32_t starts; /* from 1 */
     enum tc_end end;
     int signal;          /* that ended it, or 0 */

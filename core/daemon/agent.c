@@ -2,11 +2,11 @@
 #include "core/daemon/agent_priv.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base/health.h"
@@ -23,10 +23,15 @@
 #include "ipc/bus.h"
 #include "ipc/event.h"
 
+#define MS UINT64_C(1000000)
+/* The loop has not turned for so long, and is not killed: the machine, or all of the
+ * agent, stood still. */
+#define STOOD_STILL_NS ((TC_PULSE_EVERY_MS + TC_PULSE_STALE_MS) * MS)
+/* A killed agent takes a while to go: its sensors' marks and programs are taken away. */
+#define LISTEN_TRIES 100
+#define LISTEN_EVERY_MS 50
 #define TURN_MAX 512 /* events delivered before the loop polls again */
 #define DROPS_EVERY_MS 1000
-#define CRASHES_MAX 3                                  /* of one plugin within ... */
-#define CRASHES_WITHIN_NS (600 * UINT64_C(1000000000)) /* ... before it is disabled */
 
 /* ---- bus and loop ---- */
 
@@ -66,11 +71,31 @@ static void on_wake(void *arg)
     uv_check_start(&agent->turn, on_turn);
 }
 
+/* CLOCK_BOOTTIME goes on while the machine is suspended, as the others do not. */
+static uint64_t boot_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_BOOTTIME, &ts);
+    return (uint64_t)ts.tv_sec * 1000 * MS + (uint64_t)ts.tv_nsec;
+}
+
+static void look_at_the_clock(struct tc_agent *agent)
+{
+    uint64_t now = boot_ns(), still = now - agent->looked_ns;
+
+    if (agent->looked_ns && still > STOOD_STILL_NS && agent->protection)
+        tc_protection_stood_still(agent->protection, still);
+    agent->looked_ns = now;
+}
+
 static void on_pulse(uv_timer_t *timer)
 {
     struct tc_agent *agent = timer->data;
 
     atomic_store(&agent->services.pulse->turned_ns, uv_hrtime());
+    tc_last_life_beat(&agent->last_life, agent->services.pulse->holder);
+    look_at_the_clock(agent);
 }
 
 static void on_keep(void *arg, struct tc_event *event)
@@ -142,51 +167,6 @@ static void report_facts(struct tc_agent *agent)
     for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
         tc_health_report(agent->services.notice.health, "core", TOCSIN_REPORT_FACT,
                          facts[i].key, facts[i].text, NULL);
-}
-
-/* ---- how the core before this one ended ---- */
-
-static void count_crash(struct tc_agent *agent, const char *name)
-{
-    uint64_t now = agent->services.pulse->end_to_ns;
-    unsigned crashes = 0;
-    char why[TC_WHY_MAX];
-
-    if (!agent->services.journal)
-        return;
-    tc_journal_add_crash(agent->services.journal, name, now);
-    if (tc_journal_count_crashes(agent->services.journal, name, now - CRASHES_WITHIN_NS,
-                                 &crashes) ||
-        crashes < CRASHES_MAX)
-        return;
-    tc_why(why, "plugin %s took the agent down %u times in 10 minutes and is disabled",
-           name, crashes);
-    tc_registry_disable_crashed(agent->services.registry, name, why);
-}
-
-static void report_last_end(struct tc_agent *agent)
-{
-    const struct tc_pulse *pulse = agent->services.pulse;
-    const char *how = pulse->end == TC_END_HUNG
-                          ? "the agent's loop hung and it was killed"
-                          : "the agent crashed";
-    struct tocsin_writer w;
-    uint8_t buf[1024];
-
-    if (pulse->end == TC_END_NONE)
-        return;
-    tocsin_writer_init(&w, buf, sizeof(buf));
-    tocsin_begin_map(&w, NULL);
-    tocsin_put_str(&w, TOCSIN_FIELD_REASON, how);
-    tocsin_put_uint(&w, "from", pulse->end_from_ns);
-    tocsin_put_uint(&w, "to", pulse->end_to_ns);
-    tocsin_put_int(&w, "signal", pulse->signal);
-    tocsin_put_str(&w, "plugin", pulse->end_plugin);
-    tocsin_put_uint(&w, "starts", pulse->starts);
-    tocsin_end(&w);
-    tc_notice_publish(&agent->services.notice, "agent.ended", &w);
-    if (pulse->end_plugin[0])
-        count_crash(agent, pulse->end_plugin);
 }
 
 /* ---- configuration ---- */
@@ -269,6 +249,7 @@ static void stop(struct tc_agent *agent)
     if (agent->stopping)
         return;
     agent->stopping = true;
+    tc_last_life_stop(&agent->last_life, agent->services.pulse->holder);
     control = agent->control;
     agent->control = NULL;
     if (agent->protection)
@@ -301,6 +282,7 @@ static void on_settled(void *arg)
     struct tc_agent *agent = arg;
 
     agent->settled = true;
+    tc_last_life_beat(&agent->last_life, agent->services.pulse->holder);
     say_ready(agent);
 }
 
@@ -378,6 +360,21 @@ static int make_parts(struct tc_agent *agent)
     return err;
 }
 
+/* Waits for an agent that goes; one that stays refuses this one. */
+static int start_control(struct tc_agent *agent, const struct tc_control_options *options,
+                         char why[TC_WHY_MAX])
+{
+    const struct timespec moment = {.tv_nsec = LISTEN_EVERY_MS * (long)MS};
+    int err = tc_control_start(options, &agent->control, why);
+
+    for (int left = LISTEN_TRIES; err == -EADDRINUSE && left; left--) {
+        nanosleep(&moment, NULL);
+        atomic_store(&agent->services.pulse->turned_ns, uv_hrtime());
+        err = tc_control_start(options, &agent->control, why);
+    }
+    return err;
+}
+
 /* What may refuse to work. After a failure, stop() takes down what there is. */
 static int start(struct tc_agent *agent, char why[TC_WHY_MAX])
 {
@@ -397,17 +394,18 @@ static int start(struct tc_agent *agent, char why[TC_WHY_MAX])
                           "make paths.state writable, then restart the agent");
     tc_agent_configure(agent);
     report_facts(agent);
-    report_last_end(agent);
     err = tc_protection_new(&agent->services, &agent->protection);
     if (err) {
         tc_why(why, "%s", strerror(-err));
         return err;
     }
     control.protection = agent->protection;
-    err = tc_control_start(&control, &agent->control, why);
-    if (!err)
-        err = tc_registry_boot(agent->services.registry, agent->services.config,
-                               on_booted, agent, why);
+    err = start_control(agent, &control, why);
+    if (err)
+        return err;
+    tc_agent_look_back(agent); /* there is no other agent whose traces these would be */
+    err = tc_registry_boot(agent->services.registry, agent->services.config, on_booted,
+                           agent, why);
     if (err)
         return err;
     tc_notice_note(&agent->services.notice, "agent.started", NULL, TOCSIN_VERSION);
@@ -418,7 +416,7 @@ static int start(struct tc_agent *agent, char why[TC_WHY_MAX])
 
 int tc_agent_run(struct tc_pulse *pulse, const struct tc_agent_options *options)
 {
-    struct tc_agent agent = {.options = options};
+    struct tc_agent agent = {.options = options, .last_life = {.fd = -1}};
     char why[TC_WHY_MAX];
 
     agent.services.loop = &agent.loop;

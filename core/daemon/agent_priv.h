@@ -8,6 +8,7 @@
 
 #include "core/control/control.h"
 #include "core/daemon/agent.h"
+#include "core/daemon/last_life.h"
 #include "core/host/services.h"
 
 struct tc_protection;
@@ -25,13 +26,18 @@ struct tc_agent {
     uv_timer_t pulse_timer, drop_timer;
     uv_signal_t term, interrupt, hangup;
     char state_dir[4096], private_dir[4096 + 16];
-    bool booted;       /* each plugin runs, or has failed */
-    bool settled;      /* somebody protects, or nobody can */
-    bool hangup_waits; /* for that: a new configuration is to be read */
+    struct tc_last_life last_life;
+    uint64_t looked_ns; /* when the pulse timer last ran, CLOCK_BOOTTIME; 0: not yet */
+    bool booted;        /* each plugin runs, or has failed */
+    bool settled;       /* somebody protects, or nobody can */
+    bool hangup_waits;  /* for that: a new configuration is to be read */
     bool stopping;
     bool reloading;
     int exit_status;
 };
+
+/* agent_before.c: before the registry boots, and when there is no other agent. */
+void tc_agent_look_back(struct tc_agent *agent);
 
 /* agent_plugins.c: makes the registry and the judge; the bus must be there. */
 int tc_agent_make_plugins(struct tc_agent *agent);

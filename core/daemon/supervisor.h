@@ -9,7 +9,6 @@
 
 #include "core/base/pulse.h"
 
-#define TC_PULSE_STALE_MS 6000  /* no turn for so long: the core hangs and is killed */
 #define TC_RESTART_FIRST_MS 100 /* back-off: doubled at each crash ... */
 /* ... up to this: no machine is unprotected for longer. Anew after TC_HEALTHY_MS. */
 #define TC_RESTART_LAST_MS 5000

@@ -139,9 +139,12 @@ static uint64_t silence_ns(const struct tc_protection *p, enum tc_slot_sensor ho
 static void listen_for_silence(struct tc_protection *p)
 {
     enum tc_slot_sensor holder = tc_protection_holder(p);
-    uint64_t now = uv_hrtime();
+    uint64_t now = uv_hrtime(), silence = silence_ns(p, holder);
 
-    if (now >= silence_ns(p, holder))
+    /* The timer is due then: so late, the agent itself did not run. */
+    if (now >= silence && now - silence > TC_PULSE_STALE_MS * MS)
+        p->sensors[holder].canary_ns = now;
+    else if (now >= silence)
         tc_slot_stalled(p->slot, holder, "its canary has not come through for a minute",
                         now);
 }
@@ -336,9 +339,9 @@ void tc_protection_retry(struct tc_protection *p)
 /* ---- life ---- */
 
 /*
- * The core before this one ended while a sensor held the slot. That counts against the
- * sensor unless another plugin is known to have done it, and only where the fallback can
- * stand in.
+ * The core before this one ended while a sensor held the slot: nobody has protected since
+ * then. What it did by itself counts against the sensor, unless another plugin is known
+ * to have done it, and only where the fallback can stand in.
  */
 static void remember_end(struct tc_protection *p)
 {
@@ -349,7 +352,8 @@ static void remember_end(struct tc_protection *p)
         return;
     p->gap_from_ns = pulse->end_from_ns;
     tc_slot_remember_gap(p->slot, mono - (now - pulse->end_from_ns));
-    if (strcmp(pulse->end_holder, p->sensors[TC_SLOT_PRIMARY].name) ||
+    if ((pulse->end != TC_END_CRASHED && pulse->end != TC_END_HUNG) ||
+        strcmp(pulse->end_holder, p->sensors[TC_SLOT_PRIMARY].name) ||
         (pulse->end_plugin[0] && strcmp(pulse->end_plugin, pulse->end_holder)) ||
         !(tc_protection_installed(p) & FALLBACK_SET))
         return;

@@ -43,6 +43,10 @@ void tc_protection_plugin(struct tc_protection *protection, const char *what,
 void tc_protection_disabled(struct tc_protection *protection, const char *name);
 void tc_protection_canary(struct tc_protection *protection, const char *name);
 
+/* The machine was suspended, or all of the agent stood still, until now: told as a gap.
+ */
+void tc_protection_stood_still(struct tc_protection *protection, uint64_t for_ns);
+
 /* The set of those who vote. When one comes, the sensor looks at what was written since
  * one was last missing. */
 void tc_protection_voters(struct tc_protection *protection, uint64_t voters);

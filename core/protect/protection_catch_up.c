@@ -40,6 +40,28 @@ void tc_protection_catch_up(struct tc_protection *p, enum tc_slot_sensor sensor)
     tc_notice_publish(&p->services->notice, topic, &w);
 }
 
+void tc_protection_stood_still(struct tc_protection *p, uint64_t for_ns)
+{
+    enum tc_slot_sensor holder = tc_protection_holder(p);
+    struct tc_slot_event event = {.what = TC_SLOT_GAP_OPENED,
+                                  .sensor = holder,
+                                  .from_ns = uv_hrtime() - for_ns,
+                                  .reason = "the machine or the agent stood still"};
+
+    if (!p->running || holder == TC_SLOT_NOBODY || p->sensors[holder].restart_ns)
+        return; /* a gap is open, or will be with what was before */
+    p->sensors[holder].canary_ns = uv_hrtime(); /* it could not have come through */
+    tc_protection_emit(p, &event, NULL);
+    event.what = TC_SLOT_GAP_CLOSED;
+    event.to_ns = uv_hrtime();
+    event.reason = NULL;
+    tc_protection_emit(p, &event, NULL);
+    if (!p->gap_from_ns)
+        p->gap_from_ns = p->gap_reported_ns;
+    tc_protection_catch_up(p, holder);
+    tc_protection_soon(p);
+}
+
 /* ---- who judges what was seen ---- */
 
 void tc_protection_unjudged(struct tc_protection *p)

@@ -3,7 +3,9 @@
 protected twice: a plugin that is not ready, a detector that was away, a reload that fails."""
 
 import os
+import signal
 import subprocess
+import time
 import unittest
 
 from guarded import APPROVED
@@ -24,6 +26,12 @@ def put(agent, name, content=EICAR):
 def state_of(agent, plugin):
     states = {p["name"]: p["state"] for p in agent.call("plugin.list")["items"]}
     return states.get(plugin)
+
+
+def journal(agent):
+    """[(topic, event)], oldest first."""
+    items = agent.call("event.list", {"limit": 1000})["items"]
+    return [(i["topic"], i["event"]) for i in reversed(items)]
 
 
 @needs_root
@@ -69,6 +77,53 @@ class Life(unittest.TestCase):
             agent.stop()
             subprocess.run(["umount", "-l", agent.state], check=True)
             agent.__exit__(None)
+
+    def gap_is_told_and_looked_at(self, agent, end):
+        """`end` ends the agent; what is written before the next start is found by it."""
+        end()
+        before = time.time_ns()
+        path = put(agent, "gap")
+        after = time.time_ns()
+        agent.start()
+        wait_for(lambda: not os.path.lexists(path))
+        gap = [e for t, e in journal(agent) if t == "sensor.gap" and "to" in e][-1]
+        self.assertLessEqual(gap["from"], before)
+        self.assertGreaterEqual(gap["to"], after)
+        return gap
+
+    def test_what_is_written_between_stop_and_start_is_found(self):
+        with Agent() as agent:
+            self.gap_is_told_and_looked_at(agent, agent.stop)
+            self.assertFalse([e for t, e in journal(agent) if t == "agent.ended"])
+
+    def test_a_supervisor_that_is_killed_is_told_of_and_its_successor_starts_at_once(self):
+        def kill():
+            agent.process.kill()
+            agent.process.wait()
+
+        with Agent() as agent:
+            gap = self.gap_is_told_and_looked_at(agent, kill)
+            ended = [e for t, e in journal(agent) if t == "agent.ended"]
+            self.assertEqual(ended[0]["reason"], "the agent ended, and its supervisor with it")
+            self.assertLess(ended[0]["from"], ended[0]["to"])
+            self.assertAlmostEqual(ended[0]["from"], gap["from"], delta=1e6)  # two clocks
+
+    def test_an_agent_that_stood_still_as_a_whole_says_so_and_lives_on(self):
+        with Agent() as agent:
+            gaps = len([t for t, _ in journal(agent) if t == "sensor.gap"])
+            core, supervisor = agent.core(), agent.process.pid
+            stopped = time.time_ns()
+            os.kill(supervisor, signal.SIGSTOP)
+            os.kill(core, signal.SIGSTOP)
+            time.sleep(9)  # longer than a loop may stand still
+            os.kill(core, signal.SIGCONT)
+            os.kill(supervisor, signal.SIGCONT)
+            wait_for(lambda: len([t for t, _ in journal(agent) if t == "sensor.gap"]) == gaps + 2)
+            gap = [e for t, e in journal(agent) if t == "sensor.gap"][-1]
+            self.assertLess(gap["from"], stopped + 1e9)
+            self.assertGreater(gap["to"] - gap["from"], 8e9)
+            self.assertEqual(agent.core(), core)
+            self.assertTrue(agent.call("health")["real_time_protection_available"])
 
     def test_a_sensor_that_cannot_take_its_new_options_goes_on_alone(self):
         with Watched() as agent:
