@@ -17,6 +17,8 @@
 #include "ipc/tap.h"
 #include "ipc/unpack.h"
 
+#define RETRY_MS 100 /* until memory is looked for again, for who wants to connect */
+
 /* ---- Taps ---- */
 
 static void on_flush(uv_idle_t *handle)
@@ -151,15 +153,28 @@ void tc_rpc_handle_closed(struct tc_rpc *rpc)
     free(rpc);
 }
 
+static void accept_one(struct tc_rpc *rpc);
+
 static void on_closed(uv_handle_t *handle)
 {
     tc_rpc_handle_closed(handle->data);
 }
 
+static void on_retry(uv_timer_t *timer)
+{
+    accept_one(timer->data);
+}
+
+static void accept_one(struct tc_rpc *rpc)
+{
+    if (tc_rpc_client_accept(rpc))
+        uv_timer_start(&rpc->retry, on_retry, RETRY_MS, 0);
+}
+
 static void on_connection(uv_stream_t *stream, int status)
 {
     if (status == 0)
-        tc_rpc_client_accept(stream->data);
+        accept_one(stream->data);
 }
 
 /* Hands the listening socket to the loop. From here on only tc_rpc_stop undoes it. */
@@ -169,9 +184,11 @@ static int attach(struct tc_rpc *rpc, uv_loop_t *loop)
 
     uv_idle_init(loop, &rpc->flusher);
     rpc->flusher.data = rpc;
+    uv_timer_init(loop, &rpc->retry);
+    rpc->retry.data = rpc;
     r = uv_pipe_init(loop, &rpc->pipe, 0);
     rpc->pipe.data = rpc;
-    rpc->handles = 2;
+    rpc->handles = 3;
     if (!r)
         r = uv_pipe_open(&rpc->pipe, rpc->listener.fd);
     if (r) {
@@ -221,6 +238,7 @@ void tc_rpc_stop(struct tc_rpc *rpc, void (*done)(void *arg), void *arg)
     rpc->stopped_arg = arg;
     tc_listen_unlink(&rpc->listener, rpc->options.path);
     uv_close((uv_handle_t *)&rpc->flusher, on_closed);
+    uv_close((uv_handle_t *)&rpc->retry, on_closed);
     uv_close((uv_handle_t *)&rpc->pipe, on_closed);
     while (rpc->clients)
         tc_rpc_client_close(rpc->clients);

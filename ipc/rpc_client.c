@@ -391,15 +391,15 @@ static bool finds_room(const struct tc_rpc_client *client)
     return client->rpc->clients_count <= most;
 }
 
-void tc_rpc_client_accept(struct tc_rpc *rpc)
+int tc_rpc_client_accept(struct tc_rpc *rpc)
 {
     struct tc_rpc_client *client = calloc(1, sizeof(*client));
 
     if (!client)
-        return;
+        return -ENOMEM;
     if (uv_pipe_init(rpc->pipe.loop, &client->pipe, 0) < 0) {
         free(client);
-        return;
+        return -ENOMEM;
     }
     rpc->handles++;
     client->rpc = rpc;
@@ -411,18 +411,19 @@ void tc_rpc_client_accept(struct tc_rpc *rpc)
     rpc->clients_count++;
     if (uv_accept((uv_stream_t *)&rpc->pipe, (uv_stream_t *)&client->pipe) < 0) {
         tc_rpc_client_close(client);
-        return;
+        return 0;
     }
     if (read_peer(client) < 0) {
         tc_rpc_client_close(client);
-        return;
+        return 0;
     }
     if (!finds_room(client)) {
         rpc->counters.refused_clients++;
         refuse(client, "refused", "the agent has as many clients as it takes: try later");
-        return;
+        return 0;
     }
     rpc->counters.accepted++;
     if (uv_read_start((uv_stream_t *)&client->pipe, on_alloc, on_read) < 0)
         tc_rpc_client_close(client);
+    return 0;
 }

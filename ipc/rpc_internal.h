@@ -28,7 +28,8 @@ struct tc_rpc {
     struct tc_listener listener;
     uv_pipe_t pipe;
     uv_idle_t flusher; /* runs while taps have something to write */
-    size_t handles;    /* not yet closed: the two above and every client's */
+    uv_timer_t retry; /* runs while a connection waits for memory: none is taken before */
+    size_t handles;   /* not yet closed: the three above and every client's */
     bool stopping;
     void (*stopped)(void *arg);
     void *stopped_arg;
@@ -74,8 +75,9 @@ void tc_rpc_close_taps(struct tc_rpc_client *client);
 
 /* ---- rpc_client.c ---- */
 
-/* Takes the connection that waits, or takes and closes it when there are too many. */
-void tc_rpc_client_accept(struct tc_rpc *rpc);
+/* Takes the connection that waits, or takes and closes it when there are too many.
+ * -ENOMEM: it waits on, and libuv takes no other until this is called again. */
+int tc_rpc_client_accept(struct tc_rpc *rpc);
 
 /*
  * Writes a whole message, or one in two parts: what was packed, which this frees, and the

@@ -143,6 +143,10 @@ static void reload_done(uv_work_t *work, int status)
 
     if (status && !r->err)
         r->err = status;
+    if (!r->err && r->agent->stopping) {
+        r->err = -ECANCELED;
+        tc_why(r->why, "the agent is stopping");
+    }
     if (r->err)
         reload_end(r, r->err, r->why);
     else

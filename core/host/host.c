@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "common/hash.h"
@@ -17,6 +18,9 @@
 #include "ipc/bus.h"
 #include "ipc/event.h"
 #include "ipc/topic.h"
+
+/* What every plugin of this major fills in; those of later minors append. */
+#define EVENT_SIZE_1_0 (offsetof(struct tocsin_event, len) + sizeof(size_t))
 
 void tc_host_enter(struct tc_host *host)
 {
@@ -195,7 +199,7 @@ static int publish(const struct tocsin_host *pub, const struct tocsin_event *eve
 
     if (!tc_host_on_loop(host, "publish"))
         return -EPERM;
-    if (event->size < sizeof(draft) || !event->topic)
+    if (event->size < EVENT_SIZE_1_0 || !event->topic)
         return -EINVAL;
     if (!tc_host_may_publish(host, event->topic)) {
         if (tc_host_first(host, "publish", event->topic))
@@ -203,7 +207,8 @@ static int publish(const struct tocsin_host *pub, const struct tocsin_event *eve
                    "publishes \"%s\", which is not in its list: refused", event->topic);
         return -EACCES;
     }
-    memcpy(&draft, event, sizeof(draft));
+    memset(&draft, 0, sizeof(draft));
+    memcpy(&draft, event, event->size < sizeof(draft) ? event->size : sizeof(draft));
     draft.size = sizeof(draft);
     rc = host->env->publish(host->env->arg, &draft, host->name, ret_event ? &made : NULL);
     if (rc || !ret_event)

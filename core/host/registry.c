@@ -337,6 +337,7 @@ static void all_idle(struct tc_registry *registry)
         (stop_kind(registry, false) || stop_kind(registry, true) || registry->retired))
         return;
     if (registry->booting || registry->stopping) {
+        registry->stopped = registry->stopping;
         registry->booting = registry->stopping = false;
         registry->done = NULL;
         done(registry->arg, 0, "");
@@ -499,7 +500,7 @@ static struct tc_registry_entry *begin(struct tc_registry *registry, const char 
         return NULL;
     }
     if (e->doing != TC_ENTRY_IDLE || e->done || registry->booting || registry->stopping ||
-        registry->plan) {
+        registry->stopped || registry->plan) {
         tc_why(why, "plugin %s is being changed already: try again in a moment", name);
         done(arg, -EBUSY, why);
         return NULL;

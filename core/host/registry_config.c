@@ -307,7 +307,7 @@ void tc_registry_apply(struct tc_registry *registry, const struct tc_config *con
     struct tc_registry_plan *plan;
     int err;
 
-    if (registry->plan || registry->booting || registry->stopping ||
+    if (registry->plan || registry->booting || registry->stopping || registry->stopped ||
         !tc_registry_idle(registry)) {
         done(arg, -EBUSY, "plugins are being changed already: try again in a moment");
         return;

@@ -47,7 +47,7 @@ struct tc_registry {
     struct tc_retired *retired; /* stopped, but still busy */
     uv_timer_t step; /* looks at what has changed, outside every plugin's callback */
     bool booting;
-    bool stopping;
+    bool stopping, stopped;
     tc_registry_done_fn done; /* of boot or stop; when all entries are idle */
     void *arg;
     struct tc_registry_plan *plan; /* a configuration being applied, or NULL */

@@ -25,6 +25,7 @@ struct tc_judge {
     struct tc_judge_voters voters;
     /* Default answers not reported yet, and the voters that had not answered. */
     uint64_t unreported, unreported_missing, reported_ns;
+    bool unreported_allow;
     uint64_t budget_ns;
     uint64_t armed_ns; /* when the timer fires; UINT64_MAX: it does not run */
     uv_timer_t timer;
@@ -35,11 +36,21 @@ struct tc_judge {
 
 static void on_timer(uv_timer_t *timer);
 
+/* When default answers may be reported again; UINT64_MAX: there are none. */
+static uint64_t report_due_ns(const struct tc_judge *judge)
+{
+    if (!judge->unreported)
+        return UINT64_MAX;
+    return judge->reported_ns ? judge->reported_ns + 1000 * MS : 0;
+}
+
 /* Later cases mostly end later: the timer is kept unless it would fire too late. */
 static void arm(struct tc_judge *judge)
 {
     uint64_t next = tc_verdict_next_ns(judge->verdict), now;
 
+    if (report_due_ns(judge) < next)
+        next = report_due_ns(judge);
     if (next >= judge->armed_ns)
         return;
     now = uv_hrtime();
@@ -50,26 +61,16 @@ static void arm(struct tc_judge *judge)
                    0);
 }
 
-static void on_timer(uv_timer_t *timer)
-{
-    struct tc_judge *judge = timer->data;
-
-    judge->armed_ns = UINT64_MAX;
-    tc_verdict_expire(judge->verdict, uv_hrtime());
-    arm(judge);
-}
-
-/* One event a second at most; those between are counted in the next. */
-static void report_timeouts(struct tc_judge *judge, const struct tc_verdict_final *final)
+/* One event a second at most; those between are counted in the next, which the timer sees
+ * to if nothing else does. */
+static void report_timeouts(struct tc_judge *judge, uint64_t now)
 {
     struct tocsin_event event = {.size = sizeof(event), .fd = -1};
     struct tocsin_writer w;
     char names[256] = "";
     uint8_t buf[512];
 
-    judge->unreported++;
-    judge->unreported_missing |= final->missing;
-    if (judge->reported_ns && final->closed_ns - judge->reported_ns < 1000 * MS)
+    if (now < report_due_ns(judge))
         return;
     judge->voters.names(judge->voters.arg, judge->unreported_missing, names,
                         sizeof(names));
@@ -77,15 +78,34 @@ static void report_timeouts(struct tc_judge *judge, const struct tc_verdict_fina
     tocsin_begin_map(&w, NULL);
     tocsin_put_uint(&w, "count", judge->unreported);
     tocsin_put_str(&w, "missing", names);
-    tocsin_put_str(&w, "answer", final->allow ? "allow" : "deny");
+    tocsin_put_str(&w, "answer", judge->unreported_allow ? "allow" : "deny");
     tocsin_end(&w);
     event.topic = "verdict.timeout";
     event.data = w.buf;
     event.len = w.len;
     if (tc_judge_publish(judge, &event, "core", NULL))
         return;
-    judge->reported_ns = final->closed_ns;
+    judge->reported_ns = now;
     judge->unreported = judge->unreported_missing = 0;
+}
+
+static void count_timeout(struct tc_judge *judge, const struct tc_verdict_final *final)
+{
+    judge->unreported++;
+    judge->unreported_missing |= final->missing;
+    judge->unreported_allow = final->allow;
+    report_timeouts(judge, final->closed_ns);
+    arm(judge);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct tc_judge *judge = timer->data;
+
+    judge->armed_ns = UINT64_MAX;
+    tc_verdict_expire(judge->verdict, uv_hrtime());
+    report_timeouts(judge, uv_hrtime());
+    arm(judge);
 }
 
 /* Whether it was answered by default. That a detector abstained is told by its verdict.
@@ -156,7 +176,7 @@ static void on_closed(void *arg, const struct tc_verdict_final *final)
         answer_shared(judge, final);
     tc_event_unref(final->subject);
     if (is_default(final))
-        report_timeouts(judge, final);
+        count_timeout(judge, final);
 }
 
 static void on_vote(void *arg, struct tc_event *event)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <tocsin/event.h>
 #include <tocsin/plugin.h>
+#include <unistd.h>
 
 #include "ipc/bus.h"
 #include "tests/support/fault.h"
@@ -128,11 +129,33 @@ static void rpc_call_ends_whoever_has_no_memory(void **state)
     free(server);
 }
 
+/* It waits, and whoever comes behind it: libuv takes none while one is not accepted. */
+static void regress_a_connection_without_memory_is_taken_later(void **state)
+{
+    static const uint8_t request[] = {0x94, 0x00, 0x01, 0xa4, 'e', 'c', 'h',
+                                      'o',  0x91, 0x81, 0xa1, 'n', 0x07};
+    struct rpc_server *server = calloc(1, sizeof(*server));
+    uint8_t answer[64];
+    int fd;
+
+    (void)state;
+    rpc_server_start(server);
+    tc_fault_arm(TC_FAULT_MEMORY, 1, 0);
+    fd = rpc_server_connect(server);
+    assert_int_equal(write(fd, request, sizeof(request)), sizeof(request));
+    assert_true(read(fd, answer, sizeof(answer)) > 0);
+    assert_true(tc_fault_disarm());
+    close(fd);
+    rpc_server_stop(server);
+    free(server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bus_delivers_all_that_it_has_taken),
         cmocka_unit_test(rpc_call_ends_whoever_has_no_memory),
+        cmocka_unit_test(regress_a_connection_without_memory_is_taken_later),
     };
 
     return cmocka_run_group_tests_name("ipc_faults", tests, NULL, NULL);

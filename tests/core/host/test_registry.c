@@ -740,6 +740,10 @@ static void registry_takes_no_operation_once_it_stops(void **state)
     assert_int_equal(outcome.status, -EBUSY);
     assert_int_equal(tc_registry_demand(rig.registry, "netstub", true), -EBUSY);
     tc_rig_wait(&rig, &stopped);
+    /* Nor when it has: a configuration may have been read until then. */
+    assert_int_equal(run(&rig, tc_registry_enable, "good", &outcome), -EBUSY);
+    tc_rig_apply(&rig, "plugins: {good: {}}\n", false, &outcome);
+    assert_int_equal(outcome.status, -EBUSY);
     tc_rig_done(&rig);
 }
 

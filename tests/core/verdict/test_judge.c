@@ -273,6 +273,23 @@ static void judge_answers_by_default_when_the_budget_is_spent(void **state)
     assert_int_equal(tocsin_event_int(event, "count", 0), 1);
 }
 
+/* One event a second; those of the last second are not left to the next timeout. */
+static void regress_the_last_timeouts_are_reported_too(void **state)
+{
+    struct court *c = *state;
+    int64_t reported = 0;
+
+    tc_judge_configure(c->judge, true, 1);
+    for (size_t i = 0; i < 3; i++)
+        (void)question(c);
+    (void)uv_run(&c->loop, UV_RUN_DEFAULT); /* to the last timer */
+    turn(c);
+    for (size_t i = 0; i < c->count; i++)
+        if (!strcmp(c->heard[i]->pub.topic, "verdict.timeout"))
+            reported += tocsin_event_int(&c->heard[i]->pub, "count", 0);
+    assert_int_equal(reported, 3);
+}
+
 /* It is not taken for one that allows, whatever the agent does without a verdict. */
 static void judge_answers_by_default_when_a_voter_cannot_be_asked(void **state)
 {
@@ -389,6 +406,7 @@ int main(void)
         TEST(judge_denies_as_soon_as_one_does),
         TEST(judge_hears_voters_only_and_decisions_only),
         TEST(judge_answers_by_default_when_the_budget_is_spent),
+        TEST(regress_the_last_timeouts_are_reported_too),
         TEST(judge_answers_by_default_when_a_voter_cannot_be_asked),
         TEST(judge_answers_by_default_what_a_voter_cannot_judge),
         TEST(judge_waits_no_longer_for_a_voter_that_has_gone),
