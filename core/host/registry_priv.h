@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What registry.c and registry_config.c share, and nobody else sees. */
+/* What the files of the registry share, and nobody else sees. */
 #ifndef TC_CORE_REGISTRY_PRIV_H
 #define TC_CORE_REGISTRY_PRIV_H
 
@@ -83,6 +83,40 @@ void tc_registry_entry_disabled(struct tc_registry_entry *entry);
 
 /* It runs with what the configuration says: what had kept it from that is over. */
 void tc_registry_entry_content(struct tc_registry_entry *entry);
+
+/* Looks whether what it was doing has come to its end, and goes on from there. */
+void tc_registry_entry_settle(struct tc_registry_entry *entry);
+
+/* Starts `fresh`, or `plugin` when nothing fresh takes its place. */
+void tc_registry_entry_start_now(struct tc_registry_entry *entry);
+
+/* Tells of it, as struct tc_registry_options.event. */
+void tc_registry_entry_emit(struct tc_registry_entry *entry, const char *what,
+                            const char *why);
+
+/* Ends the operation under way: its caller hears of it. */
+void tc_registry_entry_finish(struct tc_registry_entry *entry, int status,
+                              const char *why);
+
+/* What was to take its place could not be made. */
+void tc_registry_entry_refused(struct tc_registry_entry *entry, const char *why);
+
+/* The plugin, or NULL, has stopped: it is freed, at once or when no thread runs its code.
+ */
+void tc_registry_retire(struct tc_registry *registry, struct tc_plugin *plugin);
+void tc_registry_free_retired(struct tc_registry *registry);
+
+/* registry_load.c: opens the file on a pool thread, makes the plugin and begins to start
+ * it. On failure the operation under way has ended. */
+int tc_registry_entry_load(struct tc_registry_entry *entry);
+
+/* Opens the file at once and makes the plugin. A broken file is that plugin's trouble; a
+ * broken section everybody's: -EINVAL, and why. */
+int tc_registry_entry_load_now(struct tc_registry_entry *entry, char why[256]);
+
+/* Those of the caller are as a rule a configuration's, which is replaced one day. */
+int tc_registry_copy_dirs(struct tc_registry *registry);
+void tc_registry_free_dirs(struct tc_registry *registry);
 
 /* Looks at everything soon. */
 void tc_registry_step_soon(struct tc_registry *registry, uint64_t ms);
