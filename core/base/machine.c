@@ -89,6 +89,8 @@ failed:
     return -errno;
 }
 
+#define NICE (-10)
+
 /*
  * SYS_ADMIN: fanotify. DAC_*: read and quarantine any file. CHOWN, FOWNER, FSETID,
  * SETFCAP: restore a file with owner, mode and attributes. SYS_PTRACE:
@@ -133,6 +135,7 @@ void tc_machine_prepare(void)
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
     }
+    setpriority(PRIO_PROCESS, 0, NICE);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     drop_capabilities();
 }

@@ -24,9 +24,9 @@ int tc_machine_make_dir(const char *path, mode_t mode, char why[256]);
 int tc_machine_read_all(int fd, size_t cap, char **ret_data, size_t *ret_len);
 
 /*
- * Private files, no new privileges, as many descriptors as allowed, and of the
- * capabilities only those that the sensors and the quarantine need. What the machine
- * refuses is left as it is.
+ * Private files, no new privileges, as many descriptors as allowed, a raised
+ * priority, and of the capabilities only those that the
+ * sensors and the quarantine need. What the machine refuses is left as it is.
  */
 void tc_machine_prepare(void);
 

@@ -30,7 +30,10 @@
 /* A killed agent takes a while to go: its sensors' marks and programs are taken away. */
 #define LISTEN_TRIES 100
 #define LISTEN_EVERY_MS 50
-#define TURN_MAX 512 /* events delivered before the loop polls again */
+#define TURN_MAX 512     /* events delivered before the loop polls again, */
+#define TURN_NS (5 * MS) /* or as many as fit into this, in steps of: */
+#define TURN_STEP 16
+#define LAST_TURN 1024 /* at the end, when nothing is polled any more */
 #define DROPS_EVERY_MS 1000
 
 /* ---- bus and loop ---- */
@@ -43,11 +46,26 @@ static void on_drop_timer(uv_timer_t *timer)
         uv_timer_start(timer, on_drop_timer, DROPS_EVERY_MS, 0);
 }
 
+/* Delivers for one turn. Each step is a sign of life: a long turn is none that hangs. */
+static bool deliver(struct tc_agent *agent)
+{
+    uint64_t from_ns = uv_hrtime(), now_ns = from_ns;
+    bool more = true;
+
+    for (int left = TURN_MAX / TURN_STEP; more && left && now_ns - from_ns < TURN_NS;
+         left--) {
+        more = tc_bus_turn(agent->services.notice.bus, TURN_STEP);
+        now_ns = uv_hrtime();
+        atomic_store(&agent->services.pulse->turned_ns, now_ns);
+    }
+    return more;
+}
+
 static void on_turn(uv_check_t *check)
 {
     struct tc_agent *agent = check->data;
 
-    if (!tc_bus_turn(agent->services.notice.bus, TURN_MAX)) {
+    if (!deliver(agent)) {
         uv_idle_stop(&agent->turn_due);
         uv_check_stop(check);
     }
@@ -221,7 +239,7 @@ static void on_plugins_stopped(void *arg, int status, const char *why)
     (void)why;
     tc_notice_note(&agent->services.notice, "agent.stopped", NULL, "asked to stop");
     /* The last word of every plugin reaches the journal before it closes. */
-    while (tc_bus_turn(agent->services.notice.bus, TURN_MAX))
+    while (tc_bus_turn(agent->services.notice.bus, LAST_TURN))
         ;
     tc_judge_free(agent->services.judge);
     agent->services.judge = NULL;
@@ -430,6 +448,7 @@ int tc_agent_run(struct tc_pulse *pulse, const struct tc_agent_options *options)
     tc_machine_prepare();
     tc_crash_context_start(pulse);
     uv_loop_init(&agent.loop);
+    tc_pool_make(&agent.pool, &agent.loop);
     init_handles(&agent);
     if (make_parts(&agent)) {
         tc_log(TOCSIN_LOG_ERROR, "agent", "cannot start: out of memory");
@@ -447,6 +466,7 @@ int tc_agent_run(struct tc_pulse *pulse, const struct tc_agent_options *options)
     tc_bus_free(agent.services.notice.bus);
     tc_health_free(agent.services.notice.health);
     tc_config_free(agent.services.config);
+    tc_pool_done(&agent.pool);
     if (uv_loop_close(&agent.loop))
         tc_log(TOCSIN_LOG_WARNING, "agent", "a handle was left open at the end");
     return agent.exit_status;

@@ -9,6 +9,7 @@
 #include "core/control/control.h"
 #include "core/daemon/agent.h"
 #include "core/daemon/last_life.h"
+#include "core/daemon/pool.h"
 #include "core/host/services.h"
 
 struct tc_protection;
@@ -21,7 +22,8 @@ struct tc_agent {
     struct tc_protection *protection; /* NULL until the registry is to boot */
     struct tc_control *control;
     struct tc_subscriber *journal_subscriber; /* what the journal keeps */
-    uv_check_t turn;                          /* delivers after the loop has polled ... */
+    struct tc_pool pool;
+    uv_check_t turn;    /* delivers after the loop has polled ... */
     uv_idle_t turn_due; /* ... without waiting, while events are queued */
     uv_timer_t pulse_timer, drop_timer;
     uv_signal_t term, interrupt, hangup;

@@ -85,6 +85,7 @@ static int init(const struct tocsin_host *host, void **ret_state)
     tc_detector_defs_init(&av->defs, &av->work, &tc_av_defs_ops, av);
     av->vault.dirfd = av->own_dirfd = -1;
     tc_sensor_writers_init(&av->writers);
+    tc_av_turns_init(&av->turns);
     av->cache = tc_av_cache_new(0);
     r = av->cache ? options_read(host, &av->options) : -ENOMEM;
     if (!r) {

@@ -25,6 +25,7 @@
 #include <tocsin/plugin.h>
 
 #include "base/av_cache.h"
+#include "base/av_turns.h"
 #include "detector_defs.h"
 #include "detector_event.h"
 #include "detector_work.h"
@@ -35,7 +36,6 @@
 #define TC_AV_OWN_LIST "allowed" /* in <state>/av */
 #define TC_AV_JOB_BUCKETS 256
 #define TC_AV_BIG_BYTES (4 * 1024 * 1024) /* a scan of more takes turns: */
-#define TC_AV_BIG_MAX 2                   /* so many at a time hold a buffer */
 #define TC_AV_WAITING_MAX                                                                \
     4096                       /* files to be scanned after the fact; more are counted   \
                                 */
@@ -76,8 +76,8 @@ struct tc_av {
     struct tc_sensor_writers writers;
     uint8_t *inline_buf;
     struct tc_av_job *jobs[TC_AV_JOB_BUCKETS];
-    struct tc_av_job *big_first, *big_last; /* waiting for their turn */
-    unsigned big_n;                         /* running */
+    struct tc_av_turns turns;
+    struct tc_av_inline inlined; /* what was scanned on the loop */
     size_t jobs_n;
 
     struct tc_av_vault vault;

@@ -118,7 +118,7 @@ static int run(void *job, struct tc_detector_watch *watch, const atomic_bool *ca
                              TC_AV_OWN_LIST, &load->new_lists);
     /* Makes the first scanner here, so that no question waits for it on the loop. */
     if (!r)
-        tc_av_rules_scan(load->new_rules, "", 1, 1, 1, &hit);
+        tc_av_rules_scan(load->new_rules, "", 1, 1, 1000, &hit);
     return r;
 }
 

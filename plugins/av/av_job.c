@@ -21,11 +21,10 @@ struct waiter {
 };
 
 struct tc_av_job {
+    struct tc_av_turn turn; /* first: a turn is a job */
     struct tc_av *av;
-    struct tc_av_job *next;     /* of its bucket */
-    struct tc_av_job *next_big; /* of those waiting for their turn */
-    struct tc_av_key key;       /* as the event has it; zero: it has none */
-    bool big;
+    struct tc_av_job *next;           /* of its bucket */
+    struct tc_av_key key;             /* as the event has it; zero: it has none */
     uint64_t event_id;                /* of the event that it was begun for, or 0 */
     const struct tocsin_event *event; /* a reference, or NULL */
     const struct tocsin_event *again; /* a later write of the same file, or NULL */
@@ -150,7 +149,6 @@ static struct tc_av_job *job_new(struct tc_av *av, const struct tocsin_event *ev
     job->own_fd = -1;
     if (key)
         job->key = *key;
-    job->big = job->key.size > TC_AV_BIG_BYTES;
     if (event) {
         av->host->event_ref(av->host, event);
         job->event = event;
@@ -220,20 +218,6 @@ static void run(void *arg)
         job->result.key = job->key; /* what was scanned is a copy */
 }
 
-static void submit(struct tc_av_job *job);
-
-static void next_big(struct tc_av *av)
-{
-    struct tc_av_job *job = av->big_first;
-
-    if (!job || av->big_n >= TC_AV_BIG_MAX)
-        return;
-    av->big_first = job->next_big;
-    if (!av->big_first)
-        av->big_last = NULL;
-    submit(job);
-}
-
 static void finish(struct tc_av_job *job)
 {
     struct tc_av *av = job->av;
@@ -246,6 +230,7 @@ static void finish(struct tc_av_job *job)
                                   .result = &job->result};
     const struct tocsin_event *again = job->again;
 
+    tc_av_turns_end(&av->turns, &job->turn);
     count(av, &job->result);
     tc_av_known_put(av, job->event_id, &job->result, facts);
     answer(job, &job->result, facts);
@@ -260,18 +245,19 @@ static void finish(struct tc_av_job *job)
     av->host->event_unref(av->host, again);
 }
 
+static void run_next(struct tc_av *av);
+
 static void done(void *arg, int status)
 {
     struct tc_av_job *job = arg;
     struct tc_av *av = job->av;
 
-    av->big_n -= job->big;
     if (status) {
         job->result.found = TC_AV_UNKNOWN;
         job->result.error = status;
     }
     finish(job);
-    next_big(av);
+    run_next(av);
 }
 
 static void submit(struct tc_av_job *job)
@@ -287,29 +273,31 @@ static void submit(struct tc_av_job *job)
                                         .timeout_s = av->options.timeout_s};
     job->generation = av->generation;
     r = tc_detector_work_submit(&av->work, run, done, job);
-    if (!r) {
-        av->big_n += job->big;
+    if (!r)
         return;
-    }
     job->result.found = TC_AV_UNKNOWN;
     job->result.error = r;
     finish(job);
 }
 
-/* Sends a job to the pool, or lets it wait for one of the few buffers of large files. */
+/* Fills the threads that scans may have. */
+static void run_next(struct tc_av *av)
+{
+    struct tc_av_turn *turn;
+
+    while (!av->work.stopping && (turn = tc_av_turns_next(&av->turns)))
+        submit((struct tc_av_job *)turn);
+}
+
+/* Sends a job to the pool, in its user's turn. */
 static void dispatch(struct tc_av_job *job)
 {
-    struct tc_av *av = job->av;
+    int64_t user =
+        job->event ? tocsin_event_int(job->event, TOCSIN_FIELD_PROCESS_USER_ID, -1) : -1;
 
-    if (!job->big || av->big_n < TC_AV_BIG_MAX) {
-        submit(job);
-        return;
-    }
-    if (av->big_last)
-        av->big_last->next_big = job;
-    else
-        av->big_first = job;
-    av->big_last = job;
+    tc_av_turns_push(&job->av->turns, (uint64_t)user, &job->turn,
+                     job->key.size > TC_AV_BIG_BYTES);
+    run_next(job->av);
 }
 
 static bool set_path(struct tc_av_job *job, const struct tocsin_event *event)
@@ -335,12 +323,17 @@ static bool scan_here(struct tc_av *av, const struct tocsin_event *event,
                                   .timeout_s = av->options.timeout_s};
     struct tc_av_result result;
     struct tc_av_sighting seen = {.event = event, .own_fd = -1, .result = &result};
+    uint64_t from_ns = av->host->now_ns(av->host);
     unsigned facts;
+    bool judged;
 
-    if (event->fd < 0 || key->size > av->options.inline_max)
+    if (event->fd < 0 || key->size > av->options.inline_max ||
+        !tc_av_inline_may(&av->inlined, key->size, from_ns))
         return false;
-    if (!tc_av_content_cached(event->fd, &judges, av->inline_buf,
-                              (size_t)av->options.inline_max, &result))
+    judged = tc_av_content_cached(event->fd, &judges, av->inline_buf,
+                                  (size_t)av->options.inline_max, &result);
+    tc_av_inline_took(&av->inlined, key->size, from_ns, av->host->now_ns(av->host));
+    if (!judged)
         return false;
     if (tc_av_served(event))
         result.key = *key;
@@ -474,14 +467,12 @@ void tc_av_job_path(struct tc_av *av, const char *path)
 void tc_av_job_stop(struct tc_av *av)
 {
     struct tc_av_result unknown = {.found = TC_AV_UNKNOWN, .error = -ECANCELED};
+    struct tc_av_turn *turn;
     struct tc_av_job *job;
 
     for (size_t i = 0; i < TC_AV_JOB_BUCKETS; i++)
         for (job = av->jobs[i]; job; job = job->next)
             answer(job, &unknown, 0);
-    while ((job = av->big_first)) {
-        av->big_first = job->next_big;
-        job_free(job);
-    }
-    av->big_last = NULL;
+    while ((turn = tc_av_turns_drop(&av->turns)))
+        job_free((struct tc_av_job *)turn);
 }

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CACHED_TIMEOUT_S 1 /* libyara counts whole seconds */
+#define CACHED_TIMEOUT_MS 50 /* everybody waits for it; then the pool tries again */
 
 static bool has_changed(int fd, const struct tc_av_result *result)
 {
@@ -46,7 +46,7 @@ static int hash_of_hit(int fd, const void *data, size_t len, struct tc_av_result
 
 /* Judges the first len bytes in `data`; false when the scan took too long. */
 static bool judge(int fd, const struct tc_av_judges *judges, const void *data, size_t len,
-                  unsigned timeout_s, struct tc_av_result *ret)
+                  unsigned timeout_ms, struct tc_av_result *ret)
 {
     bool listed = len == ret->key.size && !tc_av_lists_empty(judges->lists);
     int r = 0;
@@ -67,7 +67,7 @@ static bool judge(int fd, const struct tc_av_judges *judges, const void *data, s
             break;
         }
     }
-    r = tc_av_rules_scan(judges->rules, data, len, ret->key.size, timeout_s, &ret->hit);
+    r = tc_av_rules_scan(judges->rules, data, len, ret->key.size, timeout_ms, &ret->hit);
     if (r == 1 && !listed) {
         int e = hash_of_hit(fd, data, len, ret);
 
@@ -113,7 +113,7 @@ void tc_av_content_scan(int fd, const struct tc_av_judges *judges,
     if (!r)
         r = tc_av_pread_all(fd, buf, len, 0);
     if (!r)
-        judge(fd, judges, buf, len, judges->timeout_s, ret);
+        judge(fd, judges, buf, len, judges->timeout_s * 1000, ret);
     free(buf);
     if (r) {
         ret->found = TC_AV_UNKNOWN;
@@ -143,7 +143,7 @@ bool tc_av_content_cached(int fd, const struct tc_av_judges *judges, void *buf,
         got = pread(fd, buf, max + 1, 0);
     if (got < 0 || (uint64_t)got != ret->key.size)
         return false;
-    return judge(fd, judges, buf, (size_t)got, CACHED_TIMEOUT_S, ret);
+    return judge(fd, judges, buf, (size_t)got, CACHED_TIMEOUT_MS, ret);
 }
 
 int tc_av_content_open(const char *path, const struct tc_av_key *key, int *ret_fd)

@@ -9,6 +9,8 @@
 
 #include "engine/av_engine_priv.h"
 
+#define NS_PER_MS 1000000ull
+
 struct tc_av_scanner {
     struct tc_av_scanner *next;
     YR_SCANNER *parts[];
@@ -215,16 +217,16 @@ static int error_of(int yara)
     }
 }
 
-static time_t now_s(void)
+static uint64_t now_ns(void)
 {
     struct timespec ts;
 
     clock_gettime(CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec;
+    return (uint64_t)ts.tv_sec * 1000 * NS_PER_MS + (uint64_t)ts.tv_nsec;
 }
 
 int tc_av_rules_scan(struct tc_av_rules *rules, const void *data, size_t len,
-                     uint64_t size, unsigned timeout_s, struct tc_av_hit *ret_hit)
+                     uint64_t size, unsigned timeout_ms, struct tc_av_hit *ret_hit)
 {
     struct scan scan = {.data = data, .len = len, .size = size};
     YR_MEMORY_BLOCK_ITERATOR iterator = {.context = &scan,
@@ -232,7 +234,7 @@ int tc_av_rules_scan(struct tc_av_rules *rules, const void *data, size_t len,
                                          .next = block_next,
                                          .file_size = file_size};
     struct tc_av_scanner *scanner;
-    time_t end = now_s() + timeout_s;
+    uint64_t end_ns = now_ns() + timeout_ms * NS_PER_MS, at_ns;
     int r = 0;
 
     if (!rules->parts_n)
@@ -244,12 +246,13 @@ int tc_av_rules_scan(struct tc_av_rules *rules, const void *data, size_t len,
         (YR_MEMORY_BLOCK){.size = len, .context = &scan, .fetch_data = block_data};
     for (size_t i = 0; i < rules->parts_n && !r; i++) {
         YR_SCANNER *part = scanner->parts[i];
-        time_t left = end - now_s();
 
+        at_ns = now_ns();
         yr_scanner_set_callback(part, on_match, &scan);
         yr_scanner_set_flags(part, SCAN_FLAGS_FAST_MODE | SCAN_FLAGS_NO_TRYCATCH |
                                        SCAN_FLAGS_REPORT_RULES_MATCHING);
-        yr_scanner_set_timeout(part, left > 0 ? (int)left : 1);
+        /* yr_scanner_set_timeout has whole seconds, of which it makes this. */
+        part->timeout = at_ns < end_ns ? end_ns - at_ns : 1;
         r = error_of(yr_scanner_scan_mem_blocks(part, &iterator));
     }
     scanner_give(rules, scanner, r != 0);

@@ -62,7 +62,7 @@ void tc_av_rules_unref(struct tc_av_rules *rules); /* takes NULL */
  * rule that matched; 0: none did; -ETIMEDOUT, -ENOMEM, -EIO.
  */
 int tc_av_rules_scan(struct tc_av_rules *rules, const void *data, size_t len,
-                     uint64_t size, unsigned timeout_s, struct tc_av_hit *ret_hit);
+                     uint64_t size, unsigned timeout_ms, struct tc_av_hit *ret_hit);
 
 unsigned tc_av_rules_count(const struct tc_av_rules *rules);
 unsigned tc_av_rules_files(const struct tc_av_rules *rules);

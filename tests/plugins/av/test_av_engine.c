@@ -42,7 +42,7 @@ static struct tc_av_rules *load(const char *path)
 static int scan(struct tc_av_rules *rules, const void *data, size_t len,
                 struct tc_av_hit *hit)
 {
-    return tc_av_rules_scan(rules, data, len, len, 5, hit);
+    return tc_av_rules_scan(rules, data, len, len, 5000, hit);
 }
 
 static void engine_finds_eicar_only_as_published(void **state)
@@ -341,7 +341,7 @@ static void engine_gives_up_when_the_time_is_over(void **state)
     put_text(in(path, *state, "slow.yar"),
              "rule slow { condition: for all i in (0..100000000) : ( i >= 0 ) }\n");
     rules = load(*state);
-    r = tc_av_rules_scan(rules, "x", 1, 1, 1, &hit);
+    r = tc_av_rules_scan(rules, "x", 1, 1, 1000, &hit);
     assert_int_equal(r, -ETIMEDOUT);
     tc_av_rules_unref(rules);
 }
