@@ -11,6 +11,7 @@
  * inode is dead: its number may come again, for another file and another threat.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -94,6 +95,16 @@ static struct tc_av_threat *threat_new(struct tc_av *av, const char *id, uint64_
 
 /* ---- Found ---- */
 
+/* The descriptor's path, where the agent itself finds the file there: whoever opened it
+ * may have done so in another mount namespace. */
+static bool path_now(const struct tc_av_move *move, int fd, char *ret, size_t cap)
+{
+    struct stat st;
+
+    return !move->served && !fstat(fd, &st) && !tc_av_fd_path(fd, ret, cap) &&
+           tc_av_name_is(AT_FDCWD, ret, st.st_dev, st.st_ino);
+}
+
 static struct tc_av_move *move_new(struct tc_av *av, const struct tc_av_sighting *seen)
 {
     const struct tc_av_result *result = seen->result;
@@ -128,12 +139,11 @@ static struct tc_av_move *move_new(struct tc_av *av, const struct tc_av_sighting
     snprintf(move->record.name, sizeof(move->record.name), "%s", result->hit.name);
     snprintf(move->record.severity, sizeof(move->record.severity), "%s",
              result->hit.severity);
-    if ((!move->served && !tc_av_fd_path(fd, path, sizeof(path))) ||
-        (seen->event &&
-         tc_detector_text(seen->event, TOCSIN_FIELD_FILE_PATH, path, sizeof(path))))
-        move->record.path = strdup(path);
-    else
-        move->record.path = strdup(seen->path ? seen->path : "");
+    if (!path_now(move, fd, path, sizeof(path)) &&
+        (!seen->event ||
+         !tc_detector_text(seen->event, TOCSIN_FIELD_FILE_PATH, path, sizeof(path))))
+        snprintf(path, sizeof(path), "%s", seen->path ? seen->path : "");
+    move->record.path = strdup(path);
     if (!move->record.path) {
         tc_av_move_free(move);
         return NULL;

@@ -124,6 +124,23 @@ class Eicar(unittest.TestCase):
 
             self.check(agent, "named", linked)
 
+    def test_written_in_another_mount_namespace(self):
+        """By a path that is none for the agent, and where somebody else's file is."""
+        with Agent() as agent:
+            inner = os.path.join(agent.dir, "inner")
+            os.mkdir(inner)
+            with open(os.path.join(inner, "file"), "wb") as f:
+                f.write(b"somebody else's")
+
+            def inside(path):
+                subprocess.run(["unshare", "-m", "sh", "-c",
+                                'mount --bind "$1" "$2" && cat > "$2/file"', "sh",
+                                os.path.dirname(path), inner], input=EICAR, check=True)
+
+            self.check(agent, "file", inside)
+            with open(os.path.join(inner, "file"), "rb") as f:
+                self.assertEqual(f.read(), b"somebody else's")
+
     def test_restore_gives_back_every_name(self):
         with Agent() as agent:
             first, second = agent.path("first"), agent.path("second")

@@ -308,38 +308,66 @@ static int take_named(const struct tc_av_vault *vault, int fd,
     return r;
 }
 
-/*
- * Met through a mount that maps owners, the file is opened by its way without, so that it
- * has the owner that the file system knows, and goes back that way. -1: there is none.
- */
-static int open_unmapped(int fd, struct tc_av_record *record)
+/* True when both were opened through the same mount, as far as the kernel says. */
+static bool same_mount(int a, int b)
 {
-    char path[PATH_MAX], *copy = NULL;
-    const char *name;
-    struct stat st, now;
-    int parent, own;
-    bool other;
+    struct statx x, y;
 
-    if (fstat(fd, &st) || tc_av_open_parent(record->path, &parent, &name))
-        return -1;
-    other = tc_av_unmapped(parent, record->path, path, sizeof(path));
-    close(parent);
-    if (!other || tc_av_open_parent(path, &parent, &name))
-        return -1;
-    own = tc_av_name_is(parent, name, st.st_dev, st.st_ino)
-              ? tc_av_open_quiet(parent, name)
-              : -1;
-    close(parent);
-    if (own < 0)
-        return -1;
-    if (fstat(own, &now) || now.st_dev != st.st_dev || now.st_ino != st.st_ino ||
-        !(copy = strdup(path))) {
-        close(own);
-        return -1;
+    return statx(a, "", AT_EMPTY_PATH, STATX_MNT_ID, &x) ||
+           statx(b, "", AT_EMPTY_PATH, STATX_MNT_ID, &y) || x.stx_mnt_id == y.stx_mnt_id;
+}
+
+/* Replaces the path in the record, and the folder, by the way without a mapping. */
+static bool go_unmapped(const struct stat *st, struct tc_av_record *record, int *parent,
+                        const char **name)
+{
+    char path[PATH_MAX], *copy;
+    const char *other_name;
+    int other;
+
+    if (!tc_av_unmapped(*parent, record->path, path, sizeof(path)) ||
+        !(copy = strdup(path)))
+        return false;
+    if (tc_av_open_parent(copy, &other, &other_name)) {
+        free(copy);
+        return false;
+    }
+    if (!tc_av_name_is(other, other_name, st->st_dev, st->st_ino)) {
+        close(other);
+        free(copy);
+        return false;
     }
     free(record->path);
     record->path = copy;
-    return own;
+    close(*parent);
+    *parent = other;
+    *name = other_name;
+    return true;
+}
+
+/*
+ * Met through a mount that maps owners, or another namespace's, which may, the file is
+ * opened anew, by the agent's own way and without a mapping if there is one: so it has
+ * the owner that its file system knows, and goes back that way. -1: as it is, or no way.
+ */
+static int open_own(int fd, struct tc_av_record *record)
+{
+    const char *name;
+    int parent, own = -1;
+    struct stat st, now;
+
+    if (fstat(fd, &st) || tc_av_open_parent(record->path, &parent, &name))
+        return -1;
+    if ((go_unmapped(&st, record, &parent, &name) || !same_mount(fd, parent)) &&
+        tc_av_name_is(parent, name, st.st_dev, st.st_ino))
+        own = tc_av_open_quiet(parent, name);
+    close(parent);
+    if (own >= 0 &&
+        (fstat(own, &now) || now.st_dev != st.st_dev || now.st_ino != st.st_ino)) {
+        close(own);
+        own = -1;
+    }
+    return own < 0 ? -1 : own;
 }
 
 int tc_av_vault_take(const struct tc_av_vault *vault, int fd, struct tc_av_record *record,
@@ -353,7 +381,7 @@ int tc_av_vault_take(const struct tc_av_vault *vault, int fd, struct tc_av_recor
         return fail(why, r, "cannot find its path");
     if (!record->path && !(record->path = strdup(path)))
         return fail(why, -ENOMEM, "quarantine");
-    own = open_unmapped(fd, record);
+    own = open_own(fd, record);
     r = take_named(vault, own >= 0 ? own : fd, record, unlock, ret_links, why);
     if (own >= 0)
         close(own);
