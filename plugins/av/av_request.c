@@ -68,6 +68,11 @@ static void run(void *arg)
         return;
     }
     result->key = tc_av_key_of(&st);
+    if (result->key.size > TC_AV_HASH_MAX) {
+        result->error = -EFBIG;
+        snprintf(request->why, sizeof(request->why), "larger than the quarantine takes");
+        return;
+    }
     result->error = tc_av_hash_fd(request->event->fd, 0, result->key.size, result->hash);
     if (result->error)
         return;

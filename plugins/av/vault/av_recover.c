@@ -49,8 +49,8 @@ static int keep_path(struct tc_av_recovery *recovery, char **path)
 /* What a crash has left under the name that it was taken by: it gets the old one back,
  * and is looked at anew. When that is another file's by now, what is in the vault goes.
  */
-static int give_back(const char *path, const char *taken, uint64_t ino,
-                     const uint8_t hash[TC_AV_HASH_BYTES])
+static int give_back(const char *path, const char *taken,
+                     const struct tc_av_record *record)
 {
     char beside[PATH_MAX];
     const char *name;
@@ -65,7 +65,7 @@ static int give_back(const char *path, const char *taken, uint64_t ino,
     r = tc_av_rename_new(parent, taken, name);
     if (r == -EEXIST && snprintf(beside, sizeof(beside), "%.*s%s", (int)(name - path),
                                  path, taken) < (int)sizeof(beside)) {
-        r = tc_av_vault_is_there(beside, ino, hash, &there);
+        r = tc_av_vault_is_there(beside, record->ino, record, &there);
         if (!r && there && unlinkat(parent, taken, 0))
             r = -errno;
     }
@@ -112,9 +112,9 @@ static int recover_partial(const struct tc_av_vault *vault, const char *name,
     close(fd);
     damaged = r == -EBADMSG;
     if (!r || damaged)
-        r = give_back(record.path, record.taken, record.ino, record.hash);
+        r = give_back(record.path, record.taken, &record);
     if (!r && !damaged)
-        r = tc_av_vault_is_there(record.path, record.ino, record.hash, &there);
+        r = tc_av_vault_is_there(record.path, record.ino, &record, &there);
     if (r)
         goto out;
     if (there)
@@ -151,7 +151,7 @@ static int recover_link(const struct tc_av_vault *vault, const char *name, const
     taken = copy_text(data, len, "taken");
     if (!path || !taken || !tc_av_taken_valid(taken))
         goto out;
-    r = give_back(path, taken, record.ino, record.hash);
+    r = give_back(path, taken, &record);
     if (!r && !lstat(path, &st) && st.st_ino == record.ino)
         r = keep_path(recovery, &path);
 out:

@@ -257,7 +257,7 @@ int tc_av_vault_finish_restore(const struct tc_av_vault *vault, const char *id,
     r = tc_av_vault_find(vault, id, &record);
     if (!r) {
         r = tc_av_vault_is_there(target, (uint64_t)tocsin_find_int(data, len, "inode", 0),
-                                 record.hash, &restored);
+                                 &record, &restored);
         if (!r && restored)
             r = complete(&record, target, left);
         if (!r && restored)

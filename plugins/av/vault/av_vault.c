@@ -118,7 +118,7 @@ static int open_if_there(const char *path, int *ret_fd)
 }
 
 int tc_av_vault_is_there(const char *path, uint64_t ino,
-                         const uint8_t hash[TC_AV_HASH_BYTES], bool *ret_there)
+                         const struct tc_av_record *record, bool *ret_there)
 {
     uint8_t now[TC_AV_HASH_BYTES];
     bool there = false;
@@ -134,9 +134,10 @@ int tc_av_vault_is_there(const char *path, uint64_t ino,
      * number may have been given to another file. */
     if (fstat(fd, &st))
         r = -errno;
-    else if (S_ISREG(st.st_mode) && st.st_ino == ino) {
-        r = tc_av_hash_fd(fd, 0, (uint64_t)st.st_size, now);
-        there = !r && !memcmp(now, hash, sizeof(now));
+    else if (S_ISREG(st.st_mode) && st.st_ino == ino &&
+             (uint64_t)st.st_size == record->size) {
+        r = tc_av_hash_fd(fd, 0, record->size, now);
+        there = !r && !memcmp(now, record->hash, sizeof(now));
     }
     close(fd);
 out:

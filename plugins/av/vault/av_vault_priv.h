@@ -27,10 +27,10 @@ int tc_av_vault_open_file(const struct tc_av_vault *vault, const char *name,
 int tc_av_vault_read_links(const struct tc_av_vault *vault, const char *id,
                            struct tc_av_record *record);
 
-/* Whether `path` is still that inode with that content, no link on the way. An error when
- * that cannot be found out now. */
+/* Whether `path` is the content of that record, as that inode, no link on the way. An
+ * error when that cannot be found out now. */
 int tc_av_vault_is_there(const char *path, uint64_t ino,
-                         const uint8_t hash[TC_AV_HASH_BYTES], bool *ret_there);
+                         const struct tc_av_record *record, bool *ret_there);
 
 /* Finishes what is in .restoring: the file is at its target for good, and where it came
  * from its other names, too, or it is not. Adds to `left` what could not be given back.
