@@ -25,7 +25,8 @@ struct tc_av_tree {
     uint64_t devices[TC_AV_WALK_DEPTH];
     uint64_t vault_dev, vault_ino;
     int single; /* the start is a file: its descriptor, until it is given out */
-    char path[PATH_MAX];
+    char path[PATH_MAX + (TC_AV_WALK_DEPTH + 1) * (NAME_MAX + 1)];
+    char cut[PATH_MAX]; /* of one that is longer */
 };
 
 /* File systems without files on a disk: reading there answers, hangs or does things. */
@@ -95,10 +96,11 @@ int tc_av_tree_open(const char *path, uint64_t vault_dev, uint64_t vault_ino,
     tree->single = -1;
     tree->vault_dev = vault_dev;
     tree->vault_ino = vault_ino;
-    if (!realpath(path, tree->path)) {
+    if (!realpath(path, tree->cut)) {
         r = -errno;
         goto out;
     }
+    memcpy(tree->path, tree->cut, strlen(tree->cut) + 1);
     fd = tc_av_open_quiet(AT_FDCWD, tree->path);
     if (fd < 0) {
         r = fd;
@@ -179,6 +181,22 @@ static int visit(struct tc_av_tree *tree, const struct dirent *entry, int *ret_f
     return 1;
 }
 
+/* The path as others can take it: of one that is too long, how it begins and its name. */
+static const char *short_path(struct tc_av_tree *tree)
+{
+    const char *name = strrchr(tree->path, '/');
+    size_t len = strlen(tree->path), room;
+
+    if (len < sizeof(tree->cut))
+        return tree->path;
+    room = sizeof(tree->cut) - sizeof("/...") - strlen(name);
+    while (tree->path[room] != '/')
+        room--;
+    memcpy(tree->cut, tree->path, room);
+    (void)stpcpy(stpcpy(tree->cut + room, "/..."), name);
+    return tree->cut;
+}
+
 bool tc_av_tree_next(struct tc_av_tree *tree, int *ret_fd, const char **ret_path,
                      uint64_t *skipped, uint64_t *errors)
 {
@@ -200,8 +218,10 @@ bool tc_av_tree_next(struct tc_av_tree *tree, int *ret_fd, const char **ret_path
         if (is_dots(entry->d_name))
             continue;
         r = visit(tree, entry, ret_fd, skipped);
-        if (r > 0)
+        if (r > 0) {
+            *ret_path = short_path(tree);
             return true;
+        }
         *errors += r < 0;
     }
     return false;

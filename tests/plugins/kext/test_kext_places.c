@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What kext watches, and by which path and program something may be excluded. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/support/kext_scratch.h"
+
+#include "tests/support/skip.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DEPTH 20 /* folders with names of 250 bytes: beyond PATH_MAX */
+
+static void regress_kext_follows_links_and_tells_what_is_not_there(void **state)
+{
+    static struct tc_scratch scratch;
+    struct tc_scratch *s = &scratch;
+    char dir[] = "/tmp/tocsin-watch-XXXXXX", watch[200], link[80];
+    const char *const options[] = {watch, NULL};
+    const struct tocsin_event *event;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(mount("tocsin-watch", dir, "tmpfs", 0, NULL), 0);
+    snprintf(link, sizeof(link), "%s/link", dir);
+    snprintf(watch, sizeof(watch), "watch=%s,%s/missing", link, dir);
+    tc_scratch_load(s, "kext", NULL, options);
+    assert_int_equal(symlink(s->in, link), 0);
+    assert_int_equal(tc_harness_start(&s->h), 0);
+    assert_null(tc_harness_reported(&s->h, "kext_watch_0"));
+    assert_non_null(tc_harness_reported(&s->h, "kext_watch_1"));
+    tc_child_put_program(tc_scratch_in(s, "true"), "/usr/bin/true");
+    assert_int_equal(tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "true"), NULL),
+                     0);
+    event = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_EXEC, 0);
+    assert_non_null(event);
+    assert_string_equal(tc_harness_text(&s->h, event, TOCSIN_FIELD_FILE_PATH),
+                        tc_scratch_in(s, "true"));
+    tc_scratch_done(s);
+    assert_int_equal(umount2(dir, MNT_DETACH), 0);
+    assert_int_equal(rmdir(dir), 0);
+}
+
+/* Goes down so many folders, making them, and executes a copy of a program there. */
+static int execute_deep(const char *folder, const char *program)
+{
+    char name[251];
+
+    memset(name, 'd', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    if (chdir(folder))
+        return 200;
+    for (int i = 0; i < DEPTH; i++)
+        if (mkdir(name, 0755) || chdir(name))
+            return 200;
+    if (tc_child_copy(program, "f"))
+        return 200;
+    execl("./f", "f", (char *)NULL);
+    return errno;
+}
+
+static void regress_kext_judges_what_is_too_deep_for_a_path(void **state)
+{
+    struct tc_scratch *s = *state;
+    const struct tocsin_event *event;
+
+    assert_int_equal(tc_scratch_child(s, execute_deep, s->in, "/usr/bin/true"), 0);
+    event = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_EXEC, 0);
+    assert_non_null(event);
+    assert_true(tocsin_find_bool(event->data, event->len,
+                                 TOCSIN_FIELD_FILE_PATH_TRUNCATED, false));
+    assert_non_null(
+        strstr(tc_harness_text(&s->h, event, TOCSIN_FIELD_FILE_PATH), "/.../#"));
+}
+
+static int excluded(struct tc_harness *h, const char *path, const char *executable)
+{
+    (void)h;
+    (void)path;
+    return executable && strstr(executable, "/in/tool") ? TOCSIN_EXCLUDED_BY_PROCESS
+                                                        : TOCSIN_NOT_EXCLUDED;
+}
+
+/* It becomes that program: what it is has to be judged. */
+static void regress_kext_judges_the_execution_of_an_excluded_program(void **state)
+{
+    struct tc_scratch *s = *state;
+
+    s->h.excluded = excluded;
+    tc_child_put_program(tc_scratch_in(s, "tool"), "/usr/bin/true");
+    assert_int_equal(tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "tool"), NULL),
+                     0);
+    assert_non_null(tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_EXEC, 0));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(f)                                                                          \
+    cmocka_unit_test_setup_teardown(f, tc_kext_scratch_setup, tc_scratch_teardown)
+        cmocka_unit_test(regress_kext_follows_links_and_tells_what_is_not_there),
+        TEST(regress_kext_judges_what_is_too_deep_for_a_path),
+        TEST(regress_kext_judges_the_execution_of_an_excluded_program),
+#undef TEST
+    };
+
+    if (!tc_kext_scratch_possible())
+        return test_skipped();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
