@@ -96,6 +96,7 @@ struct tc_es_held {
 
 struct tc_es_mount_counts {
     size_t marked, failed, unnamed; /* unnamed: without the group of names */
+    size_t foreign;                 /* marked, and only another namespace has them */
 };
 
 /* A pool thread's, but for scan_mounts_done. */
@@ -105,6 +106,7 @@ struct tc_es_mount_scan {
     struct tc_es_mount_counts counts;
     int err; /* the last failure's */
     char what[512];
+    char foreign[512]; /* the last one that could not be marked */
 };
 
 struct tc_es {
@@ -161,7 +163,8 @@ struct tc_es {
     int own_fds; /* /proc/self/fd */
     uint64_t canary_before_ns;
     char *conflicts; /* names joined by ", "; "" for none */
-    struct tocsin_timer *canary_timer, *start_timer, *drain_timer, *mounts_timer;
+    struct tocsin_timer *canary_timer, *start_timer, *drain_timer, *mounts_timer,
+        *look_timer;
     bool mounts_changed;      /* again, since the last check */
     uint64_t drained_ns;      /* when waiting for verdicts ends */
     unsigned int drain_quiet; /* checks in a row that found nothing */
@@ -186,6 +189,7 @@ void tc_es_close_run(void *arg); /* the last job */
 void tc_es_scan_mounts(void *arg);
 void tc_es_scan_mounts_done(void *arg, int status);
 void tc_es_mounts_changed(void *arg, int status, uint32_t events);
+void tc_es_look_again(void *arg); /* a timer's */
 void tc_es_names_run(void *arg);
 void tc_es_names_done(void *arg, int status);
 void tc_es_names_readable(void *arg, int status, uint32_t events);

@@ -15,6 +15,7 @@
 
 #include "es.h"
 #include "sensor_clock.h"
+#include "sensor_foreign.h"
 #include "sensor_scope.h"
 
 #define NS_PER_MS 1000000ull
@@ -65,8 +66,6 @@ static void canary_due(void *arg)
     tc_es_questions_sweep(es);
     tc_es_intake_go_on(es);
     tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_CANARY);
-    if (es->level == TC_ES_LEVEL_PERMISSION) /* for what no event tells of */
-        tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_SCAN_MOUNTS);
 }
 
 /* Reports the lower level: what it lacks, and how to fix it. */
@@ -300,6 +299,10 @@ static int go(struct tc_es *es)
     if (!err)
         err = host->timer_start(host, TC_ES_CANARY_MS, TC_ES_CANARY_MS, canary_due, es,
                                 &es->canary_timer);
+    if (!err && es->level == TC_ES_LEVEL_PERMISSION)
+        err = host->timer_start(host, TC_SENSOR_FOREIGN_EVERY_MS,
+                                TC_SENSOR_FOREIGN_EVERY_MS, tc_es_look_again, es,
+                                &es->look_timer);
     if (!err && es->level == TC_ES_LEVEL_PERMISSION) {
         es->canary_before_ns = canary_ns(es);
         tc_es_intake_ready(es);

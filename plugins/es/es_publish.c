@@ -201,6 +201,7 @@ static void put_source(struct tc_es *es, struct tocsin_writer *w)
     tocsin_put_uint(w, "read_errors", c.read_errors);
     tocsin_put_uint(w, "marks", es->mounts.marked);
     tocsin_put_uint(w, "marks_failed", es->mounts.failed);
+    tocsin_put_uint(w, "marks_foreign", es->mounts.foreign);
     tocsin_put_uint(w, "marks_unnamed", es->mounts.unnamed);
     tocsin_put_uint(w, "folders_outside", es->outside.marked);
     tocsin_put_uint(w, "folders_outside_refused", es->outside.refused);

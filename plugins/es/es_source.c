@@ -368,6 +368,14 @@ int tc_es_source_mark(struct tc_es_source *source, const char *path)
     return 0;
 }
 
+int tc_es_source_mark_at(struct tc_es_source *source, int folder)
+{
+    if (fanotify_mark(source->group, FAN_MARK_ADD | FAN_MARK_FILESYSTEM,
+                      TC_ES_ASKED | FAN_CLOSE_WRITE, folder, "."))
+        return -errno;
+    return 0;
+}
+
 int tc_es_source_mark_canary(struct tc_es_source *source)
 {
     if (fanotify_mark(source->group, FAN_MARK_ADD, TC_ES_ASKED, source->config.canary->fd,

@@ -101,6 +101,9 @@ void tc_es_source_close(struct tc_es_source *source);
 /* Asks about all opens of the file system that `path` is on. Any thread; may block. */
 int tc_es_source_mark(struct tc_es_source *source, const char *path);
 
+/* The same, of the one that an open folder (O_PATH, too) is on. */
+int tc_es_source_mark_at(struct tc_es_source *source, int folder);
+
 /* Asks about the canary, once it is made. */
 int tc_es_source_mark_canary(struct tc_es_source *source);
 

@@ -43,8 +43,9 @@ static int drain_begin(struct tc_es *es)
     es->drained_ns = host->now_ns(host) + TC_ES_DRAIN_MS * NS_PER_MS;
     host->timer_stop(host, es->canary_timer);
     host->timer_stop(host, es->mounts_timer);
+    host->timer_stop(host, es->look_timer);
     host->watch_stop(host, es->mountinfo_watch);
-    es->canary_timer = es->mounts_timer = NULL;
+    es->canary_timer = es->mounts_timer = es->look_timer = NULL;
     es->mountinfo_watch = NULL;
     tc_sensor_catch_up_stop(&es->catch_up);
     tc_es_source_unmark(&es->source);
@@ -79,11 +80,12 @@ void tc_es_close(struct tc_es *es, int status)
     host->timer_stop(host, es->drain_timer);
     host->timer_stop(host, es->mounts_timer);
     host->timer_stop(host, es->held.timer);
+    host->timer_stop(host, es->look_timer);
     host->watch_stop(host, es->mountinfo_watch);
     host->watch_stop(host, es->names_watch);
     host->watch_stop(host, es->group_watch);
     es->canary_timer = es->start_timer = NULL;
-    es->drain_timer = es->mounts_timer = es->held.timer = NULL;
+    es->drain_timer = es->mounts_timer = es->held.timer = es->look_timer = NULL;
     es->mountinfo_watch = es->names_watch = es->group_watch = NULL;
 }
 

@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "es.h"
+#include "sensor_foreign.h"
 #include "sensor_scope.h"
 
 /* ---- Mounts. Pool thread, then loop. ---- */
@@ -32,6 +34,29 @@ static void mark_one(struct tc_es *es, const struct tc_sensor_mount *mount)
         scan->counts.unnamed++;
 }
 
+/* What another namespace has mounted below the watch. One that is hidden, or has gone, is
+ * none, or is found again. */
+static void mark_foreign(void *arg, const struct tc_sensor_foreign *foreign)
+{
+    const struct tc_sensor_mount *mount = foreign->mount;
+    struct tc_es *es = arg;
+    struct tc_es_mount_scan *scan = &es->scan;
+    int fd = tc_sensor_foreign_open(foreign);
+    int err = fd < 0 ? fd : tc_es_source_mark_at(&es->source, fd);
+
+    if (fd >= 0)
+        close(fd);
+    if (!err)
+        err = tc_sensor_scope_add_foreign(scan->scope, mount->device, mount->root,
+                                          mount->point);
+    scan->counts.foreign += !err;
+    if (!err || err == -ESTALE || err == -ENOENT || err == -ENOTDIR)
+        return;
+    snprintf(scan->foreign, sizeof(scan->foreign),
+             "%.400s (%s) as process %d sees it: %s", mount->point, mount->type,
+             foreign->pid, err == -ELOOP ? "a server answers for it" : strerror(-err));
+}
+
 void tc_es_scan_mounts(void *arg)
 {
     struct tc_es *es = arg;
@@ -52,8 +77,23 @@ void tc_es_scan_mounts(void *arg)
     for (size_t i = 0; (mount = tc_sensor_scope_file_system(scan->scope, i)) != NULL; i++)
         if (!mount->served) /* its proxy's: tc_es_served_update */
             mark_one(es, mount);
+    tc_sensor_foreign_each(scan->scope, mark_foreign, es);
     if (es->names_open)
         tc_sensor_names_set_scope(&es->names, scan->scope);
+}
+
+static void report_foreign(struct tc_es *es)
+{
+    char text[640];
+
+    if (!*es->scan.foreign) {
+        es->host->report(es->host, TOCSIN_REPORT_CLEAR, "es_foreign", NULL, NULL);
+        return;
+    }
+    snprintf(text, sizeof(text), "not protected: %s", es->scan.foreign);
+    es->host->report(es->host, TOCSIN_REPORT_ISSUE, "es_foreign", text,
+                     "see to that process, or add the type to "
+                     "plugins.es.ignore_filesystems");
 }
 
 void tc_es_scan_mounts_done(void *arg, int status)
@@ -72,6 +112,7 @@ void tc_es_scan_mounts_done(void *arg, int status)
     es->counters.mount_scans++;
     es->names_complete = !scan->counts.unnamed;
     tc_sensor_watch_report(&scan->watch, &es->places, es->scope, es->host, "es");
+    report_foreign(es);
     if (scan->counts.failed) {
         snprintf(text, sizeof(text), "not protected: %s", scan->what);
         es->host->report(es->host, TOCSIN_REPORT_ISSUE, "es_mark", text,
@@ -101,6 +142,15 @@ static void mounts_rested(void *arg)
     es->mounts_changed = false;
     if (changed)
         tc_es_mounts_changed(es, 0, TOCSIN_PRIORITY);
+}
+
+/* Nothing tells what other namespaces mount, nor of a link on an unwatched file system.
+ */
+void tc_es_look_again(void *arg)
+{
+    struct tc_es *es = arg;
+
+    tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_SCAN_MOUNTS);
 }
 
 /* The first at once; a host that mounts without end must not keep us at it. */

@@ -89,6 +89,7 @@ struct tc_kext_scan {
     struct tc_kext_folder folders[TC_KEXT_FOLDERS_MAX];
     size_t folder_count, unwatched, unnamed; /* of these: no room; no names reported */
     size_t served;                           /* file systems that a server answers for */
+    size_t foreign;                          /* of these: only another namespace has */
     int err;
     char what[512];  /* of the last one unnamed */
     char which[512]; /* the last one served */
@@ -121,6 +122,7 @@ struct tc_kext {
     int names_status, canary_status, mountinfo_fd;
     struct tc_kext_scan scan;
     struct tc_sensor_scope *scope;
+    size_t foreign; /* folders of the scope that only another namespace has */
 
     pthread_mutex_t left_lock;
     struct tc_kext_items left; /* found while the plugin stops: published last */
@@ -136,6 +138,7 @@ struct tc_kext {
     uint64_t seen_lost;
     struct tc_kext_counts counts;
     struct tocsin_timer *heartbeat, *canary_timer;
+    unsigned heartbeats; /* so many, so far */
     struct tocsin_watch *mountinfo_watch, *names_watch;
     uint8_t encoded[TC_SENSOR_EVENT_MAX];
 };

@@ -16,10 +16,13 @@
 
 #include "kext.h"
 #include "sensor_clock.h"
+#include "sensor_foreign.h"
 #include "sensor_scope.h"
 #include "sensor_signal.h"
 
 #define NS_PER_MS 1000000ull
+#define SCAN_EVERY                                                                       \
+    (TC_SENSOR_FOREIGN_EVERY_MS / TC_KEXT_HEARTBEAT_MS + 1) /* heartbeats */
 
 static void begin_close(struct tc_kext *kext, int status);
 
@@ -44,6 +47,8 @@ static void heartbeat(void *arg)
                             counters[TC_KEXT_LOST] - kext->seen_lost);
     kext->seen_lost = counters[TC_KEXT_LOST];
     kext->complete_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
+    if (++kext->heartbeats % SCAN_EVERY == 0) /* what no event tells of */
+        tc_sensor_jobs_start(&kext->jobs, TC_KEXT_JOB_SCAN);
 }
 
 /* ---- The canary. ---- */
@@ -86,7 +91,6 @@ static void canary_due(void *arg)
     struct tc_kext *kext = arg;
 
     tc_sensor_jobs_start(&kext->jobs, TC_KEXT_JOB_CANARY);
-    tc_sensor_jobs_start(&kext->jobs, TC_KEXT_JOB_SCAN); /* what no event tells of */
 }
 
 /* ---- Start. ---- */

@@ -224,6 +224,7 @@ void tc_kext_publish_stats(struct tc_kext *kext, const struct tocsin_event *requ
     put_kernel(kext, &w);
     tocsin_put_uint(&w, "own", kext->resolver.own);
     tocsin_put_uint(&w, "out_of_scope", kext->resolver.outside);
+    tocsin_put_uint(&w, "folders_foreign", kext->foreign);
     tocsin_put_uint(&w, "no_fd", kext->resolver.no_fd);
     tocsin_put_uint(&w, "served", kext->resolver.served);
     tocsin_put_uint(&w, "no_process", kext->resolver.no_process);

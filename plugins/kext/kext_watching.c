@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "kext.h"
+#include "sensor_foreign.h"
 #include "sensor_scope.h"
 
 /* ---- Mounts and folders. Pool thread, then loop. ---- */
@@ -56,6 +57,29 @@ static void find_folders(struct tc_kext_scan *scan)
     }
 }
 
+/* What another namespace has mounted below the watch; one that is hidden, or has gone, is
+ * none, or is found again. */
+static void add_foreign(void *arg, const struct tc_sensor_foreign *foreign)
+{
+    const struct tc_sensor_mount *mount = foreign->mount;
+    struct tc_kext_scan *scan = arg;
+    int fd = tc_sensor_foreign_open(foreign);
+    struct stat st;
+
+    if (fd < 0)
+        return;
+    if (scan->folder_count == TC_KEXT_FOLDERS_MAX) {
+        scan->unwatched++;
+    } else if (!fstat(fd, &st) &&
+               !tc_sensor_scope_add_foreign(scan->scope, mount->device, mount->root,
+                                            mount->point)) {
+        scan->folders[scan->folder_count].inode = st.st_ino;
+        scan->folders[scan->folder_count++].device = tc_kext_device_of(mount->device);
+        scan->foreign++;
+    }
+    close(fd);
+}
+
 static void mark_names(struct tc_kext *kext)
 {
     struct tc_kext_scan *scan = &kext->scan;
@@ -95,6 +119,7 @@ void tc_kext_scan_run(void *arg)
     if (scan->err)
         return;
     find_folders(scan);
+    tc_sensor_foreign_each(scan->scope, add_foreign, scan);
     mark_names(kext);
     tc_kext_resolver_set_scope(&kext->resolver, scan->scope);
     if (kext->programs.skeleton)
@@ -146,6 +171,7 @@ void tc_kext_scan_done(void *arg, int status)
 
     if (!status && !kext->jobs.closing && kext->scan.scope) {
         kext->scope = kext->scan.scope;
+        kext->foreign = kext->scan.foreign;
         kext->scan.scope = NULL;
         report_scan(kext);
         if (before && !tc_sensor_scope_same(before, kext->scope))

@@ -215,8 +215,9 @@ static int sort(struct tc_sensor_mounts *mounts, const struct tc_sensor_mount_id
 
 /* ---- The table. ---- */
 
-static const struct tc_sensor_mount *parent_of(const struct tc_sensor_mounts *mounts,
-                                               const struct tc_sensor_mount *mount)
+const struct tc_sensor_mount *
+tc_sensor_mounts_parent(const struct tc_sensor_mounts *mounts,
+                        const struct tc_sensor_mount *mount)
 {
     for (size_t i = 0; i < mounts->count; i++)
         if (mounts->list[i].id == mount->parent && &mounts->list[i] != mount)
@@ -234,11 +235,11 @@ static void spread_served(struct tc_sensor_mounts *mounts)
         mounts->served += mounts->list[i].served;
     for (size_t i = 0; mounts->served && i < mounts->count; i++) {
         struct tc_sensor_mount *mount = &mounts->list[i];
-        const struct tc_sensor_mount *above = parent_of(mounts, mount);
+        const struct tc_sensor_mount *above = tc_sensor_mounts_parent(mounts, mount);
 
         for (size_t left = mounts->count; above && left && !mount->served; left--) {
             mount->served = above->served && strcmp(above->point, "/") != 0;
-            above = parent_of(mounts, above);
+            above = tc_sensor_mounts_parent(mounts, above);
         }
     }
 }
@@ -280,11 +281,7 @@ void tc_sensor_mounts_done(struct tc_sensor_mounts *mounts)
     memset(mounts, 0, sizeof(*mounts));
 }
 
-/*
- * Whether a file that was found through a mount of that number can lie there. btrfs and
- * overlay give their files other devices than their mounts, but never that of a disk.
- */
-static bool can_be(const struct tc_sensor_mount *mount, const struct statx *stx)
+bool tc_sensor_mount_can_be(const struct tc_sensor_mount *mount, const struct statx *stx)
 {
     dev_t device = makedev(stx->stx_dev_major, stx->stx_dev_minor);
     bool other = !strcmp(mount->type, "btrfs") || !strcmp(mount->type, "overlay");
@@ -316,7 +313,8 @@ const struct tc_sensor_mount *tc_sensor_mounts_find(const struct tc_sensor_mount
     mount = low < mounts->count ? mounts->by_id[low] : NULL;
     if (!mount || (unique ? mount->unique : mount->id) != stx->stx_mnt_id)
         return NULL;
-    if (!can_be(mount, stx) || (path && !tc_sensor_path_under(path, mount->point)))
+    if (!tc_sensor_mount_can_be(mount, stx) ||
+        (path && !tc_sensor_path_under(path, mount->point)))
         return NULL;
     return mount;
 }

@@ -66,6 +66,17 @@ const struct tc_sensor_mount *tc_sensor_mounts_find(const struct tc_sensor_mount
                                                     const struct statx *stx,
                                                     const char *path);
 
+/* The mount that a mount's point lies on; NULL: none of the table. */
+const struct tc_sensor_mount *
+tc_sensor_mounts_parent(const struct tc_sensor_mounts *mounts,
+                        const struct tc_sensor_mount *mount);
+
+/*
+ * Whether what statx(2) says this of can lie on a mount. btrfs and overlay give their
+ * files other devices than their mounts, but never that of a disk.
+ */
+bool tc_sensor_mount_can_be(const struct tc_sensor_mount *mount, const struct statx *stx);
+
 /* The mount that `path` lies on. */
 const struct tc_sensor_mount *
 tc_sensor_mounts_above(const struct tc_sensor_mounts *mounts, const char *path);

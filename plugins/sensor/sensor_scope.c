@@ -29,8 +29,8 @@ static bool listed(const char *const *list, const char *word)
     return false;
 }
 
-static bool is_ignored(const struct tc_sensor_scope *scope,
-                       const struct tc_sensor_mount *mount)
+bool tc_sensor_scope_is_ignored(const struct tc_sensor_scope *scope,
+                                const struct tc_sensor_mount *mount)
 {
     return tc_sensor_mounts_pseudo(mount->type) ||
            listed((const char *const *)scope->ignored, mount->type);
@@ -69,7 +69,7 @@ static int add_watch(struct tc_sensor_scope *scope, const char *watch)
     for (size_t i = 0; i < scope->mounts.count && !err; i++) {
         const struct tc_sensor_mount *mount = &scope->mounts.list[i];
 
-        if (is_ignored(scope, mount))
+        if (tc_sensor_scope_is_ignored(scope, mount))
             continue;
         if (mount == above)
             tc_sensor_mount_inner(mount, watch, inner);
@@ -211,7 +211,7 @@ const char *tc_sensor_scope_unwatched(const struct tc_sensor_scope *scope,
 {
     const struct tc_sensor_mount *mount = tc_sensor_mounts_above(&scope->mounts, path);
 
-    return mount && is_ignored(scope, mount) ? mount->type : NULL;
+    return mount && tc_sensor_scope_is_ignored(scope, mount) ? mount->type : NULL;
 }
 
 enum tc_sensor_where tc_sensor_scope_place(const struct tc_sensor_scope *scope,
@@ -373,6 +373,34 @@ bool tc_sensor_scope_seen(const struct tc_sensor_scope *scope, uint64_t mount_id
         memcpy(ret_path, path, strlen(path) + 1);
     }
     return seen;
+}
+
+bool tc_sensor_scope_has_device(const struct tc_sensor_scope *scope, dev_t device)
+{
+    for (size_t i = 0; i < scope->mounts.count; i++)
+        if (scope->mounts.list[i].device == device)
+            return true;
+    return false;
+}
+
+int tc_sensor_scope_add_foreign(struct tc_sensor_scope *scope, dev_t device,
+                                const char *inner, const char *seen)
+{
+    struct tc_sensor_area *areas =
+        realloc(scope->areas, (scope->area_count + 1) * sizeof(*areas));
+
+    if (!areas)
+        return -ENOMEM;
+    scope->areas = areas;
+    areas[scope->area_count] = (struct tc_sensor_area){
+        .device = device, .path = strdup(inner), .seen = strdup(seen)};
+    if (areas[scope->area_count].path && areas[scope->area_count].seen) {
+        scope->area_count++;
+        return 0;
+    }
+    free(areas[scope->area_count].path);
+    free(areas[scope->area_count].seen);
+    return -ENOMEM;
 }
 
 bool tc_sensor_scope_same(const struct tc_sensor_scope *a,

@@ -118,6 +118,20 @@ bool tc_sensor_scope_seen(const struct tc_sensor_scope *scope, uint64_t mount_id
                           dev_t device, const char *inner,
                           char ret_path[TC_SENSOR_PATH_MAX]);
 
+/* Whether a mount of ours shows anything of that file system. */
+bool tc_sensor_scope_has_device(const struct tc_sensor_scope *scope, dev_t device);
+
+/* Whether a mount, of whichever table, is of a type that is not watched. */
+bool tc_sensor_scope_is_ignored(const struct tc_sensor_scope *scope,
+                                const struct tc_sensor_mount *mount);
+
+/*
+ * While it is made, before others have it: protects also a folder of a file system that
+ * only another namespace has (sensor_foreign.h). `seen` is its name there. -ENOMEM.
+ */
+int tc_sensor_scope_add_foreign(struct tc_sensor_scope *scope, dev_t device,
+                                const char *inner, const char *seen);
+
 /* Whether both protect the same. */
 bool tc_sensor_scope_same(const struct tc_sensor_scope *a,
                           const struct tc_sensor_scope *b);

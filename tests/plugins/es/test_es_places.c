@@ -85,6 +85,41 @@ static int open_in_own_namespace(const char *folder, const char *at)
     return tc_child_open(name, NULL);
 }
 
+static bool has_foreign(struct tc_harness *h)
+{
+    return tc_scratch_stat((struct tc_scratch *)(void *)h, "marks_foreign") == 1;
+}
+
+/* Mounts a file system of its own below the watch, that nobody else has, and opens a file
+ * there once it is told that the agent has found it: `other` is there then. */
+static int open_on_own_mount(const char *at, const char *other)
+{
+    char name[200];
+
+    if (unshare(CLONE_NEWNS) || mount("own", at, "tmpfs", 0, NULL))
+        return 200;
+    snprintf(name, sizeof(name), "%s/f", at);
+    if (tc_child_write(name, "x"))
+        return 200;
+    while (access(other, F_OK))
+        usleep(1000);
+    return tc_child_open(name, NULL);
+}
+
+static void regress_what_another_namespace_mounts_below_is_found(void **state)
+{
+    struct tc_scratch *s = *state;
+    pid_t pid;
+
+    s->deny = "/f";
+    assert_int_equal(mkdir(tc_scratch_in(s, "m"), 0755), 0);
+    pid = tc_child_begin(open_on_own_mount, tc_scratch_in(s, "m"),
+                         tc_scratch_out(s, "found"));
+    assert_true(tc_harness_run(&s->h, has_foreign, TC_HARNESS_WAIT_MS));
+    tc_child_put(tc_scratch_out(s, "found"), "");
+    assert_int_equal(tc_scratch_child_end(s, pid), EPERM);
+}
+
 static void es_tells_of_a_file_by_the_agents_own_name_for_it(void **state)
 {
     struct tc_scratch *s = *state;
@@ -213,6 +248,7 @@ int main(void)
 #define TEST(f)                                                                          \
     cmocka_unit_test_setup_teardown(f, tc_es_scratch_setup, tc_scratch_teardown)
         TEST(regress_a_mount_that_has_the_number_of_one_that_has_gone),
+        TEST(regress_what_another_namespace_mounts_below_is_found),
         TEST(es_tells_of_a_file_by_the_agents_own_name_for_it),
         TEST(regress_a_file_outside_is_not_asked_about_in_another_namespace),
         TEST(regress_a_layer_outside_is_outside),

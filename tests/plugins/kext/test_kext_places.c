@@ -11,6 +11,7 @@
 
 #include "tests/support/skip.h"
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,9 +63,9 @@ static int execute_deep(const char *folder, const char *program)
     for (int i = 0; i < DEPTH; i++)
         if (mkdir(name, 0755) || chdir(name))
             return 200;
-    if (tc_child_copy(program, "f"))
+    if (tc_child_copy(program, "true"))
         return 200;
-    execl("./f", "f", (char *)NULL);
+    execl("./true", "true", (char *)NULL);
     return errno;
 }
 
@@ -82,11 +83,40 @@ static void regress_kext_judges_what_is_too_deep_for_a_path(void **state)
         strstr(tc_harness_text(&s->h, event, TOCSIN_FIELD_FILE_PATH), "/.../#"));
 }
 
+/* Mounts a file system of its own below the watch, that nobody else has, and executes a
+ * program there once it is told that the agent has found it: `other` is there then. */
+static int execute_on_own_mount(const char *at, const char *other)
+{
+    char name[200];
+
+    snprintf(name, sizeof(name), "%s/true", at);
+    if (unshare(CLONE_NEWNS) || mount("own", at, "tmpfs", 0, NULL) ||
+        tc_child_copy("/usr/bin/true", name))
+        return 200;
+    while (access(other, F_OK))
+        usleep(1000);
+    return tc_child_become(name, NULL);
+}
+
+static void regress_kext_finds_what_another_namespace_mounts_below(void **state)
+{
+    struct tc_scratch *s = *state;
+    pid_t pid;
+
+    assert_int_equal(mkdir(tc_scratch_in(s, "m"), 0755), 0);
+    pid = tc_child_begin(execute_on_own_mount, tc_scratch_in(s, "m"),
+                         tc_scratch_out(s, "found"));
+    assert_true(tc_kext_await_stat(s, "folders_foreign", 1));
+    tc_child_put(tc_scratch_out(s, "found"), "");
+    assert_int_equal(tc_scratch_child_end(s, pid), 0);
+    assert_non_null(tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_EXEC, 0));
+}
+
 static int excluded(struct tc_harness *h, const char *path, const char *executable)
 {
     (void)h;
     (void)path;
-    return executable && strstr(executable, "/in/tool") ? TOCSIN_EXCLUDED_BY_PROCESS
+    return executable && strstr(executable, "/in/true") ? TOCSIN_EXCLUDED_BY_PROCESS
                                                         : TOCSIN_NOT_EXCLUDED;
 }
 
@@ -96,8 +126,8 @@ static void regress_kext_judges_the_execution_of_an_excluded_program(void **stat
     struct tc_scratch *s = *state;
 
     s->h.excluded = excluded;
-    tc_child_put_program(tc_scratch_in(s, "tool"), "/usr/bin/true");
-    assert_int_equal(tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "tool"), NULL),
+    tc_child_put_program(tc_scratch_in(s, "true"), "/usr/bin/true");
+    assert_int_equal(tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "true"), NULL),
                      0);
     assert_non_null(tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_EXEC, 0));
 }
@@ -109,6 +139,7 @@ int main(void)
     cmocka_unit_test_setup_teardown(f, tc_kext_scratch_setup, tc_scratch_teardown)
         cmocka_unit_test(regress_kext_follows_links_and_tells_what_is_not_there),
         TEST(regress_kext_judges_what_is_too_deep_for_a_path),
+        TEST(regress_kext_finds_what_another_namespace_mounts_below),
         TEST(regress_kext_judges_the_execution_of_an_excluded_program),
 #undef TEST
     };
