@@ -108,8 +108,8 @@ static const struct tc_column threat_columns[] = {
 };
 
 static const struct tc_column quarantine_columns[] = {
-    {"ID", "id"},     {"TIME", "time_ns"}, {"NAME", "name"},
-    {"SIZE", "size"}, {"PATH", "path"},    {NULL, NULL},
+    {"ID", "id"},       {"TIME", "time_ns"}, {"NAME", "name"}, {"SIZE", "size"},
+    {"UID", "user_id"}, {"PATH", "path"},    {NULL, NULL},
 };
 
 static const struct tc_column alert_columns[] = {

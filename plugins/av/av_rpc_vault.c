@@ -405,6 +405,7 @@ static void put_item(struct tocsin_writer *w, const struct tc_av_record *record)
     tocsin_put_str(w, "name", record->name);
     tocsin_put_str(w, "path", record->path);
     tocsin_put_uint(w, "size", record->size);
+    tocsin_put_uint(w, "user_id", record->uid);
     tocsin_put_int(w, "time_ns", record->time_ns);
     tocsin_put_str(w, "rule", record->rule);
     tocsin_put_str(w, "sha256", hash);

@@ -339,6 +339,49 @@ static void vault_finds_the_way_without_a_mapping(void **state)
     }
 }
 
+/* In a mount namespace of its own: an overlay whose layers are on two file systems gives
+ * a file another inode number with its first change. 0 done, 2 no such mounts here. */
+static int take_from_overlay(struct fixture *f)
+{
+    static const char *const folders[] = {"lower", "upper", "overlay"};
+    char path[PATH_MAX], options[4 * PATH_MAX], id[TC_AV_ID_TEXT];
+
+    if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+        return 2;
+    for (size_t i = 0; i < 3; i++) {
+        mkdir(in(path, f->dir, folders[i]), 0755);
+        if (i < 2 && mount("tmpfs", path, "tmpfs", 0, NULL))
+            return 2;
+    }
+    mkdir(in(path, f->dir, "upper/files"), 0755);
+    mkdir(in(path, f->dir, "upper/work"), 0755);
+    put_text(in(path, f->dir, "lower/file"), "bad");
+    snprintf(options, sizeof(options),
+             "xino=off,lowerdir=%s/lower,upperdir=%s/upper/files,workdir=%s/upper/work",
+             f->dir, f->dir, f->dir);
+    if (mount("overlay", in(path, f->dir, "overlay"), "overlay", 0, options))
+        return 2;
+    if (take(f, in(path, f->dir, "overlay/file"), id))
+        return 3;
+    return access(path, F_OK) ? 0 : 4;
+}
+
+static void vault_takes_a_file_of_an_overlay(void **state)
+{
+    int status;
+    pid_t child = fork();
+
+    assert_true(child >= 0);
+    if (!child)
+        _exit(take_from_overlay(*state));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 2) {
+        test_skip("no overlay here");
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* A user namespace in which uid 0 is 100000 outside, or -1. */
 static int mapping(void)
 {
@@ -438,6 +481,7 @@ int main(void)
         TEST(vault_keeps_a_link_whose_content_it_has_not),
         TEST(vault_removes_a_second_link_into_the_same_record),
         TEST(regress_vault_gives_back_all_names_of_a_file),
+        TEST(vault_takes_a_file_of_an_overlay),
         TEST(vault_finds_the_way_without_a_mapping),
         TEST(regress_vault_keeps_the_owner_behind_a_mapping),
     };
