@@ -7,6 +7,7 @@
 
 #include "core/base/machine.h"
 #include "core/protect/protection_priv.h"
+#include "core/verdict/judge.h"
 
 /* How long a walk through all files may take. */
 #define WALK_NS (600 * UINT64_C(1000000000))
@@ -68,6 +69,7 @@ void tc_protection_unjudged(struct tc_protection *p)
 {
     p->unjudged_from_ns = p->gap_from_ns ? p->gap_from_ns : tc_wall_ns();
     p->voters_full = UINT_MAX; /* until all have had time to start */
+    tc_judge_incomplete(p->services->judge);
 }
 
 static void close_if_full(struct tc_protection *p)
@@ -87,6 +89,7 @@ void tc_protection_voters(struct tc_protection *p, uint64_t voters)
     if ((voters & ~before) && p->unjudged_from_ns) {
         if (!p->gap_from_ns || p->unjudged_from_ns < p->gap_from_ns)
             p->gap_from_ns = p->unjudged_from_ns;
+        tc_judge_ask_again(p->services->judge);
         holder = tc_protection_holder(p);
         if (holder != TC_SLOT_NOBODY && !p->sensors[holder].restart_ns)
             tc_protection_catch_up(p, holder);
@@ -100,6 +103,7 @@ void tc_protection_voters(struct tc_protection *p, uint64_t voters)
 
 void tc_protection_judged(struct tc_protection *p)
 {
+    tc_judge_complete(p->services->judge);
     /* With none at all, the first one that is enabled looks back. */
     p->voters_full = p->voters ? (unsigned)__builtin_popcountll(p->voters) : 1;
     close_if_full(p);

@@ -2,11 +2,15 @@
 #include "core/verdict/judge.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <tocsin/plugin.h>
+#include <unistd.h>
 
 #include "core/base/machine.h"
+#include "core/verdict/early.h"
 #include "ipc/bus.h"
 #include "ipc/event.h"
 
@@ -32,6 +36,7 @@ struct tc_judge {
     struct shared *shared;         /* those that wait; empty but in a handover */
     tc_judge_answered_fn answered; /* NULL but in a handover */
     void *answered_arg;
+    struct tc_early early;
 };
 
 static void on_timer(uv_timer_t *timer);
@@ -250,6 +255,7 @@ void tc_judge_free(struct tc_judge *judge)
         return;
     tc_bus_unsubscribe(judge->subscriber);
     tc_verdict_free(judge->verdict); /* answers all, those that share too */
+    tc_early_end(&judge->early);
     uv_close((uv_handle_t *)&judge->timer, on_timer_gone);
 }
 
@@ -276,10 +282,36 @@ static int publish_question(struct tc_judge *judge, struct tocsin_event *questio
         tc_event_ref(event); /* one for the sensor, one for the case */
         *ret_event = &event->pub;
     }
+    if (strcmp(source, "core") != 0 && !strncmp(event->pub.topic, "file.", 5))
+        tc_early_keep(&judge->early, event);
     tc_verdict_open(judge->verdict, event->pub.id, voters.asked, voters.left_out, now,
                     question->deadline_ns, event);
     arm(judge);
     return 0;
+}
+
+void tc_judge_incomplete(struct tc_judge *judge)
+{
+    tc_early_begin(&judge->early);
+}
+
+void tc_judge_complete(struct tc_judge *judge)
+{
+    tc_early_end(&judge->early);
+}
+
+void tc_judge_ask_again(struct tc_judge *judge)
+{
+    struct tocsin_event again;
+
+    for (size_t i = 0; i < judge->early.count; i++) {
+        again = judge->early.kept[i]->pub;
+        again.id = again.deadline_ns = 0;
+        if (again.fd >= 0)
+            again.fd = fcntl(again.fd, F_DUPFD_CLOEXEC, 3);
+        if (publish_question(judge, &again, "core", NULL) && again.fd >= 0)
+            close(again.fd);
+    }
 }
 
 int tc_judge_publish(struct tc_judge *judge, const struct tocsin_event *draft,

@@ -51,6 +51,15 @@ void tc_judge_configure(struct tc_judge *judge, bool on_timeout_allow,
 int tc_judge_publish(struct tc_judge *judge, const struct tocsin_event *draft,
                      const char *source, const struct tocsin_event **ret_event);
 
+/*
+ * Not all who judge have come: from here on questions about files are kept, at most
+ * TC_EARLY_MAX, until tc_judge_complete. tc_judge_ask_again, when one has come, asks them
+ * once more, as the core's own: nobody waits for the answer, but what is bad is found.
+ */
+void tc_judge_incomplete(struct tc_judge *judge);
+void tc_judge_complete(struct tc_judge *judge);
+void tc_judge_ask_again(struct tc_judge *judge);
+
 /* Hears of an answer just before the sensor that has asked does. */
 typedef void (*tc_judge_answered_fn)(void *arg, uint64_t id, bool allow);
 

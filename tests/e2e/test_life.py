@@ -5,6 +5,7 @@ protected twice: a plugin that is not ready, a detector that was away, a reload 
 import os
 import signal
 import subprocess
+import sys
 import time
 import unittest
 
@@ -48,7 +49,7 @@ class Life(unittest.TestCase):
             self.assertEqual(state_of(with_one, "never_ready"), "starting")
             self.assertNotIn("ready\n", with_one.text_of_log())
         finally:
-            with_one.__exit__(None)
+            with_one.__exit__(*sys.exc_info())
 
     def test_what_was_written_without_a_detector_is_judged_when_it_comes(self):
         with Agent() as agent:
@@ -69,14 +70,14 @@ class Life(unittest.TestCase):
             agent.stop()
             subprocess.run(["mount", "-o", "remount,ro", agent.state], check=True)
             agent.start()
-            self.assertTrue(agent.call("health")["real_time_protection_available"])
+            wait_for(lambda: agent.call("health")["real_time_protection_available"])
             path = put(agent, "refused")
             with self.assertRaises(PermissionError):  # there is no place to put it away
                 open(path, "rb").close()
         finally:
             agent.stop()
             subprocess.run(["umount", "-l", agent.state], check=True)
-            agent.__exit__(None)
+            agent.__exit__(*sys.exc_info())
 
     def gap_is_told_and_looked_at(self, agent, end):
         """`end` ends the agent; what is written before the next start is found by it."""

@@ -273,6 +273,34 @@ static void judge_answers_by_default_when_the_budget_is_spent(void **state)
     assert_int_equal(tocsin_event_int(event, "count", 0), 1);
 }
 
+/* A detector that comes late is shown what was answered without it, once it is there. */
+static void judge_asks_again_what_was_asked_before_all_had_come(void **state)
+{
+    struct court *c = *state;
+    struct tocsin_event other = draft;
+    size_t asked;
+
+    (void)question(c); /* all are there, as far as anybody knows */
+    tc_judge_incomplete(c->judge);
+    (void)question(c);
+    (void)question(c);
+    other.topic = "network.flow";
+    assert_int_equal(tc_judge_publish(c->judge, &other, "sensor", NULL), 0);
+    turn(c);
+    asked = c->asked[0];
+    tc_judge_ask_again(c->judge);
+    turn(c);
+    assert_int_equal(c->asked[0], asked + 2);
+    tc_judge_ask_again(
+        c->judge); /* there may come another; but what is asked again ... */
+    turn(c);
+    assert_int_equal(c->asked[0], asked + 4); /* ... is not kept anew */
+    tc_judge_complete(c->judge);
+    tc_judge_ask_again(c->judge);
+    turn(c);
+    assert_int_equal(c->asked[0], asked + 4);
+}
+
 /* One event a second; those of the last second are not left to the next timeout. */
 static void regress_the_last_timeouts_are_reported_too(void **state)
 {
@@ -406,6 +434,7 @@ int main(void)
         TEST(judge_denies_as_soon_as_one_does),
         TEST(judge_hears_voters_only_and_decisions_only),
         TEST(judge_answers_by_default_when_the_budget_is_spent),
+        TEST(judge_asks_again_what_was_asked_before_all_had_come),
         TEST(regress_the_last_timeouts_are_reported_too),
         TEST(judge_answers_by_default_when_a_voter_cannot_be_asked),
         TEST(judge_answers_by_default_what_a_voter_cannot_judge),
