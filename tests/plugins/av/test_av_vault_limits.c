@@ -208,6 +208,47 @@ static void vault_gives_no_set_id_to_a_file_of_its_own(void **state)
     close(fd);
 }
 
+/* In a mount namespace of its own: the vault on a file system of 2 MiB. */
+static int take_without_room(struct fixture *f)
+{
+    struct fixture small = {.dir = f->dir};
+    char path[PATH_MAX], state[PATH_MAX], *data = calloc(1, 2 << 20);
+    int r;
+
+    mkdir(in(state, f->dir, "state"), 0755);
+    if (!data || unshare(CLONE_NEWNS) ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+        mount("tmpfs", state, "tmpfs", 0, "size=2m"))
+        return 2;
+    memset(data, 'x', 2 << 20);
+    if (tc_av_vault_open(&small.vault, state))
+        return 3;
+    put_bytes(in(path, f->dir, "file"), data, 2 << 20);
+    r = take(&small, path, NULL);
+    if (r != -ENOSPC || !strstr(small.why, "no room") || access(path, F_OK))
+        return 4;
+    put_bytes(path, data, 1 << 20);
+    r = take(&small, path, NULL);
+    free(data);
+    return r || !access(path, F_OK) ? 5 : 0;
+}
+
+static void vault_leaves_what_it_has_no_room_for(void **state)
+{
+    int status;
+    pid_t child = fork();
+
+    assert_true(child >= 0);
+    if (!child)
+        _exit(take_without_room(*state));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 2) {
+        test_skip("cannot mount here");
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* An item as one of that user's, without the move of a file. */
 static void pretend_item(const struct fixture *f, int n, uid_t user)
 {
@@ -253,6 +294,7 @@ int main(void)
         TEST(regress_vault_counts_bytes_and_not_holes),
         TEST(regress_vault_gives_back_what_the_target_can_hold),
         TEST(vault_gives_no_set_id_to_a_file_of_its_own),
+        TEST(vault_leaves_what_it_has_no_room_for),
         TEST(regress_vault_one_user_does_not_fill_it_for_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

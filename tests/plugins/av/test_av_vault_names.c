@@ -8,7 +8,6 @@
 #include <sys/wait.h>
 
 #include "base/av_name.h"
-#include "tests/support/fault.h"
 #include "vault/av_unmapped.h"
 
 static void vault_follows_no_link_in_a_parent_folder(void **state)
@@ -116,116 +115,6 @@ static void regress_vault_tells_a_deleted_name_from_one_that_says_so(void **stat
     assert_int_equal(tc_av_fd_path(fd, now, sizeof(now)), -ENOENT);
     close(fd);
     assert_int_equal(access(plain, F_OK), 0);
-}
-
-/* What an editor does: the new file is written beside the old one and renamed over it. */
-static void save_over(void *arg)
-{
-    struct fixture *f = arg;
-    char path[PATH_MAX], fresh[PATH_MAX];
-
-    put_text(in(fresh, f->dir, "fresh"), "innocent");
-    assert_int_equal(rename(fresh, in(path, f->dir, "file")), 0);
-}
-
-/* Nothing but what the fixture has made is in its folder. */
-static void assert_nothing_left_beside(const struct fixture *f)
-{
-    struct dirent **list;
-    int n = scandir(f->dir, &list, NULL, alphasort);
-
-    for (int i = 0; i < n; i++) {
-        assert_null(strstr(list[i]->d_name, "tocsin-"));
-        free(list[i]);
-    }
-    free(list);
-}
-
-/* Before each call of the move in turn, another file is saved over the name. */
-static void regress_vault_never_removes_a_file_saved_over_the_name(void **state)
-{
-    struct fixture *f = *state;
-    char path[PATH_MAX];
-    bool hit = true;
-
-    for (unsigned n = 1; hit; n++) {
-        struct tc_av_record record;
-        uint64_t links;
-        int fd;
-
-        put_text(in(path, f->dir, "file"), "bad");
-        fd = open_ro(path);
-        fill(&record, fd);
-        tc_fault_interrupt(TC_FAULT_FILES, n, save_over, f);
-        (void)tc_av_vault_take(&f->vault, fd, &record, f->unlock, &links, f->why);
-        hit = tc_fault_disarm();
-        if (hit)
-            assert_text(path, "innocent");
-        else
-            assert_int_equal(access(path, F_OK), -1);
-        assert_nothing_left_beside(f);
-        unlink(path);
-        (void)tc_av_vault_remove(&f->vault, record.id);
-        tc_av_record_done(&record);
-        close(fd);
-    }
-}
-
-/* The same for a further name of an inode that is in the vault. */
-static void regress_vault_never_removes_a_file_saved_over_a_link(void **state)
-{
-    struct fixture *f = *state;
-    char path[PATH_MAX], first[PATH_MAX];
-    bool hit = true;
-
-    for (unsigned n = 1; hit; n++) {
-        struct tc_av_record record;
-        uint64_t links;
-        struct stat st;
-        int fd;
-
-        put_text(in(first, f->dir, "first"), "bad");
-        assert_int_equal(link(first, in(path, f->dir, "file")), 0);
-        fd = open_ro(first);
-        fill(&record, fd);
-        assert_int_equal(fstat(fd, &st), 0);
-        assert_int_equal(
-            tc_av_vault_take(&f->vault, fd, &record, f->unlock, &links, f->why), 0);
-        tc_fault_interrupt(TC_FAULT_FILES, n, save_over, f);
-        (void)tc_av_vault_take_link(&f->vault, record.id, path, st.st_dev, st.st_ino,
-                                    f->why);
-        hit = tc_fault_disarm();
-        if (hit)
-            assert_text(path, "innocent");
-        else
-            assert_int_equal(access(path, F_OK), -1);
-        assert_nothing_left_beside(f);
-        unlink(path);
-        assert_int_equal(tc_av_vault_remove(&f->vault, record.id), 0);
-        tc_av_record_done(&record);
-        close(fd);
-    }
-}
-
-static void vault_refuses_a_file_changed_since_its_scan(void **state)
-{
-    struct fixture *f = *state;
-    char path[PATH_MAX];
-    struct tc_av_record record;
-    uint64_t links;
-    int fd;
-
-    put_text(in(path, f->dir, "file"), "bad");
-    fd = open_ro(path);
-    fill(&record, fd);
-    put_text(path, "bad and more");
-    assert_int_equal(tc_av_vault_take(&f->vault, fd, &record, f->unlock, &links, f->why),
-                     -ESTALE);
-    assert_non_null(strstr(f->why, "changed"));
-    tc_av_record_done(&record);
-    close(fd);
-    assert_int_equal(access(path, F_OK), 0);
-    assert_int_equal(entries(f), 0);
 }
 
 static void vault_keeps_a_link_whose_content_it_has_not(void **state)
@@ -475,9 +364,6 @@ int main(void)
         TEST(vault_does_not_touch_another_file_of_the_same_name),
         TEST(regress_vault_takes_a_file_that_was_given_its_name_later),
         TEST(regress_vault_tells_a_deleted_name_from_one_that_says_so),
-        TEST(regress_vault_never_removes_a_file_saved_over_the_name),
-        TEST(regress_vault_never_removes_a_file_saved_over_a_link),
-        TEST(vault_refuses_a_file_changed_since_its_scan),
         TEST(vault_keeps_a_link_whose_content_it_has_not),
         TEST(vault_removes_a_second_link_into_the_same_record),
         TEST(regress_vault_gives_back_all_names_of_a_file),
