@@ -56,7 +56,7 @@ struct tc_kext_counts {
     uint64_t opens, execs, written, renamed, created, deleted; /* published */
     uint64_t excluded, allowed, denied;
     uint64_t cached;        /* put into `good` */
-    uint64_t not_cached;    /* allowed, cacheable, but it had changed meanwhile */
+    uint64_t not_cached;    /* allowed, and not to be remembered: sensor_remember.h */
     uint64_t bad, bad_full; /* put into `bad`; not put there: it was full */
     uint64_t peer;          /* of those: learned from another sensor's question */
     uint64_t resets, gaps, unanswered, publish_errors;
@@ -71,7 +71,8 @@ struct tc_kext_pending {
     int32_t pid;
     uint16_t flags; /* enum tc_kext_flags */
     bool keyed, executes;
-    bool changed; /* written to since: not to be remembered */
+    bool changed;        /* written to since */
+    unsigned file_facts; /* enum tc_remember_fact, as it was when it was published */
     uint32_t generation;
     uint32_t next; /* of the same bucket */
 };
@@ -80,6 +81,7 @@ struct tc_kext_pending {
 struct tc_kext_peer {
     uint64_t id;
     struct tc_kext_key key;
+    unsigned uses; /* enum tc_kext_use: what its denial is about */
 };
 
 /* What a scan of the mounts has found. A pool thread's, but for scan_done. */

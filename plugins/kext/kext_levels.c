@@ -122,7 +122,8 @@ static int try_level(struct tc_kext *kext, enum tc_kext_level level, char why[25
     tc_kext_levels_set_mode(kext);
     err = set_folders(kext);
     if (!err)
-        err = tc_kext_put_bad(&kext->programs, &kext->canary.key);
+        err = tc_kext_put_bad(&kext->programs, &kext->canary.key,
+                              TC_KEXT_FOR_OPEN | TC_KEXT_FOR_EXEC);
     if (!err) {
         kext->reader.muted = true;
         err = tc_kext_reader_start(&kext->reader, kext->sizes.ring_bytes);

@@ -63,10 +63,14 @@ struct tc_kext_key tc_kext_key_of(uint64_t st_dev, uint64_t inode, uint64_t ctim
 uint32_t tc_kext_device_of(dev_t st_dev);
 dev_t tc_kext_st_dev_of(uint32_t device);
 
-/* Errors: -E2BIG, full; -ENOMEM. */
-int tc_kext_put_bad(struct tc_kext_programs *programs, const struct tc_kext_key *key);
-int tc_kext_put_good(struct tc_kext_programs *programs, const struct tc_kext_key *key);
-void tc_kext_drop_bad(struct tc_kext_programs *programs, const struct tc_kext_key *key);
+/* For those uses (enum tc_kext_use), beside what it is known for already. One thread at a
+ * time. Errors: -E2BIG, full; -ENOMEM. */
+int tc_kext_put_bad(struct tc_kext_programs *programs, const struct tc_kext_key *key,
+                    unsigned uses);
+int tc_kext_put_good(struct tc_kext_programs *programs, const struct tc_kext_key *key,
+                     unsigned uses);
+void tc_kext_drop_bad(struct tc_kext_programs *programs, const struct tc_kext_key *key,
+                      unsigned uses);
 void tc_kext_drop_good(struct tc_kext_programs *programs, const struct tc_kext_key *key);
 bool tc_kext_is_bad(const struct tc_kext_programs *programs,
                     const struct tc_kext_key *key);

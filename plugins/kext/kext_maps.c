@@ -43,28 +43,46 @@ static int mark_device(const struct tc_kext_programs *programs, uint32_t device,
     return bpf_map_update_elem(fd, &device, &now, BPF_ANY);
 }
 
-int tc_kext_put_bad(struct tc_kext_programs *programs, const struct tc_kext_key *key)
+/* What a map knows the file for; 0: it does not. */
+static uint8_t uses_in(int fd, const struct tc_kext_key *key)
 {
-    uint8_t one = 1;
+    uint8_t uses = 0;
+
+    return bpf_map_lookup_elem(fd, key, &uses) ? 0 : uses;
+}
+
+static int put(int fd, const struct tc_kext_key *key, unsigned uses)
+{
+    uint8_t now = (uint8_t)(uses_in(fd, key) | uses);
+
+    return bpf_map_update_elem(fd, key, &now, BPF_ANY);
+}
+
+int tc_kext_put_bad(struct tc_kext_programs *programs, const struct tc_kext_key *key,
+                    unsigned uses)
+{
     int err = mark_device(programs, key->device, TC_KEXT_DEVICE_BAD);
 
     tc_kext_drop_good(programs, key);
-    return err ? err
-               : bpf_map_update_elem(bpf_map__fd(programs->skeleton->maps.bad), key, &one,
-                                     BPF_ANY);
+    return err ? err : put(bpf_map__fd(programs->skeleton->maps.bad), key, uses);
 }
 
-int tc_kext_put_good(struct tc_kext_programs *programs, const struct tc_kext_key *key)
+int tc_kext_put_good(struct tc_kext_programs *programs, const struct tc_kext_key *key,
+                     unsigned uses)
 {
-    uint8_t one = 1;
-
-    return bpf_map_update_elem(bpf_map__fd(programs->skeleton->maps.good), key, &one,
-                               BPF_ANY);
+    return put(bpf_map__fd(programs->skeleton->maps.good), key, uses);
 }
 
-void tc_kext_drop_bad(struct tc_kext_programs *programs, const struct tc_kext_key *key)
+void tc_kext_drop_bad(struct tc_kext_programs *programs, const struct tc_kext_key *key,
+                      unsigned uses)
 {
-    bpf_map_delete_elem(bpf_map__fd(programs->skeleton->maps.bad), key);
+    int fd = bpf_map__fd(programs->skeleton->maps.bad);
+    uint8_t now = uses_in(fd, key), left = (uint8_t)(now & ~uses);
+
+    if (!left)
+        bpf_map_delete_elem(fd, key);
+    else if (left != now)
+        bpf_map_update_elem(fd, key, &left, BPF_ANY);
 }
 
 void tc_kext_drop_good(struct tc_kext_programs *programs, const struct tc_kext_key *key)

@@ -17,7 +17,7 @@
 
 /* ---- Orders. ---- */
 
-void tc_kext_reader_order(struct tc_kext_reader *reader,
+bool tc_kext_reader_order(struct tc_kext_reader *reader,
                           const struct tc_kext_order *order)
 {
     bool taken;
@@ -31,6 +31,7 @@ void tc_kext_reader_order(struct tc_kext_reader *reader,
     pthread_mutex_unlock(&reader->lock);
     if (taken)
         tc_sensor_reader_wake(&reader->base);
+    return taken;
 }
 
 static void execute_order(struct tc_kext_reader *reader,

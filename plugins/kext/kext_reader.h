@@ -65,7 +65,7 @@ int tc_kext_reader_start(struct tc_kext_reader *reader, size_t ring_bytes);
 void tc_kext_reader_stop(struct tc_kext_reader *reader);
 
 /* Any thread. A lost one is counted. */
-void tc_kext_reader_order(struct tc_kext_reader *reader,
+bool tc_kext_reader_order(struct tc_kext_reader *reader,
                           const struct tc_kext_order *order);
 
 /* Items have been published. Any thread. */

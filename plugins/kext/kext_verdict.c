@@ -1,19 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: what a verdict leads to. Denied: the file is known bad from here on, and the
- * process that runs it is killed with all below it. Allowed and cacheable: known good, as
- * long as nothing of it changes. It also learns from what other sensors ask and what
- * detectors find.
+ * Owns: what a verdict leads to. Denied: the process that runs the file is killed with
+ * all below it, and the file is known bad; allowed: it is known good; both as far as
+ * sensor_remember.h says. It also learns from what other sensors ask and what detectors
+ * find.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "kext.h"
+#include "sensor_clock.h"
+#include "sensor_remember.h"
+#include "sensor_signal.h"
 
+#define ANY_USE (TC_KEXT_FOR_OPEN | TC_KEXT_FOR_EXEC)
 #define NO_SLOT UINT32_MAX
 #define NS_PER_MS 1000000ull
+
+_Static_assert((int)TC_KEXT_FOR_OPEN == (int)TC_REMEMBER_OPEN &&
+                   (int)TC_KEXT_FOR_EXEC == (int)TC_REMEMBER_EXEC,
+               "the kernel's uses are those of sensor_remember.h");
 
 int tc_kext_verdicts_init(struct tc_kext *kext)
 {
@@ -49,19 +58,41 @@ void tc_kext_verdicts_done(struct tc_kext *kext)
     kext->peers = NULL;
 }
 
+/* By the reader's thread, as it takes a while; what that has no room for is done here,
+ * for the process alone: nobody else will. */
+static void order(struct tc_kext *kext, enum tc_kext_order_what what, int32_t pid,
+                  uint64_t start_ns)
+{
+    const struct tc_kext_order order = {.what = what, .pid = pid, .start_ns = start_ns};
+    const struct tc_sensor_who who = {pid, start_ns};
+
+    if (!tc_kext_reader_order(&kext->reader, &order))
+        tc_sensor_signal(&who, what == TC_KEXT_ORDER_KILL ? SIGKILL : SIGCONT);
+}
+
 void tc_kext_resume(struct tc_kext *kext, int32_t pid, uint64_t start_ns, uint16_t flags)
 {
-    struct tc_kext_order order = {
-        .what = TC_KEXT_ORDER_RESUME, .pid = pid, .start_ns = start_ns};
-
     if (flags & TC_KEXT_WAS_STOPPED && !kext->jobs.closing && /* else the close does it */
         tc_kext_take_held(&kext->programs, (uint32_t)pid, start_ns))
-        tc_kext_reader_order(&kext->reader, &order);
+        order(kext, TC_KEXT_ORDER_RESUME, pid, start_ns);
 }
 
 static uint32_t *bucket_of(struct tc_kext *kext, uint64_t id)
 {
     return &kext->buckets[id % TC_KEXT_PENDING_MAX];
+}
+
+/* It is read by detectors after this: what speaks against remembering it by its key. */
+static unsigned facts_of(const struct tc_kext_item *item)
+{
+    unsigned facts =
+        tc_remember_settled(item->file.ctime_ns, tc_sensor_clock_ns(CLOCK_REALTIME));
+
+    if (item->flags & TC_KEXT_WRITABLE)
+        facts |= TC_REMEMBER_WRITABLE;
+    if (item->file.served)
+        facts |= TC_REMEMBER_SERVED;
+    return facts;
 }
 
 void tc_kext_verdict_expect(struct tc_kext *kext, const struct tc_kext_item *item,
@@ -86,6 +117,7 @@ void tc_kext_verdict_expect(struct tc_kext *kext, const struct tc_kext_item *ite
                                         .flags = item->flags,
                                         .keyed = item->keyed,
                                         .executes = item->executes,
+                                        .file_facts = facts_of(item),
                                         .generation = kext->generation,
                                         .next = *bucket};
     *bucket = slot;
@@ -127,9 +159,9 @@ void tc_kext_verdicts_sweep(struct tc_kext *kext)
     }
 }
 
-static void put_bad(struct tc_kext *kext, const struct tc_kext_key *key)
+static void put_bad(struct tc_kext *kext, const struct tc_kext_key *key, unsigned uses)
 {
-    int err = tc_kext_put_bad(&kext->programs, key);
+    int err = tc_kext_put_bad(&kext->programs, key, uses);
 
     if (!err) {
         kext->counts.bad++;
@@ -144,17 +176,17 @@ static void put_bad(struct tc_kext *kext, const struct tc_kext_key *key)
 
 /* ---- Denied. ---- */
 
-static void deny(struct tc_kext *kext, const struct tc_kext_pending *pending)
+static void deny(struct tc_kext *kext, const struct tc_kext_pending *pending,
+                 unsigned facts)
 {
-    struct tc_kext_order order = {
-        .what = TC_KEXT_ORDER_KILL, .pid = pending->pid, .start_ns = pending->start_ns};
-
     kext->counts.denied++;
-    if (pending->keyed && !pending->changed)
-        put_bad(kext, &pending->key);
+    if (pending->changed)
+        facts |= TC_REMEMBER_CHANGED;
+    if (pending->keyed && tc_remember_may(TC_REMEMBER_KEXT_BAD, facts))
+        put_bad(kext, &pending->key, tc_remember_uses(pending->event->topic, false));
     if (!pending->executes || pending->flags & TC_KEXT_WAS_KILLED)
         return;
-    tc_kext_reader_order(&kext->reader, &order);
+    order(kext, TC_KEXT_ORDER_KILL, pending->pid, pending->start_ns);
     if (pending->flags & TC_KEXT_WAS_STOPPED)
         tc_kext_take_held(&kext->programs, (uint32_t)pending->pid, pending->start_ns);
 }
@@ -172,31 +204,55 @@ static bool unchanged(const struct tc_kext_pending *pending)
            (uint64_t)st.st_ctim.tv_nsec == pending->key.ctime_ns;
 }
 
+/* If it was known bad for that, it is no longer; nor after it was written for anything.
+ */
+static void drop_bad(struct tc_kext *kext, const struct tc_kext_pending *pending)
+{
+    unsigned uses = tc_remember_uses(pending->event->topic, true);
+
+    tc_kext_drop_bad(&kext->programs, &pending->key, uses ? uses : ANY_USE);
+}
+
+static void put_good(struct tc_kext *kext, const struct tc_kext_pending *pending,
+                     unsigned facts)
+{
+    unsigned uses = tc_remember_uses(pending->event->topic, true);
+
+    if (!uses)
+        return;
+    facts |= pending->file_facts;
+    if (pending->generation != kext->generation)
+        facts |= TC_REMEMBER_OUTDATED;
+    if (!unchanged(pending))
+        facts |= TC_REMEMBER_CHANGED;
+    if (tc_remember_may(TC_REMEMBER_KEXT_GOOD, facts) &&
+        !tc_kext_put_good(&kext->programs, &pending->key, uses))
+        kext->counts.cached++;
+    else
+        kext->counts.not_cached++;
+}
+
 static void allow(struct tc_kext *kext, const struct tc_kext_pending *pending,
-                  bool cacheable)
+                  unsigned facts)
 {
     kext->counts.allowed++;
-    if (pending->keyed && cacheable) {
-        tc_kext_drop_bad(&kext->programs, &pending->key); /* if it was, it is no longer */
-        if (pending->generation == kext->generation && unchanged(pending) &&
-            !tc_kext_put_good(&kext->programs, &pending->key))
-            kext->counts.cached++;
-        else
-            kext->counts.not_cached++;
-    }
+    if (pending->keyed && !facts)
+        drop_bad(kext, pending);
+    if (pending->keyed)
+        put_good(kext, pending, facts);
     tc_kext_resume(kext, pending->pid, pending->start_ns, pending->flags);
 }
 
 /* ---- What comes from the bus. ---- */
 
 /* An answer to another sensor's question. */
-static void peer_answered(struct tc_kext *kext, uint64_t id)
+static void peer_answered(struct tc_kext *kext, uint64_t id, unsigned facts)
 {
     const struct tc_kext_peer *peer = &kext->peers[id % TC_KEXT_PEER_MAX];
 
-    if (peer->id != id)
+    if (peer->id != id || !tc_remember_may(TC_REMEMBER_KEXT_BAD, facts))
         return;
-    put_bad(kext, &peer->key);
+    put_bad(kext, &peer->key, peer->uses);
     kext->counts.peer++;
 }
 
@@ -204,19 +260,18 @@ void tc_kext_verdict_came(struct tc_kext *kext, const struct tocsin_event *event
 {
     bool allowed = tocsin_str_is(tocsin_event_str(event, TOCSIN_FIELD_DECISION), "allow");
     bool passive = kext->host->passive(kext->host);
+    unsigned facts = tc_remember_of_verdict(event);
     struct tc_kext_pending pending;
 
     if (!take(kext, event->reply_to, &pending)) {
         if (!allowed && !passive)
-            peer_answered(kext, event->reply_to);
+            peer_answered(kext, event->reply_to, facts);
         return;
     }
     if (allowed || passive)
-        allow(kext, &pending,
-              allowed && tocsin_find_bool(event->data, event->len, TOCSIN_FIELD_CACHEABLE,
-                                          false));
+        allow(kext, &pending, allowed ? facts : facts | TC_REMEMBER_ONCE);
     else
-        deny(kext, &pending);
+        deny(kext, &pending, facts);
     kext->host->event_unref(kext->host, pending.event);
 }
 
@@ -237,8 +292,10 @@ void tc_kext_peer_asked(struct tc_kext *kext, const struct tocsin_event *event)
 {
     struct tc_kext_peer *peer = &kext->peers[event->id % TC_KEXT_PEER_MAX];
 
-    if (event->flags & TOCSIN_EVENT_AUTH && key_of_event(event, &peer->key))
-        peer->id = event->id;
+    if (!(event->flags & TOCSIN_EVENT_AUTH) || !key_of_event(event, &peer->key))
+        return;
+    peer->id = event->id;
+    peer->uses = tc_remember_uses(event->topic, false);
 }
 
 void tc_kext_threat_found(struct tc_kext *kext, const struct tocsin_event *event)
@@ -246,7 +303,7 @@ void tc_kext_threat_found(struct tc_kext *kext, const struct tocsin_event *event
     struct tc_kext_key key;
 
     if (!kext->host->passive(kext->host) && key_of_event(event, &key))
-        put_bad(kext, &key);
+        put_bad(kext, &key, ANY_USE);
 }
 
 void tc_kext_verdict_changed(struct tc_kext *kext, const struct tc_kext_key *key)

@@ -13,7 +13,9 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "sensor_clock.h"
@@ -103,6 +105,19 @@ void tc_child_put_program(const char *path, const char *program)
         assert_int_equal(write(to, buf, (size_t)n), n);
     close(from);
     close(to);
+}
+
+void tc_child_settle(const char *path)
+{
+    struct timespec now;
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), 0);
+    do
+        clock_gettime(CLOCK_REALTIME, &now);
+    while ((now.tv_sec - st.st_ctim.tv_sec) * 1000000000 + now.tv_nsec -
+               st.st_ctim.tv_nsec <
+           25000000);
 }
 
 pid_t tc_child_spawn(const char *program, const char *first, const char *second,

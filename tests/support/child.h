@@ -27,6 +27,8 @@ int tc_child_become(const char *path, const char *other); /* execs: argv is path
 /* Writes an executable file, or a copy of a program, from this process. */
 void tc_child_put(const char *path, const char *text);
 void tc_child_put_program(const char *path, const char *program);
+/* Waits until its last change is older than a tick of the clock: it may be remembered. */
+void tc_child_settle(const char *path);
 
 /* Runs a program with up to two arguments, and waits for so many bytes of its output. */
 pid_t tc_child_spawn(const char *program, const char *first, const char *second,

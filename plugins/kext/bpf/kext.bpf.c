@@ -26,6 +26,7 @@
 #define FMODE_EXEC 0x20           /* include/linux/fs.h: opened to be executed */
 #define FMODE_PATH 0x4000         /* O_PATH: nothing was opened */
 #define CTIME_QUERIED 0x80000000u /* I_CTIME_QUERIED: somebody has looked at it */
+#define OVERLAYFS_SUPER_MAGIC 0x794c7630
 #define NAME_LEN(hash_len) ((__u32)((hash_len) >> 32))
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -34,7 +35,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 struct file_info {
     struct tc_kext_key key;
     const struct inode *inode;
-    struct dentry *dentry;
+    const struct dentry *dentry;
     struct vfsmount *mnt;
     __u64 size;
     __u32 mode;
@@ -112,10 +113,9 @@ static __always_inline __u64 mtime_ns(const struct inode *inode)
 
 /* False when the file does not matter: no regular one, or on no file system that does
  * (`anywhere`: they all do). */
-static __always_inline bool read_file_info(const struct file *file,
-                                           struct file_info *info, bool anywhere)
+static __always_inline bool read_inode_info(const struct inode *inode,
+                                            struct file_info *info, bool anywhere)
 {
-    const struct inode *inode = BPF_CORE_READ(file, f_inode);
     __u32 device = BPF_CORE_READ(inode, i_sb, s_dev), *why;
 
     why = bpf_map_lookup_elem(&devices, &device);
@@ -131,20 +131,33 @@ static __always_inline bool read_file_info(const struct file *file,
     read_ctime(inode, &info->key);
     info->size = BPF_CORE_READ(inode, i_size);
     info->written = BPF_CORE_READ(inode, i_writecount.counter) > 0;
-    info->dentry = BPF_CORE_READ(file, f_path.dentry);
-    info->mnt = BPF_CORE_READ(file, f_path.mnt);
     return true;
 }
 
-static __always_inline bool is_bad(const struct file_info *info)
+static __always_inline bool read_file_info(const struct file *file,
+                                           struct file_info *info, bool anywhere)
 {
-    return bpf_map_lookup_elem(&bad, &info->key) != NULL;
+    info->dentry = BPF_CORE_READ(file, f_path.dentry);
+    info->mnt = BPF_CORE_READ(file, f_path.mnt);
+    return read_inode_info(BPF_CORE_READ(file, f_inode), info, anywhere);
+}
+
+static __always_inline bool is_bad(const struct file_info *info, __u8 use)
+{
+    const __u8 *uses = bpf_map_lookup_elem(&bad, &info->key);
+
+    return uses && *uses & use;
 }
 
 /* Known good, and nobody can be changing it unseen: by a mapping, no time changes. */
-static __always_inline bool is_good(const struct file_info *info)
+static __always_inline bool is_good(const struct file_info *info, __u8 use)
 {
-    if (info->written || !bpf_map_lookup_elem(&good, &info->key))
+    const __u8 *uses;
+
+    if (info->written)
+        return false;
+    uses = bpf_map_lookup_elem(&good, &info->key);
+    if (!uses || !(*uses & use))
         return false;
     count(TC_KEXT_KNOWN);
     return true;
@@ -265,7 +278,7 @@ static __always_inline void fill(struct tc_kext_record *r, const struct file_inf
     const struct inode *inode = info->inode;
 
     r->kind = what->kind;
-    r->flags = what->flags;
+    r->flags = what->flags | (info->written ? TC_KEXT_WRITABLE : 0);
     r->fd = what->fd;
     r->key = info->key;
     r->size = info->size;
@@ -325,6 +338,43 @@ static __always_inline void report_script(struct tc_kext_control *c, const char 
     bpf_ringbuf_submit(r, wake_flags(c, true));
 }
 
+/* ---- Overlays: a file of theirs is another one below. ---- */
+
+static __always_inline bool is_overlay(const struct file *file)
+{
+    return BPF_CORE_READ(file, f_inode, i_sb, s_magic) == OVERLAYFS_SUPER_MAGIC;
+}
+
+static long take_inode(struct task_struct *task, struct vm_area_struct *vma,
+                       const struct inode **ret_inode)
+{
+    *ret_inode = BPF_CORE_READ(vma, vm_file, f_inode);
+    return 0;
+}
+
+/*
+ * What really is executed: an overlay maps the file below, so that is what the process
+ * has in memory. Its name is any that it has. False: it does not matter, or is not told.
+ */
+static __always_inline bool read_below(const struct file *file, struct file_info *info)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    const struct inode *inode = NULL;
+    const struct hlist_node *alias;
+
+    if (bpf_find_vma(task, BPF_CORE_READ(task, mm, start_code), take_inode, &inode, 0) ||
+        !inode || inode == BPF_CORE_READ(file, f_inode))
+        return false;
+    alias = BPF_CORE_READ(inode, i_dentry.first);
+    if (!alias)
+        return false;
+    info->dentry = (const void *)alias -
+                   __builtin_preserve_field_info(((struct dentry *)0)->d_u.d_alias,
+                                                 BPF_FIELD_BYTE_OFFSET);
+    info->mnt = BPF_CORE_READ(file, f_path.mnt);
+    return read_inode_info(inode, info, false);
+}
+
 /*
  * A file that is being executed, its image in place, not one instruction run. One that
  * has no name (memfd_create, or deleted) lies in no folder: it matters wherever it is.
@@ -335,12 +385,16 @@ static __always_inline bool executed(struct tc_kext_control *c, const struct fil
     struct what what = {.kind = TC_KEXT_EXEC, .fd = -1, .at_once = true};
     bool unnamed = !BPF_CORE_READ(file, f_inode, i_nlink), inside;
     struct file_info info = {};
+    bool matters = read_file_info(file, &info, unnamed);
 
-    if (!read_file_info(file, &info, unnamed))
+    if (!unnamed && is_overlay(file) &&
+        !(matters && (info.watched || is_bad(&info, TC_KEXT_FOR_EXEC))))
+        matters = read_below(file, &info);
+    if (!matters)
         return true;
     if (unnamed)
         what.flags = TC_KEXT_UNNAMED;
-    if (is_bad(&info)) {
+    if (is_bad(&info, TC_KEXT_FOR_EXEC)) {
         is_inside(&info); /* for the length of its path */
         if (may_act(c) && !bpf_send_signal(SIGKILL)) {
             what.flags |= TC_KEXT_WAS_KILLED;
@@ -349,7 +403,7 @@ static __always_inline bool executed(struct tc_kext_control *c, const struct fil
         report(c, &info, &what);
         return !(what.flags & TC_KEXT_WAS_KILLED);
     }
-    if (!(info.watched || unnamed) || is_good(&info))
+    if (!(info.watched || unnamed) || is_good(&info, TC_KEXT_FOR_EXEC))
         return true;
     inside = is_inside(&info);
     if (!inside && !unnamed) {
@@ -383,7 +437,7 @@ static __always_inline void opened(struct tc_kext_control *c, const struct file 
     struct file_info info = {};
 
     if (BPF_CORE_READ(file, f_mode) & FMODE_PATH || !read_file_info(file, &info, false) ||
-        !info.watched || is_good(&info))
+        !info.watched || is_good(&info, TC_KEXT_FOR_OPEN))
         return;
     if (is_inside(&info))
         report(c, &info, &what);
@@ -437,10 +491,11 @@ static __always_inline int guard(const struct file *file, __u16 kind)
 {
     struct what what = {
         .kind = kind, .flags = TC_KEXT_WAS_REFUSED, .fd = -1, .at_once = true};
+    __u8 use = kind == TC_KEXT_EXEC ? TC_KEXT_FOR_EXEC : TC_KEXT_FOR_OPEN;
     struct tc_kext_control *c = control_of();
     struct file_info info = {};
 
-    if (!c || !read_file_info(file, &info, false) || !is_bad(&info) ||
+    if (!c || !read_file_info(file, &info, false) || !is_bad(&info, use) ||
         is_own(c, bpf_get_current_pid_tgid() >> 32) || !may_act(c))
         return 0;
     is_inside(&info);
@@ -483,14 +538,19 @@ int BPF_PROG(kext_opened, const struct path *path, struct file *file, int ret)
 
     if (ret || !c || is_own(c, bpf_get_current_pid_tgid() >> 32))
         return 0;
+    inode = bpf_map_lookup_elem(&executing, &tid);
     /*
      * FMODE_EXEC: the kernel opens it to execute it, which kext_exec reports; only the
-     * interpreters that an exec opens on the way are reported here.
+     * interpreters that an exec opens on the way are reported here. Without it the exec,
+     * if there was one, has failed: a shell then reads its script.
      */
-    inode = bpf_map_lookup_elem(&executing, &tid);
-    if (inode ? *inode != BPF_CORE_READ(file, f_inode, i_ino)
-              : !(BPF_CORE_READ(file, f_flags) & FMODE_EXEC))
+    if (!(BPF_CORE_READ(file, f_flags) & FMODE_EXEC)) {
+        if (inode)
+            bpf_map_delete_elem(&executing, &tid);
         opened(c, file, -1);
+    } else if (inode && *inode != BPF_CORE_READ(file, f_inode, i_ino)) {
+        opened(c, file, -1);
+    }
     return 0;
 }
 

@@ -31,6 +31,12 @@ struct tc_kext_folder {
     __u64 device;
 };
 
+/* What a file in `bad` is refused for, and one in `good` passes for: a set. */
+enum tc_kext_use {
+    TC_KEXT_FOR_OPEN = 1,
+    TC_KEXT_FOR_EXEC = 2,
+};
+
 /* Why a file system matters: values of `devices`. */
 enum tc_kext_device {
     TC_KEXT_DEVICE_WATCHED = 1,
@@ -90,8 +96,9 @@ enum tc_kext_flags {
     TC_KEXT_WAS_REFUSED = 1,
     TC_KEXT_WAS_KILLED = 2,
     TC_KEXT_WAS_STOPPED = 4,
-    TC_KEXT_CUT = 8,      /* the path is not whole: too deep or too long */
-    TC_KEXT_UNNAMED = 16, /* it has no name in any folder: deleted, or in memory only */
+    TC_KEXT_CUT = 8,       /* the path is not whole: too deep or too long */
+    TC_KEXT_UNNAMED = 16,  /* it has no name in any folder: deleted, or in memory only */
+    TC_KEXT_WRITABLE = 32, /* somebody had it open for writing */
 };
 
 /*

@@ -37,6 +37,14 @@ struct task_struct {
     struct mm_struct *mm;
 };
 
+struct mm_struct {
+    unsigned long start_code;
+};
+
+struct vm_area_struct {
+    struct file *vm_file;
+};
+
 struct qstr {
     union {
         struct {
@@ -47,8 +55,14 @@ struct qstr {
     const unsigned char *name;
 };
 
+struct user_namespace {
+    int level; /* 0: the initial one */
+};
+
 struct super_block {
     __u32 s_dev;
+    unsigned long s_magic;
+    struct user_namespace *s_user_ns;
 };
 
 struct timespec64 {
@@ -60,6 +74,14 @@ typedef struct {
     int counter;
 } atomic_t;
 
+struct hlist_node {
+    struct hlist_node *next;
+};
+
+struct hlist_head {
+    struct hlist_node *first;
+};
+
 struct inode {
     unsigned short i_mode;
     kuid_t i_uid;
@@ -68,6 +90,7 @@ struct inode {
     unsigned int i_nlink;
     long long i_size;
     atomic_t i_writecount;
+    struct hlist_head i_dentry;
 };
 
 struct inode___plain { /* to 6.5 (ctime), 6.6 (mtime) */
@@ -87,6 +110,9 @@ struct dentry {
     struct dentry *d_parent;
     struct qstr d_name;
     struct inode *d_inode;
+    union {
+        struct hlist_node d_alias;
+    } d_u;
 };
 
 struct vfsmount {

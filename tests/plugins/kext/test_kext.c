@@ -58,6 +58,7 @@ static void kext_reports_nothing_of_a_file_known_good(void **state)
 
     s->cacheable = true;
     tc_child_put_program(tc_scratch_in(s, "true"), "/usr/bin/true");
+    tc_child_settle(tc_scratch_in(s, "true"));
     assert_int_equal(tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "true"), NULL),
                      0);
     assert_true(tc_kext_await_stat(s, "cached", 1));
@@ -75,6 +76,7 @@ static void kext_asks_again_after_a_write(void **state)
 
     s->cacheable = true;
     tc_child_put_program(tc_scratch_in(s, "true"), "/usr/bin/true");
+    tc_child_settle(tc_scratch_in(s, "true"));
     assert_int_equal(tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "true"), NULL),
                      0);
     assert_true(tc_kext_await_stat(s, "cached", 1));
@@ -93,6 +95,7 @@ static void kext_asks_again_after_a_reset(void **state)
 
     s->cacheable = true;
     tc_child_put_program(tc_scratch_in(s, "true"), "/usr/bin/true");
+    tc_child_settle(tc_scratch_in(s, "true"));
     assert_int_equal(tc_scratch_child(s, tc_child_become, tc_scratch_in(s, "true"), NULL),
                      0);
     assert_true(tc_kext_await_stat(s, "cached", 1));

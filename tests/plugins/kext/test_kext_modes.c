@@ -93,6 +93,7 @@ static void kext_holds_an_unknown_execution_until_it_is_allowed(void **state)
 
     s->h.decide = NULL;
     tc_child_put_program(tc_scratch_in(s, "true"), "/usr/bin/true");
+    tc_child_settle(tc_scratch_in(s, "true"));
     child = tc_child_begin(tc_child_become, tc_scratch_in(s, "true"), NULL);
     event = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_EXEC, 0);
     assert_non_null(event);
@@ -144,6 +145,7 @@ static void kext_judges_what_is_opened(void **state)
 
     s->cacheable = true;
     tc_child_put(tc_scratch_in(s, "f"), "x");
+    tc_child_settle(tc_scratch_in(s, "f"));
     tc_child_put(tc_scratch_in(s, "g"), "x");
     assert_int_equal(tc_scratch_child(s, open_names_only, tc_scratch_in(s, "g"), NULL),
                      0);
@@ -223,7 +225,10 @@ static void kext_learns_from_what_another_sensor_was_denied(void **state)
     tc_harness_settle(&s->h);
     event = tc_harness_event(&s->h, TOCSIN_TOPIC_FILE_OPEN, 0);
     assert_non_null(event);
-    tc_harness_answer(&s->h, event, false, false);
+    tc_harness_answer(&s->h, event, false, false); /* of that process alone */
+    tc_harness_settle(&s->h);
+    assert_int_equal(tc_scratch_stat(s, "bad_by_peer"), 0);
+    tc_harness_answer(&s->h, event, false, true);
     tc_harness_settle(&s->h);
     assert_int_equal(tc_scratch_stat(s, "bad_by_peer"), 1);
     s->deny = "/peer";
