@@ -15,6 +15,7 @@
 #include "sensor_clock.h"
 #include "sensor_folders.h"
 #include "sensor_group.h"
+#include "sensor_linked.h"
 #include "sensor_proc.h"
 #include "sensor_scope.h"
 
@@ -358,6 +359,14 @@ static bool is_canary(struct tc_sensor_names *names, uint64_t mask, const char *
     return true;
 }
 
+static void add_written(struct tc_sensor_name_batch *batch, int32_t pid, const char *path)
+{
+    char linked[TC_SENSOR_PATH_MAX];
+
+    tc_sensor_name_batch_add(batch, FAN_CLOSE_WRITE, pid,
+                             tc_sensor_linked_name(path, linked) ? linked : path, NULL);
+}
+
 static void file_event(struct tc_sensor_names *names, struct tc_sensor_name_batch *batch,
                        const struct tc_sensor_group_event *event,
                        const struct record_paths *at)
@@ -373,7 +382,7 @@ static void file_event(struct tc_sensor_names *names, struct tc_sensor_name_batc
         if (event->mask & FAN_CREATE)
             tc_sensor_name_batch_add(batch, FAN_CREATE, event->pid, at->path, NULL);
         if (event->mask & FAN_CLOSE_WRITE)
-            tc_sensor_name_batch_add(batch, FAN_CLOSE_WRITE, event->pid, at->path, NULL);
+            add_written(batch, event->pid, at->path);
         if (event->mask & names->renames)
             tc_sensor_name_batch_add(batch, FAN_RENAME, event->pid, at->path,
                                      at->old_path);

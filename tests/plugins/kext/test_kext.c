@@ -11,6 +11,7 @@
 
 #include "tests/support/skip.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -285,6 +286,34 @@ static void kext_knows_a_written_file_as_bad_before_it_is_executed(void **state)
         ended(s));
 }
 
+/* Makes a file that has no name, and names it when it is complete. */
+static int write_then_name(const char *path, const char *folder)
+{
+    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0755);
+    char link[48];
+
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    if (fd < 0 || write(fd, "x", 1) != 1 ||
+        linkat(AT_FDCWD, link, AT_FDCWD, path, AT_SYMLINK_FOLLOW))
+        return errno;
+    return close(fd);
+}
+
+static void regress_kext_judges_a_file_that_got_its_name_late(void **state)
+{
+    struct tc_scratch *s = *state;
+    const struct tocsin_event *event;
+
+    assert_int_equal(
+        tc_scratch_child(s, write_then_name, tc_scratch_in(s, "late"), s->in), 0);
+    event = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_WRITTEN, 0);
+    assert_non_null(event);
+    assert_string_equal(tc_harness_text(&s->h, event, TOCSIN_FIELD_FILE_PATH),
+                        tc_scratch_in(s, "late"));
+    assert_true(event->flags & TOCSIN_EVENT_AUTH);
+    assert_true(event->fd >= 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +331,7 @@ int main(void)
         TEST(kext_opens_nothing_that_a_server_answers_for),
         TEST(kext_reports_nothing_from_outside_the_watched_paths),
         TEST(kext_knows_a_written_file_as_bad_before_it_is_executed),
+        TEST(regress_kext_judges_a_file_that_got_its_name_late),
 #undef TEST
     };
 

@@ -119,7 +119,7 @@ static void kext_does_not_remember_a_file_that_is_open_for_writing(void **state)
 
 /* ---- Overlays. ---- */
 
-/* In a mount namespace of its own, executes `name` of an overlay over the watched folder;
+/* In a mount namespace of its own, executes "true" of an overlay over the watched folder;
  * `path` is that folder, `other` one to work in. */
 static int execute_through_overlay(const char *path, const char *other)
 {
@@ -128,7 +128,7 @@ static int execute_through_overlay(const char *path, const char *other)
     snprintf(upper, sizeof(upper), "%s/upper", other);
     snprintf(work, sizeof(work), "%s/work", other);
     snprintf(merged, sizeof(merged), "%s/merged", other);
-    snprintf(program, sizeof(program), "%s/program", merged);
+    snprintf(program, sizeof(program), "%s/true", merged);
     mkdir(upper, 0755);
     mkdir(work, 0755);
     mkdir(merged, 0755);
@@ -145,10 +145,10 @@ static void regress_kext_ends_a_file_known_bad_through_an_overlay(void **state)
 {
     struct tc_scratch *s = *state;
 
-    tc_child_put_program(tc_scratch_in(s, "program"), "/usr/bin/true");
+    tc_child_put_program(tc_scratch_in(s, "true"), "/usr/bin/true");
     assert_int_equal(tc_scratch_child(s, execute_through_overlay, s->in, s->out), 0);
-    tc_kext_make_bad(s, tc_scratch_in(s, "program"));
-    s->deny = "/program";
+    tc_kext_make_bad(s, tc_scratch_in(s, "true"));
+    s->deny = "/true";
     assert_int_equal(tc_scratch_child(s, execute_through_overlay, s->in, s->out),
                      ended(s));
 }
@@ -158,12 +158,12 @@ static void kext_judges_a_watched_file_that_an_overlay_shows(void **state)
     struct tc_scratch *s = *state;
     const struct tocsin_event *event;
 
-    tc_child_put_program(tc_scratch_in(s, "program"), "/usr/bin/true");
+    tc_child_put_program(tc_scratch_in(s, "true"), "/usr/bin/true");
     assert_int_equal(tc_scratch_child(s, execute_through_overlay, s->in, s->out), 0);
     event = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_EXEC, 0);
     assert_non_null(event);
     assert_string_equal(tc_harness_text(&s->h, event, TOCSIN_FIELD_FILE_PATH),
-                        tc_scratch_in(s, "program"));
+                        tc_scratch_in(s, "true"));
     assert_true(event->fd >= 0);
 }
 
