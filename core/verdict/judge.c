@@ -140,7 +140,8 @@ static void answer(struct tc_judge *judge, uint64_t id,
     tocsin_writer_init(&w, buf, sizeof(buf));
     tocsin_begin_map(&w, NULL);
     tocsin_put_str(&w, TOCSIN_FIELD_DECISION, final->allow ? "allow" : "deny");
-    tocsin_put_bool(&w, TOCSIN_FIELD_CACHEABLE, final->cacheable && !judge->answered);
+    tocsin_put_bool(&w, TOCSIN_FIELD_CACHEABLE,
+                    final->cacheable && !(final->allow && judge->answered));
     tocsin_put_str(&w, TOCSIN_FIELD_REASON, final->reason);
     tocsin_put_str(&w, TOCSIN_FIELD_WHY, whys[final->why]);
     tocsin_put_bool(&w, "timeout", is_default(final));

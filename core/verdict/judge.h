@@ -63,7 +63,7 @@ void tc_judge_ask_again(struct tc_judge *judge);
 /* Hears of an answer just before the sensor that has asked does. */
 typedef void (*tc_judge_answered_fn)(void *arg, uint64_t id, bool allow);
 
-/* A handover between two sensors is under way (`answered` NULL: it is over): no verdict
+/* A handover between two sensors is under way (`answered` NULL: it is over): no allow
  * is cacheable, and `answered` hears of each. */
 void tc_judge_handover(struct tc_judge *judge, tc_judge_answered_fn answered, void *arg);
 

@@ -138,7 +138,7 @@ static void answer(const struct witness *witness, const struct tocsin_event *eve
 {
     bool denied = is_denied(witness, event);
 
-    (void)tocsin_vote(witness->host, event, !denied, false,
+    (void)tocsin_vote(witness->host, event, !denied, denied,
                       denied ? "the witness says so" : NULL);
 }
 
