@@ -52,7 +52,8 @@ static void on_slot_event(void *arg, const struct tc_slot_event *event)
     case TC_SLOT_OVERLAP_BEGIN:
         /* From here on both see everything: nothing may pass on an old verdict. */
         tc_notice_note(&p->services->notice, TOCSIN_TOPIC_VERDICT_RESET, NULL,
-                       "handover");
+                       TC_PROTECTION_HANDOVER);
+        tc_protection_denials_tell(p);
         break;
     case TC_SLOT_SWAPPED:
         tc_protection_overlap_close(p, &statistics);
@@ -378,8 +379,11 @@ int tc_protection_new(const struct tc_services *services,
     p->slot = tc_slot_new(&callbacks);
     p->overlap = tc_overlap_new();
     if (p->slot && p->overlap)
+        err = tc_protection_denials_start(p);
+    if (!err)
         err = tc_approver_new(services, on_approval_changed, p, &p->approver);
     if (err) {
+        tc_protection_denials_stop(p);
         tc_slot_free(p->slot);
         tc_overlap_free(p->overlap);
         free(p);
@@ -424,6 +428,7 @@ void tc_protection_free(struct tc_protection *p)
     if (!p)
         return;
     tc_approver_free(p->approver);
+    tc_protection_denials_stop(p);
     uv_close((uv_handle_t *)&p->timer, on_closed);
 }
 

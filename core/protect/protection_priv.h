@@ -8,6 +8,7 @@
 #include "core/host/services.h"
 #include "core/protect/protection.h"
 #include "core/slot/overlap.h"
+#include "core/verdict/denials.h"
 
 /* What the slot wants of a sensor and the registry has not been asked for yet. */
 enum tc_order {
@@ -47,9 +48,18 @@ struct tc_protection {
      */
     uint64_t unjudged_from_ns;
     unsigned voters_full;
+    struct tc_denials denials;
+    struct tc_subscriber *resets;
     void (*settled)(void *arg);
     void *settled_arg;
 };
+
+#define TC_PROTECTION_HANDOVER "handover" /* reason of a verdict.reset */
+
+/* protection_denials.c: tell: what has been denied, to the sensor that has come. */
+int tc_protection_denials_start(struct tc_protection *protection);
+void tc_protection_denials_stop(struct tc_protection *protection);
+void tc_protection_denials_tell(struct tc_protection *protection);
 
 /* protection.c: looks at everything anew, outside whatever has called; who holds the
  * slot. */

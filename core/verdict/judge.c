@@ -36,6 +36,8 @@ struct tc_judge {
     struct shared *shared;         /* those that wait; empty but in a handover */
     tc_judge_answered_fn answered; /* NULL but in a handover */
     void *answered_arg;
+    tc_judge_denied_fn denied; /* NULL: nobody */
+    void *denied_arg;
     struct tc_early early;
 };
 
@@ -178,6 +180,8 @@ static void on_closed(void *arg, const struct tc_verdict_final *final)
     if (judge->answered)
         judge->answered(judge->answered_arg, final->id, final->allow);
     answer(judge, final->id, final);
+    if (judge->denied && final->why == TC_VERDICT_DENIED && final->cacheable)
+        judge->denied(judge->denied_arg, &((struct tc_event *) final->subject)->pub);
     if (judge->shared)
         answer_shared(judge, final);
     tc_event_unref(final->subject);
@@ -336,6 +340,12 @@ void tc_judge_handover(struct tc_judge *judge, tc_judge_answered_fn answered, vo
 {
     judge->answered = answered;
     judge->answered_arg = arg;
+}
+
+void tc_judge_on_denied(struct tc_judge *judge, tc_judge_denied_fn denied, void *arg)
+{
+    judge->denied = denied;
+    judge->denied_arg = arg;
 }
 
 struct each {

@@ -67,6 +67,11 @@ typedef void (*tc_judge_answered_fn)(void *arg, uint64_t id, bool allow);
  * is cacheable, and `answered` hears of each. */
 void tc_judge_handover(struct tc_judge *judge, tc_judge_answered_fn answered, void *arg);
 
+/* Hears of each question that a detector has denied for good: the answer holds for the
+ * file, until verdicts are reset. NULL: nobody does. */
+typedef void (*tc_judge_denied_fn)(void *arg, const struct tocsin_event *question);
+void tc_judge_on_denied(struct tc_judge *judge, tc_judge_denied_fn denied, void *arg);
+
 /* Shows fn each question that waits for its answer. */
 void tc_judge_each_open(const struct tc_judge *judge,
                         void (*fn)(void *arg, const struct tocsin_event *question),

@@ -37,8 +37,9 @@ extern "C" {
 #define TOCSIN_TOPIC_NETWORK_FLOW "network.flow" /* (AUTH) a flow is about to begin */
 #define TOCSIN_TOPIC_DNS_ANSWERED "dns.answered" /* a process has looked up a name */
 #define TOCSIN_TOPIC_VERDICT "verdict" /* a detector's answer to the event reply_to */
-#define TOCSIN_TOPIC_VERDICT_FINAL "verdict.final" /* the agent's, to the sensor */
-#define TOCSIN_TOPIC_VERDICT_RESET "verdict.reset" /* rules changed: forget verdicts */
+#define TOCSIN_TOPIC_VERDICT_FINAL "verdict.final"   /* the agent's, to the sensor */
+#define TOCSIN_TOPIC_VERDICT_DENIED "verdict.denied" /* a file that was, for a sensor */
+#define TOCSIN_TOPIC_VERDICT_RESET "verdict.reset"   /* rules changed: forget verdicts */
 #define TOCSIN_TOPIC_THREAT_DETECTED "threat.detected"
 #define TOCSIN_TOPIC_THREAT_REMEDIATED "threat.remediated"
 #define TOCSIN_TOPIC_ALERT_RAISED "alert.raised"

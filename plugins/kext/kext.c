@@ -16,6 +16,7 @@ static const char *const publishes[] = {TC_SENSOR_FILE_TOPICS, NULL};
 /* file.*: what other sensors ask, whose answers are worth knowing here. */
 static const char *const subscribes[] = {TOCSIN_TOPIC_VERDICT_FINAL,
                                          TOCSIN_TOPIC_VERDICT_RESET,
+                                         TOCSIN_TOPIC_VERDICT_DENIED,
                                          TOCSIN_TOPIC_THREAT_DETECTED,
                                          TOCSIN_TOPIC_FILE_OPEN,
                                          TOCSIN_TOPIC_FILE_EXEC,
@@ -116,7 +117,8 @@ static void kext_event(void *state, const struct tocsin_event *event)
     } else if (!strncmp(event->topic, "file.", 5)) {
         if (strcmp(event->source, "kext") != 0)
             tc_kext_peer_asked(kext, event);
-    } else if (!strcmp(event->topic, TOCSIN_TOPIC_THREAT_DETECTED)) {
+    } else if (!strcmp(event->topic, TOCSIN_TOPIC_THREAT_DETECTED) ||
+               !strcmp(event->topic, TOCSIN_TOPIC_VERDICT_DENIED)) {
         tc_kext_threat_found(kext, event);
     } else if (!strncmp(event->topic, "rpc.", 4)) {
         asked(kext, event);

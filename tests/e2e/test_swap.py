@@ -4,10 +4,13 @@ was published is compared with what has happened, each counted by somebody else 
 
 import collections
 import os
+import shutil
+import signal
+import subprocess
 import unittest
 
 from support import main, needs_root, wait_for
-from swap import Load, Swapper, Watched
+from swap import NOTHING, Load, Swapper, Watched
 
 # In the set that everybody runs; without, it is a stress test.
 SHORT = "TOCSIN_SWAP_SHORT" in os.environ
@@ -128,6 +131,29 @@ class Swap(unittest.TestCase):
             of = {swapped["from"]: swapped["only_from"], swapped["to"]: swapped["only_to"]}
             self.assertEqual((count[b"e"], count[b"k"]),
                              (of["es"] + swapped["matched"], of["kext"]), swapped)
+
+    def test_what_was_denied_is_known_to_the_sensor_that_comes(self):
+        # Each ends at once when it is let run: it is gone before a verdict.
+        with Watched(witness="deny: denied") as agent:
+            names = ["denied_run%d" % i for i in range(60)]
+            for name in names:
+                shutil.copy(NOTHING, agent.path(name))
+            agent.approve()
+            for name in names:
+                with self.assertRaises(PermissionError):
+                    subprocess.run([agent.path(name)], check=False)
+            with Swapper(agent) as swapper:
+                swapper.swap("kext")
+                came = [name for name in names if not self.is_stopped(agent.path(name))]
+            self.assertEqual(came, [])
+
+    @staticmethod
+    def is_stopped(program):
+        """Refused, where BPF LSM is, or killed before its first instruction."""
+        try:
+            return subprocess.run([program], check=False).returncode == -signal.SIGKILL
+        except PermissionError:
+            return True
 
     def test_nothing_comes_through_when_everything_is_denied(self):
         with Watched(witness="deny: ''") as agent:
