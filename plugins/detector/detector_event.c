@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 bool tc_detector_text(const struct tocsin_event *event, const char *field, char *ret,
                       size_t cap)
@@ -38,14 +39,33 @@ static bool executable_of(const struct tocsin_event *event, char *ret, size_t ca
            tc_detector_text(event, TOCSIN_FIELD_PROCESS_EXECUTABLE, ret, cap);
 }
 
+/* Whether who waits for the answer runs that program still; of anybody else that cannot
+ * be said any more. */
+static bool runs(const struct tocsin_event *event, const char *executable)
+{
+    char link[48], path[PATH_MAX];
+    ssize_t n;
+
+    if (!(event->flags & TOCSIN_EVENT_AUTH))
+        return true;
+    snprintf(link, sizeof(link), "/proc/%lld/exe",
+             (long long)tocsin_event_int(event, TOCSIN_FIELD_PROCESS_PID, 0));
+    n = readlink(link, path, sizeof(path) - 1);
+    return n < 0 || ((size_t)n == strlen(executable) && !memcmp(path, executable, n));
+}
+
 int tc_detector_excluded(const struct tocsin_host *host, const struct tocsin_event *event)
 {
     char path[PATH_MAX], executable[PATH_MAX];
     bool has_path = path_of(event, path, sizeof(path));
     bool has_executable = executable_of(event, executable, sizeof(executable));
 
-    return host->excluded(host, has_path ? path : NULL,
-                          has_executable ? executable : NULL);
+    int why =
+        host->excluded(host, has_path ? path : NULL, has_executable ? executable : NULL);
+
+    if (why == TOCSIN_EXCLUDED_BY_PROCESS && !runs(event, executable))
+        why = host->excluded(host, has_path ? path : NULL, NULL);
+    return why;
 }
 
 void tc_detector_refuse(const struct tocsin_host *host,

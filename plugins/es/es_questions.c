@@ -52,15 +52,20 @@ static int find_exclusion(struct tc_es *es, const struct tc_es_item *item,
 {
     const struct tc_sensor_process *process =
         tc_sensor_processes_find(es->processes, item->pid);
+    const char *path, *executable = NULL;
+    int why;
 
     info->process = process;
     info->file.cut = info->place.cut;
     info->file.unverified = !tc_sensor_place_is_own(es->scope, &info->place);
-    return es->host->excluded(es->host, info->file.unverified ? NULL : info->place.path,
-                              process && process->verified &&
-                                      !(item->mask & FAN_OPEN_EXEC_PERM)
-                                  ? process->self.executable
-                                  : NULL);
+    path = info->file.unverified ? NULL : info->place.path;
+    if (process && process->verified && !(item->mask & FAN_OPEN_EXEC_PERM))
+        executable = process->self.executable;
+    why = es->host->excluded(es->host, path, executable);
+    if (why == TOCSIN_EXCLUDED_BY_PROCESS && item->slot != TC_ES_NO_SLOT &&
+        !tc_sensor_process_runs(process))
+        why = es->host->excluded(es->host, path, NULL);
+    return why;
 }
 
 /* Whether the exclusions leave out all that is in the folder of `path`: names that

@@ -12,13 +12,11 @@
 
 #include "kext_item.h"
 #include "kext_load.h"
+#include "kext_record.h"
 #include "sensor_clock.h"
 #include "sensor_place.h"
 #include "sensor_scope.h"
 
-#define NS_PER_S 1000000000ull
-#define CLOCK_TRIES 8
-#define CLOCK_APART_NS 2000
 /* Never waits, never follows, never becomes a terminal. */
 #define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
@@ -79,49 +77,6 @@ void tc_kext_resolve_process(struct tc_kext_resolver *resolver, pid_t pid)
     pthread_mutex_unlock(&resolver->lock);
 }
 
-/* CLOCK_MONOTONIC to nanoseconds since the epoch. Others compare it to the microsecond,
- * so a thread that was interrupted between the clocks looks again. */
-static uint64_t realtime_of(uint64_t monotonic_ns)
-{
-    uint64_t before, real, took, ahead = 0, least = UINT64_MAX;
-
-    for (int tries = 0; tries < CLOCK_TRIES && least > CLOCK_APART_NS; tries++) {
-        before = tc_sensor_clock_ns(CLOCK_MONOTONIC);
-        real = tc_sensor_clock_ns(CLOCK_REALTIME);
-        took = tc_sensor_clock_ns(CLOCK_MONOTONIC) - before;
-        if (took >= least)
-            continue;
-        least = took;
-        ahead = real - before - took / 2;
-    }
-    return monotonic_ns + ahead;
-}
-
-/* ---- Paths. ---- */
-
-/* Turns the names of a record round: "c\0b\0a\0" is "/a/b/c". */
-static bool inner_path(const struct tc_kext_record *record,
-                       char ret_path[TC_SENSOR_PATH_MAX])
-{
-    char *at = ret_path;
-    size_t left = record->path_len, n;
-    const char *end = record->path + left, *name;
-
-    if (!left || left >= TC_SENSOR_PATH_MAX || end[-1] || record->flags & TC_KEXT_CUT)
-        return false;
-    while (end > record->path) {
-        for (name = end - 1; name > record->path && name[-1];)
-            name--;
-        n = (size_t)(end - 1 - name);
-        *at++ = '/';
-        memcpy(at, name, n);
-        at += n;
-        end = name;
-    }
-    *at = '\0';
-    return true;
-}
-
 /* ---- Descriptors. ---- */
 
 /* How a file that is opened is known to be that of a record. */
@@ -155,20 +110,6 @@ static int open_file(struct tc_kext_resolver *resolver, const char *path,
         return fd;
     close(fd);
     return -1;
-}
-
-/* What the kernel saw of a file that can no longer be had. */
-static void file_from_record(struct tc_sensor_file *file,
-                             const struct tc_kext_record *record)
-{
-    file->known = true;
-    file->device = tc_kext_st_dev_of(record->key.device);
-    file->inode = record->key.inode;
-    file->size = record->size;
-    file->mtime_ns = record->mtime_ns;
-    file->ctime_ns = record->key.ctime_s * NS_PER_S + record->key.ctime_ns;
-    file->uid = record->file_uid;
-    file->mode = record->mode;
 }
 
 /*
@@ -207,7 +148,7 @@ static void open_item(struct tc_kext_resolver *resolver, struct tc_kext_item *it
         return;
     }
     resolver->no_fd++;
-    file_from_record(&item->file, record);
+    tc_kext_record_file(&item->file, record);
 }
 
 /* ---- Who. ---- */
@@ -251,7 +192,7 @@ static void describe(struct tc_kext_resolver *resolver, struct tc_kext_item *ite
 {
     item->flags = record->flags;
     item->judged = true;
-    item->time_ns = realtime_of(record->time_ns);
+    item->time_ns = tc_kext_record_time(record->time_ns);
     item->start_ns = record->start_ns;
     item->pid = (int32_t)record->pid;
     item->executes =
@@ -332,7 +273,7 @@ static bool find_path(struct tc_kext_resolver *resolver,
     dev_t device = tc_kext_st_dev_of(record->key.device);
     char inner[TC_SENSOR_PATH_MAX];
 
-    if (!inner_path(record, inner)) {
+    if (!tc_kext_record_path(record, inner)) {
         if (!is_served(scope, record))
             return find_deep(resolver, scope, record, ret);
         resolver->served++;
@@ -370,7 +311,7 @@ static struct tc_kext_item *resolve_file(struct tc_kext_resolver *resolver,
     if (is_served(scope, record)) {
         resolver->served++;
         item->file.served = true;
-        file_from_record(&item->file, record);
+        tc_kext_record_file(&item->file, record);
     } else {
         open_item(resolver, item, record);
     }

@@ -109,6 +109,7 @@ static int parse_line(char *line, struct tc_sensor_mount *ret_mount)
     ret_mount->device = makedev(major, minor);
     ret_mount->root = strdup(root);
     ret_mount->point = strdup(point);
+    ret_mount->point_len = strcmp(point, "/") != 0 ? strlen(point) : 0;
     ret_mount->type = strdup(type);
     ret_mount->served = !tc_sensor_mounts_pseudo(type) && tc_sensor_served(type);
     return ret_mount->root && ret_mount->point && ret_mount->type ? 0 : -ENOMEM;
@@ -324,13 +325,13 @@ const struct tc_sensor_mount *
 tc_sensor_mounts_above(const struct tc_sensor_mounts *mounts, const char *path)
 {
     const struct tc_sensor_mount *best = NULL;
+    size_t len = strlen(path), n;
 
     for (size_t i = 0; i < mounts->count; i++) {
-        const struct tc_sensor_mount *mount = &mounts->list[i];
-
-        if (tc_sensor_path_under(path, mount->point) &&
-            (!best || strlen(mount->point) >= strlen(best->point)))
-            best = mount;
+        n = mounts->list[i].point_len;
+        if (n <= len && (!best || n >= best->point_len) &&
+            !memcmp(path, mounts->list[i].point, n) && (path[n] == '/' || !path[n]))
+            best = &mounts->list[i];
     }
     return best;
 }

@@ -29,6 +29,7 @@ struct tc_sensor_mount {
     dev_t device;
     char *root;  /* which folder of the file system is mounted */
     char *point; /* where */
+    size_t point_len;
     char *type;
     bool served; /* sensor_served.h: it, or one that its mount point lies on */
 };

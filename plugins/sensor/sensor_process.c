@@ -166,14 +166,10 @@ static void read_program(struct tc_sensor_process *process, pid_t pid)
     process->inode = stx.stx_ino;
 }
 
-/* True when a kept entry is about the process that has that number now. */
-static bool is_current(const struct entry *entry)
+bool tc_sensor_process_runs(const struct tc_sensor_process *process)
 {
-    const struct tc_sensor_process *process = &entry->process;
     struct tc_sensor_process now = {.inode = 0};
 
-    if (!is_alive(entry->liveness_fd))
-        return false;
     read_program(&now, process->self.pid);
     return now.inode == process->inode && now.device == process->device;
 }
@@ -339,7 +335,7 @@ static bool refresh(struct tc_sensor_processes *processes, struct entry *entry, 
     struct entry fresh = {.liveness_fd = -1};
     uid_t uid = 0;
 
-    if (is_current(entry) && !effective_uid(pid, &uid)) {
+    if (is_alive(entry->liveness_fd) && !effective_uid(pid, &uid)) {
         entry->process.uid = uid;
         processes->counters.hits++;
         return true;

@@ -9,8 +9,8 @@
  * that memory is in use, and with 0 once the process has gone or has executed something
  * else (fs/proc/task_mmu.c, pagemap_read). So pid reuse and exec are both seen, in 0.3
  * microseconds. Who shares its memory with its parent (vfork) or hides it is read anew
- * each time; and since others may share it, what a process runs has to be the same file
- * still.
+ * each time. Where another process shares it an exec is not seen: before something
+ * depends on it, tc_sensor_process_runs has to be asked, which costs ten times as much.
  */
 #ifndef TC_SENSOR_PROCESS_H
 #define TC_SENSOR_PROCESS_H
@@ -71,6 +71,9 @@ void tc_sensor_processes_set_scope(struct tc_sensor_processes *processes,
  */
 const struct tc_sensor_process *
 tc_sensor_processes_find(struct tc_sensor_processes *processes, pid_t pid);
+
+/* Whether it still runs that file. Of one that waits for an answer; any thread. */
+bool tc_sensor_process_runs(const struct tc_sensor_process *process);
 
 /* start_ns of a process that was started so long after the machine. Any thread. */
 uint64_t tc_sensor_processes_start(const struct tc_sensor_processes *processes,

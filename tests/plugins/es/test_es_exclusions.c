@@ -12,9 +12,11 @@
 #include "tests/support/skip.h"
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -125,6 +127,37 @@ static void es_spares_an_excluded_process_but_no_other(void **state)
     assert_int_equal(tc_scratch_child(s, copy_with_dd, tc_scratch_in(s, "f"), NULL), 1);
 }
 
+static char stack[65536];
+
+static int stay(void *arg)
+{
+    (void)arg;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (pause())
+        ;
+    return 0;
+}
+
+/* Leaves the memory of the excluded program to a child, and becomes another. */
+static int become_dd(const char *path, const char *other)
+{
+    if (tc_child_open(path, NULL))
+        return 201;
+    if (clone(stay, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL) < 0)
+        return 200;
+    return copy_with_dd(path, other);
+}
+
+static void regress_a_program_is_not_the_one_of_before_its_exec(void **state)
+{
+    struct tc_scratch *s = *state;
+
+    s->h.excluded = by_process;
+    s->deny = "/in/";
+    tc_child_put(tc_scratch_in(s, "f"), "x");
+    assert_int_equal(tc_scratch_child(s, become_dd, tc_scratch_in(s, "f"), NULL), 1);
+}
+
 /* ---- Programs that pretend to be an excluded one. ---- */
 
 static int by_dd(struct tc_harness *h, const char *path, const char *executable)
@@ -228,6 +261,7 @@ int main(void)
         TEST(regress_an_excluded_file_is_not_remembered),
         TEST(regress_a_path_of_another_namespace_is_not_excluded),
         TEST(es_spares_an_excluded_process_but_no_other),
+        TEST(regress_a_program_is_not_the_one_of_before_its_exec),
         TEST(es_spares_an_excluded_program),
         TEST(regress_a_program_of_another_namespace_is_not_excluded),
         TEST(regress_a_program_named_deleted_is_not_excluded),
