@@ -329,8 +329,9 @@ static void open_done(void *arg, int status)
 }
 
 /*
- * Questions may hold a quarter of the descriptors; closed files that wait, and processes,
- * an eighth each. When none is left, the kernel refuses every file in the agent's name.
+ * Questions may hold a quarter of the descriptors; closed files that wait, what one read
+ * brings, and processes, an eighth each; all else gets none beyond three eighths. When
+ * none is left, the kernel refuses every file in the agent's name.
  */
 static void share_descriptors(struct tc_es *es, rlim_t limit)
 {
@@ -340,7 +341,7 @@ static void share_descriptors(struct tc_es *es, rlim_t limit)
         es->max_pending = (uint32_t)(2 * share);
     es->max_processes =
         share < TC_SENSOR_PROCESSES_MAX ? (size_t)share : TC_SENSOR_PROCESSES_MAX;
-    es->fd_ceiling = limit / 2 > INT32_MAX ? INT32_MAX : (int)(limit / 2);
+    es->fd_ceiling = 3 * share > INT32_MAX ? INT32_MAX : (int)(3 * share);
 }
 
 static bool is_busy(void *arg)

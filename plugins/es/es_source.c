@@ -153,17 +153,19 @@ static bool make_item(struct tc_es_source *source,
  */
 static size_t may_read(struct tc_es_source *source, uint64_t now_ns)
 {
+    uint32_t half = source->config.max_pending / 2 + 1;
+    uint32_t batch = half < TC_ES_SOURCE_BATCH ? half : TC_ES_SOURCE_BATCH;
     uint32_t left = source->config.max_pending - tc_es_gate_used(&source->gate);
     uint64_t since_ns = atomic_load(&source->full_since_ns);
 
     if (left || atomic_load(&source->draining)) {
         if (since_ns)
             atomic_store(&source->full_since_ns, 0);
-        return left && left < TC_ES_SOURCE_BATCH ? left : TC_ES_SOURCE_BATCH;
+        return left && left < batch ? left : batch;
     }
     if (!since_ns)
         atomic_store(&source->full_since_ns, now_ns);
-    return since_ns && now_ns - since_ns >= FULL_WAIT_NS ? TC_ES_SOURCE_BATCH : 0;
+    return since_ns && now_ns - since_ns >= FULL_WAIT_NS ? batch : 0;
 }
 
 size_t tc_es_source_read(struct tc_es_source *source,
