@@ -313,6 +313,13 @@ static bool set_path(struct tc_av_job *job, const struct tocsin_event *event)
     return job->path != NULL;
 }
 
+static void next_turn(void *arg)
+{
+    struct tc_av *av = arg;
+
+    tc_av_inline_turn(&av->inlined);
+}
+
 /* Small, and in the page cache: done before a thread would have woken up. */
 static bool scan_here(struct tc_av *av, const struct tocsin_event *event,
                       const struct tc_av_key *key)
@@ -323,16 +330,20 @@ static bool scan_here(struct tc_av *av, const struct tocsin_event *event,
                                   .timeout_s = av->options.timeout_s};
     struct tc_av_result result;
     struct tc_av_sighting seen = {.event = event, .own_fd = -1, .result = &result};
-    uint64_t from_ns = av->host->now_ns(av->host);
+    uint64_t from_ns, took_ns;
     unsigned facts;
     bool judged;
 
     if (event->fd < 0 || key->size > av->options.inline_max ||
-        !tc_av_inline_may(&av->inlined, key->size, from_ns))
+        !tc_av_inline_may(&av->inlined, key->size, av->host->now_ns(av->host)))
         return false;
+    from_ns = tc_sensor_clock_ns(CLOCK_THREAD_CPUTIME_ID);
     judged = tc_av_content_cached(event->fd, &judges, av->inline_buf,
                                   (size_t)av->options.inline_max, &result);
-    tc_av_inline_took(&av->inlined, key->size, from_ns, av->host->now_ns(av->host));
+    took_ns = tc_sensor_clock_ns(CLOCK_THREAD_CPUTIME_ID) - from_ns;
+    if (tc_av_inline_took(&av->inlined, key->size, took_ns, av->host->now_ns(av->host)) &&
+        av->host->post(av->host, next_turn, av))
+        tc_av_inline_turn(&av->inlined); /* it is being stopped, or out of memory */
     if (!judged)
         return false;
     if (tc_av_served(event))

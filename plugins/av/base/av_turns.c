@@ -3,7 +3,7 @@
 
 #define NS_PER_MS 1000000ull
 #define INLINE_NS (5 * NS_PER_MS)
-#define INLINE_OF_NS (10 * NS_PER_MS)
+#define INLINE_LITTLE_NS (1 * NS_PER_MS)
 #define INLINE_SLOW_NS (20 * NS_PER_MS)
 #define INLINE_OFF_NS (60000 * NS_PER_MS)
 
@@ -81,26 +81,30 @@ struct tc_av_turn *tc_av_turns_drop(struct tc_av_turns *turns)
     return turn;
 }
 
-static uint64_t *off_until(struct tc_av_inline *in, uint64_t size)
+static size_t size_class(uint64_t size)
 {
-    return &in->off_until_ns[size ? 63 - __builtin_clzll(size) : 0];
+    return size ? 63 - (size_t)__builtin_clzll(size) : 0;
 }
 
-bool tc_av_inline_may(struct tc_av_inline *in, uint64_t size, uint64_t now_ns)
+bool tc_av_inline_may(const struct tc_av_inline *in, uint64_t size, uint64_t now_ns)
 {
-    if (now_ns < *off_until(in, size))
-        return false;
-    if (now_ns - in->from_ns >= INLINE_OF_NS) {
-        in->from_ns = now_ns;
-        in->spent_ns = 0;
-    }
-    return in->spent_ns < INLINE_NS;
+    return in->spent_ns < INLINE_NS && now_ns >= in->off_until_ns[size_class(size)];
 }
 
-void tc_av_inline_took(struct tc_av_inline *in, uint64_t size, uint64_t from_ns,
+bool tc_av_inline_took(struct tc_av_inline *in, uint64_t size, uint64_t took_ns,
                        uint64_t now_ns)
 {
-    in->spent_ns += now_ns - from_ns;
-    if (now_ns - from_ns > INLINE_SLOW_NS)
-        *off_until(in, size) = now_ns + INLINE_OFF_NS;
+    in->spent_ns += took_ns;
+    if (took_ns > INLINE_SLOW_NS)
+        in->off_until_ns[size_class(size)] = now_ns + INLINE_OFF_NS;
+    if (in->waits || in->spent_ns < INLINE_LITTLE_NS)
+        return false;
+    in->waits = true;
+    return true;
+}
+
+void tc_av_inline_turn(struct tc_av_inline *in)
+{
+    in->spent_ns = 0;
+    in->waits = false;
 }

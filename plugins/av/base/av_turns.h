@@ -46,18 +46,25 @@ void tc_av_turns_end(struct tc_av_turns *turns, struct tc_av_turn *turn);
 struct tc_av_turn *tc_av_turns_drop(struct tc_av_turns *turns);
 
 /*
- * On the loop: 5 ms of 10 at most, for files of all sizes; and of a size (within a power
- * of two) of which one has taken long, none for a minute.
+ * On the loop: 5 ms in one of its turns at most, for files of all sizes; and of a size
+ * (within a power of two) of which one has taken long, none for a minute. What takes
+ * turns with other work, one file a turn, is not limited.
  */
 #define TC_AV_INLINE_SIZES 64
 
 struct tc_av_inline {
-    uint64_t from_ns, spent_ns; /* of these 10 ms */
+    uint64_t spent_ns; /* in this turn, and in some before it */
+    bool waits;        /* tc_av_inline_turn is due */
     uint64_t off_until_ns[TC_AV_INLINE_SIZES];
 };
 
-bool tc_av_inline_may(struct tc_av_inline *in, uint64_t size, uint64_t now_ns);
-void tc_av_inline_took(struct tc_av_inline *in, uint64_t size, uint64_t from_ns,
+bool tc_av_inline_may(const struct tc_av_inline *in, uint64_t size, uint64_t now_ns);
+
+/* One has taken so long, of the processor: on a busy machine the rest is nobody's fault.
+ * True: the caller has tc_av_inline_turn called with the loop's
+ * next turn; what comes to little is not worth that. */
+bool tc_av_inline_took(struct tc_av_inline *in, uint64_t size, uint64_t took_ns,
                        uint64_t now_ns);
+void tc_av_inline_turn(struct tc_av_inline *in);
 
 #endif

@@ -86,19 +86,21 @@ static void what_does_not_run_can_be_dropped(void **state)
     assert_null(tc_av_turns_next(&f->turns));
 }
 
-static void the_loop_scans_for_half_of_its_time_at_most(void **state)
+static void the_loop_scans_for_so_long_in_one_turn(void **state)
 {
     struct tc_av_inline in = {0};
     uint64_t now = 1000 * MS;
 
     (void)state;
+    assert_false(tc_av_inline_took(&in, 100, MS / 2, now)); /* it is little */
+    assert_true(tc_av_inline_took(&in, 100, MS, now));
     assert_true(tc_av_inline_may(&in, 100, now));
-    tc_av_inline_took(&in, 100, now, now + 3 * MS);
-    assert_true(tc_av_inline_may(&in, 5000, now + 3 * MS));
-    tc_av_inline_took(&in, 5000, now + 3 * MS, now + 5 * MS);
-    assert_false(tc_av_inline_may(&in, 100, now + 5 * MS));
-    assert_false(tc_av_inline_may(&in, 100, now + 10 * MS - 1));
-    assert_true(tc_av_inline_may(&in, 100, now + 10 * MS));
+    assert_false(tc_av_inline_took(&in, 5000, 4 * MS, now)); /* asked for already */
+    assert_false(tc_av_inline_may(&in, 100, now));
+    assert_false(tc_av_inline_may(&in, 100, now + 1000 * MS)); /* the same turn still */
+    tc_av_inline_turn(&in);
+    assert_true(tc_av_inline_may(&in, 100, now));
+    assert_true(tc_av_inline_took(&in, 100, 2 * MS, now));
 }
 
 static void a_size_that_was_slow_is_not_scanned_on_the_loop(void **state)
@@ -108,7 +110,8 @@ static void a_size_that_was_slow_is_not_scanned_on_the_loop(void **state)
 
     (void)state;
     assert_true(tc_av_inline_may(&in, 40000, now));
-    tc_av_inline_took(&in, 40000, now, later);
+    tc_av_inline_took(&in, 40000, 21 * MS, later);
+    tc_av_inline_turn(&in);
     now = later + 10 * MS;
     assert_false(tc_av_inline_may(&in, 50000, now)); /* within the same power of two */
     assert_true(tc_av_inline_may(&in, 4000, now));
@@ -123,7 +126,7 @@ int main(void)
         cmocka_unit_test_setup(one_user_leaves_a_thread_to_the_others, setup),
         cmocka_unit_test_setup(a_large_file_waits_for_a_buffer_and_keeps_nobody, setup),
         cmocka_unit_test_setup(what_does_not_run_can_be_dropped, setup),
-        cmocka_unit_test(the_loop_scans_for_half_of_its_time_at_most),
+        cmocka_unit_test(the_loop_scans_for_so_long_in_one_turn),
         cmocka_unit_test(a_size_that_was_slow_is_not_scanned_on_the_loop),
     };
 
