@@ -217,8 +217,7 @@ static int make_anew(struct tc_plugin *plugin)
     call_destroy(plugin);
     if (plugin->next) {
         tc_options_free(plugin->options);
-        plugin->options = plugin->next;
-        plugin->host.options = plugin->next;
+        plugin->host.options = plugin->options = plugin->next;
         plugin->next = NULL;
     }
     return call_init(plugin, plugin->why);
@@ -452,10 +451,9 @@ int tc_plugin_new(const struct tc_plugin_env *env, struct tc_module *module,
                   struct tc_options *options, struct tc_plugin **ret_plugin,
                   char why[256])
 {
-    struct tc_plugin *plugin;
+    struct tc_plugin *plugin = calloc(1, sizeof(*plugin));
     int rc;
 
-    plugin = calloc(1, sizeof(*plugin));
     if (!plugin) {
         tc_why(why, "plugin %s: out of memory", module->plugin->name);
         return -ENOMEM;
