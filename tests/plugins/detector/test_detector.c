@@ -622,6 +622,66 @@ static void text_fits_or_is_none(void **state)
     assert_string_equal(text, "abc");
 }
 
+/* Excludes /spared and who is /spared. */
+static int fake_excluded(const struct tocsin_host *host, const char *path,
+                         const char *executable)
+{
+    (void)host;
+    if (path && !strcmp(path, "/spared"))
+        return TOCSIN_EXCLUDED_BY_PATH;
+    return executable && !strcmp(executable, "/spared") ? TOCSIN_EXCLUDED_BY_PROCESS
+                                                        : TOCSIN_NOT_EXCLUDED;
+}
+
+/* What an event of that topic is excluded by; `file` and `process`: a field of each that
+ * is true. */
+static int excluded_by(const char *topic, const char *path, const char *file,
+                       const char *executable, const char *process)
+{
+    struct tocsin_host host = {.size = sizeof(host), .excluded = fake_excluded};
+    struct tocsin_event event = {.size = sizeof(event), .fd = -1, .topic = topic};
+    struct tocsin_writer w;
+    uint8_t buf[256];
+
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_begin_map(&w, "file");
+    tocsin_put_str(&w, "path", path);
+    tocsin_put_bool(&w, file, true);
+    tocsin_end(&w);
+    tocsin_begin_map(&w, "process");
+    tocsin_put_str(&w, "executable", executable);
+    tocsin_put_bool(&w, process, true);
+    tocsin_end(&w);
+    tocsin_end(&w);
+    event.data = w.buf;
+    event.len = w.len;
+    return tc_detector_excluded(&host, &event);
+}
+
+static void regress_nothing_is_excluded_by_what_the_agent_does_not_see(void **state)
+{
+    static const struct {
+        const char *topic, *path, *file, *executable, *process;
+        int why;
+    } rows[] = {
+        {TOCSIN_TOPIC_FILE_OPEN, "/spared", "x", "/b", "x", TOCSIN_EXCLUDED_BY_PATH},
+        {TOCSIN_TOPIC_FILE_OPEN, "/spared", "path_unverified", "/b", "x", 0},
+        {TOCSIN_TOPIC_FILE_OPEN, "/spared", "path_truncated", "/b", "x", 0},
+        {TOCSIN_TOPIC_FILE_OPEN, "/f", "x", "/spared", "x", TOCSIN_EXCLUDED_BY_PROCESS},
+        {TOCSIN_TOPIC_FILE_OPEN, "/f", "x", "/spared", "executable_unverified", 0},
+        /* Who executes a file is the program of before. */
+        {TOCSIN_TOPIC_FILE_EXEC, "/f", "x", "/spared", "x", 0},
+        {TOCSIN_TOPIC_FILE_EXEC, "/spared", "x", "/b", "x", TOCSIN_EXCLUDED_BY_PATH},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_int_equal(excluded_by(rows[i].topic, rows[i].path, rows[i].file,
+                                     rows[i].executable, rows[i].process),
+                         rows[i].why);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -644,6 +704,7 @@ int main(void)
         TEST(watch_sees_a_folder_that_comes_later),
         TEST(list_copy_outlives_the_list),
         TEST(text_fits_or_is_none),
+        TEST(regress_nothing_is_excluded_by_what_the_agent_does_not_see),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
