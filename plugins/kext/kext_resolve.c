@@ -253,6 +253,12 @@ static bool find_deep(struct tc_kext_resolver *resolver,
 
     if (fd >= 0)
         close(fd);
+    if (!found && record->flags & TC_KEXT_CUT) { /* it has ended: that it ran is known */
+        snprintf(ret->path, sizeof(ret->path), "/.../#%llu",
+                 (unsigned long long)record->key.inode);
+        ret->cut = ret->unverified = true;
+        return true;
+    }
     if (!found) {
         resolver->no_fd++;
         return false;

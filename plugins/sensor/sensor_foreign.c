@@ -97,7 +97,7 @@ int tc_sensor_foreign_open(const struct tc_sensor_foreign *foreign)
     for (; mount && count < CHAIN_MAX;
          mount = tc_sensor_mounts_parent(foreign->mounts, mount))
         chain[count++] = mount;
-    if (mount || foreign->mount->served || strcmp(chain[count - 1]->point, "/") != 0)
+    if (mount || !count || chain[0]->served || strcmp(chain[count - 1]->point, "/") != 0)
         return -ELOOP;
     snprintf(root, sizeof(root), "/proc/%d/root", foreign->pid);
     fd = open(root, O_PATH | O_CLOEXEC);
