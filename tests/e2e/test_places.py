@@ -58,5 +58,35 @@ class Places(unittest.TestCase):
         self.assertTrue(os.path.exists(outside))
 
 
+@support.needs_root
+class Watched(unittest.TestCase):
+    """What is watched is configured by a link, and something that is not there."""
+
+    def setUp(self):
+        self.agent = Agent()
+        self.addCleanup(self.agent.__exit__, None, None, None)
+        self.link = os.path.join(self.agent.dir, "link")
+        self.missing = os.path.join(self.link, "missing")
+        os.symlink(self.agent.protected, self.link)
+        with open(self.agent.config, encoding="utf-8") as f:
+            text = f.read()
+        self.agent.write_config(text.replace("watch: [%s]" % self.agent.protected,
+                                             "watch: [%s, %s]" % (self.link, self.missing)))
+        self.agent.start()
+
+    def issues(self):
+        return [issue["text"] for issue in self.agent.call("health")["health_issues"]]
+
+    def test_a_link_is_followed_and_what_is_missing_makes_health_false(self):
+        with open(self.agent.path("bad"), "wb") as f:
+            f.write(EICAR)
+        wait_for(self.agent.threats)
+        self.assertFalse(self.agent.call("health")["healthy"])
+        self.assertTrue([text for text in self.issues() if self.missing in text])
+        self.assertFalse([text for text in self.issues() if self.link + ":" in text])
+        os.mkdir(os.path.join(self.agent.protected, "missing"))
+        wait_for(lambda: not [text for text in self.issues() if self.missing in text])
+
+
 if __name__ == "__main__":
     support.main()
