@@ -11,6 +11,7 @@
 
 #include "tests/support/skip.h"
 #include <errno.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,7 @@
 #include "es_canary.h"
 #include "es_source.h"
 
-#define PENDING 2
+#define PENDING 4
 #define MS 1000000ull
 #define POST_FAILURES 3
 
@@ -128,24 +129,24 @@ static void answer(struct fixture *f, const struct tc_es_item *item)
     close(item->fd);
 }
 
-/* Three ask, two have room. */
+/* One more asks than has room. */
 static void source_leaves_a_question_with_the_kernel_until_there_is_room(void **state)
 {
-    struct tc_es_item items[PENDING], third[TC_ES_SOURCE_BATCH];
+    struct tc_es_item items[PENDING], over[TC_ES_SOURCE_BATCH];
     struct fixture *f = *state;
     pid_t pids[PENDING + 1];
 
     for (size_t i = 0; i < PENDING + 1; i++)
         pids[i] = tc_child_begin(tc_child_open, f->path, NULL);
     await_items(f, items, PENDING);
-    assert_int_equal(tc_es_source_read(&f->source, third), 0);
+    assert_int_equal(tc_es_source_read(&f->source, over), 0);
     f->now_ns += 99 * MS;
-    assert_int_equal(tc_es_source_read(&f->source, third), 0);
+    assert_int_equal(tc_es_source_read(&f->source, over), 0);
     assert_int_equal(pending_full(f), 0);
     answer(f, &items[0]);
     await_items(f, &items[0], 1);
-    answer(f, &items[0]);
-    answer(f, &items[1]);
+    for (size_t i = 0; i < PENDING; i++)
+        answer(f, &items[i]);
     for (size_t i = 0; i < PENDING + 1; i++)
         assert_int_equal(end_of(pids[i]), 0);
     assert_int_equal(pending_full(f), 0);
@@ -153,7 +154,7 @@ static void source_leaves_a_question_with_the_kernel_until_there_is_room(void **
 
 static void source_answers_by_default_when_there_is_no_room_for_long(void **state)
 {
-    struct tc_es_item items[PENDING], third[TC_ES_SOURCE_BATCH];
+    struct tc_es_item items[PENDING], over[TC_ES_SOURCE_BATCH];
     struct fixture *f = *state;
     pid_t pids[PENDING + 1];
     int refused = 0;
@@ -161,15 +162,41 @@ static void source_answers_by_default_when_there_is_no_room_for_long(void **stat
     for (size_t i = 0; i < PENDING + 1; i++)
         pids[i] = tc_child_begin(tc_child_open, f->path, NULL);
     await_items(f, items, PENDING);
-    assert_int_equal(tc_es_source_read(&f->source, third), 0);
+    assert_int_equal(tc_es_source_read(&f->source, over), 0);
     f->now_ns += 100 * MS;
-    while (!pending_full(f)) /* the third may not have asked yet */
-        assert_int_equal(tc_es_source_read(&f->source, third), 0);
-    answer(f, &items[0]);
-    answer(f, &items[1]);
+    while (!pending_full(f)) /* the last may not have asked yet */
+        assert_int_equal(tc_es_source_read(&f->source, over), 0);
+    for (size_t i = 0; i < PENDING; i++)
+        answer(f, &items[i]);
     for (size_t i = 0; i < PENDING + 1; i++)
         refused += end_of(pids[i]) == EPERM;
     assert_int_equal(refused, 1);
+}
+
+/* By the kernel, in one call; the second has been killed, and its answer is refused. */
+static void source_gives_many_answers_in_one_call(void **state)
+{
+    const int expected[PENDING] = {0, -1, EPERM, 0};
+    struct tc_es_gate_answer answers[PENDING];
+    struct tc_es_item items[PENDING];
+    struct fixture *f = *state;
+    pid_t pids[PENDING];
+
+    for (size_t i = 0; i < PENDING; i++) {
+        pids[i] = tc_child_begin(tc_child_open, f->path, NULL);
+        await_items(f, &items[i], 1);
+        answers[i].slot = items[i].slot;
+        answers[i].allow = expected[i] != EPERM;
+    }
+    assert_int_equal(kill(pids[1], SIGKILL), 0);
+    assert_int_equal(end_of(pids[1]), -1);
+    tc_es_gate_answer_many(&f->source.gate, answers, PENDING);
+    for (size_t i = 0; i < PENDING; i++) {
+        close(items[i].fd);
+        if (i != 1)
+            assert_int_equal(end_of(pids[i]), expected[i]);
+    }
+    assert_int_equal(tc_es_gate_used(&f->source.gate), 0);
 }
 
 /* The thread's own reading. */
@@ -198,6 +225,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         TEST(source_leaves_a_question_with_the_kernel_until_there_is_room),
         TEST(source_answers_by_default_when_there_is_no_room_for_long),
+        TEST(source_gives_many_answers_in_one_call),
         TEST(regress_a_wake_up_that_could_not_be_posted_is_posted_again),
 #undef TEST
     };
