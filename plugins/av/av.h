@@ -120,8 +120,8 @@ bool tc_av_served(const struct tocsin_event *event);
  * What speaks against remembering (enum tc_remember_fact) of a file that was read for
  * `event` (NULL: for none) as `result` says. `current`: by the rules in force.
  */
-unsigned tc_av_facts(const struct tc_av *av, const struct tocsin_event *event, int fd,
-                     const struct tc_av_result *result, bool current);
+unsigned tc_av_facts(const struct tocsin_event *event, const struct tc_av_result *result,
+                     bool current);
 
 /* The event since which the file's content counts; what was read for an earlier one may
  * differ, though the file's state is the same: by a mapping. */

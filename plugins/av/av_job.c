@@ -221,9 +221,8 @@ static void run(void *arg)
 static void finish(struct tc_av_job *job)
 {
     struct tc_av *av = job->av;
-    int fd = job->event && job->event->fd >= 0 ? job->event->fd : job->own_fd;
     unsigned facts =
-        tc_av_facts(av, job->event, fd, &job->result, job->generation == av->generation);
+        tc_av_facts(job->event, &job->result, job->generation == av->generation);
     struct tc_av_sighting seen = {.event = job->event,
                                   .own_fd = job->own_fd,
                                   .path = job->path,
@@ -349,7 +348,7 @@ static bool scan_here(struct tc_av *av, const struct tocsin_event *event,
     if (tc_av_served(event))
         result.key = *key;
     av->counters.inlined++;
-    facts = tc_av_facts(av, event, event->fd, &result, true);
+    facts = tc_av_facts(event, &result, true);
     count(av, &result);
     tc_av_known_put(av, event->id, &result, facts);
     if (event->flags & TOCSIN_EVENT_AUTH)
@@ -368,7 +367,7 @@ static bool known(struct tc_av *av, const struct tocsin_event *event,
 
     if (!key->size) {
         empty.read_ns = tc_sensor_clock_ns(CLOCK_REALTIME);
-        vote(av, event, &empty, tc_av_facts(av, event, event->fd, &empty, true));
+        vote(av, event, &empty, tc_av_facts(event, &empty, true));
         return true;
     }
     if (!tc_av_known(av, event, key, &reason) ||

@@ -14,10 +14,11 @@ bool tc_av_served(const struct tocsin_event *event)
     return tocsin_find_bool(event->data, event->len, TOCSIN_FIELD_FILE_SERVED, false);
 }
 
-/* Who writes is looked for last, as it costs most; and never on a served file system,
- * where that may wait. Of a file that no sensor has reported nobody knows where it is. */
-unsigned tc_av_facts(const struct tc_av *av, const struct tocsin_event *event, int fd,
-                     const struct tc_av_result *result, bool current)
+/* Of a file that no sensor has reported nobody knows where it is. Whether somebody can
+ * write to it is looked at when it is answered by what is known: that costs less often.
+ */
+unsigned tc_av_facts(const struct tocsin_event *event, const struct tc_av_result *result,
+                     bool current)
 {
     unsigned facts = tc_remember_settled((uint64_t)result->key.ctime_ns, result->read_ns);
 
@@ -27,8 +28,6 @@ unsigned tc_av_facts(const struct tc_av *av, const struct tocsin_event *event, i
         facts |= TC_REMEMBER_CHANGED;
     if (!current)
         facts |= TC_REMEMBER_OUTDATED;
-    if (!facts && tc_sensor_writers_any(&av->writers, fd))
-        facts |= TC_REMEMBER_WRITABLE;
     return facts;
 }
 
@@ -39,6 +38,11 @@ uint64_t tc_av_since(const struct tocsin_event *event)
     return (uint64_t)tocsin_event_int(event, TOCSIN_FIELD_FILE_WRITTEN_EVENT, 0);
 }
 
+/*
+ * Known is what was read since the last writer had closed the file, while there is no
+ * other: the sensors see to the same for what they remember. On a served file system,
+ * where looking for writers may wait, nothing is.
+ */
 bool tc_av_known(struct tc_av *av, const struct tocsin_event *event,
                  const struct tc_av_key *key, const char **ret_reason)
 {

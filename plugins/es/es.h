@@ -85,6 +85,7 @@ struct tc_es_question {
     uint32_t next; /* of the same bucket */
     uint32_t uses; /* enum tc_remember_use: what an allow answers */
     bool changed;  /* written to since it was asked */
+    bool upper;    /* TC_REMEMBER_UPPER */
 };
 
 /* Answers that are held, to be given together: see es_answer.c. */
@@ -147,6 +148,8 @@ struct tc_es {
     int32_t line_pid;   /* whose line was looked for last, */
     uint64_t line_user; /* and whose it is */
     struct tc_es_held held;
+    bool
+        overlays_silent; /* what is written through one is not told of its upper folder */
     uint64_t written[TC_ES_WRITTEN_MAX]; /* id of the last file.written, by hash */
     uint64_t last_id;                    /* of a question or file.written */
     uint32_t generation;                 /* of remembered verdicts */
@@ -235,6 +238,7 @@ void tc_es_questions_drop(struct tc_es *es);  /* all of them, answered or not */
 /* Has the kernel remember an allow, unless sensor_remember.h says otherwise. */
 void tc_es_cache_remember(struct tc_es *es, const struct tc_es_question *question,
                           unsigned facts);
+bool tc_es_cache_overlays_silent(void);    /* of struct tc_es */
 void tc_es_cache_reset(struct tc_es *es);  /* verdicts may differ from here on */
 void tc_es_cache_forget(struct tc_es *es); /* takes all that is remembered back */
 

@@ -4,7 +4,9 @@
  * pass without a question, until they change or verdicts may differ. Loop.
  */
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 
 #include "es.h"
 #include "sensor_remember.h"
@@ -38,6 +40,8 @@ void tc_es_cache_remember(struct tc_es *es, const struct tc_es_question *questio
 
     if (question->changed)
         facts |= TC_REMEMBER_CHANGED;
+    if (question->upper)
+        facts |= TC_REMEMBER_UPPER;
     if (question->generation != es->generation)
         facts |= TC_REMEMBER_OUTDATED;
     if (!tc_remember_may(TC_REMEMBER_ES_ALLOW, facts) ||
@@ -51,6 +55,17 @@ void tc_es_cache_remember(struct tc_es *es, const struct tc_es_question *questio
     }
     tc_es_source_forget(&es->source, fd);
     es->counters.not_cached++;
+}
+
+/* Overlays open the files below with fsnotify since some version after 6.1; 6.12 does. */
+bool tc_es_cache_overlays_silent(void)
+{
+    unsigned major = 0, minor = 0;
+    struct utsname names;
+
+    if (!uname(&names))
+        (void)sscanf(names.release, "%u.%u", &major, &minor);
+    return major < 6 || (major == 6 && minor < 12);
 }
 
 void tc_es_cache_reset(struct tc_es *es)

@@ -381,6 +381,7 @@ int tc_es_start(struct tc_es *es)
     getrlimit(RLIMIT_NOFILE, &files);
     share_descriptors(es, files.rlim_cur);
     es->questions = calloc(es->max_pending, sizeof(*es->questions));
+    es->overlays_silent = tc_es_cache_overlays_silent();
     es->buckets = calloc(es->max_pending, sizeof(*es->buckets));
     es->source.group = es->names.group = es->canary_fd = es->mountinfo_fd = -1;
     es->own_fds = -1;

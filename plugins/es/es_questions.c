@@ -118,6 +118,8 @@ static void keep(struct tc_es *es, const struct tc_es_item *item,
     question->generation = es->generation;
     question->uses = tc_remember_uses(event->topic, true);
     question->changed = false;
+    question->upper =
+        es->overlays_silent && tc_sensor_scope_upper(es->scope, info->place.path);
     question->next = *bucket;
     *bucket = item->slot;
     if (event->deadline_ns)

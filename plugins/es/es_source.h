@@ -16,8 +16,8 @@
  *            nothing came in 20 checks (or the source is stopped): loop_reads = false
  *
  * A check that finds events waiting and loop_turns unchanged (the loop is stuck) reads
- * them for the loop, and what comes until it turns again; `announce` makes the loop start or stop watching the
- * group.
+ * them for the loop, and what comes until it turns again; `announce` makes the loop start
+ * or stop watching the group.
  */
 #ifndef TC_ES_SOURCE_H
 #define TC_ES_SOURCE_H

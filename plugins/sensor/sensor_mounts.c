@@ -91,6 +91,17 @@ static char *next_word(char **line)
 }
 
 /* "36 35 98:0 /root /point options [optional...] - type source options" */
+/* The folder that an overlay writes to, of its options; NULL: it has none. */
+static char *upper_of(char *options)
+{
+    static const char key[] = "upperdir=";
+    char *rest, *option = strtok_r(options, ",", &rest);
+
+    while (option && strncmp(option, key, sizeof(key) - 1) != 0)
+        option = strtok_r(NULL, ",", &rest);
+    return option ? strdup(option + sizeof(key) - 1) : NULL;
+}
+
 static int parse_line(char *line, struct tc_sensor_mount *ret_mount)
 {
     char *id = next_word(&line), *parent = next_word(&line), *device = next_word(&line);
@@ -111,6 +122,8 @@ static int parse_line(char *line, struct tc_sensor_mount *ret_mount)
     ret_mount->point = strdup(point);
     ret_mount->point_len = strcmp(point, "/") != 0 ? strlen(point) : 0;
     ret_mount->type = strdup(type);
+    if (!strcmp(type, "overlay") && next_word(&line) && (word = next_word(&line)))
+        ret_mount->upper = upper_of(word);
     ret_mount->served = !tc_sensor_mounts_pseudo(type) && tc_sensor_served(type);
     return ret_mount->root && ret_mount->point && ret_mount->type ? 0 : -ENOMEM;
 }
@@ -121,8 +134,10 @@ static int parse_lines(char *text, struct tc_sensor_mounts *mounts)
     int err = 0;
 
     for (line = strtok_r(text, "\n", &rest); line && !err;
-         line = strtok_r(NULL, "\n", &rest))
+         line = strtok_r(NULL, "\n", &rest)) {
         err = parse_line(line, &mounts->list[mounts->count++]);
+        mounts->uppers += mounts->list[mounts->count - 1].upper != NULL;
+    }
     return err;
 }
 
@@ -276,6 +291,7 @@ void tc_sensor_mounts_done(struct tc_sensor_mounts *mounts)
         free(mounts->list[i].root);
         free(mounts->list[i].point);
         free(mounts->list[i].type);
+        free(mounts->list[i].upper);
     }
     free(mounts->list);
     free(mounts->by_id);
@@ -373,4 +389,12 @@ char *tc_sensor_mounts_read(int mountinfo_fd)
     if (text)
         text[len] = '\0';
     return text;
+}
+
+bool tc_sensor_mounts_upper(const struct tc_sensor_mounts *mounts, const char *path)
+{
+    for (size_t i = 0; mounts->uppers && i < mounts->count; i++)
+        if (mounts->list[i].upper && tc_sensor_path_under(path, mounts->list[i].upper))
+            return true;
+    return false;
 }

@@ -31,12 +31,13 @@ struct tc_sensor_mount {
     char *point; /* where */
     size_t point_len;
     char *type;
+    char *upper; /* of an overlay: the folder that it writes to; NULL: none */
     bool served; /* sensor_served.h: it, or one that its mount point lies on */
 };
 
 struct tc_sensor_mounts {
     struct tc_sensor_mount *list;         /* in the order of the table */
-    size_t count, served;                 /* of these: served */
+    size_t count, served, uppers;         /* of these: served; with an upper folder */
     const struct tc_sensor_mount **by_id; /* sorted; by `unique` when that is set */
     bool unique;
 };
@@ -77,6 +78,9 @@ tc_sensor_mounts_parent(const struct tc_sensor_mounts *mounts,
  * files other devices than their mounts, but never that of a disk.
  */
 bool tc_sensor_mount_can_be(const struct tc_sensor_mount *mount, const struct statx *stx);
+
+/* Whether a path lies below the upper folder of an overlay, by its letters. */
+bool tc_sensor_mounts_upper(const struct tc_sensor_mounts *mounts, const char *path);
 
 /* The mount that `path` lies on. */
 const struct tc_sensor_mount *

@@ -17,22 +17,23 @@
     (TC_REMEMBER_DEFAULT | TC_REMEMBER_NO_VOTER | TC_REMEMBER_ONCE | TC_REMEMBER_OUTDATED)
 #define OF_FILE                                                                          \
     (TC_REMEMBER_CHANGED | TC_REMEMBER_UNSETTLED | TC_REMEMBER_WRITABLE |                \
-     TC_REMEMBER_SERVED)
+     TC_REMEMBER_SERVED | TC_REMEMBER_UPPER)
 
 /*
  * The table: which facts stand against it.
  *
  * ES_ALLOW, UNSETTLED: the mark does not go by the change time. A write clears it, and
  * one before the mark was there ends with a close that is told.
+ * UPPER: what is written through the overlay clears no mark, but changes the times.
  * KEXT_BAD: what was bad a moment ago is refused rather than let through; if the file has
  * changed, its change time mostly has, too, and its next close is judged anew.
  */
 static const unsigned against[TC_REMEMBER_BYS] = {
     [TC_REMEMBER_ES_ALLOW] = OF_VERDICT | (OF_FILE & ~TC_REMEMBER_UNSETTLED),
-    [TC_REMEMBER_KEXT_GOOD] = OF_VERDICT | OF_FILE,
+    [TC_REMEMBER_KEXT_GOOD] = OF_VERDICT | (OF_FILE & ~TC_REMEMBER_UPPER),
     [TC_REMEMBER_KEXT_BAD] = OF_VERDICT | TC_REMEMBER_CHANGED,
-    [TC_REMEMBER_AV_CLEAN] = OF_VERDICT | OF_FILE,
-    [TC_REMEMBER_AV_INFECTED] = OF_VERDICT | OF_FILE,
+    [TC_REMEMBER_AV_CLEAN] = OF_VERDICT | (OF_FILE & ~TC_REMEMBER_UPPER),
+    [TC_REMEMBER_AV_INFECTED] = OF_VERDICT | (OF_FILE & ~TC_REMEMBER_UPPER),
 };
 
 bool tc_remember_may(enum tc_remember_by by, unsigned facts)

@@ -27,7 +27,9 @@ enum tc_remember_fact {
     TC_REMEMBER_UNSETTLED = 1 << 5, /* may change without its change time changing */
     TC_REMEMBER_WRITABLE = 1 << 6,  /* somebody has it open for writing, or mapped so */
     TC_REMEMBER_SERVED = 1 << 7,    /* its file system changes unseen: sensor_served.h */
-    TC_REMEMBER_FACTS = 8,
+    TC_REMEMBER_UPPER =
+        1 << 8, /* an overlay writes to it, and the kernel does not tell */
+    TC_REMEMBER_FACTS = 9,
 };
 
 /* Who remembers, and what. */
@@ -35,7 +37,7 @@ enum tc_remember_by {
     TC_REMEMBER_ES_ALLOW,    /* the kernel's ignore mark: a write through it clears it */
     TC_REMEMBER_KEXT_GOOD,   /* by inode and change time; asked while nobody writes */
     TC_REMEMBER_KEXT_BAD,    /* the same */
-    TC_REMEMBER_AV_CLEAN,    /* by inode, size and change time */
+    TC_REMEMBER_AV_CLEAN,    /* by inode, size, change time, and the last close */
     TC_REMEMBER_AV_INFECTED, /* the same */
     TC_REMEMBER_BYS,
 };

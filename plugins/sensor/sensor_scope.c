@@ -403,10 +403,15 @@ int tc_sensor_scope_add_foreign(struct tc_sensor_scope *scope, dev_t device,
     return -ENOMEM;
 }
 
+bool tc_sensor_scope_upper(const struct tc_sensor_scope *scope, const char *path)
+{
+    return tc_sensor_mounts_upper(&scope->mounts, path);
+}
+
 bool tc_sensor_scope_same(const struct tc_sensor_scope *a,
                           const struct tc_sensor_scope *b)
 {
-    if (a->area_count != b->area_count)
+    if (a->area_count != b->area_count || a->mounts.uppers != b->mounts.uppers)
         return false;
     for (size_t i = 0; i < a->area_count; i++)
         if (a->areas[i].device != b->areas[i].device ||

@@ -96,6 +96,9 @@ bool tc_sensor_scope_served(const struct tc_sensor_scope *scope, const char *pat
 /* Whether a file system is served itself, wherever it is mounted, and is not the root. */
 bool tc_sensor_scope_served_device(const struct tc_sensor_scope *scope, dev_t device);
 
+/* Whether a path lies in what an overlay of this namespace writes to. */
+bool tc_sensor_scope_upper(const struct tc_sensor_scope *scope, const char *path);
+
 /* The mount of ours that shows most of a file system, if none waits for a server who goes
  * there; NULL: none. */
 const struct tc_sensor_mount *tc_sensor_scope_local(const struct tc_sensor_scope *scope,

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -176,6 +177,51 @@ static void es_names_the_last_close_in_a_question(void **state)
                      written->id);
 }
 
+/* Writes through an overlay, in a namespace that outlives it, to a file of its upper
+ * folder `path`; the overlay is `other`. */
+static int write_through_overlay(const char *path, const char *other)
+{
+    char name[160];
+
+    snprintf(name, sizeof(name), "%s%s", other, strrchr(path, '/'));
+    return tc_child_write(name, "y");
+}
+
+static bool is_remembered(struct tc_harness *h)
+{
+    struct tc_scratch *s = (struct tc_scratch *)(void *)h;
+
+    return tc_scratch_stat(s, "cached") || tc_scratch_stat(s, "not_cached");
+}
+
+static void regress_es_asks_again_after_a_write_through_an_overlay(void **state)
+{
+    struct tc_scratch *s = *state;
+    char options[400], overlay[128];
+    int64_t scans;
+
+    mkdir(tc_scratch_out(s, "lower"), 0755);
+    mkdir(tc_scratch_out(s, "work"), 0755);
+    mkdir(tc_scratch_out(s, "overlay"), 0755);
+    snprintf(overlay, sizeof(overlay), "%s", tc_scratch_out(s, "overlay"));
+    snprintf(options, sizeof(options), "lowerdir=%s,upperdir=%s,workdir=%s",
+             tc_scratch_out(s, "lower"), s->in, tc_scratch_out(s, "work"));
+    s->cacheable = true;
+    tc_child_put(tc_scratch_in(s, "f"), "x");
+    scans = tc_scratch_stat(s, "mount_scans");
+    assert_int_equal(mount("overlay", overlay, "overlay", 0, options), 0);
+    while (tc_scratch_stat(s, "mount_scans") == scans)
+        tc_harness_run_for(&s->h, 10);
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL), 0);
+    assert_true(tc_harness_run(&s->h, is_remembered, TC_HARNESS_WAIT_MS));
+    assert_int_equal(
+        tc_scratch_child(s, write_through_overlay, tc_scratch_in(s, "f"), overlay), 0);
+    s->deny = "/f";
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL),
+                     EPERM);
+    assert_int_equal(umount2(overlay, MNT_DETACH), 0);
+}
+
 static void es_asks_again_after_a_reset(void **state)
 {
     struct tc_scratch *s = *state;
@@ -242,6 +288,7 @@ int main(void)
         TEST(regress_es_asks_before_a_file_is_executed_though_it_was_read),
         TEST(es_asks_again_when_no_detector_has_answered),
         TEST(es_names_the_last_close_in_a_question),
+        TEST(regress_es_asks_again_after_a_write_through_an_overlay),
         TEST(es_asks_again_after_a_reset),
         TEST(es_never_asks_about_the_agent_itself),
         TEST(es_publishes_nothing_from_outside_the_watched_paths),

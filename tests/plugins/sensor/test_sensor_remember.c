@@ -29,6 +29,7 @@ static const struct {
     {TC_REMEMBER_UNSETTLED, {true, false, true, false, false}},
     {TC_REMEMBER_WRITABLE, {false, false, true, false, false}},
     {TC_REMEMBER_SERVED, {false, false, true, false, false}},
+    {TC_REMEMBER_UPPER, {false, true, true, true, true}},
 };
 
 static void remember_each_fact_counts_for_whom_it_must(void **state)
