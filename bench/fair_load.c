@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The load of bench/fair, a script: one user's threads that open without end what they
- * keep changing, beside another user who opens a clean file now and then.
+ * keep changing, beside another user who opens a clean file now and then, and a third who
+ * tries one that is denied.
  *
  *   fair_load FOLDER THREADS SECONDS [bare]
  *
@@ -35,6 +36,7 @@
 #define STACK_BYTES ((size_t)64 * 1024)
 #define OPENS_MAX 4096
 #define PAUSE_NS 10000000
+#define DENIED_PAUSE_NS 100000000
 #define SETTLE_S 2 /* until all threads wait */
 #define PATH_LEN 256
 
@@ -135,16 +137,16 @@ static void make_busy_files(size_t threads)
     }
 }
 
-/* ---- The other user: which = 0 opens clean files, 1 the one that is denied. ---- */
+/* ---- The others: 0 opens clean files, 1, a third user, the one that is denied. ---- */
 
 static void other_process(int which)
 {
-    const struct timespec pause = {.tv_nsec = PAUSE_NS};
+    const struct timespec pause = {.tv_nsec = which ? DENIED_PAUSE_NS : PAUSE_NS};
     char path[PATH_LEN];
     uint64_t from;
     int fd;
 
-    become(OTHER_USER);
+    become(OTHER_USER + (unsigned int)which);
     for (unsigned int i = 0; i < OPENS_MAX && !shared->over; i++) {
         if (which)
             (void)snprintf(path, sizeof(path), "%s/denied", folder);
