@@ -81,8 +81,9 @@ struct tocsin_event {
     uint64_t deadline_ns; /* on host->now_ns's clock; 0: nobody waits */
     /*
      * -1, or a readable descriptor of the object that the event is about, or of a copy
-     * (TOCSIN_FIELD_FILE_SERVED). It belongs to the event: whoever holds a reference may pread it (never read or lseek, others
-     * share its position) and nobody closes it; the last event_unref does.
+     * (TOCSIN_FIELD_FILE_SERVED). It belongs to the event: whoever holds a reference may
+     * pread it (never read or lseek, others share its position) and nobody closes it; the
+     * last event_unref does.
      */
     int32_t fd;
     const char *topic;

@@ -164,6 +164,9 @@ bool tc_av_threat_asked(struct tc_av *av, const struct tc_av_key *key,
 void tc_av_threat_known(struct tc_av *av, const struct tc_av_record *record);
 void tc_av_threat_recovered(struct tc_av *av, const struct tc_av_record *record);
 
+/* A crash has left it where it was: when it is found again it is that same threat. */
+void tc_av_threat_back(struct tc_av *av, const struct tc_av_record *record);
+
 /* Forgets one that has left the vault; what had no room is tried again soon. */
 void tc_av_threat_forget(struct tc_av *av, const char *id);
 /* That content is no threat any more: nothing of it is tried again. */

@@ -221,6 +221,8 @@ static void take_state(struct tc_av *av, struct load *load)
     for (size_t i = 0; i < load->recovery.restored_n; i++)
         tc_av_events_remediated(av->host, &load->recovery.restored[i], "restore",
                                 "restored", NULL);
+    for (size_t i = 0; i < load->recovery.back_n; i++)
+        tc_av_threat_back(av, &load->recovery.back[i]);
     for (size_t i = 0; i < load->recovery.rescan_n; i++)
         tc_av_job_path(av, load->recovery.rescan[i]);
     tc_av_care_start(av);

@@ -322,6 +322,11 @@ void tc_av_threat_known(struct tc_av *av, const struct tc_av_record *record)
         unlink_threat(av, t);
 }
 
+void tc_av_threat_back(struct tc_av *av, const struct tc_av_record *record)
+{
+    (void)threat_new(av, record->id, record->dev, record->ino, record->hash);
+}
+
 void tc_av_threat_recovered(struct tc_av *av, const struct tc_av_record *record)
 {
     struct tc_av_hit hit = {.description = ""};

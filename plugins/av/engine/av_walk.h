@@ -21,7 +21,8 @@ void tc_av_tree_close(struct tc_av_tree *tree); /* takes NULL */
 
 /*
  * The next file: *ret_fd is the caller's, *ret_path valid until the next call; one that
- * PATH_MAX has no room for is cut in the middle, "/srv/.../name". False at the end. What cannot be opened is counted in *errors, what is skipped in *skipped.
+ * PATH_MAX has no room for is cut in the middle, "/srv/.../name". False at the end. What
+ * cannot be opened is counted in *errors, what is skipped in *skipped.
  */
 bool tc_av_tree_next(struct tc_av_tree *tree, int *ret_fd, const char **ret_path,
                      uint64_t *skipped, uint64_t *errors);

@@ -46,6 +46,16 @@ static int keep_path(struct tc_av_recovery *recovery, char **path)
     return 0;
 }
 
+/* One that is there, and will be found again. */
+static int keep_back(struct tc_av_recovery *recovery, struct tc_av_record *record)
+{
+    char *path = strdup(record->path);
+    int r = path ? keep_path(recovery, &path) : -ENOMEM;
+
+    free(path);
+    return r ? r : keep_record(&recovery->back, &recovery->back_n, record);
+}
+
 /* What a crash has left under the name that it was taken by: it gets the old one back,
  * and is looked at anew. When that is another file's by now, what is in the vault goes.
  */
@@ -120,7 +130,9 @@ static int recover_partial(const struct tc_av_vault *vault, const char *name,
     if (there)
         put_locks_back(&record);
     if (damaged || there) {
-        r = unlinkat(vault->dirfd, name, 0) ? -errno : keep_path(recovery, &record.path);
+        r = unlinkat(vault->dirfd, name, 0) ? -errno
+            : there                         ? keep_back(recovery, &record)
+                                            : keep_path(recovery, &record.path);
         goto out;
     }
     tc_av_vault_name(whole, id, TC_AV_WHOLE);
@@ -227,6 +239,7 @@ void tc_av_recovery_done(struct tc_av_recovery *recovery)
 {
     tc_av_vault_list_free(recovery->taken, recovery->taken_n);
     tc_av_vault_list_free(recovery->restored, recovery->restored_n);
+    tc_av_vault_list_free(recovery->back, recovery->back_n);
     for (size_t i = 0; i < recovery->rescan_n; i++)
         free(recovery->rescan[i]);
     free(recovery->rescan);

@@ -104,7 +104,11 @@ struct tc_av_recovery {
     size_t taken_n;
     struct tc_av_record *restored; /* now given back */
     size_t restored_n;
-    char **rescan; /* still where they were, to be scanned again */
+    /* Back where they were: scanning `rescan` finds them again. Their change time is
+     * another by now, and so would be the id that is made of it. */
+    struct tc_av_record *back;
+    size_t back_n;
+    char **rescan; /* paths to be scanned again */
     size_t rescan_n;
 };
 int tc_av_vault_recover(const struct tc_av_vault *vault, struct tc_av_recovery *ret);
