@@ -132,6 +132,11 @@ static int core_that_ignores_sigterm(struct tc_pulse *pulse, void *arg)
 /* Says a second hello when it is asked to stop: it has lived until then. */
 static int core_that_says_goodbye(struct tc_pulse *pulse, void *arg)
 {
+    sigset_t stop;
+
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTERM);
+    sigprocmask(SIG_BLOCK, &stop, NULL); /* before somebody knows of it, and sends one */
     say_hello(pulse, *(int *)arg);
     live(pulse, true);
     say_hello(pulse, *(int *)arg);
