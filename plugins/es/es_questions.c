@@ -2,7 +2,8 @@
 /*
  * Owns: how a question is handled once its turn has come, always alike: read the file's
  * status, judge its place, publish, wait for verdict.final, remember, answer. Must not:
- * open a file or log between the kernel's question and the answer.
+ * open a file (but as sensor_place.h says) or log between the kernel's question and the
+ * answer.
  */
 #include <errno.h>
 #include <fcntl.h>
