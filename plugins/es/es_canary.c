@@ -70,13 +70,21 @@ void tc_es_canary_init(struct tc_es_canary *canary)
     canary->fd = -1;
 }
 
-void tc_es_canary_done(struct tc_es_canary *canary)
+/* What a reader may look at meanwhile stays: it is not `made`. */
+static void remove_file(struct tc_es_canary *canary)
 {
     if (canary->fd >= 0)
         close(canary->fd);
     if (canary->path && !canary->in_memory)
         unlink(canary->path);
     free(canary->path);
+    canary->fd = -1;
+    canary->path = NULL;
+}
+
+void tc_es_canary_done(struct tc_es_canary *canary)
+{
+    remove_file(canary);
     tc_es_canary_init(canary);
 }
 
@@ -155,7 +163,7 @@ int tc_es_canary_make(struct tc_es_canary *canary, const char *state_dir)
     struct stat st;
 
     if (err) {
-        tc_es_canary_done(canary);
+        remove_file(canary);
         err = tc_sensor_memory_file("tocsin-canary", &program, sizeof(program),
                                     &canary->fd, &canary->path);
         canary->in_memory = !err;
