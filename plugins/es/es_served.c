@@ -31,8 +31,8 @@ struct tc_es_served_one {
     dev_t device;
     char *point, *type;
     enum state state;
-    int err; /* LEFT: why */
-    bool wanted;
+    int err;              /* LEFT: why */
+    bool wanted, refused; /* refused: it cannot be marked, as it is mounted */
     struct tc_es_proxy proxy;
     struct tocsin_watch *messages, *gate;
     struct question questions[TC_ES_PROXY_PENDING_MAX];
@@ -132,6 +132,7 @@ static void handle(struct tc_es_served_one *one, struct tc_es_proxy_message *m, 
             one->state = ASKING;
         else
             one->err = m->err;
+        one->refused = m->err != 0;
         report(es);
         return;
     }
@@ -264,14 +265,8 @@ static void remove_one(struct tc_es *es, struct tc_es_served_one **at)
     free(one);
 }
 
-static void start_anew(struct tc_es_served_one *one)
-{
-    tc_es_proxy_done(&one->proxy);
-    start(one);
-}
-
 /* Those that were left and have ended begin anew, or are forgotten. One that cannot be
- * marked has to wait for a change of mounts. */
+ * marked stays: it would be told, taken back and told again, each time. */
 static void retry(void *arg)
 {
     struct tc_es *es = arg;
@@ -284,8 +279,10 @@ static void retry(void *arg)
                 remove_one(es, at);
                 continue;
             }
-            if (one->err == -ETIMEDOUT || one->err == -EIO)
-                start_anew(one);
+            if (!one->refused) {
+                tc_es_proxy_done(&one->proxy);
+                start(one);
+            }
         }
         left = left || one->state == LEFT;
         at = &one->next;
@@ -352,16 +349,16 @@ void tc_es_served_update(struct tc_es *es)
         one = find(es, mount->device);
         if (!mount->served || es->served.pass)
             continue;
-        if (one)
-            one->wanted = true;
+        if (one) /* else it is another that has the number by now */
+            one->wanted = !strcmp(one->point, mount->point);
         else
             add(es, mount);
     }
     for (one = es->served.first; one; one = one->next)
-        if (!one->wanted && one->state != LEFT)
+        if (one->state == LEFT)
+            start_retry(es);
+        else if (!one->wanted)
             leave(one, -ECANCELED);
-        else if (one->wanted && one->state == LEFT && tc_es_proxy_ended(&one->proxy))
-            start_anew(one);
     report(es);
 }
 

@@ -253,11 +253,11 @@ void tc_es_outside_marked(void *arg, int status)
 
 void tc_es_catch_up_go(struct tc_es *es)
 {
-    /* Not the scan's own where there is a scope: a pool thread may be making them anew. */
-    tc_sensor_catch_up_go(&es->catch_up,
-                          es->scope ? tc_sensor_scope_roots(es->scope)
-                                    : es->scan.watch.paths,
-                          es->scope);
+    /* Not the scan's own where there is a scope: a pool thread may be making them anew.
+     */
+    tc_sensor_catch_up_go(
+        &es->catch_up,
+        es->scope ? tc_sensor_scope_roots(es->scope) : es->scan.watch.paths, es->scope);
 }
 
 void tc_es_catch_up_ended(void *arg)
