@@ -236,8 +236,8 @@ void tc_fuse_start(struct tc_fuse_server *server, const char *point)
     server->shared = mmap(NULL, sizeof(*server->shared), PROT_READ | PROT_WRITE,
                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(server->shared, MAP_FAILED);
-    snprintf(options, sizeof(options),
-             "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", device);
+    snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=%d,group_id=0%s",
+             device, server->closed ? 65534 : 0, server->closed ? "" : ",allow_other");
     assert_int_equal(
         mount("tocsin-test", point, "fuse.tocsin", MS_NODEV | MS_NOSUID, options), 0);
     server->pid = fork();

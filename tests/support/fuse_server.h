@@ -25,6 +25,7 @@ struct tc_fuse_shared {
 };
 
 struct tc_fuse_server {
+    bool closed; /* set before the start: to all but user 65534, root as well */
     pid_t pid;
     char point[160];
     struct tc_fuse_shared *shared;

@@ -187,6 +187,25 @@ static void server_that_does_not_answer_getattr_holds_up_its_mount_alone(void **
     stuck(*state, FUSE_GETATTR);
 }
 
+/* Told once: not taken back and told again whenever the mounts are looked at. */
+static void served_file_system_that_lets_nobody_in_stays_reported(void **state)
+{
+    static struct served served;
+    struct served *v = &served;
+    char point[160];
+
+    (void)state;
+    tc_scratch_start(&v->s, "es", NULL, NULL);
+    snprintf(point, sizeof(point), "%.100s/far", v->s.in);
+    assert_int_equal(mkdir(point, 0777), 0);
+    v->fuse.closed = true;
+    tc_fuse_start(&v->fuse, point);
+    assert_true(tc_harness_run(&v->s.h, is_reported, TC_HARNESS_WAIT_MS));
+    assert_false(tc_harness_run(&v->s.h, is_not_reported, 12000));
+    tc_fuse_end(&v->fuse);
+    tc_scratch_done(&v->s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +216,7 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             server_that_does_not_answer_open_holds_up_its_mount_alone, set_up, tear_down),
+        cmocka_unit_test(served_file_system_that_lets_nobody_in_stays_reported),
         cmocka_unit_test_setup_teardown(
             server_that_does_not_answer_read_holds_up_its_mount_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
