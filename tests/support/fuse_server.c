@@ -225,7 +225,7 @@ _Noreturn static void serve(struct server *s)
     }
 }
 
-void tc_fuse_start(struct tc_fuse_server *server, const char *point)
+static void start(struct tc_fuse_server *server, const char *point, const char *who)
 {
     struct server *s;
     char options[128];
@@ -236,8 +236,7 @@ void tc_fuse_start(struct tc_fuse_server *server, const char *point)
     server->shared = mmap(NULL, sizeof(*server->shared), PROT_READ | PROT_WRITE,
                           MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(server->shared, MAP_FAILED);
-    snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=%d,group_id=0%s",
-             device, server->closed ? 65534 : 0, server->closed ? "" : ",allow_other");
+    snprintf(options, sizeof(options), "fd=%d,rootmode=40000,group_id=0,%s", device, who);
     assert_int_equal(
         mount("tocsin-test", point, "fuse.tocsin", MS_NODEV | MS_NOSUID, options), 0);
     server->pid = fork();
@@ -254,6 +253,16 @@ void tc_fuse_start(struct tc_fuse_server *server, const char *point)
         serve(s);
     }
     close(device);
+}
+
+void tc_fuse_start(struct tc_fuse_server *server, const char *point)
+{
+    start(server, point, "user_id=0,allow_other");
+}
+
+void tc_fuse_start_closed(struct tc_fuse_server *server, const char *point)
+{
+    start(server, point, "user_id=65534");
 }
 
 void tc_fuse_put(struct tc_fuse_server *server, unsigned file, const char *text)

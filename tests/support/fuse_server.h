@@ -25,7 +25,6 @@ struct tc_fuse_shared {
 };
 
 struct tc_fuse_server {
-    bool closed; /* set before the start: to all but user 65534, root as well */
     pid_t pid;
     char point[160];
     struct tc_fuse_shared *shared;
@@ -36,6 +35,9 @@ bool tc_fuse_possible(void);
 
 /* Mounts at a folder that is there, and serves. Fails the test if it cannot. */
 void tc_fuse_start(struct tc_fuse_server *server, const char *point);
+
+/* The same, and it lets in nobody but user 65534: root neither. */
+void tc_fuse_start_closed(struct tc_fuse_server *server, const char *point);
 
 /* What "f" (0) or "g" (1) holds from now on, without the kernel's knowledge. */
 void tc_fuse_put(struct tc_fuse_server *server, unsigned file, const char *text);

@@ -198,8 +198,7 @@ static void served_file_system_that_lets_nobody_in_stays_reported(void **state)
     tc_scratch_start(&v->s, "es", NULL, NULL);
     snprintf(point, sizeof(point), "%.100s/far", v->s.in);
     assert_int_equal(mkdir(point, 0777), 0);
-    v->fuse.closed = true;
-    tc_fuse_start(&v->fuse, point);
+    tc_fuse_start_closed(&v->fuse, point);
     assert_true(tc_harness_run(&v->s.h, is_reported, TC_HARNESS_WAIT_MS));
     assert_false(tc_harness_run(&v->s.h, is_not_reported, 12000));
     tc_fuse_end(&v->fuse);
