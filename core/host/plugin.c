@@ -31,8 +31,7 @@ static void become(struct tc_plugin *plugin, enum tc_plugin_state state)
 
 /* ---- Calls into the plugin ---- */
 
-/* Calls a callback whose return value says what follows, before anything else does. */
-static int call(struct tc_plugin *plugin, int (*fn)(void *state))
+int tc_plugin_call(struct tc_plugin *plugin, int (*fn)(void *state))
 {
     int rc;
 
@@ -44,13 +43,13 @@ static int call(struct tc_plugin *plugin, int (*fn)(void *state))
     return rc;
 }
 
-/* As call, for start and stop, which may leave the end to complete. */
+/* As tc_plugin_call, for start and stop, which may leave the end to complete. */
 static int call_pending(struct tc_plugin *plugin, int (*fn)(void *state))
 {
     int rc;
 
     plugin->host.completed = false;
-    rc = call(plugin, fn);
+    rc = tc_plugin_call(plugin, fn);
     if (rc != TOCSIN_PENDING && plugin->host.completed) {
         plugin->host.completed = false;
         tc_log(TOCSIN_LOG_WARNING, plugin->host.name,
@@ -86,13 +85,16 @@ static void call_destroy(struct tc_plugin *plugin)
     plugin->is_made = false;
 }
 
-static void deliver(void *arg, struct tc_event *event)
+void tc_plugin_show(struct tc_plugin *plugin, struct tc_event *event)
 {
-    struct tc_plugin *plugin = arg;
-
     tc_host_enter(&plugin->host);
     plugin->calls->event(plugin->made, &event->pub);
     tc_host_leave(&plugin->host);
+}
+
+static void deliver(void *arg, struct tc_event *event)
+{
+    tc_plugin_show(arg, event);
 }
 
 /* ---- Subscription ---- */
@@ -373,76 +375,9 @@ static void settle(void *arg)
     }
 }
 
-/* ---- Options ---- */
-
-static bool changed_options(const struct tc_plugin *plugin, const struct tc_options *new,
-                            bool *ret_restart)
+void tc_plugin_settle(struct tc_plugin *plugin)
 {
-    const struct tocsin_option *option = plugin->calls->options;
-    bool changed = false;
-
-    *ret_restart = !plugin->calls->reload;
-    while (option && option->name) {
-        if (!tc_options_same(plugin->options, new, option->name)) {
-            changed = true;
-            if (option->flags & TOCSIN_OPTION_RESTART)
-                *ret_restart = true;
-        }
-        option = (const void *)((const char *)option + plugin->calls->option_size);
-    }
-    return changed;
-}
-
-static int reload(struct tc_plugin *plugin, struct tc_options *options, char why[256])
-{
-    int rc;
-
-    plugin->host.options = options;
-    rc = call(plugin, plugin->calls->reload);
-    if (!rc) {
-        tc_options_free(plugin->options);
-        plugin->options = options;
-        settle(plugin);
-        return 0;
-    }
-    rc = rc < 0 ? rc : -EPROTO;
-    plugin->host.options = plugin->options;
-    tc_why(why, "plugin %s: refuses the new options: %s", plugin->host.name,
-           strerror(-rc));
     settle(plugin);
-    return rc;
-}
-
-void tc_plugin_keep_options(struct tc_plugin *plugin)
-{
-    tc_options_free(plugin->next);
-    plugin->next = NULL;
-}
-
-int tc_plugin_reconfigure(struct tc_plugin *plugin, struct tc_options *options,
-                          bool *ret_restart, char why[256])
-{
-    bool running, restart;
-    int rc;
-
-    running = plugin->state == TC_PLUGIN_RUNNING || plugin->state == TC_PLUGIN_STARTING;
-    if (!changed_options(plugin, options, &restart)) {
-        /* The plugin may hold strings of the old ones: those stay. */
-        tc_options_free(options);
-        tc_plugin_keep_options(plugin);
-        *ret_restart = false;
-        return 0;
-    }
-    if (plugin->state == TC_PLUGIN_RUNNING && !restart) {
-        rc = reload(plugin, options, why);
-        if (!rc)
-            *ret_restart = false;
-        return rc;
-    }
-    tc_options_free(plugin->next);
-    plugin->next = options;
-    *ret_restart = running;
-    return 0;
 }
 
 /* ---- The whole ---- */

@@ -17,6 +17,7 @@
 #include <uv.h>
 
 struct tc_bus;
+struct tc_event;
 struct tc_module;
 struct tc_options;
 struct tc_pack;
@@ -85,6 +86,10 @@ int tc_plugin_new(const struct tc_plugin_env *env, struct tc_module *module,
  * stopped and FAILED. Errors: -EALREADY, not LOADED or STOPPED; -EBUSY, tc_plugin_busy.
  */
 int tc_plugin_start(struct tc_plugin *plugin);
+
+/* Calls its event callback, as the bus does: an event that came another way. STARTING
+ * (one that votes: not before it is RUNNING), RUNNING. */
+void tc_plugin_show(struct tc_plugin *plugin, struct tc_event *event);
 
 /*
  * Ends a voter's subscription (another's: once it has stopped), runs the posts it was

@@ -45,6 +45,11 @@ struct tc_plugin {
     char why[TC_WHY_MAX];
 };
 
+/* plugin.c: calls a callback whose return value says what follows, before anything else
+ * does; and what follows, once no callback is on the stack. */
+int tc_plugin_call(struct tc_plugin *plugin, int (*fn)(void *state));
+void tc_plugin_settle(struct tc_plugin *plugin);
+
 /* plugin_facts.c: whether it wants any events. */
 bool tc_plugin_subscribes(const struct tc_plugin *plugin);
 
