@@ -45,6 +45,18 @@ static size_t table_count(struct tc_option_table table)
     return count;
 }
 
+struct tocsin_option *tc_option_table_copy(struct tc_option_table table)
+{
+    size_t count = table_count(table), each = sizeof(struct tocsin_option);
+    struct tocsin_option *copy = calloc(count + 1, each);
+
+    if (each > table.stride)
+        each = table.stride;
+    for (size_t i = 0; copy && i < count; i++)
+        memcpy(&copy[i], (const char *)table.first + i * table.stride, each);
+    return copy;
+}
+
 int tc_options_new(struct tc_option_table table, struct tc_options **ret_options)
 {
     size_t count = table_count(table);

@@ -20,8 +20,8 @@ struct tc_pack;
 #define TC_OPTION_ITEMS_MAX 4096      /* in one list */
 #define TC_OPTION_NUMBER_BYTES 32     /* tc_option_format fits */
 
-/* A table and the distance between its entries (a plugin's option_size; later minors are
- * longer). */
+/* A table and the distance between its entries, which is at least that of the agent's own
+ * (tc_option_table_copy). */
 struct tc_option_table {
     const struct tocsin_option *first; /* ended by an entry without a name; NULL: empty */
     size_t stride;
@@ -30,6 +30,13 @@ struct tc_option_table {
 /* Checks a table itself, as a vendor may get it wrong: types, names, defaults. -EINVAL
  * and why. */
 int tc_option_table_check(struct tc_option_table table, char why[256]);
+
+/*
+ * The same entries, as wide as the agent knows them: where the table's are shorter, which
+ * are of an older minor, the rest is 0. At most TC_OPTIONS_MAX and the end; the caller
+ * frees it. NULL: out of memory.
+ */
+struct tocsin_option *tc_option_table_copy(struct tc_option_table table);
 
 /*
  * Every option at its default. The table is borrowed for the life of the result. -EINVAL

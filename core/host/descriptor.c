@@ -7,6 +7,8 @@
 #include "core/host/loader.h"
 
 #include <errno.h>
+#include <stdalign.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/why.h"
@@ -17,13 +19,10 @@
 #define TEXT_MAX_BYTES 256
 #define TOPICS_MAX 64
 
-/* Bytes of the descriptor and of an option in each minor of this major, from 0. */
-static const struct {
-    size_t plugin, option;
-} sizes[] = {
-    {offsetof(struct tocsin_plugin, destroy) + sizeof(void (*)(void *)),
-     offsetof(struct tocsin_option, max) + sizeof(int64_t)},
-};
+/* What every plugin of this major has; those of later minors append. */
+#define PLUGIN_SIZE_1_0                                                                  \
+    (offsetof(struct tocsin_plugin, destroy) + sizeof(void (*)(void *)))
+#define OPTION_SIZE_1_0 (offsetof(struct tocsin_option, max) + sizeof(int64_t))
 
 #define DETECTOR (1u << TOCSIN_KIND_DETECTOR)
 #define NETWORK (1u << TOCSIN_KIND_NETWORK_EXTENSION)
@@ -54,6 +53,12 @@ static const struct {
 /* Names under which the agent itself speaks, or that mean every plugin. */
 static const char *const reserved_names[] = {"core", "all", "agent", "tocsind"};
 
+/* Whether a structure of that size is of some minor from 1.0 to the agent's. */
+static bool size_ok(uint32_t size, size_t of_1_0, size_t of_agent)
+{
+    return size >= of_1_0 && size <= of_agent && size % alignof(void *) == 0;
+}
+
 static int check_prefix(const struct tocsin_plugin *plugin, const char *path,
                         char why[256])
 {
@@ -79,10 +84,25 @@ static int check_prefix(const struct tocsin_plugin *plugin, const char *path,
                TOCSIN_ABI_MINOR);
         return -EPROTO;
     }
-    if (plugin->size != sizes[plugin->abi_minor].plugin) {
-        tc_why(why, "%s: its descriptor says %u bytes, and in ABI %u.%u it has %zu", path,
-               plugin->size, plugin->abi_major, plugin->abi_minor,
-               sizes[plugin->abi_minor].plugin);
+    if (!size_ok(plugin->size, PLUGIN_SIZE_1_0, sizeof(*plugin))) {
+        tc_why(why,
+               "%s: its descriptor says %u bytes, which it has in no ABI from 1.0 to "
+               "%d.%d: use TOCSIN_PLUGIN_HEADER",
+               path, plugin->size, TOCSIN_ABI_MAJOR, TOCSIN_ABI_MINOR);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* What TOCSIN_PLUGIN_HEADER fills in after the prefix. */
+static int check_filled_in(const struct tocsin_plugin *plugin, const char *path,
+                           char why[256])
+{
+    if (!size_ok(plugin->option_size, OPTION_SIZE_1_0, sizeof(struct tocsin_option)) ||
+        plugin->reserved) {
+        tc_why(why,
+               "%s: its option_size or reserved field is wrong: use TOCSIN_PLUGIN_HEADER",
+               path);
         return -EINVAL;
     }
     return 0;
@@ -120,8 +140,6 @@ static int check_identity(const struct tocsin_plugin *plugin, const char *path,
         what = "it has no version of 1 to 255 bytes";
     else if (!text_ok(plugin->summary))
         what = "it has no summary of 1 to 255 bytes";
-    else if (plugin->option_size != sizes[plugin->abi_minor].option || plugin->reserved)
-        what = "its option_size or reserved field is wrong: use TOCSIN_PLUGIN_HEADER";
     if (what)
         tc_why(why, "%s: %s", path, what);
     return what ? -EINVAL : 0;
@@ -193,16 +211,13 @@ static int check_topics(const struct tocsin_plugin *plugin, const char *const *l
     return 0;
 }
 
-int tc_descriptor_check(const struct tocsin_plugin *plugin, const char *path,
-                        char why[256])
+static int check(const struct tocsin_plugin *plugin, const char *path, char why[256])
 {
-    struct tc_option_table table;
+    const struct tc_option_table table = {plugin->options, sizeof(*plugin->options)};
     char sentence[TC_WHY_MAX];
     int rc;
 
-    rc = check_prefix(plugin, path, why);
-    if (!rc)
-        rc = check_identity(plugin, path, why);
+    rc = check_identity(plugin, path, why);
     if (!rc)
         rc = check_callbacks(plugin, path, why);
     if (!rc)
@@ -211,10 +226,46 @@ int tc_descriptor_check(const struct tocsin_plugin *plugin, const char *path,
         rc = check_topics(plugin, plugin->subscribes, false, path, why);
     if (rc)
         return rc;
-    table.first = plugin->options;
-    table.stride = plugin->option_size;
     rc = tc_option_table_check(table, sentence);
     if (rc)
         tc_why(why, "%s: %.150s", path, sentence);
     return rc;
+}
+
+int tc_descriptor_read(const struct tocsin_plugin *found, const char *path,
+                       struct tocsin_plugin *ret_plugin,
+                       struct tocsin_option **ret_options, char why[256])
+{
+    struct tocsin_option *options = NULL;
+    struct tocsin_plugin plugin = {0};
+    int rc;
+
+    memcpy(&plugin, found, TC_DESCRIPTOR_PREFIX);
+    rc = check_prefix(&plugin, path, why);
+    if (rc)
+        return rc;
+    memcpy(&plugin, found, plugin.size);
+    rc = check_filled_in(&plugin, path, why);
+    if (rc)
+        return rc;
+    if (plugin.options) {
+        const struct tc_option_table table = {plugin.options, plugin.option_size};
+
+        options = tc_option_table_copy(table);
+        if (!options) {
+            tc_why(why, "%s: out of memory", path);
+            return -ENOMEM;
+        }
+    }
+    plugin.options = options;
+    plugin.size = sizeof(plugin);
+    plugin.option_size = sizeof(*options);
+    rc = check(&plugin, path, why);
+    if (rc) {
+        free(options);
+        return rc;
+    }
+    *ret_plugin = plugin;
+    *ret_options = options;
+    return 0;
 }

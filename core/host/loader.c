@@ -332,16 +332,15 @@ static int make_copy(int fd, struct tc_module *module, const char *private_dir,
 }
 
 /*
- * Finds the descriptor and copies the part of it that the agent knows. Its size is first
- * held against the symbol's own, since a vendor's number is no reason to read beyond.
+ * Finds the descriptor and reads it. Its size is first held against the symbol's own,
+ * since a vendor's number is no reason to read beyond.
  */
 static int find_descriptor(struct tc_module *module, char why[256])
 {
-    const uint32_t prefix = offsetof(struct tocsin_plugin, kind) + sizeof(uint32_t);
+    const struct tocsin_plugin *found;
     ElfW(Sym) *symbol = NULL;
-    uint32_t size = 0;
-    void *found;
     Dl_info info;
+    int rc;
 
     found = dlsym(module->handle, "tocsin_plugin");
     if (!found || !dladdr1(found, &info, (void **)&symbol, RTLD_DL_SYMENT) || !symbol) {
@@ -349,23 +348,20 @@ static int find_descriptor(struct tc_module *module, char why[256])
                module->path);
         return -ENOEXEC;
     }
-    if (symbol->st_size < prefix) {
+    if (symbol->st_size < TC_DESCRIPTOR_PREFIX) {
         tc_why(why, "%s: its symbol tocsin_plugin is no descriptor (%lu bytes)",
                module->path, (unsigned long)symbol->st_size);
         return -ENOEXEC;
     }
-    memcpy(&module->copy, found, prefix);
-    size = module->copy.size;
-    if (module->copy.magic == TOCSIN_PLUGIN_MAGIC && size > symbol->st_size) {
-        tc_why(why, "%s: its descriptor says %u bytes and has %lu", module->path, size,
-               (unsigned long)symbol->st_size);
+    if (found->magic == TOCSIN_PLUGIN_MAGIC && found->size > symbol->st_size) {
+        tc_why(why, "%s: its descriptor says %u bytes and has %lu", module->path,
+               found->size, (unsigned long)symbol->st_size);
         return -EINVAL;
     }
-    if (module->copy.magic == TOCSIN_PLUGIN_MAGIC)
-        memcpy(&module->copy, found,
-               size < sizeof(module->copy) ? size : sizeof(module->copy));
-    module->plugin = &module->copy;
-    return tc_descriptor_check(module->plugin, module->path, why);
+    rc = tc_descriptor_read(found, module->path, &module->copy, &module->options, why);
+    if (!rc)
+        module->plugin = &module->copy;
+    return rc;
 }
 
 int tc_module_open(const char *path, const char *private_dir,
@@ -413,5 +409,6 @@ void tc_module_close(struct tc_module *module)
         (void)dlclose(module->handle);
     if (module->memory >= 0)
         close(module->memory);
+    free(module->options);
     free(module);
 }

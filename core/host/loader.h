@@ -12,15 +12,18 @@
 #include <stddef.h>
 #include <tocsin/plugin.h>
 
+/* The bytes of a descriptor that are the same in every major. */
+#define TC_DESCRIPTOR_PREFIX (offsetof(struct tocsin_plugin, kind) + sizeof(uint32_t))
+
 /* A loaded plugin file. */
 struct tc_module {
-    void *handle; /* of dlopen */
-    const struct tocsin_plugin
-        *plugin;               /* as wide as the agent knows; see tc_module_open */
-    struct tocsin_plugin copy; /* an older, shorter descriptor filled up with zeros */
-    char path[4096];           /* the file that was asked for */
-    char private_path[4096];   /* the copy that is mapped */
-    int memory;                /* the copy's descriptor when no disk took it, or -1 */
+    void *handle;                       /* of dlopen */
+    const struct tocsin_plugin *plugin; /* as wide as the agent knows, as its options */
+    struct tocsin_plugin copy;          /* tc_descriptor_read: both are the module's */
+    struct tocsin_option *options;
+    char path[4096];         /* the file that was asked for */
+    char private_path[4096]; /* the copy that is mapped */
+    int memory;              /* the copy's descriptor when no disk took it, or -1 */
     char sha256[65];
 };
 
@@ -37,8 +40,16 @@ int tc_module_open(const char *path, const char *private_dir,
                    struct tc_module **ret_module, char why[256]);
 void tc_module_close(struct tc_module *module);
 
-/* The checks of the descriptor alone, for tests and for plugins that are linked in. */
-int tc_descriptor_check(const struct tocsin_plugin *plugin, const char *path,
-                        char why[256]);
+/*
+ * Reads and checks a descriptor that was built for any minor of this major up to the
+ * agent's: *ret_plugin and its options, which the caller frees, are as wide as the agent
+ * knows them, with zeros for what came later than the plugin. `found` has at least the
+ * bytes that its `size` says; of anything but this magic and major, the first
+ * TC_DESCRIPTOR_PREFIX. Errors: -EPROTO, -EINVAL as
+ * tc_module_open; -ENOMEM.
+ */
+int tc_descriptor_read(const struct tocsin_plugin *found, const char *path,
+                       struct tocsin_plugin *ret_plugin,
+                       struct tocsin_option **ret_options, char why[256]);
 
 #endif
