@@ -251,35 +251,6 @@ static bool is_of_tap(json_object *line, json_object **ret_topic, json_object **
            json_object_is_type(*ret_data, json_type_object);
 }
 
-static int parse(const char *text, size_t len, json_object **ret, char why[128])
-{
-    struct json_tokener *tokener = json_tokener_new_ex(TC_JSON_EVENT_DEPTH_MAX);
-    enum json_tokener_error error;
-    int r = -EINVAL;
-
-    if (!tokener)
-        return -ENOMEM;
-    /* A NUL behind it ends a number that nothing else does. */
-    *ret = len < INT32_MAX ? json_tokener_parse_ex(tokener, text, (int)len + 1) : NULL;
-    error = json_tokener_get_error(tokener);
-    if (error != json_tokener_success || json_tokener_get_parse_end(tokener) < len)
-        snprintf(why, 128, "this is not JSON: %s at byte %zu",
-                 error != json_tokener_success && error != json_tokener_continue
-                     ? json_tokener_error_desc(error)
-                     : "it does not end",
-                 json_tokener_get_parse_end(tokener) + 1);
-    else if (!json_object_is_type(*ret, json_type_object))
-        snprintf(why, 128, "this is not a JSON object");
-    else
-        r = 0;
-    if (r < 0) {
-        json_object_put(*ret);
-        *ret = NULL;
-    }
-    json_tokener_free(tokener);
-    return r;
-}
-
 int tc_json_event_read(struct tc_json_event *event, const char *text, size_t len,
                        uint64_t before_ns, char why[128])
 {
@@ -292,7 +263,7 @@ int tc_json_event_read(struct tc_json_event *event, const char *text, size_t len
     event->leaf_count = event->leaf_room = 0;
     event->leaves_known = false;
     tc_pack_init(&event->packed);
-    error = parse(text, len, &event->line, why);
+    error = tc_json_parse(text, len, &event->line, why);
     if (error < 0)
         return error;
     if (!is_of_tap(event->line, &topic, &data)) {

@@ -13,8 +13,6 @@
 #include "ipc/pack.h"
 #include "sigma/match/record.h"
 
-#define TC_JSON_EVENT_DEPTH_MAX 32 /* objects and lists within each other */
-
 struct tc_json_event {
     json_object *line;     /* what was read */
     const char *topic;     /* it is the tap's: */

@@ -3,6 +3,7 @@
 #include "cli/jsonpack.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static int digit(char c)
@@ -101,4 +102,48 @@ void tc_json_pack(struct tc_pack *p, json_object *object)
         put(p, NULL, object);
     else
         p->error = p->error ? p->error : -EINVAL;
+}
+
+int tc_json_parse(const char *text, size_t len, json_object **ret, char why[128])
+{
+    struct json_tokener *tokener = json_tokener_new_ex(TC_JSON_DEPTH_MAX);
+    enum json_tokener_error error;
+    int r = -EINVAL;
+
+    if (!tokener)
+        return -ENOMEM;
+    /* A NUL behind it ends a number that nothing else does. */
+    *ret = len < INT32_MAX ? json_tokener_parse_ex(tokener, text, (int)len + 1) : NULL;
+    error = json_tokener_get_error(tokener);
+    if (error != json_tokener_success || json_tokener_get_parse_end(tokener) < len)
+        snprintf(why, 128, "this is not JSON: %s at byte %zu",
+                 error != json_tokener_success && error != json_tokener_continue
+                     ? json_tokener_error_desc(error)
+                     : "it does not end",
+                 json_tokener_get_parse_end(tokener) + 1);
+    else if (!json_object_is_type(*ret, json_type_object))
+        snprintf(why, 128, "this is not a JSON object");
+    else
+        r = 0;
+    if (r < 0) {
+        json_object_put(*ret);
+        *ret = NULL;
+    }
+    json_tokener_free(tokener);
+    return r;
+}
+
+int tc_json_pack_text(struct tc_pack *p, const char *text, size_t len, char why[128])
+{
+    json_object *object = NULL;
+    int error = tc_json_parse(text, len, &object, why);
+
+    if (error)
+        return error;
+    tc_json_pack(p, object);
+    json_object_put(object);
+    if (p->error)
+        snprintf(why, 128, "%s",
+                 p->error == -ENOMEM ? "out of memory" : "nested too deep");
+    return p->error;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Owns: `tocsin config` and `tocsin plugin check`: files that the agent judges. */
+/* Owns: `tocsin config`. */
 #include <stdio.h>
 
 #include "cli/call.h"
@@ -58,19 +58,6 @@ int tc_run_config_validate(struct tc_cli *cli)
         r = outcome(cli, &answer);
     if (!r && !cli->json)
         puts("the configuration is valid");
-    return r;
-}
-
-int tc_run_plugin_check(struct tc_cli *cli)
-{
-    struct tc_answer answer;
-    int r;
-
-    r = judge(cli, &answer);
-    if (!r)
-        r = outcome(cli, &answer);
-    if (!r && !cli->json)
-        tc_print_record(stdout, NULL, answer.result);
     return r;
 }
 

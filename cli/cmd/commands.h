@@ -27,6 +27,7 @@ int tc_run_quarantine_restore(struct tc_cli *cli);
 int tc_run_quarantine_remove(struct tc_cli *cli);
 int tc_run_scan_custom(struct tc_cli *cli);
 int tc_run_plugin_check(struct tc_cli *cli);
+int tc_run_call(struct tc_cli *cli);
 int tc_run_config_validate(struct tc_cli *cli);
 int tc_run_config_show(struct tc_cli *cli);
 int tc_run_config_reload(struct tc_cli *cli);

@@ -104,12 +104,15 @@ static void forward(struct tc_control *control, struct tc_rpc_call *call,
     int err;
 
     snprintf(name, sizeof(name), "%.*s", (int)(dot - method), method);
+    if (!tc_registry_has(control->services->registry, name)) {
+        tc_rpc_fail(call, "unknown_method",
+                    "there is no method %s: no plugin is called %s", method, name);
+        return;
+    }
     plugin = tc_registry_plugin(control->services->registry, name);
     if (!plugin || tc_plugin_state(plugin) != TC_PLUGIN_RUNNING) {
-        tc_rpc_fail(call, plugin ? "refused" : "unknown_method",
-                    plugin ? "plugin %s does not run: tocsin plugin enable %s"
-                           : "there is no method %s: no plugin is called %s",
-                    plugin ? name : method, name);
+        tc_rpc_fail(call, "refused", "plugin %s does not run: tocsin plugin enable %s",
+                    name, name);
         return;
     }
     if (!hears(plugin, method)) {

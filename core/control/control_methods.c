@@ -164,72 +164,6 @@ static void plugin_reload(struct tc_control *control, struct tc_rpc_call *call,
         tc_registry_reload(control->services->registry, name, on_status, call);
 }
 
-/* A file that the loader looks at, on a pool thread. */
-struct check {
-    uv_work_t work;
-    struct tc_rpc_call *call;
-    const char *private_dir;
-    char path[4096];
-    struct tc_module *module;
-    int err;
-    char why[TC_WHY_MAX];
-};
-
-static void check_run(uv_work_t *work)
-{
-    struct check *c = work->data;
-
-    c->err = tc_module_open(c->path, c->private_dir, &c->module, c->why);
-}
-
-static void check_done(uv_work_t *work, int status)
-{
-    struct check *c = work->data;
-    struct tc_pack p;
-    char abi[16];
-
-    (void)status; /* nothing cancels it */
-    tc_control_call_begin(&p);
-    tc_pack_bool(&p, "ok", !c->err);
-    tc_pack_str(&p, "why", c->err ? c->why : "");
-    if (!c->err) {
-        snprintf(abi, sizeof(abi), "%u.%u", c->module->plugin->abi_major,
-                 c->module->plugin->abi_minor);
-        tc_pack_str(&p, "name", c->module->plugin->name);
-        tc_pack_str(&p, "version", c->module->plugin->version);
-        tc_pack_str(&p, "summary", c->module->plugin->summary);
-        tc_pack_str(&p, "abi", abi);
-        tc_pack_str(&p, "sha256", c->module->sha256);
-        tc_module_close(c->module);
-    }
-    tc_control_call_end(c->call, &p);
-    free(c);
-}
-
-static void plugin_check(struct tc_control *control, struct tc_rpc_call *call,
-                         const struct tc_rpc_params *params)
-{
-    struct check *c = calloc(1, sizeof(*c));
-
-    if (!c) {
-        tc_rpc_fail(call, "failed", "out of memory");
-        return;
-    }
-    c->work.data = c;
-    c->call = call;
-    c->private_dir = control->services->private_dir;
-    if (!tc_control_call_text(params, "path", c->path, sizeof(c->path)) ||
-        c->path[0] != '/') {
-        tc_rpc_fail(call, "usage", "which file? Give its absolute path");
-        free(c);
-        return;
-    }
-    if (uv_queue_work(control->services->loop, &c->work, check_run, check_done)) {
-        tc_rpc_fail(call, "failed", "no thread to look at the file");
-        free(c);
-    }
-}
-
 /* ---- configuration ---- */
 
 static void on_validated(void *arg, int status, const char *why,
@@ -422,8 +356,6 @@ static const struct tc_control_method methods[] = {
     {"plugin.enable", true, .run = plugin_enable},
     {"plugin.disable", true, .run = plugin_disable},
     {"plugin.reload", true, .run = plugin_reload},
-    {"plugin.check", true,
-     .run = plugin_check}, /* loading a file runs its constructors */
     {"config.validate", true,
      .run = config_validate}, /* reads any file, loads any plugin it names */
     {"config.reload", true, .run = config_reload},

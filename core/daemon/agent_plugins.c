@@ -104,7 +104,7 @@ static void on_plugin_event(void *arg, const char *what, const char *name,
     struct tc_agent *agent = arg;
     bool kept = !strcmp(what, "kept");
     bool bad = (kept && *why) || !strcmp(what, "failed") || !strcmp(what, "refused");
-    char key[96], fix[128], topic[32];
+    char key[96], text[768], fix[128], topic[32];
 
     snprintf(key, sizeof(key), "plugin_%s", name);
     snprintf(topic, sizeof(topic), "plugin.%s", what);
@@ -113,10 +113,15 @@ static void on_plugin_event(void *arg, const char *what, const char *name,
     tc_notice_note(&agent->services.notice, topic, name, why);
     tc_protection_plugin(agent->protection, what, name, why);
     if (bad) {
+        snprintf(text, sizeof(text), "%s", why);
+        if (kept && plugin)
+            snprintf(text, sizeof(text),
+                     "plugin %s is still version %s, which runs: %.400s", name,
+                     tc_plugin_module(plugin)->plugin->version, why);
         snprintf(fix, sizeof(fix), "tocsin plugin %s %s", kept ? "reload" : "enable",
                  name);
         tc_health_report(agent->services.notice.health, "core", TOCSIN_REPORT_ISSUE, key,
-                         why, fix);
+                         text, fix);
     } else {
         tc_health_report(agent->services.notice.health, "core", TOCSIN_REPORT_CLEAR, key,
                          NULL, NULL);

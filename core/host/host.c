@@ -10,10 +10,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/hash.h"
 #include "core/base/log.h"
 #include "core/conf/options.h"
+#include "core/host/descriptor_view.h"
 #include "core/host/plugin.h"
 #include "ipc/bus.h"
 #include "ipc/event.h"
@@ -37,16 +39,47 @@ void tc_host_leave(struct tc_host *host)
     host->settle(host->arg);
 }
 
+void tc_last_error_set(struct tc_last_error *error, const char *text)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    error->time_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    tc_why(error->text, "%s", text);
+}
+
+void tc_host_complain(struct tc_host *host, int level, const char *format, ...)
+{
+    char text[TC_WHY_MAX];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    tc_log(level, host->name, "%s", text);
+    pthread_mutex_lock(&host->error_lock);
+    tc_last_error_set(&host->last_error, text);
+    pthread_mutex_unlock(&host->error_lock);
+}
+
+void tc_host_last_error(struct tc_host *host, struct tc_last_error *ret)
+{
+    pthread_mutex_lock(&host->error_lock);
+    *ret = host->last_error;
+    pthread_mutex_unlock(&host->error_lock);
+}
+
 bool tc_host_on_loop(struct tc_host *host, const char *call)
 {
     uv_thread_t self = uv_thread_self();
 
     if (uv_thread_equal(&self, &host->loop_thread))
         return true;
-    tc_log(TOCSIN_LOG_ERROR, host->name,
-           "calls %s from a thread of its own, where only log, now_ns, is_agent, "
-           "event_ref, event_unref and post may be called: ignored",
-           call);
+    tc_host_complain(
+        host, TOCSIN_LOG_ERROR,
+        "calls %s from a thread of its own, where only log, now_ns, is_agent, "
+        "event_ref, event_unref and post may be called: ignored",
+        call);
     return false;
 }
 
@@ -98,8 +131,9 @@ static bool has_option(const struct tocsin_host *pub, const char *name, unsigned
     if (option && (types & BIT(option->type)))
         return true;
     if (tc_host_first(host, call, name))
-        tc_log(TOCSIN_LOG_WARNING, host->name, "asks %s for \"%s\", which its table %s",
-               call, name, option ? "has with another type" : "does not have");
+        tc_host_complain(host, TOCSIN_LOG_WARNING,
+                         "asks %s for \"%s\", which its table %s", call, name,
+                         option ? "has with another type" : "does not have");
     return false;
 }
 
@@ -169,9 +203,9 @@ static void report(const struct tocsin_host *pub, uint32_t what, const char *key
         return;
     if (what < TOCSIN_REPORT_FACT || what > TOCSIN_REPORT_CLEAR || !key || !*key) {
         if (tc_host_first(host, "report", key ? key : ""))
-            tc_log(TOCSIN_LOG_WARNING, host->name,
-                   "reports what is neither fact nor issue, under \"%s\"",
-                   key ? key : "");
+            tc_host_complain(host, TOCSIN_LOG_WARNING,
+                             "reports what is neither fact nor issue, under \"%s\"",
+                             key ? key : "");
         return;
     }
     host->env->report(host->env->arg, host->name, what, key, text, fix);
@@ -181,12 +215,23 @@ static void report(const struct tocsin_host *pub, uint32_t what, const char *key
 
 bool tc_host_may_publish(const struct tc_host *host, const char *topic)
 {
-    const char *const *list = host->plugin->publishes;
+    return tc_descriptor_publishes(host->plugin, topic);
+}
 
-    for (size_t i = 0; list && list[i]; i++)
-        if (!strcmp(list[i], topic) || tc_topic_match(list[i], topic))
-            return true;
-    return false;
+/* In words that say what is to be done. */
+static const char *refusal(int rc)
+{
+    switch (rc) {
+    case -EINVAL:
+        return "its topic is none, or its data is not one well-formed map with text for "
+               "keys";
+    case -EMSGSIZE:
+        return "its data is longer than TOCSIN_EVENT_MAX_BYTES";
+    case -ELOOP:
+        return "its data is nested deeper than TOCSIN_EVENT_MAX_DEPTH";
+    default:
+        return strerror(-rc);
+    }
 }
 
 static int publish(const struct tocsin_host *pub, const struct tocsin_event *event,
@@ -199,22 +244,32 @@ static int publish(const struct tocsin_host *pub, const struct tocsin_event *eve
 
     if (!tc_host_on_loop(host, "publish"))
         return -EPERM;
-    if (event->size < EVENT_SIZE_1_0 || !event->topic)
+    if (event->size < EVENT_SIZE_1_0 || !event->topic) {
+        if (tc_host_first(host, "publish", "no event"))
+            tc_host_complain(host, TOCSIN_LOG_WARNING,
+                             "publishes an event without topic, or of no size: refused");
         return -EINVAL;
+    }
     if (!tc_host_may_publish(host, event->topic)) {
         if (tc_host_first(host, "publish", event->topic))
-            tc_log(TOCSIN_LOG_WARNING, host->name,
-                   "publishes \"%s\", which is not in its list: refused", event->topic);
+            tc_host_complain(host, TOCSIN_LOG_WARNING,
+                             "publishes \"%s\", which is not in its list: refused",
+                             event->topic);
         return -EACCES;
     }
     memset(&draft, 0, sizeof(draft));
     memcpy(&draft, event, event->size < sizeof(draft) ? event->size : sizeof(draft));
     draft.size = sizeof(draft);
     rc = host->env->publish(host->env->arg, &draft, host->name, ret_event ? &made : NULL);
+    if (rc && tc_host_first(host, "refused", event->topic))
+        tc_host_complain(host, TOCSIN_LOG_WARNING,
+                         "publishes \"%.128s\", which is refused: %s", event->topic,
+                         refusal(rc));
     if (rc || !ret_event)
         return rc;
     if (tc_held_adopt(&host->held, tc_event_of(made)))
-        tc_log(TOCSIN_LOG_ERROR, host->name, "out of memory: an event is never freed");
+        tc_host_complain(host, TOCSIN_LOG_ERROR,
+                         "out of memory: an event is never freed");
     *ret_event = made;
     return 0;
 }
@@ -226,7 +281,8 @@ static void event_ref(const struct tocsin_host *pub, const struct tocsin_event *
     tc_event_ref(tc_event_of(event));
     /* Better an event that is never freed than one that is freed under the plugin. */
     if (tc_held_adopt(&host->held, tc_event_of(event)))
-        tc_log(TOCSIN_LOG_ERROR, host->name, "out of memory: an event is never freed");
+        tc_host_complain(host, TOCSIN_LOG_ERROR,
+                         "out of memory: an event is never freed");
 }
 
 static void event_unref(const struct tocsin_host *pub, const struct tocsin_event *event)
@@ -236,8 +292,8 @@ static void event_unref(const struct tocsin_host *pub, const struct tocsin_event
     if (!event || tc_held_unref(&host->held, tc_event_of(event)))
         return;
     if (!atomic_exchange(&host->warned_unref, true))
-        tc_log(TOCSIN_LOG_WARNING, host->name,
-               "gives back an event that it does not hold: ignored");
+        tc_host_complain(host, TOCSIN_LOG_WARNING,
+                         "gives back an event that it does not hold: ignored");
 }
 
 static void complete(const struct tocsin_host *pub, int status)
@@ -247,7 +303,7 @@ static void complete(const struct tocsin_host *pub, int status)
     if (!tc_host_on_loop(host, "complete"))
         return;
     if (host->completed) {
-        tc_log(TOCSIN_LOG_WARNING, host->name, "calls complete twice: ignored");
+        tc_host_complain(host, TOCSIN_LOG_WARNING, "calls complete twice: ignored");
         return;
     }
     host->completed = true;
@@ -305,9 +361,15 @@ int tc_host_init(struct tc_host *host, const struct tc_plugin_env *env,
     rc = -pthread_mutex_init(&host->post_lock, NULL);
     if (rc)
         return rc;
-    rc = tc_held_init(&host->held);
+    rc = -pthread_mutex_init(&host->error_lock, NULL);
     if (rc)
-        (void)pthread_mutex_destroy(&host->post_lock);
+        goto no_error_lock;
+    rc = tc_held_init(&host->held);
+    if (!rc)
+        return 0;
+    (void)pthread_mutex_destroy(&host->error_lock);
+no_error_lock:
+    (void)pthread_mutex_destroy(&host->post_lock);
     return rc;
 }
 
@@ -316,5 +378,6 @@ void tc_host_done(struct tc_host *host)
     assert(!host->depth);
     (void)tc_held_release_all(&host->held);
     tc_held_done(&host->held);
+    (void)pthread_mutex_destroy(&host->error_lock);
     (void)pthread_mutex_destroy(&host->post_lock);
 }

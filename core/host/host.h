@@ -18,6 +18,7 @@
 #include <uv.h>
 
 #include "core/host/held.h"
+#include "core/host/last_error.h"
 
 struct tc_options;
 struct tc_pack;
@@ -74,6 +75,8 @@ struct tc_host {
     atomic_bool warned_unref;
     uint64_t complaints[TC_HOST_COMPLAINTS_MAX]; /* hashes of what was said already */
     size_t complaints_count;
+    pthread_mutex_t error_lock;
+    struct tc_last_error last_error; /* since the plugin was made */
 };
 
 int tc_host_init(struct tc_host *host, const struct tc_plugin_env *env,
@@ -86,6 +89,11 @@ void tc_host_done(struct tc_host *host);
 /* Bracket every call into the plugin. They nest; the last leave calls settle. */
 void tc_host_enter(struct tc_host *host);
 void tc_host_leave(struct tc_host *host);
+
+/* Logs what is wrong with the plugin, which is its last error from here. Any thread. */
+void tc_host_complain(struct tc_host *host, int level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void tc_host_last_error(struct tc_host *host, struct tc_last_error *ret);
 
 /* Whether the plugin may publish that topic. */
 bool tc_host_may_publish(const struct tc_host *host, const char *topic);

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/base/log.h"
 #include "core/host/host.h"
 #include "core/host/plugin.h"
 #include "ipc/pack.h"
@@ -80,8 +79,8 @@ static int admit(struct tc_host *host, enum tc_holding what, const char *call)
         return -ESHUTDOWN;
     rc = take(host, what);
     if (rc && tc_host_first(host, "full", holdings[what].key))
-        tc_log(TOCSIN_LOG_WARNING, host->name, "holds %zu %s, the most a plugin may",
-               holdings[what].max, holdings[what].many);
+        tc_host_complain(host, TOCSIN_LOG_WARNING, "holds %zu %s, the most a plugin may",
+                         holdings[what].max, holdings[what].many);
     return rc;
 }
 

@@ -37,16 +37,18 @@ static int fail(char why[256], int rc, const char *path, const char *doing)
     return rc;
 }
 
-static bool trusted(const struct stat *st)
+/* For an agent that runs as user `agent`. */
+static bool trusted(const struct stat *st, uid_t agent)
 {
-    return (st->st_uid == 0 || st->st_uid == geteuid()) &&
+    return (st->st_uid == 0 || st->st_uid == agent) &&
            !(st->st_mode & (S_IWGRP | S_IWOTH));
 }
 
 /* Says who else could have written a file or folder, and how to end that. */
-static int refuse_writers(const struct stat *st, const char *path, char why[256])
+static int refuse_writers(const struct stat *st, uid_t agent, const char *path,
+                          char why[256])
 {
-    if (st->st_uid != 0 && st->st_uid != geteuid())
+    if (st->st_uid != 0 && st->st_uid != agent)
         tc_why(why, "%s: belongs to user %u, who could replace it: chown root '%s'", path,
                (unsigned)st->st_uid, path);
     else
@@ -54,7 +56,7 @@ static int refuse_writers(const struct stat *st, const char *path, char why[256]
     return -EACCES;
 }
 
-static int check_file(int fd, const char *path, char why[256])
+static int check_file(int fd, uid_t agent, const char *path, char why[256])
 {
     struct stat st;
 
@@ -64,8 +66,8 @@ static int check_file(int fd, const char *path, char why[256])
         tc_why(why, "%s: is no regular file", path);
         return -EACCES;
     }
-    if (!trusted(&st))
-        return refuse_writers(&st, path, why);
+    if (!trusted(&st, agent))
+        return refuse_writers(&st, agent, path, why);
     if (st.st_size > FILE_MAX_BYTES) {
         tc_why(why, "%s: is larger than %jd bytes", path, (intmax_t)FILE_MAX_BYTES);
         return -EFBIG;
@@ -74,7 +76,7 @@ static int check_file(int fd, const char *path, char why[256])
 }
 
 /* Opens the folder of `path` and then the file in it, having checked both. */
-static int open_trusted(const char *path, int *ret_fd, char why[256])
+static int open_trusted(const char *path, uid_t agent, int *ret_fd, char why[256])
 {
     char path_for_dirname[4096], path_for_basename[4096];
     const char *folder, *name;
@@ -94,8 +96,8 @@ static int open_trusted(const char *path, int *ret_fd, char why[256])
         rc = fail(why, -errno, path, "cannot open its folder");
         goto out;
     }
-    if (!trusted(&st)) {
-        rc = refuse_writers(&st, folder, why);
+    if (!trusted(&st, agent)) {
+        rc = refuse_writers(&st, agent, folder, why);
         goto out;
     }
     /* O_NONBLOCK: a FIFO is to be refused, not waited for. */
@@ -109,7 +111,7 @@ static int open_trusted(const char *path, int *ret_fd, char why[256])
         rc = fail(why, -errno, path, "cannot open");
         goto out;
     }
-    rc = check_file(fd, path, why);
+    rc = check_file(fd, agent, path, why);
     if (rc)
         goto out;
     *ret_fd = fd;
@@ -231,7 +233,7 @@ static bool copy_is_whole(int dir, const char *name, const char *sha256)
 
     if (fd < 0)
         return false;
-    whole = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && trusted(&st) &&
+    whole = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && trusted(&st, geteuid()) &&
             hash(fd, -1, now) == 0 && !strcmp(now, sha256);
     close(fd);
     return whole;
@@ -322,7 +324,7 @@ static int make_copy(int fd, struct tc_module *module, const char *private_dir,
 {
     int rc;
 
-    if (!may_run(private_dir))
+    if (!private_dir || !may_run(private_dir))
         return copy_to_memory(fd, module, why);
     rc = copy_to_disk(fd, module, private_dir, why);
 
@@ -364,6 +366,15 @@ static int find_descriptor(struct tc_module *module, char why[256])
     return rc;
 }
 
+int tc_module_check_owner(const char *path, uid_t agent, char why[256])
+{
+    int fd = -1, rc = open_trusted(path, agent, &fd, why);
+
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
 int tc_module_open(const char *path, const char *private_dir,
                    struct tc_module **ret_module, char why[256])
 {
@@ -376,7 +387,7 @@ int tc_module_open(const char *path, const char *private_dir,
         return -ENOMEM;
     }
     module->memory = -1;
-    rc = open_trusted(path, &fd, why);
+    rc = open_trusted(path, geteuid(), &fd, why);
     if (rc)
         goto out;
     memcpy(module->path, path, strlen(path) + 1);

@@ -10,6 +10,7 @@
 #define TC_CORE_LOADER_H
 
 #include <stddef.h>
+#include <sys/types.h>
 #include <tocsin/plugin.h>
 
 /* The bytes of a descriptor that are the same in every major. */
@@ -29,7 +30,7 @@ struct tc_module {
 
 /*
  * Opens, checks, copies to <private_dir>/<name>-<sha256>.so (into memory when that disk
- * is full or read-only), and loads. Refusals are one
+ * is full or read-only, or is NULL), and loads. Refusals are one
  * sentence in `why`, naming the file and, of a version, both. Blocks: use a pool thread
  * once sensors run. The file and its folder must be owned by root or by the effective
  * user and not be writable by group or others. Errors: -EACCES ownership or mode;
@@ -39,6 +40,10 @@ struct tc_module {
 int tc_module_open(const char *path, const char *private_dir,
                    struct tc_module **ret_module, char why[256]);
 void tc_module_close(struct tc_module *module);
+
+/* Whether an agent that runs as that user would take the file, by who may write it; it is
+ * not loaded. As tc_module_open. */
+int tc_module_check_owner(const char *path, uid_t agent, char why[256]);
 
 /*
  * Reads and checks a descriptor that was built for any minor of this major up to the

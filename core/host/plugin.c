@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/log.h"
 #include "core/base/why.h"
 #include "core/conf/options.h"
 #include "core/host/loader.h"
@@ -52,8 +51,9 @@ static int call_pending(struct tc_plugin *plugin, int (*fn)(void *state))
     rc = tc_plugin_call(plugin, fn);
     if (rc != TOCSIN_PENDING && plugin->host.completed) {
         plugin->host.completed = false;
-        tc_log(TOCSIN_LOG_WARNING, plugin->host.name,
-               "calls complete without having returned TOCSIN_PENDING: ignored");
+        tc_host_complain(
+            &plugin->host, TOCSIN_LOG_WARNING,
+            "calls complete without having returned TOCSIN_PENDING: ignored");
     }
     return rc > TOCSIN_PENDING ? -EPROTO : rc;
 }
@@ -151,8 +151,9 @@ static void limit_reached(uv_timer_t *timer)
     case PHASE_STOPPING:
     case PHASE_WORKING:
         ms = (unsigned long long)stop_ms(plugin);
-        tc_log(TOCSIN_LOG_WARNING, plugin->host.name, "had not stopped after %llu ms%s",
-               ms, tc_ledger_working(&plugin->host) ? ": it still has work running" : "");
+        tc_host_complain(
+            &plugin->host, TOCSIN_LOG_WARNING, "had not stopped after %llu ms%s", ms,
+            tc_ledger_working(&plugin->host) ? ": it still has work running" : "");
         plugin->overdue = true;
         settle(plugin);
         return;
@@ -297,7 +298,8 @@ static void begin_stop(struct tc_plugin *plugin)
         return;
     }
     if (rc)
-        tc_log(TOCSIN_LOG_WARNING, plugin->host.name, "stop failed: %s", strerror(-rc));
+        tc_host_complain(&plugin->host, TOCSIN_LOG_WARNING, "stop failed: %s",
+                         strerror(-rc));
     begin_cleaning(plugin);
 }
 
@@ -326,15 +328,15 @@ static void take_completion(struct tc_plugin *plugin)
         return;
     case PHASE_STOPPING:
         if (status)
-            tc_log(TOCSIN_LOG_WARNING, plugin->host.name, "stop failed: %s",
-                   strerror(status < 0 ? -status : EPROTO));
+            tc_host_complain(&plugin->host, TOCSIN_LOG_WARNING, "stop failed: %s",
+                             strerror(status < 0 ? -status : EPROTO));
         begin_cleaning(plugin);
         return;
     case PHASE_NONE:
     case PHASE_WORKING:
     case PHASE_CLOSING:
-        tc_log(TOCSIN_LOG_WARNING, plugin->host.name,
-               "calls complete when nothing is pending: ignored");
+        tc_host_complain(&plugin->host, TOCSIN_LOG_WARNING,
+                         "calls complete when nothing is pending: ignored");
         return;
     }
 }
@@ -345,8 +347,7 @@ static void reclaim(struct tc_plugin *plugin)
     char left[TC_WHY_MAX];
 
     if (tc_ledger_reclaim(&plugin->host, left, sizeof(left)))
-        tc_log(TOCSIN_LOG_WARNING, "agent", "plugin %s left %s behind", plugin->host.name,
-               left);
+        tc_host_complain(&plugin->host, TOCSIN_LOG_WARNING, "left %s behind", left);
     plugin->phase = PHASE_CLOSING;
     uv_close((uv_handle_t *)&plugin->limit, limit_closed);
 }

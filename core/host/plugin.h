@@ -17,6 +17,7 @@
 #include <uv.h>
 
 struct tc_bus;
+struct tc_last_error;
 struct tc_event;
 struct tc_module;
 struct tc_options;
@@ -124,6 +125,7 @@ enum tc_plugin_state tc_plugin_state(const struct tc_plugin *plugin);
 const char *tc_plugin_state_name(enum tc_plugin_state state);
 const char *tc_plugin_name(const struct tc_plugin *plugin);
 const char *tc_plugin_why(const struct tc_plugin *plugin); /* of FAILED; "" otherwise */
+void tc_plugin_last_error(const struct tc_plugin *plugin, struct tc_last_error *ret);
 const struct tc_module *tc_plugin_module(const struct tc_plugin *plugin);
 const struct tc_options *tc_plugin_options(const struct tc_plugin *plugin);
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "core/host/descriptor_view.h"
 #include "core/host/loader.h"
 #include "core/host/plugin_state.h"
 #include "ipc/bus.h"
@@ -16,8 +17,7 @@ bool tc_plugin_subscribes(const struct tc_plugin *plugin)
 
 bool tc_plugin_votes(const struct tc_plugin *plugin)
 {
-    return tc_plugin_subscribes(plugin) &&
-           tc_host_may_publish(&plugin->host, TOCSIN_TOPIC_VERDICT);
+    return tc_descriptor_votes(plugin->calls);
 }
 
 enum tc_plugin_state tc_plugin_state(const struct tc_plugin *plugin)
@@ -44,6 +44,11 @@ const char *tc_plugin_name(const struct tc_plugin *plugin)
 const char *tc_plugin_why(const struct tc_plugin *plugin)
 {
     return plugin->state == TC_PLUGIN_FAILED ? plugin->why : "";
+}
+
+void tc_plugin_last_error(const struct tc_plugin *plugin, struct tc_last_error *ret)
+{
+    tc_host_last_error((struct tc_host *)(uintptr_t)&plugin->host, ret);
 }
 
 const struct tc_module *tc_plugin_module(const struct tc_plugin *plugin)

@@ -43,6 +43,8 @@ static int reload(struct tc_plugin *plugin, struct tc_options *options, char why
     plugin->host.options = plugin->options;
     tc_why(why, "plugin %s: refuses the new options: %s", plugin->host.name,
            strerror(-rc));
+    tc_host_complain(&plugin->host, TOCSIN_LOG_WARNING, "refuses new options: %s",
+                     strerror(-rc));
     tc_plugin_settle(plugin);
     return rc;
 }

@@ -113,6 +113,9 @@ void tc_registry_stop(struct tc_registry *registry, tc_registry_done_fn done, vo
 struct tc_plugin *tc_registry_plugin(const struct tc_registry *registry,
                                      const char *name);
 
+/* True when there is one of that name, in the configuration or running. */
+bool tc_registry_has(const struct tc_registry *registry, const char *name);
+
 /* True when the plugin of that name should run. */
 bool tc_registry_wants(const struct tc_registry *registry, const char *name);
 

@@ -58,6 +58,8 @@ void tc_registry_entry_emit(struct tc_registry_entry *e, const char *what,
 {
     struct tc_registry *registry = e->registry;
 
+    if (*why)
+        tc_last_error_set(&e->last_error, why);
     registry->options.event(registry->options.arg, what, e->name, why, e->plugin);
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/base/why.h"
 #include "core/conf/options.h"
+#include "core/host/last_error.h"
 #include "core/host/loader.h"
 #include "core/host/registry.h"
 
@@ -22,6 +23,8 @@ struct tc_registry_entry {
     char name[64];
     char place[512];      /* of its section in the configuration */
     char why[TC_WHY_MAX]; /* it does not run because of this; "" */
+    struct tc_last_error
+        last_error; /* what kept it from starting, or from other options */
     bool enabled;
     bool crash_disabled; /* crashed too often: only `enable` by hand starts it */
     bool demanded;       /* one on call (tc_registry_demand) is to run */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/host/descriptor_view.h"
 #include "core/host/registry_priv.h"
 #include "ipc/pack.h"
 
@@ -11,6 +12,11 @@ struct tc_plugin *tc_registry_plugin(const struct tc_registry *registry, const c
     const struct tc_registry_entry *e = tc_registry_entry_find(registry, name);
 
     return e ? e->plugin : NULL;
+}
+
+bool tc_registry_has(const struct tc_registry *registry, const char *name)
+{
+    return tc_registry_entry_find(registry, name) != NULL;
 }
 
 bool tc_registry_wants(const struct tc_registry *registry, const char *name)
@@ -66,22 +72,20 @@ void tc_registry_count(const struct tc_registry *registry, unsigned *ret_loaded,
     }
 }
 
-static const char *kind_name(uint32_t kind)
+/* Of the plugin, or of what was to take its place, whichever came later. */
+static void put_last_error(const struct tc_registry_entry *e,
+                           const struct tc_plugin *plugin, struct tc_pack *p)
 {
-    switch (kind) {
-    case TOCSIN_KIND_SYSTEM_EXTENSION:
-        return "system_extension";
-    case TOCSIN_KIND_KERNEL_EXTENSION:
-        return "kernel_extension";
-    case TOCSIN_KIND_NETWORK_EXTENSION:
-        return "network_extension";
-    case TOCSIN_KIND_SUPPLEMENTARY:
-        return "supplementary";
-    case TOCSIN_KIND_DETECTOR:
-        return "detector";
-    default:
-        return "?";
-    }
+    struct tc_last_error last = {0};
+
+    if (plugin)
+        tc_plugin_last_error(plugin, &last);
+    if (e->last_error.time_ns > last.time_ns)
+        last = e->last_error;
+    if (!last.time_ns)
+        return;
+    tc_pack_str(p, "last_error", last.text);
+    tc_pack_uint(p, "last_error_time_ns", last.time_ns);
 }
 
 static void put_entry(const struct tc_registry_entry *e, struct tc_pack *p)
@@ -90,14 +94,17 @@ static void put_entry(const struct tc_registry_entry *e, struct tc_pack *p)
 
     tc_pack_bool(p, "enabled", e->enabled);
     if (plugin) {
-        tc_pack_str(p, "kind", kind_name(tc_plugin_module(plugin)->plugin->kind));
+        tc_pack_str(p, "kind",
+                    tc_descriptor_kind(tc_plugin_module(plugin)->plugin->kind));
         tc_pack_bool(p, "voter", tc_registry_entry_voter(e) != 0);
         tc_plugin_put(plugin, p);
+        put_last_error(e, plugin, p);
         return;
     }
     tc_pack_str(p, "name", e->name);
     tc_pack_str(p, "state", failed(e) ? "failed" : "disabled");
     tc_pack_str(p, "why", e->why);
+    put_last_error(e, NULL, p);
 }
 
 void tc_registry_put_all(const struct tc_registry *registry, struct tc_pack *p)
@@ -109,53 +116,10 @@ void tc_registry_put_all(const struct tc_registry *registry, struct tc_pack *p)
     }
 }
 
-static void put_topics(const char *key, const char *const *topics, struct tc_pack *p)
-{
-    tc_pack_begin_array(p, key);
-    for (; topics && *topics; topics++)
-        tc_pack_str(p, NULL, *topics);
-    tc_pack_end(p);
-}
-
-static const char *type_name(uint32_t type)
-{
-    static const char *const names[] = {"?",      "bool",     "number", "text",
-                                        "choice", "duration", "size",   "list"};
-
-    return type < sizeof(names) / sizeof(names[0]) ? names[type] : names[0];
-}
-
-static void put_options(const struct tc_plugin *plugin, struct tc_pack *p)
-{
-    const struct tocsin_plugin *descriptor = tc_plugin_module(plugin)->plugin;
-    const char *at = (const char *)descriptor->options;
-    const struct tocsin_option *o;
-
-    tc_pack_begin_array(p, "options");
-    for (; at; at += descriptor->option_size) {
-        o = (const struct tocsin_option *)(const void *)at;
-        if (!o->name)
-            break;
-        tc_pack_begin_map(p, NULL);
-        tc_pack_str(p, "name", o->name);
-        tc_pack_str(p, "type", type_name(o->type));
-        tc_pack_str(p, "choices", o->choices);
-        tc_pack_str(p, "default", o->fallback);
-        tc_pack_str(p, "help", o->help);
-        tc_pack_bool(p, "restart", o->flags & TOCSIN_OPTION_RESTART);
-        tc_pack_end(p);
-    }
-    tc_pack_end(p);
-    tc_pack_begin_map(p, "values");
-    tc_options_put(tc_plugin_options(plugin), p);
-    tc_pack_end(p);
-}
-
 int tc_registry_put(const struct tc_registry *registry, const char *name,
                     struct tc_pack *p)
 {
     const struct tc_registry_entry *e = tc_registry_entry_find(registry, name);
-    const struct tocsin_plugin *descriptor;
 
     if (!e)
         return -ENOENT;
@@ -163,9 +127,9 @@ int tc_registry_put(const struct tc_registry *registry, const char *name,
     tc_pack_str(p, "section", e->place);
     if (!e->plugin)
         return 0;
-    descriptor = tc_plugin_module(e->plugin)->plugin;
-    put_topics("publishes", descriptor->publishes, p);
-    put_topics("subscribes", descriptor->subscribes, p);
-    put_options(e->plugin, p);
+    tc_descriptor_put(tc_plugin_module(e->plugin)->plugin, p);
+    tc_pack_begin_map(p, "values");
+    tc_options_put(tc_plugin_options(e->plugin), p);
+    tc_pack_end(p);
     return 0;
 }

@@ -3,7 +3,7 @@
 
 _tocsin_words() {
     case "$1" in
-    '') echo 'health approval threat alert scan plugin profile definitions rule edr network-filter isolate indicator config tap diagnostic version help' ;;
+    '') echo 'health approval threat alert scan plugin profile definitions rule edr network-filter isolate indicator config call tap diagnostic version help' ;;
     approval) echo 'list grant deny revoke retry' ;;
     'approval grant' | 'approval deny' | 'approval revoke')
         echo 'es_extension network_extension network_filter full_disk_access'
@@ -46,6 +46,11 @@ _tocsin_options() {
     esac
 }
 
+# The names of the plugins, where an agent answers.
+_tocsin_plugins() {
+    tocsin plugin list 2>/dev/null | awk 'NR > 1 { print $1 }'
+}
+
 _tocsin() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i word
     local path='' skip=0
@@ -77,6 +82,10 @@ _tocsin() {
     *)
         if [[ $cur == -* ]]; then
             COMPREPLY=($(compgen -W "$(_tocsin_options "$path")" -- "$cur"))
+        elif [[ $path == 'plugin '@(info|enable|disable|reload) ]]; then
+            COMPREPLY=($(compgen -W "$(_tocsin_plugins)" -- "$cur"))
+        elif [[ $path == call ]]; then
+            COMPREPLY=($(compgen -S . -W "$(_tocsin_plugins)" -- "$cur"))
         elif [[ $path == 'plugin check' || $path == 'definitions check'* || $path == 'profile check'* || $path == 'config validate' ]]; then
             COMPREPLY=($(compgen -f -- "$cur"))
         else

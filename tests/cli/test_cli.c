@@ -180,7 +180,9 @@ static void each_command_asks_for_its_method(void **state)
         {"config validate", "config.validate", "{}"},
         {"config validate /etc/../etc/hosts", "config.validate",
          "{\"path\":\"/etc/hosts\"}"},
-        {"plugin check /etc/hosts", "plugin.check", "{\"path\":\"/etc/hosts\"}"},
+        {"call acme.look", "acme.look", "{}"},
+        {"call acme.look {\"a\":[1,-2,null],\"b\":{\"c\":true}}", "acme.look",
+         "{\"a\":[1,-2,null],\"b\":{\"c\":true}}"},
         {"config reload", "config.reload", "{}"},
         {"diagnostic stats", "diagnostic.stats", "{}"},
         {"health", "health", "{}"},
@@ -433,25 +435,71 @@ static void actions_say_what_they_did(void **state)
 static void checks_exit_1_when_not_ok(void **state)
 {
     static const struct scripted_answer bad[] = {
-        {.method = "plugin.check", .result = "{'ok':false,'why':'x.so: newer minor'}"},
         {.method = "config.validate",
          .result = "{'ok':false,'why':'a.yaml:3:1: no key'}"},
         {.method = NULL},
     };
     static const struct scripted_answer good[] = {
-        {.method = "plugin.check", .result = "{'ok':true,'name':'acme','abi':'1.0'}"},
         {.method = "config.validate", .result = "{'ok':true}"},
         {.method = NULL},
     };
 
     (void)state;
-    cli_run_answered(bad, "plugin check /x.so", 1, "", "tocsin: x.so: newer minor\n");
     cli_run_answered(bad, "config validate", 1, "", "tocsin: a.yaml:3:1: no key\n");
     cli_run_answered(bad, "config validate --output json", 1,
                      "{\"ok\":false,\"why\":\"a.yaml:3:1: no key\"}\n", "");
-    cli_run_answered(good, "plugin check /x.so", 0,
-                     "ok   : true\nname : acme\nabi  : 1.0\n", "");
     cli_run_answered(good, "config validate", 0, "the configuration is valid\n", "");
+}
+
+static void plugin_check_needs_no_agent_and_says_what_it_is(void **state)
+{
+    static const char *const said[] = {"name       : abi_v1_0",
+                                       "kind       : detector",
+                                       "votes      : true",
+                                       "abi        : 1.0",
+                                       "publishes  : abi.*, verdict",
+                                       "subscribes : test.in, file.open",
+                                       "duration  duration  -        2s"};
+    struct cli_run run;
+
+    (void)state;
+    cli_run_line(&run, "/nonexistent/socket",
+                 "plugin check " TEST_FIXTURES "/tocsin_abi_v1_0.so");
+    assert_int_equal(run.status, 0);
+    for (size_t i = 0; i < sizeof(said) / sizeof(*said); i++)
+        if (!strstr(run.out, said[i]))
+            fail_msg("\"%s\" is not in:\n%s", said[i], run.out);
+    cli_run_line(&run, "/nonexistent/socket",
+                 "plugin check --output json " TEST_FIXTURES "/tocsin_newer_major.so");
+    assert_int_equal(run.status, 1);
+    assert_non_null(strstr(run.out, "{\"ok\":false,\"why\":\"/"));
+    assert_non_null(strstr(run.out, "was built for plugin ABI 2.0"));
+    cli_run_line(&run, "/nonexistent/socket", "plugin check /etc/hosts");
+    assert_int_equal(run.status, 1);
+    assert_string_equal(run.err, "tocsin: /etc/hosts: is no ELF file\n");
+}
+
+static void call_prints_json_and_refuses_what_is_none(void **state)
+{
+    static const struct scripted_answer answers[] = {
+        {.method = "acme.look", .result = "{'seen':[1,'a'],'ok':true}"},
+        {.method = NULL}};
+    struct cli_run run;
+
+    (void)state;
+    cli_run_answered(answers, "call acme.look", 0, "{\"seen\":[1,\"a\"],\"ok\":true}\n",
+                     "");
+    cli_run_answered(answers, "call acme.look --output json", 0,
+                     "{\"seen\":[1,\"a\"],\"ok\":true}\n", "");
+    cli_run_line(&run, "/nonexistent/socket", "call acme.look {\"a\":");
+    assert_int_equal(run.status, 2);
+    assert_non_null(strstr(run.err, "tocsin: the parameters: this is not JSON: "));
+    cli_run_line(&run, "/nonexistent/socket", "call acme.look [1]");
+    assert_int_equal(run.status, 2);
+    assert_non_null(strstr(run.err, "this is not a JSON object"));
+    cli_run_line(&run, "/nonexistent/socket", "call acme");
+    assert_int_equal(run.status, 2);
+    assert_non_null(strstr(run.err, "acme names no method: say PLUGIN.METHOD"));
 }
 
 static void version_is_no_failure_without_an_agent(void **state)
@@ -582,6 +630,8 @@ int main(void)
         cmocka_unit_test(records_print_dotted_fields),
         cmocka_unit_test(actions_say_what_they_did),
         cmocka_unit_test(checks_exit_1_when_not_ok),
+        cmocka_unit_test(plugin_check_needs_no_agent_and_says_what_it_is),
+        cmocka_unit_test(call_prints_json_and_refuses_what_is_none),
         cmocka_unit_test(version_is_no_failure_without_an_agent),
         cmocka_unit_test(output_that_cannot_be_written_is_a_failure),
         cmocka_unit_test(every_command_is_in_the_manual_and_the_completions),

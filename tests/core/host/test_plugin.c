@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "core/conf/options.h"
+#include "core/host/last_error.h"
 #include "core/host/loader.h"
 #include "ipc/bus.h"
 #include "ipc/pack.h"
@@ -193,7 +194,7 @@ static void plugin_whose_start_fails_gives_its_timer_back(void **state)
     tc_catch_end(&log);
     assert_int_equal(rc, -ECANCELED);
     assert_string_equal(h.why, "plugin start_fails: start failed: Input/output error");
-    assert_string_equal(log.text, "agent: plugin start_fails left 1 timer behind\n");
+    assert_string_equal(log.text, "start_fails: left 1 timer behind\n");
     assert_int_equal(tc_plugin_state(h.plugin), TC_PLUGIN_FAILED);
     assert_int_equal(tc_plugin_start(h.plugin), -EALREADY);
     tc_harness_done(&h);
@@ -358,9 +359,8 @@ static void plugin_leaks_are_named_and_taken_back(void **state)
     tc_catch_end(&log);
     assert_int_equal(rc, 0);
     assert_string_equal(fact(&h, "done"), "ran");
-    assert_string_equal(log.text,
-                        "agent: plugin leaks left 2 timers, 1 watch, 1 piece of "
-                        "work, 4 event references behind\n");
+    assert_string_equal(log.text, "leaks: left 2 timers, 1 watch, 1 piece of "
+                                  "work, 4 event references behind\n");
     tc_harness_done(&h);
 }
 
@@ -466,6 +466,7 @@ static void expect_number(struct tc_harness *h, const char *key, int number)
 
 static void plugin_is_refused_what_is_too_much_too_early_or_too_late(void **state)
 {
+    struct tc_last_error last;
     struct tc_harness h;
     struct tc_catch log;
     int rc;
@@ -491,6 +492,9 @@ static void plugin_is_refused_what_is_too_much_too_early_or_too_late(void **stat
         "greedy: holds 256 timers, the most a plugin may\n"
         "greedy: asks option_text for \"no_such_option\", which its table does not have\n"
         "greedy: asks option_int for \"word\", which its table has with another type\n");
+    tc_plugin_last_error(h.plugin, &last);
+    assert_string_equal(
+        last.text, "asks option_int for \"word\", which its table has with another type");
     tc_harness_done(&h);
 }
 
@@ -517,6 +521,32 @@ static void plugin_may_publish_only_what_it_lists(void **state)
     assert_string_equal(log.text,
                         "undeclared_publish: publishes \"test.other\", which is "
                         "not in its list: refused\n"); /* once, not thrice */
+    tc_harness_done(&h);
+}
+
+static void
+plugin_that_publishes_no_event_hears_why_and_so_does_the_operator(void **state)
+{
+    struct tc_last_error last;
+    struct tc_harness h;
+    struct tc_catch log;
+
+    (void)state;
+    run(&h, FIXTURE("malformed_publish"), NULL);
+    tc_plugin_last_error(h.plugin, &last);
+    assert_int_equal(last.time_ns, 0);
+    tc_catch_begin(&log);
+    (void)tc_harness_publish(&h, "test.in", 0, -1, NULL);
+    (void)tc_harness_publish(&h, "test.in", 0, -1, NULL);
+    tc_harness_settle(&h);
+    tc_catch_end(&log);
+    assert_string_equal(log.text,
+                        "malformed_publish: publishes \"test.family.one\", which is "
+                        "refused: its topic is none, or its data is not one well-formed "
+                        "map with text for keys\n");
+    tc_plugin_last_error(h.plugin, &last);
+    assert_int_not_equal(last.time_ns, 0);
+    assert_non_null(strstr(last.text, "publishes \"test.family.one\", which is refused"));
     tc_harness_done(&h);
 }
 
@@ -768,6 +798,8 @@ int main(void)
         cmocka_unit_test(plugin_thread_may_ref_and_post_and_nothing_else),
         cmocka_unit_test(plugin_is_refused_what_is_too_much_too_early_or_too_late),
         cmocka_unit_test(plugin_may_publish_only_what_it_lists),
+        cmocka_unit_test(
+            plugin_that_publishes_no_event_hears_why_and_so_does_the_operator),
         cmocka_unit_test(plugin_that_votes_is_a_voter_while_it_runs),
         cmocka_unit_test(plugin_announces_each_state_and_is_still_a_voter_when_it_stops),
         cmocka_unit_test(plugin_that_does_not_vote_is_no_voter),

@@ -20,6 +20,7 @@
 #include "core/conf/config.h"
 #include "core/host/plugin.h"
 #include "ipc/pack.h"
+#include "ipc/unpack.h"
 
 #define SHORT_MS 50 /* a limit that is meant to be reached */
 #define ON_DEMAND "plugins: {netstub: {}}\n"
@@ -324,6 +325,26 @@ static void registry_keeps_what_runs_when_its_new_file_cannot_be_made(void **sta
     tc_rig_done(&rig);
 }
 
+static void assert_last_error(const struct tc_rig *rig, const char *name,
+                              const char *text)
+{
+    const msgpack_object *info;
+    struct tocsin_str said;
+    struct tc_pack p;
+
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    assert_int_equal(tc_registry_put(rig->registry, name, &p), 0);
+    tc_pack_end(&p);
+    info = tc_pack_read(&p);
+    assert_non_null(info);
+    said = tc_unpack_str(info, "last_error");
+    assert_int_equal(said.len, strlen(text));
+    assert_memory_equal(said.ptr, text, said.len);
+    assert_true(tc_unpack_int(info, "last_error_time_ns", 0) > 0);
+    tc_pack_done(&p);
+}
+
 static void
 registry_goes_on_with_the_old_file_when_the_new_one_does_not_start(void **state)
 {
@@ -343,6 +364,7 @@ registry_goes_on_with_the_old_file_when_the_new_one_does_not_start(void **state)
     assert_int_equal(rig.count, from + 1);
     assert_string_equal(rig.events[from], "kept acme");
     assert_string_equal(rig.whys[from], outcome.why);
+    assert_last_error(&rig, "acme", outcome.why);
     assert_int_equal(state_of(&rig, "acme"), TC_PLUGIN_RUNNING);
     assert_int_equal(tc_rig_ask(&rig), 1);
     tc_rig_install(&rig, "good", "acme");
