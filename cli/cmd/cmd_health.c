@@ -70,12 +70,15 @@ int tc_run_health(struct tc_cli *cli)
     if (!o)
         return tc_call_failed("health has no field %s", field);
     if (cli->json)
-        return tc_general_json(o);
-    if (field)
+        r = tc_general_json(o);
+    else if (field)
         print_bare(o);
     else
         tc_print_marked_record(stdout, "managed", o);
-    return TC_EXIT_DONE;
+    /* A monitor need not read; who asks for a field has it. */
+    if (!r && !field && !tc_unpack_bool(o, "healthy", true))
+        return TC_EXIT_FAILED;
+    return r;
 }
 
 static void print_version_json(const msgpack_object *agent)

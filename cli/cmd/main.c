@@ -130,7 +130,9 @@ static const struct tc_column plugin_columns[] = {
 
 static const struct tc_command commands[] = {
     {.path = "health",
-     .help = "Say whether the machine is protected, by what, and what is wrong",
+     .help =
+         "Say whether the machine is protected, by what, and what is wrong; status 1: "
+         "it is not healthy",
      .options = health_options,
      .run = tc_run_health},
     {.path = "approval list",

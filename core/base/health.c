@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/promise.h"
 #include "ipc/pack.h"
 
 /* A fact (no fix) or an issue, in the order in which they came. */
@@ -181,23 +182,30 @@ const char *tc_health_fact_of(const struct tc_health *health, const char *owner,
     return NULL;
 }
 
-/* What protects now, or NULL: one that holds the slot and whose canary is fresh. */
-static const char *active_subsystem(const struct tc_health_numbers *numbers)
+bool tc_health_has_issue(const struct tc_health *health, const char *owner,
+                         const char *key)
 {
-    if (!numbers->holder || !numbers->canary_ns ||
-        numbers->now_ns > numbers->canary_ns + TC_HEALTH_CANARY_NS)
-        return NULL;
-    return numbers->subsystem;
+    for (const struct entry *e = health->issues; e; e = e->next)
+        if (!strcmp(e->owner, owner) && !strcmp(e->key, key))
+            return true;
+    return false;
 }
 
-/* The issue that nobody reports: no sensor, or one that has gone silent. */
-static const char *sensor_issue(const struct tc_health_numbers *numbers)
+struct tc_health_issue *tc_health_add(struct tc_health_numbers *numbers)
 {
-    if (!numbers->real_time_enabled || active_subsystem(numbers))
+    struct tc_health_issue *issue;
+
+    if (numbers->issue_count == TC_HEALTH_DERIVED_MAX)
         return NULL;
-    if (numbers->holder)
-        return "the sensor's own test event has not come through for a minute";
-    return "no active event provider";
+    issue = &numbers->issues[numbers->issue_count++];
+    memset(issue, 0, sizeof(*issue));
+    return issue;
+}
+
+bool tc_health_sensor_works(const struct tc_health_numbers *numbers)
+{
+    return numbers->holder && numbers->canary_ns &&
+           numbers->now_ns <= numbers->canary_ns + TC_HEALTH_CANARY_NS;
 }
 
 bool tc_health_good(const struct tc_health *health,
@@ -206,7 +214,7 @@ bool tc_health_good(const struct tc_health *health,
     for (size_t i = 0; i < numbers->issue_count; i++)
         if (!numbers->issues[i].note)
             return false;
-    return !health->issues && numbers->real_time_enabled && !sensor_issue(numbers);
+    return !health->issues;
 }
 
 static void put_issue(struct tc_pack *p, const char *id, const char *text,
@@ -219,32 +227,12 @@ static void put_issue(struct tc_pack *p, const char *id, const char *text,
     tc_pack_end(p);
 }
 
-/* How to switch the sensor on again: where it was switched off. */
-static void put_disabled(const struct tc_health_numbers *numbers, struct tc_pack *p)
-{
-    char fix[256];
-
-    if (numbers->real_time_configured)
-        snprintf(fix, sizeof(fix), "tocsin plugin enable %s", numbers->sensor);
-    else
-        snprintf(fix, sizeof(fix),
-                 "set plugins.%s.enabled: true in the configuration and run tocsin "
-                 "config reload",
-                 numbers->sensor);
-    put_issue(p, "core.disabled", "real-time protection is switched off", fix);
-}
-
 static void put_issues(const struct tc_health *health,
                        const struct tc_health_numbers *numbers, struct tc_pack *p)
 {
-    const char *text = sensor_issue(numbers);
     char id[256];
 
     tc_pack_begin_array(p, "health_issues");
-    if (text)
-        put_issue(p, "core.sensor", text, "tocsin plugin list");
-    if (!numbers->real_time_enabled)
-        put_disabled(numbers, p);
     for (size_t i = 0; i < numbers->issue_count; i++)
         put_issue(p, numbers->issues[i].id, numbers->issues[i].text,
                   numbers->issues[i].fix);
@@ -256,6 +244,52 @@ static void put_issues(const struct tc_health *health,
         snprintf(id, sizeof(id), "%" PRIu64 " more issues were not kept",
                  health->issues_left_out);
         put_issue(p, "core.more_issues", id, NULL);
+    }
+    tc_pack_end(p);
+}
+
+/* Why a promise is not kept: the first issue about it. False: it is kept. */
+static bool find_cause(const struct tc_health *health,
+                       const struct tc_health_numbers *numbers, unsigned promise,
+                       const char **ret_cause, const char **ret_fix)
+{
+    for (size_t i = 0; i < numbers->issue_count; i++) {
+        const struct tc_health_issue *issue = &numbers->issues[i];
+
+        if (issue->note || !(issue->promises & promise))
+            continue;
+        *ret_cause = issue->text;
+        *ret_fix = issue->fix;
+        return true;
+    }
+    for (const struct entry *e = health->issues; e; e = e->next) {
+        if (!(tc_promise_of(e->owner, e->key, numbers->sensors) & promise))
+            continue;
+        *ret_cause = e->text;
+        *ret_fix = e->fix;
+        return true;
+    }
+    return false;
+}
+
+static void put_promises(const struct tc_health *health,
+                         const struct tc_health_numbers *numbers, struct tc_pack *p)
+{
+    const char *cause, *fix;
+    bool broken;
+
+    tc_pack_begin_map(p, "promises");
+    for (enum tc_promise i = 0; i < TC_PROMISES; i++) {
+        if (!(numbers->promised & TC_PROMISE_BIT(i)))
+            continue;
+        broken = find_cause(health, numbers, TC_PROMISE_BIT(i), &cause, &fix);
+        tc_pack_begin_map(p, tc_promise_name(i));
+        tc_pack_bool(p, "kept", !broken);
+        if (broken) {
+            tc_pack_str(p, "cause", cause);
+            tc_pack_str(p, "fix", fix);
+        }
+        tc_pack_end(p);
     }
     tc_pack_end(p);
 }
@@ -292,7 +326,7 @@ static void put_known(const struct tc_health *health, const char *key, struct tc
 void tc_health_put(const struct tc_health *health,
                    const struct tc_health_numbers *numbers, struct tc_pack *p)
 {
-    const char *sensor = active_subsystem(numbers);
+    const char *sensor = tc_health_sensor_works(numbers) ? numbers->subsystem : NULL;
     const char *mechanism =
         sensor ? tc_health_fact_of(health, numbers->holder, "sensor_mechanism") : NULL;
 
@@ -320,6 +354,7 @@ void tc_health_put(const struct tc_health *health,
     tc_pack_uint(p, "plugins_failed", numbers->plugins_failed);
     tc_pack_uint(p, "events_dropped", numbers->events_dropped);
     put_fact(health, "last_swap", "never", p);
+    put_promises(health, numbers, p);
     put_known(health, "sigma_rules_version", p);
     put_known(health, "sigma_rules_updated", p);
     put_known(health, "sigma_rules_status", p);

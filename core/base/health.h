@@ -2,7 +2,7 @@
 /*
  * Owns: what the agent knows of its own state: facts and issues, from the core and the
  * plugins, and the one function that makes the health answer of them, in the order of
- * docs/approval.md. Pure.
+ * docs/approval.md. Healthy is who has no issue. Pure.
  */
 #ifndef TC_CORE_HEALTH_H
 #define TC_CORE_HEALTH_H
@@ -39,19 +39,20 @@ const char *tc_health_fact_of(const struct tc_health *health, const char *owner,
 /* An issue that nobody reports: it follows from the state at the time of asking. */
 struct tc_health_issue {
     char id[64], text[256], fix[128];
-    bool note; /* for information: healthy all the same */
+    bool note;         /* for information: healthy all the same */
+    unsigned promises; /* that are not kept while it is open: TC_PROMISE_BIT */
 };
 
-#define TC_HEALTH_DERIVED_MAX 16
+#define TC_HEALTH_DERIVED_MAX 48
 
 /* What health shows and nobody reports. */
 struct tc_health_numbers {
-    bool real_time_enabled;    /* a sensor is to run */
-    bool real_time_configured; /* the configuration enables it, whatever was done since */
-    const char *sensor;        /* the plugin that is to run */
-    const char *holder;        /* the plugin that holds the slot, or NULL */
-    const char *subsystem;     /* what it is, or NULL */
-    uint64_t canary_ns;        /* its last canary, CLOCK_MONOTONIC; 0: none */
+    bool real_time_enabled; /* a sensor is to run */
+    const char *sensors[2]; /* the plugins that may hold the slot; NULL: there is none */
+    unsigned promised;      /* TC_PROMISE_BIT of what this agent is to keep */
+    const char *holder;     /* the plugin that holds the slot, or NULL */
+    const char *subsystem;  /* what it is, or NULL */
+    uint64_t canary_ns;     /* its last canary, CLOCK_MONOTONIC; 0: none */
     bool full_disk_access;
     bool network_allowed; /* the network extension may decide, if it says that it does */
     const char *ring;
@@ -71,7 +72,17 @@ struct tc_health_numbers {
 void tc_health_put(const struct tc_health *health,
                    const struct tc_health_numbers *numbers, struct tc_pack *p);
 
-/* Whether tc_health_put would say `healthy`. */
+/* Whether the holder protects now: its canary is fresh. */
+bool tc_health_sensor_works(const struct tc_health_numbers *numbers);
+
+/* Whether `owner` has that issue open. */
+bool tc_health_has_issue(const struct tc_health *health, const char *owner,
+                         const char *key);
+
+/* A place for one more derived issue, zeroed; NULL: there is none. */
+struct tc_health_issue *tc_health_add(struct tc_health_numbers *numbers);
+
+/* Whether tc_health_put would say `healthy`: no issue is open but notes. */
 bool tc_health_good(const struct tc_health *health,
                     const struct tc_health_numbers *numbers);
 

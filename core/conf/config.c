@@ -229,3 +229,9 @@ bool tc_config_has_exclusions(const struct tc_config *config, const char *scope)
 {
     return tc_exclusions_any(config->exclusions, scope);
 }
+
+bool tc_config_excludes_all(const struct tc_config *config, const char *scope,
+                            const char *folder)
+{
+    return tc_exclusions_cover(config->exclusions, scope, folder);
+}

@@ -62,6 +62,10 @@ int tc_config_excluded(const struct tc_config *config, const char *scope,
                        const char *path, const char *executable);
 bool tc_config_has_exclusions(const struct tc_config *config, const char *scope);
 
+/* As tc_exclusions_cover. */
+bool tc_config_excludes_all(const struct tc_config *config, const char *scope,
+                            const char *folder);
+
 /*
  * Names the keys whose values differ, as "mode, exclusions, plugins.es.watch", as many as
  * fit whole; a plugin that only one of them has is "plugins.acme". Returns how many there

@@ -249,3 +249,27 @@ bool tc_exclusions_any(const struct tc_exclusions *exclusions, const char *scope
             return true;
     return false;
 }
+
+bool tc_exclusions_cover(const struct tc_exclusions *exclusions, const char *scope,
+                         const char *folder)
+{
+    /* Names and programs that only a pattern takes which takes all. */
+    static const char *const names[] = {"\x01", "\x01/\x02/\x03", "\x01.\x02",
+                                        "\x01/\x02/\x03.\x04"};
+    static const char *const programs[] = {"/\x01", "/\x01/\x02/\x03"};
+    size_t n = strlen(folder), files = 0, users = 0;
+    char path[4096 + 16];
+
+    while (n && folder[n - 1] == '/')
+        n--;
+    if (n > 4096)
+        return false;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(path, sizeof(path), "%.*s/%s", (int)n, folder, names[i]);
+        files += tc_exclusions_match(exclusions, scope, path, NULL) != 0;
+    }
+    for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+        users += tc_exclusions_match(exclusions, scope, NULL, programs[i]) != 0;
+    return files == sizeof(names) / sizeof(names[0]) ||
+           users == sizeof(programs) / sizeof(programs[0]);
+}

@@ -41,6 +41,13 @@ bool tc_exclusions_get(const struct tc_exclusions *exclusions, size_t index,
 int tc_exclusions_match(const struct tc_exclusions *exclusions, const char *scope,
                         const char *path, const char *executable);
 
+/*
+ * Whether entries let everything below `folder` pass: what nobody would have named is
+ * excluded, too, at any depth, or whoever uses it.
+ */
+bool tc_exclusions_cover(const struct tc_exclusions *exclusions, const char *scope,
+                         const char *folder);
+
 /* Whether any entry is for `scope` or for all. */
 bool tc_exclusions_any(const struct tc_exclusions *exclusions, const char *scope);
 

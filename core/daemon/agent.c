@@ -42,8 +42,11 @@ static void on_drop_timer(uv_timer_t *timer)
 {
     struct tc_agent *agent = timer->data;
 
-    if (tc_bus_report_drops(agent->services.notice.bus))
-        uv_timer_start(timer, on_drop_timer, DROPS_EVERY_MS, 0);
+    if (!tc_bus_report_drops(agent->services.notice.bus))
+        return;
+    if (agent->protection)
+        tc_protection_lost(agent->protection);
+    uv_timer_start(timer, on_drop_timer, DROPS_EVERY_MS, 0);
 }
 
 /* Delivers for one turn. Each step is a sign of life: a long turn is none that hangs. */
@@ -152,22 +155,15 @@ static void on_journal_health(void *arg, const char *why, const char *fix)
 static void put_numbers(void *arg, struct tc_health_numbers *ret)
 {
     const struct tc_agent *agent = arg;
-    const struct tc_options *core = tc_config_core(agent->services.config);
-    struct tc_plugin_settings settings;
     struct tc_bus_counters bus;
 
     memset(ret, 0, sizeof(*ret));
     tc_bus_counters(agent->services.notice.bus, &bus);
     ret->events_dropped = bus.dropped;
-    ret->sensor = tc_options_text(core, "sensor.primary");
-    ret->real_time_enabled = tc_registry_wants(agent->services.registry, ret->sensor);
-    if (agent->protection)
-        tc_protection_numbers(agent->protection, ret);
-    ret->real_time_configured =
-        !tc_config_plugin_settings(agent->services.config, ret->sensor, &settings) &&
-        settings.enabled;
     ret->passive = tc_agent_passive(agent);
     ret->now_ns = uv_hrtime();
+    if (agent->protection)
+        tc_protection_numbers(agent->protection, ret);
     tc_registry_count(agent->services.registry, &ret->plugins_loaded,
                       &ret->plugins_failed);
 }

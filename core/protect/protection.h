@@ -56,6 +56,9 @@ void tc_protection_judged(struct tc_protection *protection);
 
 void tc_protection_configured(struct tc_protection *protection);
 
+/* The bus has lost events: health says for a while who judges without them. */
+void tc_protection_lost(struct tc_protection *protection);
+
 /* As tc_judge_publish, for events of plugins: in a handover what the other sensor has
  * published already is suppressed. */
 int tc_protection_publish(struct tc_protection *protection,
@@ -73,7 +76,7 @@ struct tc_protection_view {
     const char *subsystem;              /* that the holder is, or NULL */
     uint64_t canary_ns;                 /* of the holder, CLOCK_MONOTONIC; 0: none yet */
 };
-/* Fills in what health says of protection. */
+/* Fills in what health says of protection; now_ns and passive are there already. */
 void tc_protection_numbers(const struct tc_protection *protection,
                            struct tc_health_numbers *ret);
 

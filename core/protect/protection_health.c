@@ -5,25 +5,29 @@
 
 #include "core/base/health.h"
 #include "core/base/machine.h"
+#include "core/base/promise.h"
 #include "core/conf/config.h"
 #include "core/host/registry.h"
 #include "core/protect/approver.h"
 #include "core/protect/protection_priv.h"
 
-static struct tc_health_issue *add(struct tc_health_issue *issues, size_t max,
-                                   size_t *count)
+/* Which promises an issue about approval is about. */
+static unsigned promises_of(const struct tc_approval_view *view)
 {
-    struct tc_health_issue *issue;
+    const unsigned network =
+        1u << TC_GATE_NETWORK_EXTENSION | 1u << TC_GATE_NETWORK_FILTER;
+    unsigned gates =
+        view->phase == TC_APPROVAL_TIMED_OUT ? view->pending : 1u << view->gate;
+    unsigned promises = 0;
 
-    if (*count == max)
-        return NULL;
-    issue = &issues[(*count)++];
-    memset(issue, 0, sizeof(*issue));
-    return issue;
+    if (gates & network)
+        promises |= TC_PROMISE_BIT(TC_PROMISE_NETWORK);
+    if (!promises || gates & ~network)
+        promises |= TC_PROMISE_BIT(TC_PROMISE_REAL_TIME);
+    return promises;
 }
 
-static void add_approval(const struct tc_protection *p, struct tc_health_issue *issues,
-                         size_t max, size_t *count)
+static void add_approval(const struct tc_protection *p, struct tc_health_numbers *ret)
 {
     struct tc_gate_view gates[TC_GATES];
     struct tc_health_issue *issue;
@@ -34,9 +38,10 @@ static void add_approval(const struct tc_protection *p, struct tc_health_issue *
         return;
     tc_approver_snapshot(p->approver, &view, gates);
     for (size_t i = 0; tc_approval_issue(&view, gates, i, text, fix); i++) {
-        issue = add(issues, max, count);
+        issue = tc_health_add(ret);
         if (!issue)
             return;
+        issue->promises = promises_of(&view);
         snprintf(issue->id, sizeof(issue->id), "approval.%s",
                  tc_approval_phase_name(view.phase));
         snprintf(issue->text, sizeof(issue->text), "%s", text);
@@ -44,19 +49,38 @@ static void add_approval(const struct tc_protection *p, struct tc_health_issue *
     }
 }
 
+/* A new issue about a sensor or the slot, or NULL. */
+static struct tc_health_issue *add(struct tc_health_numbers *ret, const char *id)
+{
+    struct tc_health_issue *issue = tc_health_add(ret);
+
+    if (!issue)
+        return NULL;
+    issue->promises = TC_PROMISE_BIT(TC_PROMISE_REAL_TIME);
+    snprintf(issue->id, sizeof(issue->id), "%s", id);
+    return issue;
+}
+
+static struct tc_health_issue *add_of_sensor(struct tc_health_numbers *ret,
+                                             const char *name)
+{
+    char id[64];
+
+    snprintf(id, sizeof(id), "sensor.%.50s", name);
+    return add(ret, id);
+}
+
 static void add_sensor(const struct tc_protection *p, enum tc_slot_sensor sensor,
-                       const struct tc_slot_view *slot, struct tc_health_issue *issues,
-                       size_t max, size_t *count)
+                       const struct tc_slot_view *slot, struct tc_health_numbers *ret)
 {
     const char *name = p->sensors[sensor].name;
     struct tc_health_issue *issue;
 
     if (!slot->failure[sensor][0] || slot->holder == sensor)
         return;
-    issue = add(issues, max, count);
+    issue = add_of_sensor(ret, name);
     if (!issue)
         return;
-    snprintf(issue->id, sizeof(issue->id), "sensor.%.50s", name);
     if (slot->disabled[sensor])
         snprintf(issue->text, sizeof(issue->text),
                  "sensor %.50s stopped unexpectedly (%u) and is disabled: %.140s", name,
@@ -71,7 +95,7 @@ static void add_sensor(const struct tc_protection *p, enum tc_slot_sensor sensor
 /* Another protects, because the primary has been switched off. */
 static void add_switched_off(const struct tc_protection *p,
                              const struct tc_slot_view *slot,
-                             struct tc_health_issue *issues, size_t max, size_t *count)
+                             struct tc_health_numbers *ret)
 {
     const char *name = p->sensors[TC_SLOT_PRIMARY].name;
     struct tc_plugin_settings settings;
@@ -81,27 +105,31 @@ static void add_switched_off(const struct tc_protection *p,
         tc_registry_wants(p->services->registry, name) ||
         tc_config_plugin_settings(p->services->config, name, &settings))
         return;
-    issue = add(issues, max, count);
+    issue = add_of_sensor(ret, name);
     if (!issue)
         return;
-    snprintf(issue->id, sizeof(issue->id), "sensor.%.50s", name);
     snprintf(issue->text, sizeof(issue->text), "sensor %s is switched off, %s protects",
              name, tc_protection_name_of(p, slot->holder));
-    snprintf(issue->fix, sizeof(issue->fix), "tocsin plugin enable %.60s", name);
+    if (settings.enabled)
+        snprintf(issue->fix, sizeof(issue->fix), "tocsin plugin enable %.60s", name);
+    else
+        snprintf(issue->fix, sizeof(issue->fix),
+                 "set plugins.%.30s.enabled: true in the configuration and run tocsin "
+                 "config reload",
+                 name);
 }
 
 static void add_switching(const struct tc_protection *p, const struct tc_slot_view *slot,
-                          struct tc_health_issue *issues, size_t max, size_t *count)
+                          struct tc_health_numbers *ret)
 {
     struct tc_health_issue *issue;
 
     if (slot->coming == TC_SLOT_NOBODY || slot->holder == TC_SLOT_NOBODY)
         return;
-    issue = add(issues, max, count);
+    issue = add(ret, "core.switching");
     if (!issue)
         return;
     issue->note = true;
-    snprintf(issue->id, sizeof(issue->id), "core.switching");
     snprintf(issue->text, sizeof(issue->text), "switching sensor to %s",
              tc_protection_name_of(p, slot->coming));
     snprintf(issue->fix, sizeof(issue->fix), "wait a moment");
@@ -110,14 +138,13 @@ static void add_switching(const struct tc_protection *p, const struct tc_slot_vi
 static void add_issues(const struct tc_protection *p, const struct tc_slot_view *slot,
                        struct tc_health_numbers *ret)
 {
-    size_t max = TC_HEALTH_DERIVED_MAX;
-
     ret->issue_count = 0;
-    add_approval(p, ret->issues, max, &ret->issue_count);
-    add_switching(p, slot, ret->issues, max, &ret->issue_count);
-    add_switched_off(p, slot, ret->issues, max, &ret->issue_count);
+    add_approval(p, ret);
+    tc_protection_add_promises(p, slot, ret);
+    add_switching(p, slot, ret);
+    add_switched_off(p, slot, ret);
     for (int s = 0; s < TC_SLOT_SENSORS; s++)
-        add_sensor(p, (enum tc_slot_sensor)s, slot, ret->issues, max, &ret->issue_count);
+        add_sensor(p, (enum tc_slot_sensor)s, slot, ret);
 }
 
 static void add_managed(const struct tc_protection *p, const struct tc_gate_view *gates,
@@ -153,7 +180,11 @@ void tc_protection_numbers(const struct tc_protection *p, struct tc_health_numbe
     ret->holder =
         view.slot.holder == TC_SLOT_NOBODY ? NULL : view.names[view.slot.holder];
     ret->subsystem = view.subsystem;
-    ret->real_time_enabled = ret->real_time_enabled || ret->holder;
+    for (int s = 0; s < TC_SLOT_SENSORS; s++)
+        ret->sensors[s] = view.names[s];
+    ret->real_time_enabled =
+        ret->holder ||
+        tc_registry_wants(p->services->registry, p->sensors[TC_SLOT_PRIMARY].name);
     ret->canary_ns = view.canary_ns;
     ret->full_disk_access = gates[TC_GATE_FULL_DISK_ACCESS].state == TC_GATE_GRANTED &&
                             tc_machine_full_disk_access();

@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "core/host/services.h"
+#include "core/protect/losses.h"
 #include "core/protect/protection.h"
 #include "core/slot/overlap.h"
 #include "core/verdict/denials.h"
@@ -49,6 +50,7 @@ struct tc_protection {
     uint64_t unjudged_from_ns;
     unsigned voters_full;
     struct tc_denials denials;
+    struct tc_losses losses; /* of events, by the bus's subscribers */
     struct tc_subscriber *resets;
     void (*settled)(void *arg);
     void *settled_arg;
@@ -97,6 +99,13 @@ void tc_protection_overlap_close(struct tc_protection *protection,
 /* The plugin's name; "none" of TC_SLOT_NOBODY. */
 const char *tc_protection_name_of(const struct tc_protection *protection,
                                   enum tc_slot_sensor sensor);
+
+/* protection_promises.c: adds the issues that nobody reports; those about approval are
+ * there already. */
+struct tc_health_numbers;
+void tc_protection_add_promises(const struct tc_protection *protection,
+                                const struct tc_slot_view *slot,
+                                struct tc_health_numbers *ret);
 
 /* protection_events.c */
 void tc_protection_emit(struct tc_protection *protection,

@@ -30,6 +30,7 @@ struct tc_judge {
     /* Default answers not reported yet, and the voters that had not answered. */
     uint64_t unreported, unreported_missing, reported_ns;
     bool unreported_allow;
+    unsigned unanswered[TC_BUS_SUBSCRIBERS_MAX]; /* in a row, by each voter */
     uint64_t budget_ns;
     uint64_t armed_ns; /* when the timer fires; UINT64_MAX: it does not run */
     uv_timer_t timer;
@@ -94,6 +95,32 @@ static void report_timeouts(struct tc_judge *judge, uint64_t now)
         return;
     judge->reported_ns = now;
     judge->unreported = judge->unreported_missing = 0;
+}
+
+/* ---- who does not answer ---- */
+
+/* Counts one more question that each of the set has not answered. */
+static void count_unanswered(struct tc_judge *judge, uint64_t voters)
+{
+    for (unsigned i = 0; i < TC_BUS_SUBSCRIBERS_MAX; i++)
+        judge->unanswered[i] += voters >> i & 1;
+}
+
+static void forget_unanswered(struct tc_judge *judge, uint64_t voters)
+{
+    for (unsigned i = 0; i < TC_BUS_SUBSCRIBERS_MAX; i++)
+        if (voters >> i & 1)
+            judge->unanswered[i] = 0;
+}
+
+uint64_t tc_judge_silent(const struct tc_judge *judge)
+{
+    uint64_t silent = 0;
+
+    for (unsigned i = 0; i < TC_BUS_SUBSCRIBERS_MAX; i++)
+        if (judge->unanswered[i] >= TC_JUDGE_SILENT_AFTER)
+            silent |= UINT64_C(1) << i;
+    return silent;
 }
 
 static void count_timeout(struct tc_judge *judge, const struct tc_verdict_final *final)
@@ -185,6 +212,8 @@ static void on_closed(void *arg, const struct tc_verdict_final *final)
     if (judge->shared)
         answer_shared(judge, final);
     tc_event_unref(final->subject);
+    if (final->why == TC_VERDICT_TIMEOUT)
+        count_unanswered(judge, final->unanswered);
     if (is_default(final))
         count_timeout(judge, final);
 }
@@ -201,16 +230,18 @@ static void on_vote(void *arg, struct tc_event *event)
     if (!voter)
         return;
     if (tocsin_str_is(decision, TOCSIN_DECISION_ABSTAIN)) {
-        tc_verdict_abstain(judge->verdict, event->pub.reply_to, voter, uv_hrtime());
+        if (tc_verdict_abstain(judge->verdict, event->pub.reply_to, voter, uv_hrtime()))
+            forget_unanswered(judge, voter);
         return;
     }
     /* What is none of the three is no answer: the budget decides, and the timeout is
      * counted. */
     if (!tocsin_str_is(decision, "allow") && !tocsin_str_is(decision, "deny"))
         return;
-    tc_verdict_vote(judge->verdict, event->pub.reply_to, voter,
-                    tocsin_str_is(decision, "allow"), cacheable, reason.ptr, reason.len,
-                    uv_hrtime());
+    if (tc_verdict_vote(judge->verdict, event->pub.reply_to, voter,
+                        tocsin_str_is(decision, "allow"), cacheable, reason.ptr,
+                        reason.len, uv_hrtime()))
+        forget_unanswered(judge, voter);
 }
 
 int tc_judge_new(uv_loop_t *loop, struct tc_bus *bus,
@@ -410,6 +441,7 @@ int tc_judge_suppress(struct tc_judge *judge, const struct tocsin_event *draft,
 
 void tc_judge_voter_gone(struct tc_judge *judge, uint64_t voter)
 {
+    forget_unanswered(judge, voter);
     tc_verdict_voter_gone(judge->verdict, voter, uv_hrtime());
 }
 

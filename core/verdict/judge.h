@@ -88,6 +88,12 @@ int tc_judge_suppress(struct tc_judge *judge, const struct tocsin_event *draft,
 
 void tc_judge_voter_gone(struct tc_judge *judge, uint64_t voter);
 
+/* So many questions in a row that a voter has not answered in time, and it is silent. */
+#define TC_JUDGE_SILENT_AFTER 3
+
+/* The set of voters that are silent, until one of them answers in time or goes. */
+uint64_t tc_judge_silent(const struct tc_judge *judge);
+
 void tc_judge_counters(const struct tc_judge *judge, struct tc_verdict_counters *ret);
 
 #endif

@@ -118,6 +118,7 @@ static void close_case(struct tc_verdict *v, struct open_case *c,
     final->subject = c->subject;
     final->voters = c->voters;
     final->missing = c->waiting | c->absent | c->abstained;
+    final->unanswered = c->waiting;
     final->opened_ns = c->opened_ns;
     final->budget_ns = c->end_ns - c->opened_ns;
     c->later = v->spare;

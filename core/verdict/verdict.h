@@ -39,10 +39,11 @@ struct tc_verdict_final {
      * one that did said so. Never of a default. */
     bool cacheable;
     enum tc_verdict_why why;
-    unsigned voters;    /* how many were asked */
-    uint64_t missing;   /* voters without a decision of theirs */
-    uint64_t denied_by; /* the voter that denied, or 0 */
-    const char *reason; /* of the denial or "" */
+    unsigned voters;     /* how many were asked */
+    uint64_t missing;    /* voters without a decision of theirs */
+    uint64_t unanswered; /* of those, who was asked and has said nothing */
+    uint64_t denied_by;  /* the voter that denied, or 0 */
+    const char *reason;  /* of the denial or "" */
     uint64_t opened_ns, closed_ns, budget_ns;
 };
 

@@ -206,7 +206,7 @@ static const struct scripted_answer health_answers[] = {
 static void health_prints_aligned_fields_and_issues(void **state)
 {
     (void)state;
-    cli_run_answered(health_answers, "health", 0,
+    cli_run_answered(health_answers, "health", 1,
                      "healthy        : false\n"
                      "health_issues  : 2\n"
                      "  - disk is full\n"
@@ -217,7 +217,7 @@ static void health_prints_aligned_fields_and_issues(void **state)
                      "plugins_loaded : 4\n",
                      "");
     cli_run_answered(
-        health_answers, "health --output json", 0,
+        health_answers, "health --output json", 1,
         "{\"healthy\":false,\"health_issues\":[{\"id\":\"a\",\"text\":\"disk is "
         "full\",\"fix\":\"free some\"},{\"id\":\"b\",\"text\":\"old rules\"}],"
         "\"app_version\":\"0.1.0\",\"release_ring\":null,\"plugins_loaded\":4}\n",

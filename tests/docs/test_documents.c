@@ -59,7 +59,7 @@ static void events_are_all_listed(void **state)
 static void health_fields_are_all_explained(void **state)
 {
     char *guide = read_document("operating.md"), wanted[80];
-    struct tc_health_numbers numbers = {.ring = "current", .sensor = "es"};
+    struct tc_health_numbers numbers = {.ring = "current"};
     struct tc_health *health = tc_health_new();
     struct tocsin_value map = {0}, key = {0}, v;
     struct tc_pack p;

@@ -95,15 +95,11 @@ class Guarded(Agent):
 
     def issues(self):
         """But for the one of kext's lower level, which is there on some kernels only."""
-        return [i["text"] for i in self.call("health")["health_issues"]
-                if i["id"] != "kext.kext_rung"]
-
-    def healthy(self):
-        return self.call("health")["healthy"]
+        return [i["text"] for i in self.trouble() if i["id"] != "kext.kext_rung"]
 
     def calm(self):
-        """Healthy, and no handover under way."""
-        return self.healthy() and not self.issues()
+        """Nothing is wrong, and no handover under way."""
+        return not self.trouble()
 
 
 

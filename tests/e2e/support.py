@@ -22,6 +22,13 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 TOCSIND = os.path.join(BUILD, "bin", "tocsind")
 TOCSIN = os.path.join(BUILD, "bin", "tocsin")
 
+# What judges behaviour, at little cost: with es and av an agent is whole.
+BEHAVIOUR = "  edr: {rules: [%s]}\n  trace: {acts: none, files: []}\n" % os.path.join(
+    SOURCE, "config/rules/sigma")
+
+# What health says of an agent that has not been given some of its parts.
+LEFT_OUT = ("core.av", "core.edr", "core.trace")
+
 # The test string of EICAR, in pieces, so that no file of the project holds it.
 EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-" + b"STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 
@@ -91,6 +98,16 @@ class Rpc:
             message = self._message(timeout)
             if message[0] == 2:
                 return message
+
+
+def trouble_of(health):
+    """Its issues, but for those about parts that the agent has not been given."""
+    return [i for i in health["health_issues"] if i["id"] not in LEFT_OUT]
+
+
+def says_whether_healthy(args):
+    """Of `tocsin health`, status 1 is an answer too."""
+    return args[-1:] == ("health",)
 
 
 class Agent:
@@ -230,6 +247,8 @@ class Agent:
         """Runs the command line; gives its standard output."""
         done = subprocess.run([TOCSIN, "--socket", self.socket, *args], capture_output=True,
                               text=True, timeout=60, check=False)
+        if status == 0 and done.returncode == 1 and says_whether_healthy(args):
+            return done.stdout
         if status is not None and done.returncode != status:
             raise AssertionError("tocsin %s: status %d, not %d\n%s%s" % (
                 " ".join(args), done.returncode, status, done.stdout, done.stderr))
@@ -237,6 +256,9 @@ class Agent:
 
     def json(self, *args):
         return json.loads(self.tocsin("--output", "json", *args))
+
+    def trouble(self):
+        return trouble_of(self.call("health"))
 
     def threats(self):
         return self.call("threat.list")["items"]

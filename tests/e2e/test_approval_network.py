@@ -89,7 +89,7 @@ class Time(unittest.TestCase):
             agent.tocsin("config", "reload")
             agent.protected_by(APPROVED)
             self.assertEqual(agent.call("health")["network_events_subsystem"], "unavailable")
-            self.assertFalse(agent.healthy())
+            self.assertFalse(agent.call("health")["healthy"])
 
             agent.change("policy: per_sensor", "policy: all_gates")
             agent.tocsin("config", "reload")

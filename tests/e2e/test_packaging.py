@@ -77,7 +77,7 @@ class Unit(unittest.TestCase):
             agent.tocsin("approval", "grant", "es_extension")
             agent.tocsin("approval", "grant", "full_disk_access")
             agent.protected_by(APPROVED)
-            wait_for(lambda: agent.tocsin("health", "--field", "healthy").strip() == "true")
+            wait_for(agent.calm)
 
     def test_the_unit_takes_nothing_away_that_a_sensor_needs(self):
         with open(UNIT, encoding="ascii") as f:

@@ -202,7 +202,7 @@ class Changes(unittest.TestCase):
             agent.protected_by(APPROVED)
             agent.install(both)
             wait_for(lambda: agent.issues() == ["1 managed profile cannot be used"])
-            self.assertFalse(agent.healthy())
+            self.assertFalse(agent.call("health")["healthy"])
             listed = agent.tocsin("profile", "list")
             self.assertIn("refused: both.mobileconfig", listed)
             self.assertIn(TEAM, listed.split("refused: ")[1])

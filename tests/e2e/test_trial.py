@@ -177,6 +177,20 @@ class Filter(unittest.TestCase):
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
                 self.assertNotEqual(probe.connect_ex((LISTED, 9)), errno.EPERM)
 
+    def test_health_is_true_to_what_protects(self):
+        with Trial() as trial:
+            trial.filters()
+
+            def kept():
+                promises = trial.call("health")["promises"]
+                return {name for name, promise in promises.items() if promise["kept"]}
+
+            # How much of behaviour and of the network can be had is up to the machine.
+            wait_for(lambda: kept() >= {"real_time", "scanning", "record", "quarantine"})
+            health = trial.call("health")
+            self.assertEqual(set(health["promises"]) - kept(), {"behaviour", "network"} - kept())
+            self.assertEqual(health["healthy"], not health["health_issues"])
+
     def test_next_core_filters_the_same_network(self):
         with Trial() as trial:
             trial.filters()
@@ -238,6 +252,10 @@ class Anybody(unittest.TestCase):
             trial.said("agent: ready")
             self.assertNotIn("network filter", trial.page())
             self.assertNotIn("netfilter", trial.page())
+            health = trial.call("health")
+            self.assertFalse(health["healthy"])
+            kept = {name for name, promise in health["promises"].items() if promise["kept"]}
+            self.assertEqual(kept, {"scanning", "record", "quarantine"})
             self.assertEqual(trial.end(signal.SIGTERM), 0)
 
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base/health.h"
+#include "core/base/promise.h"
 #include "ipc/pack.h"
 
 #define SECOND 1000000000ull
@@ -72,19 +73,6 @@ static void sensor_reports(struct tc_health *health)
                      NULL);
 }
 
-static void health_without_a_sensor_says_so(void **state)
-{
-    struct tc_health *health = tc_health_new();
-    struct answer a;
-
-    (void)state;
-    put(&a, health, &now);
-    assert_false(tocsin_find_bool(a.buf, a.len, "healthy", true));
-    assert_text(&a, "real_time_protection_subsystem", "unavailable");
-    assert_int_equal(issues(&a), 1);
-    tc_health_free(health);
-}
-
 static void health_names_a_sensor_only_while_its_canary_is_fresh(void **state)
 {
     const struct tc_health_numbers fresh = held(40 * SECOND + 1),
@@ -100,7 +88,6 @@ static void health_names_a_sensor_only_while_its_canary_is_fresh(void **state)
     assert_text(&a, "sensor_mechanism", "fanotify");
 
     put(&a, health, &stale);
-    assert_false(tocsin_find_bool(a.buf, a.len, "healthy", true));
     assert_text(&a, "real_time_protection_subsystem", "unavailable");
     assert_text(&a, "sensor_mechanism", "none");
     tc_health_free(health);
@@ -115,7 +102,7 @@ static void health_is_good_with_a_note_and_bad_with_a_derived_issue(void **state
     (void)state;
     numbers.issue_count = 1;
     numbers.issues[0] =
-        (struct tc_health_issue){"core.switching", "switching sensor", "wait", true};
+        (struct tc_health_issue){"core.switching", "switching sensor", "wait", true, 0};
     put(&a, health, &numbers);
     assert_int_equal(issues(&a), 1);
     assert_true(tocsin_find_bool(a.buf, a.len, "healthy", false));
@@ -223,7 +210,8 @@ static void health_prints_every_field_in_the_order_of_the_specification(void **s
                                         "plugins_loaded",
                                         "plugins_failed",
                                         "events_dropped",
-                                        "last_swap"};
+                                        "last_swap",
+                                        "promises"};
     struct tc_health *health = tc_health_new();
     struct tocsin_value map, key = {0}, value;
     struct tocsin_iter it;
@@ -262,33 +250,74 @@ static void health_shows_sigma_rules_where_a_plugin_has_them(void **state)
     tc_health_free(health);
 }
 
-static void health_names_the_way_to_switch_the_sensor_on_again(void **state)
+static bool kept(const struct answer *a, const char *promise)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "promises.%s.kept", promise);
+    return tocsin_find_bool(a->buf, a->len, path, false);
+}
+
+static void promise_is_kept_while_no_issue_is_about_it(void **state)
 {
     static const struct {
-        bool configured;
-        const char *fix;
+        const char *owner, *key, *promise;
     } cases[] = {
-        {true, "tocsin plugin enable es"},
-        {false, "set plugins.es.enabled: true in the configuration and run tocsin config "
-                "reload"},
+        {"es", "es_mark", "real_time"},
+        {"av", "no_rules", "scanning"},
+        {"av", "quarantine", "quarantine"},
+        {"av", "not_quarantined", "quarantine"},
+        {"edr", "no_rules", "behaviour"},
+        {"trace", "trace_acts", "behaviour"},
+        {"core", "journal", "record"},
+        {"core", "plugin_edr", "behaviour"},
+        {"acme", "any", NULL},
     };
+    static const char *const all[] = {"real_time", "scanning", "behaviour", "record",
+                                      "quarantine"};
+    struct tc_health_numbers numbers = held(99 * SECOND);
     struct tc_health *health = tc_health_new();
-    struct tc_health_numbers numbers = {.sensor = "es", .ring = "current"};
-    struct tocsin_value list, issue;
-    struct tocsin_iter it;
+    struct tocsin_value v;
     struct answer a;
 
     (void)state;
+    numbers.sensors[0] = "es";
+    numbers.promised = TC_PROMISE_BIT(TC_PROMISE_NETWORK) - 1;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        numbers.real_time_configured = cases[i].configured;
+        tc_health_report(health, cases[i].owner, TOCSIN_REPORT_ISSUE, cases[i].key,
+                         "broken", "mend it");
         put(&a, health, &numbers);
-        assert_true(tocsin_find(a.buf, a.len, "health_issues", &list));
-        tocsin_iter_init(&it, &list);
-        assert_true(tocsin_iter_next(&it, NULL, &issue));
-        assert_true(tocsin_str_is(
-            tocsin_find_str(issue.start, (size_t)(issue.end - issue.start), "fix"),
-            cases[i].fix));
+        assert_false(tocsin_find_bool(a.buf, a.len, "healthy", true));
+        for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++)
+            assert_int_equal(kept(&a, all[k]),
+                             !cases[i].promise || strcmp(all[k], cases[i].promise) != 0);
+        tc_health_report(health, cases[i].owner, TOCSIN_REPORT_CLEAR, cases[i].key, NULL,
+                         NULL);
     }
+    assert_false(tocsin_find(a.buf, a.len, "promises.network", &v));
+    tc_health_free(health);
+}
+
+static void promise_that_is_not_kept_says_why_and_what_helps(void **state)
+{
+    struct tc_health_numbers numbers = held(99 * SECOND);
+    struct tc_health *health = tc_health_new();
+    struct answer a;
+
+    (void)state;
+    numbers.promised = TC_PROMISE_BIT(TC_PROMISE_SCANNING);
+    numbers.issue_count = 2;
+    numbers.issues[0] = (struct tc_health_issue){
+        .text = "a note", .note = true, .promises = numbers.promised};
+    numbers.issues[1] = (struct tc_health_issue){
+        .text = "it is off", .fix = "switch it on", .promises = numbers.promised};
+    put(&a, health, &numbers);
+    assert_false(kept(&a, "scanning"));
+    assert_text(&a, "promises.scanning.cause", "it is off");
+    assert_text(&a, "promises.scanning.fix", "switch it on");
+    numbers.issue_count = 1;
+    put(&a, health, &numbers);
+    assert_true(kept(&a, "scanning"));
     tc_health_free(health);
 }
 
@@ -312,7 +341,6 @@ static void filter_that_is_not_granted_is_not_shown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(health_without_a_sensor_says_so),
         cmocka_unit_test(health_names_a_sensor_only_while_its_canary_is_fresh),
         cmocka_unit_test(health_is_good_with_a_note_and_bad_with_a_derived_issue),
         cmocka_unit_test(health_names_the_fields_that_a_profile_has_set),
@@ -321,7 +349,8 @@ int main(void)
         cmocka_unit_test(health_bounds_its_issues_and_counts_the_rest),
         cmocka_unit_test(health_prints_every_field_in_the_order_of_the_specification),
         cmocka_unit_test(health_shows_sigma_rules_where_a_plugin_has_them),
-        cmocka_unit_test(health_names_the_way_to_switch_the_sensor_on_again),
+        cmocka_unit_test(promise_is_kept_while_no_issue_is_about_it),
+        cmocka_unit_test(promise_that_is_not_kept_says_why_and_what_helps),
         cmocka_unit_test(filter_that_is_not_granted_is_not_shown),
     };
 

@@ -719,6 +719,46 @@ static void config_matches_exclusion_patterns(void **state)
     }
 }
 
+static void config_knows_exclusions_that_let_everything_in_a_folder_pass(void **state)
+{
+    static const struct {
+        const char *exclusions;
+        bool covers; /* /home, for av */
+    } cases[] = {
+        {"[{path: '/**'}]", true},
+        {"[{path: '**/*'}]", true},
+        {"[{path: '/home/**'}]", true},
+        {"[{path: '/h*/**'}]", true},
+        {"[{path: '/home/*'}, {path: '/home/*/**'}]", true},
+        {"[{path: '/home/**', scope: av}]", true},
+        {"[{process: '/**'}]", true},
+        {"[{process: '**/*'}]", true},
+        {"[{path: '/home/**', scope: edr}]", false},
+        {"[{path: '/home/*'}]", false},
+        {"[{path: '/home/ann/**'}]", false},
+        {"[{path: '**/*.log'}]", false},
+        {"[{path: '**/*.*'}]", false},
+        {"[{path: '/home'}]", false},
+        {"[{path: '/homes/**'}]", false},
+        {"[{path: '/home/a?c/**'}]", false},
+        {"[{process: '/usr/bin/**'}]", false},
+        {"[]", false},
+    };
+    struct tc_config *config;
+    char text[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        snprintf(text, sizeof(text), "plugins: {av: {}, edr: {}}\nexclusions: %s\n",
+                 cases[i].exclusions);
+        config = read_good(text);
+        if (tc_config_excludes_all(config, "av", "/home") != cases[i].covers ||
+            tc_config_excludes_all(config, "av", "/home/") != cases[i].covers)
+            fail_msg("%s", cases[i].exclusions);
+        tc_config_free(config);
+    }
+}
+
 static void config_excludes_by_scope_path_and_process(void **state)
 {
     struct tc_config *config =
@@ -1043,6 +1083,7 @@ int main(void)
             config_refuses_a_fifo_a_folder_and_a_file_all_may_write, make_folder,
             remove_folder),
         cmocka_unit_test(config_matches_exclusion_patterns),
+        cmocka_unit_test(config_knows_exclusions_that_let_everything_in_a_folder_pass),
         cmocka_unit_test(config_excludes_by_scope_path_and_process),
         cmocka_unit_test(config_knows_who_has_exclusions),
         cmocka_unit_test(config_refuses_wrong_exclusions),

@@ -273,6 +273,46 @@ static void judge_answers_by_default_when_the_budget_is_spent(void **state)
     assert_int_equal(tocsin_event_int(event, "count", 0), 1);
 }
 
+static void judge_names_a_voter_that_has_not_answered_three_times(void **state)
+{
+    struct court *c = *state;
+    uint64_t id, second = tc_subscriber_bit(c->voters[1]);
+
+    tc_judge_configure(c->judge, true, 1);
+    for (size_t i = 0; i < TC_JUDGE_SILENT_AFTER; i++) {
+        assert_int_equal(tc_judge_silent(c->judge), 0);
+        id = question(c);
+        vote(c, "first", id, "allow", true);
+        (void)uv_run(&c->loop, UV_RUN_DEFAULT); /* to the last timer */
+        turn(c);
+    }
+    assert_int_equal(tc_judge_silent(c->judge), second);
+    vote(c, "second", id, "allow", true); /* too late: they waited all the same */
+    assert_int_equal(tc_judge_silent(c->judge), second);
+    tc_judge_configure(c->judge, true, 60000);
+    id = question(c);
+    vote(c, "second", id, "allow", true);
+    assert_int_equal(tc_judge_silent(c->judge), 0);
+    vote(c, "first", id, "allow", true);
+}
+
+static void judge_takes_an_abstention_for_an_answer(void **state)
+{
+    struct court *c = *state;
+    uint64_t id[TC_JUDGE_SILENT_AFTER];
+
+    tc_judge_configure(c->judge, true, 1);
+    for (size_t i = 0; i < TC_JUDGE_SILENT_AFTER; i++) {
+        id[i] = question(c);
+        vote(c, "second", id[i], "abstain", false);
+    }
+    (void)uv_run(&c->loop, UV_RUN_DEFAULT);
+    turn(c);
+    assert_int_equal(tc_judge_silent(c->judge), tc_subscriber_bit(c->voters[0]));
+    tc_judge_voter_gone(c->judge, tc_subscriber_bit(c->voters[0]));
+    assert_int_equal(tc_judge_silent(c->judge), 0);
+}
+
 /* A detector that comes late is shown what was answered without it, once it is there. */
 static void judge_asks_again_what_was_asked_before_all_had_come(void **state)
 {
@@ -434,6 +474,8 @@ int main(void)
         TEST(judge_denies_as_soon_as_one_does),
         TEST(judge_hears_voters_only_and_decisions_only),
         TEST(judge_answers_by_default_when_the_budget_is_spent),
+        TEST(judge_names_a_voter_that_has_not_answered_three_times),
+        TEST(judge_takes_an_abstention_for_an_answer),
         TEST(judge_asks_again_what_was_asked_before_all_had_come),
         TEST(regress_the_last_timeouts_are_reported_too),
         TEST(judge_answers_by_default_when_a_voter_cannot_be_asked),
