@@ -48,6 +48,13 @@ void tc_last_error_set(struct tc_last_error *error, const char *text)
     tc_why(error->text, "%s", text);
 }
 
+static void note(struct tc_host *host, const char *text)
+{
+    pthread_mutex_lock(&host->error_lock);
+    tc_last_error_set(&host->last_error, text);
+    pthread_mutex_unlock(&host->error_lock);
+}
+
 void tc_host_complain(struct tc_host *host, int level, const char *format, ...)
 {
     char text[TC_WHY_MAX];
@@ -57,9 +64,7 @@ void tc_host_complain(struct tc_host *host, int level, const char *format, ...)
     (void)vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     tc_log(level, host->name, "%s", text);
-    pthread_mutex_lock(&host->error_lock);
-    tc_last_error_set(&host->last_error, text);
-    pthread_mutex_unlock(&host->error_lock);
+    note(host, text);
 }
 
 void tc_host_last_error(struct tc_host *host, struct tc_last_error *ret)
@@ -101,11 +106,18 @@ bool tc_host_first(struct tc_host *host, const char *complaint, const char *what
 __attribute__((format(printf, 3, 4))) static void
 host_log(const struct tocsin_host *pub, int level, const char *format, ...)
 {
+    char text[TC_WHY_MAX];
     va_list args;
 
     va_start(args, format);
     tc_vlog(level, tc_host_of(pub)->name, format, args);
     va_end(args);
+    if (level > TOCSIN_LOG_ERROR)
+        return;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    note(tc_host_of(pub), text);
 }
 
 static uint64_t now_ns(const struct tocsin_host *pub)

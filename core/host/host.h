@@ -76,7 +76,7 @@ struct tc_host {
     uint64_t complaints[TC_HOST_COMPLAINTS_MAX]; /* hashes of what was said already */
     size_t complaints_count;
     pthread_mutex_t error_lock;
-    struct tc_last_error last_error; /* since the plugin was made */
+    struct tc_last_error last_error; /* what it has logged as an error, or did wrong */
 };
 
 int tc_host_init(struct tc_host *host, const struct tc_plugin_env *env,
