@@ -40,6 +40,14 @@ static const struct tocsin_option options[] = {
      .fallback = "off",
      .help = "unknown: stop the execution of a file not judged yet until its verdict",
      .choices = "off|unknown"},
+    {.name = "keep_refusing",
+     .type = TOCSIN_OPTION_DURATION,
+     .flags = TOCSIN_OPTION_RESTART,
+     .fallback = "60s",
+     .help = "how long what is known bad stays refused when the agent has died; 0s: not "
+             "at all",
+     .min = 0,
+     .max = 600000},
     TC_SENSOR_RING_OPTION("2M"),
     {.name = "max_known",
      .type = TOCSIN_OPTION_INT,
@@ -59,6 +67,7 @@ static void read_rest(struct tc_kext *kext)
                   : !strcmp(opens, "off") ? TC_KEXT_OPENS_OFF
                                           : TC_KEXT_OPENS_AUTO;
     kext->hold = !strcmp(host->option_text(host, "hold_exec"), "unknown");
+    kext->keep_refusing_ms = (uint64_t)host->option_int(host, "keep_refusing");
     kext->sizes.known = (uint32_t)host->option_int(host, "max_known");
     kext->sizes.ring_bytes = tc_sensor_ring_bytes_read(host);
 }
@@ -76,6 +85,7 @@ static int kext_init(const struct tocsin_host *host, void **ret_state)
     tc_kext_items_init(&kext->left);
     pthread_mutex_init(&kext->left_lock, NULL);
     tc_kext_catch_up_init(kext);
+    tc_kext_pins_init(&kext->pins, host->state_dir(host));
     read_rest(kext);
     err = tc_sensor_places_read(host, &kext->places);
     if (err)
@@ -133,6 +143,7 @@ static void kext_destroy(void *state)
     struct tc_kext *kext = state;
 
     tc_kext_release(kext);
+    tc_kext_pins_sweep(&kext->pins);
     pthread_mutex_destroy(&kext->left_lock);
     free(kext);
 }

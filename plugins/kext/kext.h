@@ -8,9 +8,9 @@
  *   kext_catch_up.c   what was written while nobody looked
  *   kext_verdict.c    what a verdict leads to
  *   kext_publish.c    everything that is published
- * Below them, and without it: kext_load and kext_maps, kext_reader, kext_resolve,
- * kext_item, kext_guard, kext_canary; in the kernel:
- * kext.bpf.c, with kext_abi.h between the two.
+ * Below them, and without it: kext_load and kext_maps, kext_pins, kext_reader,
+ * kext_resolve, kext_item, kext_guard, kext_canary; in the kernel: kext.bpf.c, with
+ * kext_abi.h between the two.
  */
 #ifndef TC_KEXT_H
 #define TC_KEXT_H
@@ -23,6 +23,7 @@
 #include "kext_canary.h"
 #include "kext_guard.h"
 #include "kext_load.h"
+#include "kext_pins.h"
 #include "kext_reader.h"
 #include "kext_resolve.h"
 #include "sensor_catch_up.h"
@@ -35,8 +36,8 @@
 #define TC_KEXT_PENDING_MS 60000 /* beyond any budget of the agent */
 #define TC_KEXT_PEER_MAX 4096    /* questions of other sensors that are remembered */
 #define TC_KEXT_CANARY_EVERY_MS 30000
-#define TC_KEXT_HEARTBEAT_MS 3000 /* the deadline is renewed so often ... */
-#define TC_KEXT_PATIENCE_MS 10000 /* ... and lies so far ahead */
+#define TC_KEXT_HEARTBEAT_MS 3000 /* the deadlines are renewed so often ... */
+#define TC_KEXT_PATIENCE_MS 10000 /* ... and lie at least so far ahead */
 
 enum tc_kext_job {
     TC_KEXT_JOB_OPEN,
@@ -103,6 +104,8 @@ struct tc_kext {
     struct tc_kext_sizes sizes;
     enum tc_kext_opens opens;
     bool hold, passive;
+    uint64_t
+        keep_refusing_ms; /* after our last sign of life; 0: our programs go with us */
 
     bool started;
     int open_status;
@@ -115,6 +118,9 @@ struct tc_kext {
     struct tc_kext_reader reader;
     struct tc_kext_canary canary;
     struct tc_kext_guard guard;
+    struct tc_kext_pins pins;
+    size_t inherited;            /* files known bad by an agent that died */
+    uint64_t inherited_until_ns; /* CLOCK_MONOTONIC; 0: nothing is left of that */
     struct tc_sensor_catch_up catch_up;
     struct tc_sensor_names names;
     bool names_open;

@@ -26,6 +26,8 @@
     2000 /* how often it looks whether the agent still renews its deadline               \
           */
 
+#define LAST_MS 100 /* longer than a program in the kernel runs */
+
 static long bpf(int command, union bpf_attr *attr)
 {
     return syscall(SYS_bpf, command, attr, sizeof(*attr));
@@ -71,16 +73,25 @@ static void resume_all(int map)
 
 static bool is_stale(const struct tc_kext_control *control)
 {
-    return tc_sensor_clock_ns(CLOCK_MONOTONIC) > control->deadline_ns;
+    return tc_sensor_clock_ns(CLOCK_MONOTONIC) > control->hold_until_ns;
 }
 
-_Noreturn static void guard_main(int pipe, int map, const struct tc_kext_control *control)
+/* A program that began before its link was closed may stop one more. */
+static void resume_for_good(int map, struct tc_kext_control *control)
+{
+    __atomic_store_n(&control->hold, 0, __ATOMIC_SEQ_CST);
+    resume_all(map);
+    poll(NULL, 0, LAST_MS);
+    resume_all(map);
+}
+
+_Noreturn static void guard_main(int pipe, int map, struct tc_kext_control *control)
 {
     struct pollfd other_end = {.fd = pipe, .events = POLLIN};
 
     for (;;) {
         if (poll(&other_end, 1, POLL_MS) > 0) {
-            resume_all(map);
+            resume_for_good(map, control);
             _exit(0);
         }
         if (is_stale(control))

@@ -21,11 +21,16 @@
 void tc_kext_levels_set_mode(struct tc_kext *kext)
 {
     struct tc_kext_control *control = kext->programs.control;
+    uint64_t now_ns = kext->host->now_ns(kext->host);
+    uint64_t keep_ms = kext->keep_refusing_ms > TC_KEXT_PATIENCE_MS
+                           ? kext->keep_refusing_ms
+                           : TC_KEXT_PATIENCE_MS;
 
     __atomic_store_n(&control->enforce, !kext->passive, __ATOMIC_RELAXED);
     __atomic_store_n(&control->hold, kext->hold && !kext->passive, __ATOMIC_RELAXED);
-    __atomic_store_n(&control->deadline_ns,
-                     kext->host->now_ns(kext->host) + TC_KEXT_PATIENCE_MS * NS_PER_MS,
+    __atomic_store_n(&control->refuse_until_ns, now_ns + keep_ms * NS_PER_MS,
+                     __ATOMIC_RELAXED);
+    __atomic_store_n(&control->hold_until_ns, now_ns + TC_KEXT_PATIENCE_MS * NS_PER_MS,
                      __ATOMIC_RELAXED);
 }
 
@@ -103,6 +108,24 @@ static void set_own(struct tc_kext *kext)
         control->own[1] = (uint32_t)getppid();
 }
 
+/* What an agent that died has known goes on being refused, from the first moment on. */
+static void inherit(struct tc_kext *kext)
+{
+    kext->inherited_until_ns =
+        tc_kext_pins_inherit(&kext->pins, &kext->programs, &kext->inherited);
+}
+
+/* Should we die: not without that is as good as it was before. */
+static void outlive(struct tc_kext *kext)
+{
+    char why[256] = "";
+
+    if (kext->keep_refusing_ms && tc_kext_pins_take(&kext->pins, &kext->programs, why))
+        kext->host->log(kext->host, TOCSIN_LOG_WARNING,
+                        "what is known bad is not refused while the agent restarts: %s",
+                        why);
+}
+
 /* The scan that is there was made before there were maps to put it into. */
 static int set_folders(struct tc_kext *kext)
 {
@@ -120,6 +143,7 @@ static int try_level(struct tc_kext *kext, enum tc_kext_level level, char why[25
         return err;
     set_own(kext);
     tc_kext_levels_set_mode(kext);
+    inherit(kext);
     err = set_folders(kext);
     if (!err)
         err = tc_kext_put_bad(&kext->programs, &kext->canary.key,
@@ -147,6 +171,7 @@ out:
 
 void tc_kext_levels_leave(struct tc_kext *kext)
 {
+    tc_kext_pins_drop(&kext->pins);
     tc_kext_detach(&kext->programs);
     tc_kext_reader_stop(&kext->reader);
     tc_kext_guard_stop(&kext->guard);
@@ -166,6 +191,8 @@ int tc_kext_levels_enter(struct tc_kext *kext)
         tc_kext_unload(&kext->programs);
     snprintf(kext->why, sizeof(kext->why), "%.240s%s%.240s", upper, *lower ? "; " : "",
              lower);
+    if (!err)
+        outlive(kext);
     if (!err && kext->hold)
         err = tc_kext_guard_start(&kext->guard, &kext->programs);
     return err;

@@ -34,6 +34,16 @@ void tc_kext_set_mode(struct tc_kext *kext)
     tc_kext_levels_set_mode(kext);
 }
 
+/* This agent's own verdicts count by now. */
+static void forget_inherited(struct tc_kext *kext)
+{
+    if (!kext->inherited_until_ns ||
+        kext->host->now_ns(kext->host) < kext->inherited_until_ns)
+        return;
+    tc_kext_forget_inherited(&kext->programs);
+    kext->inherited_until_ns = 0;
+}
+
 static void heartbeat(void *arg)
 {
     struct tc_kext *kext = arg;
@@ -41,6 +51,7 @@ static void heartbeat(void *arg)
 
     tc_kext_set_mode(kext);
     tc_kext_verdicts_sweep(kext);
+    forget_inherited(kext);
     tc_kext_read_counters(&kext->programs, counters);
     if (counters[TC_KEXT_LOST] != kext->seen_lost)
         tc_kext_publish_gap(kext, "the ring was full",

@@ -100,19 +100,30 @@ void tc_kext_unload(struct tc_kext_programs *programs)
     programs->level = TC_KEXT_LEVEL_NONE;
 }
 
-/* Those that a level has, in their order; `opens`: with those that report opens. */
-static size_t attached(const struct tc_kext_programs *programs, bool opens,
-                       struct bpf_program *ret[4])
+/* Those of a level that refuse and kill. */
+static size_t refusing(const struct tc_kext_programs *programs,
+                       struct bpf_program *ret[3])
 {
     const struct kext_bpf *skeleton = programs->skeleton;
-    bool lsm = programs->level == TC_KEXT_LEVEL_LSM;
     size_t n = 0;
 
-    ret[n++] = skeleton->progs.kext_exec;
-    if (lsm) {
+    ret[n++] = skeleton->progs.kext_end;
+    if (programs->level == TC_KEXT_LEVEL_LSM) {
         ret[n++] = skeleton->progs.kext_file_open;
         ret[n++] = skeleton->progs.kext_bprm_check;
     }
+    return n;
+}
+
+/* Those that a level has, in their order; `opens`: with those that report opens. */
+static size_t attached(const struct tc_kext_programs *programs, bool opens,
+                       struct bpf_program *ret[5])
+{
+    const struct kext_bpf *skeleton = programs->skeleton;
+    bool lsm = programs->level == TC_KEXT_LEVEL_LSM;
+    size_t n = refusing(programs, ret);
+
+    ret[n++] = skeleton->progs.kext_exec;
     if (opens)
         ret[n++] = lsm ? skeleton->progs.kext_opened : skeleton->progs.kext_sys_exit;
     return n;
@@ -120,7 +131,7 @@ static size_t attached(const struct tc_kext_programs *programs, bool opens,
 
 int tc_kext_attach(struct tc_kext_programs *programs, bool opens, char why[256])
 {
-    struct bpf_program *list[4];
+    struct bpf_program *list[5];
     size_t count = attached(programs, opens, list);
     int err = 0;
 
@@ -138,6 +149,21 @@ int tc_kext_attach(struct tc_kext_programs *programs, bool opens, char why[256])
 void tc_kext_detach(struct tc_kext_programs *programs)
 {
     tc_sensor_bpf_detach(&programs->links);
+}
+
+/* The links are in the order in which their programs were attached. */
+size_t tc_kext_kept(const struct tc_kext_programs *programs,
+                    struct tc_kext_kept ret[TC_KEXT_KEPT_MAX])
+{
+    struct bpf_program *list[3];
+    size_t links = refusing(programs, list), n = 0;
+
+    for (size_t i = 0; i < links && i < programs->links.count; i++)
+        ret[n++] = (struct tc_kext_kept){bpf_program__name(list[i]),
+                                         bpf_link__fd(programs->links.links[i])};
+    ret[n++] = (struct tc_kext_kept){"bad", bpf_map__fd(programs->skeleton->maps.bad)};
+    ret[n++] = (struct tc_kext_kept){"control", tc_kext_control_fd(programs)};
+    return n;
 }
 
 int tc_kext_ring_fd(const struct tc_kext_programs *programs)

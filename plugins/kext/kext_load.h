@@ -54,6 +54,16 @@ int tc_kext_attach(struct tc_kext_programs *programs, bool opens, char why[256])
 /* Returns when none of them runs any more. */
 void tc_kext_detach(struct tc_kext_programs *programs);
 
+/* What has to be kept for those that refuse and kill to go on without us: their links,
+ * and the maps that are read by name. The descriptors stay the programs'. */
+#define TC_KEXT_KEPT_MAX 5
+struct tc_kext_kept {
+    const char *name; /* a constant */
+    int fd;
+};
+size_t tc_kext_kept(const struct tc_kext_programs *programs,
+                    struct tc_kext_kept ret[TC_KEXT_KEPT_MAX]);
+
 int tc_kext_ring_fd(const struct tc_kext_programs *programs);
 int tc_kext_held_fd(const struct tc_kext_programs *programs);
 int tc_kext_control_fd(const struct tc_kext_programs *programs);
@@ -63,8 +73,9 @@ struct tc_kext_key tc_kext_key_of(uint64_t st_dev, uint64_t inode, uint64_t ctim
 uint32_t tc_kext_device_of(dev_t st_dev);
 dev_t tc_kext_st_dev_of(uint32_t device);
 
-/* For those uses (enum tc_kext_use), beside what it is known for already. One thread at a
- * time. Errors: -E2BIG, full; -ENOMEM. */
+/* For those uses (enum tc_kext_use), beside what it is known for already; without
+ * TC_KEXT_INHERITED it is no longer that. One thread at a time. Errors: -E2BIG, full;
+ * -ENOMEM. */
 int tc_kext_put_bad(struct tc_kext_programs *programs, const struct tc_kext_key *key,
                     unsigned uses);
 int tc_kext_put_good(struct tc_kext_programs *programs, const struct tc_kext_key *key,
@@ -80,6 +91,8 @@ bool tc_kext_is_good(const struct tc_kext_programs *programs,
 /* Forgets all files known bad but `keep`; all known good. */
 void tc_kext_forget_bad(struct tc_kext_programs *programs,
                         const struct tc_kext_key *keep);
+/* All that no verdict of this agent has confirmed. */
+void tc_kext_forget_inherited(struct tc_kext_programs *programs);
 void tc_kext_forget_good(struct tc_kext_programs *programs);
 
 /* The folders watched are these and no others from here on. -E2BIG: some have no room. */

@@ -11,6 +11,7 @@
 #include "kext_skeleton.h"
 
 #define NS_PER_S 1000000000ull
+#define ANY (TC_KEXT_FOR_OPEN | TC_KEXT_FOR_EXEC | TC_KEXT_INHERITED)
 
 uint32_t tc_kext_device_of(dev_t st_dev)
 {
@@ -53,7 +54,7 @@ static uint8_t uses_in(int fd, const struct tc_kext_key *key)
 
 static int put(int fd, const struct tc_kext_key *key, unsigned uses)
 {
-    uint8_t now = (uint8_t)(uses_in(fd, key) | uses);
+    uint8_t now = (uint8_t)((uses_in(fd, key) & ~TC_KEXT_INHERITED) | uses);
 
     return bpf_map_update_elem(fd, key, &now, BPF_ANY);
 }
@@ -79,7 +80,7 @@ void tc_kext_drop_bad(struct tc_kext_programs *programs, const struct tc_kext_ke
     int fd = bpf_map__fd(programs->skeleton->maps.bad);
     uint8_t now = uses_in(fd, key), left = (uint8_t)(now & ~uses);
 
-    if (!left)
+    if (!(left & ~TC_KEXT_INHERITED))
         bpf_map_delete_elem(fd, key);
     else if (left != now)
         bpf_map_update_elem(fd, key, &left, BPF_ANY);
@@ -106,9 +107,11 @@ bool tc_kext_is_good(const struct tc_kext_programs *programs,
     return !bpf_map_lookup_elem(bpf_map__fd(programs->skeleton->maps.good), key, &value);
 }
 
-/* Deletes every key of a map but `keep`. A key that is deleted under the walk by somebody
- * else makes it begin again, so the walk is bounded by what the map can hold. */
-static void clear(const struct bpf_map *map, const struct tc_kext_key *keep)
+/* Deletes every key of a map but `keep`, and but those that have none of `uses`. A key
+ * that is deleted under the walk by somebody else makes it begin again, so the walk is
+ * bounded by what the map can hold. */
+static void clear(const struct bpf_map *map, const struct tc_kext_key *keep,
+                  unsigned uses)
 {
     uint32_t left = 2 * bpf_map__max_entries(map) + 1;
     struct tc_kext_key key, next;
@@ -116,7 +119,8 @@ static void clear(const struct bpf_map *map, const struct tc_kext_key *keep)
     bool first = true;
 
     while (left-- && !bpf_map_get_next_key(fd, first ? NULL : &key, &next)) {
-        if (keep && !memcmp(&next, keep, sizeof(next))) {
+        if ((keep && !memcmp(&next, keep, sizeof(next))) ||
+            !(uses_in(fd, &next) & uses)) {
             key = next;
             first = false;
             continue;
@@ -127,12 +131,17 @@ static void clear(const struct bpf_map *map, const struct tc_kext_key *keep)
 
 void tc_kext_forget_bad(struct tc_kext_programs *programs, const struct tc_kext_key *keep)
 {
-    clear(programs->skeleton->maps.bad, keep);
+    clear(programs->skeleton->maps.bad, keep, ANY);
+}
+
+void tc_kext_forget_inherited(struct tc_kext_programs *programs)
+{
+    clear(programs->skeleton->maps.bad, NULL, TC_KEXT_INHERITED);
 }
 
 void tc_kext_forget_good(struct tc_kext_programs *programs)
 {
-    clear(programs->skeleton->maps.good, NULL);
+    clear(programs->skeleton->maps.good, NULL, ANY);
 }
 
 static bool is_among(const struct tc_kext_folder *folders, size_t count,

@@ -222,6 +222,8 @@ void tc_kext_publish_stats(struct tc_kext *kext, const struct tocsin_event *requ
                    kext->programs.level == TC_KEXT_LEVEL_LSM ? "bpf_lsm" : "bpf_tracing");
     put_counts(kext, &w);
     put_kernel(kext, &w);
+    tocsin_put_uint(&w, "pinned", *kext->pins.life != '\0');
+    tocsin_put_uint(&w, "inherited", kext->inherited);
     tocsin_put_uint(&w, "own", kext->resolver.own);
     tocsin_put_uint(&w, "out_of_scope", kext->resolver.outside);
     tocsin_put_uint(&w, "folders_foreign", kext->foreign);

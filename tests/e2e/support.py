@@ -110,6 +110,17 @@ def says_whether_healthy(args):
     return args[-1:] == ("health",)
 
 
+def has_ended(pid):
+    """True when nothing of a process that was killed is left but its exit status."""
+    # A thread that is still on its way out holds the descriptors of them all.
+    try:
+        with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as f:
+            state = f.read().rpartition(")")[2].split()[0]
+        return state == "Z" and len(os.listdir("/proc/%d/task" % pid)) == 1
+    except FileNotFoundError:
+        return True
+
+
 class Agent:
     """One agent with everything under a temporary folder."""
 
@@ -164,10 +175,21 @@ class Agent:
         if exc[0]:
             sys.stderr.write("---- the agent's log ----\n" + self.text_of_log())
         self.stop()
+        self.unpin()
         if self.mounted:
             subprocess.run(["umount", "-l", self.protected], check=False)
         self.log.close()
         shutil.rmtree(self.dir, ignore_errors=True)
+
+    def pins(self):
+        """Where kext holds what outlives a core that was killed."""
+        state = os.stat(self.state)
+        return "/sys/fs/bpf/tocsin_kext_%x_%x" % (state.st_dev, state.st_ino)
+
+    def unpin(self):
+        """Takes away what an agent that was not started again has left in the kernel."""
+        if os.path.exists(self.state):
+            shutil.rmtree(self.pins(), ignore_errors=True)
 
     def text_of_log(self):
         self.log.flush()
@@ -221,17 +243,7 @@ class Agent:
         core = self.core()
         self.process.kill()
         self.process.wait()
-
-        def ended():
-            # A thread that is still on its way out holds the descriptors of them all.
-            try:
-                with open("/proc/%d/stat" % core, encoding="ascii", errors="replace") as f:
-                    state = f.read().rpartition(")")[2].split()[0]
-                return state == "Z" and len(os.listdir("/proc/%d/task" % core)) == 1
-            except FileNotFoundError:
-                return True
-
-        wait_for(ended)
+        wait_for(lambda: has_ended(core))
 
     def rpc(self):
         return Rpc(self.socket)

@@ -10,7 +10,7 @@ import time
 import unittest
 
 from guarded import APPROVED, FALLBACK
-from support import EICAR, main, needs_root, wait_for
+from support import EICAR, has_ended, main, needs_root, wait_for
 from swap import Watched
 
 SLOW = 20 if "TOCSIN_SWAP_SHORT" in os.environ else 1  # emulated machines are
@@ -74,6 +74,39 @@ class Crash(unittest.TestCase):
             agent.protected_by(APPROVED, 5 * SLOW)
             # Kext need not have come to the end of its walk.
             wait_for(lambda: agent.call("es.stats")["catch_up_walks"] > 0)
+
+
+@needs_root
+class WithoutCore(unittest.TestCase):
+    @staticmethod
+    def is_stopped(program):
+        """Refused, where BPF LSM is, or killed before its first instruction."""
+        try:
+            return subprocess.run([program], check=False).returncode == -signal.SIGKILL
+        except PermissionError:
+            return True
+
+    def test_what_kext_knows_as_bad_is_refused_until_the_next_core(self):
+        with Watched(witness="deny: denied") as agent:
+            agent.protected_by(FALLBACK, 10 * SLOW)
+            program = agent.path("denied_run")
+            wait_for(lambda: self.is_stopped(program), 10 * SLOW)
+            core = agent.core()
+            # It starts no other one meanwhile.
+            os.kill(agent.process.pid, signal.SIGSTOP)
+            try:
+                os.kill(core, signal.SIGKILL)
+                wait_for(lambda: has_ended(core))
+                self.assertTrue(all(self.is_stopped(program) for _ in range(20)))
+                self.assertTrue(os.path.isdir(agent.pins()))
+            finally:
+                readies = agent.text_of_log().count("ready\n")
+                os.kill(agent.process.pid, signal.SIGCONT)
+            wait_for(lambda: agent.text_of_log().count("ready\n") > readies, 10 + 10 * SLOW)
+            agent.protected_by(FALLBACK, 10 * SLOW)
+            agent.stop()
+            self.assertFalse(os.path.exists(agent.pins()))
+            self.assertFalse(self.is_stopped(program))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,10 @@
 
 #include "tests/support/sensor_scratch.h"
 
-/* tc_scratch_possible, and BPF programs can be loaded. */
+#define TC_KEXT_BPF_FOLDER "/sys/fs/bpf"
+
+/* tc_scratch_possible, and BPF programs can be loaded; with a BPF file system of the
+ * test's own. */
 bool tc_kext_scratch_possible(void);
 
 /* For cmocka: a scratch of the program's own, as the state. */

@@ -3,8 +3,11 @@
  * Owns: what happens in the kernel. A file known bad is refused (LSM) or its exec killed
  * (tracing); a file known good passes unseen; any other that lies in a watched folder is
  * reported. Must not: wait, or decide anything about a file that the plugin has not put
- * into a map. Once the plugin has stopped renewing its deadline, nothing is refused,
+ * into a map. Once the plugin has stopped renewing its deadlines, nothing is refused,
  * killed or stopped any more.
+ *
+ * Who refuses and kills (kext_end, kext_file_open, kext_bprm_check) may outlive the agent
+ * (kext_pins.h); who stops and reports does not.
  */
 #include <linux/bpf.h>
 /* First the types, then: */
@@ -66,15 +69,25 @@ static __always_inline bool is_own(const struct tc_kext_control *c, __u32 pid)
     return false;
 }
 
-/* True when the plugin wants force to be used and is there to answer for it. */
-static __always_inline bool may_act(const struct tc_kext_control *c)
+/* What is known bad is refused for a while after the plugin's last sign of life. */
+static __always_inline bool may_refuse(const struct tc_kext_control *c)
 {
-    if (!c->enforce)
-        return false;
-    if (bpf_ktime_get_ns() < c->deadline_ns)
+    return c->enforce && bpf_ktime_get_ns() < c->refuse_until_ns;
+}
+
+static __always_inline bool refuses(const struct tc_kext_control *c)
+{
+    if (may_refuse(c))
         return true;
-    count(TC_KEXT_STALE);
+    if (c->enforce)
+        count(TC_KEXT_STALE);
     return false;
+}
+
+/* Nobody is stopped when the plugin is not there to let him go on. */
+static __always_inline bool may_hold(const struct tc_kext_control *c)
+{
+    return c->enforce && c->hold && bpf_ktime_get_ns() < c->hold_until_ns;
 }
 
 static __always_inline void read_ctime(const struct inode *inode, struct tc_kext_key *key)
@@ -378,39 +391,65 @@ static __always_inline bool read_below(const struct file *file, struct file_info
 /*
  * A file that is being executed, its image in place, not one instruction run. One that
  * has no name (memfd_create, or deleted) lies in no folder: it matters wherever it is.
- * True: the process goes on.
+ * False: it does not matter.
  */
+static __always_inline bool read_executed(const struct file *file, struct file_info *info,
+                                          bool *ret_unnamed)
+{
+    bool unnamed = !BPF_CORE_READ(file, f_inode, i_nlink);
+    bool matters = read_file_info(file, info, unnamed);
+
+    *ret_unnamed = unnamed;
+    if (!unnamed && is_overlay(file) &&
+        !(matters && (info->watched || is_bad(info, TC_KEXT_FOR_EXEC))))
+        matters = read_below(file, info);
+    return matters;
+}
+
+/* Ends the execution of what is known bad. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(kext_end, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+    struct what what = {.kind = TC_KEXT_EXEC, .fd = -1, .at_once = true};
+    struct tc_kext_control *c = control_of();
+    struct file_info info = {};
+    bool unnamed;
+
+    if (!c || is_own(c, bpf_get_current_pid_tgid() >> 32) ||
+        !read_executed(BPF_CORE_READ(bprm, file), &info, &unnamed) ||
+        !is_bad(&info, TC_KEXT_FOR_EXEC))
+        return 0;
+    is_inside(&info); /* for the length of its path */
+    if (unnamed)
+        what.flags = TC_KEXT_UNNAMED;
+    if (refuses(c) && !bpf_send_signal(SIGKILL)) {
+        what.flags |= TC_KEXT_WAS_KILLED;
+        count(TC_KEXT_KILLED);
+    }
+    report(c, &info, &what);
+    return 0;
+}
+
+/* Reports, and stops, what is not known. True: the process goes on. */
 static __always_inline bool executed(struct tc_kext_control *c, const struct file *file)
 {
     struct what what = {.kind = TC_KEXT_EXEC, .fd = -1, .at_once = true};
-    bool unnamed = !BPF_CORE_READ(file, f_inode, i_nlink), inside;
     struct file_info info = {};
-    bool matters = read_file_info(file, &info, unnamed);
+    bool unnamed;
 
-    if (!unnamed && is_overlay(file) &&
-        !(matters && (info.watched || is_bad(&info, TC_KEXT_FOR_EXEC))))
-        matters = read_below(file, &info);
-    if (!matters)
+    if (!read_executed(file, &info, &unnamed))
         return true;
-    if (unnamed)
-        what.flags = TC_KEXT_UNNAMED;
-    if (is_bad(&info, TC_KEXT_FOR_EXEC)) {
-        is_inside(&info); /* for the length of its path */
-        if (may_act(c) && !bpf_send_signal(SIGKILL)) {
-            what.flags |= TC_KEXT_WAS_KILLED;
-            count(TC_KEXT_KILLED);
-        }
-        report(c, &info, &what);
-        return !(what.flags & TC_KEXT_WAS_KILLED);
-    }
+    if (is_bad(&info, TC_KEXT_FOR_EXEC)) /* kext_end has seen to it */
+        return !may_refuse(c);
     if (!(info.watched || unnamed) || is_good(&info, TC_KEXT_FOR_EXEC))
         return true;
-    inside = is_inside(&info);
-    if (!inside && !unnamed) {
+    if (!is_inside(&info) && !unnamed) {
         count(TC_KEXT_OUTSIDE);
         return true;
     }
-    what.hold = c->hold && may_act(c);
+    if (unnamed)
+        what.flags = TC_KEXT_UNNAMED;
+    what.hold = may_hold(c);
     report(c, &info, &what);
     return true;
 }
@@ -496,7 +535,7 @@ static __always_inline int guard(const struct file *file, __u16 kind)
     struct file_info info = {};
 
     if (!c || !read_file_info(file, &info, false) || !is_bad(&info, use) ||
-        is_own(c, bpf_get_current_pid_tgid() >> 32) || !may_act(c))
+        is_own(c, bpf_get_current_pid_tgid() >> 32) || !refuses(c))
         return 0;
     is_inside(&info);
     count(TC_KEXT_REFUSED);

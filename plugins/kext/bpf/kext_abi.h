@@ -35,6 +35,7 @@ struct tc_kext_folder {
 enum tc_kext_use {
     TC_KEXT_FOR_OPEN = 1,
     TC_KEXT_FOR_EXEC = 2,
+    TC_KEXT_INHERITED = 4, /* in `bad`: by an agent that died, and not yet by this one */
 };
 
 /* Why a file system matters: values of `devices`. */
@@ -50,11 +51,12 @@ struct tc_kext_held {
 
 /* Written by the plugin, read by the programs: the one entry of `control`, mapped. */
 struct tc_kext_control {
-    __u64 deadline_ns; /* CLOCK_MONOTONIC: after it nothing is refused, killed, stopped */
-    __u32 enforce;     /* 0: passive mode */
-    __u32 hold;        /* stop an exec of an unknown file until its verdict */
-    __u32 asleep;      /* the reader must be woken; cleared by who does it */
-    __u32 wake_bytes;  /* of backlog: wake whatever it is about */
+    __u64 refuse_until_ns; /* CLOCK_MONOTONIC: after it nothing is refused or killed */
+    __u64 hold_until_ns;   /* the same: nothing is stopped, since nobody would answer */
+    __u32 enforce;         /* 0: passive mode */
+    __u32 hold;            /* stop an exec of an unknown file until its verdict */
+    __u32 asleep;          /* the reader must be woken; cleared by who does it */
+    __u32 wake_bytes;      /* of backlog: wake whatever it is about */
     __u32 own[TC_KEXT_OWN_MAX];
 };
 
@@ -82,7 +84,7 @@ enum tc_kext_counter {
     TC_KEXT_OUTSIDE,
     TC_KEXT_WOKEN,
     TC_KEXT_STOPPED,
-    TC_KEXT_STALE, /* would have been refused, killed or stopped, but nobody watches */
+    TC_KEXT_STALE, /* would have been refused or killed, but nobody watches */
     TC_KEXT_COUNTERS,
 };
 
