@@ -151,7 +151,7 @@ int tc_journal_open(uv_loop_t *loop, const char *state_dir, tc_journal_health_fn
     }
     journal->health = health;
     journal->health_arg = arg;
-    STAILQ_INIT(&journal->queue);
+    journal->limits.bytes = TC_JOURNAL_KEEP_BYTES;
     STAILQ_INIT(&journal->jobs);
     STAILQ_INIT(&journal->done);
     err = uv_async_init(loop, &journal->async, on_async);
@@ -174,6 +174,16 @@ int tc_journal_open(uv_loop_t *loop, const char *state_dir, tc_journal_health_fn
 failed:
     tc_why(why, "journal in %s: %s", state_dir, strerror(-err));
     return err;
+}
+
+void tc_journal_configure(struct tc_journal *journal,
+                          const struct tc_journal_limits *limits)
+{
+    uv_mutex_lock(&journal->lock);
+    journal->limits = *limits;
+    if (!limits->bytes)
+        journal->limits.bytes = TC_JOURNAL_KEEP_BYTES;
+    uv_mutex_unlock(&journal->lock);
 }
 
 void tc_journal_close(struct tc_journal *journal, void (*done)(void *arg), void *arg)
@@ -215,17 +225,10 @@ void tc_journal_store(struct tc_journal *journal, struct tc_event *event)
     if (held) {
         entry->event = held;
         entry->number = journal->handed;
-        STAILQ_INSERT_TAIL(&journal->queue, entry, next);
-        journal->queued++;
-        journal->queued_bytes += held->pub.len;
+        tc_journal_enqueue(journal, entry);
+        tc_journal_shed(journal);
     } else {
         free(entry);
-    }
-    while (journal->queued + journal->in_flight > TC_JOURNAL_PENDING_MAX ||
-           journal->queued_bytes > TC_JOURNAL_PENDING_BYTES) {
-        tc_event_unref(tc_journal_take_first(journal));
-        journal->lost++;
-        journal->lost_unreported = true;
     }
     if (lost) {
         journal->lost++;
@@ -362,5 +365,10 @@ void tc_journal_counters(struct tc_journal *journal, struct tc_journal_counters 
     ret->lost = journal->lost;
     ret->failed_writes = journal->failed_writes;
     ret->pending = journal->queued + journal->in_flight;
+    ret->events = (uint64_t)journal->usage.events;
+    ret->bytes = (uint64_t)(journal->usage.used_bytes + journal->usage.free_bytes);
+    ret->pruned_events = (uint64_t)journal->usage.pruned_events;
+    ret->pruned_threats = (uint64_t)journal->usage.pruned_threats;
+    ret->pruned_alerts = (uint64_t)journal->usage.pruned_alerts;
     uv_mutex_unlock(&journal->lock);
 }

@@ -19,7 +19,8 @@
 #include <uv.h>
 
 #define TC_JOURNAL_PENDING_MAX                                                           \
-    65536 /* events not yet stored; beyond it the oldest are lost, counted */
+    65536 /* events not yet stored; beyond it the oldest of the source that has most    \
+             are lost, counted */
 #define TC_JOURNAL_PENDING_BYTES                                                         \
     (64u * 1024 * 1024) /* of their data; beyond it likewise                             \
                          */
@@ -27,7 +28,12 @@
     200000 /* rows of the events table; the oldest go first                              \
             */
 #define TC_JOURNAL_KEEP_BYTES                                                            \
-    (1024u * 1024 * 1024) /* of the database; beyond it events go likewise */
+    (1024u * 1024 * 1024) /* of the database, unless configured; beyond it the oldest    \
+                             of whoever takes most go */
+#define TC_JOURNAL_LOG_BYTES                                                             \
+    (16u * 1024 * 1024) /* of the write-ahead log, kept by somebody's reading: an issue  \
+                         */
+#define TC_JOURNAL_LOST_SHOWN_MS (10u * 60 * 1000) /* after the last loss */
 
 struct tc_event;
 struct tc_journal;
@@ -35,9 +41,19 @@ struct tc_journal;
 /* State changed: NULL why: all is well. Loop thread. `fix` may be NULL. */
 typedef void (*tc_journal_health_fn)(void *arg, const char *why, const char *fix);
 
+/* How much is kept for how long; zero: the built-in limit, or no limit of age. */
+struct tc_journal_limits {
+    uint64_t bytes;  /* of the database */
+    uint64_t age_ms; /* since an event happened, or a threat or alert was last seen */
+};
+
 /* Opens or creates <state>/journal.db. Blocks (before the loop runs). */
 int tc_journal_open(uv_loop_t *loop, const char *state_dir, tc_journal_health_fn health,
                     void *arg, struct tc_journal **ret_journal, char why[256]);
+
+/* In force from the next write on. */
+void tc_journal_configure(struct tc_journal *journal,
+                          const struct tc_journal_limits *limits);
 
 /* Stores what is pending (at most 1 s), stops the thread; `done(arg)` on the loop when
  * closed. */
@@ -75,6 +91,9 @@ int tc_journal_forget_crashes(struct tc_journal *journal, const char *plugin);
 struct tc_journal_counters {
     uint64_t stored, lost, failed_writes;
     size_t pending;
+    uint64_t events; /* in the database */
+    uint64_t bytes;  /* of the database, with free pages; as of the last write */
+    uint64_t pruned_events, pruned_threats, pruned_alerts; /* since it was begun */
 };
 void tc_journal_counters(struct tc_journal *journal, struct tc_journal_counters *ret);
 

@@ -14,12 +14,12 @@
 #define THREAT_COLUMNS                                                                   \
     "id, name, severity, status, action, path, sha256, rule,"                            \
     " process_executable AS process, process_pid AS pid,"                                \
-    " first_seen_ns, last_seen_ns, count"
+    " first_seen_ns, last_seen_ns, count, source"
 #define ALERT_COLUMNS                                                                    \
     "id, title, severity, category, detected_from, time_ns, last_seen_ns, count, rule,"  \
     " rule_id, rule_author, technique, process_executable AS process,"                   \
     " process_pid AS pid, process_user AS user,"                                         \
-    " process_command_line AS command_line, path"
+    " process_command_line AS command_line, path, source"
 #define EVENT_COLUMNS "time_ns, topic, source, data AS event"
 
 enum shape {
@@ -57,13 +57,13 @@ static const struct question {
     {"events", LIST, "SELECT " EVENT_COLUMNS " FROM events ORDER BY id DESC LIMIT :limit",
      NULL, NULL},
 };
-static const struct question events_of_topic = {"events", LIST,
-                                                "SELECT " EVENT_COLUMNS
-                                                " FROM events WHERE topic = :topic"
-                                                " ORDER BY id DESC LIMIT :limit",
-                                                NULL, NULL};
 
-/* The index alone finds the newest of a family; only those are then read. */
+/* The index alone finds the newest of a topic or family; only those are then read. */
+static const struct question events_of_topic = {
+    "events", LIST,
+    "SELECT " EVENT_COLUMNS " FROM events WHERE id IN (SELECT id FROM events"
+    " WHERE topic = :topic ORDER BY id DESC LIMIT :limit) ORDER BY id DESC",
+    NULL, NULL};
 static const struct question events_of_family = {
     "events", LIST,
     "SELECT " EVENT_COLUMNS " FROM events WHERE id IN (SELECT id FROM events"

@@ -36,8 +36,11 @@ enum tc_store_statement {
     TC_STORE_COMMIT,
     TC_STORE_ROLLBACK,
     TC_STORE_PUT_EVENT,
-    TC_STORE_PRUNE_EVENTS,
-    TC_STORE_USED_BYTES,
+    TC_STORE_COUNT_EVENTS,
+    TC_STORE_MEASURE_ROWS,
+    TC_STORE_MEASURE_FILE,
+    TC_STORE_OWNER_OF_THREAT,
+    TC_STORE_OWNER_OF_ALERT,
     TC_STORE_PUT_THREAT,
     TC_STORE_PUT_PATH,
     TC_STORE_PUT_REMEDY,
@@ -46,16 +49,41 @@ enum tc_store_statement {
     TC_STORE_STATEMENTS,
 };
 
-/* What pruning leaves of the events. */
+#define TC_STORE_KINDS_MAX 32 /* counted together, of one transaction */
+
+/* What pruning leaves. */
 struct tc_store_limits {
-    int64_t events; /* rows */
+    int64_t events; /* rows of `events` */
     int64_t bytes;  /* of the whole database, without free pages */
+    int64_t age_ns; /* what happened longer ago goes; 0: nothing goes for its age */
+};
+
+/* What the database holds, and what it has removed so far, in any agent's life. */
+struct tc_store_usage {
+    int64_t events;     /* rows */
+    int64_t used_bytes; /* of the file, without free pages */
+    int64_t free_bytes;
+    int64_t pruned_events, pruned_threats, pruned_alerts;
+};
+
+/* Events of one kind that the transaction has stored, and `kinds` does not count yet. */
+struct tc_store_kind {
+    const char *topic, *source; /* borrowed from an event of the transaction */
+    int64_t rows, bytes;
 };
 
 struct tc_store {
     sqlite3 *db;
     sqlite3_stmt *statements[TC_STORE_STATEMENTS];
     struct tc_store_limits keep;
+    struct tc_store_usage usage; /* when it was last pruned */
+    struct tc_store_kind kinds[TC_STORE_KINDS_MAX];
+    size_t kinds_len;
+    bool shrinking;           /* it was full, and is not below its mark yet */
+    uint64_t age_due_ns;      /* when to look for what is too old, by the wall clock */
+    bool logged; /* it has a write-ahead log, with something in it */
+    int64_t page_bytes;
+    int64_t held_bytes; /* of the log, which its last checkpoint has left */
 };
 
 /*
@@ -69,7 +97,20 @@ int tc_store_open(const char *path, struct tc_store_limits keep,
 void tc_store_close(struct tc_store *store);
 
 /* True when the file has been deleted, or another put in its place. */
-bool tc_store_renamed(const struct tc_store *store);
+bool tc_store_moved(const struct tc_store *store);
+
+/* True when the write-ahead log's name is gone: what is written into it would be lost
+ * with this process. To close the store empties it into the database. */
+bool tc_store_log_gone(const struct tc_store *store, const char *path);
+
+/*
+ * Where tc_store_moved says so: copies the whole database to `path`, and closes the
+ * store. What is there now, if anything, becomes <path>.replaced-<UTC time>, whose name
+ * is put into ret_other, else "". After a failure, with the reason in `why`, the store is
+ * open as it was, and nothing has changed.
+ */
+int tc_store_put_back(struct tc_store *store, const char *path, char *ret_other,
+                      size_t cap, char why[256]);
 
 /* What went wrong last, in SQLite's words. */
 const char *tc_store_why(const struct tc_store *store);
@@ -91,8 +132,25 @@ int tc_store_put(struct tc_store *store, const struct tocsin_event *event);
 /* Stores an event `journal.lost` of the core: `count` events before it are missing. */
 int tc_store_put_loss(struct tc_store *store, uint64_t count);
 
-/* Removes at most `step` of the oldest events beyond the limits. */
-int tc_store_prune(struct tc_store *store, unsigned step);
+/*
+ * Inside a transaction, after its events: removes what is beyond the limits at `now_ns`
+ * (wall clock). What is too old goes first. Then whoever takes the largest share, by
+ * source and the first word of the topic, or by source in the tables of threats and
+ * alerts, loses its oldest: at most `step` rows a call, but as many as it takes for the
+ * bytes. So one source cannot push out what others have said.
+ */
+int tc_store_prune(struct tc_store *store, unsigned step, uint64_t now_ns);
+
+/* Counts `bytes` of one more event in `kinds`, in the same transaction; for journal_put.
+ */
+int tc_store_count(struct tc_store *store, const struct tocsin_event *event);
+int tc_store_flush_counts(struct tc_store *store);
+
+/* Runs a statement whose values are bound, and makes it ready for the next time. */
+int tc_store_run(struct tc_store *store, enum tc_store_statement which);
+
+/* Their texts: journal_put.c. */
+extern const char *const tc_store_sql[TC_STORE_STATEMENTS];
 
 /*
  * Answers as tc_journal_query does, writing one map into `p`. -ENOENT no such id,

@@ -8,6 +8,7 @@
 #include "core/journal/journal_thread.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,30 +43,20 @@ static bool write_due(const struct tc_journal *journal)
             journal->stopping || has_sync(journal));
 }
 
+/* Until there is something to do, or the file is to be looked after. */
 static void wait_for_work(struct tc_journal *journal)
 {
-    uint64_t now;
+    uint64_t now = uv_hrtime(), look_at = now + TC_JOURNAL_LOOK_NS;
 
-    while (!journal->stopping && STAILQ_EMPTY(&journal->jobs) && !write_due(journal)) {
-        now = uv_hrtime();
+    while (!journal->stopping && STAILQ_EMPTY(&journal->jobs) && !write_due(journal) &&
+           now < look_at) {
         if (has_pending(journal) && now < journal->retry_at_ns)
             (void)uv_cond_timedwait(&journal->wake, &journal->lock,
                                     journal->retry_at_ns - now);
         else
-            uv_cond_wait(&journal->wake, &journal->lock);
+            (void)uv_cond_timedwait(&journal->wake, &journal->lock, look_at - now);
+        now = uv_hrtime();
     }
-}
-
-struct tc_event *tc_journal_take_first(struct tc_journal *journal)
-{
-    struct tc_journal_pending *first = STAILQ_FIRST(&journal->queue);
-    struct tc_event *event = first->event;
-
-    STAILQ_REMOVE_HEAD(&journal->queue, next);
-    journal->queued--;
-    journal->queued_bytes -= event->pub.len;
-    free(first);
-    return event;
 }
 
 /* What a failed attempt has left in the batch goes first, and alone. */
@@ -106,6 +97,7 @@ static void back_off(struct tc_journal *journal)
 static void write_batch(struct tc_journal *journal, uint64_t lost)
 {
     size_t refused = 0, n = journal->batch_len;
+    const struct tc_store *store;
 
     journal->failure =
         tc_journal_writer_write(&journal->writer, journal->batch, n, lost, &refused);
@@ -116,6 +108,9 @@ static void write_batch(struct tc_journal *journal, uint64_t lost)
         tc_journal_release_batch(journal);
     }
     uv_mutex_lock(&journal->lock);
+    store = journal->writer.store;
+    if (store)
+        journal->usage = store->usage;
     if (journal->failure) {
         journal->failed_writes++;
     } else {
@@ -131,7 +126,7 @@ static void write_batch(struct tc_journal *journal, uint64_t lost)
 /* Moves the jobs whose time has come: all of them when writing fails. */
 static void take_jobs(struct tc_journal *journal, struct tc_journal_job_list *ret_jobs)
 {
-    const struct tc_journal_pending *first = STAILQ_FIRST(&journal->queue);
+    const struct tc_journal_pending *first = tc_journal_first(journal);
     struct tc_journal_job *job;
 
     while ((job = STAILQ_FIRST(&journal->jobs)) != NULL) {
@@ -176,14 +171,39 @@ static void run_job(struct tc_journal *journal, struct tc_journal_job *job)
     job->status = err;
 }
 
+/* For a while after events were lost for want of room; under the lock. */
+static const struct tc_journal_writer_issue *
+loss_issue(const struct tc_journal *journal, struct tc_journal_writer_issue *issue)
+{
+    const char *source = journal->lost_source;
+
+    if (!journal->lost_at_ns ||
+        uv_hrtime() - journal->lost_at_ns > TC_JOURNAL_LOST_SHOWN_MS * NS_PER_MS)
+        return NULL;
+    (void)snprintf(issue->why, sizeof(issue->why),
+                   "events of %s were not recorded: they came faster than they could be "
+                   "stored; tocsin diagnostic stats counts them",
+                   source);
+    if (!strcmp(source, "core"))
+        (void)snprintf(issue->fix, sizeof(issue->fix),
+                       "tocsin tap 'agent.*' 'sensor.*' shows what floods");
+    else
+        (void)snprintf(issue->fix, sizeof(issue->fix), "tocsin plugin disable %s",
+                       source);
+    return issue;
+}
+
 /* Hands back what the thread has found out; under the lock. */
 void tc_journal_hand_back(struct tc_journal *journal, struct tc_journal_job_list *jobs)
 {
     const struct tc_journal_writer_issue *issue =
         tc_journal_writer_issue(&journal->writer);
+    struct tc_journal_writer_issue loss;
     struct tc_journal_job *job;
     bool changed;
 
+    if (!issue)
+        issue = loss_issue(journal, &loss);
     changed = strcmp(issue ? issue->why : "", journal->issue.why) != 0;
     if (changed && issue)
         journal->issue = *issue;
@@ -221,8 +241,13 @@ void tc_journal_work(void *arg)
         if (write_due(journal)) {
             take_batch(journal);
             lost = journal->lost - journal->lost_recorded;
+            tc_journal_writer_configure(&journal->writer, &journal->limits);
             uv_mutex_unlock(&journal->lock);
             write_batch(journal, lost);
+            uv_mutex_lock(&journal->lock);
+        } else if (STAILQ_EMPTY(&journal->jobs) && !journal->failure) {
+            uv_mutex_unlock(&journal->lock);
+            (void)tc_journal_writer_ready(&journal->writer);
             uv_mutex_lock(&journal->lock);
         }
         take_jobs(journal, &jobs);

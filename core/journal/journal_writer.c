@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/machine.h"
 #include "core/journal/journal.h"
+#include "core/journal/journal_reader.h"
 #include "core/journal/journal_store.h"
 #include "ipc/event.h"
 
@@ -54,7 +56,16 @@ int tc_journal_writer_init(struct tc_journal_writer *writer, const char *state_d
     if (snprintf(writer->path, sizeof(writer->path), "%s/journal.db", state_dir) >=
         (int)sizeof(writer->path))
         return -ENAMETOOLONG;
+    writer->keep = (struct tc_store_limits){.events = TC_JOURNAL_KEEP_EVENTS,
+                                            .bytes = TC_JOURNAL_KEEP_BYTES};
     return 0;
+}
+
+void tc_journal_writer_configure(struct tc_journal_writer *writer,
+                                 const struct tc_journal_limits *limits)
+{
+    writer->keep.bytes = (int64_t)limits->bytes;
+    writer->keep.age_ns = (int64_t)(limits->age_ms * UINT64_C(1000000));
 }
 
 void tc_journal_writer_done(struct tc_journal_writer *writer)
@@ -89,8 +100,8 @@ static int set_aside(struct tc_journal_writer *writer)
 /* The file is a newer Tocsin's: leaves it alone and works without one. */
 static int use_memory(struct tc_journal_writer *writer, const char *detail, char why[256])
 {
-    const struct tc_store_limits keep = {TC_JOURNAL_WRITER_MEMORY_EVENTS,
-                                         TC_JOURNAL_WRITER_MEMORY_BYTES};
+    const struct tc_store_limits keep = {.events = TC_JOURNAL_WRITER_MEMORY_EVENTS,
+                                         .bytes = TC_JOURNAL_WRITER_MEMORY_BYTES};
     struct tc_journal_writer_issue *notice = &writer->notice;
     int err;
 
@@ -111,9 +122,53 @@ static int use_memory(struct tc_journal_writer *writer, const char *detail, char
 
 static int open_file(struct tc_journal_writer *writer, char why[256])
 {
-    const struct tc_store_limits keep = {TC_JOURNAL_KEEP_EVENTS, TC_JOURNAL_KEEP_BYTES};
+    return tc_store_open(writer->path, writer->keep, &writer->store, why);
+}
 
-    return tc_store_open(writer->path, keep, &writer->store, why);
+/*
+ * The file was deleted, or another is in its place: the one that is open goes back there
+ * with all that it holds, now, or at another try when that is not possible yet.
+ */
+static int put_back(struct tc_journal_writer *writer, char why[256])
+{
+    struct tc_journal_writer_issue *notice = &writer->notice;
+    char other[4096];
+    int err = tc_store_put_back(writer->store, writer->path, other, sizeof(other), why);
+
+    if (err == -EUCLEAN || err == -EIO) { /* it cannot be read any more */
+        tc_journal_writer_done(writer);
+        (void)snprintf(notice->why, sizeof(notice->why),
+                       "%.200s was deleted or replaced while in use; what it held is gone "
+                       "(%.100s) and recording goes on in a new file",
+                       writer->path, why);
+        (void)snprintf(notice->fix, sizeof(notice->fix),
+                       "find out who did it, then: systemctl restart tocsind");
+        return 0;
+    }
+    if (err)
+        return err;
+    writer->store = NULL;
+    writer->notice_passes = true;
+    (void)snprintf(notice->why, sizeof(notice->why),
+                   "%.200s was deleted or replaced while in use; it was put back whole"
+                   "%s%.200s",
+                   writer->path, *other ? ", and the other file set aside as " : "",
+                   other);
+    (void)snprintf(notice->fix, sizeof(notice->fix),
+                   "nothing is missing: find out who did it");
+    return 0;
+}
+
+/* Closes what is open, or puts it back, where its names are not there any more. */
+static int look_after_names(struct tc_journal_writer *writer, char why[256])
+{
+    if (!writer->store || writer->memory)
+        return 0;
+    if (tc_store_moved(writer->store))
+        return put_back(writer, why);
+    if (tc_store_log_gone(writer->store, writer->path))
+        tc_journal_writer_done(writer);
+    return 0;
 }
 
 int tc_journal_writer_ready(struct tc_journal_writer *writer)
@@ -121,19 +176,14 @@ int tc_journal_writer_ready(struct tc_journal_writer *writer)
     char why[256], detail[256];
     int err;
 
-    if (writer->store && !tc_store_renamed(writer->store))
+    if (writer->notice_passes) /* it has been shown */
+        memset(&writer->notice, 0, sizeof(writer->notice));
+    writer->notice_passes = false;
+    err = look_after_names(writer, why);
+    if (!err && writer->store)
         return 0;
-    if (writer->store) {
-        tc_journal_writer_done(writer);
-        (void)snprintf(
-            writer->notice.why, sizeof(writer->notice.why),
-            "%.200s was deleted or replaced while in use; what it held is gone "
-            "and recording goes on in a new file",
-            writer->path);
-        (void)snprintf(writer->notice.fix, sizeof(writer->notice.fix),
-                       "stop the agent before touching its state folder");
-    }
-    err = open_file(writer, why);
+    if (!err)
+        err = open_file(writer, why);
     if (err == -EUCLEAN) {
         err = set_aside(writer);
         if (!err)
@@ -150,6 +200,31 @@ int tc_journal_writer_ready(struct tc_journal_writer *writer)
     return err;
 }
 
+/* Who reads the journal without end, once its log has grown for that. */
+static void look_at_log(struct tc_journal_writer *writer)
+{
+    struct tc_journal_writer_issue *issue = &writer->reader;
+    char who[64];
+    int pid;
+
+    if (writer->store->held_bytes < TC_JOURNAL_LOG_BYTES) {
+        issue->why[0] = '\0';
+        return;
+    }
+    if (issue->why[0])
+        return;
+    pid = tc_journal_find_reader(writer->path, who, sizeof(who));
+    (void)snprintf(issue->why, sizeof(issue->why),
+                   "%.200s-wal grows without bound: %s has been reading the journal all "
+                   "the while",
+                   writer->path, pid ? who : "another program");
+    if (pid)
+        (void)snprintf(issue->fix, sizeof(issue->fix), "end it: kill %d", pid);
+    else
+        (void)snprintf(issue->fix, sizeof(issue->fix),
+                       "find it, and end it: fuser -v %.200s-wal", writer->path);
+}
+
 static int write_once(struct tc_journal_writer *writer, struct tc_event *const *events,
                       size_t n, uint64_t lost, size_t *ret_refused)
 {
@@ -157,6 +232,8 @@ static int write_once(struct tc_journal_writer *writer, struct tc_event *const *
     size_t refused = 0;
     int err;
 
+    if (!writer->memory)
+        store->keep = writer->keep;
     err = tc_store_begin(store);
     if (!err && lost)
         err = tc_store_put_loss(store, lost);
@@ -168,7 +245,7 @@ static int write_once(struct tc_journal_writer *writer, struct tc_event *const *
         }
     }
     if (!err)
-        err = tc_store_prune(store, (unsigned)n + PRUNE_SPARE);
+        err = tc_store_prune(store, (unsigned)n + PRUNE_SPARE, tc_wall_ns());
     if (!err)
         err = tc_store_commit(store);
     if (err) {
@@ -176,6 +253,7 @@ static int write_once(struct tc_journal_writer *writer, struct tc_event *const *
         tc_store_rollback(store);
         return err;
     }
+    look_at_log(writer);
     *ret_refused = refused;
     return 0;
 }
@@ -214,5 +292,7 @@ tc_journal_writer_issue(const struct tc_journal_writer *writer)
 {
     if (writer->trouble.why[0])
         return &writer->trouble;
+    if (writer->reader.why[0])
+        return &writer->reader;
     return writer->notice.why[0] ? &writer->notice : NULL;
 }

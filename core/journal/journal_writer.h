@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: what the journal does about failures of its database: reopening it when it was
- * deleted, setting a corrupt one aside, working in memory beside one that a newer Tocsin
+ * Owns: what the journal does about failures of its database: putting it back when it was
+ * deleted, setting a corrupt one aside, naming who keeps its log from being emptied, working in memory beside one that a newer Tocsin
  * wrote, and the sentences that health shows meanwhile. Internal to core/journal*.c. Must
  * not: know threads, loops or clocks: when to try again is core/journal/journal.c's.
  */
@@ -12,13 +12,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/journal/journal_store.h"
+
 #define TC_JOURNAL_WRITER_ASIDES_MAX                                                     \
     4 /* corrupt files one run sets aside; then it only reports */
 #define TC_JOURNAL_WRITER_MEMORY_EVENTS 4096 /* rows kept when there is no file */
 #define TC_JOURNAL_WRITER_MEMORY_BYTES (16 * 1024 * 1024)
 
 struct tc_event;
-struct tc_store;
+struct tc_journal_limits;
 
 /* What health shows. An empty `why`: nothing. */
 struct tc_journal_writer_issue {
@@ -32,7 +34,11 @@ struct tc_journal_writer {
     struct tc_journal_writer_issue
         trouble; /* of the last attempt; empty when it worked */
     struct tc_journal_writer_issue
-        notice; /* what stays true until the agent starts anew */
+        reader; /* who keeps the log from being emptied, while it is so */
+    struct tc_journal_writer_issue
+        notice; /* what stays true until the agent starts anew, */
+    bool notice_passes; /* or, once it is shown, until the next call */
+    struct tc_store_limits keep;
     unsigned asides;
     bool memory; /* nothing is kept beyond the agent's life */
 };
@@ -43,9 +49,14 @@ int tc_journal_writer_init(struct tc_journal_writer *writer, const char *state_d
 /* Closes the database. */
 void tc_journal_writer_done(struct tc_journal_writer *writer);
 
+/* What is kept, from the next write on. */
+void tc_journal_writer_configure(struct tc_journal_writer *writer,
+                                 const struct tc_journal_limits *limits);
+
 /*
- * Makes writer->store usable: opens it, or opens it again when the file is gone. A
- * negative errno, and writer->trouble says why, when it cannot be.
+ * Makes writer->store usable: opens it, or, when the file was deleted or replaced, puts
+ * it back as it is, as it is still open. A negative errno, and writer->trouble says why,
+ * when it cannot be.
  */
 int tc_journal_writer_ready(struct tc_journal_writer *writer);
 
@@ -62,7 +73,7 @@ int tc_journal_writer_write(struct tc_journal_writer *writer,
  */
 void tc_journal_writer_failed(struct tc_journal_writer *writer, int err);
 
-/* What to show: trouble, else the notice, else NULL. */
+/* What to show: trouble, else a reader, else the notice, else NULL. */
 const struct tc_journal_writer_issue *
 tc_journal_writer_issue(const struct tc_journal_writer *writer);
 

@@ -36,6 +36,7 @@ struct fixture {
     struct tc_journal *journal;
     char dir[256], db[300];
     bool mounted;
+    const char *source; /* of the events that are made; NULL: "test" */
 
     unsigned health_calls;
     char why[512], fix[512]; /* as health has it */
@@ -223,7 +224,7 @@ static inline struct tc_event *make_event(struct fixture *f, const char *topic,
 
     assert_int_equal(w->error, 0);
     assert_int_equal(tc_topic_intern(f->topics, topic, &interned), 0);
-    assert_int_equal(tc_event_new(&draft, interned, "test", 1, &event), 0);
+    assert_int_equal(tc_event_new(&draft, interned, f->source ? f->source : "test", 1, &event), 0);
     return event;
 }
 

@@ -4,6 +4,7 @@
  * a mount namespace of its own where it may, for the disks it fills.
  */
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "tests/support/journal_fixture.h"
@@ -182,7 +183,30 @@ static void journal_sets_a_file_aside_that_is_no_database_of_ours(void **state)
     assert_int_equal(count_files(f, "journal.db.corrupt-"), 1);
 }
 
-static void journal_begins_anew_when_its_file_is_deleted(void **state)
+static void journal_puts_back_a_file_that_is_deleted_with_all_it_held(void **state)
+{
+    struct fixture *f = *state;
+
+    open_journal(f);
+    detect(f, 1, "t1", "/tmp/a");
+    store_number(f, "sensor.gap", 2, 10);
+    assert_int_equal(sync_journal(f), 0);
+    remove_files(f);
+    store_number(f, "sensor.gap", 3, 10);
+    assert_int_equal(sync_journal(f), 0);
+    assert_non_null(strstr(f->why, "put back whole"));
+    assert_int_equal(sql_int(f, "SELECT count(*) FROM events"), 3);
+    assert_int_equal(sql_int(f, "SELECT count(*) FROM threats"), 1);
+    /* Said once: nothing is wrong any more. */
+    assert_int_equal(ask(f, "events", NULL, NULL, 0), 0);
+    assert_string_equal(f->why, "");
+    restart(f);
+    assert_int_equal(ask(f, "events", NULL, NULL, 0), 0);
+    assert_int_equal(count_entries(f, "items"), 3);
+    assert_int_equal(count_files(f, "journal.db.back"), 0);
+}
+
+static void journal_sets_aside_a_file_put_in_the_place_of_its_own(void **state)
 {
     struct fixture *f = *state;
 
@@ -190,10 +214,128 @@ static void journal_begins_anew_when_its_file_is_deleted(void **state)
     store_number(f, "sensor.gap", 1, 10);
     assert_int_equal(sync_journal(f), 0);
     remove_files(f);
+    (void)sql_int(f, "CREATE TABLE other (x)");
     store_number(f, "sensor.gap", 2, 10);
     assert_int_equal(sync_journal(f), 0);
-    assert_non_null(strstr(f->why, "deleted"));
-    assert_int_equal(sql_int(f, "SELECT min(time_ns) FROM events"), 2);
+    assert_non_null(strstr(f->why, "journal.db.replaced-"));
+    assert_int_equal(count_files(f, "journal.db.replaced-"), 1);
+    assert_int_equal(sql_int(f, "SELECT count(*) FROM events"), 2);
+}
+
+static void journal_keeps_what_it_held_while_its_folder_is_gone(void **state)
+{
+    struct fixture *f = *state;
+
+    open_journal(f);
+    store_number(f, "sensor.gap", 1, 10);
+    assert_int_equal(sync_journal(f), 0);
+    remove_files(f);
+    assert_int_equal(rmdir(f->dir), 0);
+    store_number(f, "sensor.gap", 2, 10);
+    assert_int_equal(sync_journal(f), -ENOENT);
+    assert_non_null(strstr(f->fix, "create the state folder again"));
+    assert_int_equal(mkdir(f->dir, 0700), 0);
+    assert_int_equal(sync_journal(f), 0);
+    assert_int_equal(sql_int(f, "SELECT count(*) FROM events"), 2);
+}
+
+static void journal_empties_a_log_whose_name_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    char log[320];
+
+    open_journal(f);
+    store_number(f, "sensor.gap", 1, 10);
+    assert_int_equal(sync_journal(f), 0);
+    (void)snprintf(log, sizeof(log), "%s-wal", f->db);
+    assert_int_equal(unlink(log), 0);
+    store_number(f, "sensor.gap", 2, 10);
+    assert_int_equal(sync_journal(f), 0);
+    assert_int_equal(access(log, F_OK), 0);
+    assert_int_equal(sql_int(f, "SELECT count(*) FROM events"), 2);
+}
+
+/* Reads without end, as a forgotten sqlite3(1) does, until killed. */
+static pid_t start_reader(const char *path)
+{
+    char byte = 0;
+    int fds[2];
+    pid_t pid;
+
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (!pid) {
+        sqlite3 *db;
+
+        if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
+            sqlite3_exec(db, "BEGIN; SELECT count(*) FROM events", NULL, NULL, NULL) !=
+                SQLITE_OK ||
+            write(fds[1], &byte, 1) != 1)
+            _exit(1);
+        for (;;)
+            (void)pause();
+    }
+    (void)close(fds[1]);
+    assert_int_equal(read(fds[0], &byte, 1), 1);
+    (void)close(fds[0]);
+    return pid;
+}
+
+static void journal_names_who_reads_it_without_end(void **state)
+{
+    struct fixture *f = *state;
+    char name[32];
+    pid_t reader;
+
+    open_journal(f);
+    store_number(f, "sensor.gap", 1, 10);
+    assert_int_equal(sync_journal(f), 0);
+    reader = start_reader(f->db);
+    for (uint64_t n = 2; n <= 1 + TC_JOURNAL_LOG_BYTES / 100000 + 8; n++)
+        store_number(f, "sensor.gap", n, 100000);
+    assert_int_equal(sync_journal(f), 0);
+    (void)snprintf(name, sizeof(name), "(pid %d)", (int)reader);
+    if (!strstr(f->why, name))
+        fail_msg("%s", f->why);
+    (void)snprintf(name, sizeof(name), "end it: kill %d", (int)reader);
+    assert_string_equal(f->fix, name);
+
+    assert_int_equal(kill(reader, SIGKILL), 0);
+    assert_int_equal(waitpid(reader, NULL, 0), reader);
+    store_number(f, "sensor.gap", 9999, 10);
+    assert_int_equal(sync_journal(f), 0);
+    assert_string_equal(f->why, "");
+}
+
+/* One source floods while nothing can be written: what others say is not lost for it. */
+static void journal_loses_events_of_the_source_that_floods(void **state)
+{
+    struct fixture *f = *state;
+    char filler[400];
+
+    mount_disk(f, "size=64m");
+    open_journal(f);
+    assert_int_equal(sync_journal(f), 0);
+    (void)snprintf(filler, sizeof(filler), "%s/filler", f->dir);
+    fill_disk(filler);
+    f->source = "core";
+    store_number(f, "approval.granted", 1, 100);
+    f->source = "acme";
+    for (uint64_t n = 2; n <= TC_JOURNAL_PENDING_MAX + 100; n++)
+        store_number(f, "alert.noise", n, 100);
+    f->source = "core";
+    store_number(f, "approval.denied", TC_JOURNAL_PENDING_MAX + 101, 100);
+    assert_int_equal(unlink(filler), 0);
+    assert_int_equal(sync_journal(f), -ENOBUFS);
+    assert_int_equal(
+        sql_int(f, "SELECT count(*) FROM events WHERE topic LIKE 'approval.%'"), 2);
+    assert_int_equal(sql_int(f, "SELECT min(id) = (SELECT id FROM events WHERE topic ="
+                                " 'approval.granted') FROM events WHERE topic <>"
+                                " 'journal.lost'"),
+                     1);
+    assert_non_null(strstr(f->why, "events of acme were not recorded"));
+    assert_string_equal(f->fix, "tocsin plugin disable acme");
 }
 
 static void journal_leaves_a_newer_database_alone_and_works_in_memory(void **state)
@@ -357,7 +499,12 @@ int main(void)
         TEST(journal_sets_a_corrupt_file_aside_at_the_start),
         TEST(journal_sets_a_file_aside_that_is_corrupt_inside),
         TEST(journal_sets_a_file_aside_that_is_no_database_of_ours),
-        TEST(journal_begins_anew_when_its_file_is_deleted),
+        TEST(journal_puts_back_a_file_that_is_deleted_with_all_it_held),
+        TEST(journal_sets_aside_a_file_put_in_the_place_of_its_own),
+        TEST(journal_keeps_what_it_held_while_its_folder_is_gone),
+        TEST(journal_empties_a_log_whose_name_is_gone),
+        TEST(journal_names_who_reads_it_without_end),
+        TEST(journal_loses_events_of_the_source_that_floods),
         TEST(journal_leaves_a_newer_database_alone_and_works_in_memory),
         TEST(journal_refuses_a_state_folder_that_is_not_there),
         TEST(journal_keeps_every_acknowledged_event_across_kill_9),

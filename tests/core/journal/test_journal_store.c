@@ -10,7 +10,7 @@ static struct tc_store *open_store(const struct fixture *f, int64_t events, int6
     char why[256];
 
     assert_int_equal(
-        tc_store_open(f->db, (struct tc_store_limits){events, bytes}, &store, why), 0);
+        tc_store_open(f->db, (struct tc_store_limits){.events = events, .bytes = bytes}, &store, why), 0);
     return store;
 }
 
@@ -26,12 +26,14 @@ static void store_keeps_the_newest_events_and_all_threats_when_pruned(void **sta
     close_journal(f);
 
     store = open_store(f, 30, INT64_MAX);
-    assert_int_equal(tc_store_prune(store, 50), 0);
+    assert_int_equal(tc_store_prune(store, 50, 1), 0);
     assert_int_equal(sql_int(f, "SELECT count(*) FROM events"), 50);
-    assert_int_equal(tc_store_prune(store, 50), 0);
-    assert_int_equal(tc_store_prune(store, 50), 0);
+    assert_int_equal(tc_store_prune(store, 50, 1), 0);
+    assert_int_equal(tc_store_prune(store, 50, 1), 0);
     assert_int_equal(sql_int(f, "SELECT count(*) FROM events"), 30);
-    assert_int_equal(sql_int(f, "SELECT min(time_ns) FROM events"), 71);
+    /* The one of the other kind is the oldest, and not too many. */
+    assert_int_equal(sql_int(f, "SELECT min(time_ns) FROM events"), 1);
+    assert_int_equal(sql_int(f, "SELECT min(time_ns) FROM events WHERE id > 1"), 72);
     assert_int_equal(sql_int(f, "SELECT count(*) FROM threats"), 1);
     tc_store_close(store);
 }
@@ -48,7 +50,7 @@ static void store_removes_events_when_the_database_grows_too_large(void **state)
 
     store = open_store(f, 1000, 500000);
     for (int i = 0; i < 20; i++)
-        assert_int_equal(tc_store_prune(store, 10), 0);
+        assert_int_equal(tc_store_prune(store, 10, 1), 0);
     assert_in_range(sql_int(f, "SELECT count(*) FROM events"), 20, 49);
     assert_int_equal(sql_int(f, "SELECT max(time_ns) FROM events"), 100);
     tc_store_close(store);
@@ -87,9 +89,10 @@ static void schema_keeps_the_alerts_of_a_version_1_file(void **state)
     assert_int_equal(tc_schema_apply(db, tc_schema_steps, 1, why), 0);
     assert_int_equal(sqlite3_exec(db,
                                   "INSERT INTO alerts (id, time_ns, last_seen_ns, count,"
-                                  " title, severity, rule, process_executable, data)"
+                                  " title, severity, rule, process_executable, data,"
+                                  " detected_from)"
                                   " VALUES ('old', 5, 7, 3, 'Old one', 'low', 'r',"
-                                  " '/bin/x', x'80')",
+                                  " '/bin/x', x'80', 'test')",
                                   NULL, NULL, NULL),
                      SQLITE_OK);
     (void)sqlite3_close(db);
