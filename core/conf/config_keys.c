@@ -14,6 +14,8 @@
 #define SECOND_MS 1000
 #define MINUTE_MS (60 * SECOND_MS)
 #define HOUR_MS (60 * MINUTE_MS)
+#define DAY_MS (24 * INT64_C(3600000))
+#define MIB (INT64_C(1) << 20)
 /* unix(7): sun_path has 108 bytes with its NUL; "/tocsin.sock" goes into it. */
 #define RUNTIME_BYTES_MAX 95
 #define RINGS "current|preview|beta"
@@ -41,6 +43,12 @@
 #define DURATION(name_, fallback_, min_, max_, help_)                                    \
     {                                                                                    \
         .name = (name_), .type = TOCSIN_OPTION_DURATION, .fallback = (fallback_),        \
+        .help = (help_), .min = (min_), .max = (max_)                                    \
+    }
+
+#define SIZE(name_, fallback_, min_, max_, help_)                                        \
+    {                                                                                    \
+        .name = (name_), .type = TOCSIN_OPTION_SIZE, .fallback = (fallback_),            \
         .help = (help_), .min = (min_), .max = (max_)                                    \
     }
 
@@ -85,6 +93,11 @@ static const struct tocsin_option core_keys[] = {
            "the answer when no detector gave one in time"),
     DURATION("verdict.budget", "10s", 100, MINUTE_MS,
              "how long the detectors may take together"),
+    SIZE("journal.max_size", "1G", 16 * MIB, MIB *MIB,
+         "what the journal takes of the disk; then whoever takes most of it loses its "
+         "oldest"),
+    DURATION("journal.max_age", "365d", 0, 36500 * DAY_MS,
+             "how long the journal keeps what; 0s: as long as there is room"),
     CHOICE("log.level", "info", 0, "error|warning|notice|info|debug",
            "how much the agent says"),
     {.name = NULL},
@@ -92,8 +105,8 @@ static const struct tocsin_option core_keys[] = {
 
 /* What may stand at the top of the file beside the keys without a dot. */
 static const char *const sections[] = {
-    "paths",   "sensor", "approval",   "prerequisites", "identity",
-    "verdict", "log",    "exclusions", "plugins",       NULL,
+    "paths",   "sensor", "approval",   "prerequisites", "identity", "verdict",
+    "journal", "log",    "exclusions", "plugins",       NULL,
 };
 
 static const struct tocsin_option common_keys[] = {

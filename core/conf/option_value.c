@@ -25,7 +25,7 @@ struct unit {
 };
 
 static const struct unit duration_units[] = {
-    {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0}};
+    {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0}};
 static const struct unit size_units[] = {
     {"G", 1 << 30}, {"M", 1 << 20}, {"k", 1 << 10}, {"", 1}, {NULL, 0}};
 static const struct unit int_units[] = {{"", 1}, {NULL, 0}};
@@ -88,8 +88,8 @@ static int refuse_number(const struct tocsin_option *option, const char *text,
     case TOCSIN_OPTION_DURATION:
         return tc_why_refuse(
             why,
-            "%s: \"%.*s\" is not a duration: write a whole number and ms, s, m "
-            "or h, as in 10s",
+            "%s: \"%.*s\" is not a duration: write a whole number and ms, s, m, "
+            "h or d, as in 10s",
             option->name, SHOWN_BYTES, text);
     case TOCSIN_OPTION_SIZE:
         return tc_why_refuse(

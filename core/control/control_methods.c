@@ -324,6 +324,11 @@ static void put_journal(const struct tc_control *control, struct tc_pack *p)
     tc_pack_uint(p, "pending", c.pending);
     tc_pack_uint(p, "lost", c.lost);
     tc_pack_uint(p, "failed_writes", c.failed_writes);
+    tc_pack_uint(p, "events", c.events);
+    tc_pack_uint(p, "bytes", c.bytes);
+    tc_pack_uint(p, "pruned_events", c.pruned_events);
+    tc_pack_uint(p, "pruned_threats", c.pruned_threats);
+    tc_pack_uint(p, "pruned_alerts", c.pruned_alerts);
     tc_pack_end(p);
 }
 

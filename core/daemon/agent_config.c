@@ -14,6 +14,7 @@
 #include "core/conf/config.h"
 #include "core/daemon/agent_priv.h"
 #include "core/host/registry.h"
+#include "core/journal/journal.h"
 #include "core/protect/protection.h"
 #include "core/verdict/judge.h"
 
@@ -35,6 +36,17 @@ static void configure_judge(struct tc_agent *agent)
     tc_judge_configure(agent->services.judge,
                        !strcmp(tc_options_text(core, "verdict.on_timeout"), "allow"),
                        (uint64_t)tc_options_int(core, "verdict.budget"));
+}
+
+static void configure_journal(struct tc_agent *agent)
+{
+    const struct tc_options *core = tc_config_core(agent->services.config);
+    const struct tc_journal_limits limits = {
+        .bytes = (uint64_t)tc_options_int(core, "journal.max_size"),
+        .age_ms = (uint64_t)tc_options_int(core, "journal.max_age")};
+
+    if (agent->services.journal)
+        tc_journal_configure(agent->services.journal, &limits);
 }
 
 static void set_log_level(const struct tc_agent *agent)
@@ -68,6 +80,7 @@ int tc_agent_read_config(struct tc_agent *agent, char why[TC_WHY_MAX])
 void tc_agent_configure(struct tc_agent *agent)
 {
     configure_judge(agent);
+    configure_journal(agent);
     set_log_level(agent);
     if (agent->protection)
         tc_protection_configured(agent->protection);

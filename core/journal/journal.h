@@ -19,7 +19,7 @@
 #include <uv.h>
 
 #define TC_JOURNAL_PENDING_MAX                                                           \
-    65536 /* events not yet stored; beyond it the oldest of the source that has most    \
+    65536 /* events not yet stored; beyond it the oldest of the source that has most     \
              are lost, counted */
 #define TC_JOURNAL_PENDING_BYTES                                                         \
     (64u * 1024 * 1024) /* of their data; beyond it likewise                             \

@@ -15,7 +15,7 @@
 
 #include <tocsin/plugin.h>
 
-#define ROW_BYTES 128 /* what a row takes beside its data; journal_schema.c has it, too */
+#define ROW_BYTES 128 /* beside its data; journal_schema.c says it, too */
 #define MARK 64       /* once full, it is emptied by this part below the limit */
 #define PASSES_MAX 64 /* of one call */
 #define PART 8        /* of a kind's rows, that one pass takes at most */
@@ -142,8 +142,8 @@ static int prune_old(struct tc_store *store, unsigned step, uint64_t now_ns)
     for (size_t i = 0; i < sizeof(sql) / sizeof(*sql) && !err; i++) {
         int64_t removed = 0;
 
-        err = remove_rows(store, sql[i], NULL, step,
-                          (int64_t)now_ns - store->keep.age_ns, &removed);
+        err = remove_rows(store, sql[i], NULL, step, (int64_t)now_ns - store->keep.age_ns,
+                          &removed);
         more |= removed == step;
     }
     if (!err && !more)

@@ -20,7 +20,7 @@
 
 #define SOURCE_FIELD 23 /* the plugin whose row it is */
 
-#define ID_MAX 255 /* bytes; whose id is longer has none */
+#define ID_MAX 255    /* bytes; whose id is longer has none */
 #define KEY_BYTES 336 /* an id, '@', and a plugin's name */
 
 #define LIST_TEXT_MAX 512 /* of a list that becomes one text */

@@ -74,8 +74,7 @@ struct tc_event *tc_journal_take_first(struct tc_journal *journal)
 void tc_journal_enqueue(struct tc_journal *journal, struct tc_journal_pending *entry)
 {
     const struct tocsin_event *event = &entry->event->pub;
-    struct tc_journal_lane *lane =
-        lane_of(journal, event->source ? event->source : "");
+    struct tc_journal_lane *lane = lane_of(journal, event->source ? event->source : "");
 
     STAILQ_INSERT_TAIL(&lane->list, entry, next);
     lane->queued++;

@@ -14,26 +14,6 @@
 
 #include "core/base/why.h"
 
-/* What a row takes beside its longest fields, about. */
-#define ROW_BYTES "128"
-/* The responses and paths of a row come later, and are bounded by its share of these. */
-#define ALERT_BYTES(row) "(ifnull(length(" row ".data), 0) + 1024)"
-#define THREAT_BYTES(row)                                                                \
-    "(ifnull(length(" row ".detected), 0) + ifnull(length(" row ".remediated), 0)"       \
-    " + 1024)"
-#define COUNTED(table, bytes)                                                            \
-    "CREATE TRIGGER " table "_counted AFTER INSERT ON " table " BEGIN"                   \
-    " INSERT INTO kinds (topic, source, rows, bytes)"                                    \
-    "  VALUES ('" table "', new.source, 1, " bytes("new") ")"                            \
-    "  ON CONFLICT (topic, source) DO UPDATE SET rows = rows + 1,"                       \
-    "  bytes = bytes + excluded.bytes;"                                                  \
-    " END;"                                                                              \
-    "CREATE TRIGGER " table "_deleted AFTER DELETE ON " table " BEGIN"                   \
-    " UPDATE kinds SET rows = rows - 1, pruned = pruned + 1,"                            \
-    "  bytes = bytes - " bytes("old")                                                    \
-    "  WHERE topic = '" table "' AND source = old.source;"                               \
-    " END;"
-
 const char *const tc_schema_steps[] = {
     /* 0 -> 1 */
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
@@ -91,9 +71,9 @@ const char *const tc_schema_steps[] = {
     "process_executable, path);"
     "CREATE INDEX alert_responses_by_alert ON alert_responses (alert_id);",
 
-    /* 2 -> 3: whose each row is, and how much of the file each kind takes. `kinds` is
-     * kept right by who writes events (journal_prune.c), and by triggers for the rest,
-     * which comes and goes seldom. */
+    /* 2 -> 3: whose each row is, and how much of the file each kind takes: its data and
+     * 128 bytes of an event, 1024 of others, with which come paths and responses.
+     * journal_prune.c counts the events that are stored; triggers do the rest. */
     "CREATE TABLE kinds ("
     " topic TEXT NOT NULL,"
     " source TEXT NOT NULL,"
@@ -102,40 +82,56 @@ const char *const tc_schema_steps[] = {
     " pruned INTEGER NOT NULL DEFAULT 0,"
     " PRIMARY KEY (topic, source)) WITHOUT ROWID;"
     "INSERT INTO kinds (topic, source, rows, bytes)"
-    " SELECT topic, ifnull(source, ''), count(*), sum(length(data) + " ROW_BYTES ")"
+    " SELECT topic, ifnull(source, ''), count(*), sum(length(data) + 128)"
     " FROM events GROUP BY 1, 2;"
     "DROP INDEX events_by_topic;"
     "CREATE INDEX events_by_kind ON events (topic, source);"
-    "CREATE TRIGGER events_deleted AFTER DELETE ON events BEGIN"
+    "CREATE TRIGGER event_deleted AFTER DELETE ON events BEGIN"
     " UPDATE kinds SET rows = rows - 1, pruned = pruned + 1,"
-    "  bytes = bytes - length(old.data) - " ROW_BYTES
+    "  bytes = bytes - length(old.data) - 128"
     "  WHERE topic = old.topic AND source = ifnull(old.source, '');"
     " END;"
 
-    "DELETE FROM alert_responses WHERE alert_id NOT IN (SELECT id FROM alerts);"
+    /* What an older Tocsin has stored says no more of whose it is. */
     "ALTER TABLE threats ADD COLUMN source TEXT NOT NULL DEFAULT '';"
-    "ALTER TABLE alerts ADD COLUMN source TEXT NOT NULL DEFAULT '';"
-    /* What an older Tocsin has stored says no more than this. */
+    "ALTER TABLE threats ADD COLUMN bytes INTEGER AS (ifnull(length(detected), 0)"
+    " + ifnull(length(remediated), 0) + 1024);"
     "UPDATE threats SET source = 'av';"
-    "UPDATE alerts SET source = ifnull(detected_from, '');"
     "CREATE INDEX threats_by_kind ON threats (source, process_user, last_seen_ns);"
-    "CREATE INDEX alerts_by_kind ON alerts (source, rule_id, process_user,"
-    " last_seen_ns);"
     "INSERT INTO kinds (topic, source, rows, bytes)"
-    " SELECT 'threats', source, count(*), sum(" THREAT_BYTES("threats") ")"
-    " FROM threats GROUP BY source;"
-    "INSERT INTO kinds (topic, source, rows, bytes)"
-    " SELECT 'alerts', source, count(*), sum(" ALERT_BYTES("alerts") ")"
-    " FROM alerts GROUP BY source;"
-    COUNTED("threats", THREAT_BYTES)
-    COUNTED("alerts", ALERT_BYTES)
-    "CREATE TRIGGER threats_changed AFTER UPDATE OF detected, remediated ON threats BEGIN"
-    " UPDATE kinds SET bytes = bytes + " THREAT_BYTES("new") " - " THREAT_BYTES("old")
+    " SELECT 'threats', source, count(*), sum(bytes) FROM threats GROUP BY source;"
+    "CREATE TRIGGER threat_made AFTER INSERT ON threats BEGIN"
+    " INSERT INTO kinds VALUES ('threats', new.source, 1, new.bytes, 0)"
+    "  ON CONFLICT (topic, source) DO UPDATE"
+    "  SET rows = rows + 1, bytes = bytes + excluded.bytes;"
+    " END;"
+    "CREATE TRIGGER threat_changed AFTER UPDATE OF detected, remediated ON threats BEGIN"
+    " UPDATE kinds SET bytes = bytes + new.bytes - old.bytes"
     "  WHERE topic = 'threats' AND source = new.source;"
     " END;"
-    "CREATE TRIGGER alerts_responses_deleted AFTER DELETE ON alerts BEGIN"
+    "CREATE TRIGGER threat_deleted AFTER DELETE ON threats BEGIN"
+    " UPDATE kinds SET rows = rows - 1, bytes = bytes - old.bytes, pruned = pruned + 1"
+    "  WHERE topic = 'threats' AND source = old.source;"
+    " END;"
+
+    "ALTER TABLE alerts ADD COLUMN source TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE alerts ADD COLUMN bytes INTEGER AS (ifnull(length(data), 0) + 1024);"
+    "UPDATE alerts SET source = ifnull(detected_from, '');"
+    "CREATE INDEX alerts_by_kind"
+    " ON alerts (source, rule_id, process_user, last_seen_ns);"
+    "INSERT INTO kinds (topic, source, rows, bytes)"
+    " SELECT 'alerts', source, count(*), sum(bytes) FROM alerts GROUP BY source;"
+    "CREATE TRIGGER alert_made AFTER INSERT ON alerts BEGIN"
+    " INSERT INTO kinds VALUES ('alerts', new.source, 1, new.bytes, 0)"
+    "  ON CONFLICT (topic, source) DO UPDATE"
+    "  SET rows = rows + 1, bytes = bytes + excluded.bytes;"
+    " END;"
+    "CREATE TRIGGER alert_deleted AFTER DELETE ON alerts BEGIN"
     " DELETE FROM alert_responses WHERE alert_id = old.id;"
-    " END;",
+    " UPDATE kinds SET rows = rows - 1, bytes = bytes - old.bytes, pruned = pruned + 1"
+    "  WHERE topic = 'alerts' AND source = old.source;"
+    " END;"
+    "DELETE FROM alert_responses WHERE alert_id NOT IN (SELECT id FROM alerts);",
 };
 const size_t tc_schema_version = sizeof(tc_schema_steps) / sizeof(*tc_schema_steps);
 

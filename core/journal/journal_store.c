@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: opening journal.db, and its transactions. Must not: decide what a failure means for
- * the agent.
+ * Owns: opening journal.db, and its transactions. Must not: decide what a failure means
+ * for the agent.
  */
 #include "core/journal/journal_store.h"
 

@@ -79,9 +79,9 @@ struct tc_store {
     struct tc_store_usage usage; /* when it was last pruned */
     struct tc_store_kind kinds[TC_STORE_KINDS_MAX];
     size_t kinds_len;
-    bool shrinking;           /* it was full, and is not below its mark yet */
-    uint64_t age_due_ns;      /* when to look for what is too old, by the wall clock */
-    bool logged; /* it has a write-ahead log, with something in it */
+    bool shrinking;      /* it was full, and is not below its mark yet */
+    uint64_t age_due_ns; /* when to look for what is too old, by the wall clock */
+    bool logged;         /* it has a write-ahead log, with something in it */
     int64_t page_bytes;
     int64_t held_bytes; /* of the log, which its last checkpoint has left */
 };

@@ -25,7 +25,7 @@ struct tc_event;
 #define TC_JOURNAL_LANES_MAX 32   /* sources; the rest share the last */
 #define TC_JOURNAL_SOURCE_MAX 64  /* bytes of a plugin's name */
 #define TC_JOURNAL_LOOK_NS                                                               \
-    (60 * UINT64_C(1000000000)) /* how often the file is looked after when all is quiet */
+    (60 * UINT64_C(1000000000)) /* how often a quiet file is looked after */
 
 /* An event that waits. */
 struct tc_journal_pending {
@@ -87,8 +87,8 @@ struct tc_journal {
     struct tc_journal_lane lanes[TC_JOURNAL_LANES_MAX];
     size_t lanes_len;
     size_t queued, queued_bytes; /* in all lanes */
-    size_t in_flight; /* taken off the queue, not yet stored */
-    uint64_t handed;  /* events so far */
+    size_t in_flight;            /* taken off the queue, not yet stored */
+    uint64_t handed;             /* events so far */
     uint64_t stored, lost, failed_writes;
     uint64_t lost_recorded; /* of `lost`, those that a journal.lost on disk counts */
     bool lost_unreported;   /* no sync has returned the loss yet */

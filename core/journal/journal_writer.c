@@ -137,10 +137,11 @@ static int put_back(struct tc_journal_writer *writer, char why[256])
 
     if (err == -EUCLEAN || err == -EIO) { /* it cannot be read any more */
         tc_journal_writer_done(writer);
-        (void)snprintf(notice->why, sizeof(notice->why),
-                       "%.200s was deleted or replaced while in use; what it held is gone "
-                       "(%.100s) and recording goes on in a new file",
-                       writer->path, why);
+        (void)snprintf(
+            notice->why, sizeof(notice->why),
+            "%.200s was deleted or replaced while in use; what it held is gone "
+            "(%.100s) and recording goes on in a new file",
+            writer->path, why);
         (void)snprintf(notice->fix, sizeof(notice->fix),
                        "find out who did it, then: systemctl restart tocsind");
         return 0;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: what the journal does about failures of its database: putting it back when it was
- * deleted, setting a corrupt one aside, naming who keeps its log from being emptied, working in memory beside one that a newer Tocsin
- * wrote, and the sentences that health shows meanwhile. Internal to core/journal*.c. Must
- * not: know threads, loops or clocks: when to try again is core/journal/journal.c's.
+ * deleted, setting a corrupt one aside, naming who keeps its log from being emptied,
+ * working in memory beside one that a newer Tocsin wrote, and the sentences that health
+ * shows meanwhile. Internal to core/journal*.c. Must not: know threads, loops or clocks:
+ * when to try again is core/journal/journal.c's.
  */
 #ifndef TC_CORE_JOURNAL_WRITER_H
 #define TC_CORE_JOURNAL_WRITER_H
@@ -36,7 +37,7 @@ struct tc_journal_writer {
     struct tc_journal_writer_issue
         reader; /* who keeps the log from being emptied, while it is so */
     struct tc_journal_writer_issue
-        notice; /* what stays true until the agent starts anew, */
+        notice;         /* what stays true until the agent starts anew, */
     bool notice_passes; /* or, once it is shown, until the next call */
     struct tc_store_limits keep;
     unsigned asides;

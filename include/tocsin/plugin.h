@@ -99,7 +99,7 @@ enum tocsin_option_type {
     TOCSIN_OPTION_INT,      /* whole number within min..max */
     TOCSIN_OPTION_TEXT,
     TOCSIN_OPTION_CHOICE,   /* one of `choices`, separated by | */
-    TOCSIN_OPTION_DURATION, /* 250ms 10s 5m 1h; read as milliseconds */
+    TOCSIN_OPTION_DURATION, /* 250ms 10s 5m 1h 7d; read as milliseconds */
     TOCSIN_OPTION_SIZE,     /* 512 64k 10M 1G (powers of 1024); read as bytes */
     TOCSIN_OPTION_LIST,     /* list of texts */
 };

@@ -224,7 +224,8 @@ static inline struct tc_event *make_event(struct fixture *f, const char *topic,
 
     assert_int_equal(w->error, 0);
     assert_int_equal(tc_topic_intern(f->topics, topic, &interned), 0);
-    assert_int_equal(tc_event_new(&draft, interned, f->source ? f->source : "test", 1, &event), 0);
+    assert_int_equal(
+        tc_event_new(&draft, interned, f->source ? f->source : "test", 1, &event), 0);
     return event;
 }
 

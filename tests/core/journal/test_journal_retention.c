@@ -123,9 +123,8 @@ static void regress_a_flood_pushes_out_nothing_but_itself(void **state)
         assert_in_range(sql_int(f, "SELECT count(*) FROM events"), 100, 400);
         assert_int_equal(sql_int(f, "SELECT max(time_ns) FROM events"), 2999);
         /* What went was counted, by topic and source. */
-        assert_int_equal(
-            sql_int(f, "SELECT sum(pruned) FROM kinds"),
-            80 + 20 + 2900 - sql_int(f, "SELECT count(*) FROM events") - 20);
+        assert_int_equal(sql_int(f, "SELECT sum(pruned) FROM kinds"),
+                         80 + 20 + 2900 - sql_int(f, "SELECT count(*) FROM events") - 20);
         tc_store_close(store);
         remove_files(f);
     }
@@ -178,11 +177,12 @@ static void store_counts_each_kind_as_the_tables_do(void **state)
 
     last_week(f, store);
     last_week(f, store);
-    assert_int_equal(sql_int(f, "SELECT count(*) FROM"
-                                " (SELECT topic, source, count(*) AS n,"
-                                "  sum(length(data) + 128) AS b FROM events GROUP BY 1, 2)"
-                                " LEFT JOIN kinds USING (topic, source)"
-                                " WHERE rows IS NOT n OR bytes IS NOT b"),
+    assert_int_equal(sql_int(f,
+                             "SELECT count(*) FROM"
+                             " (SELECT topic, source, count(*) AS n,"
+                             "  sum(length(data) + 128) AS b FROM events GROUP BY 1, 2)"
+                             " LEFT JOIN kinds USING (topic, source)"
+                             " WHERE rows IS NOT n OR bytes IS NOT b"),
                      0);
     assert_int_equal(
         sql_int(f, "SELECT sum(rows) FROM kinds WHERE topic IN ('alerts', 'threats')"),
@@ -217,9 +217,9 @@ static void store_forgets_what_a_rolled_back_transaction_has_counted(void **stat
 static void store_removes_what_is_too_old(void **state)
 {
     struct fixture *f = *state;
-    struct tc_store *store = open_store(
-        f,
-        (struct tc_store_limits){.events = 1000, .bytes = 1 << 30, .age_ns = 10 * DAY_NS});
+    struct tc_store *store =
+        open_store(f, (struct tc_store_limits){
+                          .events = 1000, .bytes = 1 << 30, .age_ns = 10 * DAY_NS});
 
     f->source = "edr";
     put_alert(f, store, DAY_NS, "old", 0, 10);

@@ -10,7 +10,9 @@ static struct tc_store *open_store(const struct fixture *f, int64_t events, int6
     char why[256];
 
     assert_int_equal(
-        tc_store_open(f->db, (struct tc_store_limits){.events = events, .bytes = bytes}, &store, why), 0);
+        tc_store_open(f->db, (struct tc_store_limits){.events = events, .bytes = bytes},
+                      &store, why),
+        0);
     return store;
 }
 

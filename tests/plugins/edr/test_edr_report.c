@@ -496,7 +496,9 @@ static void journal_makes_a_row_of_it_that_says_who_wrote_the_rule(void **state)
     again = await_alert(h);
 
     assert_int_equal(
-        tc_store_open(NULL, (struct tc_store_limits){100, INT64_MAX}, &store, why), 0);
+        tc_store_open(NULL, (struct tc_store_limits){.events = 100, .bytes = INT64_MAX},
+                      &store, why),
+        0);
     assert_int_equal(tc_store_put(store, alert), 0);
     assert_int_equal(tc_store_put(store, again), 0);
     tocsin_writer_init_growing(&params);
