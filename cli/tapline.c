@@ -32,6 +32,12 @@ int tc_tapline_read(const msgpack_object *params, struct tc_tap_event *ret)
     ret->source = tc_unpack_text(&items[1]);
     ret->id = items[2].via.u64;
     ret->map = &items[3];
+    ret->time_ns = ret->reply_to = 0;
+    if (params->via.array.size >= 6 && items[4].type == MSGPACK_OBJECT_POSITIVE_INTEGER &&
+        items[5].type == MSGPACK_OBJECT_POSITIVE_INTEGER) {
+        ret->time_ns = items[4].via.u64;
+        ret->reply_to = items[5].via.u64;
+    }
     return 0;
 }
 

@@ -11,11 +11,12 @@
 /* Points into the notification. */
 struct tc_tap_event {
     struct tocsin_str topic, source;
-    uint64_t id;
-    const msgpack_object *map; /* what it says */
+    uint64_t id, time_ns, reply_to; /* 0: not said */
+    const msgpack_object *map;      /* what it says */
 };
 
-/* Reads the parameters [topic, source, id, map] of a tap.event. -EINVAL: they are not. */
+/* Reads the parameters [topic, source, id, map, time_ns, reply_to] of a tap.event; the
+ * last two were not always there. -EINVAL: they are not. */
 int tc_tapline_read(const msgpack_object *params, struct tc_tap_event *ret);
 
 /*

@@ -124,6 +124,16 @@ out:
     return rc;
 }
 
+static int open_any(const char *path, int *ret_fd, char why[256])
+{
+    if (strlen(path) >= sizeof(((struct tc_module *)0)->path)) {
+        tc_why(why, "%.32s...: is too long a path", path);
+        return -ENAMETOOLONG;
+    }
+    *ret_fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    return *ret_fd < 0 ? fail(why, -errno, path, "cannot open") : 0;
+}
+
 /*
  * Checks what dlopen(3) takes on trust: that this is a shared object for this machine and
  * that it holds all it says it does; mapping one cut short ends in SIGBUS. elf(5).
@@ -375,8 +385,8 @@ int tc_module_check_owner(const char *path, uid_t agent, char why[256])
     return rc;
 }
 
-int tc_module_open(const char *path, const char *private_dir,
-                   struct tc_module **ret_module, char why[256])
+static int open_module(const char *path, const char *private_dir, bool anyones,
+                       struct tc_module **ret_module, char why[256])
 {
     struct tc_module *module;
     int fd = -1, rc;
@@ -387,7 +397,7 @@ int tc_module_open(const char *path, const char *private_dir,
         return -ENOMEM;
     }
     module->memory = -1;
-    rc = open_trusted(path, geteuid(), &fd, why);
+    rc = anyones ? open_any(path, &fd, why) : open_trusted(path, geteuid(), &fd, why);
     if (rc)
         goto out;
     memcpy(module->path, path, strlen(path) + 1);
@@ -410,6 +420,18 @@ out:
     }
     *ret_module = module;
     return 0;
+}
+
+int tc_module_open(const char *path, const char *private_dir,
+                   struct tc_module **ret_module, char why[256])
+{
+    return open_module(path, private_dir, false, ret_module, why);
+}
+
+int tc_module_open_any(const char *path, const char *private_dir,
+                       struct tc_module **ret_module, char why[256])
+{
+    return open_module(path, private_dir, true, ret_module, why);
 }
 
 void tc_module_close(struct tc_module *module)

@@ -39,6 +39,11 @@ struct tc_module {
  */
 int tc_module_open(const char *path, const char *private_dir,
                    struct tc_module **ret_module, char why[256]);
+/* The same, whoever may have written the file: for a program that runs it with no more
+ * rights than its own user has. */
+int tc_module_open_any(const char *path, const char *private_dir,
+                       struct tc_module **ret_module, char why[256]);
+
 void tc_module_close(struct tc_module *module);
 
 /* Whether an agent that runs as that user would take the file, by who may write it; it is

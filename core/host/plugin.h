@@ -121,6 +121,9 @@ void tc_plugin_free(struct tc_plugin *plugin);
  * be freed yet. */
 bool tc_plugin_busy(const struct tc_plugin *plugin);
 
+/* True while work of it is not done, or a call it has posted has not run. */
+bool tc_plugin_working(const struct tc_plugin *plugin);
+
 enum tc_plugin_state tc_plugin_state(const struct tc_plugin *plugin);
 const char *tc_plugin_state_name(enum tc_plugin_state state);
 const char *tc_plugin_name(const struct tc_plugin *plugin);

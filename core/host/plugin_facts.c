@@ -20,6 +20,17 @@ bool tc_plugin_votes(const struct tc_plugin *plugin)
     return tc_descriptor_votes(plugin->calls);
 }
 
+bool tc_plugin_working(const struct tc_plugin *plugin)
+{
+    struct tc_host *host = (struct tc_host *)(uintptr_t)&plugin->host;
+    bool posted;
+
+    pthread_mutex_lock(&host->post_lock);
+    posted = !STAILQ_EMPTY(&host->posts);
+    pthread_mutex_unlock(&host->post_lock);
+    return posted || tc_ledger_working(host);
+}
+
 enum tc_plugin_state tc_plugin_state(const struct tc_plugin *plugin)
 {
     return plugin->state;
