@@ -25,6 +25,7 @@
 #include "ipc/topic.h"
 
 #define BATCH_EVENTS 64
+#define RING_SLOTS (TC_TAP_EVENTS_MAX + TC_TAP_KEPT_EVENTS_MAX)
 #define SOURCE_BYTES_MAX 255 /* of a plugin's name, in a header */
 /* The longest header: "tap.missed" with three numbers, "tap.event" with two names. */
 #define HEAD_BYTES_MAX (64 + 64 + TC_TOPIC_MAX_LEN + SOURCE_BYTES_MAX)
@@ -61,12 +62,12 @@ struct tc_tap {
     uv_write_t request;
     struct batch batch;
     size_t first, count;
-    struct entry ring[TC_TAP_EVENTS_MAX];
+    struct entry ring[RING_SLOTS];
 };
 
 static struct entry *entry_at(struct tc_tap *tap, size_t i)
 {
-    return &tap->ring[(tap->first + i) % TC_TAP_EVENTS_MAX];
+    return &tap->ring[(tap->first + i) % RING_SLOTS];
 }
 
 static void drop_first(struct tc_tap *tap)
@@ -76,7 +77,7 @@ static void drop_first(struct tc_tap *tap)
     tap->bytes -= event->pub.len;
     if (event->pub.fd >= 0)
         tap->descriptors--;
-    tap->first = (tap->first + 1) % TC_TAP_EVENTS_MAX;
+    tap->first = (tap->first + 1) % RING_SLOTS;
     tap->count--;
     tc_event_unref(event);
 }
@@ -243,8 +244,13 @@ static void miss(struct tc_tap *tap, uint64_t count)
 
 static bool has_room(const struct tc_tap *tap, const struct tc_event *event)
 {
-    return tap->count < TC_TAP_EVENTS_MAX &&
-           event->pub.len <= TC_TAP_BYTES_MAX - tap->bytes &&
+    size_t events = TC_TAP_EVENTS_MAX, bytes = TC_TAP_BYTES_MAX;
+
+    if (event->topic->keep) {
+        events += TC_TAP_KEPT_EVENTS_MAX;
+        bytes += TC_TAP_KEPT_BYTES_MAX;
+    }
+    return tap->count < events && tap->bytes + event->pub.len <= bytes &&
            (event->pub.fd < 0 || tap->descriptors < TC_TAP_DESCRIPTORS_MAX);
 }
 

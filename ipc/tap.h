@@ -22,6 +22,10 @@ struct tc_tap;
 /* What one tap holds at most; an event beyond any of these is missed, and counted. */
 #define TC_TAP_EVENTS_MAX 4096
 #define TC_TAP_BYTES_MAX (1024 * 1024)
+/* And beside these, of the events that the bus never drops (struct tc_topic, keep): what
+ * floods a reader does not take the place of an alert. */
+#define TC_TAP_KEPT_EVENTS_MAX 1024
+#define TC_TAP_KEPT_BYTES_MAX (1024 * 1024)
 /* Of events with a descriptor, which stays open for as long as the event is held. */
 #define TC_TAP_DESCRIPTORS_MAX 128
 

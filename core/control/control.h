@@ -18,7 +18,6 @@ struct tc_services;
 #define TC_CONTROL_SOCKET "tocsin.sock" /* under paths.runtime */
 #define TC_CONTROL_GROUP                                                                 \
     "tocsin" /* may read; changing anything needs root, or the agent's user */
-#define TC_CONTROL_FORWARDED_MAX 256 /* calls that wait for a plugin */
 
 /* status 0, or a negative errno, one sentence, and no changes to look at. */
 typedef void (*tc_control_reloaded_fn)(void *arg, int status, const char *why,

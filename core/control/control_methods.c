@@ -332,6 +332,15 @@ static void put_journal(const struct tc_control *control, struct tc_pack *p)
     tc_pack_end(p);
 }
 
+static void put_calls(const struct tc_control *control, struct tc_pack *p)
+{
+    tc_pack_begin_map(p, "calls");
+    tc_pack_uint(p, "refused", control->refusals.total);
+    tc_pack_uint(p, "forwarded", control->forwards.waiting);
+    tc_pack_uint(p, "forwarded_expired", control->forwards.expired);
+    tc_pack_end(p);
+}
+
 static void diagnostic_stats(struct tc_control *control, struct tc_rpc_call *call,
                              const struct tc_rpc_params *params)
 {
@@ -344,6 +353,7 @@ static void diagnostic_stats(struct tc_control *control, struct tc_rpc_call *cal
     put_bus(control, &p);
     put_verdicts(control, &p);
     put_journal(control, &p);
+    put_calls(control, &p);
     tc_pack_begin_array(&p, "clients");
     tc_rpc_stats(control->rpc, &p);
     tc_pack_end(&p);

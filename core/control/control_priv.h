@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What control.c (who may call, the way to plugins) and control_methods.c (what the core
- * answers) share. */
+/* What control.c (who may call), control_forward.c (the way to plugins), control_audit.c
+ * (what is recorded of calls) and control_methods.c (what the core answers) share. */
 #ifndef TC_CORE_CONTROL_PRIV_H
 #define TC_CORE_CONTROL_PRIV_H
 
@@ -10,16 +10,13 @@
 #include <tocsin/event.h>
 
 #include "core/control/control.h"
+#include "core/control/forwards.h"
+#include "core/control/refusals.h"
 #include "core/host/services.h"
 #include "ipc/pack.h"
 #include "ipc/rpc.h"
 
-/* A call that waits for a plugin's rpc.reply; free when `call` is NULL. */
-struct tc_forwarded {
-    struct tc_rpc_call *call;
-    uint64_t id; /* of the request event */
-    char plugin[64];
-};
+struct tc_event;
 
 struct tc_control {
     struct tc_control_options options;
@@ -27,7 +24,9 @@ struct tc_control {
     struct tc_protection *protection;   /* options.protection */
     struct tc_rpc *rpc;
     struct tc_subscriber *subscriber; /* to the plugins' answers */
-    struct tc_forwarded forwarded[TC_CONTROL_FORWARDED_MAX];
+    uv_timer_t timer;                 /* for the two below */
+    struct tc_forwards forwards;
+    struct tc_refusals refusals;
     void (*done)(void *arg);
     void *done_arg;
 };
@@ -46,6 +45,29 @@ const struct tc_control_method *tc_control_method(const char *name);
 /* Answers with what the journal has of that kind (tc_journal_query). */
 void tc_control_query(struct tc_control *control, struct tc_rpc_call *call,
                       const char *kind, const struct tc_rpc_params *params);
+
+/* control_forward.c: passes a call on to the plugin that its method names. */
+void tc_control_forward(struct tc_control *control, struct tc_rpc_call *call,
+                        const char *method, const struct tc_rpc_params *params);
+void tc_control_plugin_answer(void *arg, struct tc_event *event); /* of the bus */
+void tc_control_caller_gone(void *arg, struct tc_rpc_call *call); /* of the socket */
+
+/* Answers for the plugins that have been silent for too long. */
+void tc_control_end_silence(struct tc_control *control, uint64_t now_ns);
+
+/* control_audit.c: records a call that changes something, or was refused for it. */
+void tc_control_record(struct tc_control *control, const struct tc_rpc_call *call,
+                       const char *method, const struct tc_rpc_params *params,
+                       bool allowed);
+
+/* Tells of the callers that were refused again and again. */
+void tc_control_tell_refusals(struct tc_control *control, uint64_t now_ns);
+
+/* control.c: sees to it that the two above are called in time. */
+void tc_control_arm(struct tc_control *control);
+
+/* Whether who calls may change the agent. */
+bool tc_control_may_change(const struct tc_rpc_peer *peer);
 
 /* core/control/control_approval.c */
 void tc_control_approval_list(struct tc_control *control, struct tc_rpc_call *call,

@@ -2,13 +2,16 @@
 """What operators, engineers and vendors do with a running agent. No sensor is needed for most of
 it, so an ordinary user runs these too."""
 
+import hashlib
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import unittest
 
+import msgpack
 import support
 from support import BUILD, SOURCE, TOCSIN, Agent, RpcError, wait_for
 
@@ -104,6 +107,46 @@ class Control(unittest.TestCase):
             journalled = wait_for(lambda: agent.call("event.list", {"topic": "agent.command"})["items"])
             self.assertEqual(journalled[0]["event"]["user_id"], 65534)
             self.assertFalse(journalled[0]["event"]["allowed"])
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
+    def test_a_flood_of_refused_calls_is_counted_and_leaves_the_record_alone(self):
+        calls = 20000
+        script = ("import sys; sys.path.insert(0, %r); from support import *; rpc = Rpc(sys.argv[1])\n"
+                  "for first in range(0, %d, 100):\n"
+                  "    rpc.socket.sendall(b''.join(msgpack.packb([0, first + i, 'approval.deny',\n"
+                  "                                [{'pad': 'x' * 3800}]]) for i in range(100)))\n"
+                  "    for _ in range(100): rpc._message(30)"
+                  % (os.path.dirname(os.path.abspath(__file__)), calls))
+        with Agent(sensor=False) as agent:
+            agent.call("config.reload")
+            os.chmod(agent.socket, 0o666)
+            subprocess.run([sys.executable, "-c", script, agent.socket], check=True, user=65534,
+                           env=dict(os.environ, TOCSIN_BUILD=BUILD))
+            stats = agent.call("diagnostic.stats")
+            self.assertEqual(stats["calls"]["refused"], calls)
+            self.assertEqual(stats["journal"]["lost"], 0)
+            agent.stop()
+            with sqlite3.connect(os.path.join(agent.state, "journal.db")) as db:
+                def rows(topic):
+                    return [msgpack.unpackb(data) for data, in db.execute(
+                        "SELECT data FROM events WHERE topic = ? ORDER BY id", (topic,))]
+                commands, sums = rows("agent.command"), rows("agent.commands_refused")
+            self.assertEqual([(c["user_id"], c["allowed"]) for c in commands],
+                             [(0, True), (65534, False)])
+            self.assertEqual(sum(s["count"] for s in sums), calls - 1)
+            self.assertEqual({s["user_id"] for s in sums}, {65534})
+            self.assertEqual({m["method"] for s in sums for m in s["methods"]}, {"approval.deny"})
+
+    def test_of_a_long_call_the_record_has_a_part_and_its_hash(self):
+        params = msgpack.packb({"path": "/nowhere", "pad": "x" * 100000})
+        with Agent(sensor=False) as agent:
+            agent.call("config.validate", msgpack.unpackb(params))
+            command = wait_for(lambda: agent.call("event.list", {"topic": "agent.command"})["items"])
+            event = command[0]["event"]
+            self.assertNotIn("params", event)
+            self.assertEqual(event["params_start"], params[:1024])
+            self.assertEqual(event["params_length"], len(params))
+            self.assertEqual(event["params_sha256"], hashlib.sha256(params).hexdigest())
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root to become somebody else")
     def test_of_the_network_filter_everybody_may_look_and_only_root_change(self):

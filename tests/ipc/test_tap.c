@@ -427,6 +427,56 @@ static void tap_slow_reader_never_blocks_the_bus(void **state)
     tc_client_close(other);
 }
 
+/* Reads until the event `last`; how many of the topic came. */
+static unsigned count_topic(struct tc_client *client, const char *topic, int64_t last)
+{
+    unsigned count = 0;
+    struct news news;
+
+    do {
+        struct tocsin_str name;
+
+        next_news(client, &news);
+        name = (struct tocsin_str){news.fields[0].ptr, news.fields[0].len};
+        count += !news.missed && tocsin_str_is(name, topic);
+    } while (news.missed || (int64_t)news.fields[2].u != last);
+    return count;
+}
+
+static void tap_keeps_an_alert_when_its_reader_is_flooded(void **state)
+{
+    struct burst flood = {.topic = "file.open", .count = 50000, .every = 100};
+    struct burst alerts = {
+        .topic = "alert.raised", .count = TC_TAP_KEPT_EVENTS_MAX, .every = 100};
+    struct tc_client *reader = rpc_server_client(*state);
+    struct tc_client *other = rpc_server_client(*state);
+    struct ids ids;
+
+    must_open_tap(reader, NULL);
+    publish_data(other, &flood, small_data, sizeof(small_data));
+    ids = publish_data(other, &alerts, small_data, sizeof(small_data));
+    publish_data(other, &flood, small_data, sizeof(small_data));
+    assert_int_equal(count_topic(reader, "alert.raised", ids.last),
+                     TC_TAP_KEPT_EVENTS_MAX);
+    tc_client_close(reader);
+    tc_client_close(other);
+}
+
+/* Beyond that room it is told how many it has missed, of alerts, too. */
+static void tap_says_how_many_alerts_its_reader_has_missed(void **state)
+{
+    struct burst burst = {.topic = "alert.raised", .count = 50000, .every = 100};
+    struct tc_client *reader = rpc_server_client(*state);
+    struct tc_client *other = rpc_server_client(*state);
+    int64_t tap = must_open_tap(reader, NULL);
+    struct ids ids;
+
+    ids = publish_data(other, &burst, small_data, sizeof(small_data));
+    assert_true(read_all(reader, tap, &ids, true) > 0);
+    tc_client_close(reader);
+    tc_client_close(other);
+}
+
 static void tap_reader_that_keeps_up_misses_nothing(void **state)
 {
     struct burst burst = {.topic = "x.y", .count = 100, .every = 10};
@@ -746,6 +796,8 @@ int main(void)
         SERVER_TEST(tap_open_refuses_what_it_does_not_understand),
         SERVER_TEST(the_tap_beyond_the_limit_is_refused_until_one_closes),
         SERVER_TEST(tap_slow_reader_never_blocks_the_bus),
+        SERVER_TEST(tap_keeps_an_alert_when_its_reader_is_flooded),
+        SERVER_TEST(tap_says_how_many_alerts_its_reader_has_missed),
         SERVER_TEST(tap_reader_that_keeps_up_misses_nothing),
         SERVER_TEST(tap_counts_what_the_bus_had_no_room_for),
         SERVER_TEST(tap_of_a_stopped_reader_holds_few_descriptors),
