@@ -365,6 +365,19 @@ static long take_inode(struct task_struct *task, struct vm_area_struct *vma,
     return 0;
 }
 
+/* Where the entry is that an inode is linked to by this. */
+static __always_inline const struct dentry *dentry_of(const struct hlist_node *alias)
+{
+    const struct dentry___named *named = NULL;
+    const struct dentry___unnamed *unnamed = NULL;
+
+    if (bpf_core_field_exists(unnamed->d_alias))
+        return (const void *)alias -
+               __builtin_preserve_field_info(unnamed->d_alias, BPF_FIELD_BYTE_OFFSET);
+    return (const void *)alias -
+           __builtin_preserve_field_info(named->d_u.d_alias, BPF_FIELD_BYTE_OFFSET);
+}
+
 /*
  * What really is executed: an overlay maps the file below, so that is what the process
  * has in memory. Its name is any that it has. False: it does not matter, or is not told.
@@ -381,9 +394,7 @@ static __always_inline bool read_below(const struct file *file, struct file_info
     alias = BPF_CORE_READ(inode, i_dentry.first);
     if (!alias)
         return false;
-    info->dentry = (const void *)alias -
-                   __builtin_preserve_field_info(((struct dentry *)0)->d_u.d_alias,
-                                                 BPF_FIELD_BYTE_OFFSET);
+    info->dentry = dentry_of(alias);
     info->mnt = BPF_CORE_READ(file, f_path.mnt);
     return read_inode_info(inode, info, false);
 }

@@ -110,9 +110,16 @@ struct dentry {
     struct dentry *d_parent;
     struct qstr d_name;
     struct inode *d_inode;
+};
+
+struct dentry___named { /* the union has a name, to some kernel after 6.18 */
     union {
         struct hlist_node d_alias;
     } d_u;
+};
+
+struct dentry___unnamed { /* since then, 7.2 at the latest */
+    struct hlist_node d_alias;
 };
 
 struct vfsmount {
