@@ -233,7 +233,7 @@ void tc_kext_publish_stats(struct tc_kext *kext, const struct tocsin_event *requ
     tc_sensor_catch_up_put(&kext->catch_up, &w);
     tocsin_put_uint(&w, "processes_killed", kext->reader.killed);
     tocsin_put_uint(&w, "processes_gone", kext->reader.not_killed);
-    tocsin_put_uint(&w, "orders_lost", kext->reader.orders_lost);
+    tocsin_put_uint(&w, "orders_full", kext->reader.orders_full);
     tocsin_put_uint(&w, "names_unresolved",
                     kext->names_open ? kext->names.unresolved : 0);
     tocsin_put_uint(&w, "processes", p.kept);

@@ -17,7 +17,43 @@
 
 /* ---- Orders. ---- */
 
-bool tc_kext_reader_order(struct tc_kext_reader *reader,
+/* First off the map: from the signal on it may execute, and be held, again. */
+static void resume(struct tc_kext_reader *reader, uint32_t pid, uint64_t start_ns)
+{
+    const struct tc_sensor_who who = {(pid_t)pid, start_ns};
+
+    if (tc_kext_take_held(reader->programs, pid, start_ns))
+        tc_sensor_signal(&who, SIGCONT);
+}
+
+static void kill_tree(struct tc_kext_reader *reader, const struct tc_sensor_who *who)
+{
+    const struct tc_sensor_signalling kill_all = {.signal = SIGKILL};
+    struct tc_sensor_signalled killed;
+
+    if (tc_sensor_signal_tree(who, 1, &kill_all, &killed))
+        reader->not_killed++;
+    else
+        reader->killed += killed.count;
+}
+
+static void execute_order(struct tc_kext_reader *reader,
+                          const struct tc_kext_order *order, bool tree)
+{
+    const struct tc_sensor_who who = {order->pid, order->start_ns};
+
+    if (order->what == TC_KEXT_ORDER_RESUME) {
+        resume(reader, (uint32_t)order->pid, order->start_ns);
+        return;
+    }
+    if (tree)
+        kill_tree(reader, &who);
+    else
+        tc_sensor_signal(&who, SIGKILL);
+    tc_kext_take_held(reader->programs, (uint32_t)order->pid, order->start_ns);
+}
+
+void tc_kext_reader_order(struct tc_kext_reader *reader,
                           const struct tc_kext_order *order)
 {
     bool taken;
@@ -27,26 +63,12 @@ bool tc_kext_reader_order(struct tc_kext_reader *reader,
     if (taken)
         reader->orders[reader->order_count++] = *order;
     else
-        reader->orders_lost++;
+        reader->orders_full++;
     pthread_mutex_unlock(&reader->lock);
     if (taken)
         tc_sensor_reader_wake(&reader->base);
-    return taken;
-}
-
-static void execute_order(struct tc_kext_reader *reader,
-                          const struct tc_kext_order *order)
-{
-    const struct tc_sensor_who who = {order->pid, order->start_ns};
-    const struct tc_sensor_signalling kill_all = {.signal = SIGKILL};
-    struct tc_sensor_signalled killed;
-
-    if (order->what == TC_KEXT_ORDER_RESUME)
-        tc_sensor_signal(&who, SIGCONT);
-    else if (!tc_sensor_signal_tree(&who, 1, &kill_all, &killed))
-        reader->killed += killed.count;
     else
-        reader->not_killed++;
+        execute_order(reader, order, false);
 }
 
 static void execute_orders(struct tc_kext_reader *reader)
@@ -64,7 +86,7 @@ static void execute_orders(struct tc_kext_reader *reader)
         }
         pthread_mutex_unlock(&reader->lock);
         if (more)
-            execute_order(reader, &order);
+            execute_order(reader, &order, true);
     } while (more);
 }
 
@@ -92,11 +114,8 @@ static bool is_canary(struct tc_kext_reader *reader, const struct tc_kext_record
 static void resume_unreported(struct tc_kext_reader *reader,
                               const struct tc_kext_record *record)
 {
-    const struct tc_sensor_who who = {(pid_t)record->pid, record->start_ns};
-
-    if (record->flags & TC_KEXT_WAS_STOPPED &&
-        tc_kext_take_held(reader->programs, record->pid, record->start_ns))
-        tc_sensor_signal(&who, SIGCONT);
+    if (record->flags & TC_KEXT_WAS_STOPPED)
+        resume(reader, record->pid, record->start_ns);
 }
 
 static void take(struct tc_kext_reader *reader, const struct tc_kext_record *record,

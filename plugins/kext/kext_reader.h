@@ -47,7 +47,8 @@ struct tc_kext_reader {
     struct tc_sensor_reader base;
     struct tc_kext_items items;
     atomic_bool muted; /* nothing but the canary gets through */
-    atomic_ullong killed, not_killed, orders_lost;
+    atomic_ullong killed, not_killed;
+    atomic_ullong orders_full; /* there was no room for */
 
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t seen;
@@ -64,8 +65,12 @@ int tc_kext_reader_start(struct tc_kext_reader *reader, size_t ring_bytes);
 /* Reads what is left, executes what was ordered, and ends the thread. */
 void tc_kext_reader_stop(struct tc_kext_reader *reader);
 
-/* Any thread. A lost one is counted. */
-bool tc_kext_reader_order(struct tc_kext_reader *reader,
+/*
+ * Has the thread execute it, as that takes a while. What there is no room for is executed
+ * at once, of a tree for its root alone, and counted. A process that is held stays in the
+ * map of those until then, so that the guard knows of it. Any thread.
+ */
+void tc_kext_reader_order(struct tc_kext_reader *reader,
                           const struct tc_kext_order *order);
 
 /* Items have been published. Any thread. */

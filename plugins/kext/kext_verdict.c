@@ -6,7 +6,6 @@
  * find.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,7 +13,6 @@
 #include "kext.h"
 #include "sensor_clock.h"
 #include "sensor_remember.h"
-#include "sensor_signal.h"
 
 #define ANY_USE (TC_KEXT_FOR_OPEN | TC_KEXT_FOR_EXEC)
 #define NO_SLOT UINT32_MAX
@@ -58,23 +56,12 @@ void tc_kext_verdicts_done(struct tc_kext *kext)
     kext->peers = NULL;
 }
 
-/* By the reader's thread, as it takes a while; what that has no room for is done here,
- * for the process alone: nobody else will. */
-static void order(struct tc_kext *kext, enum tc_kext_order_what what, int32_t pid,
-                  uint64_t start_ns)
-{
-    const struct tc_kext_order order = {.what = what, .pid = pid, .start_ns = start_ns};
-    const struct tc_sensor_who who = {pid, start_ns};
-
-    if (!tc_kext_reader_order(&kext->reader, &order))
-        tc_sensor_signal(&who, what == TC_KEXT_ORDER_KILL ? SIGKILL : SIGCONT);
-}
-
 void tc_kext_resume(struct tc_kext *kext, int32_t pid, uint64_t start_ns, uint16_t flags)
 {
-    if (flags & TC_KEXT_WAS_STOPPED && !kext->jobs.closing && /* else the close does it */
-        tc_kext_take_held(&kext->programs, (uint32_t)pid, start_ns))
-        order(kext, TC_KEXT_ORDER_RESUME, pid, start_ns);
+    const struct tc_kext_order order = {TC_KEXT_ORDER_RESUME, pid, start_ns};
+
+    if (flags & TC_KEXT_WAS_STOPPED && !kext->jobs.closing) /* else the close does it */
+        tc_kext_reader_order(&kext->reader, &order);
 }
 
 static uint32_t *bucket_of(struct tc_kext *kext, uint64_t id)
@@ -179,16 +166,16 @@ static void put_bad(struct tc_kext *kext, const struct tc_kext_key *key, unsigne
 static void deny(struct tc_kext *kext, const struct tc_kext_pending *pending,
                  unsigned facts)
 {
+    const struct tc_kext_order kill_it = {TC_KEXT_ORDER_KILL, pending->pid,
+                                          pending->start_ns};
+
     kext->counts.denied++;
     if (pending->changed)
         facts |= TC_REMEMBER_CHANGED;
     if (pending->keyed && tc_remember_may(TC_REMEMBER_KEXT_BAD, facts))
         put_bad(kext, &pending->key, tc_remember_uses(pending->event->topic, false));
-    if (!pending->executes || pending->flags & TC_KEXT_WAS_KILLED)
-        return;
-    order(kext, TC_KEXT_ORDER_KILL, pending->pid, pending->start_ns);
-    if (pending->flags & TC_KEXT_WAS_STOPPED)
-        tc_kext_take_held(&kext->programs, (uint32_t)pending->pid, pending->start_ns);
+    if (pending->executes && !(pending->flags & TC_KEXT_WAS_KILLED))
+        tc_kext_reader_order(&kext->reader, &kill_it);
 }
 
 /* ---- Allowed. ---- */
