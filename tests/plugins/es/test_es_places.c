@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/support/es_scratch.h"
+#include "tests/support/place.h"
 
 #include "tests/support/skip.h"
 #include <errno.h>
@@ -21,7 +22,6 @@
 #include <unistd.h>
 
 #define TRIES 4
-#define DEPTH 20 /* folders with names of 250 bytes: beyond PATH_MAX */
 
 static const char *path_of(struct tc_scratch *s, const char *topic)
 {
@@ -90,20 +90,15 @@ static bool has_foreign(struct tc_harness *h)
     return tc_scratch_stat((struct tc_scratch *)(void *)h, "marks_foreign") == 1;
 }
 
-/* Mounts a file system of its own below the watch, that nobody else has, and opens a file
- * there once it is told that the agent has found it: `other` is there then. */
+/* Once it is told that the agent has found it. */
 static int open_on_own_mount(const char *at, const char *other)
 {
     char name[200];
 
-    if (unshare(CLONE_NEWNS) || mount("own", at, "tmpfs", 0, NULL))
-        return 200;
     snprintf(name, sizeof(name), "%s/f", at);
-    if (tc_child_write(name, "x"))
+    if (tc_place_own_mount(at) || tc_child_write(name, "x"))
         return 200;
-    (void)rmdir(other); /* it is there now */
-    while (access(other, F_OK))
-        usleep(1000);
+    tc_place_await(other);
     return tc_child_open(name, NULL);
 }
 
@@ -220,19 +215,11 @@ static void regress_a_file_in_a_layer_has_its_own_name(void **state)
 
 /* ---- Paths that are too long. ---- */
 
-/* Goes down so many folders, making them, and writes or (text NULL) opens a file there.
- */
+/* Writes, or (text NULL) opens, a file there. */
 static int open_deep(const char *folder, const char *text)
 {
-    char name[251];
-
-    memset(name, 'd', sizeof(name) - 1);
-    name[sizeof(name) - 1] = '\0';
-    if (chdir(folder))
+    if (tc_place_deep(folder))
         return 200;
-    for (int i = 0; i < DEPTH; i++)
-        if ((mkdir(name, 0755) && errno != EEXIST) || chdir(name))
-            return 200;
     return text ? tc_child_write("f", text) : tc_child_open("f", NULL);
 }
 

@@ -8,18 +8,16 @@
 #include <cmocka.h>
 
 #include "tests/support/kext_scratch.h"
+#include "tests/support/place.h"
 
 #include "tests/support/skip.h"
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define DEPTH 20 /* folders with names of 250 bytes: beyond PATH_MAX */
 
 static void regress_kext_follows_links_and_tells_what_is_not_there(void **state)
 {
@@ -51,19 +49,9 @@ static void regress_kext_follows_links_and_tells_what_is_not_there(void **state)
     assert_int_equal(rmdir(dir), 0);
 }
 
-/* Goes down so many folders, making them, and executes a copy of a program there. */
 static int execute_deep(const char *folder, const char *program)
 {
-    char name[251];
-
-    memset(name, 'd', sizeof(name) - 1);
-    name[sizeof(name) - 1] = '\0';
-    if (chdir(folder))
-        return 200;
-    for (int i = 0; i < DEPTH; i++)
-        if (mkdir(name, 0755) || chdir(name))
-            return 200;
-    if (tc_child_copy(program, "true"))
+    if (tc_place_deep(folder) || tc_child_copy(program, "true"))
         return 200;
     execl("./true", "true", (char *)NULL);
     return errno;
@@ -83,18 +71,15 @@ static void regress_kext_judges_what_is_too_deep_for_a_path(void **state)
         strstr(tc_harness_text(&s->h, event, TOCSIN_FIELD_FILE_PATH), "/.../#"));
 }
 
-/* Mounts a file system of its own below the watch, that nobody else has, and executes a
- * program there once it is told that the agent has found it: `other` is there then. */
+/* Once it is told that the agent has found it. */
 static int execute_on_own_mount(const char *at, const char *other)
 {
     char name[200];
 
     snprintf(name, sizeof(name), "%s/true", at);
-    if (unshare(CLONE_NEWNS) || mount("own", at, "tmpfs", 0, NULL) ||
-        tc_child_copy("/usr/bin/true", name))
+    if (tc_place_own_mount(at) || tc_child_copy("/usr/bin/true", name))
         return 200;
-    while (access(other, F_OK))
-        usleep(1000);
+    tc_place_await(other);
     return tc_child_become(name, NULL);
 }
 

@@ -8,14 +8,13 @@
 #include <cmocka.h>
 
 #include "tests/support/kext_scratch.h"
+#include "tests/support/place.h"
 
 #include "tests/support/skip.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -117,28 +116,50 @@ static void kext_does_not_remember_a_file_that_is_open_for_writing(void **state)
     close(fd);
 }
 
+static struct stat denied; /* this file, whatever its name */
+static char other_file[128], name_of_it[128];
+
+/* Between the report and the verdict, its name is given to another file. */
+static bool replace_and_deny(struct tc_harness *h, const struct tocsin_event *event)
+{
+    if (tocsin_event_int(event, TOCSIN_FIELD_FILE_INODE, 0) != (int64_t)denied.st_ino)
+        return true;
+    (void)rename(other_file, name_of_it);
+    tc_harness_answer(h, event, false, true);
+    return false;
+}
+
+static void kext_ends_what_runs_though_another_file_has_its_name(void **state)
+{
+    struct tc_scratch *s = *state;
+    char again[128];
+
+    snprintf(other_file, sizeof(other_file), "%s", tc_scratch_out(s, "true"));
+    snprintf(name_of_it, sizeof(name_of_it), "%s", tc_scratch_in(s, "program"));
+    snprintf(again, sizeof(again), "%s", tc_scratch_in(s, "again"));
+    tc_child_put_program(other_file, "/usr/bin/true");
+    tc_child_put_program(name_of_it, "/bin/sleep");
+    assert_int_equal(link(name_of_it, again), 0);
+    assert_int_equal(stat(again, &denied), 0);
+    s->h.decide = replace_and_deny;
+    assert_int_equal(tc_scratch_child(s, tc_child_become, name_of_it, "1000"),
+                     TC_SCRATCH_KILLED);
+    assert_int_equal(tc_scratch_child(s, tc_child_become, name_of_it, NULL), 0);
+    /* Its change time has moved with its names: it is judged anew. */
+    assert_int_equal(tc_scratch_child(s, tc_child_become, again, "1000"),
+                     TC_SCRATCH_KILLED);
+}
+
 /* ---- Overlays. ---- */
 
 /* In a mount namespace of its own, executes "true" of an overlay over the watched folder;
  * `path` is that folder, `other` one to work in. */
 static int execute_through_overlay(const char *path, const char *other)
 {
-    char options[400], upper[128], work[128], merged[128], program[160];
+    char program[160];
 
-    snprintf(upper, sizeof(upper), "%s/upper", other);
-    snprintf(work, sizeof(work), "%s/work", other);
-    snprintf(merged, sizeof(merged), "%s/merged", other);
-    snprintf(program, sizeof(program), "%s/true", merged);
-    mkdir(upper, 0755);
-    mkdir(work, 0755);
-    mkdir(merged, 0755);
-    snprintf(options, sizeof(options), "lowerdir=%s,upperdir=%s,workdir=%s", path, upper,
-             work);
-    if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-        return 200;
-    if (mount("overlay", merged, "overlay", 0, options))
-        return 201;
-    return tc_child_become(program, NULL);
+    snprintf(program, sizeof(program), "%s/merged/true", other);
+    return tc_place_overlay(path, other) ? 200 : tc_child_become(program, NULL);
 }
 
 static void regress_kext_ends_a_file_known_bad_through_an_overlay(void **state)
@@ -196,6 +217,7 @@ int main(void)
         TEST(regress_kext_does_not_keep_a_denial_that_is_not_to_be_kept),
         TEST(kext_asks_about_an_execution_though_the_open_was_allowed),
         TEST(kext_does_not_remember_a_file_that_is_open_for_writing),
+        TEST(kext_ends_what_runs_though_another_file_has_its_name),
         TEST(regress_kext_ends_a_file_known_bad_through_an_overlay),
         TEST(kext_judges_a_watched_file_that_an_overlay_shows),
         TEST(regress_kext_reports_a_script_that_could_not_be_executed),
