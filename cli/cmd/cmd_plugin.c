@@ -15,15 +15,14 @@
 
 /* ---- plugin check ---- */
 
-/* Nothing but the descriptor, whose last word is not that all is well. */
 static int print_plugin(const msgpack_object *plugin)
 {
     struct tocsin_str warning = tc_unpack_str(plugin, "warning");
 
     tc_print_record(stdout, NULL, plugin);
     if (warning.ptr)
-        fprintf(stderr, "tocsin: an agent that runs as root would refuse it: %.*s\n",
-                (int)warning.len, warning.ptr);
+        (void)tc_call_failed("an agent that runs as root would refuse it: %.*s",
+                             (int)warning.len, warning.ptr);
     return TC_EXIT_DONE;
 }
 

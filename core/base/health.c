@@ -182,6 +182,14 @@ const char *tc_health_fact_of(const struct tc_health *health, const char *owner,
     return NULL;
 }
 
+void tc_health_put_facts(const struct tc_health *health, const char *owner,
+                         struct tc_pack *p)
+{
+    for (const struct entry *e = health->facts; e; e = e->next)
+        if (!strcmp(e->owner, owner))
+            tc_pack_str(p, e->key, e->text);
+}
+
 bool tc_health_has_issue(const struct tc_health *health, const char *owner,
                          const char *key)
 {

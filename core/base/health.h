@@ -36,6 +36,10 @@ const char *tc_health_fact(const struct tc_health *health, const char *key);
 const char *tc_health_fact_of(const struct tc_health *health, const char *owner,
                               const char *key);
 
+/* Puts all facts of `owner`, by key, into the open map of p. */
+void tc_health_put_facts(const struct tc_health *health, const char *owner,
+                         struct tc_pack *p);
+
 /* An issue that nobody reports: it follows from the state at the time of asking. */
 struct tc_health_issue {
     char id[64], text[256], fix[128];

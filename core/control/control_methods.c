@@ -129,6 +129,9 @@ static void plugin_info(struct tc_control *control, struct tc_rpc_call *call,
                     name);
         return;
     }
+    tc_pack_begin_map(&p, "facts");
+    tc_health_put_facts(control->services->notice.health, name, &p);
+    tc_pack_end(&p);
     tc_control_call_end(call, &p);
 }
 

@@ -152,7 +152,8 @@ enum tocsin_watch_events {
 
 enum tocsin_report_what {
     TOCSIN_REPORT_FACT =
-        1, /* `text` is the value of health field `key`; NULL takes it back */
+        1, /* `text` is the value of health field `key`, where health has one, and of
+              `facts` in `tocsin plugin info`; NULL takes it back */
     TOCSIN_REPORT_ISSUE, /* something is wrong: `text` says what, `fix` what to do about
                             it */
     TOCSIN_REPORT_CLEAR, /* issue `key` is over */

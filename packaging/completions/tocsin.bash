@@ -85,6 +85,7 @@ _tocsin() {
         elif [[ $path == 'plugin '@(info|enable|disable|reload) ]]; then
             COMPREPLY=($(compgen -W "$(_tocsin_plugins)" -- "$cur"))
         elif [[ $path == call ]]; then
+            compopt -o nospace 2>/dev/null
             COMPREPLY=($(compgen -S . -W "$(_tocsin_plugins)" -- "$cur"))
         elif [[ $path == 'plugin check' || $path == 'definitions check'* || $path == 'profile check'* || $path == 'config validate' ]]; then
             COMPREPLY=($(compgen -f -- "$cur"))

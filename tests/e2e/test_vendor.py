@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -17,9 +18,9 @@ with open(os.path.join(SOURCE, "docs/vendor/guide.md"), encoding="utf-8") as gui
     TEXT = guide.read()
 
 
-def blocks(language):
-    """The text of each block of the guide that is of a language, "" being of none."""
-    return [text for found, text in re.findall("^```(.*)\n((?:(?!```).*\n)*)```$", TEXT, re.M) if found == language]
+def blocks(language, page=TEXT):
+    """The text of each block of a page that is of a language, "" being of none."""
+    return [text for found, text in re.findall("^```(.*)\n((?:(?!```).*\n)*)```$", page, re.M) if found == language]
 
 
 def installed():
@@ -115,6 +116,12 @@ CALLED = r"""
 #include <tocsin/plugin.h>
 static int init(const struct tocsin_host *host, void **ret_state)
 { *ret_state = (void *)(uintptr_t)host; return 0; }
+static int start(void *state)
+{
+    const struct tocsin_host *host = state;
+    host->report(host, TOCSIN_REPORT_FACT, "greeting", "hello", NULL);
+    return 0;
+}
 static int ok(void *state) { (void)state; return 0; }
 static void event(void *state, const struct tocsin_event *e)
 {
@@ -136,7 +143,7 @@ static const char *const subscribes[] = {"rpc.called.status", "rpc.called.forget
 TOCSIN_EXPORT const struct tocsin_plugin tocsin_plugin = {
     TOCSIN_PLUGIN_HEADER(TOCSIN_KIND_DETECTOR), .name = "called", .version = "1", .summary = "answers",
     .publishes = publishes, .subscribes = subscribes,
-    .init = init, .start = ok, .event = event, .stop = ok, .destroy = destroy };
+    .init = init, .start = start, .event = event, .stop = ok, .destroy = destroy };
 """
 
 
@@ -147,6 +154,7 @@ class Call(unittest.TestCase):
             text = file.read()
         agent.write_config(text.replace("DIR", agent.dir))
         source, so = os.path.join(agent.dir, "called.c"), os.path.join(agent.dir, "called.so")
+        agent.so = so
         with open(source, "w", encoding="ascii") as file:
             file.write(CALLED)
         subprocess.run(["cc", "-shared", "-fPIC", "-o", so, source, "-I" + os.path.join(SOURCE, "include")], check=True)
@@ -165,6 +173,44 @@ class Call(unittest.TestCase):
             agent.tocsin("plugin", "disable", "called")
             self.assertEqual(agent.tocsin("call", "called.status", status=1),
                              "tocsin: plugin called does not run: tocsin plugin enable called\n")
+
+    def test_the_protocol_page_has_a_client_that_works(self):
+        with open(os.path.join(SOURCE, "docs/vendor/protocol.md"), encoding="utf-8") as page:
+            client = blocks("python", page.read())[0]
+        with self.agent() as agent:
+            done = subprocess.run([sys.executable, "-c", client.replace("/run/tocsin/tocsin.sock", agent.socket)],
+                                  capture_output=True, text=True, check=False)
+            self.assertEqual((done.stdout, done.stderr), ("called running\n", ""))
+
+    def test_what_is_wrong_with_a_plugin_is_in_its_info_and_an_old_copy_that_goes_on_in_health(self):
+        def issues():
+            return [i for i in agent.call("health")["health_issues"] if i["id"] == "core.plugin_called"]
+
+        with self.agent() as agent:
+            info = agent.call("plugin.info", {"name": "called"})
+            self.assertEqual(info["facts"], {"greeting": "hello"})
+            self.assertNotIn("last_error", info)
+            with open(agent.so, "rb") as file:
+                good = file.read()
+            self.replace(agent, b"no plugin")
+            agent.tocsin("plugin", "reload", "called", status=1)
+            self.assertEqual(agent.tocsin("call", "called.status"), '{"twice":0}\n')
+            info = agent.call("plugin.info", {"name": "called"})
+            self.assertEqual(info["state"], "running")
+            self.assertEqual(info["last_error"], agent.so + ": is no ELF file")
+            self.assertGreater(info["last_error_time_ns"], 0)
+            (issue,) = issues()
+            self.assertEqual(issue["text"],
+                             "plugin called is still version 1, which runs: %s: is no ELF file" % agent.so)
+            self.replace(agent, good)
+            agent.tocsin(*issue["fix"].split()[1:])
+            self.assertEqual(issues(), [])
+
+    def replace(self, agent, content):
+        with open(agent.so + ".new", "wb") as file:
+            file.write(content)
+        os.chmod(agent.so + ".new", 0o755)
+        os.rename(agent.so + ".new", agent.so)
 
     @support.needs_root
     def test_who_may_only_look_is_refused_what_is_not_named_as_looking(self):
