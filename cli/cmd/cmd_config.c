@@ -48,6 +48,22 @@ static int outcome(const struct tc_cli *cli, const struct tc_answer *answer)
     return tc_call_failed("%.*s", (int)why.len, why.ptr);
 }
 
+/* What was taken all the same; stdout has the outcome alone. */
+static void print_warnings(const struct tc_answer *answer)
+{
+    const msgpack_object *lines = tc_unpack_array(answer->result, "warnings");
+
+    for (uint32_t i = 0; lines && i < lines->via.array.size; i++) {
+        const msgpack_object *line = &lines->via.array.ptr[i];
+
+        if (line->type != MSGPACK_OBJECT_STR)
+            continue;
+        fputs("warning: ", stderr);
+        tc_text_escape(stderr, line->via.str.ptr, line->via.str.size, TC_TEXT_LINES);
+        fputc('\n', stderr);
+    }
+}
+
 int tc_run_config_validate(struct tc_cli *cli)
 {
     struct tc_answer answer;
@@ -56,8 +72,10 @@ int tc_run_config_validate(struct tc_cli *cli)
     r = judge(cli, &answer);
     if (!r)
         r = outcome(cli, &answer);
-    if (!r && !cli->json)
+    if (!r && !cli->json) {
+        print_warnings(&answer);
         puts("the configuration is valid");
+    }
     return r;
 }
 
@@ -106,6 +124,7 @@ int tc_run_config_reload(struct tc_cli *cli)
         return r;
     if (cli->json)
         return tc_general_json(answer.result);
+    print_warnings(&answer);
     any = print_keys(&answer, "changed", "changed");
     any =
         print_keys(&answer, "restart", "takes effect when the agent starts again") || any;

@@ -10,6 +10,7 @@
 
 #include "core/base/nearest.h"
 #include "core/conf/config_priv.h"
+#include "core/conf/option_value.h"
 
 static int refuse_memory(char why[256])
 {
@@ -35,6 +36,7 @@ static int set_list(struct tc_options *options, const char *key,
                     const struct tc_yaml *yaml, const struct tc_yaml_node *node,
                     char why[256])
 {
+    const struct tocsin_option *option = tc_options_find(options, key);
     const char **items = calloc(node->count + 1, sizeof(*items));
     char reason[256];
     size_t count = 0;
@@ -47,7 +49,8 @@ static int set_list(struct tc_options *options, const char *key,
             r = tc_config_refuse(yaml, at->place, why,
                                  "%s: item %zu of the list must be a text, not %s", key,
                                  count + 1, kind_name(at));
-        } else if (tc_config_check_text(key, at->text, reason) < 0) {
+        } else if (tc_option_check_item(option, at->text, reason) < 0 ||
+                   tc_config_check_text(key, at->text, reason) < 0) {
             r = tc_config_refuse(yaml, at->place, why, "%s", reason);
         } else {
             items[count++] = at->text;

@@ -87,7 +87,7 @@ static int check_option(const struct tocsin_option *option, char why[256])
                              option->name, option->type);
     if (!option->help || !*option->help)
         return tc_why_refuse(why, "%s: there is no help for it", option->name);
-    if (option->type == TOCSIN_OPTION_CHOICE)
+    if (option->type == TOCSIN_OPTION_CHOICE || option->flags & TOCSIN_OPTION_PAIRS)
         r = check_choices(option, why);
     else if (option->type == TOCSIN_OPTION_INT ||
              option->type == TOCSIN_OPTION_DURATION || option->type == TOCSIN_OPTION_SIZE)

@@ -145,16 +145,6 @@ static int parse_bool(const struct tocsin_option *option, const char *text,
     return 0;
 }
 
-static int parse_text(const struct tocsin_option *option, const char *text,
-                      struct tc_option_value *value, char why[256])
-{
-    if (strlen(text) > TC_OPTION_TEXT_BYTES_MAX)
-        return tc_why_refuse(why, "%s: the text is longer than %d bytes", option->name,
-                             TC_OPTION_TEXT_BYTES_MAX);
-    value->text = strdup(text);
-    return value->text ? 0 : -ENOMEM;
-}
-
 bool tc_option_is_choice(const char *choices, const char *text)
 {
     size_t len = strlen(text);
@@ -167,21 +157,70 @@ bool tc_option_is_choice(const char *choices, const char *text)
     return false;
 }
 
-static int parse_choice(const struct tocsin_option *option, const char *text,
-                        struct tc_option_value *value, char why[256])
+/* Whether `text` ends in = or : and one of the choices, after a name. */
+static bool is_pair(const struct tocsin_option *option, const char *text)
 {
-    char list[128] = "";
+    const char *equals = strrchr(text, '='), *colon = strrchr(text, ':');
+    const char *at = equals > colon ? equals : colon;
+    char choice[64];
+    int len = 0;
+
+    if (!at || at == text || sscanf(at + 1, " %63[^ \t]%n", choice, &len) != 1)
+        return false;
+    return !at[1 + len] && tc_option_is_choice(option->choices, choice);
+}
+
+/* The choices as people write them. */
+static void list_choices(const struct tocsin_option *option, char *list, size_t cap)
+{
     size_t len = 0;
 
-    if (option->choices && tc_option_is_choice(option->choices, text))
-        return parse_text(option, text, value, why);
     for (const char *at = option->choices ? option->choices : ""; *at; at++)
-        if (len < sizeof(list) - 3) {
+        if (len < cap - 3) {
             list[len++] = *at == '|' ? ',' : *at;
             if (*at == '|')
                 list[len++] = ' ';
         }
     list[len] = '\0';
+}
+
+int tc_option_check_item(const struct tocsin_option *option, const char *text,
+                         char why[256])
+{
+    char list[128];
+
+    if ((option->flags & TOCSIN_OPTION_PATH) && *text && *text != '/')
+        return tc_why_refuse(why, "%s: \"%.*s\" is no absolute path", option->name,
+                             SHOWN_BYTES, text);
+    if (!(option->flags & TOCSIN_OPTION_PAIRS) || is_pair(option, text))
+        return 0;
+    list_choices(option, list, sizeof(list));
+    return tc_why_refuse(why, "%s: \"%.*s\" must be NAME=ACTION, with one of %s",
+                         option->name, SHOWN_BYTES, text, list);
+}
+
+static int parse_text(const struct tocsin_option *option, const char *text,
+                      struct tc_option_value *value, char why[256])
+{
+    if (strlen(text) > TC_OPTION_TEXT_BYTES_MAX)
+        return tc_why_refuse(why, "%s: the text is longer than %d bytes", option->name,
+                             TC_OPTION_TEXT_BYTES_MAX);
+    if (!*text && (option->flags & TOCSIN_OPTION_NEEDED))
+        return tc_why_refuse(why, "%s: must not be empty", option->name);
+    if (tc_option_check_item(option, text, why))
+        return -EINVAL;
+    value->text = strdup(text);
+    return value->text ? 0 : -ENOMEM;
+}
+
+static int parse_choice(const struct tocsin_option *option, const char *text,
+                        struct tc_option_value *value, char why[256])
+{
+    char list[128];
+
+    if (option->choices && tc_option_is_choice(option->choices, text))
+        return parse_text(option, text, value, why);
+    list_choices(option, list, sizeof(list));
     return tc_why_refuse(why, "%s: \"%.*s\" is not one of %s", option->name, SHOWN_BYTES,
                          text, list);
 }
@@ -230,6 +269,9 @@ int tc_option_value_parse_list(const struct tocsin_option *option,
     if (count > TC_OPTION_ITEMS_MAX)
         return tc_why_refuse(why, "%s: the list is longer than %d", option->name,
                              TC_OPTION_ITEMS_MAX);
+    if (!count && (option->flags & TOCSIN_OPTION_NEEDED))
+        return tc_why_refuse(why, "%s: the list must have at least one item",
+                             option->name);
     value->items = calloc(count + 1, sizeof(*value->items));
     if (!value->items)
         return -ENOMEM;
@@ -242,6 +284,8 @@ int tc_option_value_parse_list(const struct tocsin_option *option,
         else if (len > TC_OPTION_TEXT_BYTES_MAX)
             r = tc_why_refuse(why, "%s: item %zu of the list is longer than %d bytes",
                               option->name, i + 1, TC_OPTION_TEXT_BYTES_MAX);
+        else if (tc_option_check_item(option, items[i], why))
+            r = -EINVAL;
         else
             r = add_item(value, items[i], len);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: one value of one option: read from text, compared, written. For options.c and
- * option_table.c alone. Pure.
+ * Owns: one value of one option: read from text, compared, written. For options.c,
+ * option_table.c and config_apply.c alone. Pure.
  */
 #ifndef TC_CORE_OPTION_VALUE_H
 #define TC_CORE_OPTION_VALUE_H
@@ -31,6 +31,10 @@ int tc_option_value_parse(const struct tocsin_option *option, const char *text,
 int tc_option_value_parse_list(const struct tocsin_option *option,
                                const char *const *items, size_t count,
                                struct tc_option_value *value, char why[256]);
+
+/* What the option's flags ask of a text, or of one item of a list. -EINVAL and why. */
+int tc_option_check_item(const struct tocsin_option *option, const char *text,
+                         char why[256]);
 
 /* Frees what the value holds and leaves it empty. */
 void tc_option_value_clear(struct tc_option_value *value);

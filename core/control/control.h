@@ -19,7 +19,8 @@ struct tc_services;
 #define TC_CONTROL_GROUP                                                                 \
     "tocsin" /* may read; changing anything needs root, or the agent's user */
 
-/* status 0, or a negative errno, one sentence, and no changes to look at. */
+/* status 0, and warnings, a line each without an end, or ""; or a negative errno, one
+ * sentence, and no changes to look at. */
 typedef void (*tc_control_reloaded_fn)(void *arg, int status, const char *why,
                                        const struct tc_config_changes *changes);
 
@@ -29,8 +30,8 @@ struct tc_control_options {
     struct tc_protection *protection;
     /*
      * Reads the configuration anew (`path` NULL: from where it came), checks all of it
-     * and, unless `dry`, puts it in force; on failure the old one stays. -EBUSY while
-     * another reload is under way.
+     * and, unless `dry`, puts it in force; on failure the old one stays. One after the
+     * other, in the order of asking.
      */
     void (*reload)(void *arg, const char *path, bool dry, tc_control_reloaded_fn done,
                    void *done_arg);

@@ -169,6 +169,19 @@ static void plugin_reload(struct tc_control *control, struct tc_rpc_call *call,
 
 /* ---- configuration ---- */
 
+/* An array of the lines of a text. */
+static void put_lines(struct tc_pack *p, const char *key, const char *text)
+{
+    tc_pack_begin_array(p, key);
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+
+        tc_pack_strn(p, NULL, text, n);
+        text += n + (text[n] == '\n');
+    }
+    tc_pack_end(p);
+}
+
 static void on_validated(void *arg, int status, const char *why,
                          const struct tc_config_changes *changes)
 {
@@ -178,6 +191,7 @@ static void on_validated(void *arg, int status, const char *why,
     tc_control_call_begin(&p);
     tc_pack_bool(&p, "ok", !status);
     tc_pack_str(&p, "why", status ? why : "");
+    put_lines(&p, "warnings", status ? "" : why);
     tc_control_call_end(arg, &p);
 }
 
@@ -218,6 +232,7 @@ static void on_reloaded(void *arg, int status, const char *why,
     tc_control_call_begin(&p);
     put_names(&p, "changed", changes->changed);
     put_names(&p, "restart", changes->restart);
+    put_lines(&p, "warnings", why);
     tc_control_call_end(arg, &p);
 }
 

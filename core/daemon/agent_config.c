@@ -94,7 +94,9 @@ bool tc_agent_passive(const struct tc_agent *agent)
 
 /* ---- another one ---- */
 
-struct reload {
+/* One at a time, in the order of asking: the first of agent->reloads is under way. */
+struct tc_agent_reload {
+    struct tc_agent_reload *next;
     uv_work_t work;
     struct tc_agent *agent;
     bool dry;
@@ -108,7 +110,7 @@ struct reload {
 
 static void reload_read(uv_work_t *work)
 {
-    struct reload *r = work->data;
+    struct tc_agent_reload *r = work->data;
 
     r->err = read_config(r->agent, r->path[0] ? r->path : NULL, &r->config, r->why);
 }
@@ -120,13 +122,14 @@ static void find_changes(const struct tc_config *before, const struct tc_config 
     tc_config_restart_keys(before, after, ret->restart, sizeof(ret->restart));
 }
 
-static void reload_end(struct reload *r, int status, const char *why)
+static void reload_begin(struct tc_agent_reload *r);
+
+static void reload_end(struct tc_agent_reload *r, int status, const char *why)
 {
     struct tc_agent *agent = r->agent;
     struct tc_config *old = agent->services.config;
     struct tc_config_changes changes = {.changed = ""};
 
-    agent->reloading = false;
     if (!status)
         find_changes(old, r->config, &changes);
     if (status || r->dry) {
@@ -139,10 +142,13 @@ static void reload_end(struct reload *r, int status, const char *why)
         tc_notice_note(&agent->services.notice, TOCSIN_TOPIC_VERDICT_RESET, NULL,
                        "configuration");
         tc_notice_note(&agent->services.notice, "config.reloaded", NULL, changes.restart);
-        r->done(r->arg, 0, "", &changes);
+        r->done(r->arg, 0, why, &changes);
         tc_config_free(old);
     }
+    agent->reloads = r->next;
     free(r);
+    if (agent->reloads)
+        reload_begin(agent->reloads);
 }
 
 static void reload_applied(void *arg, int status, const char *why)
@@ -152,7 +158,7 @@ static void reload_applied(void *arg, int status, const char *why)
 
 static void reload_done(uv_work_t *work, int status)
 {
-    struct reload *r = work->data;
+    struct tc_agent_reload *r = work->data;
 
     if (status && !r->err)
         r->err = status;
@@ -167,18 +173,24 @@ static void reload_done(uv_work_t *work, int status)
                           r);
 }
 
+static void reload_begin(struct tc_agent_reload *r)
+{
+    int err = r->agent->stopping ? -ECANCELED : 0;
+
+    r->work.data = r;
+    if (!err)
+        err = uv_queue_work(&r->agent->loop, &r->work, reload_read, reload_done);
+    if (err)
+        reload_end(r, err,
+                   err == -ECANCELED ? "the agent is stopping" : uv_strerror(err));
+}
+
 void tc_agent_reload(void *arg, const char *path, bool dry, tc_control_reloaded_fn done,
                      void *done_arg)
 {
     struct tc_agent *agent = arg;
-    struct reload *r;
-    int err;
+    struct tc_agent_reload *r, **end = &agent->reloads;
 
-    if (agent->reloading || agent->stopping) {
-        done(done_arg, -EBUSY,
-             "the configuration is being read already: try again in a moment", NULL);
-        return;
-    }
     r = calloc(1, sizeof(*r));
     if (!r) {
         done(done_arg, -ENOMEM, "out of memory", NULL);
@@ -191,9 +203,9 @@ void tc_agent_reload(void *arg, const char *path, bool dry, tc_control_reloaded_
     r->dry = dry;
     r->done = done;
     r->arg = done_arg;
-    r->work.data = r;
-    agent->reloading = true;
-    err = uv_queue_work(&agent->loop, &r->work, reload_read, reload_done);
-    if (err)
-        reload_end(r, err, uv_strerror(err));
+    while (*end)
+        end = &(*end)->next;
+    *end = r;
+    if (r == agent->reloads)
+        reload_begin(r);
 }

@@ -12,6 +12,7 @@
 #include "core/daemon/pool.h"
 #include "core/host/services.h"
 
+struct tc_agent_reload;
 struct tc_protection;
 struct tc_subscriber;
 
@@ -23,8 +24,9 @@ struct tc_agent {
     struct tc_control *control;
     struct tc_subscriber *journal_subscriber; /* what the journal keeps */
     struct tc_pool pool;
-    uv_check_t turn;    /* delivers after the loop has polled ... */
-    uv_idle_t turn_due; /* ... without waiting, while events are queued */
+    struct tc_agent_reload *reloads; /* of the configuration; agent_config.c */
+    uv_check_t turn;                 /* delivers after the loop has polled ... */
+    uv_idle_t turn_due;              /* ... without waiting, while events are queued */
     uv_timer_t pulse_timer, drop_timer;
     uv_signal_t term, interrupt, hangup;
     char state_dir[4096], private_dir[4096 + 16];
@@ -34,7 +36,6 @@ struct tc_agent {
     bool settled;       /* somebody protects, or nobody can */
     bool hangup_waits;  /* for that: a new configuration is to be read */
     bool stopping;
-    bool reloading;
     int exit_status;
 };
 

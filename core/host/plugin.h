@@ -107,11 +107,16 @@ void tc_plugin_keep_options(struct tc_plugin *plugin);
  * Puts new options (the plugin's on success) in force: by reload when the plugin has it
  * and no RESTART option changed (*ret_restart = false), else leaves the plugin to be
  * stopped and started by the caller
- * (*ret_restart = true). One that does not run has them at its next start. On failure the
- * old options stay and the new ones are still the caller's.
+ * (*ret_restart = true). One that does not run has them at its next start. *ret_changed:
+ * they are others than it had, or would have had then. On failure the old options stay
+ * and the new ones are still the caller's.
  */
 int tc_plugin_reconfigure(struct tc_plugin *plugin, struct tc_options *options,
-                          bool *ret_restart, char why[256]);
+                          bool *ret_restart, bool *ret_changed, char why[256]);
+
+/* Whether these are what it runs with, or would have at its next start. */
+bool tc_plugin_has_options(const struct tc_plugin *plugin,
+                           const struct tc_options *options);
 
 /* Calls destroy and unloads; STOPPED, FAILED or LOADED, with no work running
  * (tc_plugin_busy). */

@@ -9,6 +9,13 @@
 #include "core/conf/options.h"
 #include "core/host/plugin_state.h"
 
+/* Those that it runs with, or would be started with. */
+static const struct tc_options *standing(const struct tc_plugin *plugin)
+{
+    return plugin->next && plugin->state != TC_PLUGIN_RUNNING ? plugin->next
+                                                              : plugin->options;
+}
+
 static bool changed_options(const struct tc_plugin *plugin, const struct tc_options *new,
                             bool *ret_restart)
 {
@@ -17,7 +24,7 @@ static bool changed_options(const struct tc_plugin *plugin, const struct tc_opti
 
     *ret_restart = !plugin->calls->reload;
     while (option && option->name) {
-        if (!tc_options_same(plugin->options, new, option->name)) {
+        if (!tc_options_same(standing(plugin), new, option->name)) {
             changed = true;
             if (option->flags & TOCSIN_OPTION_RESTART)
                 *ret_restart = true;
@@ -25,6 +32,14 @@ static bool changed_options(const struct tc_plugin *plugin, const struct tc_opti
         option = (const void *)((const char *)option + plugin->calls->option_size);
     }
     return changed;
+}
+
+bool tc_plugin_has_options(const struct tc_plugin *plugin,
+                           const struct tc_options *options)
+{
+    bool ignored;
+
+    return !changed_options(plugin, options, &ignored);
 }
 
 static int reload(struct tc_plugin *plugin, struct tc_options *options, char why[256])
@@ -56,7 +71,7 @@ void tc_plugin_keep_options(struct tc_plugin *plugin)
 }
 
 int tc_plugin_reconfigure(struct tc_plugin *plugin, struct tc_options *options,
-                          bool *ret_restart, char why[256])
+                          bool *ret_restart, bool *ret_changed, char why[256])
 {
     bool running, restart;
     int rc;
@@ -65,16 +80,20 @@ int tc_plugin_reconfigure(struct tc_plugin *plugin, struct tc_options *options,
     if (!changed_options(plugin, options, &restart)) {
         /* The plugin may hold strings of the old ones: those stay. */
         tc_options_free(options);
-        tc_plugin_keep_options(plugin);
-        *ret_restart = false;
+        if (running)
+            tc_plugin_keep_options(plugin);
+        *ret_restart = *ret_changed = false;
         return 0;
     }
     if (plugin->state == TC_PLUGIN_RUNNING && !restart) {
         rc = reload(plugin, options, why);
-        if (!rc)
+        if (!rc) {
             *ret_restart = false;
+            *ret_changed = true;
+        }
         return rc;
     }
+    *ret_changed = true;
     tc_options_free(plugin->next);
     plugin->next = options;
     *ret_restart = running;

@@ -84,6 +84,7 @@ static void on_step(uv_timer_t *timer)
     registry->options.voters(registry->options.arg, voters);
     if (tc_registry_idle(registry))
         all_idle(registry);
+    tc_registry_serve(registry);
 }
 
 void tc_registry_step_soon(struct tc_registry *registry, uint64_t ms)
@@ -100,47 +101,46 @@ void tc_registry_changed(struct tc_registry *registry)
 
 /* ---- operations ---- */
 
-static struct tc_registry_entry *begin(struct tc_registry *registry, const char *name,
-                                       tc_registry_done_fn done, void *arg)
+/* The plugin of the request, which has ended when there is none; one that is no longer
+ * named may still be on its way out. */
+static struct tc_registry_entry *begin(struct tc_registry *registry,
+                                       const struct tc_registry_request *request)
 {
-    struct tc_registry_entry *e = tc_registry_entry_find(registry, name);
+    struct tc_registry_entry *e = tc_registry_entry_find(registry, request->name);
+    struct tc_plugin_settings settings;
     char why[TC_WHY_MAX];
 
-    if (!e) {
+    if (!e || tc_config_plugin_settings(registry->config, request->name, &settings)) {
         tc_why(why, "no plugin %s: name it under plugins: in the configuration first",
-               name);
-        done(arg, -ENOENT, why);
+               request->name);
+        request->done(request->arg, -ENOENT, why);
         return NULL;
     }
-    if (e->doing != TC_ENTRY_IDLE || e->done || registry->booting || registry->stopping ||
-        registry->stopped || registry->plan) {
-        tc_why(why, "plugin %s is being changed already: try again in a moment", name);
-        done(arg, -EBUSY, why);
-        return NULL;
-    }
-    e->done = done;
-    e->arg = arg;
+    e->done = request->done;
+    e->arg = request->arg;
     return e;
 }
 
-void tc_registry_enable(struct tc_registry *registry, const char *name,
-                        tc_registry_done_fn done, void *arg)
+static void enable(struct tc_registry *registry,
+                   const struct tc_registry_request *request)
 {
-    struct tc_registry_entry *e = begin(registry, name, done, arg);
+    struct tc_registry_entry *e = begin(registry, request);
 
     if (!e)
         return;
     e->crash_disabled = false;
-    if (e->plugin && tc_plugin_state(e->plugin) == TC_PLUGIN_RUNNING)
+    if (e->plugin && tc_plugin_state(e->plugin) == TC_PLUGIN_RUNNING) {
+        e->enabled = true; /* it may have been on its way out */
         tc_registry_entry_finish(e, 0, "");
-    else
+    } else {
         tc_registry_entry_load(e);
+    }
 }
 
-void tc_registry_disable(struct tc_registry *registry, const char *name,
-                         tc_registry_done_fn done, void *arg)
+static void disable(struct tc_registry *registry,
+                    const struct tc_registry_request *request)
 {
-    struct tc_registry_entry *e = begin(registry, name, done, arg);
+    struct tc_registry_entry *e = begin(registry, request);
 
     if (!e)
         return;
@@ -151,9 +151,56 @@ void tc_registry_disable(struct tc_registry *registry, const char *name,
         tc_registry_entry_finish(e, 0, "");
 }
 
+static void reload(struct tc_registry *registry,
+                   const struct tc_registry_request *request)
+{
+    struct tc_registry_entry *e = begin(registry, request);
+    char why[TC_WHY_MAX];
+
+    if (!e)
+        return;
+    if (e->enabled && !e->crash_disabled) {
+        tc_registry_entry_load(e);
+        return;
+    }
+    tc_why(why, "plugin %s is disabled: tocsin plugin enable %s starts it", e->name,
+           e->name);
+    tc_registry_entry_finish(e, -EINVAL, why);
+}
+
+static void ask(struct tc_registry *registry, const char *name,
+                void (*run)(struct tc_registry *registry,
+                            const struct tc_registry_request *request),
+                tc_registry_done_fn done, void *arg)
+{
+    struct tc_registry_request request = {.run = run, .done = done, .arg = arg};
+
+    snprintf(request.name, sizeof(request.name), "%s", name);
+    tc_registry_ask(registry, &request);
+}
+
+void tc_registry_enable(struct tc_registry *registry, const char *name,
+                        tc_registry_done_fn done, void *arg)
+{
+    ask(registry, name, enable, done, arg);
+}
+
+void tc_registry_disable(struct tc_registry *registry, const char *name,
+                         tc_registry_done_fn done, void *arg)
+{
+    ask(registry, name, disable, done, arg);
+}
+
+void tc_registry_reload(struct tc_registry *registry, const char *name,
+                        tc_registry_done_fn done, void *arg)
+{
+    ask(registry, name, reload, done, arg);
+}
+
 int tc_registry_demand(struct tc_registry *registry, const char *name, bool run)
 {
     struct tc_registry_entry *e = tc_registry_entry_find(registry, name);
+    int err = 0;
 
     if (!e || !e->plugin || (run && !e->enabled))
         return -ENOENT;
@@ -165,19 +212,12 @@ int tc_registry_demand(struct tc_registry *registry, const char *name, bool run)
     if (!run)
         tc_registry_entry_stop(e);
     else if (tc_plugin_state(e->plugin) == TC_PLUGIN_FAILED)
-        return tc_registry_entry_load(e); /* anew, since a failed one starts no more */
+        err = tc_registry_entry_load(e); /* anew, since a failed one starts no more */
     else
         tc_registry_entry_start_now(e);
-    return 0;
-}
-
-void tc_registry_reload(struct tc_registry *registry, const char *name,
-                        tc_registry_done_fn done, void *arg)
-{
-    struct tc_registry_entry *e = begin(registry, name, done, arg);
-
-    if (e)
-        tc_registry_entry_load(e);
+    if (err)
+        e->demanded = false;
+    return err;
 }
 
 int tc_registry_disable_crashed(struct tc_registry *registry, const char *name,
@@ -236,6 +276,7 @@ void tc_registry_stop(struct tc_registry *registry, tc_registry_done_fn done, vo
     registry->stopping = true;
     registry->done = done;
     registry->arg = arg;
+    tc_registry_cancel(registry);
     for (struct tc_registry_entry *e = registry->entries; e; e = e->next) {
         /* Made, but never started. */
         if (e->doing == TC_ENTRY_IDLE && e->fresh) {

@@ -20,7 +20,8 @@ struct tc_registry;
 
 #define TC_REGISTRY_DIRS_MAX 16
 
-/* status 0, or a negative errno and one sentence. */
+/* status 0, and what there is to say about it, or ""; or a negative errno and one
+ * sentence. */
 typedef void (*tc_registry_done_fn)(void *arg, int status, const char *why);
 
 struct tc_registry_options {
@@ -86,9 +87,11 @@ int tc_registry_demand(struct tc_registry *registry, const char *name, bool run)
 const char *tc_registry_of_kind(const struct tc_registry *registry, uint32_t kind);
 
 /*
- * One at a time for each plugin: -EBUSY while another is under way; -ENOENT no such
- * plugin. reload loads the file anew and takes the running one away only when the new one
- * has been made; it comes back, with the options that it had, when that does not start.
+ * One at a time for each plugin: one that is under way, as the start of the agent is, is
+ * waited for. -ENOENT no such plugin; -ECANCELED the registry is being stopped. reload
+ * loads the file anew and takes the running one away only when the new one has been made;
+ * it comes back, with the options that it had, when that does not start. -EINVAL: it is
+ * disabled.
  */
 void tc_registry_enable(struct tc_registry *registry, const char *name,
                         tc_registry_done_fn done, void *arg);
@@ -100,7 +103,8 @@ void tc_registry_reload(struct tc_registry *registry, const char *name,
 /*
  * Checks a configuration against all plugins that it names, those not yet loaded too,
  * and, unless `dry`, puts it in force: whole, or not at all (status < 0: the old one
- * stays). On success it is borrowed as in boot.
+ * stays). On success it is borrowed as in boot. Waits for all that was asked before it.
+ * Its warnings come a line each.
  */
 void tc_registry_apply(struct tc_registry *registry, const struct tc_config *config,
                        bool dry, tc_registry_done_fn done, void *arg);

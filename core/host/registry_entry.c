@@ -3,6 +3,7 @@
  * Owns: one name's plugins: the one that runs and the one that is to take its place, from
  * a start or a stop that somebody wants to its end.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,7 +148,7 @@ static bool runs(const struct tc_registry_entry *e)
     return e->plugin && tc_plugin_state(e->plugin) == TC_PLUGIN_RUNNING;
 }
 
-static bool on_demand(const struct tc_plugin *plugin)
+bool tc_registry_on_demand(const struct tc_plugin *plugin)
 {
     uint32_t kind = tc_plugin_module(plugin)->plugin->kind;
 
@@ -160,6 +161,7 @@ static void replace(struct tc_registry_entry *e)
 {
     if (!e->fresh)
         return;
+    assert(!runs(e));
     tc_registry_retire(e->registry, e->plugin);
     e->plugin = e->fresh;
     e->fresh = NULL;
@@ -173,17 +175,22 @@ static void park(struct tc_registry_entry *e)
     tc_registry_entry_finish(e, 0, "");
 }
 
+/* Nothing runs any more: what was made starts, or waits. */
+static void start_or_park(struct tc_registry_entry *e)
+{
+    if (e->fresh && tc_registry_on_demand(e->fresh) && !e->demanded)
+        park(e);
+    else
+        tc_registry_entry_start_now(e);
+}
+
 void tc_registry_entry_start(struct tc_registry_entry *e)
 {
-    if (e->fresh && on_demand(e->fresh) && !e->demanded) {
-        park(e);
-        return;
-    }
     if (!runs(e)) {
-        tc_registry_entry_start_now(e);
+        start_or_park(e);
         return;
     }
-    if (on_demand(e->plugin))
+    if (tc_registry_on_demand(e->plugin))
         tc_registry_entry_emit(e, "restarting", "");
     e->doing = TC_ENTRY_STOPPING;
     tc_plugin_stop(e->plugin);
@@ -218,11 +225,11 @@ void tc_registry_entry_content(struct tc_registry_entry *e)
 static void after_stop(struct tc_registry_entry *e)
 {
     if (e->fresh) {
-        tc_registry_entry_start_now(e);
+        start_or_park(e);
         return;
     }
     tc_registry_entry_emit(e, "stopped", "");
-    if (!e->enabled || !on_demand(e->plugin) || e->registry->stopping) {
+    if (!e->enabled || !tc_registry_on_demand(e->plugin) || e->registry->stopping) {
         tc_registry_retire(e->registry, e->plugin);
         e->plugin = NULL;
     }

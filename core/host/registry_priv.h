@@ -41,6 +41,17 @@ struct tc_retired {
     struct tc_plugin *plugin;
 };
 
+/* Something that was asked of the registry, and waits for its turn. */
+struct tc_registry_request {
+    struct tc_registry_request *next;
+    void (*run)(struct tc_registry *registry, const struct tc_registry_request *request);
+    char name[64];                  /* of the plugin; "": config */
+    const struct tc_config *config; /* NULL: one plugin */
+    bool dry;
+    tc_registry_done_fn done;
+    void *arg;
+};
+
 struct tc_registry {
     struct tc_registry_options options;
     struct tc_plugin_env env;
@@ -53,7 +64,8 @@ struct tc_registry {
     bool stopping, stopped;
     tc_registry_done_fn done; /* of boot or stop; when all entries are idle */
     void *arg;
-    struct tc_registry_plan *plan; /* a configuration being applied, or NULL */
+    struct tc_registry_request *requests; /* in the order of asking */
+    struct tc_registry_plan *plan;        /* a configuration being applied, or NULL */
     /* Set by registry_config.c with its first plan; called whenever all entries are idle.
      */
     void (*plan_continue)(struct tc_registry *registry);
@@ -63,6 +75,9 @@ struct tc_registry_entry *tc_registry_entry_find(const struct tc_registry *regis
                                                  const char *name);
 int tc_registry_entry_add(struct tc_registry *registry, const char *name,
                           struct tc_registry_entry **ret_entry);
+
+/* Whether plugins of that kind are started by tc_registry_demand only. */
+bool tc_registry_on_demand(const struct tc_plugin *plugin);
 
 /* The bit of whichever of its plugins subscribes now; 0: none votes. */
 uint64_t tc_registry_entry_voter(const struct tc_registry_entry *entry);
@@ -120,6 +135,13 @@ int tc_registry_entry_load_now(struct tc_registry_entry *entry, char why[256]);
 /* Those of the caller are as a rule a configuration's, which is replaced one day. */
 int tc_registry_copy_dirs(struct tc_registry *registry);
 void tc_registry_free_dirs(struct tc_registry *registry);
+
+/* registry_queue.c: takes the request, a copy, carries it out when its turn comes, at
+ * once if that is now; the next ones whose turn it is; and none any more. */
+void tc_registry_ask(struct tc_registry *registry,
+                     const struct tc_registry_request *request);
+void tc_registry_serve(struct tc_registry *registry);
+void tc_registry_cancel(struct tc_registry *registry);
 
 /* Looks at everything soon. */
 void tc_registry_step_soon(struct tc_registry *registry, uint64_t ms);

@@ -6,6 +6,7 @@
 #include <tocsin/event.h>
 
 #include "core/base/machine.h"
+#include "core/base/pulse.h"
 #include "core/protect/approver.h"
 #include "core/protect/protection_priv.h"
 
@@ -41,6 +42,15 @@ static void restarted(struct tc_protection *p, enum tc_slot_sensor sensor)
     tc_protection_catch_up(p, sensor);
 }
 
+/* It waits with a new file or new options, which are not those that failed. */
+static void mended(struct tc_protection *p, enum tc_slot_sensor sensor, uint64_t now)
+{
+    if (sensor == TC_SLOT_PRIMARY)
+        memset(p->services->pulse->sensor_ends_ns, 0,
+               sizeof(p->services->pulse->sensor_ends_ns));
+    tc_slot_mended(p->slot, sensor, now);
+}
+
 void tc_protection_plugin(struct tc_protection *p, const char *what, const char *name,
                           const char *why)
 {
@@ -54,7 +64,12 @@ void tc_protection_plugin(struct tc_protection *p, const char *what, const char 
         tc_protection_soon(p);
         return;
     }
-    if (!strcmp(what, "started") || !strcmp(what, "kept")) {
+    if (!strcmp(what, "loaded")) {
+        mended(p, sensor, now);
+    } else if (!strcmp(what, "started") || !strcmp(what, "kept")) {
+        /* Nobody has called it: two that protect, and one that nobody knows of. */
+        if (!p->sensors[sensor].up)
+            p->sensors[sensor].order = TC_ORDER_STOP;
         if (p->overlapping)
             tc_overlap_live(p->overlap);
         tc_slot_started(p->slot, sensor, now);

@@ -462,16 +462,26 @@ void tc_slot_stalled(struct tc_slot *slot, enum tc_slot_sensor sensor, const cha
     step(slot);
 }
 
+static void forgive(struct tc_slot_run *s)
+{
+    s->crashed = s->streak = 0;
+    s->retry_ns = 0;
+    s->disabled = s->disabled_reported = false;
+}
+
 void tc_slot_retry(struct tc_slot *slot, uint64_t now_ns)
 {
     advance(slot, now_ns);
-    for (int i = 0; i < TC_SLOT_SENSORS; i++) {
-        struct tc_slot_run *s = &slot->sensors[i];
+    for (int i = 0; i < TC_SLOT_SENSORS; i++)
+        forgive(&slot->sensors[i]);
+    step(slot);
+}
 
-        s->crashed = s->streak = 0;
-        s->retry_ns = 0;
-        s->disabled = s->disabled_reported = false;
-    }
+void tc_slot_mended(struct tc_slot *slot, enum tc_slot_sensor sensor, uint64_t now_ns)
+{
+    advance(slot, now_ns);
+    forgive(&slot->sensors[sensor]);
+    slot->sensors[sensor].failure[0] = '\0';
     step(slot);
 }
 

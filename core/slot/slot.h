@@ -66,7 +66,8 @@ enum tc_slot_event_type {
      * from is NOBODY where it came alone. */
     TC_SLOT_ABORTED,
     TC_SLOT_CRASHED,    /* sensor.crashed {sensor, reason, n} */
-    TC_SLOT_DISABLED,   /* sensor.barred {sensor, n}: no further start before retry */
+    TC_SLOT_DISABLED,   /* sensor.barred {sensor, n}: no further start before retry or
+                           mended */
     TC_SLOT_GAP_OPENED, /* sensor.gap {from}: nobody protects */
     TC_SLOT_GAP_CLOSED, /* sensor.gap {from, to, sensor} */
 };
@@ -137,6 +138,9 @@ void tc_slot_stopped(struct tc_slot *slot, enum tc_slot_sensor sensor, uint64_t 
 
 /* Forgets crashes and backoffs: whoever is wanted is tried again now. */
 void tc_slot_retry(struct tc_slot *slot, uint64_t now_ns);
+
+/* The same of one sensor: it is not what failed any more (a new file, new options). */
+void tc_slot_mended(struct tc_slot *slot, enum tc_slot_sensor sensor, uint64_t now_ns);
 
 /* Time passes. next_ns: when tick is due; UINT64_MAX: never. */
 void tc_slot_tick(struct tc_slot *slot, uint64_t now_ns);

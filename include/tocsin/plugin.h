@@ -108,6 +108,15 @@ enum tocsin_option_flags {
     /* A change takes effect when the plugin is started again, not by its reload callback.
      */
     TOCSIN_OPTION_RESTART = 1u << 0,
+    /* A TEXT or the items of a LIST are paths: absolute, or refused. One that does not
+     * exist is told as a warning by whoever checks the configuration. */
+    TOCSIN_OPTION_PATH = 1u << 1,
+    /* A PATH whose files are watched: on a pseudo file system as /proc it is refused. */
+    TOCSIN_OPTION_WATCHED = 1u << 2,
+    /* A TEXT or a LIST must not be empty. */
+    TOCSIN_OPTION_NEEDED = 1u << 3,
+    /* The items of a LIST are NAME=CHOICE, of `choices`. */
+    TOCSIN_OPTION_PAIRS = 1u << 4,
 };
 
 /*
@@ -122,7 +131,7 @@ struct tocsin_option {
     const char
         *fallback; /* the default, written as in the file; a list's separated by commas */
     const char *help;    /* one line */
-    const char *choices; /* of a CHOICE: "off|on|auto"; else NULL */
+    const char *choices; /* of a CHOICE or PAIRS: "off|on|auto"; else NULL */
     int64_t min, max; /* of INT, DURATION (ms) and SIZE (bytes); both 0: anything >= 0 */
 };
 

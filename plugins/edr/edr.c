@@ -164,6 +164,7 @@ static const char *const subscribes[] = {
 static const struct tocsin_option options[] = {
     {.name = "rules",
      .type = TOCSIN_OPTION_LIST,
+     .flags = TOCSIN_OPTION_PATH,
      .fallback = "/usr/share/tocsin/rules/sigma," TC_EDR_OWN_RULES,
      .help = "Folders and files of Sigma rules, .yml and .yaml; watched"},
     {.name = "placeholders",
@@ -184,6 +185,8 @@ static const struct tocsin_option options[] = {
      .max = 24 * 3600 * INT64_C(1000)},
     {.name = "responses",
      .type = TOCSIN_OPTION_LIST,
+     .flags = TOCSIN_OPTION_PAIRS,
+     .choices = "kill|suspend|quarantine|isolate",
      .fallback = "",
      .help = "RULE-ID=ACTION: what is done about matches of a rule: kill, suspend, "
              "quarantine or isolate"},

@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "common/pseudo.h"
 #include "sensor_served.h"
 
 #define MOUNTINFO_MAX (16u * 1024 * 1024)
@@ -40,23 +41,9 @@ struct basics {
     uint8_t rest[448];
 };
 
-/*
- * Kernel interfaces dressed as files. Opening one has effects (devices) or shows
- * nothing of content; none can hold a program that another mount would not.
- */
-static const char *const pseudo_types[] = {
-    "proc",    "sysfs",     "cgroup",     "cgroup2",  "devpts",     "devtmpfs",
-    "debugfs", "tracefs",   "securityfs", "pstore",   "bpf",        "configfs",
-    "mqueue",  "hugetlbfs", "autofs",     "fusectl",  "efivarfs",   "selinuxfs",
-    "nsfs",    "sockfs",    "pipefs",     "smackfs",  "rpc_pipefs", "binfmt_misc",
-    "nfsd",    "resctrl",   "functionfs", "gadgetfs", NULL};
-
 bool tc_sensor_mounts_pseudo(const char *type)
 {
-    for (size_t i = 0; pseudo_types[i]; i++)
-        if (!strcmp(pseudo_types[i], type))
-            return true;
-    return false;
+    return tc_pseudo_type(type);
 }
 
 bool tc_sensor_path_under(const char *path, const char *folder)

@@ -16,7 +16,8 @@
 #define TC_SENSOR_PLACES_OPTIONS                                                         \
     {.name = "watch",                                                                    \
      .type = TOCSIN_OPTION_LIST,                                                         \
-     .flags = TOCSIN_OPTION_RESTART,                                                     \
+     .flags = TOCSIN_OPTION_RESTART | TOCSIN_OPTION_PATH | TOCSIN_OPTION_WATCHED |       \
+              TOCSIN_OPTION_NEEDED,                                                      \
      .fallback = "/home,/tmp,/srv",                                                      \
      .help = "absolute paths: everything at and below them is protected"},               \
     {                                                                                    \

@@ -351,12 +351,13 @@ int tc_harness_reconfigure(struct tc_harness *h, const char *const *options,
                            bool *ret_restart)
 {
     struct tc_options *made;
+    bool changed;
     int rc;
 
     rc = make_options(tc_plugin_module(h->plugin)->plugin, options, &made, h->why);
     if (rc)
         return rc;
-    rc = tc_plugin_reconfigure(h->plugin, made, ret_restart, h->why);
+    rc = tc_plugin_reconfigure(h->plugin, made, ret_restart, &changed, h->why);
     if (rc)
         tc_options_free(made);
     return rc;

@@ -227,52 +227,63 @@ static void registry_says_where_a_name_that_it_does_not_know_belongs(void **stat
     tc_rig_done(&rig);
 }
 
-static void registry_refuses_a_second_operation_on_one_plugin(void **state)
+/* Those on another one wait for nothing. */
+static void registry_does_what_is_asked_of_one_plugin_in_its_order(void **state)
 {
-    static const operation_fn all[] = {tc_registry_enable, tc_registry_disable,
-                                       tc_registry_reload};
-    struct tc_rig_outcome first, second, other;
+    struct tc_rig_outcome reload = {0}, off = {0}, on = {0}, other;
     struct tc_rig rig;
+    size_t from;
 
     (void)state;
     tc_rig_run(&rig, "plugins: {late_ready: {}, good: {}}\n");
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        memset(&first, 0, sizeof(first));
-        memset(&other, 0, sizeof(other));
-        tc_registry_reload(rig.registry, "late_ready", tc_rig_ended, &first);
-        assert_int_equal(run(&rig, all[i], "late_ready", &second), -EBUSY);
-        assert_non_null(strstr(second.why, "being changed already"));
-        assert_int_equal(first.count, 0);
-        tc_registry_reload(rig.registry, "good", tc_rig_ended, &other);
-        tc_rig_wait(&rig, &first);
-        tc_rig_wait(&rig, &other);
-        assert_int_equal(first.status, 0);
-        assert_int_equal(other.status, 0);
-    }
-    assert_int_equal(tc_rig_ask(&rig), 1);
+    from = rig.count;
+    tc_registry_reload(rig.registry, "late_ready", tc_rig_ended, &reload);
+    tc_registry_disable(rig.registry, "late_ready", tc_rig_ended, &off);
+    tc_registry_enable(rig.registry, "late_ready", tc_rig_ended, &on);
+    assert_int_equal(run(&rig, tc_registry_disable, "good", &other), 0);
+    assert_int_equal(reload.count, 0);
+    tc_rig_wait(&rig, &on);
+    assert_int_equal(reload.count, 1);
+    assert_int_equal(off.count, 1);
+    assert_int_equal(reload.status, 0);
+    assert_int_equal(off.status, 0);
+    assert_int_equal(on.status, 0);
+    from = tc_rig_await(&rig, from, "started late_ready");
+    from = tc_rig_await(&rig, from + 1, "stopped late_ready");
+    (void)tc_rig_await(&rig, from + 1, "started late_ready");
+    assert_int_equal(state_of(&rig, "late_ready"), TC_PLUGIN_RUNNING);
     tc_rig_done(&rig);
 }
 
-/* From the file's opening to the end of start, nothing else is done to the plugin. */
-static void registry_refuses_to_disable_a_plugin_whose_start_is_under_way(void **state)
+static void
+registry_disables_a_plugin_whose_start_is_under_way_when_it_is_up(void **state)
 {
-    struct tc_rig_outcome enabled = {0}, outcome;
-    unsigned turns = 0;
+    struct tc_rig_outcome enabled = {0}, disabled = {0};
     struct tc_rig rig;
 
     (void)state;
     tc_rig_run(&rig, "plugins: {late_ready: {enabled: false}}\n");
     tc_registry_enable(rig.registry, "late_ready", tc_rig_ended, &enabled);
-    while (!enabled.count) {
-        assert_int_equal(run(&rig, tc_registry_disable, "late_ready", &outcome), -EBUSY);
-        (void)uv_run(&rig.loop, UV_RUN_ONCE);
-        turns++;
-    }
-    assert_true(turns > 1);
+    tc_registry_disable(rig.registry, "late_ready", tc_rig_ended, &disabled);
+    tc_rig_wait(&rig, &disabled);
+    assert_int_equal(enabled.count, 1);
     assert_int_equal(enabled.status, 0);
-    assert_int_equal(state_of(&rig, "late_ready"), TC_PLUGIN_RUNNING);
-    assert_int_equal(run(&rig, tc_registry_disable, "late_ready", &outcome), 0);
+    assert_int_equal(disabled.status, 0);
     assert_null(tc_registry_plugin(rig.registry, "late_ready"));
+    tc_rig_done(&rig);
+}
+
+/* Disabled is disabled: a new file is no reason to start it. */
+static void registry_reloads_nothing_that_is_disabled(void **state)
+{
+    struct tc_rig_outcome outcome;
+    struct tc_rig rig;
+
+    (void)state;
+    tc_rig_run(&rig, "plugins: {good: {enabled: false}}\n");
+    assert_int_equal(run(&rig, tc_registry_reload, "good", &outcome), -EINVAL);
+    assert_non_null(strstr(outcome.why, "tocsin plugin enable good"));
+    assert_int_equal(tc_rig_ask(&rig), 0);
     tc_rig_done(&rig);
 }
 
@@ -425,6 +436,28 @@ static void regress_folders_of_plugins_outlive_their_configuration(void **state)
     tc_rig_apply(&rig, "plugins: {acme: {}}\n", false, &outcome);
     assert_int_equal(outcome.status, 0);
     assert_int_equal(tc_rig_ask(&rig), 1);
+    tc_rig_done(&rig);
+}
+
+/* A file of another kind, whose plugin waits to be called, is no reason to let go of one
+ * that runs. */
+static void regress_what_runs_is_stopped_before_a_parked_one_takes_its_place(void **state)
+{
+    struct tc_rig_outcome outcome;
+    struct tc_rig rig;
+    size_t from;
+
+    (void)state;
+    assert_int_equal(tc_rig_init(&rig), 0);
+    assert_int_equal(tc_rig_make(&rig), 0);
+    tc_rig_install(&rig, "good", "acme");
+    assert_int_equal(tc_rig_boot(&rig, "plugins: {acme: {}}\n", outcome.why), 0);
+    tc_rig_install(&rig, "netstub", "acme");
+    from = rig.count;
+    assert_int_equal(run(&rig, tc_registry_reload, "acme", &outcome), 0);
+    assert_true(tc_rig_has(&rig, from, "loaded acme"));
+    assert_int_equal(tc_rig_ask(&rig), 0);
+    assert_int_equal(rig.voters, 0);
     tc_rig_done(&rig);
 }
 
@@ -681,20 +714,200 @@ static void regress_options_of_a_refused_configuration_do_not_wait(void **state)
     tc_rig_done(&rig);
 }
 
-static void registry_does_one_thing_at_a_time(void **state)
+/* A configuration waits for what was asked before it, and the next one for it. */
+static void registry_takes_configurations_in_their_order(void **state)
 {
-    struct tc_rig_outcome reload = {0}, outcome;
+    struct tc_rig_outcome reload = {0}, first = {0}, off = {0}, outcome;
+    struct tc_config *config;
+    char why[256] = "";
     struct tc_rig rig;
 
     (void)state;
     tc_rig_run(&rig, "plugins: {late_ready: {}, good: {}}\n");
+    assert_int_equal(tc_config_read_text(
+                         "first.yaml", "plugins: {good: {word: first}, late_ready: {}}\n",
+                         &config, why),
+                     0);
     tc_registry_reload(rig.registry, "late_ready", tc_rig_ended, &reload);
-    tc_rig_apply(&rig, "plugins: {good: {word: new}}\n", false, &outcome);
-    assert_int_equal(outcome.status, -EBUSY);
+    tc_registry_apply(rig.registry, config, false, tc_rig_ended, &first);
+    tc_registry_disable(rig.registry, "late_ready", tc_rig_ended, &off);
     assert_string_equal(rig.word, "hello");
-    tc_rig_wait(&rig, &reload);
-    tc_rig_apply(&rig, "plugins: {good: {word: new}}\n", false, &outcome);
+    tc_rig_apply(&rig, "plugins: {good: {word: second}, late_ready: {}}\n", false,
+                 &outcome);
+    assert_int_equal(reload.status, 0);
+    assert_int_equal(first.status, 0);
     assert_int_equal(outcome.status, 0);
+    assert_int_equal(reload.count, 1);
+    assert_int_equal(first.count, 1);
+    assert_int_equal(off.count, 1);
+    assert_string_equal(rig.word, "second");
+    tc_config_free(config);
+    tc_rig_done(&rig);
+}
+
+/* One that is to be disabled is the slot's until that has found another. */
+static void registry_keeps_a_configuration_waiting_for_a_sensor_that_goes(void **state)
+{
+    struct tc_rig_outcome off = {0}, applied = {0};
+    char why[256] = "";
+    struct tc_rig rig;
+
+    (void)state;
+    tc_rig_run(&rig, ON_DEMAND);
+    assert_int_equal(tc_registry_demand(rig.registry, "netstub", true), 0);
+    (void)tc_rig_await(&rig, 0, "started netstub");
+    tc_registry_disable(rig.registry, "netstub", tc_rig_ended, &off);
+    assert_int_equal(
+        tc_config_read_text("t.yaml", "plugins: {good: {}}\n", &rig.next, why), 0);
+    tc_registry_apply(rig.registry, rig.next, false, tc_rig_ended, &applied);
+    (void)uv_run(&rig.loop, UV_RUN_NOWAIT);
+    assert_int_equal(applied.count, 0);
+    assert_int_equal(tc_registry_demand(rig.registry, "netstub", false), 0);
+    tc_rig_wait(&rig, &applied);
+    assert_int_equal(off.count, 1);
+    assert_int_equal(applied.status, 0);
+    tc_rig_done(&rig);
+}
+
+/* A sensor that the slot calls while files are still being opened is there once, after.
+ */
+static void regress_a_sensor_called_while_a_configuration_is_read_runs_once(void **state)
+{
+    struct tc_rig_outcome applied = {0};
+    char why[256] = "";
+    struct tc_rig rig;
+    size_t from;
+
+    (void)state;
+    tc_rig_run(&rig, "plugins: {netstub: {fail: start}}\n");
+    assert_int_equal(tc_registry_demand(rig.registry, "netstub", true), 0);
+    (void)tc_rig_await(&rig, 0, "failed netstub");
+    assert_int_equal(tc_config_read_text("t.yaml", "plugins: {netstub: {after: 1ms}}\n",
+                                         &rig.next, why),
+                     0);
+    from = rig.count;
+    tc_registry_apply(rig.registry, rig.next, false, tc_rig_ended, &applied);
+    assert_int_equal(tc_registry_demand(rig.registry, "netstub", true), 0);
+    tc_rig_wait(&rig, &applied);
+    assert_int_equal(applied.status, 0);
+    assert_true(tc_rig_has(&rig, from, "failed netstub"));
+    assert_false(tc_rig_has(&rig, from, "started netstub"));
+    assert_true(tc_rig_has(&rig, from, "loaded netstub"));
+    tc_config_free(rig.config);
+    rig.config = rig.next;
+    rig.next = NULL;
+    tc_rig_done(&rig);
+}
+
+/* A file that is gone when it is called does not make the next one a sensor that nobody
+ * has called. */
+static void
+regress_a_sensor_that_could_not_be_loaded_is_not_called_for_later(void **state)
+{
+    struct tc_rig_outcome outcome;
+    char path[128], why[256] = "";
+    struct tc_rig rig;
+    size_t from;
+
+    (void)state;
+    assert_int_equal(tc_rig_init(&rig), 0);
+    assert_int_equal(tc_rig_make(&rig), 0);
+    tc_rig_install(&rig, "netstub", "eye");
+    assert_int_equal(tc_rig_boot(&rig, "plugins: {eye: {fail: start}}\n", why), 0);
+    assert_int_equal(tc_registry_demand(rig.registry, "eye", true), 0);
+    (void)tc_rig_await(&rig, 0, "failed eye");
+    (void)snprintf(path, sizeof(path), "%s/tocsin_eye.so", rig.plugins);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(tc_registry_demand(rig.registry, "eye", true), -ENOENT);
+    tc_rig_install(&rig, "netstub", "eye");
+    from = rig.count;
+    tc_rig_apply(&rig, "plugins: {eye: {}}\n", false, &outcome);
+    assert_int_equal(outcome.status, 0);
+    assert_string_equal(rig.events[from], "loaded eye");
+    assert_int_equal(rig.count, from + 1);
+    tc_rig_done(&rig);
+}
+
+/* It was started with a word that it does not take while it runs. */
+static void
+regress_a_plugin_that_does_not_take_its_old_options_is_started_anew(void **state)
+{
+    struct tc_rig_outcome outcome;
+    struct tc_rig rig;
+    size_t from;
+
+    (void)state;
+    assert_int_equal(tc_rig_init(&rig), 0);
+    assert_int_equal(tc_rig_make(&rig), 0);
+    tc_rig_install(&rig, "good", "one");
+    tc_rig_install(&rig, "good", "two");
+    assert_int_equal(
+        tc_rig_boot(&rig, "plugins: {one: {word: bad}, two: {word: old}}\n", outcome.why),
+        0);
+    from = rig.count;
+    tc_rig_apply(&rig, "plugins: {one: {word: new}, two: {word: bad}}\n", false,
+                 &outcome);
+    assert_int_equal(outcome.status, -EINVAL);
+    assert_true(tc_rig_has(&rig, from, "started one"));
+    assert_string_equal(
+        tc_options_text(tc_plugin_options(tc_registry_plugin(rig.registry, "one")),
+                        "word"),
+        "bad");
+    assert_string_equal(
+        tc_options_text(tc_plugin_options(tc_registry_plugin(rig.registry, "two")),
+                        "word"),
+        "old");
+    tc_rig_done(&rig);
+}
+
+/* Only what has changed is told: whoever waits for a mended file hears of that one. */
+static void registry_tells_of_a_parked_sensor_only_when_its_options_change(void **state)
+{
+    struct tc_rig_outcome outcome;
+    struct tc_rig rig;
+    size_t from;
+
+    (void)state;
+    tc_rig_run(&rig, ON_DEMAND);
+    from = rig.count;
+    tc_rig_apply(&rig, ON_DEMAND, false, &outcome);
+    assert_int_equal(rig.count, from);
+    for (int i = 0; i < 2; i++) {
+        tc_rig_apply(&rig, "plugins: {netstub: {mute: true}}\n", false, &outcome);
+        assert_int_equal(outcome.status, 0);
+        assert_int_equal(rig.count, from + 1);
+        assert_string_equal(rig.events[from], "loaded netstub");
+    }
+    tc_rig_apply(&rig, "plugins: {netstub: {fail: start}}\n", false, &outcome);
+    assert_int_equal(rig.count, from + 2);
+    from = rig.count;
+    assert_int_equal(tc_registry_demand(rig.registry, "netstub", true), 0);
+    (void)tc_rig_await(&rig, from, "failed netstub");
+    /* One that has failed, too: whoever calls it tries it again. */
+    tc_rig_apply(&rig, "plugins: {netstub: {fail: start}}\n", false, &outcome);
+    assert_int_equal(rig.count, from + 1);
+    tc_rig_apply(&rig, ON_DEMAND, false, &outcome);
+    assert_int_equal(rig.count, from + 2);
+    assert_string_equal(rig.events[from + 1], "loaded netstub");
+    tc_rig_done(&rig);
+}
+
+/* Neither one that has failed nor one that was refused stays, when nobody wants it. */
+static void registry_forgets_the_trouble_of_what_is_no_longer_named(void **state)
+{
+    struct tc_rig_outcome outcome;
+    struct tc_rig rig;
+    size_t from;
+
+    (void)state;
+    tc_rig_run(&rig, "plugins: {start_fails: {}, nowhere: {}, good: {}}\n");
+    check_count(&rig, 1, 2);
+    from = rig.count;
+    tc_rig_apply(&rig, "plugins: {good: {}}\n", false, &outcome);
+    assert_int_equal(outcome.status, 0);
+    assert_true(tc_rig_has(&rig, from, "stopped start_fails"));
+    assert_true(tc_rig_has(&rig, from, "stopped nowhere"));
+    check_count(&rig, 1, 0);
     tc_rig_done(&rig);
 }
 
@@ -757,15 +970,15 @@ static void registry_takes_no_operation_once_it_stops(void **state)
     (void)state;
     tc_rig_run(&rig, "plugins: {good: {}, netstub: {}}\n");
     tc_registry_stop(rig.registry, tc_rig_ended, &stopped);
-    assert_int_equal(run(&rig, tc_registry_reload, "good", &outcome), -EBUSY);
+    assert_int_equal(run(&rig, tc_registry_reload, "good", &outcome), -ECANCELED);
     tc_rig_apply(&rig, "plugins: {}\n", false, &outcome);
-    assert_int_equal(outcome.status, -EBUSY);
+    assert_int_equal(outcome.status, -ECANCELED);
     assert_int_equal(tc_registry_demand(rig.registry, "netstub", true), -EBUSY);
     tc_rig_wait(&rig, &stopped);
     /* Nor when it has: a configuration may have been read until then. */
-    assert_int_equal(run(&rig, tc_registry_enable, "good", &outcome), -EBUSY);
+    assert_int_equal(run(&rig, tc_registry_enable, "good", &outcome), -ECANCELED);
     tc_rig_apply(&rig, "plugins: {good: {}}\n", false, &outcome);
-    assert_int_equal(outcome.status, -EBUSY);
+    assert_int_equal(outcome.status, -ECANCELED);
     tc_rig_done(&rig);
 }
 
@@ -865,14 +1078,18 @@ int main(void)
         cmocka_unit_test(registry_gives_up_on_a_plugin_that_is_never_ready),
         cmocka_unit_test(registry_enables_and_disables_by_hand),
         cmocka_unit_test(registry_says_where_a_name_that_it_does_not_know_belongs),
-        cmocka_unit_test(registry_refuses_a_second_operation_on_one_plugin),
-        cmocka_unit_test(registry_refuses_to_disable_a_plugin_whose_start_is_under_way),
+        cmocka_unit_test(registry_does_what_is_asked_of_one_plugin_in_its_order),
+        cmocka_unit_test(
+            registry_disables_a_plugin_whose_start_is_under_way_when_it_is_up),
+        cmocka_unit_test(registry_reloads_nothing_that_is_disabled),
         cmocka_unit_test(registry_reload_loads_the_file_anew),
         cmocka_unit_test(registry_keeps_what_runs_when_its_new_file_cannot_be_made),
         cmocka_unit_test(
             registry_goes_on_with_the_old_file_when_the_new_one_does_not_start),
         cmocka_unit_test(regress_options_that_keep_a_plugin_from_starting_are_dropped),
         cmocka_unit_test(regress_folders_of_plugins_outlive_their_configuration),
+        cmocka_unit_test(
+            regress_what_runs_is_stopped_before_a_parked_one_takes_its_place),
         cmocka_unit_test(registry_starts_one_that_has_failed_when_it_is_enabled),
         cmocka_unit_test(registry_leaves_out_what_crashed_until_it_is_enabled_by_hand),
         cmocka_unit_test(registry_starts_a_sensor_on_demand_only),
@@ -883,7 +1100,15 @@ int main(void)
         cmocka_unit_test(registry_starts_what_is_new_and_forgets_what_is_gone),
         cmocka_unit_test(registry_takes_a_configuration_whole_or_not_at_all),
         cmocka_unit_test(regress_options_of_a_refused_configuration_do_not_wait),
-        cmocka_unit_test(registry_does_one_thing_at_a_time),
+        cmocka_unit_test(registry_takes_configurations_in_their_order),
+        cmocka_unit_test(registry_keeps_a_configuration_waiting_for_a_sensor_that_goes),
+        cmocka_unit_test(regress_a_sensor_called_while_a_configuration_is_read_runs_once),
+        cmocka_unit_test(
+            regress_a_sensor_that_could_not_be_loaded_is_not_called_for_later),
+        cmocka_unit_test(
+            regress_a_plugin_that_does_not_take_its_old_options_is_started_anew),
+        cmocka_unit_test(registry_tells_of_a_parked_sensor_only_when_its_options_change),
+        cmocka_unit_test(registry_forgets_the_trouble_of_what_is_no_longer_named),
         cmocka_unit_test(registry_stops_sensors_before_detectors),
         cmocka_unit_test(registry_waits_for_work_that_outlives_the_stop_limit),
         cmocka_unit_test(registry_takes_no_operation_once_it_stops),
