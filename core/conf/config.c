@@ -51,12 +51,71 @@ void tc_config_free(struct tc_config *config)
     free(config);
 }
 
+/* ---- what only shows once all files are in ---- */
+
+static int check_scopes(const struct tc_config *config, char why[256])
+{
+    const struct tc_config_setting *from = &config->exclusions_from;
+
+    for (const struct tc_yaml_node *at = from->node ? from->node->first : NULL; at;
+         at = at->next) {
+        const struct tc_yaml_node *scope = tc_yaml_get(at, "scope");
+
+        if (scope && strcmp(scope->text, TC_EXCLUSION_ALL) &&
+            !tc_config_find_plugin(config, scope->text))
+            return tc_config_refuse(from->yaml, scope->place, why,
+                                    "scope: \"%s\" is not among the plugins of this "
+                                    "configuration",
+                                    scope->text);
+    }
+    return 0;
+}
+
+/* The default may be without a section: then nobody protects. */
+static bool is_there(const struct tc_config *config, const char *key, const char *name)
+{
+    return tc_config_find_plugin(config, name) ||
+           !strcmp(tc_options_find(config->core, key)->fallback, name);
+}
+
+static int check_sensors(const struct tc_config *config, char why[256])
+{
+    const struct tc_config_setting *from = &config->primary_from;
+    const char *primary = tc_options_text(config->core, "sensor.primary");
+
+    if (from->node && !is_there(config, "sensor.primary", primary))
+        return tc_config_refuse(from->yaml, from->node->place, why,
+                                "sensor.primary: \"%s\" is not among the plugins of "
+                                "this configuration",
+                                primary);
+    from = &config->fallback_from;
+    for (const struct tc_yaml_node *at = from->node ? from->node->first : NULL; at;
+         at = at->next) {
+        if (!strcmp(at->text, primary))
+            return tc_config_refuse(from->yaml, at->place, why,
+                                    "sensor.fallback: \"%s\" is the primary", at->text);
+        if (!is_there(config, "sensor.fallback", at->text))
+            return tc_config_refuse(from->yaml, at->place, why,
+                                    "sensor.fallback: \"%s\" is not among the plugins "
+                                    "of this configuration",
+                                    at->text);
+    }
+    return 0;
+}
+
+static int check_whole(const struct tc_config *config, char why[256])
+{
+    int r = check_scopes(config, why);
+
+    return r < 0 ? r : check_sensors(config, why);
+}
+
 /* Hands `config` out if it is right as a whole, frees it otherwise. */
 static int finish(struct tc_config *config, int r, struct tc_config **ret_config,
                   char why[256])
 {
     if (r == 0)
-        r = tc_config_check_whole(config, why);
+        r = check_whole(config, why);
     if (r < 0)
         tc_config_free(config);
     else
@@ -153,6 +212,12 @@ static bool is_fallback(const struct tc_config *config, const char *name)
         if (!strcmp(item, name))
             return true;
     return false;
+}
+
+bool tc_config_is_sensor(const struct tc_config *config, const char *name)
+{
+    return is_fallback(config, name) ||
+           !strcmp(tc_options_text(config->core, "sensor.primary"), name);
 }
 
 /*

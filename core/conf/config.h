@@ -48,6 +48,9 @@ struct tc_plugin_settings {
 int tc_config_plugin_settings(const struct tc_config *config, const char *name,
                               struct tc_plugin_settings *ret_settings);
 
+/* Whether the plugin is sensor.primary or among sensor.fallback. */
+bool tc_config_is_sensor(const struct tc_config *config, const char *name);
+
 /* Checks the plugin's section against its table. The result is the caller's. */
 int tc_config_bind(const struct tc_config *config, const char *name,
                    struct tc_option_table table, struct tc_options **ret_options,
@@ -78,6 +81,12 @@ size_t tc_config_changed_keys(const struct tc_config *old_config,
 /* The same of the agent's own keys that take effect only at its next start. */
 size_t tc_config_restart_keys(const struct tc_config *old_config,
                               const struct tc_config *new_config, char *buf, size_t cap);
+
+/*
+ * Gives `config` the values of `old` for these keys: what runs goes on by them until the
+ * agent starts again. -ENOMEM.
+ */
+int tc_config_keep_restart_keys(struct tc_config *config, const struct tc_config *old);
 
 /* What a new configuration changes, as these two name it. */
 struct tc_config_changes {

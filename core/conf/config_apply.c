@@ -183,6 +183,10 @@ static int apply_section(struct tc_config *config, const struct tc_yaml *yaml,
         r = tc_config_set(config->core, name, yaml, at, why);
         if (r == -ENOENT)
             r = refuse_unknown(yaml, section->key, at, why);
+        if (!strcmp(name, "sensor.primary"))
+            config->primary_from = (struct tc_config_setting){yaml, at};
+        else if (!strcmp(name, "sensor.fallback"))
+            config->fallback_from = (struct tc_config_setting){yaml, at};
     }
     return r;
 }
@@ -453,22 +457,4 @@ int tc_config_apply(struct tc_config *config, struct tc_yaml *yaml, char why[256
     if (r == 0)
         config->files[config->file_count++] = yaml;
     return r;
-}
-
-int tc_config_check_whole(const struct tc_config *config, char why[256])
-{
-    const struct tc_config_setting *from = &config->exclusions_from;
-
-    for (const struct tc_yaml_node *at = from->node ? from->node->first : NULL; at;
-         at = at->next) {
-        const struct tc_yaml_node *scope = tc_yaml_get(at, "scope");
-
-        if (scope && strcmp(scope->text, TC_EXCLUSION_ALL) &&
-            !get_plugin(config, scope->text))
-            return tc_config_refuse(from->yaml, scope->place, why,
-                                    "scope: \"%s\" is not among the plugins of this "
-                                    "configuration",
-                                    scope->text);
-    }
-    return 0;
 }

@@ -160,3 +160,15 @@ size_t tc_config_restart_keys(const struct tc_config *old_config,
     add_core(&names, old_config, new_config, TOCSIN_OPTION_RESTART);
     return names.count;
 }
+
+int tc_config_keep_restart_keys(struct tc_config *config, const struct tc_config *old)
+{
+    const struct tocsin_option *option;
+    int err = 0;
+
+    for (size_t i = 0; !err && (option = tc_option_table_at(tc_config_core_table(), i));
+         i++)
+        if (option->flags & TOCSIN_OPTION_RESTART)
+            err = tc_options_copy(config->core, old->core, option->name);
+    return err;
+}

@@ -33,7 +33,8 @@ struct tc_config_plugin {
 struct tc_config {
     struct tc_options *core;
     struct tc_exclusions *exclusions;
-    struct tc_config_setting exclusions_from; /* node is NULL when no file has any */
+    /* Their nodes are NULL when no file has any. */
+    struct tc_config_setting exclusions_from, primary_from, fallback_from;
     struct tc_config_plugin *plugins;
     size_t plugin_count;
     struct tc_yaml **files; /* everything above borrows from them */
@@ -73,9 +74,6 @@ int tc_config_refuse(const struct tc_yaml *yaml, struct tc_yaml_place place,
 
 /* Adds one file to `config`, which takes it over on success. -EINVAL, -ENOMEM and why. */
 int tc_config_apply(struct tc_config *config, struct tc_yaml *yaml, char why[256]);
-
-/* What only shows once all files are in. */
-int tc_config_check_whole(const struct tc_config *config, char why[256]);
 
 /*
  * Sets `key` of `options` from a node of `yaml`; the sentence begins with the place.

@@ -167,7 +167,8 @@ static bool is_pair(const struct tocsin_option *option, const char *text)
 
     if (!at || at == text || sscanf(at + 1, " %63[^ \t]%n", choice, &len) != 1)
         return false;
-    return !at[1 + len] && tc_option_is_choice(option->choices, choice);
+    at += 1 + len;
+    return !at[strspn(at, " \t")] && tc_option_is_choice(option->choices, choice);
 }
 
 /* The choices as people write them. */
@@ -258,6 +259,12 @@ static int add_item(struct tc_option_value *value, const char *item, size_t len)
     return 0;
 }
 
+static size_t items_max(const struct tocsin_option *option)
+{
+    return option->max > 0 && option->max < TC_OPTION_ITEMS_MAX ? (size_t)option->max
+                                                                : TC_OPTION_ITEMS_MAX;
+}
+
 int tc_option_value_parse_list(const struct tocsin_option *option,
                                const char *const *items, size_t count,
                                struct tc_option_value *value, char why[256])
@@ -266,9 +273,9 @@ int tc_option_value_parse_list(const struct tocsin_option *option,
 
     if (option->type != TOCSIN_OPTION_LIST)
         return tc_why_refuse(why, "%s: must be one value, not a list", option->name);
-    if (count > TC_OPTION_ITEMS_MAX)
-        return tc_why_refuse(why, "%s: the list is longer than %d", option->name,
-                             TC_OPTION_ITEMS_MAX);
+    if (count > items_max(option))
+        return tc_why_refuse(why, "%s: the list is longer than %zu", option->name,
+                             items_max(option));
     if (!count && (option->flags & TOCSIN_OPTION_NEEDED))
         return tc_why_refuse(why, "%s: the list must have at least one item",
                              option->name);
@@ -336,6 +343,25 @@ void tc_option_value_clear(struct tc_option_value *value)
     free(value->items);
     free(value->text);
     *value = (struct tc_option_value){0};
+}
+
+int tc_option_value_copy(const struct tc_option_value *value,
+                         struct tc_option_value *ret_copy)
+{
+    struct tc_option_value copy = {.number = value->number};
+    int r = 0;
+
+    if (value->text && !(copy.text = strdup(value->text)))
+        return -ENOMEM;
+    if (value->items && !(copy.items = calloc(value->count + 1, sizeof(*copy.items))))
+        r = -ENOMEM;
+    for (size_t i = 0; copy.items && i < value->count && r == 0; i++)
+        r = add_item(&copy, value->items[i], strlen(value->items[i]));
+    if (r < 0)
+        tc_option_value_clear(&copy);
+    else
+        *ret_copy = copy;
+    return r;
 }
 
 bool tc_option_value_same(const struct tc_option_value *a,

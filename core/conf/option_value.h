@@ -39,6 +39,10 @@ int tc_option_check_item(const struct tocsin_option *option, const char *text,
 /* Frees what the value holds and leaves it empty. */
 void tc_option_value_clear(struct tc_option_value *value);
 
+/* Fills in an empty one. -ENOMEM: it stays empty. */
+int tc_option_value_copy(const struct tc_option_value *value,
+                         struct tc_option_value *ret_copy);
+
 bool tc_option_value_same(const struct tc_option_value *a,
                           const struct tc_option_value *b);
 void tc_option_value_put(const struct tocsin_option *option,

@@ -205,6 +205,23 @@ const char *tc_options_item(const struct tc_options *options, const char *key,
     return value && index < value->count ? value->items[index] : NULL;
 }
 
+int tc_options_copy(struct tc_options *to, const struct tc_options *from, const char *key)
+{
+    const struct entry *source = find(from, key);
+    struct entry *target = (struct entry *)(uintptr_t)find(to, key);
+    struct tc_option_value made = {0};
+    int r;
+
+    if (!source || !target)
+        return -ENOENT;
+    r = tc_option_value_copy(&source->value, &made);
+    if (r < 0)
+        return r;
+    tc_option_value_clear(&target->value);
+    target->value = made;
+    return 0;
+}
+
 bool tc_options_same(const struct tc_options *a, const struct tc_options *b,
                      const char *key)
 {

@@ -76,6 +76,10 @@ void tc_option_format(uint32_t type, int64_t number, char buf[TC_OPTION_NUMBER_B
 bool tc_options_same(const struct tc_options *a, const struct tc_options *b,
                      const char *key);
 
+/* Gives `to` the value that `from`, made from the same table, has. -ENOMEM. */
+int tc_options_copy(struct tc_options *to, const struct tc_options *from,
+                    const char *key);
+
 /* Puts every value, by name, into the open map of `w`. */
 void tc_options_put(const struct tc_options *options, struct tc_pack *p);
 

@@ -102,6 +102,7 @@ struct tc_agent_reload {
     bool dry;
     char path[4096]; /* "": the embedded text */
     struct tc_config *config;
+    struct tc_config_changes changes;
     int err;
     char why[TC_WHY_MAX];
     tc_control_reloaded_fn done;
@@ -115,25 +116,42 @@ static void reload_read(uv_work_t *work)
     r->err = read_config(r->agent, r->path[0] ? r->path : NULL, &r->config, r->why);
 }
 
-static void find_changes(const struct tc_config *before, const struct tc_config *after,
-                         struct tc_config_changes *ret)
+/* What the file changes; what waits for the next start stays as it is until then. */
+static int find_changes(struct tc_agent_reload *r)
 {
-    tc_config_changed_keys(before, after, ret->changed, sizeof(ret->changed));
-    tc_config_restart_keys(before, after, ret->restart, sizeof(ret->restart));
+    const struct tc_config *old = r->agent->services.config;
+
+    tc_config_changed_keys(old, r->config, r->changes.changed,
+                           sizeof(r->changes.changed));
+    tc_config_restart_keys(old, r->config, r->changes.restart,
+                           sizeof(r->changes.restart));
+    return r->dry ? 0 : tc_config_keep_restart_keys(r->config, old);
 }
 
 static void reload_begin(struct tc_agent_reload *r);
+
+static void reload_next(struct tc_agent *agent)
+{
+    struct tc_agent_reload *r = agent->reloads;
+
+    agent->reloads = r->next;
+    free(r);
+    while (agent->stopping && (r = agent->reloads)) {
+        agent->reloads = r->next;
+        r->done(r->arg, -ECANCELED, "the agent is stopping", NULL);
+        free(r);
+    }
+    if (agent->reloads)
+        reload_begin(agent->reloads);
+}
 
 static void reload_end(struct tc_agent_reload *r, int status, const char *why)
 {
     struct tc_agent *agent = r->agent;
     struct tc_config *old = agent->services.config;
-    struct tc_config_changes changes = {.changed = ""};
 
-    if (!status)
-        find_changes(old, r->config, &changes);
     if (status || r->dry) {
-        r->done(r->arg, status, why, &changes);
+        r->done(r->arg, status, why, &r->changes);
         tc_config_free(r->config);
     } else {
         agent->services.config = r->config;
@@ -141,14 +159,12 @@ static void reload_end(struct tc_agent_reload *r, int status, const char *why)
         /* Exclusions or the mode may be others now. */
         tc_notice_note(&agent->services.notice, TOCSIN_TOPIC_VERDICT_RESET, NULL,
                        "configuration");
-        tc_notice_note(&agent->services.notice, "config.reloaded", NULL, changes.restart);
-        r->done(r->arg, 0, why, &changes);
+        tc_notice_note(&agent->services.notice, "config.reloaded", NULL,
+                       r->changes.restart);
+        r->done(r->arg, 0, why, &r->changes);
         tc_config_free(old);
     }
-    agent->reloads = r->next;
-    free(r);
-    if (agent->reloads)
-        reload_begin(agent->reloads);
+    reload_next(agent);
 }
 
 static void reload_applied(void *arg, int status, const char *why)
@@ -166,6 +182,10 @@ static void reload_done(uv_work_t *work, int status)
         r->err = -ECANCELED;
         tc_why(r->why, "the agent is stopping");
     }
+    if (!r->err && find_changes(r)) {
+        r->err = -ENOMEM;
+        tc_why(r->why, "out of memory");
+    }
     if (r->err)
         reload_end(r, r->err, r->why);
     else
@@ -175,14 +195,12 @@ static void reload_done(uv_work_t *work, int status)
 
 static void reload_begin(struct tc_agent_reload *r)
 {
-    int err = r->agent->stopping ? -ECANCELED : 0;
+    int err;
 
     r->work.data = r;
-    if (!err)
-        err = uv_queue_work(&r->agent->loop, &r->work, reload_read, reload_done);
+    err = uv_queue_work(&r->agent->loop, &r->work, reload_read, reload_done);
     if (err)
-        reload_end(r, err,
-                   err == -ECANCELED ? "the agent is stopping" : uv_strerror(err));
+        reload_end(r, err, uv_strerror(err));
 }
 
 void tc_agent_reload(void *arg, const char *path, bool dry, tc_control_reloaded_fn done,
@@ -191,6 +209,10 @@ void tc_agent_reload(void *arg, const char *path, bool dry, tc_control_reloaded_
     struct tc_agent *agent = arg;
     struct tc_agent_reload *r, **end = &agent->reloads;
 
+    if (agent->stopping) {
+        done(done_arg, -ECANCELED, "the agent is stopping", NULL);
+        return;
+    }
     r = calloc(1, sizeof(*r));
     if (!r) {
         done(done_arg, -ENOMEM, "out of memory", NULL);

@@ -10,8 +10,8 @@
 
 #include "core/base/log.h"
 #include "core/base/why.h"
-#include "core/conf/config.h"
 #include "core/daemon/agent.h"
+#include "core/daemon/check.h"
 #include "core/daemon/supervisor.h"
 #include "core/daemon/trial.h"
 
@@ -19,7 +19,7 @@
 
 static const char usage[] =
     "usage: tocsind [--config FILE]   run the agent (default " DEFAULT_CONFIG ")\n"
-    "       tocsind --check [--config FILE]   check the agent's own keys in FILE\n"
+    "       tocsind --check [--config FILE]   check FILE and all that it names\n"
     "       tocsind --try DIR         run with all its files under DIR, and say what to "
     "try\n"
     "       tocsind --version | --help\n";
@@ -42,19 +42,15 @@ static int run_core(struct tc_pulse *pulse, void *arg)
     return tc_agent_run(pulse, arg);
 }
 
-static int check(const char *path)
+static int check(const char *path, const char *plugin_dir)
 {
-    struct tc_config *config;
     char why[TC_WHY_MAX];
 
-    if (tc_config_read(path, &config, why)) {
+    if (tc_check_config(path, plugin_dir, why)) {
         fprintf(stderr, "%s\n", why);
         return 1;
     }
-    tc_config_free(config);
-    printf("%s: the agent's own keys are right (tocsin config validate checks the "
-           "plugins' too)\n",
-           path);
+    printf("%s: the configuration is valid\n", path);
     return 0;
 }
 
@@ -114,12 +110,12 @@ int main(int argc, char **argv)
         fputs(usage, stderr);
         return 2;
     }
-    if (only_check)
-        return check(options.config_path);
     if (find_prefix(prefix, sizeof(prefix)))
         return 1;
     snprintf(plugin_dir, sizeof(plugin_dir), "%s/lib/tocsin/plugins", prefix);
     options.plugin_dir = plugin_dir;
+    if (only_check)
+        return check(options.config_path, plugin_dir);
     if (trial)
         return try_in(trial, prefix, &options);
     return tc_supervise(run_core, &options);

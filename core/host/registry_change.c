@@ -76,10 +76,14 @@ static int plan_item(struct tc_registry_plan *plan, struct tc_registry_item *ite
 
 int tc_registry_plan_decide(struct tc_registry_plan *plan)
 {
+    struct tc_registry_item *item = plan->items;
     int err = 0;
 
-    for (size_t i = 0; !err && i < plan->count; i++)
-        err = plan_item(plan, &plan->items[i]);
+    /* While there is a plan, no entry comes or goes. */
+    for (struct tc_registry_entry *e = plan->registry->entries; e && !err; e = e->next) {
+        item->entry = e;
+        err = plan_item(plan, item++);
+    }
     return err;
 }
 
@@ -88,6 +92,7 @@ int tc_registry_plan_items(struct tc_registry_plan *plan)
     struct tc_registry *registry = plan->registry;
     struct tc_registry_entry *e;
     const char *name;
+    size_t n = 0;
     int err;
 
     for (size_t i = 0; (name = tc_config_plugin(plan->config, i)); i++) {
@@ -96,15 +101,11 @@ int tc_registry_plan_items(struct tc_registry_plan *plan)
             return err;
     }
     for (e = registry->entries; e; e = e->next)
-        plan->count++;
-    plan->items = calloc(plan->count ? plan->count : 1, sizeof(*plan->items));
-    if (!plan->items) {
-        plan->count = 0;
+        n++;
+    plan->items = calloc(n + 1, sizeof(*plan->items));
+    if (!plan->items)
         return -ENOMEM;
-    }
-    e = registry->entries;
-    for (size_t i = 0; e && i < plan->count; i++, e = e->next)
-        plan->items[i].entry = e;
+    plan->count = n;
     return tc_registry_plan_decide(plan);
 }
 
@@ -114,6 +115,24 @@ bool tc_registry_plan_must_load(const struct tc_registry_plan *plan)
         if (plan->items[i].load && !plan->items[i].module)
             return true;
     return false;
+}
+
+/* Only what can protect is called for that. */
+static int check_kind(const struct tc_registry_plan *plan,
+                      const struct tc_registry_item *item,
+                      const struct tocsin_plugin *plugin, char why[256])
+{
+    struct tc_plugin_settings settings;
+
+    if (!tc_config_is_sensor(plan->config, item->entry->name) ||
+        plugin->kind == TOCSIN_KIND_SYSTEM_EXTENSION ||
+        plugin->kind == TOCSIN_KIND_KERNEL_EXTENSION)
+        return 0;
+    tc_config_plugin_settings(plan->config, item->entry->name, &settings);
+    return tc_why_refuse(why,
+                         "%s: %s is no sensor: it can be neither sensor.primary nor in "
+                         "sensor.fallback",
+                         settings.place, item->entry->name);
 }
 
 /* The options of one plugin; item->options stays NULL where nobody knows its table. */
@@ -136,6 +155,8 @@ static int bind_item(struct tc_registry_plan *plan, struct tc_registry_item *ite
         tc_why(plan->why, "out of memory");
         return -ENOMEM;
     }
+    if (check_kind(plan, item, module->plugin, plan->why))
+        return -EINVAL;
     return tc_config_bind(plan->config, item->entry->name, table, &item->options,
                           plan->why);
 }

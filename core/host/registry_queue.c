@@ -17,28 +17,6 @@ static bool stops(const struct tc_registry *registry)
     return registry->stopping || registry->stopped;
 }
 
-void tc_registry_ask(struct tc_registry *registry,
-                     const struct tc_registry_request *request)
-{
-    struct tc_registry_request *r, **end = &registry->requests;
-
-    if (stops(registry)) {
-        request->done(request->arg, -ECANCELED, "the agent is stopping");
-        return;
-    }
-    r = malloc(sizeof(*r));
-    if (!r) {
-        request->done(request->arg, -ENOMEM, "out of memory");
-        return;
-    }
-    *r = *request;
-    r->next = NULL;
-    while (*end)
-        end = &(*end)->next;
-    *end = r;
-    tc_registry_serve(registry);
-}
-
 /* Whether two requests have to be carried out in their order. */
 static bool ordered(const struct tc_registry_request *a,
                     const struct tc_registry_request *b)
@@ -49,7 +27,7 @@ static bool ordered(const struct tc_registry_request *a,
 static bool before_it(const struct tc_registry *registry,
                       const struct tc_registry_request *request)
 {
-    for (const struct tc_registry_request *r = registry->requests; r != request;
+    for (const struct tc_registry_request *r = registry->requests; r && r != request;
          r = r->next)
         if (ordered(r, request))
             return true;
@@ -84,6 +62,32 @@ static struct tc_registry_request *take_next(struct tc_registry *registry)
             return r;
         }
     return NULL;
+}
+
+void tc_registry_ask(struct tc_registry *registry,
+                     const struct tc_registry_request *request)
+{
+    struct tc_registry_request *r, **end = &registry->requests;
+
+    if (stops(registry)) {
+        request->done(request->arg, -ECANCELED, "the agent is stopping");
+        return;
+    }
+    /* Its turn is now: a plugin can be disabled without any memory. */
+    if (!before_it(registry, request) && free_for(registry, request)) {
+        request->run(registry, request);
+        return;
+    }
+    r = malloc(sizeof(*r));
+    if (!r) {
+        request->done(request->arg, -ENOMEM, "out of memory");
+        return;
+    }
+    *r = *request;
+    r->next = NULL;
+    while (*end)
+        end = &(*end)->next;
+    *end = r;
 }
 
 void tc_registry_serve(struct tc_registry *registry)

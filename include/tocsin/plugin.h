@@ -132,7 +132,9 @@ struct tocsin_option {
         *fallback; /* the default, written as in the file; a list's separated by commas */
     const char *help;    /* one line */
     const char *choices; /* of a CHOICE or PAIRS: "off|on|auto"; else NULL */
-    int64_t min, max; /* of INT, DURATION (ms) and SIZE (bytes); both 0: anything >= 0 */
+    /* Of INT, DURATION (ms) and SIZE (bytes); both 0: anything >= 0. Of a LIST, max is
+     * how many items it may have; 0: any number. */
+    int64_t min, max;
 };
 
 /* ---- What the agent offers ---- */

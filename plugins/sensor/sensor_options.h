@@ -19,11 +19,13 @@
      .flags = TOCSIN_OPTION_RESTART | TOCSIN_OPTION_PATH | TOCSIN_OPTION_WATCHED |       \
               TOCSIN_OPTION_NEEDED,                                                      \
      .fallback = "/home,/tmp,/srv",                                                      \
-     .help = "absolute paths: everything at and below them is protected"},               \
+     .help = "absolute paths: everything at and below them is protected",                \
+     .max = TC_SENSOR_WATCH_MAX},                                                        \
     {                                                                                    \
         .name = "ignore_filesystems", .type = TOCSIN_OPTION_LIST,                        \
         .flags = TOCSIN_OPTION_RESTART, .fallback = "",                                  \
-        .help = "types of file systems, as in /proc/mounts, that are ignored"            \
+        .help = "types of file systems, as in /proc/mounts, that are ignored",           \
+        .max = TC_SENSOR_WATCH_MAX                                                       \
     }
 
 /* And of a sensor with a BPF ring: what tc_sensor_ring_bytes_read reads. */

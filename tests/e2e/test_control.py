@@ -63,7 +63,7 @@ class Control(unittest.TestCase):
             self.assertIn("nothing has changed", agent.tocsin("config", "reload"))
             agent.write_config(text + "release_ring: beta\nmode: passive\n")
             self.assertEqual(agent.json("config", "reload"), {
-                "changed": ["release_ring", "mode"], "restart": ["release_ring"]})
+                "changed": ["release_ring", "mode"], "restart": ["release_ring"], "warnings": []})
             self.assertEqual(agent.call("health")["release_ring"], "current")
 
     def test_a_misspelt_plugin_is_named_with_its_place(self):

@@ -483,6 +483,82 @@ static void nearest_takes_slips_and_leaves_other_words(void **state)
     }
 }
 
+/* ---- What flags ask ---- */
+
+static const struct tocsin_option flagged[] = {
+    {.name = "hashes",
+     .type = TOCSIN_OPTION_TEXT,
+     .flags = TOCSIN_OPTION_PATH,
+     .fallback = "",
+     .help = "h"},
+    {.name = "folders",
+     .type = TOCSIN_OPTION_LIST,
+     .flags = TOCSIN_OPTION_PATH | TOCSIN_OPTION_NEEDED,
+     .fallback = "/a,/b",
+     .help = "h"},
+    {.name = "word",
+     .type = TOCSIN_OPTION_TEXT,
+     .flags = TOCSIN_OPTION_NEEDED,
+     .fallback = "w",
+     .help = "h"},
+    {.name = "pairs",
+     .type = TOCSIN_OPTION_LIST,
+     .flags = TOCSIN_OPTION_PAIRS,
+     .fallback = "",
+     .help = "h",
+     .choices = "kill|isolate"},
+    {.name = "few", .type = TOCSIN_OPTION_LIST, .fallback = "", .help = "h", .max = 2},
+    {.name = NULL},
+};
+
+static void options_are_refused_as_their_flags_say(void **state)
+{
+    static const struct {
+        const char *key, *item; /* NULL: an empty list */
+        const char *why;        /* NULL: taken */
+    } cases[] = {
+        {"folders", "/home", NULL},
+        {"folders", "home", "\"home\" is no absolute path"},
+        {"folders", "~/x", "\"~/x\" is no absolute path"},
+        {"folders", NULL, "at least one"},
+        {"pairs", "rule=kill", NULL},
+        {"pairs", "a:rule = isolate ", NULL},
+        {"pairs", "rule: kill", NULL},
+        {"pairs", "rule=shoot", "one of kill, isolate"},
+        {"pairs", "rule=kill isolate", "one of kill, isolate"},
+        {"pairs", "rule=", "NAME=ACTION"},
+        {"pairs", "=kill", "NAME=ACTION"},
+        {"pairs", "rule", "NAME=ACTION"},
+        {"pairs", NULL, NULL},
+    };
+    static const char *const three[] = {"a", "b", "c"};
+    struct tc_options *options;
+    char why[256];
+
+    (void)state;
+    assert_int_equal(
+        tc_option_table_check((struct tc_option_table){flagged, sizeof(flagged[0])}, why),
+        0);
+    assert_int_equal(
+        tc_options_new((struct tc_option_table){flagged, sizeof(flagged[0])}, &options),
+        0);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int r = tc_options_set_list(options, cases[i].key, &cases[i].item,
+                                    cases[i].item != NULL, why);
+
+        assert_int_equal(r, cases[i].why ? -EINVAL : 0);
+        if (cases[i].why)
+            assert_non_null(strstr(why, cases[i].why));
+    }
+    assert_int_equal(tc_options_set(options, "hashes", "x/y", why), -EINVAL);
+    assert_int_equal(tc_options_set(options, "hashes", "", why), 0);
+    assert_int_equal(tc_options_set(options, "word", "", why), -EINVAL);
+    assert_int_equal(tc_options_set_list(options, "few", three, 2, why), 0);
+    assert_int_equal(tc_options_set_list(options, "few", three, 3, why), -EINVAL);
+    assert_non_null(strstr(why, "longer than 2"));
+    tc_options_free(options);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -502,6 +578,7 @@ int main(void)
         cmocka_unit_test(table_refuses_a_name_twice_no_end_and_a_wrong_stride),
         cmocka_unit_test(table_of_the_agent_has_help_and_good_defaults),
         cmocka_unit_test(nearest_takes_slips_and_leaves_other_words),
+        cmocka_unit_test(options_are_refused_as_their_flags_say),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
