@@ -15,17 +15,6 @@
 
 /* ---- plugin check ---- */
 
-static int print_plugin(const msgpack_object *plugin)
-{
-    struct tocsin_str warning = tc_unpack_str(plugin, "warning");
-
-    tc_print_record(stdout, NULL, plugin);
-    if (warning.ptr)
-        (void)tc_call_failed("an agent that runs as root would refuse it: %.*s",
-                             (int)warning.len, warning.ptr);
-    return TC_EXIT_DONE;
-}
-
 int tc_run_plugin_check(struct tc_cli *cli)
 {
     const msgpack_object *found;
@@ -51,7 +40,7 @@ int tc_run_plugin_check(struct tc_cli *cli)
     if (!tc_unpack_bool(found, "ok", false))
         r = cli->json ? TC_EXIT_FAILED : tc_call_failed("%.*s", (int)why.len, why.ptr);
     else if (!cli->json)
-        r = print_plugin(found);
+        tc_print_record(stdout, NULL, found);
 out:
     tc_pack_done(&p);
     return r;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -38,6 +39,40 @@ static void put_descriptor(const struct tc_module *module, struct tc_pack *p)
     tc_pack_str(p, "sha256", module->sha256);
 }
 
+/* The loader's copy in memory, by its name there. */
+static bool is_mapped(void)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    bool found = false;
+    char *line = NULL;
+    size_t room = 0;
+
+    while (maps && !found && getline(&line, &room, maps) >= 0)
+        found = strstr(line, "/memfd:" TC_MODULE_MEMORY_NAME) != NULL;
+    free(line);
+    if (maps)
+        (void)fclose(maps);
+    return found;
+}
+
+/* Unloads it, which runs its destructors: they are the agent's trouble, too. */
+static void put_warnings(const char *path, struct tc_module *module, struct tc_pack *p)
+{
+    char why[TC_WHY_MAX], text[TC_WHY_MAX];
+
+    tc_module_close(module);
+    tc_pack_begin_array(p, "warnings");
+    if (geteuid() != 0 && tc_module_check_owner(path, 0, why)) {
+        tc_why(text, "an agent that runs as root would refuse it: %.200s", why);
+        tc_pack_str(p, NULL, text);
+    }
+    if (is_mapped())
+        tc_pack_str(p, NULL,
+                    "it cannot be unloaded, so that each reload leaves a copy in memory: "
+                    "compile C++ with -fno-gnu-unique, and link without -z nodelete");
+    tc_pack_end(p);
+}
+
 static void look(const char *path, struct tc_pack *p)
 {
     struct tc_module *module = NULL;
@@ -46,14 +81,13 @@ static void look(const char *path, struct tc_pack *p)
 
     tc_pack_begin_map(p, NULL);
     tc_pack_bool(p, "ok", !rc);
-    if (rc)
+    if (rc) {
         tc_pack_str(p, "why", why);
-    else
+    } else {
         put_descriptor(module, p);
-    if (!rc && geteuid() != 0 && tc_module_check_owner(path, 0, why))
-        tc_pack_str(p, "warning", why);
+        put_warnings(path, module, p);
+    }
     tc_pack_end(p);
-    tc_module_close(module); /* its destructors are the agent's trouble, too */
 }
 
 static void write_all(int fd, const char *data, size_t len)

@@ -16,8 +16,8 @@ struct tc_pack;
 /*
  * Puts what the file is into p, as one map. `ok`: an agent of this user would take it;
  * else `why` not, in a sentence. With ok: name, version, summary, kind, votes, abi,
- * publishes, subscribes, options, sha256; where this user is not root, and an agent that
- * is root would refuse the file, `warning` says why. One thread, as this forks. 0, also
+ * publishes, subscribes, options, sha256, and a list of `warnings`: an agent that is root
+ * would refuse it; it cannot be unloaded. One thread, as this forks. 0, also
  * for a file that is refused; else a negative errno: nobody could look at it.
  */
 int tc_inspect(const char *path, uint64_t limit_ms, struct tc_pack *p);

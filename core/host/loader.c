@@ -309,7 +309,7 @@ static int copy_to_memory(int fd, struct tc_module *module, char why[256])
 {
     int rc;
 
-    module->memory = memfd_create("tocsin-plugin", MFD_CLOEXEC);
+    module->memory = memfd_create(TC_MODULE_MEMORY_NAME, MFD_CLOEXEC);
     if (module->memory < 0)
         return fail(why, -errno, module->path, "cannot copy into memory");
     rc = hash(fd, module->memory, module->sha256);

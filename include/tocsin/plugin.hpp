@@ -78,10 +78,10 @@ inline struct tocsin_option one_of(const char *choices, struct tocsin_option opt
     return option;
 }
 
-/* A change takes effect when the plugin is started again. */
-inline struct tocsin_option at_restart(struct tocsin_option option)
+/* enum tocsin_option_flags. */
+inline struct tocsin_option with(uint32_t flags, struct tocsin_option option)
 {
-    option.flags |= static_cast<uint32_t>(TOCSIN_OPTION_RESTART);
+    option.flags |= flags;
     return option;
 }
 

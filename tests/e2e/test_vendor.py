@@ -49,7 +49,7 @@ class Guide(unittest.TestCase):
 
     def shell(self, script, user=None, socket=""):
         """Runs a block of the guide; its output, which is to be all that there is."""
-        env = {"PATH": "%s:%s/bin:/usr/bin:/bin" % (os.path.dirname(self.found("tocsin-plugin-test")), BUILD),
+        env = {"PATH": "%s:%s/bin:/usr/bin:/bin" % (self.root + "/bin", BUILD),
                "PKG_CONFIG_PATH": os.path.dirname(self.found("tocsin.pc")), "TOCSIN_SOCKET": socket}
         done = subprocess.run(["sh", "-ec", 'umask 002; sudo() { "$@"; }\n' + script], cwd=self.work, env=env, user=user,
                               group=user, extra_groups=[] if user else None, capture_output=True, text=True,
@@ -71,6 +71,11 @@ class Guide(unittest.TestCase):
         self.assertTrue(said.startswith(promised), said)
         self.assertIn("alerts 1, ", said)
         self.assertIn("errors 0, ", said)
+
+    def test_the_templates_cmake_builds_it_and_tries_it(self):
+        said = self.shell("cp template/* . && cmake -B build >/dev/null && cmake --build build >/dev/null && "
+                          "ctest --test-dir build 2>/dev/null")
+        self.assertIn("100% tests passed, 0 tests failed out of 1", said)
 
     @support.needs_root
     def test_the_same_file_is_taken_by_an_agent_and_raises_the_alert_there(self):

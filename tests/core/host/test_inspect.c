@@ -17,10 +17,10 @@
 
 #define LONG_ENOUGH_MS 60000
 
-/* What is said of the file; the text of `field`, for free(). */
+/* What is said of the file: the text of `field`, or the first of a list, for free(). */
 static char *said_of(const char *path, uint64_t limit_ms, const char *field)
 {
-    const msgpack_object *found;
+    const msgpack_object *found, *list;
     struct tocsin_str text;
     struct tc_pack p;
     char *copy;
@@ -30,7 +30,9 @@ static char *said_of(const char *path, uint64_t limit_ms, const char *field)
     found = tc_pack_read(&p);
     assert_non_null(found);
     assert_int_equal(tc_unpack_bool(found, "ok", false), strcmp(field, "why") != 0);
-    text = tc_unpack_str(found, field);
+    list = tc_unpack_array(found, field);
+    text = list && list->via.array.size ? tc_unpack_text(list->via.array.ptr)
+                                        : tc_unpack_str(found, field);
     copy = text.ptr ? strndup(text.ptr, text.len) : NULL;
     tc_pack_done(&p);
     return copy;
@@ -99,12 +101,24 @@ static void inspect_warns_a_user_of_what_root_would_refuse(void **state)
     assert_int_equal(chmod(path, 0755), 0);
     assert_int_equal(chown(path, 12345, 12345) || chown(dir, 12345, 12345), 0);
     assert_int_equal(seteuid(12345), 0);
-    warning = said_of(path, LONG_ENOUGH_MS, "warning");
+    warning = said_of(path, LONG_ENOUGH_MS, "warnings");
     assert_int_equal(seteuid(0), 0);
     assert_non_null(warning);
     assert_non_null(strstr(warning, "belongs to user 12345, who could replace it"));
     free(warning);
     assert_int_equal(unlink(path) || rmdir(dir), 0);
+}
+
+static void inspect_warns_of_a_plugin_that_is_never_unloaded(void **state)
+{
+    char *warning;
+
+    (void)state;
+    warning = said_of(TEST_CONSTRUCTORS "/stays.so", LONG_ENOUGH_MS, "warnings");
+    assert_non_null(warning);
+    assert_non_null(strstr(warning, "it cannot be unloaded"));
+    free(warning);
+    assert_null(said_of(TEST_CONSTRUCTORS "/prints.so", LONG_ENOUGH_MS, "warnings"));
 }
 
 int main(void)
@@ -114,6 +128,7 @@ int main(void)
         cmocka_unit_test(inspect_takes_no_print_for_an_answer),
         cmocka_unit_test(inspect_refuses_as_the_loader_does),
         cmocka_unit_test(inspect_warns_a_user_of_what_root_would_refuse),
+        cmocka_unit_test(inspect_warns_of_a_plugin_that_is_never_unloaded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
