@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/nearest.h"
 #include "core/conf/config_priv.h"
+#include "ipc/nearest.h"
 
 static int new_config(struct tc_config **ret_config)
 {

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/nearest.h"
 #include "core/conf/config_priv.h"
 #include "core/conf/option_value.h"
+#include "ipc/nearest.h"
 
 static int refuse_memory(char why[256])
 {

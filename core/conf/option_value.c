@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/nearest.h"
 #include "core/base/why.h"
 #include "core/conf/options.h"
+#include "ipc/nearest.h"
 #include "ipc/pack.h"
 
 #define SHOWN_BYTES 48 /* of a wrong value in a sentence */

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/nearest.h"
 #include "core/conf/option_value.h"
+#include "ipc/nearest.h"
 #include "ipc/pack.h"
 
 struct entry {

@@ -14,9 +14,9 @@
 
 #include <cmocka.h>
 
-#include "core/base/nearest.h"
 #include "core/conf/config.h"
 #include "core/conf/options.h"
+#include "ipc/nearest.h"
 #include "ipc/pack.h"
 
 #define TABLE(entries) ((struct tc_option_table){entries, sizeof((entries)[0])})

@@ -3,7 +3,7 @@
  * Owns: see nearest.h. The distance is Levenshtein's: how many letters must be added,
  * removed or replaced.
  */
-#include "core/base/nearest.h"
+#include "ipc/nearest.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 /*
  * Owns: which of some known words somebody may have meant by a mistyped one. Pure.
  */
-#ifndef TC_CORE_NEAREST_H
-#define TC_CORE_NEAREST_H
+#ifndef TC_IPC_NEAREST_H
+#define TC_IPC_NEAREST_H
 
 #include <stddef.h>
 
