@@ -52,7 +52,7 @@ struct route {
 
 struct tc_bus {
     struct tc_subscriber *subscribers[TC_BUS_SUBSCRIBERS_MAX];
-    uint64_t used, voters;
+    uint64_t used, voters, readers;
     uint64_t waiting[LANES]; /* whose lane is not empty */
     unsigned next[LANES];    /* whose turn it is, round and round */
     struct route *routes;    /* by the topic's index */
@@ -219,6 +219,8 @@ int tc_bus_subscribe(struct tc_bus *bus, const struct tc_subscription *what,
     bus->used |= tc_subscriber_bit(subscriber);
     if (what->voter)
         bus->voters |= tc_subscriber_bit(subscriber);
+    if (what->reader)
+        bus->readers |= tc_subscriber_bit(subscriber);
     for (size_t i = 0; i < bus->routes_size; i++)
         if (bus->routes[i].topic &&
             subscriber_wants(subscriber, bus->routes[i].topic->name))
@@ -239,6 +241,7 @@ void tc_bus_unsubscribe(struct tc_subscriber *subscriber)
     bus->subscribers[subscriber->index] = NULL;
     bus->used &= others;
     bus->voters &= others;
+    bus->readers &= others;
     for (int lane = 0; lane < LANES; lane++)
         bus->waiting[lane] &= others;
     for (size_t i = 0; i < bus->routes_size; i++)
@@ -307,6 +310,17 @@ static int bus_route(struct tc_bus *bus, const struct tc_topic *topic, uint64_t 
     }
     *ret = route->subscribers;
     return 0;
+}
+
+bool tc_bus_has_reader(struct tc_bus *bus, const char *topic)
+{
+    const struct tc_topic *interned;
+    uint64_t set = 0;
+
+    if (!bus->readers || tc_topic_intern(bus->topics, topic, &interned) ||
+        bus_route(bus, interned, &set))
+        return false;
+    return (set & bus->readers) != 0;
 }
 
 /*

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/machine.h"
+#include "core/verdict/answer.h"
 #include "core/verdict/early.h"
 #include "ipc/bus.h"
 #include "ipc/event.h"
@@ -150,34 +151,35 @@ static bool is_default(const struct tc_verdict_final *final)
            final->why == TC_VERDICT_ABSENT;
 }
 
-/* Publishes the answer to the sensor that asked `id`. A failure here is out of memory;
- * the sensor's own deadline then answers. */
+static const struct tocsin_event *question_of(const struct tc_verdict_final *final)
+{
+    const struct tc_event *event = final->subject;
+
+    return &event->pub;
+}
+
+/* Publishes the answer to the sensor that asked `id`, which is `question` or one that
+ * shares its answer. A failure here is out of memory; the sensor's own deadline then
+ * answers. */
 static void answer(struct tc_judge *judge, uint64_t id,
+                   const struct tocsin_event *question,
                    const struct tc_verdict_final *final)
 {
-    static const char *const whys[TC_VERDICT_WHYS] = {
-        [TC_VERDICT_ALL_ALLOWED] = TOCSIN_WHY_ALLOWED,
-        [TC_VERDICT_DENIED] = TOCSIN_WHY_DENIED,
-        [TC_VERDICT_TIMEOUT] = "timeout",
-        [TC_VERDICT_OVERFLOW] = "overflow",
-        [TC_VERDICT_ABSENT] = "absent",
-        [TC_VERDICT_ABSTAINED] = "abstained"};
+    uint64_t who = final->why == TC_VERDICT_DENIED ? final->denied_by : final->missing;
     struct tocsin_event event = {.size = sizeof(event), .fd = -1, .reply_to = id};
     struct tocsin_writer w;
-    uint8_t buf[512];
+    uint8_t buf[TC_ANSWER_BYTES];
+    char names[256];
 
+    /* Sensors know what they have asked: an answer that only they hear has no more. */
+    if (!tc_bus_has_reader(judge->bus, TOCSIN_TOPIC_VERDICT_FINAL))
+        question = NULL;
+    *names = '\0';
+    if (who)
+        judge->voters.names(judge->voters.arg, who, names, sizeof(names));
     tocsin_writer_init(&w, buf, sizeof(buf));
-    tocsin_begin_map(&w, NULL);
-    tocsin_put_str(&w, TOCSIN_FIELD_DECISION, final->allow ? "allow" : "deny");
-    tocsin_put_bool(&w, TOCSIN_FIELD_CACHEABLE,
-                    final->cacheable && !(final->allow && judge->answered));
-    tocsin_put_str(&w, TOCSIN_FIELD_REASON, final->reason);
-    tocsin_put_str(&w, TOCSIN_FIELD_WHY, whys[final->why]);
-    tocsin_put_bool(&w, "timeout", is_default(final));
-    tocsin_put_uint(&w, "voters", final->voters);
-    tocsin_put_uint(&w, "budget_ns", final->budget_ns);
-    tocsin_put_uint(&w, "took_ns", final->closed_ns - final->opened_ns);
-    tocsin_end(&w);
+    tc_answer_put(&w, final, final->cacheable && !(final->allow && judge->answered),
+                  names, question);
     event.topic = TOCSIN_TOPIC_VERDICT_FINAL;
     event.data = w.buf;
     event.len = w.len;
@@ -195,7 +197,7 @@ static void answer_shared(struct tc_judge *judge, const struct tc_verdict_final 
             continue;
         }
         *slot = s->next;
-        answer(judge, s->id, final);
+        answer(judge, s->id, question_of(final), final);
         free(s);
     }
 }
@@ -206,9 +208,9 @@ static void on_closed(void *arg, const struct tc_verdict_final *final)
 
     if (judge->answered)
         judge->answered(judge->answered_arg, final->id, final->allow);
-    answer(judge, final->id, final);
+    answer(judge, final->id, question_of(final), final);
     if (judge->denied && final->why == TC_VERDICT_DENIED && final->cacheable)
-        judge->denied(judge->denied_arg, &((struct tc_event *) final->subject)->pub);
+        judge->denied(judge->denied_arg, question_of(final));
     if (judge->shared)
         answer_shared(judge, final);
     tc_event_unref(final->subject);
@@ -430,7 +432,7 @@ int tc_judge_suppress(struct tc_judge *judge, const struct tocsin_event *draft,
         *s = (struct shared){judge->shared, event->pub.id, same};
         judge->shared = s;
     } else if (asks) {
-        answer(judge, event->pub.id, &allowed);
+        answer(judge, event->pub.id, &event->pub, &allowed);
     }
     if (ret_event)
         *ret_event = &event->pub;

@@ -87,7 +87,7 @@ static int setup(void **state)
         assert_int_equal(tc_bus_subscribe(c->bus, &what, &c->voters[i]), 0);
     }
     what = (struct tc_subscription){
-        .name = "ear", .patterns = answers, .deliver = hear, .arg = c};
+        .name = "ear", .patterns = answers, .reader = true, .deliver = hear, .arg = c};
     assert_int_equal(tc_bus_subscribe(c->bus, &what, &c->ear), 0);
     assert_int_equal(tc_judge_new(&c->loop, c->bus, &voters, &c->judge), 0);
     *state = c;
@@ -202,6 +202,130 @@ static void judge_allows_when_all_whom_it_asked_do(void **state)
     check_answer(c, 0, id, "allow", true);
     check_why(c, 0, "allowed");
     check_voters(c, 0, 2);
+}
+
+/* Asks about a file; the answer is in `heard`. */
+static const struct tocsin_event *answer_about(struct court *c, const char *topic,
+                                               const struct tocsin_writer *w,
+                                               const char *decision)
+{
+    struct tocsin_event asked = draft;
+    const struct tocsin_event *event;
+    size_t n = c->count;
+
+    asked.topic = topic;
+    asked.data = w->buf;
+    asked.len = w->len;
+    assert_int_equal(w->error, 0);
+    assert_int_equal(tc_judge_publish(c->judge, &asked, "sensor", &event), 0);
+    turn(c);
+    if (decision)
+        vote(c, "second", event->id, decision, true);
+    tc_event_unref(tc_event_of(event));
+    turn(c);
+    assert_int_equal(c->count, n + 1);
+    return &c->heard[n]->pub;
+}
+
+static void check_text(const struct tocsin_event *event, const char *path,
+                       const char *text)
+{
+    if (!tocsin_str_is(tocsin_event_str(event, path), text))
+        fail_msg("%s is not %s", path, text);
+}
+
+static void judge_says_what_it_has_answered_about_and_who_denied(void **state)
+{
+    struct court *c = *state;
+    const struct tocsin_event *event;
+    char path[5000];
+    struct tocsin_value v;
+    struct tocsin_writer w;
+
+    memset(path, 'p', sizeof(path));
+    tocsin_writer_init_growing(&w);
+    tocsin_begin_map(&w, NULL);
+    tocsin_put_uint(&w, "@timestamp", 1);
+    tocsin_begin_map(&w, "file");
+    tocsin_put_str(&w, "path", "/srv/x");
+    tocsin_put_uint(&w, "inode", 2);
+    tocsin_end(&w);
+    tocsin_begin_map(&w, "process");
+    tocsin_put_uint(&w, "pid", 4711);
+    tocsin_put_bin(&w, "executable", "/bin/\xff", 6);
+    tocsin_end(&w);
+    tocsin_end(&w);
+    event = answer_about(c, "file.open", &w, "deny");
+    check_text(event, "question", "file.open");
+    check_text(event, "file.path", "/srv/x");
+    check_text(event, "denied_by", "second");
+    check_text(event, "process.executable", "/bin/\xff");
+    assert_int_equal(tocsin_event_int(event, "process.pid", 0), 4711);
+    assert_false(tocsin_find(event->data, event->len, "file.inode", &v));
+
+    /* A path that no system call takes is left out, and the rest is said. */
+    tocsin_writer_done(&w);
+    tocsin_writer_init_growing(&w);
+    tocsin_begin_map(&w, NULL);
+    tocsin_begin_map(&w, "file");
+    tocsin_put_strn(&w, "path", path, sizeof(path));
+    tocsin_end(&w);
+    tocsin_begin_map(&w, "process");
+    tocsin_put_uint(&w, "pid", 1);
+    tocsin_end(&w);
+    tocsin_end(&w);
+    event = answer_about(c, "file.open", &w, "deny");
+    assert_false(tocsin_find(event->data, event->len, "file.path", &v));
+    assert_int_equal(tocsin_event_int(event, "process.pid", 0), 1);
+    tocsin_writer_done(&w);
+}
+
+/* Which costs more than the rest of the answer. */
+static void judge_says_so_only_where_somebody_reads_it(void **state)
+{
+    static const char *const patterns[] = {"verdict.final", NULL};
+    struct court *c = *state;
+    struct tc_subscription what = {
+        .name = "ear", .patterns = patterns, .deliver = hear, .arg = c};
+    const struct tocsin_event *event;
+    struct tocsin_writer w;
+    struct tocsin_value v;
+    uint8_t buf[64];
+
+    tc_bus_unsubscribe(c->ear);
+    assert_int_equal(tc_bus_subscribe(c->bus, &what, &c->ear), 0);
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_begin_map(&w, "file");
+    tocsin_put_str(&w, "path", "/srv/x");
+    tocsin_end(&w);
+    tocsin_end(&w);
+    event = answer_about(c, "file.open", &w, "deny");
+    check_text(event, "denied_by", "second");
+    assert_false(tocsin_find(event->data, event->len, "question", &v));
+    assert_false(tocsin_find(event->data, event->len, "file", &v));
+}
+
+static void judge_says_which_flow_it_has_answered_about(void **state)
+{
+    struct court *c = *state;
+    const struct tocsin_event *event;
+    struct tocsin_writer w;
+    struct tocsin_value v;
+
+    tocsin_writer_init_growing(&w);
+    tocsin_begin_map(&w, NULL);
+    tocsin_begin_map(&w, "destination");
+    tocsin_put_str(&w, "ip", "192.0.2.1");
+    tocsin_put_uint(&w, "port", 443);
+    tocsin_end(&w);
+    tocsin_end(&w);
+    event = answer_about(c, "network.flow", &w, NULL);
+    check_text(event, "question", "network.flow");
+    check_text(event, "destination.ip", "192.0.2.1");
+    assert_int_equal(tocsin_event_int(event, "destination.port", 0), 443);
+    assert_false(tocsin_find(event->data, event->len, "file", &v));
+    tocsin_writer_done(&w);
 }
 
 /* So that a sensor learns that nobody judges its kind of event. */
@@ -471,6 +595,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(judge_allows_when_all_whom_it_asked_do),
         TEST(judge_says_when_nobody_was_asked),
+        TEST(judge_says_what_it_has_answered_about_and_who_denied),
+        TEST(judge_says_so_only_where_somebody_reads_it),
+        TEST(judge_says_which_flow_it_has_answered_about),
         TEST(judge_denies_as_soon_as_one_does),
         TEST(judge_hears_voters_only_and_decisions_only),
         TEST(judge_answers_by_default_when_the_budget_is_spent),
