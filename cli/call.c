@@ -86,9 +86,12 @@ static void *watch_signals(void *arg)
     struct pollfd polled[] = {{.fd = interrupt->stop, .events = POLLIN},
                               {.fd = interrupt->signals, .events = POLLIN}};
 
-    while (poll(polled, 2, -1) < 0 && errno == EINTR)
-        ;
-    if (polled[1].revents) {
+    int ready;
+
+    do
+        ready = poll(polled, 2, interrupt->timeout_ms);
+    while (ready < 0 && errno == EINTR);
+    if (!ready || polled[1].revents) {
         atomic_store(&interrupt->seen, true);
         shutdown(interrupt->fd, SHUT_RDWR);
     }
@@ -113,12 +116,19 @@ static void give_back(struct tc_interrupt *interrupt)
 
 int tc_interrupt_start(struct tc_interrupt *interrupt, const struct tc_client *client)
 {
+    return tc_interrupt_start_for(interrupt, client, -1);
+}
+
+int tc_interrupt_start_for(struct tc_interrupt *interrupt, const struct tc_client *client,
+                           int timeout_ms)
+{
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction action;
     sigset_t signals;
     int r = 0;
 
     interrupt->fd = tc_client_fd(client);
+    interrupt->timeout_ms = timeout_ms;
     atomic_init(&interrupt->seen, false);
     sigemptyset(&signals);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)

@@ -39,6 +39,7 @@ struct tc_interrupt {
     int fd;      /* the client's */
     int signals; /* signalfd(2) */
     int stop;    /* eventfd(2): the thread is to end */
+    int timeout_ms;
     atomic_bool seen;
 };
 
@@ -48,6 +49,10 @@ struct tc_interrupt {
  * ignored (nohup) stays so. 0 or a negative errno.
  */
 int tc_interrupt_start(struct tc_interrupt *interrupt, const struct tc_client *client);
+
+/* The same, and after so many milliseconds (-1: never) as if a signal had come. */
+int tc_interrupt_start_for(struct tc_interrupt *interrupt, const struct tc_client *client,
+                           int timeout_ms);
 
 /* Gives the signals back their usual effect. Returns whether one has come. */
 bool tc_interrupt_stop(struct tc_interrupt *interrupt);

@@ -189,6 +189,17 @@ static uint64_t text_ns(const char *text)
                : 0;
 }
 
+/* When the tap says that an event was, which may not say so itself. */
+static uint64_t time_beside(json_object *line, uint64_t before_ns)
+{
+    json_object *found;
+
+    return json_object_object_get_ex(line, "time_ns", &found) &&
+                   json_object_is_type(found, json_type_int)
+               ? json_object_get_uint64(found)
+               : before_ns;
+}
+
 static uint64_t time_of(json_object *data, uint64_t before_ns)
 {
     static const char *const names[] = {"@timestamp", "timestamp", "UtcTime"};
@@ -272,7 +283,7 @@ int tc_json_event_read(struct tc_json_event *event, const char *text, size_t len
         return 0;
     }
     event->topic = json_object_get_string(topic);
-    event->time_ns = time_of(data, before_ns);
+    event->time_ns = time_of(data, time_beside(event->line, before_ns));
     tc_json_pack(&event->packed, data);
     if (event->packed.error)
         snprintf(why, 128, "this is no event: it is nested too deep");

@@ -3,7 +3,11 @@
 #include "cli/print.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "ipc/json.h"
 #include "ipc/text.h"
@@ -166,22 +170,108 @@ size_t tc_print_width(const char *text, size_t n)
     return width;
 }
 
+size_t tc_print_columns(void)
+{
+    const char *text = getenv("COLUMNS");
+    long n = text ? strtol(text, NULL, 10) : 0;
+    struct winsize size;
+
+    if (n > 0)
+        return (size_t)n;
+    if (isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+        return size.ws_col;
+    return 0;
+}
+
+bool tc_print_ascii(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    const char *text = NULL;
+
+    for (size_t i = 0; i < 3 && (!text || !*text); i++)
+        text = getenv(names[i]);
+    return !text || (!strcasestr(text, "UTF-8") && !strcasestr(text, "utf8"));
+}
+
+void tc_print_cut(FILE *out, const char *text, size_t n, size_t columns, bool ascii)
+{
+    const char *more = ascii ? "..." : "\xe2\x80\xa6";
+    size_t more_columns = ascii ? 3 : 1, end = 0, left;
+
+    if (!columns || tc_print_width(text, n) <= columns || columns < more_columns) {
+        fwrite(text, 1, n, out);
+        return;
+    }
+    /* To where the next character begins that has no room. */
+    for (left = columns - more_columns + 1; end < n; end++)
+        if (((uint8_t)text[end] & 0xc0) != 0x80 && !--left)
+            break;
+    fwrite(text, 1, end, out);
+    fputs(more, out);
+}
+
 static size_t width_of(const char *text)
 {
     return tc_print_width(text, strlen(text));
 }
 
-/* Prints one line of the table; the last cell is not padded. */
+/* Of a path the end tells more. */
+static void print_end(FILE *out, const char *text, size_t columns)
+{
+    const char *more = tc_print_ascii() ? "..." : "\xe2\x80\xa6";
+    size_t left = columns - width_of(more);
+    const char *at = text + strlen(text);
+
+    while (left && at > text)
+        left -= ((uint8_t) * --at & 0xc0) != 0x80;
+    fprintf(out, "%s%s", more, at);
+}
+
+/* Prints one cell; the last of a line is not padded. */
 static void print_cell(FILE *out, const char *text, size_t width, bool last)
 {
-    fputs(text, out);
+    size_t n = width_of(text);
+
+    if (n > width && *text == '/')
+        print_end(out, text, width);
+    else
+        tc_print_cut(out, text, strlen(text), width, tc_print_ascii());
     if (last)
         fputc('\n', out);
     else
-        fprintf(out, "%*s", (int)(width - width_of(text)) + 2, "");
+        fprintf(out, "%*s", (int)(n < width ? width - n : 0) + 2, "");
 }
 
 #define COLUMNS_MAX 24
+#define CELL_MIN 8 /* columns that a cell keeps */
+
+/* What is typed again, or makes no sense in part: it is not cut. */
+static bool is_key(const char *field)
+{
+    return !strcmp(field, "id") || !strcmp(field, "name") ||
+           tc_print_time_name(field, strlen(field));
+}
+
+/* Takes from the widest column until all have room in `room`, none below its title. */
+static void narrow(const struct tc_column *columns, size_t *widths, size_t count,
+                   size_t room)
+{
+    size_t sum = 2 * (count ? count - 1 : 0), widest;
+
+    for (size_t i = 0; i < count; i++)
+        sum += widths[i];
+    while (room && sum > room) {
+        widest = count;
+        for (size_t i = 0; i < count; i++)
+            if (!is_key(columns[i].field) && widths[i] > width_of(columns[i].title) &&
+                widths[i] > CELL_MIN && (widest == count || widths[i] > widths[widest]))
+                widest = i;
+        if (widest == count)
+            return;
+        widths[widest]--;
+        sum--;
+    }
+}
 
 void tc_print_table(FILE *out, const struct tc_column *columns,
                     const msgpack_object *items)
@@ -201,6 +291,7 @@ void tc_print_table(FILE *out, const struct tc_column *columns,
             free(text);
         }
     }
+    narrow(columns, widths, count, out == stdout ? tc_print_columns() : 0);
     for (size_t i = 0; i < count; i++)
         print_cell(out, columns[i].title, widths[i], i + 1 == count);
     for (uint32_t row = 0; row < rows; row++) {

@@ -9,6 +9,7 @@
 
 #include <msgpack.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <tocsin/event.h>
@@ -55,7 +56,17 @@ void tc_print_field(FILE *out, const char *field, const msgpack_object *o);
 /* Characters of text that is valid UTF-8. */
 size_t tc_print_width(const char *text, size_t n);
 
-/* A table of the maps in an array. */
+/* Columns of the terminal that is written to, or as COLUMNS says; 0: there is none. */
+size_t tc_print_columns(void);
+
+/* Whether the environment's character set is not UTF-8: then ASCII is drawn with. */
+bool tc_print_ascii(void);
+
+/* The text, of n bytes, or as much of it as has room in so many columns (0: all). */
+void tc_print_cut(FILE *out, const char *text, size_t n, size_t columns, bool ascii);
+
+/* A table of the maps in an array; to a terminal as wide as that is at most, if that is
+ * wide enough for its titles. */
 void tc_print_table(FILE *out, const struct tc_column *columns,
                     const msgpack_object *items);
 

@@ -10,7 +10,7 @@
 #define NAME_MAX_BYTES 256
 #define NESTED_MAX 12    /* maps within maps; deeper ones print on one line */
 #define COLUMNS_MAX 16   /* of a table whose columns its entries name */
-#define LINE_WIDTH 120   /* of what is laid out here; a single value may be longer */
+#define LINE_WIDTH 120   /* where no terminal says; a single value may be longer */
 #define GROUP_WIDTH 80   /* of a map that stands on one line of a section */
 #define SECTION_INDENT 2 /* of its lines, from the heading */
 #define TITLE_MAX 48
@@ -28,6 +28,13 @@ struct walk {
 
 static void print_list(FILE *out, const char *name, const msgpack_object *items,
                        int indent);
+
+static size_t line_width(void)
+{
+    size_t n = tc_print_columns();
+
+    return n ? n : LINE_WIDTH;
+}
 
 static bool is_list_of_maps(const msgpack_object *o)
 {
@@ -108,7 +115,7 @@ static void print_entries(FILE *out, const msgpack_object_array *array, size_t f
 
     for (uint32_t i = 0; i < array->size; i++) {
         n = width_of(&array->ptr[i]) + strlen(", ");
-        if (column > from && column + n > LINE_WIDTH) {
+        if (column > from && column + n > line_width()) {
             fprintf(out, "\n%*s", (int)from, "");
             column = from;
         } else if (column > from) {
@@ -303,7 +310,7 @@ static char *table_of(const msgpack_object *items)
         goto useless;
     for (const char *at = text; *at; at += line + 1) {
         line = strcspn(at, "\n");
-        if (tc_print_width(at, line) > LINE_WIDTH)
+        if (tc_print_width(at, line) > line_width())
             goto useless;
     }
     return text;

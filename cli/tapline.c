@@ -17,6 +17,7 @@
 struct shown {
     const char *fields[4];
     size_t count;
+    bool wide; /* all of the others are shown, too */
 };
 
 int tc_tapline_read(const msgpack_object *params, struct tc_tap_event *ret)
@@ -57,11 +58,11 @@ static void print_time(FILE *out, const struct tc_tap_event *event, struct shown
                        uint64_t now_ns)
 {
     const msgpack_object *time = take(event, shown, TOCSIN_FIELD_TIMESTAMP);
-    uint64_t ns = now_ns;
+    uint64_t ns = event->time_ns ? event->time_ns : now_ns;
 
     if (time && time->type == MSGPACK_OBJECT_POSITIVE_INTEGER)
         ns = time->via.u64;
-    tc_print_time(out, ns, TC_TIME_CLOCK);
+    tc_print_time(out, ns, TC_TIME_DATE);
     fprintf(out, ".%03u ", (unsigned)(ns / NS_PER_MS % 1000));
 }
 
@@ -119,21 +120,92 @@ static void print_summary(FILE *out, const struct tc_tap_event *event,
     }
 }
 
+/* Whether the field is for programs: what only tells one thing from another. */
+static bool is_for_programs(const char *name)
+{
+    static const char *const names[] = {
+        "epoch",
+        "dedupe_key",
+        "event.sequence",
+        "sensor",
+        "file.name",
+        "file.inode",
+        "file.device",
+        "file.mtime",
+        "file.ctime",
+        "cgroup.id",
+        "cgroup.path",
+        "budget_ns",
+        "file.written_event",
+        "process.session",
+        "process.args_count",
+        "flow.id",
+        "flow.network_namespace",
+    };
+    const char *end = strrchr(name, '.');
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (!strcmp(names[i], name))
+            return true;
+    return (end && !strcmp(end, ".start")) || !strcmp(name, "process.ancestors") ||
+           !strcmp(name, "process.parent.executable") || strstr(name, ".group.") ||
+           strstr(name, ".effective.") || strstr(name, ".saved.");
+}
+
+/* Whether a number must be nanoseconds since the epoch: of the years 2001 to 2096. */
+static bool is_time(const char *name, const msgpack_object *o)
+{
+    return o->type == MSGPACK_OBJECT_POSITIVE_INTEGER &&
+           o->via.u64 >= UINT64_C(1000000000000000000) &&
+           o->via.u64 < UINT64_C(4000000000000000000) && strcmp(name, "dedupe_key") != 0;
+}
+
+static void print_duration(FILE *out, uint64_t ns)
+{
+    static const struct {
+        uint64_t ns;
+        const char *name;
+    } units[] = {{1000000000, "s"}, {1000000, "ms"}, {1000, "us"}};
+
+    for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
+        if (ns >= units[i].ns) {
+            fprintf(out, "%.4g%s", (double)ns / (double)units[i].ns, units[i].name);
+            return;
+        }
+    fprintf(out, "%" PRIu64 "ns", ns);
+}
+
+/* The value as people read it: times as such, and durations with a unit. */
+static void print_value(FILE *out, const char *name, const msgpack_object *o)
+{
+    size_t n = strlen(name);
+
+    if (is_time(name, o))
+        tc_print_time(out, o->via.u64, TC_TIME_DATE);
+    else if (o->type == MSGPACK_OBJECT_POSITIVE_INTEGER && n > 3 &&
+             !strcmp(name + n - 3, "_ns"))
+        print_duration(out, o->via.u64);
+    else
+        tc_print_value(out, o);
+}
+
 /* key=value, in quotes where a blank would end it. */
 static void print_field(FILE *out, const char *name, const msgpack_object *o)
 {
+    size_t n = 0, shown = strlen(name);
     char *text = NULL;
-    size_t n = 0;
     FILE *copy = open_memstream(&text, &n);
 
     if (!copy)
         return;
-    tc_print_value(copy, o);
+    print_value(copy, name, o);
     if (fclose(copy)) {
         free(text);
         return;
     }
-    fprintf(out, " %s=", name);
+    if (shown > 3 && !strcmp(name + shown - 3, "_ns"))
+        shown -= 3;
+    fprintf(out, " %.*s=", (int)shown, name);
     if (n && !strpbrk(text, " \"")) {
         fputs(text, out);
     } else {
@@ -166,15 +238,16 @@ static void print_fields(FILE *out, const msgpack_object_map *map,
                 break;
         if (kv->val.type == MSGPACK_OBJECT_MAP && depth < NESTED_MAX)
             print_fields(out, &kv->val.via.map, shown, name, depth + 1);
-        else if (i == shown->count)
+        else if (i == shown->count && (shown->wide || !is_for_programs(name)))
             print_field(out, name, &kv->val);
         name[n] = 0;
     }
 }
 
-void tc_tapline_print(FILE *out, const struct tc_tap_event *event, uint64_t now_ns)
+static void print_line(FILE *out, bool wide, const struct tc_tap_event *event,
+                       uint64_t now_ns)
 {
-    struct shown shown = {.count = 0};
+    struct shown shown = {.count = 0, .wide = wide};
     char name[NAME_MAX_BYTES] = "";
 
     print_time(out, event, &shown, now_ns);
@@ -183,8 +256,26 @@ void tc_tapline_print(FILE *out, const struct tc_tap_event *event, uint64_t now_
         fprintf(out, "%*s", (int)(TOPIC_COLUMNS - event->topic.len), "");
     print_process(out, event, &shown);
     print_summary(out, event, &shown);
-    fprintf(out, " id=%" PRIu64 " source=", event->id);
-    tc_print_str(out, event->source);
     print_fields(out, &event->map->via.map, &shown, name, 0);
+    fprintf(out, " id=%" PRIu64, event->id);
+    if (event->reply_to)
+        fprintf(out, " reply_to=%" PRIu64, event->reply_to);
+    fputs(" source=", out);
+    tc_print_str(out, event->source);
+}
+
+void tc_tapline_print(FILE *out, const struct tc_tapline *style,
+                      const struct tc_tap_event *event, uint64_t now_ns)
+{
+    char *line = NULL;
+    size_t n = 0;
+    FILE *whole = open_memstream(&line, &n);
+
+    if (!whole)
+        return;
+    print_line(whole, style->wide, event, now_ns);
+    if (!fclose(whole))
+        tc_print_cut(out, line, n, style->columns, style->ascii);
     fputc('\n', out);
+    free(line);
 }

@@ -5,6 +5,7 @@
 #define TC_CLI_TAPLINE_H
 
 #include <msgpack.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <tocsin/event.h>
 
@@ -19,10 +20,18 @@ struct tc_tap_event {
  * last two were not always there. -EINVAL: they are not. */
 int tc_tapline_read(const msgpack_object *params, struct tc_tap_event *ret);
 
+/* How much of an event a line shows. */
+struct tc_tapline {
+    bool wide;      /* all of its fields, not those alone that tell something */
+    size_t columns; /* the line is cut there; 0: it is not */
+    bool ascii;
+};
+
 /*
- * time topic process[pid] what-it-is-about id=N source=NAME field=value...
+ * date time topic process[pid] what-it-is-about field=value... id=N source=NAME
  * `now_ns` (since the epoch) stands in for an event that does not say its time.
  */
-void tc_tapline_print(FILE *out, const struct tc_tap_event *event, uint64_t now_ns);
+void tc_tapline_print(FILE *out, const struct tc_tapline *style,
+                      const struct tc_tap_event *event, uint64_t now_ns);
 
 #endif

@@ -71,3 +71,22 @@ int tc_when_time(const char *text, uint64_t now_s, uint64_t *ret_s)
     *ret_s = (uint64_t)time;
     return 0;
 }
+
+int tc_when_past(const char *text, uint64_t now_s, uint64_t *ret_ns)
+{
+    uint64_t seconds = 0;
+    time_t time = 0;
+    int r = tc_when_duration(text, &seconds);
+
+    if (!r)
+        seconds = seconds < now_s ? now_s - seconds : 0;
+    if (r == -EINVAL) {
+        r = parse_time(text, &time);
+        if (!r && time < 0)
+            r = -ERANGE;
+        seconds = (uint64_t)time;
+    }
+    if (!r)
+        *ret_ns = seconds * UINT64_C(1000000000);
+    return r;
+}

@@ -15,4 +15,9 @@ int tc_when_duration(const char *text, uint64_t *ret_s);
  */
 int tc_when_time(const char *text, uint64_t now_s, uint64_t *ret_s);
 
+/*
+ * The same of what was: a duration is so long before now. Nanoseconds since the epoch.
+ */
+int tc_when_past(const char *text, uint64_t now_s, uint64_t *ret_ns);
+
 #endif

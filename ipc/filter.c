@@ -1,34 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: whether an event's fields are what a tap's reader asked for. Must not: know
- * connections or the bus.
+ * Owns: whether an event is what a filter asks for. Must not: read a filter's text
+ * (filter_parse.c), know connections or the bus.
  */
 #include "ipc/filter.h"
 
-#include <errno.h>
 #include <fnmatch.h>
 #include <inttypes.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <tocsin/event.h>
+
+#include "ipc/filter_priv.h"
 
 #define NUMBER_BYTES 40 /* a double of 17 digits with sign, point and exponent */
 
-struct term {
-    char *path;
-    char *pattern;
-    size_t pattern_len;
-    bool literal; /* no wildcard: compared byte by byte */
-};
+void tc_filter_free(struct tc_filter *filter)
+{
+    if (!filter)
+        return;
+    for (size_t i = 0; i < filter->term_count; i++)
+        free(filter->terms[i].path);
+    for (size_t i = 0; i < filter->value_count; i++)
+        free(filter->values[i].text);
+    free(filter->text);
+    free(filter);
+}
 
-struct tc_filter {
-    char *text; /* the field at hand, ended for fnmatch(3) */
-    size_t text_cap;
-    size_t count;
-    struct term terms[TC_FILTER_TERMS_MAX];
-};
+/* ---- One value of an event ---- */
 
 /* The text that a value compares as; false for what has none. `number` is where to put it
  * if the value holds none itself. */
@@ -61,78 +60,28 @@ static bool value_text(const struct tocsin_value *v, char number[NUMBER_BYTES],
     return true;
 }
 
-static bool keepable(const struct tocsin_str *text)
+/* As a number; of a severity its rank. False when it is neither. */
+static bool value_number(const struct tocsin_value *v, bool rank, long double *ret)
 {
-    return text->len <= TC_FILTER_TEXT_MAX && !memchr(text->ptr, '\0', text->len);
-}
+    int n;
 
-static int add_term(struct tc_filter *filter, const struct tocsin_value *key,
-                    const struct tocsin_value *value, char why[256])
-{
-    struct term *term = &filter->terms[filter->count];
-    struct tocsin_str path = {key->ptr, key->len}, pattern;
-    char number[NUMBER_BYTES];
-
-    if (filter->count == TC_FILTER_TERMS_MAX) {
-        snprintf(why, 256, "a filter has at most %d terms", TC_FILTER_TERMS_MAX);
-        return -EINVAL;
+    switch (v->type) {
+    case TOCSIN_UINT:
+        *ret = v->u;
+        return !rank;
+    case TOCSIN_INT:
+        *ret = v->i;
+        return !rank;
+    case TOCSIN_DOUBLE:
+        *ret = (long double)v->d;
+        return !rank;
+    case TOCSIN_STR:
+        n = rank ? tc_filter_rank(v->ptr, v->len) : 0;
+        *ret = n;
+        return n > 0;
+    default:
+        return false;
     }
-    if (key->type != TOCSIN_STR || !key->len || !keepable(&path)) {
-        snprintf(why, 256, "a filter's keys are names of fields, such as process.name");
-        return -EINVAL;
-    }
-    if (!value_text(value, number, &pattern) || !keepable(&pattern)) {
-        snprintf(why, 256,
-                 "filter %.*s: give text, a number or a boolean, at most %d "
-                 "bytes of it",
-                 (int)(path.len < 100 ? path.len : 100), path.ptr, TC_FILTER_TEXT_MAX);
-        return -EINVAL;
-    }
-    filter->count++;
-    term->path = strndup(path.ptr, path.len);
-    term->pattern = strndup(pattern.ptr, pattern.len);
-    if (!term->path || !term->pattern)
-        return -ENOMEM;
-    term->pattern_len = pattern.len;
-    term->literal = !strpbrk(term->pattern, "*?[\\");
-    return 0;
-}
-
-int tc_filter_new(const struct tocsin_value *map, struct tc_filter **ret_filter,
-                  char why[256])
-{
-    struct tocsin_value key, value;
-    struct tc_filter *filter;
-    struct tocsin_iter it;
-    int r = 0;
-
-    if (map->type != TOCSIN_MAP) {
-        snprintf(why, 256, "a filter is a map of fields to patterns");
-        return -EINVAL;
-    }
-    filter = calloc(1, sizeof(*filter));
-    if (!filter)
-        return -ENOMEM;
-    tocsin_iter_init(&it, map);
-    while (!r && tocsin_iter_next(&it, &key, &value))
-        r = add_term(filter, &key, &value, why);
-    if (r)
-        tc_filter_free(filter);
-    else
-        *ret_filter = filter;
-    return r;
-}
-
-void tc_filter_free(struct tc_filter *filter)
-{
-    if (!filter)
-        return;
-    for (size_t i = 0; i < filter->count; i++) {
-        free(filter->terms[i].path);
-        free(filter->terms[i].pattern);
-    }
-    free(filter->text);
-    free(filter);
 }
 
 /* The text as a string; NULL when it holds a NUL, which no pattern matches, or when out
@@ -155,29 +104,165 @@ static const char *ended(struct tc_filter *filter, const struct tocsin_str *text
     return filter->text;
 }
 
-static bool term_match(struct tc_filter *filter, const struct term *term,
-                       const void *data, size_t len)
+static bool is(struct tc_filter *filter, const struct tc_filter_value *wanted,
+               const struct tocsin_value *v)
 {
     char number[NUMBER_BYTES];
-    struct tocsin_value value;
     struct tocsin_str text;
     const char *string;
+    long double n;
 
-    if (!tocsin_find(data, len, term->path, &value) || !value_text(&value, number, &text))
+    if (wanted->number && value_number(v, false, &n))
+        return n == wanted->n;
+    if (!value_text(v, number, &text))
         return false;
-    if (term->literal)
-        return text.len == term->pattern_len &&
-               !memcmp(text.ptr, term->pattern, text.len);
+    if (wanted->literal)
+        return text.len == wanted->len && !memcmp(text.ptr, wanted->text, text.len);
     string = ended(filter, &text);
-    return string && !fnmatch(term->pattern, string, 0);
+    return string && !fnmatch(wanted->text, string, 0);
 }
 
-bool tc_filter_match(struct tc_filter *filter, const void *data, size_t len)
+static bool compares(const struct tc_filter_term *term,
+                     const struct tc_filter_value *wanted, const struct tocsin_value *v)
 {
-    if (!filter)
-        return true;
-    for (size_t i = 0; i < filter->count; i++)
-        if (!term_match(filter, &filter->terms[i], data, len))
-            return false;
-    return true;
+    long double n;
+
+    if (!value_number(v, wanted->rank > 0, &n))
+        return false;
+    switch (term->op) {
+    case TC_OP_LT:
+        return n < wanted->n;
+    case TC_OP_LE:
+        return n <= wanted->n;
+    case TC_OP_GT:
+        return n > wanted->n;
+    default:
+        return n >= wanted->n;
+    }
+}
+
+/* Whether one value of a field is one of those that the term names. */
+static bool one_of(struct tc_filter *filter, const struct tc_filter_term *term,
+                   const struct tocsin_value *v)
+{
+    for (size_t i = 0; i < term->count; i++) {
+        const struct tc_filter_value *wanted = &filter->values[term->first + i];
+
+        if (term->op <= TC_OP_IS_NOT ? is(filter, wanted, v) : compares(term, wanted, v))
+            return true;
+    }
+    return false;
+}
+
+/* ---- The field ---- */
+
+/* The member of a map by the first word of the path. */
+static bool member(const struct tocsin_value *map, const char *path, size_t n,
+                   struct tocsin_value *ret)
+{
+    struct tocsin_value key;
+    struct tocsin_iter it;
+
+    tocsin_iter_init(&it, map);
+    while (tocsin_iter_next(&it, &key, ret))
+        if (key.type == TOCSIN_STR && key.len == n && !memcmp(key.ptr, path, n))
+            return true;
+    return false;
+}
+
+/* Whether what stands at the rest of the path is one of those that the term names; of a
+ * list, whether an entry is. *ret_found: there is something that has a text. */
+static bool holds_at(struct tc_filter *filter, const struct tc_filter_term *term,
+                     const struct tocsin_value *v, const char *path, unsigned depth,
+                     bool *ret_found)
+{
+    struct tocsin_value inner;
+    struct tocsin_iter it;
+    size_t n;
+
+    if (depth > TOCSIN_EVENT_MAX_DEPTH)
+        return false;
+    if (v->type == TOCSIN_ARRAY) {
+        tocsin_iter_init(&it, v);
+        while (tocsin_iter_next(&it, NULL, &inner))
+            if (holds_at(filter, term, &inner, path, depth + 1, ret_found))
+                return true;
+        return false;
+    }
+    if (!*path) {
+        *ret_found = *ret_found || v->type != TOCSIN_MAP;
+        return one_of(filter, term, v);
+    }
+    n = strcspn(path, ".");
+    if (v->type != TOCSIN_MAP || !member(v, path, n, &inner))
+        return false;
+    path += n;
+    return holds_at(filter, term, &inner, path + (*path == '.'), depth + 1, ret_found);
+}
+
+/* What an event says besides its map. */
+static bool beside(const struct tc_filter_event *event, const char *path,
+                   struct tocsin_value *ret)
+{
+    const struct {
+        const char *name;
+        struct tocsin_str text;
+        uint64_t number;
+    } all[] = {
+        {"topic", event->topic, 0},
+        {"source", event->source, 0},
+        {"id", {NULL, 0}, event->id},
+        {"reply_to", {NULL, 0}, event->reply_to},
+        {TOCSIN_FIELD_TIMESTAMP, {NULL, 0}, event->time_ns},
+    };
+
+    memset(ret, 0, sizeof(*ret));
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        if (strcmp(all[i].name, path) != 0)
+            continue;
+        ret->type = all[i].text.ptr ? TOCSIN_STR : TOCSIN_UINT;
+        ret->ptr = all[i].text.ptr;
+        ret->len = all[i].text.len;
+        if (!ret->ptr)
+            ret->u = all[i].number;
+        return ret->ptr || all[i].number;
+    }
+    return false;
+}
+
+static bool holds(struct tc_filter *filter, const struct tc_filter_term *term,
+                  const struct tc_filter_event *event)
+{
+    const uint8_t *data = event->data;
+    struct tocsin_value v;
+    bool found = false, one = false;
+
+    if (event->len && tocsin_read(data, data + event->len, &v))
+        one = holds_at(filter, term, &v, term->path, 0, &found);
+    if (!found && beside(event, term->path, &v))
+        one = one_of(filter, term, &v);
+    return one != (term->op == TC_OP_IS_NOT);
+}
+
+bool tc_filter_match(struct tc_filter *filter, const struct tc_filter_event *event)
+{
+    /* `alternative`: the terms joined by "and" so far; `text`: one of those before. */
+    bool alternative = true, text = false;
+
+    for (size_t i = 0; filter && i < filter->term_count; i++) {
+        const struct tc_filter_term *term = &filter->terms[i];
+
+        if (term->place == TC_PLACE_FIRST) {
+            if (i && !text && !alternative)
+                return false;
+            text = false;
+            alternative = true;
+        } else if (term->place == TC_PLACE_OR) {
+            text = text || alternative;
+            alternative = true;
+        }
+        if (alternative && !text)
+            alternative = holds(filter, term, event);
+    }
+    return text || alternative;
 }

@@ -104,7 +104,7 @@ static void open_tap(struct tc_rpc_call *call, const struct tc_rpc_params *param
     }
     r = tc_tap_open(&options, params->data, params->len, &place->tap, why);
     if (r) {
-        tc_rpc_fail(call, open_error_code(r), "tap.open: %s", why);
+        tc_rpc_fail(call, open_error_code(r), "%s", why);
         return;
     }
     rpc->last_tap = options.id;

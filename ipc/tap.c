@@ -4,66 +4,23 @@
  * to be written to it, and the count of those that its reader missed. Must not: copy an
  * event's bytes, close the connection, or make the bus wait.
  *
- * One batch is on its way at a time: a small header of ours ahead of each event's own
- * bytes, in one writev. What the socket does not take at once, libuv finishes when the
+ * One batch is on its way at a time: each event's own bytes, with a few of ours ahead and
+ * behind, in one writev. What the socket does not take at once, libuv finishes when the
  * reader makes room; until then the ring fills up, and beyond its bounds events are
  * missed.
  */
 #include "ipc/tap.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <tocsin/event.h>
 
 #include "ipc/bus.h"
 #include "ipc/event.h"
 #include "ipc/filter.h"
+#include "ipc/follow.h"
+#include "ipc/tap_priv.h"
 #include "ipc/topic.h"
-
-#define BATCH_EVENTS 64
-#define RING_SLOTS (TC_TAP_EVENTS_MAX + TC_TAP_KEPT_EVENTS_MAX)
-#define SOURCE_BYTES_MAX 255 /* of a plugin's name, in a header */
-/* The longest header: "tap.missed" with three numbers, "tap.event" with two names. */
-#define HEAD_BYTES_MAX (64 + 64 + TC_TOPIC_MAX_LEN + SOURCE_BYTES_MAX)
-#define PATTERN_BYTES (TC_TOPIC_MAX_LEN + sizeof(".*"))
-
-struct entry {
-    struct tc_event *event;
-    uint64_t missed_before; /* events missed between this one and the one before */
-};
-
-/* The messages that one write carries: the first `events` of the ring, or, when it is
- * empty, a tap.missed alone. */
-struct batch {
-    size_t events;
-    unsigned bufs_count;
-    uv_buf_t bufs[2 * BATCH_EVENTS];
-    uint8_t heads[32 * HEAD_BYTES_MAX];
-};
-
-struct tc_tap {
-    struct tc_tap_options options;
-    struct tc_subscriber *subscriber;
-    struct tc_filter *filter;
-    uint64_t sent;
-    uint64_t missed;        /* in all */
-    uint64_t reported;      /* of these, what the reader knows of */
-    uint64_t missed_latest; /* missed since the newest entry of the ring */
-    uint64_t bus_dropped; /* the part of `missed` that the bus's queue had no room for */
-    size_t bytes;         /* held */
-    size_t descriptors;
-    bool writing; /* the batch is libuv's; its buffers must stay as they are */
-    bool closed;  /* ... and then the tap is freed */
-    bool broken;
-    uv_write_t request;
-    struct batch batch;
-    size_t first, count;
-    struct entry ring[RING_SLOTS];
-};
 
 static struct entry *entry_at(struct tc_tap *tap, size_t i)
 {
@@ -122,39 +79,67 @@ static void put_event_head(struct tocsin_writer *w, const struct tocsin_event *e
     tocsin_put_str(w, NULL, event->topic);
     tocsin_put_strn(w, NULL, source, strnlen(source, SOURCE_BYTES_MAX));
     tocsin_put_uint(w, NULL, event->id);
-    /* counts as the fourth entry; its bytes follow in a buffer of their own */
+    /* counts as the fourth entry; its bytes come from a buffer of their own */
     tocsin_put_encoded(w, NULL, NULL, 0);
+}
+
+static void put_event_tail(struct tocsin_writer *w, const struct tocsin_event *event)
+{
+    tocsin_put_uint(w, NULL, event->time_ns);
+    tocsin_put_uint(w, NULL, event->reply_to);
     end_notification(w);
+}
+
+/* Appends the n bytes to the batch: to its last buffer, where they follow on that. */
+static void batch_add(struct batch *batch, const void *bytes, size_t n)
+{
+    uv_buf_t *last = &batch->bufs[batch->bufs_count];
+
+    if (batch->bufs_count && last[-1].base + last[-1].len == (const char *)bytes) {
+        last[-1].len += n;
+        return;
+    }
+    *last = uv_buf_init((char *)(uintptr_t)bytes, (unsigned)n);
+    batch->bufs_count++;
+}
+
+/* One event: what of us comes before its bytes, they, and what comes behind. Returns the
+ * room that it takes in `heads`, from `used` on. */
+static size_t batch_add_event(struct tc_tap *tap, const struct entry *entry, size_t used)
+{
+    const struct tocsin_event *event = &entry->event->pub;
+    struct batch *batch = &tap->batch;
+    struct tocsin_writer w;
+    size_t ahead;
+
+    tocsin_writer_init(&w, batch->heads + used, HEAD_BYTES_MAX);
+    if (entry->missed_before)
+        put_missed(tap, &w, entry->missed_before);
+    put_event_head(&w, event);
+    ahead = w.len;
+    put_event_tail(&w, event);
+    batch_add(batch, w.buf, ahead);
+    batch_add(batch, event->data, event->len);
+    batch_add(batch, w.buf + ahead, w.len - ahead);
+    return w.len;
 }
 
 static void batch_build(struct tc_tap *tap)
 {
     struct batch *batch = &tap->batch;
-    const struct tocsin_event *event;
     struct tocsin_writer w;
-    struct entry *entry;
     size_t used = 0;
 
     batch->events = 0;
     batch->bufs_count = 0;
     while (batch->events < BATCH_EVENTS && batch->events < tap->count &&
-           sizeof(batch->heads) - used >= HEAD_BYTES_MAX) {
-        entry = entry_at(tap, batch->events++);
-        event = &entry->event->pub;
-        tocsin_writer_init(&w, batch->heads + used, HEAD_BYTES_MAX);
-        if (entry->missed_before)
-            put_missed(tap, &w, entry->missed_before);
-        put_event_head(&w, event);
-        batch->bufs[batch->bufs_count++] = uv_buf_init((char *)w.buf, (unsigned)w.len);
-        batch->bufs[batch->bufs_count++] =
-            uv_buf_init((char *)(uintptr_t)event->data, (unsigned)event->len);
-        used += w.len;
-    }
+           sizeof(batch->heads) - used >= HEAD_BYTES_MAX)
+        used += batch_add_event(tap, entry_at(tap, batch->events++), used);
     if (!tap->count && tap->missed_latest) {
         tocsin_writer_init(&w, batch->heads, HEAD_BYTES_MAX);
         put_missed(tap, &w, tap->missed_latest);
         tap->missed_latest = 0;
-        batch->bufs[batch->bufs_count++] = uv_buf_init((char *)w.buf, (unsigned)w.len);
+        batch_add(batch, w.buf, w.len);
     }
 }
 
@@ -179,11 +164,12 @@ static unsigned batch_skip(struct batch *batch, size_t written)
     return i;
 }
 
-static void tap_free(struct tc_tap *tap)
+void tc_tap_free(struct tc_tap *tap)
 {
     while (tap->count)
         drop_first(tap);
     tc_filter_free(tap->filter);
+    tc_follow_free(tap->follow);
     free(tap);
 }
 
@@ -193,7 +179,7 @@ static void on_written(uv_write_t *request, int status)
 
     tap->writing = false;
     if (tap->closed) {
-        tap_free(tap);
+        tc_tap_free(tap);
         return;
     }
     batch_done(tap);
@@ -267,7 +253,43 @@ static void keep(struct tc_tap *tap, struct tc_event *event)
         tap->descriptors++;
 }
 
-static void deliver(void *arg, struct tc_event *event)
+static struct tocsin_str text_of(const char *s)
+{
+    return (struct tocsin_str){s, s ? strlen(s) : 0};
+}
+
+static bool of_topics(const struct tc_tap *tap, const char *topic)
+{
+    const char *const *pattern = tap->topics.patterns;
+
+    while (*pattern && !tc_topic_match(*pattern, topic))
+        pattern++;
+    return *pattern != NULL;
+}
+
+/* Whether the reader has asked for it. */
+static bool is_wanted(struct tc_tap *tap, const struct tc_event *event)
+{
+    const struct tc_filter_event asked = {
+        .topic = text_of(event->pub.topic),
+        .source = text_of(event->pub.source),
+        .id = event->pub.id,
+        .reply_to = event->pub.reply_to,
+        .time_ns = event->pub.time_ns,
+        .data = event->pub.data,
+        .len = event->pub.len,
+    };
+
+    /* Who forks is heard of in any case, for the children's sake. */
+    if (tap->follow && (!tc_follow_match(tap->follow, event->pub.data, event->pub.len) ||
+                        !of_topics(tap, event->pub.topic)))
+        return false;
+    if (tap->filter && !tc_filter_match(tap->filter, &asked))
+        return false;
+    return tap->sample < 2 || tap->matched++ % tap->sample == 0;
+}
+
+void tc_tap_deliver(void *arg, struct tc_event *event)
 {
     struct tc_tap *tap = arg;
     uint64_t dropped = tc_subscriber_dropped(tap->subscriber);
@@ -276,7 +298,7 @@ static void deliver(void *arg, struct tc_event *event)
         return;
     miss(tap, dropped - tap->bus_dropped);
     tap->bus_dropped = dropped;
-    if (tc_filter_match(tap->filter, event->pub.data, event->pub.len)) {
+    if (is_wanted(tap, event)) {
         if (has_room(tap, event))
             keep(tap, event);
         else
@@ -288,112 +310,7 @@ static void deliver(void *arg, struct tc_event *event)
         tap->options.wake(tap->options.arg);
 }
 
-/* ---- Opening and closing ---- */
-
-/* The patterns of tap.open, each ended. */
-struct topics {
-    char names[TC_TAP_TOPICS_MAX][PATTERN_BYTES];
-    const char *patterns[TC_TAP_TOPICS_MAX + 1]; /* into `names`; NULL-terminated */
-};
-
-static int read_topics(const struct tocsin_value *list, struct topics *ret_topics,
-                       char why[256])
-{
-    struct tocsin_value value;
-    struct tocsin_iter it;
-    size_t i = 0;
-    char *name;
-
-    if (list->type != TOCSIN_ARRAY || !list->count || list->count > TC_TAP_TOPICS_MAX) {
-        snprintf(why, 256, "topics is a list of 1 to %d patterns", TC_TAP_TOPICS_MAX);
-        return -EINVAL;
-    }
-    tocsin_iter_init(&it, list);
-    while (tocsin_iter_next(&it, NULL, &value)) {
-        if (value.type != TOCSIN_STR || value.len >= PATTERN_BYTES)
-            goto malformed;
-        name = ret_topics->names[i];
-        memcpy(name, value.ptr, value.len);
-        name[value.len] = '\0';
-        if (strlen(name) != value.len || !tc_topic_pattern_valid(name))
-            goto malformed;
-        ret_topics->patterns[i++] = name;
-    }
-    ret_topics->patterns[i] = NULL;
-    return 0;
-
-malformed:
-    if (value.type != TOCSIN_STR)
-        value.len = 0;
-    snprintf(
-        why, 256,
-        "\"%.*s\" is no topic: give a whole name (file.open), its first words and .* "
-        "(file.*), or * for all",
-        (int)(value.len < 64 ? value.len : 64), value.len ? value.ptr : "");
-    return -EINVAL;
-}
-
-static int read_params(struct tc_tap *tap, const void *params, size_t len,
-                       struct topics *ret_topics, char why[256])
-{
-    struct tocsin_value map, key = {0}, value;
-    struct tocsin_iter it;
-    int r = 0;
-
-    if (!tocsin_read(params, (const uint8_t *)params + len, &map))
-        return -EINVAL;
-    tocsin_iter_init(&it, &map);
-    while (!r && tocsin_iter_next(&it, &key, &value)) {
-        struct tocsin_str name = {key.ptr, key.len};
-
-        if (tocsin_str_is(name, "topics")) {
-            r = read_topics(&value, ret_topics, why);
-        } else if (tocsin_str_is(name, "filter") && !tap->filter) {
-            r = tc_filter_new(&value, &tap->filter, why);
-        } else {
-            snprintf(why, 256, "it takes topics and one filter, and no %.*s",
-                     (int)(name.len < 64 ? name.len : 64), name.ptr);
-            r = -EINVAL;
-        }
-    }
-    return r;
-}
-
-static int subscribe(struct tc_tap *tap, const char *const *patterns, char why[256])
-{
-    struct tc_subscription what = {.patterns = patterns, .deliver = deliver, .arg = tap};
-    char name[32];
-    int r;
-
-    snprintf(name, sizeof(name), "tap-%" PRIu64, tap->options.id);
-    what.name = name;
-    r = tc_bus_subscribe(tap->options.bus, &what, &tap->subscriber);
-    if (r)
-        snprintf(why, 256, "cannot subscribe: %s", strerror(-r));
-    return r;
-}
-
-int tc_tap_open(const struct tc_tap_options *options, const void *params, size_t len,
-                struct tc_tap **ret_tap, char why[256])
-{
-    struct topics topics = {.patterns = {"*"}};
-    struct tc_tap *tap;
-    int r = -ENOMEM;
-
-    snprintf(why, 256, "out of memory");
-    tap = calloc(1, sizeof(*tap));
-    if (!tap)
-        return r;
-    tap->options = *options;
-    r = read_params(tap, params, len, &topics, why);
-    if (!r)
-        r = subscribe(tap, topics.patterns, why);
-    if (r)
-        tap_free(tap);
-    else
-        *ret_tap = tap;
-    return r;
-}
+/* ---- Closing ---- */
 
 void tc_tap_close(struct tc_tap *tap)
 {
@@ -402,7 +319,7 @@ void tc_tap_close(struct tc_tap *tap)
     tc_bus_unsubscribe(tap->subscriber);
     tap->subscriber = NULL;
     if (!tap->writing) {
-        tap_free(tap);
+        tc_tap_free(tap);
         return;
     }
     tap->closed = true;

@@ -4,8 +4,8 @@
  * the count of those that its reader missed. Must not: copy an event's bytes, close the
  * connection, or make the bus wait. One loop, its thread.
  *
- * What goes out: [2, "tap.event", [topic, source, id, map]], and ahead of an event that
- * follows on missed ones [2, "tap.missed", [tap, count, total]].
+ * What goes out: [2, "tap.event", [topic, source, id, map, time_ns, reply_to]], and ahead
+ * of an event that follows on missed ones [2, "tap.missed", [tap, count, total]].
  */
 #ifndef TC_IPC_TAP_H
 #define TC_IPC_TAP_H
@@ -46,8 +46,10 @@ struct tc_tap_stats {
 };
 
 /*
- * Opens a tap as `params`, one checked map {topics, filter}, asks. Errors: -EINVAL and
- * -ENOSPC (of tc_bus_subscribe) with the reason in `why`; -ENOMEM.
+ * Opens a tap as `params`, one checked map, asks: {topics, a list of patterns; filter,
+ * text or a list of texts that must all hold; follow, a list of pids, whose children are
+ * followed, too; sample, for one in so many of the events}, all of which may be left out.
+ * Errors: -EINVAL and -ENOSPC (of tc_bus_subscribe) with the reason in `why`; -ENOMEM.
  */
 int tc_tap_open(const struct tc_tap_options *options, const void *params, size_t len,
                 struct tc_tap **ret_tap, char why[256]);

@@ -198,7 +198,8 @@ static void print_process(const msgpack_object *process, unsigned depth)
     int64_t user = tc_unpack_int(process, "user.id", -1);
 
     printf("  %*s%s%" PRId64 " ", depth ? (int)(depth - 1) * TREE_INDENT : 0, "",
-           depth ? "└─ " : "", tc_unpack_int(process, "pid", 0));
+           depth ? (tc_print_ascii() ? "`- " : "└─ ") : "",
+           tc_unpack_int(process, "pid", 0));
     if (!name.ptr)
         name = tc_unpack_str(process, "name");
     if (name.ptr)

@@ -84,9 +84,7 @@ static int open_tap(struct tc_cli *cli, struct waiting *waiting)
     tc_pack_begin_array(&p, "topics");
     tc_pack_str(&p, NULL, TOCSIN_TOPIC_ALERT_RAISED);
     tc_pack_end(&p);
-    tc_pack_begin_map(&p, "filter");
-    tc_pack_str(&p, TOCSIN_FIELD_RULE_ID, TC_SELFTEST_RULE);
-    tc_pack_end(&p);
+    tc_pack_str(&p, "filter", TOCSIN_FIELD_RULE_ID "=" TC_SELFTEST_RULE);
     tc_pack_end(&p);
     r = tc_call(cli, "tap.open", &p, take, waiting, &answer);
     tc_pack_done(&p);

@@ -16,13 +16,10 @@
 #include "cli/cmd/commands.h"
 #include "cli/jsonevent.h"
 #include "cli/print.h"
-#include "cli/tapline.h"
-#include "ipc/frame.h"
+#include "cli/recording.h"
 #include "ipc/json.h"
 #include "sigma/base/sigma.h"
 
-#define RECORDING_BYTES_MAX (INT64_C(1) << 31)
-#define RECORD_VALUES_MAX (TOCSIN_EVENT_MAX_BYTES + 16) /* of an event and its frame */
 #define TOPIC_MAX 256 /* bytes; none of ours is as long */
 
 struct run {
@@ -275,7 +272,9 @@ static void evaluate_tap(struct run *run, const struct tc_tap_event *tap)
     snprintf(topic, sizeof(topic), "%.*s", (int)tap->topic.len, tap->topic.ptr);
     begin_event(run);
     for (size_t i = 0; tc_sigma_record(&record, i, topic, p.bytes.data, p.bytes.size,
-                                       time_ns > 0 ? (uint64_t)time_ns : run->time_ns);
+                                       time_ns > 0    ? (uint64_t)time_ns
+                                       : tap->time_ns ? tap->time_ns
+                                                      : run->time_ns);
          i++)
         evaluate(run, &record.sigma);
     end_event(run);
@@ -284,58 +283,23 @@ out:
     tc_pack_done(&p);
 }
 
-/* One event as `tocsin tap --record` has written it. Where the next one starts, or NULL.
- */
-static const uint8_t *take_record(struct run *run, const uint8_t *at, const uint8_t *end)
-{
-    const struct tc_frame_limits limits = {.bytes = (size_t)(end - at),
-                                           .values = RECORD_VALUES_MAX,
-                                           .depth = TC_FRAME_DEPTH_MAX};
-    msgpack_unpacked unpacked;
-    struct tc_tap_event tap;
-    size_t len = 0;
-
-    run->line++;
-    run->number++;
-    msgpack_unpacked_init(&unpacked);
-    if (tc_frame_next(at, limits.bytes, &limits, &len))
-        len = 0;
-    if (!len || tc_unpack(&unpacked, at, len) || tc_tapline_read(&unpacked.data, &tap))
-        say_wrong(run, "this is no recorded event");
-    else
-        evaluate_tap(run, &tap);
-    msgpack_unpacked_destroy(&unpacked);
-    return len ? at + len : NULL;
-}
-
 static int take_recording(struct run *run, FILE *file)
 {
-    size_t room = 65536, len = 0;
-    uint8_t *bytes = malloc(room), *grown;
-    int error = bytes ? 0 : -ENOMEM;
+    struct tc_recording *recording = NULL;
+    struct tc_recorded recorded;
+    int r = tc_recording_new(file, &recording);
 
-    while (error == 0 && !feof(file) && !ferror(file)) {
-        if (len == room) {
-            grown = room < RECORDING_BYTES_MAX ? realloc(bytes, 2 * room) : NULL;
-            error = grown ? 0 : room < RECORDING_BYTES_MAX ? -ENOMEM : -EFBIG;
-            bytes = grown ? grown : bytes;
-            room *= grown ? 2 : 1;
-            continue;
-        }
-        len += fread(bytes + len, 1, room - len, file);
+    while (!r && (r = tc_recording_next(recording, &recorded)) != 0) {
+        run->line++;
+        run->number++;
+        if (r == 1)
+            evaluate_tap(run, &recorded.event);
+        else
+            say_wrong(run, "this is no recorded event");
+        r = 0;
     }
-    if (error == 0 && ferror(file))
-        error = -EIO;
-    for (const uint8_t *at = bytes; error == 0 && at && at < bytes + len;)
-        at = take_record(run, at, bytes + len);
-    free(bytes);
-    return error;
-}
-
-/* Whatever begins an array of MessagePack; no line of JSON does. */
-static bool is_recording(int first)
-{
-    return (first >= 0x90 && first <= 0x9f) || first == 0xdc || first == 0xdd;
+    tc_recording_free(recording);
+    return r;
 }
 
 static int take_events(struct run *run)
@@ -351,7 +315,8 @@ static int take_events(struct run *run)
         error = ferror(file) ? -EIO : 0;
     } else {
         ungetc(first, file);
-        error = is_recording(first) ? take_recording(run, file) : take_lines(run, file);
+        error = tc_recording_begins(first) ? take_recording(run, file)
+                                           : take_lines(run, file);
     }
     if (opens)
         fclose(file);

@@ -94,9 +94,20 @@ static const struct tc_option indicator_options[] = {
 };
 
 static const struct tc_option tap_options[] = {
-    {"filter", "FIELD=VALUE", "only events with this value; all must hold", true},
+    {"filter", "FILTER", "only events for which it holds, as 'took_ns>1ms'", true},
+    {"follow-process", "PID", "only of this process, and of all that it starts", false},
+    {"sample", "N", "one in N of them", false},
     {"count", "N", "end after N events", false},
+    {"duration", "TIME", "end after so long, as 30s or 10m", false},
     {"record", "FILE", "write the events to FILE as msgpack; - is stdout", false},
+    {"overwrite", NULL, "replace a file that is there", false},
+    {"max-size", "SIZE", "end before FILE gets larger, as 100M", false},
+    {"read", "FILE", "events that were recorded, in place of the agent's; - is stdin",
+     false},
+    {"since", "TIME", "with --read: from then on, as 2026-12-31T18:00, or 10m ago",
+     false},
+    {"until", "TIME", "with --read: up to then", false},
+    {"wide", NULL, "all fields, not cut to the terminal's width", false},
     {NULL, NULL, NULL, false},
 };
 
@@ -408,7 +419,7 @@ static const struct tc_command commands[] = {
      .run = tc_run_call},
     {.path = "tap",
      .usage = "[TOPIC...]",
-     .help = "Print what goes over the bus, live",
+     .help = "Print what goes over the bus, live or recorded",
      .options = tap_options,
      .args_max = TC_CLI_WORDS_MAX,
      .run = tc_run_tap},

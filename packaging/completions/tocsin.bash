@@ -22,7 +22,7 @@ _tocsin_words() {
     indicator) echo 'list add remove test reload' ;;
     config) echo 'validate show reload' ;;
     diagnostic) echo 'stats' ;;
-    tap) echo 'file.* verdict.* threat.* alert.* approval.* sensor.* network.* network_filter.* isolation.* plugin.* config.* agent.* bus.* rpc.*' ;;
+    tap) echo 'file.* process.* network.* dns.* kernel.* filesystem.* verdict verdict.* threat.* alert.* approval.* sensor.* network_filter.* isolation.* quarantine.* plugin.* config.* agent.* bus.* rpc.*' ;;
     esac
 }
 
@@ -42,7 +42,7 @@ _tocsin_options() {
     'isolate off') echo '--reason --local --state' ;;
     'indicator list') echo '--action --kind --limit' ;;
     'indicator add') echo '--action --expires --reason' ;;
-    tap) echo '--filter --count --record' ;;
+    tap) echo '--filter --follow-process --sample --count --duration --record --overwrite --max-size --read --since --until --wide' ;;
     esac
 }
 
@@ -65,7 +65,8 @@ _tocsin() {
         case "$word" in
         --output | --socket | --field | --details | --limit | --to | --path | --filter | \
             --count | --record | --rules | --events | --wait | --product | \
-            --reason | --allow | --for | --state | --action | --kind | --expires) skip=1 ;;
+            --reason | --allow | --for | --state | --action | --kind | --expires | --follow-process | \
+            --sample | --duration | --max-size | --read | --since | --until) skip=1 ;;
         -* | help) ;;
         *) path+="${path:+ }$word" ;;
         esac
@@ -77,8 +78,9 @@ _tocsin() {
     --product) COMPREPLY=($(compgen -W 'linux macos' -- "$cur")) ;;
     --action) COMPREPLY=($(compgen -W 'block allow audit' -- "$cur")) ;;
     --kind) COMPREPLY=($(compgen -W 'address network domain host' -- "$cur")) ;;
-    --socket | --state | --to | --path | --record | --rules | --events) COMPREPLY=($(compgen -f -- "$cur")) ;;
-    --field | --limit | --filter | --count | --wait | --reason | --allow | --for | --expires) ;;
+    --socket | --state | --to | --path | --record | --read | --rules | --events) COMPREPLY=($(compgen -f -- "$cur")) ;;
+    --field | --limit | --filter | --count | --wait | --reason | --allow | --for | --expires | --follow-process | \
+        --sample | --duration | --max-size | --since | --until) ;;
     *)
         if [[ $cur == -* ]]; then
             COMPREPLY=($(compgen -W "$(_tocsin_options "$path")" -- "$cur"))

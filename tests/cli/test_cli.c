@@ -42,7 +42,14 @@ static void wrong_usage_exits_2_and_says_what_is_right(void **state)
         {"health --field a --details b", "exclude each other"},
         {"threat quarantine restore 1 --overwrite=yes", "--overwrite takes no value"},
         {"scan custom", "--path is missing"},
-        {"tap --filter x", "--filter is FIELD=VALUE, not x"},
+        {"tap --filter x", "it is FIELD=VALUE, as process.name=curl, not: x"},
+        {"tap --filter file.pth=x", "no field file.pth; did you mean file.path?"},
+        {"tap --max-size 1M", "--max-size and --overwrite go with --record"},
+        {"tap --record x --max-size 1x", "--max-size is bytes, as 100M or 1Gi, not 1x"},
+        {"tap --duration 5", "--duration is a time, as 30s or 10m, not 5"},
+        {"tap --since 5m", "--since and --until go with --read"},
+        {"tap --read /dev/null --since x", "--since is a time, as"},
+        {"tap --read /dev/null files*", "files* is no topic"},
         {"help frobnicate", "there is no command frobnicate"},
     };
     struct cli_run run;

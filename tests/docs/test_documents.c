@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: the promise that the documents know all that the agent can say of approvals and
- * of the slot: its topics, its health fields, its issues, the states of a gate.
+ * of the slot: its topics, its health fields, its issues, the states of a gate; and that
+ * filters know the topics and fields that docs/events.md has.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,7 @@
 #include "core/approval/approval.h"
 #include "core/base/health.h"
 #include "core/slot/slot.h"
+#include "ipc/names.h"
 #include "ipc/pack.h"
 
 #define TEXT_MAX (1 << 18)
@@ -51,6 +54,70 @@ static void events_are_all_listed(void **state)
     for (int i = 0; i <= TC_SLOT_GAP_CLOSED; i++) {
         snprintf(wanted, sizeof(wanted), "`%s`",
                  tc_slot_topic((enum tc_slot_event_type)i));
+        assert_says(events, "events.md", wanted);
+    }
+    free(events);
+}
+
+/* Whether each field of an example is one that filters know. */
+static void expect_known(json_object *o, const char *path)
+{
+    char inner[256];
+
+    if (json_object_is_type(o, json_type_array)) {
+        for (size_t i = 0; i < json_object_array_length(o); i++)
+            expect_known(json_object_array_get_idx(o, i), path);
+        return;
+    }
+    if (!json_object_is_type(o, json_type_object)) {
+        if (!tc_names_know(&tc_names_fields, path))
+            fail_msg("%s of docs/events.md is not in ipc/names.c", path);
+        return;
+    }
+    json_object_object_foreach(o, key, value)
+    {
+        snprintf(inner, sizeof(inner), "%s%s%s", path, *path ? "." : "", key);
+        expect_known(value, key[0] == '$' ? path : inner);
+    }
+}
+
+static void fields_of_examples_are_known_to_filters(void **state)
+{
+    char *events = read_document("events.md"), *at;
+    json_object *line, *topic, *event;
+    unsigned examples = 0;
+
+    (void)state;
+    for (at = strtok(events, "\n"); at; at = strtok(NULL, "\n")) {
+        if (strncmp(at, "{\"topic\":\"", 10) != 0)
+            continue;
+        line = json_tokener_parse(at);
+        assert_true(json_object_object_get_ex(line, "topic", &topic));
+        assert_true(json_object_object_get_ex(line, "event", &event));
+        if (!tc_names_topic(json_object_get_string(topic)))
+            fail_msg("%s of docs/events.md is not in ipc/names.c",
+                     json_object_get_string(topic));
+        expect_known(event, "");
+        json_object_put(line);
+        examples++;
+    }
+    assert_true(examples > 50);
+    free(events);
+}
+
+static void topics_that_filters_know_are_all_explained(void **state)
+{
+    char *events = read_document("events.md"), wanted[128];
+    const char *last;
+
+    (void)state;
+    for (const char *const *t = tc_names_topics(); *t; t++) {
+        last = strrchr(*t, '.');
+        snprintf(wanted, sizeof(wanted), "`%s`", *t);
+        if (strstr(events, wanted))
+            continue;
+        snprintf(wanted, sizeof(wanted), "`%s`",
+                 last); /* `approval.denied`, `.revoked` */
         assert_says(events, "events.md", wanted);
     }
     free(events);
@@ -152,6 +219,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_are_all_listed),
+        cmocka_unit_test(fields_of_examples_are_known_to_filters),
+        cmocka_unit_test(topics_that_filters_know_are_all_explained),
         cmocka_unit_test(health_fields_are_all_explained),
         cmocka_unit_test(issues_of_an_approval_are_all_explained),
         cmocka_unit_test(states_of_a_gate_are_all_explained),

@@ -59,7 +59,7 @@ class ReplayTest(unittest.TestCase):
     def tap(self, act, *words, as_json=False):
         """Acts until the tap has seen it once; gives the file with the event."""
         path = os.path.join(self.agent.dir, "recording")
-        how = ["--output", "json"] if as_json else ["--record", path]
+        how = ["--output", "json"] if as_json else ["--record", path, "--overwrite"]
         with open(path, "wb") as out:
             tap = subprocess.Popen(
                 [TOCSIN, "--socket", self.agent.socket, "tap", *words, "--count", "1", *how],

@@ -59,6 +59,8 @@ void cli_run_start(struct cli_run *run, const char *socket, const char *line)
     assert_true(run->pid >= 0);
     if (!run->pid) {
         setenv("TOCSIN_SOCKET", socket, 1);
+        setenv("LC_ALL", "C.UTF-8", 1);
+        unsetenv("COLUMNS");
         dup2(run->out_fd, STDOUT_FILENO);
         dup2(run->err_fd, STDERR_FILENO);
         execv(program, argv);

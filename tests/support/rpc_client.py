@@ -53,7 +53,7 @@ def main(path):
     error, result = client.call("fail")
     assert result is None and error == {"code": "refused", "message": "fail is refused"}
 
-    error, result = client.call("tap.open", topics=["file.*"], filter={"process.name": "cu*"})
+    error, result = client.call("tap.open", topics=["file.*"], filter="process.name=cu*")
     assert error is None, error
     tap = result["tap"]
     wanted = {"process": {"name": "curl", "pid": 70000}, "file": {"path": "/etc/hosts"}}
@@ -62,7 +62,7 @@ def main(path):
         error, published = client.call("publish", topic="file.open", data=data)
         assert error is None, error
     assert client.call("publish", topic="process.started", data=wanted)[0] is None
-    kind, method, (topic, source, number, data) = client.notification()
+    kind, method, (topic, source, number, data, _, _) = client.notification()
     assert (kind, method, topic, source) == (2, "tap.event", "file.open", "test")
     assert number == published["last"], (number, published)
     assert data == wanted, data
