@@ -16,8 +16,7 @@
 /* The bytes of a descriptor that are the same in every major. */
 #define TC_DESCRIPTOR_PREFIX (offsetof(struct tocsin_plugin, kind) + sizeof(uint32_t))
 
-#define TC_MODULE_MEMORY_NAME "tocsin-plugin" /* of a copy in memory, in /proc/PID/maps  \
-                                               */
+#define TC_MODULE_MEMORY_NAME "tocsin-plugin" /* of a copy in memory */
 
 /* A loaded plugin file. */
 struct tc_module {
