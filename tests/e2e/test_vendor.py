@@ -104,6 +104,25 @@ class Guide(unittest.TestCase):
             wait_for(lambda: "A file with a watched name was seen" in
                      self.shell("tocsin alert list", socket=agent.socket))
 
+    @support.needs_root
+    def test_what_an_agent_has_recorded_can_be_tried(self):
+        self.build_and_try()
+        recording = os.path.join(self.work, "day.msgpack")
+        with Agent() as agent:
+            tap = subprocess.Popen([support.TOCSIN, "--socket", agent.socket, "tap", "--record", recording, "--count", "1",
+                                    "--filter", "file.path=*/invoice*", "file.created"])
+
+            def recorded():  # the tap may be open only after some of them
+                with tempfile.NamedTemporaryFile(dir=agent.protected, prefix="invoice", suffix=".exe"):
+                    return tap.poll() is not None
+
+            wait_for(recorded)
+        self.assertEqual(tap.returncode, 0)
+        for events in ("day.msgpack", "day.jsonl"):
+            said = self.shell("tocsin tap --read day.msgpack --output json > day.jsonl\n"
+                              "tocsin-plugin-test --option 'names=invoice*' --expect-alert 1 tocsin_acme.so " + events)
+            self.assertIn("/invoice", said)
+
     def test_valgrind_names_the_plugins_functions(self):
         if not shutil.which("valgrind"):
             self.skipTest("there is no valgrind")
