@@ -117,9 +117,9 @@ int tc_json_parse(const char *text, size_t len, json_object **ret, char why[128]
     error = json_tokener_get_error(tokener);
     if (error != json_tokener_success || json_tokener_get_parse_end(tokener) < len)
         snprintf(why, 128, "this is not JSON: %s at byte %zu",
-                 error != json_tokener_success && error != json_tokener_continue
-                     ? json_tokener_error_desc(error)
-                     : "it does not end",
+                 error == json_tokener_success    ? "something follows it"
+                 : error == json_tokener_continue ? "it does not end"
+                                                  : json_tokener_error_desc(error),
                  json_tokener_get_parse_end(tokener) + 1);
     else if (!json_object_is_type(*ret, json_type_object))
         snprintf(why, 128, "this is not a JSON object");

@@ -501,6 +501,9 @@ static void call_prints_json_and_refuses_what_is_none(void **state)
     cli_run_line(&run, "/nonexistent/socket", "call acme.look {\"a\":");
     assert_int_equal(run.status, 2);
     assert_non_null(strstr(run.err, "tocsin: the parameters: this is not JSON: "));
+    cli_run_line(&run, "/nonexistent/socket", "call acme.look {}{}");
+    assert_int_equal(run.status, 2);
+    assert_non_null(strstr(run.err, "this is not JSON: something follows it at byte 3"));
     cli_run_line(&run, "/nonexistent/socket", "call acme.look [1]");
     assert_int_equal(run.status, 2);
     assert_non_null(strstr(run.err, "this is not a JSON object"));
