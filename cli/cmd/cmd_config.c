@@ -81,6 +81,7 @@ int tc_run_config_validate(struct tc_cli *cli)
 
 int tc_run_config_show(struct tc_cli *cli)
 {
+    const msgpack_object *config;
     struct tc_answer answer;
     struct tocsin_str yaml;
     int r;
@@ -88,8 +89,10 @@ int tc_run_config_show(struct tc_cli *cli)
     r = tc_call(cli, "config.show", NULL, NULL, NULL, &answer);
     if (r)
         return r;
-    if (cli->json)
-        return tc_general_json(answer.result);
+    if (cli->json) {
+        config = tc_unpack_find(answer.result, "config");
+        return tc_general_json(config ? config : answer.result);
+    }
     yaml = tc_unpack_str(answer.result, "yaml");
     if (!yaml.ptr)
         return tc_call_failed("the agent's answer has no text");

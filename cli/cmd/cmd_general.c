@@ -134,10 +134,17 @@ int tc_run_record(struct tc_cli *cli)
 int tc_run_action(struct tc_cli *cli)
 {
     struct tc_answer answer;
+    struct tocsin_str note;
     int r;
 
     if (!call_for_text(cli, &answer, &r))
         return r;
+    note = tc_unpack_str(answer.result, "note");
+    if (note.ptr) {
+        tc_print_str(stdout, note);
+        fputc('\n', stdout);
+        return TC_EXIT_DONE;
+    }
     if (cli->arg_count) {
         tc_print_str(stdout, (struct tocsin_str){cli->args[0], strlen(cli->args[0])});
         fputs(": ", stdout);

@@ -291,7 +291,7 @@ static int may_change(const struct tc_approval *approval, enum tc_gate gate,
     if (answer == TC_ANSWER_REVOKE && !facts->consent) {
         tc_why(why, "%s is not granted, so there is nothing to revoke",
                tc_gate_name(gate));
-        return -EINVAL;
+        return -EALREADY;
     }
     return 0;
 }

@@ -212,9 +212,10 @@ void tc_approval_begin(struct tc_approval *approval, uint64_t now_ns);
  * Somebody answers. Whether they may is the caller's to judge; an answer that was refused
  * there goes to tc_approval_refuse, for the record. Errors, with one sentence in
  * `why`: -EBUSY another gate must be answered first (named); -EPERM a profile says
- * otherwise (named); -EALREADY it is so; -ENOENT the gate is not asked for; -EINVAL
- * revoking what is not granted; -EAGAIN the prerequisites are not met (named). Each of
- * them is an event TC_APPROVAL_REFUSED too. Full disk access may be answered at any time.
+ * otherwise (named); -EALREADY it is so, nothing changes; -ENOENT the gate is not asked
+ * for; -EINVAL approval is not required; -EAGAIN the prerequisites are not met (named).
+ * Each of them is an event TC_APPROVAL_REFUSED too. Full disk access may be answered at
+ * any time.
  */
 int tc_approval_answer(struct tc_approval *approval, enum tc_gate gate,
                        enum tc_approval_answer answer, const char *who, uint64_t now_ns,

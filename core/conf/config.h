@@ -94,7 +94,19 @@ struct tc_config_changes {
     char restart[512]; /* those that wait for the next start of the agent */
 };
 
-/* The effective configuration as YAML text, malloc'ed; NULL when out of memory. */
-char *tc_config_show(const struct tc_config *config);
+/* The option table of a plugin; `first` NULL when nobody knows it. */
+typedef struct tc_option_table (*tc_config_table_fn)(void *arg, const char *plugin);
+
+/*
+ * The effective configuration as YAML text, malloc'ed; NULL when out of memory. Plugins
+ * whose tables are known have their defaults, too; of others it has what the file says.
+ * `table` may be NULL: of none.
+ */
+char *tc_config_show(const struct tc_config *config, tc_config_table_fn table, void *arg);
+
+/* That text as one map, with lists, numbers and truths as such; durations and sizes stay
+ * texts. -EINVAL when it is no YAML; -ENOMEM. */
+struct tc_pack;
+int tc_config_put_shown(const char *yaml, const char *key, struct tc_pack *p);
 
 #endif

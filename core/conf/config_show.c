@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/conf/config_priv.h"
+#include "ipc/pack.h"
 
 static bool is_harmless(const char *text)
 {
@@ -155,8 +156,41 @@ static void show_node(FILE *out, const struct tc_yaml_node *node)
     fputc(ends[1], out);
 }
 
-static void show_plugins(FILE *out, const struct tc_config *config)
+static void show_settings(FILE *out, const struct tc_config_plugin *plugin)
 {
+    for (size_t i = 0; i < plugin->setting_count; i++) {
+        fputs("    ", out);
+        show_text(out, plugin->settings[i].node->key);
+        fputs(": ", out);
+        show_node(out, plugin->settings[i].node);
+        fputc('\n', out);
+    }
+}
+
+/* All of its options, those that it has from others included. False: they are not known.
+ */
+static bool show_options(FILE *out, const struct tc_config *config, const char *name,
+                         struct tc_option_table table)
+{
+    const struct tocsin_option *option;
+    struct tc_options *options;
+    char why[256];
+
+    if (!table.first || tc_config_bind(config, name, table, &options, why))
+        return false;
+    for (size_t i = 0; (option = tc_option_table_at(table, i)); i++) {
+        fprintf(out, "    %s: ", option->name);
+        show_option(out, options, option);
+    }
+    tc_options_free(options);
+    return true;
+}
+
+static void show_plugins(FILE *out, const struct tc_config *config,
+                         tc_config_table_fn table, void *arg)
+{
+    static const struct tc_option_table unknown = {NULL, 0};
+
     fputs(config->plugin_count ? "plugins:\n" : "plugins: {}\n", out);
     for (size_t i = 0; i < config->plugin_count; i++) {
         const struct tc_config_plugin *plugin = &config->plugins[i];
@@ -169,17 +203,13 @@ static void show_plugins(FILE *out, const struct tc_config *config)
             show_text(out, file);
             fputc('\n', out);
         }
-        for (size_t j = 0; j < plugin->setting_count; j++) {
-            fputs("    ", out);
-            show_text(out, plugin->settings[j].node->key);
-            fputs(": ", out);
-            show_node(out, plugin->settings[j].node);
-            fputc('\n', out);
-        }
+        if (!show_options(out, config, plugin->name,
+                          table ? table(arg, plugin->name) : unknown))
+            show_settings(out, plugin);
     }
 }
 
-char *tc_config_show(const struct tc_config *config)
+char *tc_config_show(const struct tc_config *config, tc_config_table_fn table, void *arg)
 {
     char *text = NULL;
     size_t len = 0;
@@ -190,11 +220,57 @@ char *tc_config_show(const struct tc_config *config)
         return NULL;
     show_core(out, config);
     show_exclusions(out, config);
-    show_plugins(out, config);
+    show_plugins(out, config, table, arg);
     failed = ferror(out);
     if (fclose(out) != 0 || failed) {
         free(text);
         return NULL;
     }
     return text;
+}
+
+/* ---- the same as a map ---- */
+
+static void put_text(const char *key, const struct tc_yaml_node *node, struct tc_pack *p)
+{
+    const char *digits = node->text + (*node->text == '-');
+    bool number = *digits && strspn(digits, "0123456789") == strlen(digits) &&
+                  strlen(digits) < 19; /* within 64 bits */
+
+    if (!node->quoted && (!strcmp(node->text, "true") || !strcmp(node->text, "false")))
+        tc_pack_bool(p, key, *node->text == 't');
+    else if (!node->quoted && number)
+        tc_pack_int(p, key, strtoll(node->text, NULL, 10));
+    else
+        tc_pack_str(p, key, node->text);
+}
+
+static void put_node(const char *key, const struct tc_yaml_node *node, struct tc_pack *p)
+{
+    if (node->kind == TC_YAML_TEXT) {
+        put_text(key, node, p);
+    } else if (node->kind == TC_YAML_NULL) {
+        tc_pack_nil(p, key);
+    } else {
+        if (node->kind == TC_YAML_MAP)
+            tc_pack_begin_map(p, key);
+        else
+            tc_pack_begin_array(p, key);
+        for (const struct tc_yaml_node *at = node->first; at; at = at->next)
+            put_node(node->kind == TC_YAML_MAP ? at->key : NULL, at, p);
+        tc_pack_end(p);
+    }
+}
+
+int tc_config_put_shown(const char *yaml, const char *key, struct tc_pack *p)
+{
+    struct tc_yaml *tree = NULL;
+    char why[256];
+    int r = tc_config_parse("(shown)", yaml, strlen(yaml), &tree, why);
+
+    if (r < 0)
+        return r;
+    put_node(key, tree->documents, p);
+    tc_yaml_free(tree);
+    return 0;
 }

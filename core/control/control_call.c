@@ -22,12 +22,14 @@ void tc_control_call_end_status(struct tc_rpc_call *call, int status, const char
 {
     struct tc_pack p;
 
-    if (status) {
+    if (status && status != -EALREADY) {
         tc_rpc_fail(call, status == -ENOENT ? "not_found" : "refused", "%s", why);
         return;
     }
     tc_control_call_begin(&p);
     tc_pack_bool(&p, "ok", true);
+    if (*why)
+        tc_pack_str(&p, "note", why);
     tc_control_call_end(call, &p);
 }
 

@@ -243,10 +243,15 @@ static void config_reload(struct tc_control *control, struct tc_rpc_call *call,
     control->options.reload(control->options.arg, NULL, false, on_reloaded, call);
 }
 
+static struct tc_option_table table_of(void *arg, const char *plugin)
+{
+    return tc_registry_table(((struct tc_control *)arg)->services->registry, plugin);
+}
+
 static void config_show(struct tc_control *control, struct tc_rpc_call *call,
                         const struct tc_rpc_params *params)
 {
-    char *yaml = tc_config_show(control->services->config);
+    char *yaml = tc_config_show(control->services->config, table_of, control);
     struct tc_pack p;
 
     (void)params;
@@ -256,6 +261,7 @@ static void config_show(struct tc_control *control, struct tc_rpc_call *call,
     }
     tc_control_call_begin(&p);
     tc_pack_str(&p, "yaml", yaml);
+    (void)tc_config_put_shown(yaml, "config", &p); /* what was shown can be read */
     tc_control_call_end(call, &p);
     free(yaml);
 }

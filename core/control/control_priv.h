@@ -89,7 +89,8 @@ void tc_control_profile_check(struct tc_control *control, struct tc_rpc_call *ca
 void tc_control_call_begin(struct tc_pack *p);
 void tc_control_call_end(struct tc_rpc_call *call, struct tc_pack *p);
 
-/* Answers {ok: true}, or refuses with the sentence. */
+/* Answers {ok: true}, or refuses with the sentence. -EALREADY is no failure: what was
+ * asked for is so; the sentence, as any beside a status of 0, is the answer's `note`. */
 void tc_control_call_end_status(struct tc_rpc_call *call, int status, const char *why);
 
 /* Copies a text parameter; false when there is none, or it is too long. */

@@ -101,102 +101,6 @@ void tc_registry_changed(struct tc_registry *registry)
 
 /* ---- operations ---- */
 
-/* The plugin of the request, which has ended when there is none; one that is no longer
- * named may still be on its way out. */
-static struct tc_registry_entry *begin(struct tc_registry *registry,
-                                       const struct tc_registry_request *request)
-{
-    struct tc_registry_entry *e = tc_registry_entry_find(registry, request->name);
-    struct tc_plugin_settings settings;
-    char why[TC_WHY_MAX];
-
-    if (!e || tc_config_plugin_settings(registry->config, request->name, &settings)) {
-        tc_why(why, "no plugin %s: name it under plugins: in the configuration first",
-               request->name);
-        request->done(request->arg, -ENOENT, why);
-        return NULL;
-    }
-    e->done = request->done;
-    e->arg = request->arg;
-    return e;
-}
-
-static void enable(struct tc_registry *registry,
-                   const struct tc_registry_request *request)
-{
-    struct tc_registry_entry *e = begin(registry, request);
-
-    if (!e)
-        return;
-    e->crash_disabled = false;
-    if (e->plugin && tc_plugin_state(e->plugin) == TC_PLUGIN_RUNNING) {
-        e->enabled = true; /* it may have been on its way out */
-        tc_registry_entry_finish(e, 0, "");
-    } else {
-        tc_registry_entry_load(e);
-    }
-}
-
-static void disable(struct tc_registry *registry,
-                    const struct tc_registry_request *request)
-{
-    struct tc_registry_entry *e = begin(registry, request);
-
-    if (!e)
-        return;
-    e->enabled = false;
-    if (e->plugin)
-        tc_registry_entry_disabled(e);
-    else
-        tc_registry_entry_finish(e, 0, "");
-}
-
-static void reload(struct tc_registry *registry,
-                   const struct tc_registry_request *request)
-{
-    struct tc_registry_entry *e = begin(registry, request);
-    char why[TC_WHY_MAX];
-
-    if (!e)
-        return;
-    if (e->enabled && !e->crash_disabled) {
-        tc_registry_entry_load(e);
-        return;
-    }
-    tc_why(why, "plugin %s is disabled: tocsin plugin enable %s starts it", e->name,
-           e->name);
-    tc_registry_entry_finish(e, -EINVAL, why);
-}
-
-static void ask(struct tc_registry *registry, const char *name,
-                void (*run)(struct tc_registry *registry,
-                            const struct tc_registry_request *request),
-                tc_registry_done_fn done, void *arg)
-{
-    struct tc_registry_request request = {.run = run, .done = done, .arg = arg};
-
-    snprintf(request.name, sizeof(request.name), "%s", name);
-    tc_registry_ask(registry, &request);
-}
-
-void tc_registry_enable(struct tc_registry *registry, const char *name,
-                        tc_registry_done_fn done, void *arg)
-{
-    ask(registry, name, enable, done, arg);
-}
-
-void tc_registry_disable(struct tc_registry *registry, const char *name,
-                         tc_registry_done_fn done, void *arg)
-{
-    ask(registry, name, disable, done, arg);
-}
-
-void tc_registry_reload(struct tc_registry *registry, const char *name,
-                        tc_registry_done_fn done, void *arg)
-{
-    ask(registry, name, reload, done, arg);
-}
-
 int tc_registry_demand(struct tc_registry *registry, const char *name, bool run)
 {
     struct tc_registry_entry *e = tc_registry_entry_find(registry, name);
@@ -242,6 +146,7 @@ int tc_registry_boot(struct tc_registry *registry, const struct tc_config *confi
     int err = 0;
 
     registry->config = config;
+    tc_switched_off_read(registry->env.state_dir, &registry->off);
     for (size_t i = 0; !err && (name = tc_config_plugin(config, i)); i++) {
         tc_config_plugin_settings(config, name, &settings);
         err = tc_registry_entry_add(registry, name, &e);
@@ -250,7 +155,7 @@ int tc_registry_boot(struct tc_registry *registry, const struct tc_config *confi
             break;
         }
         snprintf(e->place, sizeof(e->place), "%s", settings.place);
-        e->enabled = settings.enabled;
+        e->enabled = settings.enabled && !tc_switched_off_has(&registry->off, name);
         if (!e->enabled)
             continue;
         if (e->crash_disabled)

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/conf/options.h"
 #include "core/host/plugin.h"
 
 struct tc_config;
@@ -87,11 +88,13 @@ int tc_registry_demand(struct tc_registry *registry, const char *name, bool run)
 const char *tc_registry_of_kind(const struct tc_registry *registry, uint32_t kind);
 
 /*
- * One at a time for each plugin: one that is under way, as the start of the agent is, is
- * waited for. -ENOENT no such plugin; -ECANCELED the registry is being stopped. reload
- * loads the file anew and takes the running one away only when the new one has been made;
- * it comes back, with the options that it had, when that does not start. -EINVAL: it is
- * disabled.
+ * By a command. What is disabled stays so over new configurations and in the agents to
+ * come (core/host/switched_off) until it is enabled; what a configuration disables can be
+ * enabled until the next one. One at a time for each plugin: one that is under way, as
+ * the start of the agent is, is waited for. -ENOENT no such plugin; -ECANCELED the
+ * registry is being stopped. reload loads the file anew and takes the running one away
+ * only when the new one has been made; it comes back, with the options that it had, when
+ * that does not start. -EINVAL: it is disabled.
  */
 void tc_registry_enable(struct tc_registry *registry, const char *name,
                         tc_registry_done_fn done, void *arg);
@@ -122,6 +125,10 @@ bool tc_registry_has(const struct tc_registry *registry, const char *name);
 
 /* True when the plugin of that name should run. */
 bool tc_registry_wants(const struct tc_registry *registry, const char *name);
+
+/* The options of a plugin that is loaded; `first` NULL: none is, or it has none. */
+struct tc_option_table tc_registry_table(const struct tc_registry *registry,
+                                         const char *name);
 
 uint64_t tc_registry_voter(const struct tc_registry *registry, const char *name);
 void tc_registry_voter_names(const struct tc_registry *registry, uint64_t set, char *buf,

@@ -54,7 +54,8 @@ static int plan_item(struct tc_registry_plan *plan, struct tc_registry_item *ite
     bool named = !tc_config_plugin_settings(plan->config, e->name, &settings);
     int err;
 
-    item->wanted = named && settings.enabled;
+    item->wanted =
+        named && settings.enabled && !tc_switched_off_has(&plan->registry->off, e->name);
     item->change = item->wanted ? (there ? TC_CHANGE_TAKE : TC_CHANGE_START)
                                 : (e->plugin ? TC_CHANGE_STOP : TC_CHANGE_KEEP);
     item->load = false;

@@ -73,7 +73,7 @@ void tc_registry_entry_finish(struct tc_registry_entry *e, int status, const cha
     e->done = NULL;
     snprintf(e->why, sizeof(e->why), "%s", status ? why : "");
     if (done)
-        done(arg, status, why);
+        done(arg, status, status ? why : e->note);
 }
 
 void tc_registry_retire(struct tc_registry *registry, struct tc_plugin *plugin)

@@ -8,9 +8,11 @@
 #include "core/host/last_error.h"
 #include "core/host/loader.h"
 #include "core/host/registry.h"
+#include "core/host/switched_off.h"
 
 enum tc_registry_entry_doing {
     TC_ENTRY_IDLE,
+    TC_ENTRY_STORING,  /* a pool thread writes down that it is disabled, or not */
     TC_ENTRY_LOADING,  /* a pool thread opens the file */
     TC_ENTRY_STOPPING, /* the old one, to be replaced or just to go */
     TC_ENTRY_STARTING,
@@ -21,8 +23,9 @@ struct tc_registry_entry {
     struct tc_registry_entry *next;
     struct tc_registry *registry;
     char name[64];
-    char place[512];      /* of its section in the configuration */
-    char why[TC_WHY_MAX]; /* it does not run because of this; "" */
+    char place[512];       /* of its section in the configuration */
+    char why[TC_WHY_MAX];  /* it does not run because of this; "" */
+    char note[TC_WHY_MAX]; /* of the operation under way, when it succeeds; "" */
     struct tc_last_error
         last_error; /* what kept it from starting, or from other options */
     bool enabled;
@@ -58,6 +61,15 @@ struct tc_registry {
     char *dirs[TC_REGISTRY_DIRS_MAX]; /* options.dirs, its own */
     const struct tc_config *config;
     struct tc_registry_entry *entries;
+    struct tc_switched_off off; /* disabled by a command */
+    struct tc_registry_store {  /* writes that down, on a pool thread */
+        uv_work_t work;
+        struct tc_registry_entry *entry; /* that waits for it; NULL: it is free */
+        struct tc_switched_off off;
+        void (*then)(struct tc_registry_entry *entry);
+        int err;
+        char why[TC_WHY_MAX];
+    } store;
     struct tc_retired *retired; /* stopped, but still busy */
     uv_timer_t step; /* looks at what has changed, outside every plugin's callback */
     bool booting;

@@ -39,7 +39,7 @@ static bool free_for(const struct tc_registry *registry,
 {
     const struct tc_registry_entry *e;
 
-    if (registry->booting || registry->plan)
+    if (registry->booting || registry->plan || registry->store.entry)
         return false;
     if (!request->config) {
         e = tc_registry_entry_find(registry, request->name);

@@ -19,6 +19,19 @@ bool tc_registry_has(const struct tc_registry *registry, const char *name)
     return tc_registry_entry_find(registry, name) != NULL;
 }
 
+struct tc_option_table tc_registry_table(const struct tc_registry *registry,
+                                         const char *name)
+{
+    const struct tc_plugin *plugin = tc_registry_plugin(registry, name);
+    struct tc_option_table table = {NULL, 0};
+
+    if (plugin) {
+        table.first = tc_plugin_module(plugin)->plugin->options;
+        table.stride = tc_plugin_module(plugin)->plugin->option_size;
+    }
+    return table;
+}
+
 bool tc_registry_wants(const struct tc_registry *registry, const char *name)
 {
     const struct tc_registry_entry *e = tc_registry_entry_find(registry, name);
@@ -103,7 +116,10 @@ static void put_entry(const struct tc_registry_entry *e, struct tc_pack *p)
     }
     tc_pack_str(p, "name", e->name);
     tc_pack_str(p, "state", failed(e) ? "failed" : "disabled");
-    tc_pack_str(p, "why", e->why);
+    if (!e->why[0] && tc_switched_off_has(&e->registry->off, e->name))
+        tc_pack_str(p, "why", "by a command, until tocsin plugin enable");
+    else
+        tc_pack_str(p, "why", e->why);
     put_last_error(e, NULL, p);
 }
 

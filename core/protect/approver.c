@@ -232,7 +232,8 @@ void tc_approver_answer(struct tc_approver *a, enum tc_gate gate,
         err = -EAGAIN;
     }
     if (err) {
-        tc_approval_refuse(a->approval, gate, who, why);
+        if (err != -EALREADY)
+            tc_approval_refuse(a->approval, gate, who, why);
         done(arg, err, why);
         return;
     }

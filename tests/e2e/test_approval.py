@@ -123,7 +123,7 @@ class Walk(Slot):
                                     "approval.*", "sensor.*"], stdout=subprocess.PIPE, text=True)
 
             def hears():
-                agent.tocsin("approval", "revoke", "es_extension", status=1)
+                agent.tocsin("approval", "grant", "network_extension", status=1)
                 return select.select([tap.stdout], [], [], 0)[0]
 
             def until(topic):

@@ -174,6 +174,51 @@ class Reload(unittest.TestCase):
             self.assertEqual(len(results), 16)
             self.assertEqual(plugins(agent)["edr"]["state"], "running")
 
+    def test_what_is_disabled_stays_so_and_saying_it_twice_is_no_failure(self):
+        with Config(plugins="  edr: {}\n") as agent:
+            self.assertIn("until tocsin plugin enable", agent.tocsin("plugin", "disable", "edr"))
+            self.assertIn("disabled already", agent.tocsin("plugin", "disable", "edr"))
+            agent.write(rest="  edr: {suppress: 11m}\n")
+            self.assertIn("plugins.edr.suppress", agent.tocsin("config", "reload"))
+            self.assertEqual(plugins(agent)["edr"]["state"], "disabled")
+            agent.stop()
+            agent.start()
+            item = plugins(agent)["edr"]
+            self.assertEqual(item["state"], "disabled")
+            self.assertIn("by a command", item["why"])
+            self.assertIn("disabled", agent.tocsin("plugin", "reload", "edr", status=1))
+            self.assertIn("edr: enabled", agent.tocsin("plugin", "enable", "edr"))
+            self.assertIn("enabled already", agent.tocsin("plugin", "enable", "edr"))
+            agent.stop()
+            agent.start()
+            self.assertEqual(plugins(agent)["edr"]["state"], "running")
+
+    def test_answers_that_are_so_are_no_failure(self):
+        with Config(config="approval: {required: true, timeout: 10s}\n", plugins="  kext: {}\n") as agent:
+            for answer, again in (("grant", "granted"), ("revoke", "nothing to revoke"),
+                                  ("deny", "denied already")):
+                agent.tocsin("approval", answer, "es_extension")
+                said = agent.tocsin("approval", answer, "es_extension")
+                self.assertIn(again, said)
+            refused = agent.call("event.list", {"topic": "approval.refused"})["items"]
+            self.assertEqual(refused, [])
+
+    def test_what_is_in_force_is_shown_whole(self):
+        with Config(plugins="  edr: {enabled: false}\n") as agent:
+            config = agent.json("config", "show")
+            self.assertEqual(config["plugins"]["es"]["watch"], [agent.protected])
+            self.assertEqual(config["plugins"]["es"]["enabled"], True)
+            self.assertIsInstance(config["plugins"]["es"]["max_pending"], int)
+            self.assertEqual(config["approval"]["required"], False)
+            self.assertEqual(config["verdict"]["budget"], "10s")
+            names = {o["name"] for o in agent.call("plugin.info", {"name": "av"})["options"]}
+            self.assertTrue(names <= set(config["plugins"]["av"]))
+            # It can be put in force: nothing is another.
+            shown = os.path.join(agent.dir, "shown.yaml")
+            with open(shown, "w", encoding="utf-8") as f:
+                f.write(agent.tocsin("config", "show"))
+            self.assertTrue(agent.call("config.validate", {"path": shown})["ok"])
+
     def test_a_mended_file_ends_a_bar(self):
         """A sensor does not start until it is barred; then its options are mended, and it holds."""
         with Config(plugins="  kext: {}\n") as agent:

@@ -45,13 +45,13 @@ static void use(const struct tc_config *config)
 
 static void read_back(const struct tc_config *config)
 {
-    char *first = tc_config_show(config), *second;
+    char *first = tc_config_show(config, NULL, NULL), *second;
     struct tc_config *again = NULL;
     char why[256];
 
     require(first != NULL);
     require(tc_config_read_text("shown", first, &again, why) == 0);
-    second = tc_config_show(again);
+    second = tc_config_show(again, NULL, NULL);
     require(second && !strcmp(first, second));
     tc_config_free(again);
     free(first);

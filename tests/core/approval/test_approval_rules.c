@@ -185,7 +185,7 @@ static void revoked_gate_reverts_at_once_and_is_not_asked_for_again(void **state
     assert_issue(w, "es_extension was revoked", "tocsin approval grant es_extension");
     wait_ms(w, 3600000);
     assert_log(w, "");
-    assert_int_equal(answer(w, ES, TC_ANSWER_REVOKE), -EINVAL);
+    assert_int_equal(answer(w, ES, TC_ANSWER_REVOKE), -EALREADY);
     forget(w);
     grant(w, ES);
     assert_log(w, "late_granted es_extension user root\nflow_completed\n");

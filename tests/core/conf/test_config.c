@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "core/conf/config.h"
+#include "ipc/pack.h"
 
 #define SAMPLE TEST_SOURCE_DIR "/config/tocsin.yaml"
 #define MANUAL TEST_SOURCE_DIR "/docs/man/tocsin.yaml.5"
@@ -896,9 +897,9 @@ static void config_shows_what_reads_back_the_same(void **state)
         "exclusions:\n  - {path: \"/a b/\\\"c\\\"/**\", scope: acme, reason: 'it: is'}\n"
         "plugins:\n  acme: {depth: -5, fast: true, watch: [/x, 'true', \"a\\tb\"]}\n"
         "  beta: {enabled: false, file: /opt/b.so, note: {deep: [~, 5]}}\n");
-    char *first = tc_config_show(config);
+    char *first = tc_config_show(config, NULL, NULL);
     struct tc_config *again = read_good(first);
-    char *second = tc_config_show(again);
+    char *second = tc_config_show(again, NULL, NULL);
     struct tc_options *options = NULL;
     char why[256];
 
@@ -916,6 +917,66 @@ static void config_shows_what_reads_back_the_same(void **state)
     tc_config_free(again);
     free(first);
     free(second);
+}
+
+static struct tc_option_table table_of_acme(void *arg, const char *plugin)
+{
+    static const struct tc_option_table unknown = {NULL, 0};
+
+    (void)arg;
+    return strcmp(plugin, "acme") ? unknown : acme_table;
+}
+
+static void config_shows_the_defaults_of_plugins_that_are_known(void **state)
+{
+    struct tc_config *config =
+        read_good("plugins:\n  acme: {fast: true}\n  beta: {note: 5}\n");
+    char *shown = tc_config_show(config, table_of_acme, NULL);
+    struct tc_config *again = read_good(shown);
+    const struct tocsin_option *option;
+    char line[128];
+
+    (void)state;
+    for (size_t i = 0; (option = tc_option_table_at(acme_table, i)); i++) {
+        (void)snprintf(line, sizeof(line), "\n    %s: ", option->name);
+        assert_non_null(strstr(shown, line));
+    }
+    assert_non_null(strstr(shown, "\n    fast: true\n"));
+    assert_non_null(strstr(shown, "  beta:\n    enabled: true\n    note: 5\n"));
+    tc_config_free(config);
+    tc_config_free(again);
+    free(shown);
+}
+
+static void config_that_is_shown_is_a_map_with_types(void **state)
+{
+    struct tc_config *config = read_good(
+        "mode: passive\napproval: {timeout: 90s}\nprerequisites: {os_version: 5.10}\n"
+        "plugins:\n  acme: {depth: -5, watch: [/x, 'true']}\n");
+    char *shown = tc_config_show(config, table_of_acme, NULL);
+    struct tc_pack p;
+    struct tocsin_value v;
+
+    (void)state;
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    assert_int_equal(tc_config_put_shown(shown, "config", &p), 0);
+    tc_pack_end(&p);
+    assert_int_equal(p.error, 0);
+    assert_true(tocsin_find(p.bytes.data, p.bytes.size, "config.plugins.acme.depth", &v));
+    assert_int_equal(v.type, TOCSIN_INT);
+    assert_true(tocsin_str_is(
+        tocsin_find_str(p.bytes.data, p.bytes.size, "config.approval.timeout"), "90s"));
+    assert_true(tocsin_str_is(
+        tocsin_find_str(p.bytes.data, p.bytes.size, "config.prerequisites.os_version"),
+        "5.10"));
+    assert_true(
+        tocsin_find_bool(p.bytes.data, p.bytes.size, "config.approval.required", false));
+    assert_true(tocsin_find(p.bytes.data, p.bytes.size, "config.exclusions", &v));
+    assert_int_equal(v.type, TOCSIN_ARRAY);
+    tc_pack_done(&p);
+    tc_config_free(config);
+    free(shown);
 }
 
 static char *read_whole(const char *path)
@@ -1091,6 +1152,8 @@ int main(void)
         cmocka_unit_test(config_names_the_keys_that_have_changed),
         cmocka_unit_test(config_names_of_changed_keys_are_whole_or_omitted),
         cmocka_unit_test(config_shows_what_reads_back_the_same),
+        cmocka_unit_test(config_shows_the_defaults_of_plugins_that_are_known),
+        cmocka_unit_test(config_that_is_shown_is_a_map_with_types),
         cmocka_unit_test(config_sample_is_the_defaults),
         cmocka_unit_test(config_sample_sections_fit_their_plugins),
         cmocka_unit_test(config_sample_and_manual_have_every_key),

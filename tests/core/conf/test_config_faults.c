@@ -114,11 +114,11 @@ static void config_is_shown_whole_or_not_at_all(void **state)
     (void)state;
     make(&f);
     assert_int_equal(tc_config_read(f.path, &config, why), 0);
-    whole = tc_config_show(config);
+    whole = tc_config_show(config, NULL, NULL);
     assert_non_null(whole);
     for (unsigned n = 1; hit; n++) {
         tc_fault_arm(TC_FAULT_MEMORY, n, 0);
-        shown = tc_config_show(config);
+        shown = tc_config_show(config, NULL, NULL);
         hit = tc_fault_disarm();
         if (shown)
             assert_string_equal(shown, whole);

@@ -19,6 +19,7 @@
 
 #include "core/conf/config.h"
 #include "core/host/plugin.h"
+#include "core/host/switched_off.h"
 #include "ipc/pack.h"
 #include "ipc/unpack.h"
 
@@ -240,7 +241,8 @@ static void registry_does_what_is_asked_of_one_plugin_in_its_order(void **state)
     tc_registry_reload(rig.registry, "late_ready", tc_rig_ended, &reload);
     tc_registry_disable(rig.registry, "late_ready", tc_rig_ended, &off);
     tc_registry_enable(rig.registry, "late_ready", tc_rig_ended, &on);
-    assert_int_equal(run(&rig, tc_registry_disable, "good", &other), 0);
+    assert_int_equal(run(&rig, tc_registry_enable, "good", &other), 0);
+    assert_string_equal(other.why, "plugin good is enabled already");
     assert_int_equal(reload.count, 0);
     tc_rig_wait(&rig, &on);
     assert_int_equal(reload.count, 1);
@@ -270,6 +272,75 @@ registry_disables_a_plugin_whose_start_is_under_way_when_it_is_up(void **state)
     assert_int_equal(enabled.status, 0);
     assert_int_equal(disabled.status, 0);
     assert_null(tc_registry_plugin(rig.registry, "late_ready"));
+    tc_rig_done(&rig);
+}
+
+/* Over new configurations, and in the next agent; and it is said again, not refused. */
+static void registry_keeps_what_is_disabled_by_hand_disabled(void **state)
+{
+    struct tc_rig_outcome outcome, stopped = {0};
+    char why[256] = "";
+    struct tc_rig rig;
+
+    (void)state;
+    tc_rig_run(&rig, "plugins: {good: {}, late_ready: {}}\n");
+    assert_int_equal(run(&rig, tc_registry_disable, "good", &outcome), 0);
+    assert_string_equal(outcome.why, "");
+    assert_int_equal(run(&rig, tc_registry_disable, "good", &outcome), 0);
+    assert_string_equal(outcome.why, "plugin good is disabled already");
+    for (int i = 0; i < 2; i++) {
+        tc_rig_apply(&rig,
+                     i ? "plugins: {late_ready: {}}\n"
+                       : "plugins: {good: {word: new}, late_ready: {}}\n",
+                     false, &outcome);
+        assert_int_equal(outcome.status, 0);
+        assert_false(tc_registry_wants(rig.registry, "good"));
+        assert_int_equal(tc_rig_ask(&rig), 0);
+    }
+    tc_registry_stop(rig.registry, tc_rig_ended, &stopped);
+    tc_rig_wait(&rig, &stopped);
+    tc_registry_free(rig.registry);
+    tc_config_free(rig.config);
+    assert_int_equal(tc_rig_make(&rig), 0);
+    assert_int_equal(tc_rig_boot(&rig, "plugins: {good: {}, late_ready: {}}\n", why), 0);
+    assert_false(tc_registry_wants(rig.registry, "good"));
+    assert_true(tc_registry_wants(rig.registry, "late_ready"));
+    assert_int_equal(run(&rig, tc_registry_enable, "good", &outcome), 0);
+    assert_int_equal(tc_rig_ask(&rig), 1);
+    tc_rig_apply(&rig, "plugins: {good: {word: again}}\n", false, &outcome);
+    assert_int_equal(tc_rig_ask(&rig), 1);
+    tc_rig_done(&rig);
+}
+
+/* The file is the operator's last word, and he is told. */
+static void registry_enables_against_the_file_until_that_is_read_again(void **state)
+{
+    struct tc_rig_outcome outcome;
+    struct tc_rig rig;
+
+    (void)state;
+    tc_rig_run(&rig, "plugins: {good: {enabled: false}}\n");
+    assert_int_equal(run(&rig, tc_registry_enable, "good", &outcome), 0);
+    assert_non_null(strstr(outcome.why, "t.yaml:1:11 says enabled: false"));
+    assert_int_equal(tc_rig_ask(&rig), 1);
+    tc_rig_apply(&rig, "plugins: {good: {enabled: false}}\n", false, &outcome);
+    assert_int_equal(tc_rig_ask(&rig), 0);
+    tc_rig_done(&rig);
+}
+
+static void registry_disables_also_where_it_cannot_be_stored(void **state)
+{
+    struct tc_rig_outcome outcome;
+    char path[128];
+    struct tc_rig rig;
+
+    (void)state;
+    tc_rig_run(&rig, "plugins: {good: {}}\n");
+    (void)snprintf(path, sizeof(path), "%s/" TC_SWITCHED_OFF_FILE ".new", rig.dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(run(&rig, tc_registry_disable, "good", &outcome), 0);
+    assert_non_null(strstr(outcome.why, "cannot be written"));
+    assert_int_equal(tc_rig_ask(&rig), 0);
     tc_rig_done(&rig);
 }
 
@@ -572,6 +643,8 @@ static void registry_asks_before_it_stops_a_demanded_sensor(void **state)
     assert_int_equal(tc_registry_demand(rig.registry, "netstub", true), 0);
     (void)tc_rig_await(&rig, 0, "started netstub");
     tc_registry_disable(rig.registry, "netstub", tc_rig_ended, &outcome);
+    while (!rig.disabled[0])
+        (void)uv_run(&rig.loop, UV_RUN_ONCE);
     assert_string_equal(rig.disabled, "netstub");
     (void)uv_run(&rig.loop, UV_RUN_NOWAIT);
     assert_int_equal(outcome.count, 0);
@@ -757,6 +830,8 @@ static void registry_keeps_a_configuration_waiting_for_a_sensor_that_goes(void *
     assert_int_equal(tc_registry_demand(rig.registry, "netstub", true), 0);
     (void)tc_rig_await(&rig, 0, "started netstub");
     tc_registry_disable(rig.registry, "netstub", tc_rig_ended, &off);
+    while (!rig.disabled[0])
+        (void)uv_run(&rig.loop, UV_RUN_ONCE);
     assert_int_equal(
         tc_config_read_text("t.yaml", "plugins: {good: {}}\n", &rig.next, why), 0);
     tc_registry_apply(rig.registry, rig.next, false, tc_rig_ended, &applied);
@@ -1081,6 +1156,9 @@ int main(void)
         cmocka_unit_test(registry_does_what_is_asked_of_one_plugin_in_its_order),
         cmocka_unit_test(
             registry_disables_a_plugin_whose_start_is_under_way_when_it_is_up),
+        cmocka_unit_test(registry_keeps_what_is_disabled_by_hand_disabled),
+        cmocka_unit_test(registry_enables_against_the_file_until_that_is_read_again),
+        cmocka_unit_test(registry_disables_also_where_it_cannot_be_stored),
         cmocka_unit_test(registry_reloads_nothing_that_is_disabled),
         cmocka_unit_test(registry_reload_loads_the_file_anew),
         cmocka_unit_test(registry_keeps_what_runs_when_its_new_file_cannot_be_made),

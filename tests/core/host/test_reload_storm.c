@@ -97,6 +97,7 @@ struct operation {
     char text[TEXT_MAX];
     bool dry;
     size_t plugin; /* of one by hand */
+    bool reload, off;
 };
 
 struct storm {
@@ -108,6 +109,7 @@ struct storm {
     unsigned long taken, refused;
     bool called[KINDS];  /* a sensor: is to run */
     bool kept[KINDS];    /* runs with what it had before: the new did not start */
+    bool off[KINDS];     /* disabled by hand */
     bool by_hand[KINDS]; /* enabled, disabled or loaded anew since the configuration */
 };
 
@@ -229,10 +231,16 @@ static void apply(struct storm *s, bool dry)
 
 static void on_done_by_hand(void *arg, int status, const char *why)
 {
+    struct tc_plugin_settings settings;
     struct operation *o = arg;
 
     tc_rig_ended(&o->outcome, status, why);
-    o->storm->by_hand[o->plugin] = true;
+    if (!tc_config_plugin_settings(o->storm->rig.config, kinds[o->plugin].name,
+                                   &settings)) {
+        o->storm->by_hand[o->plugin] = true;
+        if (!o->reload)
+            o->storm->off[o->plugin] = o->off;
+    }
 }
 
 static void by_hand(struct storm *s)
@@ -241,9 +249,13 @@ static void by_hand(struct storm *s)
                                void *) = {tc_registry_enable, tc_registry_disable,
                                           tc_registry_reload};
     struct operation *o = new_operation(s);
+    unsigned what;
 
     o->plugin = draw(KINDS);
-    all[draw(3)](s->rig.registry, kinds[o->plugin].name, on_done_by_hand, o);
+    what = draw(3);
+    o->reload = what == 2;
+    o->off = what == 1;
+    all[what](s->rig.registry, kinds[o->plugin].name, on_done_by_hand, o);
 }
 
 static void call_sensor(struct storm *s)
@@ -333,7 +345,8 @@ static void check_plugin(const struct storm *s, size_t i)
     struct tc_plugin_settings settings;
     bool named = !tc_config_plugin_settings(s->rig.config, kinds[i].name, &settings);
 
-    if (!named || (!settings.enabled && !s->by_hand[i]))
+    settings.enabled = settings.enabled && !s->off[i];
+    if (!named || (!settings.enabled && (!s->by_hand[i] || s->off[i])))
         assert_null(plugin);
     if (!named || s->by_hand[i])
         return;
