@@ -26,6 +26,9 @@
 
 #define DETECTOR (1u << TOCSIN_KIND_DETECTOR)
 #define NETWORK (1u << TOCSIN_KIND_NETWORK_EXTENSION)
+#define SENSORS                                                                          \
+    (NETWORK | 1u << TOCSIN_KIND_SYSTEM_EXTENSION | 1u << TOCSIN_KIND_KERNEL_EXTENSION | \
+     1u << TOCSIN_KIND_SUPPLEMENTARY)
 
 /* Topics that only some kinds may publish, or none; `unless` is a part anybody may. */
 static const struct {
@@ -37,7 +40,9 @@ static const struct {
     {"verdict.reset", DETECTOR, {NULL}},
     {"verdict.final", 0, {NULL}},
     {"rpc.*", 0, {TOCSIN_TOPIC_RPC_REPLY, TOCSIN_TOPIC_RPC_PROGRESS}},
-    {"sensor.swapped", 0, {NULL}},
+    {"sensor.*", 0, {TOCSIN_TOPIC_SENSOR_GAP, TOCSIN_TOPIC_SENSOR_DEGRADED}},
+    {TOCSIN_TOPIC_SENSOR_GAP, SENSORS, {NULL}},
+    {TOCSIN_TOPIC_SENSOR_DEGRADED, SENSORS, {NULL}},
     {"approval.*", 0, {NULL}},
     {"quarantine.*", DETECTOR, {NULL}},
     {TOCSIN_TOPIC_ISOLATION_REQUESTED, DETECTOR, {NULL}},

@@ -26,8 +26,10 @@
 
 void tc_host_enter(struct tc_host *host)
 {
-    if (!host->depth++)
-        host->env->entering(host->env->arg, host->name);
+    if (host->depth++)
+        return;
+    host->published_bytes = 0;
+    host->env->entering(host->env->arg, host->name);
 }
 
 void tc_host_leave(struct tc_host *host)
@@ -241,9 +243,25 @@ static const char *refusal(int rc)
         return "its data is longer than TOCSIN_EVENT_MAX_BYTES";
     case -ELOOP:
         return "its data is nested deeper than TOCSIN_EVENT_MAX_DEPTH";
+    case -ENOBUFS:
+        return "one callback has published too much of what is never dropped";
     default:
         return strerror(-rc);
     }
+}
+
+/* What is never dropped waits in memory until the callback has returned. */
+static bool too_much(struct tc_host *host, const struct tocsin_event *event)
+{
+    const struct tc_topic *topic;
+
+    host->published_bytes += event->len;
+    if (host->published_bytes <= TC_HOST_PUBLISH_BYTES ||
+        tc_topic_intern(tc_bus_topics(host->env->bus), event->topic, &topic) ||
+        !topic->keep)
+        return false;
+    host->publish_refused++;
+    return true;
 }
 
 static int publish(const struct tocsin_host *pub, const struct tocsin_event *event,
@@ -272,7 +290,9 @@ static int publish(const struct tocsin_host *pub, const struct tocsin_event *eve
     memset(&draft, 0, sizeof(draft));
     memcpy(&draft, event, event->size < sizeof(draft) ? event->size : sizeof(draft));
     draft.size = sizeof(draft);
-    rc = host->env->publish(host->env->arg, &draft, host->name, ret_event ? &made : NULL);
+    rc = too_much(host, event) ? -ENOBUFS
+                               : host->env->publish(host->env->arg, &draft, host->name,
+                                                    ret_event ? &made : NULL);
     if (rc && tc_host_first(host, "refused", event->topic))
         tc_host_complain(host, TOCSIN_LOG_WARNING,
                          "publishes \"%.128s\", which is refused: %s", event->topic,

@@ -24,6 +24,9 @@ struct tc_options;
 struct tc_pack;
 struct tc_plugin_env;
 
+#define TC_HOST_PUBLISH_BYTES                                                            \
+    (32u * 1024 * 1024) /* of one callback; beyond it what is never dropped is refused   \
+                         */
 #define TC_HOST_COMPLAINTS_MAX 32 /* different ones that are logged, once each */
 
 /* What the ledger counts. Event references have a book of their own, held.h. */
@@ -53,7 +56,9 @@ struct tc_host {
     void (*settle)(void *arg); /* a callback has returned, or a handle has closed */
     void *arg;
     uv_thread_t loop_thread;
-    unsigned depth; /* of the plugin's callbacks on the stack */
+    unsigned depth;           /* of the plugin's callbacks on the stack */
+    size_t published_bytes;   /* by the callback that runs */
+    uint64_t publish_refused; /* for being beyond TC_HOST_PUBLISH_BYTES */
 
     bool completed; /* complete() was called and not looked at yet */
     int completed_status;

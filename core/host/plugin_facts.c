@@ -106,5 +106,6 @@ void tc_plugin_put(const struct tc_plugin *plugin, struct tc_pack *p)
     tc_pack_begin_map(p, "holds");
     tc_ledger_put((struct tc_host *)(uintptr_t)&plugin->host, p);
     tc_pack_end(p);
+    tc_pack_uint(p, "publish_refused", plugin->host.publish_refused);
     put_delivery(plugin, p);
 }

@@ -248,7 +248,8 @@ struct tocsin_host {
      * is not NULL it gets a reference, to be given back by event_unref. Delivery happens
      * after the running callback has returned. Errors: -EINVAL, data is no single
      * well-formed map within the limits of tocsin/event.h, or the topic is malformed;
-     * -EACCES, the topic is not in the plugin's `publishes`; -ENOMEM.
+     * -EACCES, the topic is not in the plugin's `publishes`; -ENOBUFS, one callback has
+     * published 32 MiB, and this is of a topic that is never dropped; -ENOMEM.
      */
     int (*publish)(const struct tocsin_host *host, const struct tocsin_event *event,
                    const struct tocsin_event **ret_event);

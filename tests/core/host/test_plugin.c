@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "core/conf/options.h"
+#include "core/host/host.h"
 #include "core/host/last_error.h"
 #include "core/host/loader.h"
 #include "ipc/bus.h"
@@ -633,6 +634,31 @@ static void plugin_that_floods_loses_its_own_events_and_they_are_counted(void **
     tc_harness_done(&h);
 }
 
+static void
+regress_plugin_that_floods_with_alerts_is_told_no_and_fills_no_memory(void **state)
+{
+    const struct tocsin_event *told;
+    struct tc_harness h;
+    int64_t refused;
+
+    (void)state;
+    run(&h, FIXTURE("floods"), NULL);
+    (void)tc_harness_publish(&h, "test.large", 0, -1, NULL);
+    told = tc_harness_await(&h, "test.refused", 0);
+    tc_harness_settle(&h);
+    refused = tocsin_find_int(told->data, told->len, "n", -1);
+    /* What was taken is delivered, all of it; and it was as much as one callback may. */
+    assert_int_equal(tc_harness_count(&h, TOCSIN_TOPIC_ALERT_RAISED) + refused, 20000);
+    assert_in_range(tc_harness_count(&h, TOCSIN_TOPIC_ALERT_RAISED),
+                    TC_HOST_PUBLISH_BYTES / 60100, TC_HOST_PUBLISH_BYTES / 60000);
+    /* The next callback may again. */
+    (void)tc_harness_publish(&h, "test.large", 0, -1, NULL);
+    tc_harness_settle(&h);
+    assert_int_equal(tc_harness_count(&h, TOCSIN_TOPIC_ALERT_RAISED),
+                     2 * (20000 - refused));
+    tc_harness_done(&h);
+}
+
 /* Remembers on a page that outlives the process whose callback was entered. */
 static void remember(void *arg, const char *plugin)
 {
@@ -804,6 +830,8 @@ int main(void)
         cmocka_unit_test(plugin_announces_each_state_and_is_still_a_voter_when_it_stops),
         cmocka_unit_test(plugin_that_does_not_vote_is_no_voter),
         cmocka_unit_test(plugin_that_floods_loses_its_own_events_and_they_are_counted),
+        cmocka_unit_test(
+            regress_plugin_that_floods_with_alerts_is_told_no_and_fills_no_memory),
         cmocka_unit_test(plugin_that_crashes_or_spins_is_known_by_name),
         cmocka_unit_test(plugin_takes_new_options_by_reload),
         cmocka_unit_test(plugin_keeps_its_options_when_it_refuses_new_ones),
