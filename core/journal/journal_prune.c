@@ -24,27 +24,46 @@
 
 /* ---- What there is ---- */
 
-int tc_store_count(struct tc_store *store, const struct tocsin_event *event)
+/* The row that counts events of that topic and source; made when there is none. */
+static int find_id(struct tc_store *store, const struct tc_store_kind *kind,
+                   int64_t *ret_id)
+{
+    sqlite3_stmt *statement = store->statements[TC_STORE_PUT_KIND];
+    int rc;
+
+    (void)sqlite3_bind_text(statement, 1, kind->topic, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_text(statement, 2, kind->source, -1, SQLITE_STATIC);
+    rc = sqlite3_step(statement);
+    if (rc == SQLITE_ROW)
+        *ret_id = sqlite3_column_int64(statement, 0);
+    (void)sqlite3_reset(statement);
+    return tc_store_errno(store->db, rc);
+}
+
+int tc_store_count(struct tc_store *store, const struct tocsin_event *event,
+                   int64_t *ret_kind)
 {
     const char *source = event->source ? event->source : "";
-    struct tc_store_kind *kind = store->kinds;
-    int err;
+    struct tc_store_kind *kind = store->kinds, *end = kind + store->kinds_len;
+    int err = 0;
 
-    for (size_t i = 0; i < store->kinds_len; i++, kind++)
-        if (kind->topic == event->topic && kind->source == source)
-            break;
+    while (kind < end && (kind->topic != event->topic || kind->source != source))
+        kind++;
     if (kind == store->kinds + TC_STORE_KINDS_MAX) {
         err = tc_store_flush_counts(store);
+        kind = end = store->kinds;
+    }
+    if (kind == end) {
+        *kind = (struct tc_store_kind){.topic = event->topic, .source = source};
+        if (!err)
+            err = find_id(store, kind, &kind->id);
         if (err)
             return err;
-        kind = store->kinds;
-    }
-    if (kind == store->kinds + store->kinds_len) {
-        *kind = (struct tc_store_kind){.topic = event->topic, .source = source};
         store->kinds_len++;
     }
     kind->rows++;
     kind->bytes += (int64_t)event->len + ROW_BYTES;
+    *ret_kind = kind->id;
     return 0;
 }
 
@@ -56,10 +75,9 @@ int tc_store_flush_counts(struct tc_store *store)
     for (size_t i = 0; i < store->kinds_len && !err; i++) {
         const struct tc_store_kind *kind = &store->kinds[i];
 
-        (void)sqlite3_bind_text(statement, 1, kind->topic, -1, SQLITE_STATIC);
-        (void)sqlite3_bind_text(statement, 2, kind->source, -1, SQLITE_STATIC);
-        (void)sqlite3_bind_int64(statement, 3, kind->rows);
-        (void)sqlite3_bind_int64(statement, 4, kind->bytes);
+        (void)sqlite3_bind_int64(statement, 1, kind->id);
+        (void)sqlite3_bind_int64(statement, 2, kind->rows);
+        (void)sqlite3_bind_int64(statement, 3, kind->bytes);
         err = tc_store_run(store, TC_STORE_COUNT_EVENTS);
     }
     store->kinds_len = 0;
@@ -94,7 +112,7 @@ static int measure(struct tc_store *store)
 
 struct victim {
     char topic[256], source[128];
-    int64_t rows, bytes;
+    int64_t kind, rows, bytes;
 };
 
 /* Runs a statement of ours; how many rows it has removed into ret_removed. */
@@ -110,7 +128,7 @@ static int remove_rows(struct tc_store *store, const char *sql, const struct vic
     (void)sqlite3_bind_int64(statement, 1, limit);
     if (of) {
         (void)sqlite3_bind_text(statement, 2, of->source, -1, SQLITE_STATIC);
-        (void)sqlite3_bind_text(statement, 3, of->topic, -1, SQLITE_STATIC);
+        (void)sqlite3_bind_int64(statement, 3, of->kind);
     } else {
         (void)sqlite3_bind_int64(statement, 2, older_than_ns);
     }
@@ -160,7 +178,7 @@ static int prune_old(struct tc_store *store, unsigned step, uint64_t now_ns)
 #define LARGEST(weight)                                                                  \
     "WITH top AS (SELECT " FAMILY " AS family, source AS owner FROM kinds"               \
     " WHERE rows > 0 GROUP BY 1, 2 ORDER BY sum(" weight ") DESC LIMIT 1)"               \
-    " SELECT topic, source, rows, bytes FROM kinds, top"                                 \
+    " SELECT topic, source, rows, bytes, id FROM kinds, top"                             \
     " WHERE source = owner AND " FAMILY " = family AND rows > 0"                         \
     " ORDER BY " weight " DESC LIMIT 1"
 
@@ -183,6 +201,7 @@ static int find_victim(struct tc_store *store, bool by_bytes, struct victim *ret
                        (const char *)sqlite3_column_text(statement, 1));
         ret->rows = sqlite3_column_int64(statement, 2);
         ret->bytes = sqlite3_column_int64(statement, 3);
+        ret->kind = sqlite3_column_int64(statement, 4);
     }
     (void)sqlite3_finalize(statement);
     return tc_store_errno(store->db, rc);
@@ -207,7 +226,7 @@ static int prune_victim(struct tc_store *store, const struct victim *victim,
         sql = REMOVE_FROM("alerts", "rule_id", "process_user");
     else
         sql = "DELETE FROM events WHERE id IN (SELECT id FROM events"
-              " WHERE topic = ?3 AND source = ?2 ORDER BY id LIMIT ?1)";
+              " WHERE kind = ?3 ORDER BY id LIMIT ?1)";
     return remove_rows(store, sql, victim, limit, 0, ret_removed);
 }
 

@@ -32,11 +32,13 @@ const char *const tc_store_sql[TC_STORE_STATEMENTS] = {
     [TC_STORE_BEGIN] = "BEGIN IMMEDIATE",
     [TC_STORE_COMMIT] = "COMMIT",
     [TC_STORE_ROLLBACK] = "ROLLBACK",
-    [TC_STORE_PUT_EVENT] = "INSERT INTO events (time_ns, topic, source, data)"
-                           " VALUES (?1, ?2, ?3, ?4)",
+    [TC_STORE_PUT_EVENT] = "INSERT INTO events (time_ns, topic, source, data, kind)"
+                           " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [TC_STORE_PUT_KIND] =
+        "INSERT INTO kinds (topic, source) VALUES (?1, ?2)"
+        " ON CONFLICT (topic, source) DO UPDATE SET rows = rows RETURNING id",
     [TC_STORE_COUNT_EVENTS] =
-        "INSERT INTO kinds (topic, source, rows, bytes) VALUES (?1, ?2, ?3, ?4)"
-        " ON CONFLICT (topic, source) DO UPDATE SET rows = rows + ?3, bytes = bytes + ?4",
+        "UPDATE kinds SET rows = rows + ?2, bytes = bytes + ?3 WHERE id = ?1",
     /* The tables of threats and alerts are kinds, too: names without a dot. */
     [TC_STORE_MEASURE_ROWS] = "SELECT sum(iif(instr(topic, '.'), rows, 0)),"
                               " sum(iif(instr(topic, '.'), pruned, 0)),"
@@ -234,14 +236,18 @@ static const char *source_of(const struct tocsin_event *event)
 static int put_event(struct tc_store *store, const struct tocsin_event *event)
 {
     sqlite3_stmt *statement = store->statements[TC_STORE_PUT_EVENT];
+    int64_t kind;
     int err;
 
+    err = tc_store_count(store, event, &kind);
+    if (err)
+        return err;
     (void)sqlite3_bind_int64(statement, 1, (int64_t)event->time_ns);
     (void)sqlite3_bind_text(statement, 2, event->topic, -1, SQLITE_STATIC);
     (void)sqlite3_bind_text(statement, 3, source_of(event), -1, SQLITE_STATIC);
     (void)sqlite3_bind_blob64(statement, 4, event->data, event->len, SQLITE_STATIC);
-    err = tc_store_run(store, TC_STORE_PUT_EVENT);
-    return err ? err : tc_store_count(store, event);
+    (void)sqlite3_bind_int64(statement, 5, kind);
+    return tc_store_run(store, TC_STORE_PUT_EVENT);
 }
 
 /* Remembers one more path of a threat. */

@@ -62,12 +62,14 @@ static const struct question {
 static const struct question events_of_topic = {
     "events", LIST,
     "SELECT " EVENT_COLUMNS " FROM events WHERE id IN (SELECT id FROM events"
-    " WHERE topic = :topic ORDER BY id DESC LIMIT :limit) ORDER BY id DESC",
+    " WHERE kind IN (SELECT id FROM kinds WHERE topic = :topic)"
+    " ORDER BY id DESC LIMIT :limit) ORDER BY id DESC",
     NULL, NULL};
 static const struct question events_of_family = {
     "events", LIST,
     "SELECT " EVENT_COLUMNS " FROM events WHERE id IN (SELECT id FROM events"
-    " WHERE topic >= rtrim(:topic, '*') AND topic < rtrim(:topic, '.*') || '/'"
+    " WHERE kind IN (SELECT id FROM kinds"
+    " WHERE topic >= rtrim(:topic, '*') AND topic < rtrim(:topic, '.*') || '/')"
     " ORDER BY id DESC LIMIT :limit) ORDER BY id DESC",
     NULL, NULL};
 

@@ -36,6 +36,7 @@ enum tc_store_statement {
     TC_STORE_COMMIT,
     TC_STORE_ROLLBACK,
     TC_STORE_PUT_EVENT,
+    TC_STORE_PUT_KIND,
     TC_STORE_COUNT_EVENTS,
     TC_STORE_MEASURE_ROWS,
     TC_STORE_MEASURE_FILE,
@@ -69,7 +70,7 @@ struct tc_store_usage {
 /* Events of one kind that the transaction has stored, and `kinds` does not count yet. */
 struct tc_store_kind {
     const char *topic, *source; /* borrowed from an event of the transaction */
-    int64_t rows, bytes;
+    int64_t id, rows, bytes;
 };
 
 struct tc_store {
@@ -141,9 +142,10 @@ int tc_store_put_loss(struct tc_store *store, uint64_t count);
  */
 int tc_store_prune(struct tc_store *store, unsigned step, uint64_t now_ns);
 
-/* Counts `bytes` of one more event in `kinds`, in the same transaction; for journal_put.
- */
-int tc_store_count(struct tc_store *store, const struct tocsin_event *event);
+/* For journal_put, ahead of an event: counts it in `kinds`, at the end of its transaction;
+ * the id of its kind into ret_kind. */
+int tc_store_count(struct tc_store *store, const struct tocsin_event *event,
+                   int64_t *ret_kind);
 int tc_store_flush_counts(struct tc_store *store);
 
 /* Runs a statement whose values are bound, and makes it ready for the next time. */

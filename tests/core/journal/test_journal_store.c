@@ -114,6 +114,47 @@ static void schema_keeps_the_alerts_of_a_version_1_file(void **state)
     assert_int_equal(count_entries(f, "responses"), 1);
 }
 
+static void schema_counts_what_a_version_2_file_holds(void **state)
+{
+    struct fixture *f = *state;
+    char why[256];
+    sqlite3 *db;
+
+    assert_int_equal(sqlite3_open(f->db, &db), SQLITE_OK);
+    assert_int_equal(tc_schema_apply(db, tc_schema_steps, 2, why), 0);
+    assert_int_equal(
+        sqlite3_exec(db,
+                     "INSERT INTO events (time_ns, topic, source, data) VALUES"
+                     " (1, 'sensor.gap', 'es', x'80'), (2, 'sensor.gap', 'core', x'80'),"
+                     " (3, 'sensor.gap', 'es', x'8180'), (4, 'agent.started', 'core',"
+                     " x'80');"
+                     "INSERT INTO threats (id, first_seen_ns, last_seen_ns, count,"
+                     " detected) VALUES ('t1', 1, 1, 1, x'80');"
+                     "INSERT INTO alert_responses (alert_id, time_ns) VALUES ('gone', 1)",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
+    (void)sqlite3_close(db);
+
+    open_journal(f);
+    assert_int_equal(ask(f, "events", "topic", "sensor.gap", 0), 0);
+    assert_int_equal(count_entries(f, "items"), 3);
+    assert_int_equal(item_int(f, 0, "time_ns"), 3);
+    assert_int_equal(ask(f, "events", "topic", "sensor.*", 2), 0);
+    assert_int_equal(count_entries(f, "items"), 2);
+    f->source = "av";
+    remediate(f, 9, "t1"); /* of the plugin that had found it */
+    assert_int_equal(sync_journal(f), 0);
+    assert_int_equal(sql_int(f, "SELECT rows * 1000 + bytes FROM kinds"
+                                " WHERE topic = 'sensor.gap' AND source = 'es'"),
+                     2000 + 3 + 2 * 128);
+    assert_int_equal(sql_int(f, "SELECT count(*) FROM threats"), 1);
+    assert_int_equal(sql_int(f, "SELECT rows FROM kinds WHERE topic = 'threats'"), 1);
+    assert_int_equal(sql_int(f, "SELECT bytes = (SELECT sum(bytes) FROM threats)"
+                                " FROM kinds WHERE topic = 'threats'"),
+                     1);
+    assert_int_equal(sql_int(f, "SELECT count(*) FROM alert_responses"), 0);
+}
+
 static void schema_stays_at_the_version_before_a_step_that_fails(void **state)
 {
     static const char *const broken[] = {
@@ -147,6 +188,7 @@ int main(void)
         TEST(store_removes_events_when_the_database_grows_too_large),
         TEST(schema_is_reached_from_each_older_version),
         TEST(schema_keeps_the_alerts_of_a_version_1_file),
+        TEST(schema_counts_what_a_version_2_file_holds),
         TEST(schema_stays_at_the_version_before_a_step_that_fails),
     };
 
