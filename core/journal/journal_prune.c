@@ -20,7 +20,9 @@
 #define PASSES_MAX 64 /* of one call */
 #define PART 8        /* of a kind's rows, that one pass takes at most */
 #define AGE_EVERY_NS (60 * UINT64_C(1000000000))
-#define VACUUM "PRAGMA incremental_vacuum(1024)" /* pages: 4 MiB */
+#define ROOM_BYTES (INT64_C(8) * 1024 * 1024) /* left for the next transaction, */
+#define ROOM_PART 4                           /* or this part of the limit */
+#define VACUUM_EVERY_NS (3600 * UINT64_C(1000000000))
 
 /* ---- What there is ---- */
 
@@ -230,6 +232,17 @@ static int prune_victim(struct tc_store *store, const struct victim *victim,
     return remove_rows(store, sql, victim, limit, 0, ret_removed);
 }
 
+static int64_t min(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Whatever the next transaction adds, the file stays within its bound. */
+static int64_t limit_bytes(const struct tc_store *store)
+{
+    return store->keep.bytes - min(ROOM_BYTES, store->keep.bytes / ROOM_PART);
+}
+
 /* How many rows are to go before the mark is reached; 0: none. */
 static int64_t excess(struct tc_store *store, bool *ret_by_bytes,
                       const struct victim *last)
@@ -237,10 +250,10 @@ static int64_t excess(struct tc_store *store, bool *ret_by_bytes,
     const struct tc_store_limits *keep = &store->keep;
     const struct tc_store_usage *usage = &store->usage;
     int64_t rows = usage->events - (keep->events - keep->events / MARK);
-    int64_t bytes = usage->used_bytes - (keep->bytes - keep->bytes / MARK);
+    int64_t bytes = usage->used_bytes - (limit_bytes(store) - keep->bytes / MARK);
     int64_t row_bytes = last->rows > 0 ? last->bytes / last->rows : ROW_BYTES;
 
-    if (usage->events > keep->events || usage->used_bytes > keep->bytes)
+    if (usage->events > keep->events || usage->used_bytes > limit_bytes(store))
         store->shrinking = true;
     else if (rows <= 0 && bytes <= 0)
         store->shrinking = false;
@@ -248,11 +261,6 @@ static int64_t excess(struct tc_store *store, bool *ret_by_bytes,
         return 0;
     *ret_by_bytes = bytes > 0;
     return bytes > 0 ? bytes / (row_bytes + ROW_BYTES) + 1 : rows;
-}
-
-static int64_t min(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
 }
 
 /* One pass; how many rows went into ret_removed, 0 when there is no more to do. */
@@ -285,14 +293,23 @@ int tc_store_prune(struct tc_store *store, unsigned step, uint64_t now_ns)
     if (!err)
         err = measure(store);
     for (int i = 0; i < PASSES_MAX && removed && !err; i++) {
-        if (store->usage.used_bytes <= store->keep.bytes && left <= 0)
+        if (store->usage.used_bytes <= limit_bytes(store) && left <= 0)
             break;
         err = prune_pass(store, left > 0 ? left : step, &removed);
         left -= removed;
     }
-    if (!err && store->usage.free_bytes &&
-        store->usage.used_bytes + store->usage.free_bytes > store->keep.bytes &&
-        sqlite3_exec(store->db, VACUUM, NULL, NULL, NULL) == SQLITE_OK)
-        err = measure(store);
     return err;
+}
+
+int tc_store_shrink(struct tc_store *store, uint64_t now_ns)
+{
+    const struct tc_store_usage *usage = &store->usage;
+    int rc;
+
+    if (usage->used_bytes + usage->free_bytes <= store->keep.bytes ||
+        usage->used_bytes > limit_bytes(store) || now_ns < store->vacuum_due_ns)
+        return 0;
+    store->vacuum_due_ns = now_ns + VACUUM_EVERY_NS;
+    rc = sqlite3_exec(store->db, "VACUUM", NULL, NULL, NULL);
+    return rc == SQLITE_OK ? measure(store) : tc_store_errno(store->db, rc);
 }

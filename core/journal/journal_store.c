@@ -24,8 +24,7 @@
 
 /* What every connection begins with. The page cache is small because the tail of
  * `events` and the newest threats are all that is ever hot. */
-static const char setup[] = "PRAGMA auto_vacuum = INCREMENTAL;" /* of a new file */
-                            "PRAGMA journal_mode = WAL;"
+static const char setup[] = "PRAGMA journal_mode = WAL;"
                             "PRAGMA synchronous = FULL;"
                             "PRAGMA foreign_keys = ON;"
                             "PRAGMA cache_size = -512;"

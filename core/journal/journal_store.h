@@ -55,7 +55,7 @@ enum tc_store_statement {
 /* What pruning leaves. */
 struct tc_store_limits {
     int64_t events; /* rows of `events` */
-    int64_t bytes;  /* of the whole database, without free pages */
+    int64_t bytes;  /* of the database, as a file */
     int64_t age_ns; /* what happened longer ago goes; 0: nothing goes for its age */
 };
 
@@ -80,9 +80,10 @@ struct tc_store {
     struct tc_store_usage usage; /* when it was last pruned */
     struct tc_store_kind kinds[TC_STORE_KINDS_MAX];
     size_t kinds_len;
-    bool shrinking;      /* it was full, and is not below its mark yet */
-    uint64_t age_due_ns; /* when to look for what is too old, by the wall clock */
-    bool logged;         /* it has a write-ahead log, with something in it */
+    bool shrinking;         /* it was full, and is not below its mark yet */
+    uint64_t age_due_ns;    /* when to look for what is too old, by the wall clock */
+    uint64_t vacuum_due_ns; /* when the file may be made smaller again */
+    bool logged;            /* it has a write-ahead log, with something in it */
     int64_t page_bytes;
     int64_t held_bytes; /* of the log, which its last checkpoint has left */
 };
@@ -142,8 +143,15 @@ int tc_store_put_loss(struct tc_store *store, uint64_t count);
  */
 int tc_store_prune(struct tc_store *store, unsigned step, uint64_t now_ns);
 
-/* For journal_put, ahead of an event: counts it in `kinds`, at the end of its transaction;
- * the id of its kind into ret_kind. */
+/*
+ * Outside a transaction: makes the file smaller where it is beyond its limit, as that has
+ * been lowered, and what it holds is not. At most once an hour; it takes as much disk
+ * again as it holds.
+ */
+int tc_store_shrink(struct tc_store *store, uint64_t now_ns);
+
+/* For journal_put, ahead of an event: counts it in `kinds`, at the end of its
+ * transaction; the id of its kind into ret_kind. */
 int tc_store_count(struct tc_store *store, const struct tocsin_event *event,
                    int64_t *ret_kind);
 int tc_store_flush_counts(struct tc_store *store);

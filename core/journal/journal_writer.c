@@ -254,6 +254,8 @@ static int write_once(struct tc_journal_writer *writer, struct tc_event *const *
         tc_store_rollback(store);
         return err;
     }
+    if (!writer->memory)
+        (void)tc_store_shrink(store, tc_wall_ns()); /* a file that stays is no trouble */
     look_at_log(writer);
     *ret_refused = refused;
     return 0;

@@ -159,13 +159,28 @@ static void store_keeps_the_file_within_its_bound(void **state)
         put_noise(f, store, "sensor.gap", n, 200);
     for (; n < 6000; n++) {
         put_noise(f, store, "alert.noise", n, 30000);
-        assert_in_range(sql_int(f, "PRAGMA page_count"), 1, (4000000 + 200000) / 4096);
+        assert_in_range(sql_int(f, "PRAGMA page_count"), 1, 4000000 / 4096);
     }
-    /* A smaller bound takes effect, on the file itself. */
+    tc_store_close(store);
+}
+
+static void store_makes_the_file_smaller_when_its_bound_is_lowered(void **state)
+{
+    struct fixture *f = *state;
+    struct tc_store *store =
+        open_store(f, (struct tc_store_limits){.events = 100000, .bytes = 4000000});
+    uint64_t n = 1;
+
+    for (; n < 2000; n++)
+        put_noise(f, store, "alert.noise", n, 3000);
+    assert_in_range(sql_int(f, "PRAGMA page_count"), 2000000 / 4096, 4000000 / 4096);
     store->keep.bytes = 1000000;
-    for (; n < 6200; n++)
+    for (; n < 2100; n++) {
         put_noise(f, store, "sensor.gap", n, 200);
-    assert_in_range(sql_int(f, "PRAGMA page_count"), 1, (1000000 + 200000) / 4096);
+        assert_int_equal(tc_store_shrink(store, n), 0);
+    }
+    assert_in_range(sql_int(f, "PRAGMA page_count"), 1, 1000000 / 4096);
+    assert_true(store->usage.used_bytes + store->usage.free_bytes <= 1000000);
     tc_store_close(store);
 }
 
@@ -330,6 +345,7 @@ int main(void)
         TEST(regress_a_flood_pushes_out_nothing_but_itself),
         TEST(regress_a_user_pushes_out_no_alerts_but_his_own_of_that_rule),
         TEST(store_keeps_the_file_within_its_bound),
+        TEST(store_makes_the_file_smaller_when_its_bound_is_lowered),
         TEST(store_counts_each_kind_as_the_tables_do),
         TEST(store_forgets_what_a_rolled_back_transaction_has_counted),
         TEST(store_removes_what_is_too_old),
