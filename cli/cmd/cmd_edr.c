@@ -130,13 +130,18 @@ static int say_missing(struct tc_cli *cli, uint64_t wait_s)
 
     for (size_t i = 0; !r && i < sizeof(needed) / sizeof(*needed); i++) {
         state = tc_unpack_str(tc_general_plugin(answer.result, needed[i]), "state");
+        if (!state.ptr)
+            return tc_call_failed(
+                "no alert has come: the configuration does not name the "
+                "plugin %s: write \"%s: {}\" below plugins: and run "
+                "`tocsin config reload`",
+                needed[i], needed[i]);
         if (!tocsin_str_is(state, "running"))
             return tc_call_failed(
                 "no alert has come: the plugin %s is %.*s; `tocsin "
                 "plugin enable %s` starts it, `tocsin health` says what "
                 "is wrong",
-                needed[i], state.ptr ? (int)state.len : 10,
-                state.ptr ? state.ptr : "not loaded", needed[i]);
+                needed[i], (int)state.len, state.ptr, needed[i]);
     }
     if (r)
         return r;

@@ -138,6 +138,12 @@ static void set_aside(int dir, const char *state_dir, const char *wrong, char wh
            state_dir, wrong);
 }
 
+static bool is_safe(const struct stat *st)
+{
+    return S_ISREG(st->st_mode) && (st->st_uid == 0 || st->st_uid == geteuid()) &&
+           !(st->st_mode & (S_IWGRP | S_IWOTH));
+}
+
 static int check_owner(int fd, const char *state_dir, char why[256])
 {
     struct stat st;
@@ -146,8 +152,7 @@ static int check_owner(int fd, const char *state_dir, char why[256])
         tc_why(why, "%s/" NAME ": %s", state_dir, strerror(errno));
         return -errno;
     }
-    if (!S_ISREG(st.st_mode) || (st.st_uid != 0 && st.st_uid != geteuid()) ||
-        (st.st_mode & (S_IWGRP | S_IWOTH))) {
+    if (!is_safe(&st)) {
         tc_why(why,
                "%s/" NAME " is not used, since others than root may write it; remove "
                "it and approve again",
@@ -226,6 +231,34 @@ out:
         close(fd);
     close(dir);
     return r;
+}
+
+static bool any_given(const struct tc_consent *consent)
+{
+    for (enum tc_gate g = 0; g < TC_GATES; g++)
+        if (consent->gates[g].given)
+            return true;
+    return false;
+}
+
+int tc_consent_check(const char *state_dir, const struct tc_consent *consent,
+                     char why[256])
+{
+    char path[4096];
+    struct stat st;
+
+    if (snprintf(path, sizeof(path), "%s/" NAME, state_dir) >= (int)sizeof(path))
+        return -ENAMETOOLONG;
+    if (lstat(path, &st)) {
+        if (errno == ENOENT && !any_given(consent))
+            return 0;
+        tc_why(why, "%s: %s", path, strerror(errno));
+        return -errno;
+    }
+    if (is_safe(&st))
+        return 0;
+    tc_why(why, "%s could be written by others than root", path);
+    return -EPERM;
 }
 
 /* ---- Writing. ---- */

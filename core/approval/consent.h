@@ -36,6 +36,14 @@ struct tc_consent {
  */
 int tc_consent_read(const char *state_dir, struct tc_consent *ret, char why[256]);
 
+/*
+ * Whether the next agent would use the file: it is there, if any is given in `consent`,
+ * and others than root may not write it. -ENOENT, -EPERM, or what lstat(2) says; `why`
+ * says so.
+ */
+int tc_consent_check(const char *state_dir, const struct tc_consent *consent,
+                     char why[256]);
+
 /* Errors: what the file system says; the old state then stays. */
 int tc_consent_write(const char *state_dir, const struct tc_consent *consent,
                      char why[256]);

@@ -151,6 +151,26 @@ static void on_journal_health(void *arg, const char *why, const char *fix)
                      fix);
 }
 
+/* It protects nobody and keeps nobody from being protected: a note. The next reload of
+ * the configuration reads it again. */
+static void note_machine_id(const struct tc_agent *agent, struct tc_health_numbers *ret)
+{
+    struct tc_health_issue *issue;
+
+    if (tc_health_fact(agent->services.notice.health, "machine_id"))
+        return;
+    issue = tc_health_add(ret);
+    if (!issue)
+        return;
+    issue->note = true;
+    snprintf(issue->id, sizeof(issue->id), "core.machine_id");
+    snprintf(issue->text, sizeof(issue->text),
+             "this machine has no name of its own: /etc/machine-id cannot be used");
+    snprintf(issue->fix, sizeof(issue->fix),
+             "tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id && tocsin config "
+             "reload");
+}
+
 /* What health shows beside what was reported. */
 static void put_numbers(void *arg, struct tc_health_numbers *ret)
 {
@@ -164,23 +184,9 @@ static void put_numbers(void *arg, struct tc_health_numbers *ret)
     ret->now_ns = uv_hrtime();
     if (agent->protection)
         tc_protection_numbers(agent->protection, ret);
+    note_machine_id(agent, ret);
     tc_registry_count(agent->services.registry, &ret->plugins_loaded,
                       &ret->plugins_failed);
-}
-
-static void report_facts(struct tc_agent *agent)
-{
-    char id[TC_MACHINE_ID_MAX];
-    const struct {
-        const char *key, *text;
-    } facts[] = {
-        {"app_version", TOCSIN_VERSION},
-        {"machine_id", tc_machine_id(id) ? "unknown" : id},
-    };
-
-    for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
-        tc_health_report(agent->services.notice.health, "core", TOCSIN_REPORT_FACT,
-                         facts[i].key, facts[i].text, NULL);
 }
 
 /* ---- configuration ---- */
@@ -222,6 +228,7 @@ static void on_journal_closed(void *arg)
     uv_close((uv_handle_t *)&agent->turn_due, NULL);
     uv_close((uv_handle_t *)&agent->pulse_timer, NULL);
     uv_close((uv_handle_t *)&agent->drop_timer, NULL);
+    uv_close((uv_handle_t *)&agent->record_timer, NULL);
     uv_close((uv_handle_t *)&agent->term, NULL);
     uv_close((uv_handle_t *)&agent->interrupt, NULL);
     uv_close((uv_handle_t *)&agent->hangup, NULL);
@@ -338,11 +345,12 @@ static void init_handles(struct tc_agent *agent)
     uv_idle_init(&agent->loop, &agent->turn_due);
     uv_timer_init(&agent->loop, &agent->pulse_timer);
     uv_timer_init(&agent->loop, &agent->drop_timer);
+    uv_timer_init(&agent->loop, &agent->record_timer);
     uv_signal_init(&agent->loop, &agent->term);
     uv_signal_init(&agent->loop, &agent->interrupt);
     uv_signal_init(&agent->loop, &agent->hangup);
     agent->turn.data = agent->turn_due.data = agent;
-    agent->pulse_timer.data = agent->drop_timer.data = agent;
+    agent->pulse_timer.data = agent->drop_timer.data = agent->record_timer.data = agent;
     agent->term.data = agent->interrupt.data = agent->hangup.data = agent;
 }
 
@@ -406,8 +414,8 @@ static int start(struct tc_agent *agent, char why[TC_WHY_MAX])
                         &agent->services.journal, why))
         on_journal_health(agent, why,
                           "make paths.state writable, then restart the agent");
+    tc_agent_watch_record(agent);
     tc_agent_configure(agent);
-    report_facts(agent);
     err = tc_protection_new(&agent->services, &agent->protection);
     if (err) {
         tc_why(why, "%s", strerror(-err));

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/health.h"
 #include "core/base/log.h"
+#include "core/base/machine.h"
 #include "core/base/why.h"
 #include "core/conf/config.h"
 #include "core/daemon/agent_priv.h"
@@ -67,6 +69,21 @@ static void set_log_level(const struct tc_agent *agent)
             tc_log_set_level(levels[i].level);
 }
 
+static void report_facts(const struct tc_agent *agent)
+{
+    char id[TC_MACHINE_ID_MAX];
+    const struct {
+        const char *key, *text;
+    } facts[] = {
+        {"app_version", TOCSIN_VERSION},
+        {"machine_id", tc_machine_id(id) ? NULL : id},
+    };
+
+    for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
+        tc_health_report(agent->services.notice.health, "core", TOCSIN_REPORT_FACT,
+                         facts[i].key, facts[i].text, NULL);
+}
+
 int tc_agent_read_config(struct tc_agent *agent, char why[TC_WHY_MAX])
 {
     int err =
@@ -82,6 +99,7 @@ void tc_agent_configure(struct tc_agent *agent)
     configure_judge(agent);
     configure_journal(agent);
     set_log_level(agent);
+    report_facts(agent);
     if (agent->protection)
         tc_protection_configured(agent->protection);
 }

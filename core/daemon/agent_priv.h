@@ -27,7 +27,8 @@ struct tc_agent {
     struct tc_agent_reload *reloads; /* of the configuration; agent_config.c */
     uv_check_t turn;                 /* delivers after the loop has polled ... */
     uv_idle_t turn_due;              /* ... without waiting, while events are queued */
-    uv_timer_t pulse_timer, drop_timer;
+    uv_timer_t pulse_timer, drop_timer, record_timer;
+    bool record_checking;
     uv_signal_t term, interrupt, hangup;
     char state_dir[4096], private_dir[4096 + 16];
     struct tc_last_life last_life;
@@ -41,6 +42,9 @@ struct tc_agent {
 
 /* agent_before.c: before the registry boots, and when there is no other agent. */
 void tc_agent_look_back(struct tc_agent *agent);
+
+/* agent_record.c: begins to test the journal. */
+void tc_agent_watch_record(struct tc_agent *agent);
 
 /* agent_plugins.c: makes the registry and the judge; the bus must be there. */
 int tc_agent_make_plugins(struct tc_agent *agent);

@@ -137,6 +137,9 @@ void tc_plugin_last_error(const struct tc_plugin *plugin, struct tc_last_error *
 const struct tc_module *tc_plugin_module(const struct tc_plugin *plugin);
 const struct tc_options *tc_plugin_options(const struct tc_plugin *plugin);
 
+/* Those of its next start: the same, unless others wait for it. */
+const struct tc_options *tc_plugin_next_options(const struct tc_plugin *plugin);
+
 /* The plugin's bit among the bus's voters; 0 when it is not asked. */
 uint64_t tc_plugin_voter(const struct tc_plugin *plugin);
 

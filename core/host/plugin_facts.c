@@ -72,6 +72,11 @@ const struct tc_options *tc_plugin_options(const struct tc_plugin *plugin)
     return plugin->options;
 }
 
+const struct tc_options *tc_plugin_next_options(const struct tc_plugin *plugin)
+{
+    return plugin->next ? plugin->next : plugin->options;
+}
+
 uint64_t tc_plugin_voter(const struct tc_plugin *plugin)
 {
     if (!plugin->subscriber || !tc_plugin_votes(plugin))

@@ -238,7 +238,7 @@ void tc_journal_store(struct tc_journal *journal, struct tc_event *event)
     uv_mutex_unlock(&journal->lock);
 }
 
-static void add_job(struct tc_journal *journal, struct tc_journal_job *job)
+void tc_journal_add_job(struct tc_journal *journal, struct tc_journal_job *job)
 {
     uv_mutex_lock(&journal->lock);
     job->after = journal->handed;
@@ -262,7 +262,7 @@ int tc_journal_sync(struct tc_journal *journal, void (*stored)(void *arg, int st
     job->answer = answer_sync;
     job->stored = stored;
     job->arg = arg;
-    add_job(journal, job);
+    tc_journal_add_job(journal, job);
     return 0;
 }
 
@@ -300,7 +300,7 @@ int tc_journal_query(struct tc_journal *journal, const char *kind, const void *p
     job->answer = answer_query;
     job->answered = done;
     job->arg = arg;
-    add_job(journal, job);
+    tc_journal_add_job(journal, job);
     return 0;
 }
 
@@ -308,7 +308,7 @@ int tc_journal_query(struct tc_journal *journal, const char *kind, const void *p
 
 static int wait_for(struct tc_journal *journal, struct tc_journal_job *job)
 {
-    add_job(journal, job);
+    tc_journal_add_job(journal, job);
     uv_mutex_lock(&journal->lock);
     while (!job->finished)
         uv_cond_wait(&journal->finished, &journal->lock);

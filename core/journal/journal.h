@@ -70,6 +70,11 @@ void tc_journal_store(struct tc_journal *journal, struct tc_event *event);
 int tc_journal_sync(struct tc_journal *journal, void (*stored)(void *arg, int status),
                     void *arg);
 
+/* Writes a row, behind what was handed over before, and reads it back; checked(arg) on
+ * the loop with 0 or what has failed. */
+int tc_journal_check(struct tc_journal *journal, uint64_t now_ns,
+                     void (*checked)(void *arg, int status), void *arg);
+
 /*
  * Answers a question off the loop: `result` is one encoded map, valid until done returns.
  * kinds: "threats" {items: [threat]}, "threat" {one by id}, "alerts", "alert", "events"

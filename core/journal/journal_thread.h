@@ -129,6 +129,9 @@ void tc_journal_shed(struct tc_journal *journal);
 /* Gives back the references that the batch holds. */
 void tc_journal_release_batch(struct tc_journal *journal);
 
+/* Hands a job over, which the loop gets back. */
+void tc_journal_add_job(struct tc_journal *journal, struct tc_journal_job *job);
+
 /* Passes finished jobs, and health if it has changed, to the loop. Under the lock. */
 void tc_journal_hand_back(struct tc_journal *journal, struct tc_journal_job_list *jobs);
 

@@ -190,6 +190,8 @@ static void answer_stored(uv_work_t *work, int status)
         answer->err = status;
     a->storing = false;
     if (!answer->err) {
+        tc_notice_report(&a->services->notice, "core", TOCSIN_REPORT_CLEAR, "consent",
+                         NULL, NULL);
         a->consent = answer->next;
         answer->err = tc_approval_answer(a->approval, answer->gate, answer->answer,
                                          answer->who, uv_hrtime(), answer->why);
@@ -286,7 +288,8 @@ int tc_approver_new(const struct tc_services *services, void (*changed)(void *ar
     a->timer.data = a;
     if (tc_consent_read(services->state_dir, &a->consent, why))
         tc_notice_report(&services->notice, "core", TOCSIN_REPORT_ISSUE, "consent", why,
-                         "tocsin approval list");
+                         "tocsin approval grant es_extension");
+    tc_approver_consent_watch(a);
     tc_approver_profiles_start(a);
     tc_approver_facts_read(a);
     *ret_approver = a;
@@ -299,6 +302,7 @@ void tc_approver_free(struct tc_approver *a)
         return;
     a->closing = true;
     uv_timer_stop(&a->timer);
+    uv_timer_stop(&a->consent_timer);
     tc_approver_profiles_stop(a);
     tc_approver_release(a);
 }

@@ -60,9 +60,16 @@ static void on_closed(uv_handle_t *handle)
     tc_approver_destroy(a);
 }
 
+static void on_consent_closed(uv_handle_t *handle)
+{
+    struct tc_approver *a = handle->data;
+
+    uv_close((uv_handle_t *)&a->timer, on_closed);
+}
+
 /* One piece of work less; the last one of a closing approver closes it. */
 void tc_approver_release(struct tc_approver *a)
 {
     if (--a->work == 0 && a->closing)
-        uv_close((uv_handle_t *)&a->timer, on_closed);
+        uv_close((uv_handle_t *)&a->consent_timer, on_consent_closed);
 }

@@ -25,9 +25,10 @@ struct tc_approver {
     struct tc_approval *approval;
     void (*changed)(void *arg);
     void *arg;
-    uv_timer_t timer;
+    uv_timer_t timer, consent_timer;
     unsigned work; /* pieces under way, and the approver itself */
     bool begun, closing, storing;
+    bool looking; /* at the file of consents */
     struct tc_consent consent;
     bool other_file[TC_GATES]; /* the consent is for another one; said in the log */
 
@@ -63,6 +64,9 @@ struct tc_approver {
 void tc_approver_changed(struct tc_approver *approver);
 void tc_approver_release(struct tc_approver *approver);
 void tc_approver_destroy(struct tc_approver *approver);
+
+/* approver_consent.c: looks after the file of consents from here on. */
+void tc_approver_consent_watch(struct tc_approver *approver);
 
 /* approver_events.c: struct tc_approval_callbacks.event; arg is the approver. */
 void tc_approver_emit(void *arg, const struct tc_approval_event *event);

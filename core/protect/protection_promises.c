@@ -116,7 +116,8 @@ static const char *watched(const struct tc_protection *p, enum tc_slot_sensor se
     const struct tc_plugin *plugin =
         *name ? tc_registry_plugin(p->services->registry, name) : NULL;
 
-    return plugin ? tc_options_item(tc_plugin_options(plugin), "watch", index) : NULL;
+    return plugin ? tc_options_item(tc_plugin_next_options(plugin), "watch", index)
+                  : NULL;
 }
 
 static void find_excluded(const struct tc_protection *p, enum tc_slot_sensor sensor,

@@ -117,6 +117,7 @@ static int stop(void *state)
 
     tc_detector_defs_stop(&av->defs);
     tc_av_care_stop(av);
+    tc_av_selftest_stop(av);
     tc_av_job_stop(av);
     tc_av_scan_stop(av);
     return tc_detector_work_stop(&av->work);

@@ -11,6 +11,7 @@
  *   av_move.c     the removal of one name of it
  *   av_care.c     what could not be put away, and the quarantine folder: looked at again
  *   av_events.c     the events about threats
+ *   av_selftest.c the proof that files can be scanned
  *   av_scan.c     the scan that an operator asks for
  *   av_request.c  the quarantine that another detector asks for
  *   av_rpc.c      requests: which there are; definitions, counters
@@ -85,8 +86,10 @@ struct tc_av {
     bool vault_busy;
     struct tc_av_threat *threats; /* newest first */
     size_t threats_n;
-    struct tocsin_timer *care; /* NULL: it does not run */
-    bool folder_lost;          /* the vault's folder is being made again */
+    struct tocsin_timer *care;     /* NULL: it does not run */
+    bool looking;                  /* at the vault's folder */
+    struct tocsin_timer *selftest; /* NULL: it does not run */
+    bool testing;                  /* a self-test is under way */
     struct tc_av_walk *walks;
     size_t requests_n; /* of other detectors, under way */
 
@@ -183,6 +186,15 @@ void tc_av_care_stop(struct tc_av *av);
 
 /* Tells health what stays where it is. */
 void tc_av_care_report(struct tc_av *av);
+
+/* ---- av_selftest.c ---- */
+
+/* Begins to test what is in force, from time to time. What cannot be is logged. */
+void tc_av_selftest_start(struct tc_av *av);
+void tc_av_selftest_stop(struct tc_av *av);
+
+/* Tells health what tc_av_content_selftest has said. */
+void tc_av_selftest_report(struct tc_av *av, int result);
 
 /* ---- av_scan.c ---- */
 

@@ -2,8 +2,9 @@
 /*
  * Owns: what is looked at again from time to time: infected files that could not be put
  * away, since a mount may become writable and a folder mutable; and the quarantine
- * folder, which somebody may have removed. Tells health of both. Loop thread but for
- * open_folder(). Must not: move anything; whoever meets the file again does.
+ * folder, which somebody may have removed, or may have filled. Tells health of both. Loop
+ * thread but for look_inside(). Must not: move anything; whoever meets the file again
+ * does.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -99,44 +100,81 @@ static void try_again(struct tc_av *av)
 
 struct folder {
     struct tc_av *av;
-    struct tc_av_vault vault;
-    int error;
+    bool lost;                /* to be opened, or made, again */
+    struct tc_av_vault vault; /* av's, borrowed; a lost one: what was opened for it */
+    int error, full;
+    char why[TC_AV_WHY];
 };
 
 /* In the pool. */
-static void open_folder(void *arg)
+static void look_inside(void *arg)
 {
     struct folder *folder = arg;
     const struct tocsin_host *host = folder->av->host;
 
-    folder->error = tc_av_vault_open(&folder->vault, host->state_dir(host));
+    if (folder->lost)
+        folder->error = tc_av_vault_open(&folder->vault, host->state_dir(host));
+    if (!folder->error)
+        folder->full = tc_av_vault_check(&folder->vault, folder->why);
 }
 
-static void folder_opened(void *arg, int status)
+/* It was not there, or has been removed since. */
+static void report_lost(struct tc_av *av, int error, bool before)
+{
+    const struct tocsin_host *host = av->host;
+    char text[TC_AV_WHY];
+
+    if (error) {
+        snprintf(text, sizeof(text), "the quarantine folder %s: %s",
+                 before ? "was removed and cannot be made again" : "cannot be opened",
+                 strerror(-error));
+        host->report(host, TOCSIN_REPORT_ISSUE, "quarantine", text,
+                     "make the state folder writable: it is tried again");
+    } else if (before) {
+        host->report(
+            host, TOCSIN_REPORT_ISSUE, "quarantine",
+            "the quarantine folder was removed, with all that was in it, and has "
+            "been made again: find out by whom",
+            "tocsin plugin reload av");
+    } else {
+        host->report(host, TOCSIN_REPORT_CLEAR, "quarantine", NULL, NULL);
+    }
+}
+
+static void report_full(struct tc_av *av, int error, const char *why)
+{
+    const struct tocsin_host *host = av->host;
+    char text[2 * TC_AV_WHY];
+
+    if (!error) {
+        host->report(host, TOCSIN_REPORT_CLEAR, "quarantine_room", NULL, NULL);
+        return;
+    }
+    snprintf(text, sizeof(text), "the quarantine takes no file: %s", why);
+    host->report(host, TOCSIN_REPORT_ISSUE, "quarantine_room", text,
+                 error == -ENOSPC
+                     ? "tocsin threat quarantine remove ID, or free space for the state "
+                       "folder"
+                     : "make the state folder writable: it is tried again");
+}
+
+static void looked_inside(void *arg, int status)
 {
     struct folder *folder = arg;
     struct tc_av *av = folder->av;
-    char text[TC_AV_WHY];
+    bool before = av->vault.dirfd >= 0;
 
-    av->folder_lost = false;
+    av->looking = false;
+    if (!status && folder->lost) {
+        if (!folder->error)
+            /* Moves that are under way know it by its descriptor. */
+            folder->error = tc_av_vault_replace(&av->vault, &folder->vault);
+        report_lost(av, folder->error, before);
+    }
     if (!status && !folder->error)
-        /* Moves that are under way know it by its descriptor. */
-        folder->error = tc_av_vault_replace(&av->vault, &folder->vault);
-    if (!status && folder->error)
-        snprintf(text, sizeof(text),
-                 "the quarantine folder was removed and cannot be made again: %s",
-                 strerror(-folder->error));
-    else
-        snprintf(text, sizeof(text),
-                 "the quarantine folder was removed, with all that was in it, and has "
-                 "been made again");
-    if (!status)
-        av->host->report(av->host, TOCSIN_REPORT_ISSUE, "quarantine", text,
-                         folder->error
-                             ? "make the state folder writable: it is tried again"
-                             : "find out who removed it; systemctl restart tocsind "
-                               "ends this issue");
-    tc_av_vault_close(&folder->vault);
+        report_full(av, folder->full, folder->why);
+    if (folder->lost)
+        tc_av_vault_close(&folder->vault);
     free(folder);
 }
 
@@ -145,19 +183,34 @@ static void look_at_folder(struct tc_av *av)
     struct folder *folder;
     struct stat st;
 
-    if (av->vault.dirfd < 0 || av->folder_lost || fstat(av->vault.dirfd, &st) ||
-        st.st_nlink)
+    if (av->looking)
         return;
     folder = calloc(1, sizeof(*folder));
     if (!folder)
         return;
     folder->av = av;
-    folder->vault.dirfd = -1;
-    av->folder_lost = true;
-    if (tc_detector_work_submit(&av->work, open_folder, folder_opened, folder)) {
-        av->folder_lost = false;
-        free(folder);
-    }
+    folder->vault = av->vault;
+    folder->lost = av->vault.dirfd < 0 || (!fstat(av->vault.dirfd, &st) && !st.st_nlink);
+    if (folder->lost)
+        folder->vault.dirfd = -1;
+    av->looking = true;
+    if (tc_detector_work_submit(&av->work, look_inside, looked_inside, folder))
+        looked_inside(folder, -ECANCELED);
+}
+
+/* An infected file is refused, and stays where it is. */
+static void report_choice(struct tc_av *av)
+{
+    const struct tocsin_host *host = av->host;
+
+    if (av->options.quarantine)
+        host->report(host, TOCSIN_REPORT_CLEAR, "quarantine_off", NULL, NULL);
+    else
+        host->report(
+            host, TOCSIN_REPORT_ISSUE, "quarantine_off",
+            "the quarantine is switched off: infected files stay where they are",
+            "set plugins.av.quarantine: true in the configuration and run tocsin "
+            "config reload");
 }
 
 static void look(void *arg)
@@ -175,6 +228,7 @@ void tc_av_care_start(struct tc_av *av)
     int r;
 
     tc_av_care_stop(av);
+    report_choice(av);
     r = host->timer_start(host, av->options.retry_ms, av->options.retry_ms, look, av,
                           &av->care);
     if (r)

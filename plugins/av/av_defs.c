@@ -16,7 +16,7 @@
 
 struct load {
     struct tc_av *av;
-    struct tc_av_options options; /* copies of its lists */
+    struct tc_av_options options; /* copies of what it needs */
     bool first;                   /* opens the vault, too */
 
     struct tc_av_rules *new_rules;
@@ -24,7 +24,7 @@ struct load {
     uint64_t list_edits; /* av's when this one began to read */
     int own_dirfd;       /* av's; of the first: its own until it is adopted */
     struct tc_av_vault vault;
-    int vault_error;
+    int vault_error, selftest;
     struct tc_av_recovery recovery;
     struct tc_av_record *records;
     size_t records_n, records_bad;
@@ -61,6 +61,8 @@ static void *prepare(void *owner, bool first)
     load->own_dirfd = av->own_dirfd;
     load->vault.dirfd = -1;
     load->list_edits = av->list_edits;
+    load->options.max_file_size = av->options.max_file_size;
+    load->options.timeout_s = av->options.timeout_s;
     load->options.allow_list = strdup(av->options.allow_list);
     load->options.block_list = strdup(av->options.block_list);
     if (load->options.allow_list && load->options.block_list &&
@@ -101,7 +103,7 @@ static int run(void *job, struct tc_detector_watch *watch, const atomic_bool *ca
 {
     struct load *load = job;
     const struct tc_av_options *options = &load->options;
-    struct tc_av_hit hit;
+    struct tc_av_judges judges;
     int r;
 
     (void)cancelled;
@@ -116,10 +118,15 @@ static int run(void *job, struct tc_detector_watch *watch, const atomic_bool *ca
     if (!r)
         r = tc_av_lists_load(options->allow_list, options->block_list, load->own_dirfd,
                              TC_AV_OWN_LIST, &load->new_lists);
-    /* Makes the first scanner here, so that no question waits for it on the loop. */
-    if (!r)
-        tc_av_rules_scan(load->new_rules, "", 1, 1, 1000, &hit);
-    return r;
+    if (r)
+        return r;
+    /* Also makes the first scanner, so that no question waits for it on the loop. */
+    judges = (struct tc_av_judges){.rules = load->new_rules,
+                                   .lists = load->new_lists,
+                                   .max_file_size = options->max_file_size,
+                                   .timeout_s = options->timeout_s};
+    load->selftest = tc_av_content_selftest(&judges);
+    return 0;
 }
 
 /* ---- Health ---- */
@@ -170,7 +177,7 @@ static void report_vault(struct tc_av *av, const struct load *load)
         snprintf(text, sizeof(text), "the quarantine folder: %s",
                  strerror(-load->vault_error));
         av->host->report(av->host, TOCSIN_REPORT_ISSUE, "quarantine", text,
-                         "make the state folder writable for the agent and restart it");
+                         "make the state folder writable: it is tried again");
     } else if (load->records_bad) {
         snprintf(text, sizeof(text), "%zu damaged files in the quarantine folder",
                  load->records_bad);
@@ -226,6 +233,7 @@ static void take_state(struct tc_av *av, struct load *load)
     for (size_t i = 0; i < load->recovery.rescan_n; i++)
         tc_av_job_path(av, load->recovery.rescan[i]);
     tc_av_care_start(av);
+    tc_av_selftest_start(av);
 }
 
 /*
@@ -257,6 +265,7 @@ static const char *adopt(void *owner, void *job, const char *reason, int error)
     reset_verdicts(av, reason);
     report_issues(av);
     report_facts(av);
+    tc_av_selftest_report(av, load->selftest);
     if (load->first)
         take_state(av, load);
     return NULL;

@@ -83,6 +83,8 @@ static int start(void *state)
         r = tc_detector_defs_load(&edr->defs, "start", NULL);
     if (!r)
         tc_edr_respond_start(edr->responder);
+    if (!r)
+        tc_edr_selftest_start(edr);
     return r ? r : TOCSIN_PENDING;
 }
 
@@ -91,6 +93,7 @@ static int stop(void *state)
     struct tc_edr *edr = state;
 
     tc_detector_defs_stop(&edr->defs);
+    tc_edr_selftest_stop(edr);
     tc_edr_report_stop(edr);
     tc_edr_respond_stop(edr->responder);
     return tc_detector_work_stop(&edr->work);

@@ -7,6 +7,7 @@
  *   edr_load.c    folders of rule files into a set, in the pool
  *   edr_defs.c    the rules in force: what is loaded, swapping, what health says of it
  *   edr_match.c   an event against the rules: records, evaluation, matches
+ *   edr_selftest.c  the proof that an event can be judged
  *   edr_report.c  a match as alert.raised: of which alert, and when that is reported
  *   edr_resume.c  rpc.edr.resume: what was suspended goes on
  *   edr_rpc.c     requests
@@ -102,6 +103,7 @@ struct tc_edr {
     uint64_t due_ms;          /* when it runs out, on host->now_ns's clock */
     struct tc_edr_machine machine;
     struct tc_edr_responder *responder;
+    struct tocsin_timer *selftest; /* NULL: it does not run */
 };
 
 /* ---- edr_load.c ---- */
@@ -129,6 +131,13 @@ extern const struct tc_detector_defs_ops tc_edr_defs_ops;
 /* ---- edr_match.c ---- */
 
 void tc_edr_match(struct tc_edr *edr, const struct tocsin_event *event);
+
+/* ---- edr_selftest.c ---- */
+
+/* Tests what is in force, and tells health; and does so from time to time. */
+void tc_edr_selftest(struct tc_edr *edr);
+void tc_edr_selftest_start(struct tc_edr *edr);
+void tc_edr_selftest_stop(struct tc_edr *edr);
 
 /* ---- edr_report.c ---- */
 

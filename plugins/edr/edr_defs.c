@@ -187,6 +187,7 @@ static const char *adopt(void *owner, void *job, const char *reason, int error)
     if (edr->rules)
         tc_edr_respond_check(edr->responder, edr->rules->set);
     report_force(edr, kept);
+    tc_edr_selftest(edr);
     return kept ? "the previous rules stay in force; tocsin definitions list says why"
                 : NULL;
 }

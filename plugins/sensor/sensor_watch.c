@@ -163,6 +163,8 @@ void tc_sensor_watch_done(struct tc_sensor_watch *watch)
     memset(watch, 0, sizeof(*watch));
 }
 
+#define IN_CONFIGURATION " in the configuration and run tocsin config reload"
+
 /* Why one entry is not watched, in the words of health; false: it is. */
 static bool explain(const char *named, int error, const char *type, const char *plugin,
                     char why[256], char fix[256])
@@ -173,17 +175,21 @@ static bool explain(const char *named, int error, const char *type, const char *
         return false;
     if (missing && strpbrk(named, "*?[")) {
         snprintf(why, 256, "there is no such folder, and patterns are not taken");
-        snprintf(fix, 256, "name the folders themselves in plugins.%s.watch", plugin);
+        snprintf(fix, 256,
+                 "name the folders themselves in plugins.%s.watch" IN_CONFIGURATION,
+                 plugin);
     } else if (missing) {
         snprintf(why, 256, "there is no such folder");
-        snprintf(fix, 256, "mkdir -p %.180s, or correct plugins.%s.watch", named, plugin);
+        snprintf(fix, 256, "mkdir -p %.240s", named);
     } else if (error) {
         snprintf(why, 256, "%s", strerror(-error));
-        snprintf(fix, 256, "correct plugins.%s.watch", plugin);
+        snprintf(fix, 256, "correct plugins.%s.watch" IN_CONFIGURATION, plugin);
     } else {
         snprintf(why, 256, "file systems of type %.64s are not watched", type);
-        snprintf(fix, 256, "correct plugins.%s.watch, or ignore_filesystems there",
-                 plugin);
+        snprintf(
+            fix, 256,
+            "correct plugins.%s.watch, or ignore_filesystems there," IN_CONFIGURATION,
+            plugin);
     }
     return true;
 }

@@ -2,16 +2,59 @@
 """Who reads `healthy : true` is protected: each misconfiguration is told with its cause, and what
 health shows as the fix, done as it stands, makes the agent healthy again."""
 
+import glob
+import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
+import tempfile
 import unittest
 
 import support
-from support import BEHAVIOUR, TOCSIN, Agent, wait_for
+from support import BEHAVIOUR, EICAR, SOURCE, TOCSIN, TOCSIND, Agent, wait_for
 
 CONFIGURATION = " in the configuration and run tocsin config reload"
+
+
+# A vendor's detectors, from the public header alone: one that never answers, and one that
+# publishes more at once than its own queue holds.
+DETECTOR = """
+#include <tocsin/event.h>
+#include <tocsin/plugin.h>
+#define MUTE %(mute)d
+static int init(const struct tocsin_host *host, void **ret_state)
+{ *ret_state = (void *)(uintptr_t)host; return 0; }
+static int start(void *state)
+{ const struct tocsin_host *host = state;
+  host->report(host, TOCSIN_REPORT_FACT, "mood", "%(name)s", 0); return 0; }
+static int ok(void *state) { (void)state; return 0; }
+static void event(void *state, const struct tocsin_event *e)
+{ const struct tocsin_host *host = state; uint8_t buf[16]; struct tocsin_writer w; int i;
+  if (MUTE || __builtin_strcmp(e->topic, "rpc.deaf.flood")) return;
+  tocsin_writer_init(&w, buf, sizeof(buf)); tocsin_begin_map(&w, 0); tocsin_end(&w);
+  for (i = 0; i < 20000; i++) tocsin_publish(host, "deaf.noise", 0, &w);
+  tocsin_reply(host, e, &w); }
+static void destroy(void *state) { (void)state; }
+static const char *const subscribes[] = {MUTE ? "file.open" : "deaf.*", "rpc.%(name)s.*", 0};
+static const char *const publishes[] = {MUTE ? "verdict" : "deaf.noise", "rpc.reply", 0};
+TOCSIN_EXPORT const struct tocsin_plugin tocsin_plugin = {
+    TOCSIN_PLUGIN_HEADER(TOCSIN_KIND_DETECTOR), .name = "%(name)s", .version = "1",
+    .summary = "a detector with a fault", .subscribes = subscribes, .publishes = publishes,
+    .init = init, .start = start, .event = event, .stop = ok, .destroy = destroy };
+"""
+
+
+def build(agent, name):
+    """Has the agent have that detector."""
+    source, plugin = (os.path.join(agent.dir, file) for file in (name + ".c", "tocsin_%s.so" % name))
+    with open(source, "w", encoding="ascii") as f:
+        f.write(DETECTOR % {"name": name, "mute": name == "mute"})
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", plugin, source,
+                    "-I" + os.path.join(SOURCE, "include")], check=True)
+    os.chmod(plugin, 0o755)
+    agent.write_config(agent.text() + "  %s: {file: %s}\n" % (name, plugin))
 
 
 class Whole(Agent):
@@ -23,6 +66,8 @@ class Whole(Agent):
     def start(self, ready=True):
         super().start(ready)
         self.written = self.text()
+        if "timeout:" not in self.written:  # it is asked for nothing
+            wait_for(self.healthy)
 
     def text(self):
         with open(self.config, encoding="utf-8") as f:
@@ -75,7 +120,6 @@ class Truth(unittest.TestCase):
         parts = {"av": ("scanning", "quarantine"), "edr": ("behaviour",),
                  "trace": ("behaviour",)}
         with Whole() as agent:
-            wait_for(agent.healthy)
             for name, promises in parts.items():
                 agent.tocsin("plugin", "disable", name)
                 self.told_and_mended(agent, "core." + name, *promises)
@@ -113,6 +157,181 @@ class Truth(unittest.TestCase):
                 found = self.told_and_mended(agent, ("core.excluded." + agent.protected)[:63],
                                              *promises)
                 self.assertIn(agent.protected, found["text"])
+
+
+    def test_a_scanner_that_fails_on_every_file(self):
+        with Whole() as agent:
+            rules = os.path.join(agent.dir, "rules")
+            os.mkdir(rules)
+            agent.change("rules: [%s/config/rules/yara]" % SOURCE,
+                         "rules: [%s/config/rules/yara, %s]" % (SOURCE, rules))
+            wait_for(agent.healthy)
+            rule = os.path.join(rules, "fails.yar")
+            with open(rule, "w", encoding="ascii") as f:
+                f.write('rule fails { strings: $a = "ab" condition: #a in (1..6) > 0 }')
+            agent.tocsin("definitions", "reload")
+            with open(agent.path("file"), "wb") as f:
+                f.write(EICAR)
+            wait_for(lambda: not os.path.lexists(agent.path("file")))
+            if agent.healthy():
+                return  # a libyara without that fault
+            issue = next(iter(agent.issues().values()))
+            self.assertIn(rule + ": it compiles, and makes every scan fail", issue["text"])
+            self.assertEqual(agent.broken(), {"scanning"})
+            os.unlink(rule)  # "remove it from the rule folder"
+            wait_for(agent.healthy)
+
+    def test_no_rule_is_there(self):
+        with Whole() as agent:
+            for name, promise in (("av", "scanning"), ("edr", "behaviour")):
+                path = re.search(r"(?m)^  %s: .*rules: \[(.*?)\]" % name, agent.text()).group(1)
+                agent.change("rules: [%s]" % path, "rules: []")
+                wait_for(lambda name=name: name + ".no_rules" in agent.issues())
+                self.assertEqual(agent.broken(), {promise})
+                agent.change("rules: []", "rules: [%s]" % path)
+                wait_for(agent.healthy)
+
+    def test_the_quarantine_is_removed(self):
+        with Whole(av="quarantine_retry: 100ms") as agent:
+            shutil.rmtree(os.path.join(agent.state, "quarantine"))
+            self.told_and_mended(agent, "av.quarantine", "quarantine")
+            agent.change("quarantine_retry", "quarantine: false, quarantine_retry")
+            self.told_and_mended(agent, "av.quarantine_off", "quarantine")
+
+    def test_the_quarantine_is_full(self):
+        with Whole(av="quarantine_retry: 100ms") as agent:
+            agent.stop()
+            folder = os.path.join(agent.state, "quarantine")
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "e2e", folder], check=True)
+            try:
+                agent.start()
+                filler = os.path.join(folder, "filler")
+                with open(filler, "wb") as f, self.assertRaises(OSError):
+                    while True:
+                        f.write(bytes(65536))
+                        f.flush()
+                found = wait_for(lambda: agent.issues().get("av.quarantine_room"))
+                self.assertIn("no room is left", found["text"])
+                self.assertEqual(agent.broken(), {"quarantine"})
+                os.unlink(filler)  # "free space"
+                wait_for(agent.healthy)
+                agent.stop()
+            finally:
+                subprocess.run(["umount", "-l", folder], check=True)
+
+    def test_the_journal_is_deleted(self):
+        """It is put back, with all that was in it: no fix is needed."""
+        with Whole() as agent:
+            agent.tocsin("plugin", "disable", "edr")
+            for name in glob.glob(os.path.join(agent.state, "journal.db*")):
+                os.unlink(name)
+            agent.tocsin("plugin", "enable", "edr")
+            wait_for(lambda: os.path.exists(os.path.join(agent.state, "journal.db")))
+            wait_for(agent.healthy)
+            self.assertTrue(agent.call("event.list", {"topic": "agent.started"})["items"])
+
+    def test_a_voter_that_does_not_answer(self):
+        with Whole(config="verdict: {budget: 200ms}\n") as agent:
+            agent.stop()
+            build(agent, "mute")
+            agent.start()
+            for i in range(3):
+                with open(agent.path("file%d" % i), "wb") as f:
+                    f.write(b"x")
+                with open(agent.path("file%d" % i), "rb") as f:
+                    f.read()
+            found = self.told_and_mended(agent, "core.voter_mute", "real_time")
+            self.assertIn("plugin mute does not answer", found["text"])
+
+    def test_a_detector_that_loses_events(self):
+        """For as long as that is recent; who has lost is named."""
+        with Whole() as agent:
+            agent.stop()
+            build(agent, "deaf")
+            agent.start()
+            agent.call("deaf.flood")
+            found = wait_for(lambda: agent.issues().get("core.lost_deaf"))
+            self.assertFalse(agent.healthy())
+            self.assertRegex(found["text"], r"plugin deaf has lost \d+ events")
+            command = found["fix"].split(";")[0].split()
+            self.assertIn("deaf", agent.tocsin(*command[1:]))
+            info = json.loads(agent.tocsin("--output", "json", "plugin", "info", "deaf"))
+            self.assertEqual(info["facts"], {"mood": "deaf"})
+
+    def test_the_file_of_consents_is_writable_by_others(self):
+        with Whole(config="approval: {timeout: 10s}\n") as agent:
+            for gate in ("es_extension", "full_disk_access"):
+                agent.tocsin("approval", "grant", gate)
+            wait_for(agent.healthy)
+            path = os.path.join(agent.state, "consent")
+            with open(path, "rb") as f:
+                before = f.read()
+            for spoil in (lambda: os.chmod(path, 0o666), lambda: os.unlink(path)):
+                spoil()
+                wait_for(lambda: os.path.exists(path) and os.stat(path).st_mode & 0o777 == 0o600)
+                with open(path, "rb") as f:
+                    self.assertEqual(f.read(), before)
+            self.assertIn("could be written by others than root; it was written anew",
+                          agent.text_of_log())
+            agent.stop()
+            agent.start()
+            wait_for(agent.healthy)
+
+    def test_the_sensors_watch_different_folders(self):
+        with Whole(plugins=BEHAVIOUR + "  kext: {}\n") as agent:
+            wait_for(agent.healthy)
+            agent.change("  kext: {}", "  kext: {watch: [%s]}" % agent.path("folder"))
+            found = self.told_and_mended(agent, "core.watch", "real_time")
+            self.assertIn(agent.protected + " is protected by es only", found["text"])
+
+    def test_a_sensor_that_cannot_watch(self):
+        """What the configuration cannot know: told while nobody protects, and over by itself."""
+        with Whole() as agent:
+            missing = agent.path("missing")
+            agent.change("watch: [%s]" % agent.protected,
+                         "watch: [%s, %s]" % (agent.protected, missing))
+            found = wait_for(lambda: next((i for i in agent.issues().values()
+                                           if missing in i["text"]), None))
+            self.assertEqual(agent.broken(), {"real_time"})
+            subprocess.run(shlex.split(found["fix"]), check=True)
+            wait_for(agent.healthy)
+
+    def test_a_machine_without_an_id(self):
+        """It is told, with what helps, and keeps nobody from being protected."""
+        with tempfile.NamedTemporaryFile() as empty:
+            script = 'mount --bind %s /etc/machine-id && exec "$0" "$@"' % empty.name
+            with Whole(command=["unshare", "-m", "sh", "-c", script, TOCSIND]) as agent:
+                wait_for(agent.healthy)
+                self.assertEqual(agent.json("health")["machine_id"], "unknown")
+                fix = agent.issues()["core.machine_id"]["fix"]
+                env = dict(os.environ, TOCSIN_SOCKET=agent.socket,
+                           PATH=os.path.dirname(TOCSIN) + ":" + os.environ["PATH"])
+                subprocess.run(["nsenter", "-m", "-t", str(agent.process.pid), "sh", "-c", fix],
+                               check=True, env=env)
+                self.assertEqual(agent.issues(), {})
+                self.assertRegex(agent.json("health")["machine_id"], "^[0-9a-f]{32}$")
+
+
+@support.needs_root
+class Sources(unittest.TestCase):
+    def test_rules_have_no_source_without_trace(self):
+        def states(agent):
+            return {item["state"] for item in agent.json("definitions", "list")["edr"]["items"]
+                    if item.get("category") == "process_creation"}
+
+        with Whole() as agent:
+            self.assertEqual(states(agent), {"runs"})
+            agent.tocsin("plugin", "disable", "trace")
+            self.assertEqual(states(agent), {"no_source"})
+
+    def test_self_test_without_trace_says_what_helps(self):
+        with Whole() as agent:
+            agent.change("  trace: {acts: none, files: []}\n", "")
+            said = agent.tocsin("edr", "selftest", "--wait", "1", status=1)
+            self.assertIn('write "trace: {}" below plugins:', said)
+            agent.write_config(agent.written)
+            agent.tocsin("config", "reload")
+            self.assertIn("self-test", agent.tocsin("edr", "selftest").lower())
 
 
 if __name__ == "__main__":

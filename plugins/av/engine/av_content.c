@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -119,6 +120,23 @@ void tc_av_content_scan(int fd, const struct tc_av_judges *judges,
         ret->found = TC_AV_UNKNOWN;
         ret->error = r;
     }
+}
+
+int tc_av_content_selftest(const struct tc_av_judges *judges)
+{
+    struct tc_av_result result = {.error = 0};
+    int fd = memfd_create("tocsin-selftest", MFD_CLOEXEC), r = 0;
+
+    if (fd < 0)
+        return -errno;
+    if (write(fd, TC_AV_SAMPLE, strlen(TC_AV_SAMPLE)) != (ssize_t)strlen(TC_AV_SAMPLE))
+        r = -EIO;
+    if (!r)
+        tc_av_content_scan(fd, judges, &result);
+    close(fd);
+    if (!r && result.found == TC_AV_UNKNOWN)
+        r = result.error;
+    return r ? r : tc_av_rules_selftest(judges->rules, judges->timeout_s * 1000);
 }
 
 /* tmpfs has no RWF_NOWAIT, but what it holds is in memory, if nothing was swapped out. */

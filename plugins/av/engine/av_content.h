@@ -53,6 +53,12 @@ bool tc_av_content_cached(int fd, const struct tc_av_judges *judges, void *buf,
                           size_t max, struct tc_av_result *ret);
 
 /*
+ * Scans a harmless sample in memory as if it were a file, and has the set's own rule find
+ * it. -ENOMSG: it was not found; -ETIMEDOUT, -EIO and others: so would every scan end.
+ */
+int tc_av_content_selftest(const struct tc_av_judges *judges);
+
+/*
  * Opens a file to be scanned by its path: never a device, a FIFO or through a link as its
  * last part. -EINVAL: no regular file; -ESTALE: not the inode of *key (may be NULL).
  */

@@ -23,7 +23,8 @@ struct scan {
     uint64_t size;
     YR_MEMORY_BLOCK block;
     struct tc_av_hit hit;
-    int rank; /* of the hit's severity; 0: none yet */
+    int rank;    /* of the hit's severity; 0: none yet */
+    bool sample; /* the sample is in it */
 };
 
 int tc_av_engine_start(void)
@@ -161,6 +162,7 @@ static void hit_fill(struct tc_av_hit *hit, YR_RULE *rule)
 
 static int on_match(YR_SCAN_CONTEXT *context, int message, void *data, void *arg)
 {
+    const YR_RULE *rule = data;
     struct scan *scan = arg;
     struct tc_av_hit hit;
     int rank;
@@ -168,6 +170,10 @@ static int on_match(YR_SCAN_CONTEXT *context, int message, void *data, void *arg
     (void)context;
     if (message != CALLBACK_MSG_RULE_MATCHING)
         return CALLBACK_CONTINUE;
+    if (!strcmp(rule->ns->name, TC_AV_OWN_NAMESPACE)) {
+        scan->sample = true;
+        return CALLBACK_CONTINUE;
+    }
     hit_fill(&hit, data);
     rank = severity_rank(hit.severity);
     if (rank > scan->rank) {
@@ -225,42 +231,61 @@ static uint64_t now_ns(void)
     return (uint64_t)ts.tv_sec * 1000 * NS_PER_MS + (uint64_t)ts.tv_nsec;
 }
 
-int tc_av_rules_scan(struct tc_av_rules *rules, const void *data, size_t len,
-                     uint64_t size, unsigned timeout_ms, struct tc_av_hit *ret_hit)
+/* Has every part scan; the first error counts, and the others are scanned all the same.
+ */
+static int run(struct tc_av_rules *rules, struct scan *scan, unsigned timeout_ms)
 {
-    struct scan scan = {.data = data, .len = len, .size = size};
-    YR_MEMORY_BLOCK_ITERATOR iterator = {.context = &scan,
+    YR_MEMORY_BLOCK_ITERATOR iterator = {.context = scan,
                                          .first = block_first,
                                          .next = block_next,
                                          .file_size = file_size};
     struct tc_av_scanner *scanner;
     uint64_t end_ns = now_ns() + timeout_ms * NS_PER_MS, at_ns;
-    int r = 0;
+    int r = 0, one;
 
     if (!rules->parts_n)
         return 0;
     scanner = scanner_take(rules);
     if (!scanner)
         return -ENOMEM;
-    scan.block =
-        (YR_MEMORY_BLOCK){.size = len, .context = &scan, .fetch_data = block_data};
-    for (size_t i = 0; i < rules->parts_n && !r; i++) {
+    scan->block =
+        (YR_MEMORY_BLOCK){.size = scan->len, .context = scan, .fetch_data = block_data};
+    for (size_t i = 0; i < rules->parts_n; i++) {
         YR_SCANNER *part = scanner->parts[i];
 
         at_ns = now_ns();
-        yr_scanner_set_callback(part, on_match, &scan);
+        yr_scanner_set_callback(part, on_match, scan);
         yr_scanner_set_flags(part, SCAN_FLAGS_FAST_MODE | SCAN_FLAGS_NO_TRYCATCH |
                                        SCAN_FLAGS_REPORT_RULES_MATCHING);
         /* yr_scanner_set_timeout has whole seconds, of which it makes this. */
         part->timeout = at_ns < end_ns ? end_ns - at_ns : 1;
-        r = error_of(yr_scanner_scan_mem_blocks(part, &iterator));
+        one = error_of(yr_scanner_scan_mem_blocks(part, &iterator));
+        r = r ? r : one;
     }
     scanner_give(rules, scanner, r != 0);
+    return r;
+}
+
+int tc_av_rules_scan(struct tc_av_rules *rules, const void *data, size_t len,
+                     uint64_t size, unsigned timeout_ms, struct tc_av_hit *ret_hit)
+{
+    struct scan scan = {.data = data, .len = len, .size = size};
+    int r = run(rules, &scan, timeout_ms);
+
     /* A match of one part counts, whatever became of the others. */
     if (!scan.rank)
         return r;
     *ret_hit = scan.hit;
     return 1;
+}
+
+int tc_av_rules_selftest(struct tc_av_rules *rules, unsigned timeout_ms)
+{
+    struct scan scan = {
+        .data = TC_AV_SAMPLE, .len = strlen(TC_AV_SAMPLE), .size = strlen(TC_AV_SAMPLE)};
+    int r = run(rules, &scan, timeout_ms);
+
+    return r ? r : scan.sample ? 0 : -ENOMSG;
 }
 
 unsigned tc_av_rules_count(const struct tc_av_rules *rules)

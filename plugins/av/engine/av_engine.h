@@ -64,6 +64,13 @@ void tc_av_rules_unref(struct tc_av_rules *rules); /* takes NULL */
 int tc_av_rules_scan(struct tc_av_rules *rules, const void *data, size_t len,
                      uint64_t size, unsigned timeout_ms, struct tc_av_hit *ret_hit);
 
+/* What each set has a rule of its own for, which no file is reported for. */
+#define TC_AV_SAMPLE "TOCSIN-SELF-TEST: a harmless sample that the scanner must find."
+
+/* Scans the sample. 0: every rule could be evaluated, and its own rule has found it;
+ * -ENOMSG: it has not; else as tc_av_rules_scan. */
+int tc_av_rules_selftest(struct tc_av_rules *rules, unsigned timeout_ms);
+
 unsigned tc_av_rules_count(const struct tc_av_rules *rules);
 unsigned tc_av_rules_files(const struct tc_av_rules *rules);
 unsigned tc_av_rules_failed(const struct tc_av_rules *rules);     /* files skipped */

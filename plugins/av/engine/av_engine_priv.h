@@ -9,6 +9,9 @@
 
 #include "engine/av_engine.h"
 
+/* The namespace of the rule for the sample, which is no file's name. */
+#define TC_AV_OWN_NAMESPACE "tocsin:selftest"
+
 struct tc_av_scanner; /* one YR_SCANNER for each part */
 
 struct tc_av_rules {

@@ -16,6 +16,8 @@
 #include "engine/av_engine.h"
 #include "engine/av_engine_priv.h"
 
+#define TRY_TIMEOUT_S 5
+
 struct source {
     char *path;
     bool compiled;
@@ -160,19 +162,53 @@ static YR_COMPILER *compiler_new(struct note *note)
     return compiler;
 }
 
+static int on_try(YR_SCAN_CONTEXT *context, int message, void *data, void *arg)
+{
+    (void)context;
+    (void)message;
+    (void)data;
+    (void)arg;
+    return CALLBACK_CONTINUE;
+}
+
+/* Some rules compile, and make every scan fail (libyara 4.2.3: `#a in (1..6)`): one of
+ * them would switch off all the others. */
+static int try_rules(struct load *load, const struct source *source,
+                     YR_COMPILER *compiler)
+{
+    YR_RULES *rules;
+    int error;
+
+    if (yr_compiler_get_rules(compiler, &rules) != ERROR_SUCCESS)
+        return -ENOMEM;
+    error = yr_rules_scan_mem(rules, (const uint8_t *)TC_AV_SAMPLE, strlen(TC_AV_SAMPLE),
+                              SCAN_FLAGS_FAST_MODE | SCAN_FLAGS_NO_TRYCATCH, on_try, NULL,
+                              TRY_TIMEOUT_S);
+    yr_rules_destroy(rules);
+    if (error == ERROR_SUCCESS || error == ERROR_SCAN_TIMEOUT)
+        return 0;
+    if (error == ERROR_INSUFFICIENT_MEMORY)
+        return -ENOMEM;
+    issue(load->rules, "%s: it compiles, and makes every scan fail (YARA %s, error %d)",
+          source->path, YR_VERSION, error);
+    return -EINVAL;
+}
+
 /* A compiler that met an error can only be thrown away, so each file has one to try. */
 static int try_source(struct load *load, struct source *source, const char *text)
 {
     struct note note = {.path = source->path};
     YR_COMPILER *compiler = compiler_new(&note);
-    int errors;
+    int errors, r = 0;
 
     if (!compiler)
         return -ENOMEM;
     errors = yr_compiler_add_string(compiler, text, source->path);
+    if (!errors)
+        r = try_rules(load, source, compiler);
     yr_compiler_destroy(compiler);
     if (!errors)
-        return 0;
+        return r;
     issue(load->rules, "%s", note.text[0] ? note.text : source->path);
     return -EINVAL;
 }
@@ -255,6 +291,8 @@ static int load_compiled(struct load *load, const struct source *source)
 static int compile_sources(struct load *load)
 {
     struct note note = {.path = "rules"};
+    static const char own[] = "rule tocsin_selftest { strings: $sample = \"" TC_AV_SAMPLE
+                              "\" condition: $sample }";
     YR_COMPILER *compiler = compiler_new(&note);
     YR_RULES *part;
     unsigned added = 0;
@@ -262,6 +300,10 @@ static int compile_sources(struct load *load)
 
     if (!compiler)
         return -ENOMEM;
+    if (yr_compiler_add_string(compiler, own, TC_AV_OWN_NAMESPACE)) {
+        r = -ENOMEM;
+        goto out;
+    }
     for (size_t i = 0; i < load->sources_n; i++) {
         struct source *source = &load->sources[i];
 
@@ -277,12 +319,12 @@ static int compile_sources(struct load *load)
         }
         added++;
     }
-    if (added) {
-        r = yr_compiler_get_rules(compiler, &part) == ERROR_SUCCESS ? 0 : -ENOMEM;
-        if (!r)
-            r = add_part(load->rules, part);
-        load->rules->files_n += added;
-    }
+    r = yr_compiler_get_rules(compiler, &part) == ERROR_SUCCESS ? 0 : -ENOMEM;
+    if (!r)
+        r = add_part(load->rules, part);
+    if (!r)
+        load->rules->rules_n--; /* its own */
+    load->rules->files_n += added;
 out:
     yr_compiler_destroy(compiler);
     return r;

@@ -138,6 +138,10 @@ static int check_room(const struct tc_av_vault *vault, const struct tc_av_record
     reserve = fs.f_blocks / 20 * fs.f_frsize;
     if (reserve > TC_AV_VAULT_RESERVE_MAX)
         reserve = TC_AV_VAULT_RESERVE_MAX;
+    if (bytes + reserve > fs.f_bavail * fs.f_frsize && bytes >> 20 == 0) {
+        snprintf(why, TC_AV_WHY, "no room is left on the quarantine's file system");
+        return -ENOSPC;
+    }
     if (bytes + reserve > fs.f_bavail * fs.f_frsize) {
         snprintf(why, TC_AV_WHY,
                  "no room for its %llu MiB on the quarantine's file system",
@@ -145,6 +149,24 @@ static int check_room(const struct tc_av_vault *vault, const struct tc_av_record
         return -ENOSPC;
     }
     return 0;
+}
+
+int tc_av_vault_check(const struct tc_av_vault *vault, char why[TC_AV_WHY])
+{
+    const struct tc_av_record small = {.size = 1};
+    int fd, r = check_room(vault, &small, why);
+
+    if (r)
+        return r;
+    fd = openat(vault->dirfd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd < 0) /* not every file system makes files without a name */
+        return errno == EOPNOTSUPP || errno == EISDIR
+                   ? 0
+                   : fail(why, -errno, "no file can be made in the quarantine folder");
+    if (write(fd, "", 1) != 1)
+        r = fail(why, errno ? -errno : -EIO, "the quarantine folder cannot be written");
+    close(fd);
+    return r;
 }
 
 /* Finds what would not let the name go; what may be taken off the file is noted. */

@@ -45,8 +45,12 @@ void tc_av_vault_close(struct tc_av_vault *vault)
 
 int tc_av_vault_replace(struct tc_av_vault *vault, const struct tc_av_vault *fresh)
 {
-    if (dup3(fresh->dirfd, vault->dirfd, O_CLOEXEC) < 0)
+    int fd = vault->dirfd < 0 ? fcntl(fresh->dirfd, F_DUPFD_CLOEXEC, 3)
+                              : dup3(fresh->dirfd, vault->dirfd, O_CLOEXEC);
+
+    if (fd < 0)
         return -errno;
+    vault->dirfd = fd;
     vault->dev = fresh->dev;
     vault->ino = fresh->ino;
     return 0;

@@ -39,12 +39,16 @@ struct tc_av_vault {
     uint64_t dev, ino; /* of the folder, so that a scan can stay out of it */
 };
 
+/* Whether it would take a small file now. Errors as of take, with the sentence in `why`.
+ */
+int tc_av_vault_check(const struct tc_av_vault *vault, char why[TC_AV_WHY]);
+
 /* Makes and opens <state>/quarantine, mode 0700. */
 int tc_av_vault_open(struct tc_av_vault *vault, const char *state_dir);
 void tc_av_vault_close(struct tc_av_vault *vault);
 
-/* Puts `fresh` in the place of an open one, for everybody who uses its descriptor, too.
- * `fresh` is the caller's still, to be closed. */
+/* Puts `fresh` in the place of one that is open or not, for everybody who uses its
+ * descriptor, too. `fresh` is the caller's still, to be closed. */
 int tc_av_vault_replace(struct tc_av_vault *vault, const struct tc_av_vault *fresh);
 
 /*

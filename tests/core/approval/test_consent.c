@@ -318,11 +318,29 @@ static void whichever_call_fails_it_holds_the_old_state_or_the_new(void **state)
     assert_true(nth > 2);
 }
 
+static void file_that_the_next_agent_would_not_use_is_told(void **state)
+{
+    const struct tc_consent nothing = {0}, consent = sample(1);
+    struct folder *f = *state;
+
+    assert_int_equal(tc_consent_check(f->path, &nothing, f->why), 0);
+    assert_int_equal(tc_consent_check(f->path, &consent, f->why), -ENOENT);
+    write_consent(f, &consent);
+    assert_int_equal(tc_consent_check(f->path, &consent, f->why), 0);
+    assert_int_equal(chmod(file_in(f, "consent"), 0666), 0);
+    assert_int_equal(tc_consent_check(f->path, &consent, f->why), -EPERM);
+    assert_non_null(strstr(f->why, "could be written by others"));
+    write_consent(f, &consent);
+    assert_int_equal(tc_consent_check(f->path, &consent, f->why), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(consent_reads_back_as_it_was_written, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(file_that_the_next_agent_would_not_use_is_told,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(every_damaged_byte_voids_the_file, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(every_cut_and_every_addition_voids_the_file,

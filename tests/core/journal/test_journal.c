@@ -240,6 +240,19 @@ static void journal_keeps_what_was_done_about_an_alert(void **state)
     assert_int_equal(item_int(f, 0, "count"), 1); /* a response is no alert */
 }
 
+static void journal_proves_that_it_can_be_written_and_read(void **state)
+{
+    struct fixture *f = *state;
+
+    open_journal(f);
+    for (uint64_t now = 5; now < 7; now++) {
+        f->answered = false;
+        assert_int_equal(tc_journal_check(f->journal, now, on_stored, f), 0);
+        wait_until(f, &f->answered);
+        assert_int_equal(f->status, 0);
+    }
+}
+
 static void journal_reports_what_it_cannot_answer(void **state)
 {
     struct fixture *f = *state;
@@ -310,6 +323,7 @@ int main(void)
         TEST(journal_makes_one_row_of_an_alert_raised_twice),
         TEST(journal_takes_the_count_and_times_that_an_alert_says),
         TEST(journal_keeps_what_was_done_about_an_alert),
+        TEST(journal_proves_that_it_can_be_written_and_read),
         TEST(journal_reports_what_it_cannot_answer),
         TEST(journal_counts_crashes_of_each_plugin_across_restarts),
         TEST(journal_is_for_the_agent_alone),

@@ -265,6 +265,94 @@ static void engine_loads_compiled_rules(void **state)
     tc_av_rules_unref(rules);
 }
 
+/* libyara 4.2.3 compiles it, and then no file can be scanned. */
+#define FAILS "rule fails { strings: $a = \"ab\" condition: #a in (1..6) > 0 }"
+
+/* Whether this libyara has that fault. */
+static bool fails_here(const char *folder)
+{
+    char path[PATH_MAX];
+    struct tc_av_rules *rules;
+    bool fails;
+
+    put_text(in(path, folder, "fails.yar"), FAILS);
+    rules = load(folder);
+    fails = tc_av_rules_failed(rules) == 1;
+    if (fails)
+        assert_non_null(strstr(tc_av_rules_issue(rules, 0), "fails.yar: it compiles"));
+    else
+        assert_int_equal(tc_av_rules_selftest(rules, 5000), 0);
+    tc_av_rules_unref(rules);
+    assert_int_equal(unlink(path), 0);
+    return fails;
+}
+
+static void
+regress_a_rule_that_fails_on_every_file_does_not_switch_off_the_others(void **state)
+{
+    struct tc_av_rules *rules;
+    char path[PATH_MAX];
+    struct tc_av_hit hit;
+
+    put_text(in(path, *state, "a.yar"), GOOD);
+    (void)fails_here(*state);
+    put_text(in(path, *state, "fails.yar"), FAILS);
+    rules = load(*state);
+    assert_int_equal(scan(rules, "marker-one", 10, &hit), 1);
+    assert_string_equal(hit.rule, "good");
+    assert_int_equal(scan(rules, "else", 4, &hit), 0);
+    tc_av_rules_unref(rules);
+}
+
+static void engine_tests_itself_and_finds_its_sample(void **state)
+{
+    struct tc_av_rules *rules;
+    char path[PATH_MAX];
+    struct tc_av_hit hit;
+
+    rules = load(*state); /* no rule at all */
+    assert_int_equal(tc_av_rules_count(rules), 0);
+    assert_int_equal(tc_av_rules_selftest(rules, 5000), 0);
+    tc_av_rules_unref(rules);
+    put_text(in(path, *state, "a.yar"), GOOD);
+    rules = load(*state);
+    assert_int_equal(tc_av_rules_count(rules), 1);
+    assert_int_equal(tc_av_rules_selftest(rules, 5000), 0);
+    assert_int_equal(scan(rules, TC_AV_SAMPLE, strlen(TC_AV_SAMPLE), &hit), 0);
+    tc_av_rules_unref(rules);
+}
+
+static void engine_that_fails_on_every_file_fails_its_self_test(void **state)
+{
+    struct tc_av_judges judges = {.max_file_size = 4096, .timeout_s = 5};
+    struct tc_av_rules *rules;
+    YR_COMPILER *compiler;
+    YR_RULES *compiled;
+    struct tc_av_hit hit;
+    char path[PATH_MAX];
+
+    if (!fails_here(*state))
+        return; /* a libyara without that fault, and it has passed its self-test */
+    assert_int_equal(yr_compiler_create(&compiler), ERROR_SUCCESS);
+    assert_int_equal(yr_compiler_add_string(compiler, FAILS, NULL), 0);
+    assert_int_equal(yr_compiler_get_rules(compiler, &compiled), ERROR_SUCCESS);
+    assert_int_equal(yr_rules_save(compiled, in(path, *state, "fails.yarc")),
+                     ERROR_SUCCESS);
+    yr_rules_destroy(compiled);
+    yr_compiler_destroy(compiler);
+    chmod(path, 0644);
+    put_text(in(path, *state, "a.yar"), GOOD);
+    rules = load(*state);
+    assert_int_equal(tc_av_rules_failed(rules), 0);
+    assert_int_equal(tc_av_rules_selftest(rules, 5000), -EIO);
+    assert_int_equal(tc_av_lists_load("", "", -1, "", &judges.lists), 0);
+    judges.rules = rules;
+    assert_int_equal(tc_av_content_selftest(&judges), -EIO);
+    assert_int_equal(scan(rules, "marker-one", 10, &hit), 1); /* the others go on */
+    tc_av_lists_unref(judges.lists);
+    tc_av_rules_unref(rules);
+}
+
 static void engine_missing_folder_is_an_issue_and_no_error(void **state)
 {
     struct tc_av_rules *rules = load("/nonexistent/rules");
@@ -482,6 +570,9 @@ int main(void)
         TEST(engine_same_rule_name_in_two_files_is_no_conflict),
         TEST(engine_version_changes_with_the_rules),
         TEST(engine_loads_compiled_rules),
+        TEST(regress_a_rule_that_fails_on_every_file_does_not_switch_off_the_others),
+        TEST(engine_tests_itself_and_finds_its_sample),
+        TEST(engine_that_fails_on_every_file_fails_its_self_test),
         TEST(engine_missing_folder_is_an_issue_and_no_error),
         TEST(engine_swaps_rules_under_running_scans),
         TEST(engine_gives_up_when_the_time_is_over),

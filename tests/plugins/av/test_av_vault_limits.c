@@ -99,6 +99,42 @@ static void vault_leaves_a_file_on_a_read_only_file_system(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* In a mount namespace of its own. 0 done, 1 not, 2 no mounts. */
+static int check_where_nothing_can_be_made(struct fixture *f)
+{
+    char folder[PATH_MAX];
+    struct tc_av_vault vault = {.dirfd = -1};
+    int r;
+
+    mkdir(in(folder, f->dir, "state"), 0755);
+    if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+        mount("none", folder, "tmpfs", 0, "size=1m"))
+        return 2;
+    r = tc_av_vault_open(&vault, folder);
+    if (!r)
+        r = tc_av_vault_check(&vault, f->why);
+    if (r || mount("none", folder, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL) ||
+        tc_av_vault_check(&vault, f->why) != -EROFS)
+        return 1;
+    tc_av_vault_close(&vault);
+    return strstr(f->why, "no file can be made") == NULL;
+}
+
+static void vault_says_that_it_would_take_nothing(void **state)
+{
+    struct fixture *f = *state;
+    int status;
+    pid_t child;
+
+    assert_int_equal(tc_av_vault_check(&f->vault, f->why), 0);
+    assert_int_equal(entries(f), 0);
+    child = fork();
+    if (!child)
+        _exit(check_where_nothing_can_be_made(f));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 1);
+}
+
 static void regress_vault_keeps_holes(void **state)
 {
     struct fixture *f = *state;
@@ -290,6 +326,7 @@ int main(void)
         TEST(vault_leaves_a_file_in_an_immutable_folder_and_says_so),
         TEST(vault_takes_an_immutable_file_when_it_may_and_gives_it_back_so),
         TEST(vault_leaves_a_file_on_a_read_only_file_system),
+        TEST(vault_says_that_it_would_take_nothing),
         TEST(regress_vault_keeps_holes),
         TEST(regress_vault_counts_bytes_and_not_holes),
         TEST(regress_vault_gives_back_what_the_target_can_hold),

@@ -129,9 +129,11 @@ static void edr_says_so_when_there_is_no_rule(void **state)
     struct tc_harness *h = run_edr(edr, NULL);
 
     assert_non_null(tc_harness_reported(h, "no_rules"));
+    assert_null(tc_harness_reported(h, "selftest"));
     put_rule(edr, "curl.yml", "Download", CURL);
     await_stat(h, "reloads", 2);
     assert_null(tc_harness_reported(h, "no_rules"));
+    assert_null(tc_harness_reported(h, "selftest"));
 }
 
 static void edr_sees_a_rule_in_a_new_folder_below(void **state)
