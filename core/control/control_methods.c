@@ -272,6 +272,8 @@ static void on_answer(void *arg, int status, const void *result, size_t len)
 {
     if (status == -ENOENT)
         tc_rpc_fail(arg, "not_found", "the journal knows nothing by that id");
+    else if (status == -ENOTUNIQ)
+        tc_rpc_fail(arg, "not_found", "several ids begin so; give more of it");
     else if (status)
         tc_rpc_fail(arg, "failed", "the journal cannot be read: %s", strerror(-status));
     else
@@ -281,10 +283,17 @@ static void on_answer(void *arg, int status, const void *result, size_t len)
 void tc_control_query(struct tc_control *control, struct tc_rpc_call *call,
                       const char *kind, const struct tc_rpc_params *params)
 {
-    int err = control->services->journal
-                  ? tc_journal_query(control->services->journal, kind, params->data,
-                                     params->len, on_answer, call)
-                  : -EIO;
+    char why[256];
+    int err;
+
+    if (tc_journal_check(kind, params->map, why)) {
+        tc_rpc_fail(call, "usage", "%s", why);
+        return;
+    }
+    err = control->services->journal
+              ? tc_journal_query(control->services->journal, kind, params->data,
+                                 params->len, on_answer, call)
+              : -EIO;
 
     if (err)
         on_answer(call, err, NULL, 0);

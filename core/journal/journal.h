@@ -13,6 +13,7 @@
 #ifndef TC_CORE_JOURNAL_H
 #define TC_CORE_JOURNAL_H
 
+#include <msgpack.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -79,12 +80,19 @@ int tc_journal_check(struct tc_journal *journal, uint64_t now_ns,
  * Answers a question off the loop: `result` is one encoded map, valid until done returns.
  * kinds: "threats" {items: [threat]}, "threat" {one by id}, "alerts", "alert", "events"
  * {topic?}, a topic or a family as "threat.*". `params` is a map {id?, topic?, limit?};
- * -ENOENT: no such id. Lists are newest first, 100 unless limited.
+ * -ENOENT: no such id, -ENOTUNIQ: several begin so, as an id may be cut, and be in any
+ * case; "latest" is one, too. Lists are newest first, 100 unless limited; those of
+ * threats and alerts also take since_ns and filter (ipc/filter.h, by the names of their
+ * columns; text or a list of texts) and have `total`, how many were asked for.
  */
 typedef void (*tc_journal_answer_fn)(void *arg, int status, const void *result,
                                      size_t len);
 int tc_journal_query(struct tc_journal *journal, const char *kind, const void *params,
                      size_t len, tc_journal_answer_fn done, void *arg);
+
+/* Whether a question of that kind may be asked so: -EINVAL, with the reason in `why`,
+ * when a filter is wrong; -ENOMEM. Any thread. */
+int tc_journal_check(const char *kind, const msgpack_object *params, char why[256]);
 
 /* Crashes of a plugin. Blocks: called before the loop runs only. */
 int tc_journal_add_crash(struct tc_journal *journal, const char *plugin,

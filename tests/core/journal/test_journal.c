@@ -180,6 +180,55 @@ static void journal_makes_one_row_of_an_alert_raised_twice(void **state)
     assert_str(f->result, f->len, "event.alert.title", "Reverse shell");
 }
 
+static void journal_lists_alerts_by_filter_and_time_and_says_how_many(void **state)
+{
+    struct fixture *f = *state;
+    const msgpack_object none = {.type = MSGPACK_OBJECT_NIL};
+    char why[256];
+
+    open_journal(f);
+    for (uint64_t i = 1; i <= 5; i++) {
+        char id[8];
+
+        (void)snprintf(id, sizeof(id), "a%d", (int)i);
+        raise_alert(f, i * 100, id);
+    }
+    assert_int_equal(ask(f, "alerts", NULL, NULL, 2), 0);
+    assert_int_equal(count_entries(f, "items"), 2);
+    assert_int_equal(tocsin_find_int(f->result, f->len, "total", -1), 5);
+    assert_int_equal(
+        ask(f, "alerts", "filter", "last_seen_ns>=300 and severity>=high", 2), 0);
+    assert_int_equal(count_entries(f, "items"), 2);
+    assert_item(f, 0, "id", "a5");
+    assert_int_equal(tocsin_find_int(f->result, f->len, "total", -1), 3);
+    assert_int_equal(ask(f, "alerts", "filter", "id=a1,a4", 0), 0);
+    assert_int_equal(count_entries(f, "items"), 2);
+    assert_item(f, 1, "id", "a1");
+    assert_int_equal(ask(f, "alerts", "filter", "severity<low", 0), 0);
+    assert_int_equal(count_entries(f, "items"), 0);
+    assert_int_equal(ask(f, "alerts", "filter", "nonsense", 0), -EINVAL);
+    assert_int_equal(tc_journal_check("alerts", &none, why), 0);
+}
+
+static void journal_finds_one_by_the_beginning_of_its_id(void **state)
+{
+    struct fixture *f = *state;
+
+    open_journal(f);
+    raise_alert(f, 100, "6f1c-AB");
+    raise_alert(f, 200, "6f1d");
+    raise_alert(f, 150, "6f1d2");
+    assert_int_equal(ask(f, "alert", "id", "6F1C", 0), 0);
+    assert_str(f->result, f->len, "id", "6f1c-AB");
+    assert_int_equal(ask(f, "alert", "id", "6f1d", 0), 0); /* that one itself */
+    assert_str(f->result, f->len, "id", "6f1d");
+    assert_int_equal(ask(f, "alert", "id", "6f1", 0), -ENOTUNIQ);
+    assert_int_equal(ask(f, "alert", "id", "7", 0), -ENOENT);
+    assert_int_equal(ask(f, "alert", "id", "", 0), -ENOENT);
+    assert_int_equal(ask(f, "alert", "id", "latest", 0), 0);
+    assert_str(f->result, f->len, "id", "6f1d");
+}
+
 static void journal_takes_the_count_and_times_that_an_alert_says(void **state)
 {
     struct fixture *f = *state;
@@ -321,6 +370,8 @@ int main(void)
         TEST(journal_lists_a_threat_that_has_no_id),
         TEST(journal_gives_back_a_path_that_is_not_utf8),
         TEST(journal_makes_one_row_of_an_alert_raised_twice),
+        TEST(journal_lists_alerts_by_filter_and_time_and_says_how_many),
+        TEST(journal_finds_one_by_the_beginning_of_its_id),
         TEST(journal_takes_the_count_and_times_that_an_alert_says),
         TEST(journal_keeps_what_was_done_about_an_alert),
         TEST(journal_proves_that_it_can_be_written_and_read),
