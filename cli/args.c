@@ -18,6 +18,7 @@ const struct tc_option *tc_args_common(void)
         {"socket", "PATH", "the agent's socket, instead of $TOCSIN_SOCKET or the usual",
          false},
         {"help", NULL, "say what this does", true},
+        {"version", NULL, "print the version of this command", true},
         {NULL, NULL, NULL, false},
     };
 
@@ -199,6 +200,9 @@ int tc_args_parse(struct tc_cli *cli, int argc, char **argv)
     if (r)
         return r;
     cli->help = tc_args_option(cli, "help") != NULL;
+    cli->version = tc_args_option(cli, "version") != NULL;
+    if (cli->version)
+        return TC_EXIT_DONE;
     if (cli->word_count && !strcmp(cli->words[0], "help")) {
         cli->help = true;
         cli->word_count--;

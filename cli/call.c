@@ -8,12 +8,13 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/print.h"
 
-#define START_HINT "start it with: systemctl start tocsind"
+#define SOCKET_NAME "/tocsin.sock"
 
 int tc_call_failed(const char *format, ...)
 {
@@ -25,6 +26,54 @@ int tc_call_failed(const char *format, ...)
     va_end(ap);
     fputc('\n', stderr);
     return TC_EXIT_FAILED;
+}
+
+/* Whether the socket is root's or one's own: anybody can make one by that name. */
+static bool is_trusted(const char *path)
+{
+    struct stat st;
+
+    return !stat(path, &st) && (st.st_uid == 0 || st.st_uid == geteuid());
+}
+
+/* Where another agent's socket is, as that of `make run`: unix(7) sockets that are named
+ * as ours. False: there is none. */
+static bool find_socket(const char *besides, char *ret, size_t cap)
+{
+    FILE *file = fopen("/proc/net/unix", "re");
+    char line[512], *path;
+    bool found = false;
+    size_t n;
+
+    while (file && !found && fgets(line, sizeof(line), file)) {
+        n = strcspn(line, "\n");
+        line[n] = '\0';
+        path = strchr(line, '/');
+        n = path ? strlen(path) : 0;
+        found = n > strlen(SOCKET_NAME) && n < cap &&
+                !strcmp(path + n - strlen(SOCKET_NAME), SOCKET_NAME) &&
+                strcmp(path, besides) != 0 && is_trusted(path);
+        if (found)
+            memcpy(ret, path, n + 1);
+    }
+    if (file)
+        fclose(file);
+    return found;
+}
+
+static void say_no_agent(const char *socket, int error)
+{
+    char other[256];
+
+    if (find_socket(socket, other, sizeof(other)))
+        tc_call_failed(
+            "no agent answers at %s (%s); one has its socket elsewhere: export "
+            "TOCSIN_SOCKET=%s",
+            socket, strerror(-error), other);
+    else
+        tc_call_failed(
+            "no agent answers at %s (%s); start it with: %s", socket, strerror(-error),
+            access("/run/systemd/system", F_OK) ? "tocsind" : "systemctl start tocsind");
 }
 
 int tc_call_connect(struct tc_cli *cli)
@@ -42,12 +91,20 @@ int tc_call_connect(struct tc_cli *cli)
                               cli->socket);
     if (r != -ENOENT && r != -ECONNREFUSED && r != -ENOTDIR)
         return tc_call_failed("cannot connect to %s: %s", cli->socket, strerror(-r));
-    tc_call_failed("no agent answers at %s (%s); " START_HINT, cli->socket, strerror(-r));
+    say_no_agent(cli->socket, r);
     return TC_EXIT_NO_AGENT;
 }
 
 static int refused(const char *method, const struct tc_answer *answer)
 {
+    const char *dot = strchr(method, '.');
+
+    /* Of a plugin's methods: it does not run. */
+    if (!strcmp(answer->code, "unknown_method") && dot &&
+        strstr(answer->message, "no plugin"))
+        return tc_call_failed("this takes plugin %.*s, which does not run: tocsin plugin "
+                              "enable %.*s (tocsin plugin list says why)",
+                              (int)(dot - method), method, (int)(dot - method), method);
     if (!strcmp(answer->code, "unknown_method"))
         return tc_call_failed("this agent does not know %s: %s", method, answer->message);
     tc_call_failed("%s", answer->message[0] ? answer->message : answer->code);

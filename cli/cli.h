@@ -68,7 +68,7 @@ struct tc_cli {
     struct tc_given given[TC_CLI_OPTIONS_MAX];
     size_t given_count;
     const char *socket;
-    bool json, help;
+    bool json, help, version;
     struct tc_client *client;
 };
 

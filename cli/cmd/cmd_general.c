@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns: the run functions that serve many subcommands, and the helpers of general.h. */
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "cli/args.h"
 #include "cli/call.h"
@@ -9,6 +11,7 @@
 #include "cli/cmd/commands.h"
 #include "cli/cmd/general.h"
 #include "cli/print.h"
+#include "cli/when.h"
 #include "ipc/json.h"
 
 int tc_general_json(const msgpack_object *o)
@@ -65,13 +68,73 @@ int tc_general_path(const char *path, char **ret_path)
     return TC_EXIT_DONE;
 }
 
+static int read_since(const struct tc_cli *cli, uint64_t *ret_ns)
+{
+    const char *text = tc_args_option(cli, "since");
+
+    if (text && tc_when_past(text, (uint64_t)time(NULL), ret_ns))
+        return tc_args_wrong(cli, "--since is a time, as 2026-12-31T18:00 or 24h, not %s",
+                             text);
+    return TC_EXIT_DONE;
+}
+
+/* A value for a filter in which only wildcards mean more than themselves. */
+static void write_value(FILE *out, const char *text)
+{
+    for (; *text; text++)
+        fprintf(out, strchr(" ,\"", *text) ? "\\%c" : "%c", *text);
+}
+
+/* Puts "severity>=VALUE", or whatever stands before a value; `again` before it once more.
+ */
+static void put_filter(struct tc_pack *p, const char *before, const char *value,
+                       const char *again)
+{
+    char *text = NULL;
+    size_t n = 0;
+    FILE *out = open_memstream(&text, &n);
+
+    if (!out)
+        return;
+    fputs(before, out);
+    write_value(out, value);
+    if (again) {
+        fputs(again, out);
+        write_value(out, value);
+    }
+    if (!fclose(out))
+        tc_pack_strn(p, NULL, text, n);
+    free(text);
+}
+
+/* --severity, --rule and --filter, which must all hold. */
+static void put_filters(const struct tc_cli *cli, struct tc_pack *p)
+{
+    const char *severity = tc_args_option(cli, "severity"), *filter;
+    const char *rule = tc_args_option(cli, "rule");
+    size_t at = 0;
+
+    if (!severity && !rule && !tc_args_option(cli, "filter"))
+        return;
+    tc_pack_begin_array(p, "filter");
+    if (severity)
+        put_filter(p, "severity>=", severity, NULL);
+    if (rule)
+        put_filter(p, "rule=", rule, " or rule_id=");
+    while ((filter = tc_args_next(cli, "filter", &at)) != NULL)
+        tc_pack_str(p, NULL, filter);
+    tc_pack_end(p);
+}
+
 int tc_general_call(struct tc_cli *cli, struct tc_answer *ret_answer)
 {
     struct tc_pack p;
-    uint64_t limit;
+    uint64_t limit, since_ns = 0;
     int r;
 
     r = tc_args_number(cli, "limit", 0, &limit);
+    if (!r)
+        r = read_since(cli, &since_ns);
     if (r)
         return r;
     tc_pack_init(&p);
@@ -80,10 +143,29 @@ int tc_general_call(struct tc_cli *cli, struct tc_answer *ret_answer)
         tc_pack_str(&p, cli->command->param, cli->args[0]);
     if (limit)
         tc_pack_uint(&p, "limit", limit);
+    if (since_ns)
+        tc_pack_uint(&p, "since_ns", since_ns);
+    put_filters(cli, &p);
     tc_pack_end(&p);
     r = tc_call(cli, cli->command->method, &p, NULL, NULL, ret_answer);
     tc_pack_done(&p);
     return r;
+}
+
+/* Says that there is more than is shown. */
+static void say_cut(const msgpack_object *result, const msgpack_object *items)
+{
+    int64_t total = tc_unpack_int(result, "total", 0);
+    int64_t shown = items->via.array.size;
+
+    if (total > shown)
+        fprintf(stderr, "tocsin: %" PRId64 " of %" PRId64 " are shown; --limit N %s\n",
+                shown, total,
+                tc_unpack_bool(result, "truncated", false)
+                    ? "would show no more: they are too large for one answer"
+                    : "asks for more");
+    else if (tc_unpack_bool(result, "truncated", false))
+        fputs("tocsin: the agent has cut the list short\n", stderr);
 }
 
 int tc_run_list(struct tc_cli *cli)
@@ -98,9 +180,7 @@ int tc_run_list(struct tc_cli *cli)
     items = tc_unpack_array(answer.result, "items");
     if (!items)
         return tc_call_failed("the agent's answer has no list");
-    if (tc_unpack_bool(answer.result, "truncated", false))
-        fputs("tocsin: the agent has cut the list short; --limit asks for less\n",
-              stderr);
+    say_cut(answer.result, items);
     if (cli->json)
         return tc_general_json(items);
     if (items->via.array.size)

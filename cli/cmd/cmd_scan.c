@@ -183,8 +183,10 @@ int tc_run_scan_custom(struct tc_cli *cli)
     char *path = NULL;
     int r;
 
+    if ((given != NULL) == (cli->arg_count == 1))
+        return tc_args_wrong(cli, "which file or folder? Give its path, once");
     if (!given)
-        return tc_args_wrong(cli, "--path is missing");
+        given = cli->args[0];
     r = tc_general_path(given, &path);
     if (r)
         return r;

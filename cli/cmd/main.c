@@ -22,8 +22,20 @@ static const struct tc_option health_options[] = {
     {NULL, NULL, NULL, false},
 };
 
-static const struct tc_option list_options[] = {
-    {"limit", "N", "print at most the N newest", false},
+static const struct tc_option threat_list_options[] = {
+    {"limit", "N", "print at most the N newest; 100 without it", false},
+    {"since", "TIME", "only from then on, as 2026-12-31T18:00, or 24h ago", false},
+    {"severity", "SEVERITY", "only of this severity and above", false},
+    {"filter", "FILTER", "only those for which it holds, as 'path=/srv/*'", true},
+    {NULL, NULL, NULL, false},
+};
+
+static const struct tc_option alert_list_options[] = {
+    {"limit", "N", "print at most the N newest; 100 without it", false},
+    {"since", "TIME", "only from then on, as 2026-12-31T18:00, or 24h ago", false},
+    {"severity", "SEVERITY", "only of this severity and above", false},
+    {"rule", "RULE", "only of this rule: its name or id, with wildcards", false},
+    {"filter", "FILTER", "only those for which it holds, as 'user=0'", true},
     {NULL, NULL, NULL, false},
 };
 
@@ -39,7 +51,7 @@ static const struct tc_option remove_options[] = {
 };
 
 static const struct tc_option scan_options[] = {
-    {"path", "PATH", "the file or folder to scan", false},
+    {"path", "PATH", "the file or folder to scan, in place of the argument", false},
     {NULL, NULL, NULL, false},
 };
 
@@ -123,6 +135,12 @@ static const struct tc_column quarantine_columns[] = {
     {"UID", "user_id"}, {"PATH", "path"},    {NULL, NULL},
 };
 
+static const struct tc_column allowed_columns[] = {
+    {"SHA256", "sha256"},
+    {"REASON", "reason"},
+    {NULL, NULL},
+};
+
 static const struct tc_column alert_columns[] = {
     {"LAST SEEN", "last_seen_ns"},
     {"SEVERITY", "severity"},
@@ -184,7 +202,7 @@ static const struct tc_command commands[] = {
      .said = "asking again"},
     {.path = "threat list",
      .help = "List the threats that were found, newest first",
-     .options = list_options,
+     .options = threat_list_options,
      .run = tc_run_list,
      .method = "threat.list",
      .columns = threat_columns,
@@ -203,6 +221,18 @@ static const struct tc_command commands[] = {
      .args_min = 1,
      .args_max = 1,
      .run = tc_run_threat_allow},
+    {.path = "threat allow list",
+     .help = "List the content that is never reported, by `threat allow` or a restore",
+     .run = tc_run_list,
+     .method = "av.allowed",
+     .columns = allowed_columns,
+     .said = "nothing is allowed"},
+    {.path = "threat allow remove",
+     .usage = "SHA256",
+     .help = "Report this content again; the beginning of the hash is enough",
+     .args_min = 1,
+     .args_max = 1,
+     .run = tc_run_threat_disallow},
     {.path = "threat quarantine list",
      .help = "List the files in quarantine",
      .run = tc_run_list,
@@ -227,7 +257,7 @@ static const struct tc_command commands[] = {
      .said = "removed for good"},
     {.path = "alert list",
      .help = "List the alerts that were raised, newest first",
-     .options = list_options,
+     .options = alert_list_options,
      .run = tc_run_list,
      .method = "alert.list",
      .columns = alert_columns,
@@ -241,9 +271,10 @@ static const struct tc_command commands[] = {
      .method = "alert.get",
      .param = "id"},
     {.path = "scan custom",
-     .usage = "--path PATH",
-     .help = "Scan a file, or a folder and all below it",
+     .usage = "PATH",
+     .help = "Scan a file, or a folder and all below it; bad files are quarantined",
      .options = scan_options,
+     .args_max = 1,
      .run = tc_run_scan_custom},
     {.path = "scan cancel",
      .help = "End the scan that runs",
@@ -457,7 +488,9 @@ int main(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN);
     r = tc_args_parse(&cli, argc, argv);
-    if (!r && cli.help)
+    if (!r && cli.version)
+        puts("tocsin " TOCSIN_VERSION);
+    else if (!r && cli.help)
         r = tc_help_print(&cli, stdout);
     else if (!r)
         r = cli.command ? cli.command->run(&cli) : tc_help_unknown(&cli);

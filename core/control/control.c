@@ -23,7 +23,7 @@ bool tc_control_may_change(const struct tc_rpc_peer *peer)
 static bool plugin_method_changes(const char *method)
 {
     static const char *const looks[] = {
-        ".stats",       ".status",    ".quarantine_list", ".list",
+        ".stats",       ".status",    ".quarantine_list", ".list",          ".allowed",
         ".definitions", ".isolation", ".indicator_list",  ".indicator_test"};
     const char *dot = strchr(method, '.');
 

@@ -9,6 +9,7 @@ _tocsin_words() {
         echo 'es_extension network_extension network_filter full_disk_access'
         ;;
     threat) echo 'list get allow quarantine' ;;
+    'threat allow') echo 'list remove latest' ;;
     'threat quarantine') echo 'list restore remove' ;;
     alert) echo 'list get' ;;
     scan) echo 'custom cancel' ;;
@@ -27,10 +28,11 @@ _tocsin_words() {
 }
 
 _tocsin_options() {
-    echo '--output --socket --help'
+    echo '--output --socket --help --version'
     case "$1" in
     health) echo '--field --details' ;;
-    'threat list' | 'alert list') echo '--limit' ;;
+    'threat list') echo '--limit --since --severity --filter' ;;
+    'alert list') echo '--limit --since --severity --rule --filter' ;;
     'threat quarantine restore') echo '--to --overwrite' ;;
     'threat quarantine remove') echo '--user' ;;
     'scan custom') echo '--path' ;;
@@ -51,6 +53,16 @@ _tocsin_plugins() {
     tocsin plugin list 2>/dev/null | awk 'NR > 1 { print $1 }'
 }
 
+# The ids that the command is about, as the agent lists them.
+_tocsin_ids() {
+    local id='[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
+    case "$1" in
+    'threat quarantine'*) tocsin threat quarantine list ;;
+    threat*) tocsin threat list ;;
+    alert*) tocsin alert list ;;
+    esac 2>/dev/null | grep -oE "$id"
+}
+
 _tocsin() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i word
     local path='' skip=0
@@ -66,7 +78,7 @@ _tocsin() {
         --output | --socket | --field | --details | --limit | --to | --path | --filter | \
             --count | --record | --rules | --events | --wait | --product | \
             --reason | --allow | --for | --state | --action | --kind | --expires | --follow-process | \
-            --sample | --duration | --max-size | --read | --since | --until) skip=1 ;;
+            --sample | --duration | --max-size | --read | --since | --until | --severity | --rule) skip=1 ;;
         -* | help) ;;
         *) path+="${path:+ }$word" ;;
         esac
@@ -77,15 +89,20 @@ _tocsin() {
     --details) COMPREPLY=($(compgen -W 'system_extensions plugins' -- "$cur")) ;;
     --product) COMPREPLY=($(compgen -W 'linux macos' -- "$cur")) ;;
     --action) COMPREPLY=($(compgen -W 'block allow audit' -- "$cur")) ;;
+    --severity) COMPREPLY=($(compgen -W 'low medium high critical' -- "$cur")) ;;
     --kind) COMPREPLY=($(compgen -W 'address network domain host' -- "$cur")) ;;
     --socket | --state | --to | --path | --record | --read | --rules | --events) COMPREPLY=($(compgen -f -- "$cur")) ;;
     --field | --limit | --filter | --count | --wait | --reason | --allow | --for | --expires | --follow-process | \
-        --sample | --duration | --max-size | --since | --until) ;;
+        --sample | --duration | --max-size | --since | --until | --rule) ;;
     *)
         if [[ $cur == -* ]]; then
             COMPREPLY=($(compgen -W "$(_tocsin_options "$path")" -- "$cur"))
         elif [[ $path == 'plugin '@(info|enable|disable|reload) ]]; then
             COMPREPLY=($(compgen -W "$(_tocsin_plugins)" -- "$cur"))
+        elif [[ $path == 'threat get' || $path == 'alert get' || $path == 'threat quarantine '@(restore|remove) ]]; then
+            COMPREPLY=($(compgen -W "latest $(_tocsin_ids "$path")" -- "$cur"))
+        elif [[ $path == 'scan custom' ]]; then
+            COMPREPLY=($(compgen -f -- "$cur"))
         elif [[ $path == call ]]; then
             compopt -o nospace 2>/dev/null
             COMPREPLY=($(compgen -S . -W "$(_tocsin_plugins)" -- "$cur"))

@@ -15,7 +15,8 @@
  *   av_scan.c     the scan that an operator asks for
  *   av_request.c  the quarantine that another detector asks for
  *   av_rpc.c      requests: which there are; definitions, counters
- *   av_rpc_vault.c  those about the vault and the list of allowed files
+ *   av_rpc_vault.c  those about the vault, and what is allowed from now on
+ *   av_rpc_allowed.c  those about what is allowed already
  *
  * What edr needs too, plugins/detector has: work in the pool, when definitions are
  * loaded.
@@ -211,6 +212,8 @@ void tc_av_request(struct tc_av *av, const struct tocsin_event *event);
 void tc_av_rpc_restore(struct tc_av *av, const struct tocsin_event *request);
 void tc_av_rpc_remove(struct tc_av *av, const struct tocsin_event *request);
 void tc_av_rpc_allow(struct tc_av *av, const struct tocsin_event *request);
+void tc_av_rpc_allowed(struct tc_av *av, const struct tocsin_event *request);
+void tc_av_rpc_disallow(struct tc_av *av, const struct tocsin_event *request);
 void tc_av_rpc_list(struct tc_av *av, const struct tocsin_event *request);
 
 /* ---- av_rpc.c ---- */

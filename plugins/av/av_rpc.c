@@ -4,6 +4,7 @@
  * counters. Loop thread.
  *
  *  restore {id, to?, overwrite?}   remove {id | user_id}   allow {id | sha256}
+ *  allowed   disallow {sha256}
  * quarantine_list scan {path}   cancel {call?}   definitions   reload   stats
  */
 #include <stdio.h>
@@ -97,6 +98,8 @@ void tc_av_rpc(struct tc_av *av, const struct tocsin_event *request)
         {"restore", tc_av_rpc_restore},
         {"remove", tc_av_rpc_remove},
         {"allow", tc_av_rpc_allow},
+        {"allowed", tc_av_rpc_allowed},
+        {"disallow", tc_av_rpc_disallow},
         {"quarantine_list", tc_av_rpc_list},
         {"scan", tc_av_scan_request},
         {"cancel", tc_av_scan_cancel},

@@ -7,6 +7,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <sys/socket.h>
+
+#include <sys/un.h>
+
 #include <cmocka.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -17,6 +21,8 @@
 
 #include "tests/support/cli_run.h"
 #include "tests/support/scripted_agent.h"
+
+#define ID "6f1c0b52-4f8e-4b1e-9d58-0c8e5b3a7d11"
 
 static void wrong_usage_exits_2_and_says_what_is_right(void **state)
 {
@@ -41,7 +47,8 @@ static void wrong_usage_exits_2_and_says_what_is_right(void **state)
         {"health --output xml", "--output is text or json, not xml"},
         {"health --field a --details b", "exclude each other"},
         {"threat quarantine restore 1 --overwrite=yes", "--overwrite takes no value"},
-        {"scan custom", "--path is missing"},
+        {"scan custom", "which file or folder? Give its path, once"},
+        {"scan custom / --path /", "which file or folder? Give its path, once"},
         {"tap --filter x", "it is FIELD=VALUE, as process.name=curl, not: x"},
         {"tap --filter file.pth=x", "no field file.pth; did you mean file.path?"},
         {"tap --max-size 1M", "--max-size and --overwrite go with --record"},
@@ -109,13 +116,102 @@ static void no_agent_exits_3_and_says_where_it_looked(void **state)
     (void)state;
     cli_run_line(&run, "/nonexistent/socket", "health");
     assert_int_equal(run.status, 3);
-    assert_string_equal(run.err,
-                        "tocsin: no agent answers at /nonexistent/socket (No such "
-                        "file or directory); start it with: systemctl start "
-                        "tocsind\n");
+    assert_non_null(strstr(run.err, "tocsin: no agent answers at /nonexistent/socket (No "
+                                    "such file or directory); "));
     cli_run_line(&run, "/nonexistent/socket", "--socket /nonexistent/other threat list");
     assert_int_equal(run.status, 3);
     assert_non_null(strstr(run.err, "/nonexistent/other"));
+}
+
+/* As whoever has forgotten what `make run` said of TOCSIN_SOCKET. */
+static void no_agent_here_says_where_another_one_is(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char folder[] = "/tmp/tocsin-cli-XXXXXX";
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct cli_run run;
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_non_null(mkdtemp(folder));
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/tocsin.sock", folder);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    cli_run_line(&run, "/nonexistent/socket", "health");
+    close(fd);
+    unlink(address.sun_path);
+    rmdir(folder);
+    assert_int_equal(run.status, 3);
+    /* Which one, where there are several, is not ours to say. */
+    assert_non_null(strstr(run.err, "; one has its socket elsewhere: export "
+                                    "TOCSIN_SOCKET=/"));
+}
+
+static void version_is_an_option_too(void **state)
+{
+    struct cli_run run;
+
+    (void)state;
+    cli_run_line(&run, "/nonexistent/socket", "--version");
+    assert_int_equal(run.status, 0);
+    assert_string_equal(run.out, "tocsin " TEST_VERSION "\n");
+}
+
+static void a_method_of_a_plugin_that_does_not_run_says_how_to_start_it(void **state)
+{
+    static const struct scripted_answer answers[] = {
+        {.method = "av.scan",
+         .result = "there is no method av.scan: no plugin is called av",
+         .code = "unknown_method"},
+        {.method = NULL},
+    };
+
+    (void)state;
+    cli_run_answered(answers, "scan custom /", 1, "",
+                     "tocsin: this takes plugin av, which does not run: tocsin plugin "
+                     "enable av (tocsin plugin list says why)\n");
+}
+
+static void a_list_says_that_it_is_cut(void **state)
+{
+    static const struct scripted_answer answers[] = {
+        {.method = "alert.list", .result = "{'items':[{'id':'a'}],'total':365}"},
+        {.method = NULL},
+    };
+
+    (void)state;
+    cli_run_answered(answers, "alert list", 0, NULL,
+                     "tocsin: 1 of 365 are shown; --limit N asks for more\n");
+    cli_run_answered(answers, "alert list --output json", 0, "[{\"id\":\"a\"}]\n",
+                     "tocsin: 1 of 365 are shown; --limit N asks for more\n");
+}
+
+static void an_id_may_be_cut_short(void **state)
+{
+    static const struct scripted_answer answers[] = {
+        {.method = "av.quarantine_list",
+         .result = "{'items':[{'id':'" ID "'},{'id':'6f1d'},{'id':'6f1d2'}]}"},
+        {.method = "av.remove", .result = "{}"},
+        {.method = NULL},
+    };
+    static const struct scripted_answer allowed[] = {
+        {.method = "av.allowed", .result = "{'items':[{'sha256':'abcd'}]}"},
+        {.method = "av.disallow", .result = "{}"},
+        {.method = NULL},
+    };
+
+    (void)state;
+    cli_run_answered(answers, "threat quarantine remove 6F1C", 0,
+                     ID ": removed for good\n", "");
+    cli_run_answered(answers, "threat quarantine remove latest", 0,
+                     ID ": removed for good\n", "");
+    cli_run_answered(answers, "threat quarantine remove 6f1d", 0,
+                     "6f1d: removed for good\n", "");
+    cli_run_answered(answers, "threat quarantine remove 6f1", 1, "",
+                     "tocsin: 3 begin with 6f1; give more of it\n");
+    cli_run_answered(allowed, "threat allow remove ab", 0,
+                     "abcd: reported again, as soon as the rules have been read again\n",
+                     "");
 }
 
 static void refusal_exits_1_with_the_agents_sentence(void **state)
@@ -162,12 +258,20 @@ static void each_command_asks_for_its_method(void **state)
         {"threat list --limit=5", "threat.list", "{\"limit\":5}"},
         {"threat get t-1", "threat.get", "{\"id\":\"t-1\"}"},
         {"threat quarantine list", "av.quarantine_list", "{}"},
-        {"threat quarantine restore q1", "av.restore", "{\"id\":\"q1\"}"},
-        {"threat quarantine restore --overwrite q1 --to /x", "av.restore",
-         "{\"id\":\"q1\",\"to\":\"/x\",\"overwrite\":true}"},
-        {"threat quarantine remove q1", "av.remove", "{\"id\":\"q1\"}"},
+        {"threat quarantine restore " ID, "av.restore", "{\"id\":\"" ID "\"}"},
+        {"threat quarantine restore --overwrite " ID " --to /x", "av.restore",
+         "{\"id\":\"" ID "\",\"to\":\"/x\",\"overwrite\":true}"},
+        {"threat quarantine remove " ID, "av.remove", "{\"id\":\"" ID "\"}"},
         {"threat quarantine remove --user 12", "av.remove", "{\"user_id\":12}"},
-        {"threat allow t-1", "av.allow", "{\"id\":\"t-1\"}"},
+        {"threat allow " ID, "av.allow", "{\"id\":\"" ID "\"}"},
+        {"threat allow list", "av.allowed", "{}"},
+        {"threat list --severity low --filter path=/a,/b", "threat.list",
+         "{\"filter\":[\"severity>=low\",\"path=/a,/b\"]}"},
+        {"alert list --since 2026-01-02T03:04:05Z --limit 3 --rule shell*,x",
+         "alert.list",
+         "{\"limit\":3,\"since_ns\":1767323045000000000,\"filter\":"
+         "[\"rule=shell*\\\\,x or rule_id=shell*\\\\,x\"]}"},
+        {"scan custom /", "av.scan", "{\"path\":\"/\"}"},
         {"threat allow 0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef",
          "av.allow",
          "{\"sha256\":\"0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -429,9 +533,9 @@ static void actions_say_what_they_did(void **state)
     cli_run_answered(answers, "plugin enable av", 0, "av: enabled\n", "");
     cli_run_answered(answers, "plugin enable av --output=json", 0, "{\"name\":\"av\"}\n",
                      "");
-    cli_run_answered(answers, "threat quarantine restore 1", 0,
+    cli_run_answered(answers, "threat quarantine restore " ID, 0,
                      "restored /tmp/a\\nb (sha256 ab12)\n", "");
-    cli_run_answered(answers, "threat allow t1", 0, "t1: allowed from now on\n", "");
+    cli_run_answered(answers, "threat allow " ID, 0, ID ": allowed from now on\n", "");
     cli_run_answered(answers, "scan cancel", 0, "cancelled\n", "");
     cli_run_answered(answers, "config reload", 0,
                      "changed: mode\ntakes effect when the agent starts again: paths\n",
@@ -586,7 +690,8 @@ static void every_command_is_in_the_manual_and_the_completions(void **state)
 {
     char *manual = read_source("docs/man/tocsin.1"), *line, *next, path[128], wanted[192];
     char *shells[] = {read_source("packaging/completions/tocsin.bash"),
-                      read_source("packaging/completions/_tocsin")};
+                      read_source("packaging/completions/_tocsin"),
+                      read_source("packaging/completions/tocsin.fish")};
     const char *last;
     struct cli_run run;
     size_t n = 0, len;
@@ -607,7 +712,7 @@ static void every_command_is_in_the_manual_and_the_completions(void **state)
         if (!strstr(manual, wanted))
             fail_msg("tocsin(1) says nothing of %s", path);
         last = strrchr(path, ' ') ? strrchr(path, ' ') + 1 : path;
-        for (size_t i = 0; i < 2; i++)
+        for (size_t i = 0; i < 3; i++)
             if (!strstr(shells[i], last))
                 fail_msg("completion %zu does not know %s", i, path);
         n++;
@@ -616,6 +721,7 @@ static void every_command_is_in_the_manual_and_the_completions(void **state)
     free(manual);
     free(shells[0]);
     free(shells[1]);
+    free(shells[2]);
 }
 
 int main(void)
@@ -644,6 +750,11 @@ int main(void)
         cmocka_unit_test(call_prints_json_and_refuses_what_is_none),
         cmocka_unit_test(version_is_no_failure_without_an_agent),
         cmocka_unit_test(output_that_cannot_be_written_is_a_failure),
+        cmocka_unit_test(no_agent_here_says_where_another_one_is),
+        cmocka_unit_test(version_is_an_option_too),
+        cmocka_unit_test(a_method_of_a_plugin_that_does_not_run_says_how_to_start_it),
+        cmocka_unit_test(a_list_says_that_it_is_cut),
+        cmocka_unit_test(an_id_may_be_cut_short),
         cmocka_unit_test(every_command_is_in_the_manual_and_the_completions),
     };
 

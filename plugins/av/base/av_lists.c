@@ -238,3 +238,42 @@ int tc_av_lists_append(int own_dirfd, const char *own,
     free(text);
     return r;
 }
+
+/* Whether the line, of n bytes, is about that hash. */
+static bool is_about(const char *line, size_t n, const uint8_t hash[TC_AV_HASH_BYTES])
+{
+    uint8_t found[TC_AV_HASH_BYTES];
+    size_t from = strspn(line, " \t\r"), word;
+
+    word = from < n ? strcspn(line + from, " \t\r\n#") : 0;
+    return word && tc_av_hash_read(line + from, word, found) &&
+           !memcmp(found, hash, TC_AV_HASH_BYTES);
+}
+
+int tc_av_lists_remove(int own_dirfd, const char *own,
+                       const uint8_t hash[TC_AV_HASH_BYTES], bool *ret_removed)
+{
+    char *text = NULL, *to;
+    const char *line;
+    size_t len, n;
+    int r;
+
+    *ret_removed = false;
+    r = tc_av_read_whole(own_dirfd, own, TC_AV_LIST_BYTES_MAX, &text, &len);
+    if (r)
+        return r == -ENOENT ? 0 : r;
+    for (line = to = text; *line; line += n) {
+        n = strcspn(line, "\n");
+        n += line[n] == '\n';
+        if (is_about(line, n, hash)) {
+            *ret_removed = true;
+            continue;
+        }
+        memmove(to, line, n);
+        to += n;
+    }
+    if (*ret_removed)
+        r = tc_av_write_durable(own_dirfd, own, text, (size_t)(to - text));
+    free(text);
+    return r;
+}

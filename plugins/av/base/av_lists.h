@@ -51,4 +51,8 @@ const char *tc_av_lists_issue(const struct tc_av_lists *lists, size_t index);
 int tc_av_lists_append(int own_dirfd, const char *own,
                        const uint8_t hash[TC_AV_HASH_BYTES], const char *comment);
 
+/* Takes it off that list; *ret_removed: it was on it. */
+int tc_av_lists_remove(int own_dirfd, const char *own,
+                       const uint8_t hash[TC_AV_HASH_BYTES], bool *ret_removed);
+
 #endif
