@@ -286,7 +286,7 @@ void tc_control_query(struct tc_control *control, struct tc_rpc_call *call,
     char why[256];
     int err;
 
-    if (tc_journal_check(kind, params->map, why)) {
+    if (tc_journal_may_ask(kind, params->map, why)) {
         tc_rpc_fail(call, "usage", "%s", why);
         return;
     }

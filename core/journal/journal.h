@@ -92,7 +92,7 @@ int tc_journal_query(struct tc_journal *journal, const char *kind, const void *p
 
 /* Whether a question of that kind may be asked so: -EINVAL, with the reason in `why`,
  * when a filter is wrong; -ENOMEM. Any thread. */
-int tc_journal_check(const char *kind, const msgpack_object *params, char why[256]);
+int tc_journal_may_ask(const char *kind, const msgpack_object *params, char why[256]);
 
 /* Crashes of a plugin. Blocks: called before the loop runs only. */
 int tc_journal_add_crash(struct tc_journal *journal, const char *plugin,

@@ -440,7 +440,7 @@ static int answer(struct tc_store *store, const char *kind, const msgpack_object
     return err;
 }
 
-int tc_journal_check(const char *kind, const msgpack_object *params, char why[256])
+int tc_journal_may_ask(const char *kind, const msgpack_object *params, char why[256])
 {
     const struct question *question = find_question(kind, params);
     struct tc_filter *filter = NULL;

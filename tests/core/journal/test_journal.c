@@ -207,7 +207,7 @@ static void journal_lists_alerts_by_filter_and_time_and_says_how_many(void **sta
     assert_int_equal(ask(f, "alerts", "filter", "severity<low", 0), 0);
     assert_int_equal(count_entries(f, "items"), 0);
     assert_int_equal(ask(f, "alerts", "filter", "nonsense", 0), -EINVAL);
-    assert_int_equal(tc_journal_check("alerts", &none, why), 0);
+    assert_int_equal(tc_journal_may_ask("alerts", &none, why), 0);
 }
 
 static void journal_finds_one_by_the_beginning_of_its_id(void **state)
