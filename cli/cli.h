@@ -15,7 +15,7 @@ struct tc_column;
 
 #define TC_CLI_SOCKET "/run/tocsin/tocsin.sock"
 #define TC_CLI_STATE "/var/lib/tocsin"
-#define TC_CLI_WORDS_MAX 64   /* words of a command line that are no options */
+#define TC_CLI_WORDS_MAX 4096 /* words of a command line that are no options */
 #define TC_CLI_OPTIONS_MAX 64 /* options of a command line */
 
 /* How the program ends; tocsin(1). */

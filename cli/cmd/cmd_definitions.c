@@ -383,6 +383,7 @@ int tc_run_definitions_reload(struct tc_cli *cli)
     struct tc_answer answer;
     char method[KEY_MAX];
     bool running[DETECTORS];
+    int64_t broken = 0;
     int r = find_running(cli, running, NULL), one;
 
     if (r)
@@ -397,8 +398,11 @@ int tc_run_definitions_reload(struct tc_cli *cli)
         r = r ? r : one;
         if (one == TC_EXIT_NO_AGENT)
             break;
-        if (!one)
+        if (!one) {
             tc_pack_object(&p, detectors[i], answer.result);
+            broken += tc_unpack_int(answer.result, "failed", 0) +
+                      tc_unpack_int(answer.result, "refused", 0);
+        }
     }
     tc_pack_end(&p);
     if (r != TC_EXIT_NO_AGENT) {
@@ -406,5 +410,9 @@ int tc_run_definitions_reload(struct tc_cli *cli)
         r = r ? r : one;
     }
     tc_pack_done(&p);
+    if (!r && broken)
+        r = tc_call_failed("%" PRId64 " of them could not be used: tocsin definitions "
+                           "list says which, and why",
+                           broken);
     return r;
 }

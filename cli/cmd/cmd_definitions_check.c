@@ -12,6 +12,7 @@
 #include "cli/call.h"
 #include "cli/cli.h"
 #include "cli/cmd/commands.h"
+#include "cli/cmd/yara_check.h"
 #include "cli/print.h"
 #include "cli/sources.h"
 #include "ipc/json.h"
@@ -23,7 +24,7 @@ struct check {
     const char *product; /* of the machines that the rules are for; NULL: this one's */
     struct tc_sources sources;
     size_t problems; /* that were printed */
-    size_t refused, cannot_run, no_source, rules;
+    size_t refused, cannot_run, no_source, rules, yara;
 };
 
 static struct tocsin_str str(const char *text)
@@ -125,12 +126,15 @@ static void check_rules(struct check *check, const struct tc_sigma_set *set)
     }
 }
 
-static bool is_yara(const char *path)
+static void take_yara(void *arg, const char *file, unsigned line, const char *text)
 {
-    const char *dot = strrchr(path, '.');
+    const struct tc_sigma_problem problem = {.file = file,
+                                             .line = line,
+                                             .column = line ? 1 : 0,
+                                             .refused = true,
+                                             .text = text};
 
-    return dot &&
-           (!strcmp(dot, ".yar") || !strcmp(dot, ".yara") || !strcmp(dot, ".yarc"));
+    take_problem(arg, &problem);
 }
 
 static int check_sigma(struct check *check)
@@ -141,9 +145,8 @@ static int check_sigma(struct check *check)
     int error = tc_sigma_loader_new(&options, &loader), r;
 
     for (size_t i = 0; !error && i < check->cli->arg_count; i++) {
-        if (is_yara(check->cli->args[i])) {
-            refuse(check, check->cli->args[i],
-                   "this is for YARA: check it with yarac FILE /dev/null");
+        if (tc_yara_is(check->cli->args[i])) {
+            check->yara += tc_yara_check(check->cli->args[i], take_yara, check);
             continue;
         }
         r = tc_sigma_loader_add(loader, check->cli->args[i]);
@@ -193,8 +196,11 @@ static void print_totals(const struct check *check)
         const char *name;
         size_t value;
     } totals[] = {
-        {"rules", check->rules},           {"runs", runs},
-        {"cannot_run", check->cannot_run}, {"no_source", check->no_source},
+        {"rules", check->rules},
+        {"yara", check->yara},
+        {"runs", runs},
+        {"cannot_run", check->cannot_run},
+        {"no_source", check->no_source},
         {"refused", check->refused},
     };
 
@@ -206,6 +212,8 @@ static void print_totals(const struct check *check)
     }
     printf("%zu rules: %zu run, %zu cannot run, %zu have no source here; %zu refused\n",
            check->rules, runs, check->cannot_run, check->no_source, check->refused);
+    if (check->yara)
+        printf("%zu rules of YARA\n", check->yara);
 }
 
 int tc_run_definitions_check(struct tc_cli *cli)

@@ -3,8 +3,10 @@
  * Owns: `tocsin profile`. What profiles mean the agent knows; files that it is to judge
  * are read here and sent, so that it opens nothing for a caller.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -52,35 +54,81 @@ out:
     return data ? TC_EXIT_DONE : TC_EXIT_FAILED;
 }
 
+/* Writes one file; *left is less by what it takes. */
+static int put_file(struct tc_pack *p, const char *path, size_t *left)
+{
+    uint8_t *data;
+    size_t len;
+    int r;
+
+    r = read_file(path, *left, &data, &len);
+    if (r)
+        return r;
+    if (len > *left) {
+        free(data);
+        return tc_call_failed("%s: the profiles are larger than %d KiB together: "
+                              "check fewer at once",
+                              path, SENT_BYTES_MAX / 1024);
+    }
+    *left -= len;
+    tc_pack_begin_map(p, NULL);
+    tc_pack_str(p, "name", path);
+    tc_pack_bin(p, "data", data, len);
+    tc_pack_end(p);
+    free(data);
+    return TC_EXIT_DONE;
+}
+
+static int is_profile(const struct dirent *entry)
+{
+    const char *dot = strrchr(entry->d_name, '.');
+
+    return dot && !strcmp(dot, ".mobileconfig");
+}
+
+/* Writes the profiles of a folder, in the order of their names, as the agent reads them.
+ */
+static int put_folder(struct tc_pack *p, const char *folder, size_t *left)
+{
+    struct dirent **entries = NULL;
+    int n = scandir(folder, &entries, is_profile, alphasort), r = TC_EXIT_DONE;
+    char *path;
+
+    if (n < 0)
+        return tc_call_failed("%s: %s", folder, strerror(errno));
+    if (!n)
+        r = tc_call_failed("%s: there is no file *.mobileconfig", folder);
+    for (int i = 0; i < n; i++) {
+        if (!r && asprintf(&path, "%s/%s", folder, entries[i]->d_name) < 0)
+            r = tc_call_failed("%s", strerror(ENOMEM));
+        else if (!r) {
+            r = put_file(p, path, left);
+            free(path);
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    return r;
+}
+
 /* Writes the files of the command line, if there are any, as `files`. */
 static int put_files(const struct tc_cli *cli, struct tc_pack *p)
 {
-    size_t left = SENT_BYTES_MAX, len;
-    uint8_t *data;
-    int r;
+    size_t left = SENT_BYTES_MAX;
+    struct stat st;
+    int r = TC_EXIT_DONE;
 
     if (!cli->arg_count)
         return TC_EXIT_DONE;
     tc_pack_begin_array(p, "files");
-    for (size_t i = 0; i < cli->arg_count; i++) {
-        r = read_file(cli->args[i], left, &data, &len);
-        if (r)
-            return r;
-        if (len > left) {
-            free(data);
-            return tc_call_failed("%s: the profiles are larger than %d KiB together: "
-                                  "check fewer at once",
-                                  cli->args[i], SENT_BYTES_MAX / 1024);
-        }
-        left -= len;
-        tc_pack_begin_map(p, NULL);
-        tc_pack_str(p, "name", cli->args[i]);
-        tc_pack_bin(p, "data", data, len);
-        tc_pack_end(p);
-        free(data);
+    for (size_t i = 0; !r && i < cli->arg_count; i++) {
+        if (!stat(cli->args[i], &st) && S_ISDIR(st.st_mode))
+            r = put_folder(p, cli->args[i], &left);
+        else
+            r = put_file(p, cli->args[i], &left);
     }
     tc_pack_end(p);
-    return TC_EXIT_DONE;
+    return r;
 }
 
 static int call(struct tc_cli *cli, struct tc_answer *ret_answer)

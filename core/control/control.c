@@ -52,7 +52,7 @@ static void on_call(void *arg, struct tc_rpc_call *call, const char *method,
         tc_control_record(control, call, method, params, allowed);
         if (!allowed) {
             tc_rpc_fail(call, "refused",
-                        "%s changes the agent: that takes root (try sudo)", method);
+                        "this changes the agent: that takes root (try sudo)");
             return;
         }
     }

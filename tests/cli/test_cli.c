@@ -470,7 +470,7 @@ static const struct scripted_answer list_answers[] = {
                "1700000000000000000},{'id':'t10','name':'X','severity':'low','status':"
                "'detected','path':'/a\\\\b','last_seen_ns':1700000001000000000}]}"},
     {.method = "alert.list", .result = "{'items':[]}"},
-    {.method = "threat.get",
+    {.method = "plugin.info",
      .result = "{'id':'t2','last_seen_ns':1700000000000000000,'process':{'pid':7,"
                "'name':'sh'},'tags':['a','b'],'none':[]}"},
     {.method = NULL},
@@ -507,7 +507,7 @@ static void lists_print_json_arrays(void **state)
 static void records_print_dotted_fields(void **state)
 {
     (void)state;
-    cli_run_answered(list_answers, "threat get t2", 0,
+    cli_run_answered(list_answers, "plugin info t2", 0,
                      "id           : t2\n"
                      "last_seen    : 2023-11-14 22:13:20 +0000\n"
                      "process.pid  : 7\n"
@@ -515,6 +515,68 @@ static void records_print_dotted_fields(void **state)
                      "tags         : a, b\n"
                      "none         : none\n",
                      "");
+}
+
+static void a_threat_prints_what_was_found_by_whom_and_what_was_done(void **state)
+{
+    static const struct scripted_answer answers[] = {
+        {.method = "threat.get",
+         .result = "{'id':'" ID "','name':'Eicar\x1b','severity':'high','status':"
+                   "'quarantined','path':'/a','sha256':'ab12','rule':'Eicar','process':"
+                   "'/bin/cat','pid':7,'first_seen_ns':1700000000000000000,"
+                   "'last_seen_ns':1700000001000000000,'count':2,'user':null,"
+                   "'detected':{'process':{'start':1700000000000000000,'user':{'id':0}}},"
+                   "'remediated':{'@timestamp':1700000002000000000,'detection':{'action':"
+                   "'quarantine','status':'quarantined'}},'paths':['/a','/b']}"},
+        {.method = NULL},
+    };
+
+    (void)state;
+    cli_run_answered(answers, "threat get " ID, 0,
+                     "Eicar\\x1b\n"
+                     "  severity     : high\n"
+                     "  status       : quarantined\n"
+                     "  id           : " ID "\n"
+                     "  count        : 2\n"
+                     "  first seen   : 2023-11-14 22:13:20 +0000\n"
+                     "  last seen    : 2023-11-14 22:13:21 +0000\n"
+                     "  paths        : /a\n"
+                     "               : /b\n"
+                     "\nFile\n"
+                     "  sha256       : ab12\n"
+                     "\nRule\n"
+                     "  name         : Eicar\n"
+                     "\nProcess\n"
+                     "  pid          : 7\n"
+                     "  executable   : /bin/cat\n"
+                     "  user         : 0\n"
+                     "  started      : 2023-11-14 22:13:20 +0000\n"
+                     "\nDone\n"
+                     "  when         : 2023-11-14 22:13:22 +0000\n"
+                     "  action       : quarantine\n"
+                     "  status       : quarantined\n",
+                     "");
+}
+
+static void tables_fit_the_terminal_and_cut_no_id(void **state)
+{
+    static const struct scripted_answer answers[] = {
+        {.method = "threat.list",
+         .result = "{'items':[{'id':'" ID "','name':'Eicar','severity':'high','status':"
+                   "'quarantined','path':'/srv/a/very/long/path/to/a/file/at/the/end',"
+                   "'last_seen_ns':1700000000000000000}]}"},
+        {.method = NULL},
+    };
+    struct scripted_agent *agent = scripted_agent_new(answers);
+    struct cli_run run;
+
+    (void)state;
+    cli_run_columns(&run, scripted_agent_socket(agent), "threat list", "110");
+    scripted_agent_free(agent);
+    assert_int_equal(run.status, 0);
+    assert_string_equal(strchr(run.out, '\n') + 1,
+                        ID "  2023-11-14 22:13:20  Eicar  high      quarantined  "
+                           "\xe2\x80\xa6to/a/file/at/the/end\n");
 }
 
 static void actions_say_what_they_did(void **state)
@@ -744,6 +806,8 @@ int main(void)
         cmocka_unit_test(lists_print_tables_that_drive_no_terminal),
         cmocka_unit_test(lists_print_json_arrays),
         cmocka_unit_test(records_print_dotted_fields),
+        cmocka_unit_test(a_threat_prints_what_was_found_by_whom_and_what_was_done),
+        cmocka_unit_test(tables_fit_the_terminal_and_cut_no_id),
         cmocka_unit_test(actions_say_what_they_did),
         cmocka_unit_test(checks_exit_1_when_not_ok),
         cmocka_unit_test(plugin_check_needs_no_agent_and_says_what_it_is),

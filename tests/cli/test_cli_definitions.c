@@ -98,14 +98,20 @@ static void check_is_for_another_product_where_asked_for(void **state)
     assert_non_null(strstr(run.out, "macos/process_creation  1      1         100\n"));
 }
 
-static void check_names_the_command_for_yara(void **state)
+static void check_takes_rules_of_yara(void **state)
 {
     struct cli_run run;
 
     (void)state;
     check_text(&run, "", "a.yar", "rule a { condition: true }\n");
+    assert_int_equal(run.status, 0);
+    assert_non_null(strstr(run.out, "\n1 rules of YARA\n"));
+    check_text(&run, "", "a.yar", "rule a { condition: true }\nrule b { nonsense }\n");
     assert_int_equal(run.status, 1);
-    assert_non_null(strstr(run.out, "yarac"));
+    assert_non_null(strstr(run.out, "a.yar:2:1: syntax error"));
+    check_text(&run, "", "a.yarc", "YARA");
+    assert_int_equal(run.status, 1);
+    assert_non_null(strstr(run.out, "compiled rules are for one version of YARA"));
 }
 
 static void check_of_what_is_not_there_ends_with_1(void **state)
@@ -351,7 +357,7 @@ int main(void)
         cmocka_unit_test(check_says_the_place_of_an_error_and_ends_with_1),
         cmocka_unit_test(check_says_what_nothing_here_would_feed),
         cmocka_unit_test(check_is_for_another_product_where_asked_for),
-        cmocka_unit_test(check_names_the_command_for_yara),
+        cmocka_unit_test(check_takes_rules_of_yara),
         cmocka_unit_test(check_of_what_is_not_there_ends_with_1),
         cmocka_unit_test(check_is_json_where_asked_for),
         cmocka_unit_test(list_says_what_runs_why_not_and_what_can_fire),

@@ -125,6 +125,39 @@ static void files_are_read_here_and_sent(void **state)
     scripted_agent_free(agent);
 }
 
+static void folder_is_sent_in_the_order_of_its_names(void **state)
+{
+    static const char *const names[] = {"b.mobileconfig", "a.mobileconfig", "notes"};
+    struct scripted_agent *agent = scripted_agent_new(answers);
+    char folder[] = "/tmp/tocsin-profiles-XXXXXX", path[64], line[128], *params;
+    struct cli_run run;
+    const char *a, *b;
+    FILE *file;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+        file = fopen(path, "we");
+        assert_non_null(file);
+        assert_int_equal(fclose(file), 0);
+    }
+    snprintf(line, sizeof(line), "profile check %s", folder);
+    cli_run_line(&run, scripted_agent_socket(agent), line);
+    params = scripted_agent_take(agent, "profile.check");
+    a = strstr(params, "/a.mobileconfig");
+    b = strstr(params, "/b.mobileconfig");
+    assert_true(a && b && a < b);
+    assert_null(strstr(params, "notes"));
+    free(params);
+    scripted_agent_free(agent);
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+        unlink(path);
+    }
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static void file_that_cannot_be_sent_is_said(void **state)
 {
     char path[64], line[256], said[256];
@@ -132,8 +165,8 @@ static void file_that_cannot_be_sent_is_said(void **state)
     (void)state;
     cli_run_answered(answers, "profile check /nonexistent/p", 1, "",
                      "tocsin: /nonexistent/p: No such file or directory\n");
-    cli_run_answered(answers, "profile check /tmp", 1, "",
-                     "tocsin: /tmp: Is a directory\n");
+    cli_run_answered(answers, "profile check /proc/self", 1, "",
+                     "tocsin: /proc/self: there is no file *.mobileconfig\n");
     make_file(path, "", 1024 * 1024);
     snprintf(line, sizeof(line), "profile check %s", path);
     snprintf(said, sizeof(said),
@@ -152,6 +185,7 @@ int main(void)
         cmocka_unit_test(check_says_what_is_declared_and_what_is_in_effect),
         cmocka_unit_test(check_fails_when_a_profile_is_refused),
         cmocka_unit_test(files_are_read_here_and_sent),
+        cmocka_unit_test(folder_is_sent_in_the_order_of_its_names),
         cmocka_unit_test(file_that_cannot_be_sent_is_said),
     };
 

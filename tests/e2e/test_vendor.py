@@ -249,7 +249,7 @@ class Call(unittest.TestCase):
             self.assertEqual(as_nobody("called.status").stdout, '{"twice":0}\n')
             refused = as_nobody("called.forget")
             self.assertEqual(refused.returncode, 1)
-            self.assertIn("called.forget changes the agent: that takes root", refused.stderr)
+            self.assertIn("this changes the agent: that takes root", refused.stderr)
 
 
 if __name__ == "__main__":

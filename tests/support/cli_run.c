@@ -31,6 +31,8 @@ void cli_run_program(char path[CLI_RUN_PATH_MAX])
     memcpy(slash + 1, "tocsin", sizeof("tocsin"));
 }
 
+#define TEST_COLUMNS "TOCSIN_TEST_COLUMNS" /* for the child alone */
+
 void cli_run_take_text(int fd, char text[CLI_RUN_TEXT_MAX])
 {
     ssize_t n = pread(fd, text, CLI_RUN_TEXT_MAX - 1, 0);
@@ -61,6 +63,8 @@ void cli_run_start(struct cli_run *run, const char *socket, const char *line)
         setenv("TOCSIN_SOCKET", socket, 1);
         setenv("LC_ALL", "C.UTF-8", 1);
         unsetenv("COLUMNS");
+        if (getenv(TEST_COLUMNS))
+            setenv("COLUMNS", getenv(TEST_COLUMNS), 1);
         dup2(run->out_fd, STDOUT_FILENO);
         dup2(run->err_fd, STDERR_FILENO);
         execv(program, argv);
@@ -82,6 +86,14 @@ void cli_run_line(struct cli_run *run, const char *socket, const char *line)
 {
     cli_run_start(run, socket, line);
     cli_run_finish(run);
+}
+
+void cli_run_columns(struct cli_run *run, const char *socket, const char *line,
+                     const char *columns)
+{
+    setenv(TEST_COLUMNS, columns, 1);
+    cli_run_line(run, socket, line);
+    unsetenv(TEST_COLUMNS);
 }
 
 void cli_run_answered(const struct scripted_answer *answers, const char *line, int status,

@@ -31,6 +31,10 @@ void cli_run_program(char path[CLI_RUN_PATH_MAX]);
 void cli_run_start(struct cli_run *run, const char *socket, const char *line);
 void cli_run_finish(struct cli_run *run);
 
+/* Runs a line as in a terminal of so many columns. */
+void cli_run_columns(struct cli_run *run, const char *socket, const char *line,
+                     const char *columns);
+
 /* Both. */
 void cli_run_line(struct cli_run *run, const char *socket, const char *line);
 
