@@ -97,14 +97,18 @@ int tc_call_connect(struct tc_cli *cli)
 
 static int refused(const char *method, const struct tc_answer *answer)
 {
-    const char *dot = strchr(method, '.');
+    /* The plugins that have commands here. */
+    static const char *const ours[] = {"av.", "edr.", "netfilter."};
 
-    /* Of a plugin's methods: it does not run. */
-    if (!strcmp(answer->code, "unknown_method") && dot &&
-        strstr(answer->message, "no plugin"))
-        return tc_call_failed("this takes plugin %.*s, which does not run: tocsin plugin "
-                              "enable %.*s (tocsin plugin list says why)",
-                              (int)(dot - method), method, (int)(dot - method), method);
+    for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++) {
+        size_t n = strlen(ours[i]);
+
+        if (!strcmp(answer->code, "unknown_method") && !strncmp(method, ours[i], n) &&
+            strstr(answer->message, "no plugin"))
+            return tc_call_failed("this takes plugin %.*s, which does not run: tocsin "
+                                  "plugin enable %.*s (tocsin plugin list says why)",
+                                  (int)n - 1, method, (int)n - 1, method);
+    }
     if (!strcmp(answer->code, "unknown_method"))
         return tc_call_failed("this agent does not know %s: %s", method, answer->message);
     tc_call_failed("%s", answer->message[0] ? answer->message : answer->code);
