@@ -48,6 +48,7 @@ int tc_run_indicator_add(struct tc_cli *cli);
 int tc_run_indicator_remove(struct tc_cli *cli);
 int tc_run_indicator_test(struct tc_cli *cli);
 int tc_run_netfilter_record(struct tc_cli *cli); /* any method, printed as it answers */
+int tc_run_portal_login(struct tc_cli *cli);
 int tc_run_stats(struct tc_cli *cli);
 int tc_run_tap(struct tc_cli *cli);
 

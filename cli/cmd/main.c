@@ -84,6 +84,15 @@ static const struct tc_option isolate_options[] = {
     {NULL, NULL, NULL, false},
 };
 
+static const struct tc_option portal_options[] = {
+    {"viewer", NULL, "look and change nothing, as those who are not root do", false},
+    {"portal", "PATH",
+     "the portal's socket (default: $TOCSIN_PORTAL, or "
+     "/run/tocsin-portal/login.sock)",
+     false},
+    {NULL, NULL, NULL, false},
+};
+
 static const struct tc_option release_options[] = {
     {"reason", "TEXT", "why, for the record", false},
     {"local", NULL, "without an agent: the next one starts without isolation", false},
@@ -454,6 +463,10 @@ static const struct tc_command commands[] = {
      .options = tap_options,
      .args_max = TC_CLI_WORDS_MAX,
      .run = tc_run_tap},
+    {.path = "portal login",
+     .help = "Print a link that opens the portal, once, within two minutes",
+     .options = portal_options,
+     .run = tc_run_portal_login},
     {.path = "diagnostic stats",
      .help = "Print the counters of the agent and its plugins",
      .run = tc_run_stats},

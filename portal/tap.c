@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns: live taps of the agent's bus for pages: each a connection to the agent of its
+ * own, with the portal's rights, and a stream. What a page does not read in time is left
+ * out, and counted.
+ */
+#include <inttypes.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/json.h"
+#include "ipc/pack.h"
+#include "ipc/unpack.h"
+#include "portal/link.h"
+#include "portal/portal.h"
+#include "portal/stream.h"
+#include "portal/upstream.h"
+#include "portal/web.h"
+
+#define STREAM_BYTES (512 * 1024)
+#define TOPICS_MAX 16
+
+struct tap {
+    struct tc_link *link;
+    struct tc_stream *stream;
+    uint64_t missed; /* and not said yet */
+    char topics[512], filter[512];
+};
+
+static void push_text(struct tap *tap, const char *name, const char *text)
+{
+    char *data = NULL;
+    size_t len;
+    FILE *out = open_memstream(&data, &len);
+
+    if (!out)
+        return;
+    tc_json_string(out, text, strlen(text));
+    if (!fclose(out))
+        (void)tc_stream_push(tap->stream, name, data, len);
+    free(data);
+}
+
+static void push_event(struct tap *tap, const msgpack_object *items, uint32_t count)
+{
+    struct tocsin_str topic = tc_unpack_text(&items[0]);
+    struct tocsin_str source = tc_unpack_text(&items[1]);
+    char *data = NULL;
+    size_t len;
+    FILE *out = open_memstream(&data, &len);
+    int err;
+
+    if (!out)
+        return;
+    fputs("{\"topic\":", out);
+    tc_json_string(out, topic.ptr, topic.len);
+    fputs(",\"source\":", out);
+    tc_json_string(out, source.ptr, source.len);
+    fputs(",\"id\":", out);
+    err = tc_json_write(out, &items[2]);
+    fputs(",\"event\":", out);
+    if (!err)
+        err = tc_json_write(out, &items[count - 1]);
+    fprintf(out, ",\"missed\":%" PRIu64 "}", tap->missed);
+    if (!fclose(out) && !err) {
+        if (tc_stream_push(tap->stream, "event", data, len))
+            tap->missed = 0;
+        else
+            tap->missed++;
+    }
+    free(data);
+}
+
+static void on_notified(void *arg, const char *method, const msgpack_object *params)
+{
+    struct tap *tap = arg;
+    const msgpack_object *items = params->via.array.ptr;
+    uint32_t count = params->via.array.size;
+
+    if (!tap->stream)
+        return;
+    if (!strcmp(method, "tap.event") && count >= 4)
+        push_event(tap, items, count);
+    else if (!strcmp(method, "tap.missed") && count >= 2 &&
+             items[1].type == MSGPACK_OBJECT_POSITIVE_INTEGER)
+        tap->missed += items[1].via.u64;
+}
+
+static void on_tapped(void *arg, const struct tc_link_answer *answer)
+{
+    struct tap *tap = arg;
+
+    if (!tap->stream)
+        return;
+    push_text(tap, answer->result ? "open" : "refused", answer->message);
+    if (!answer->result)
+        tc_stream_end(tap->stream);
+}
+
+static void on_up(void *arg)
+{
+    struct tap *tap = arg;
+    const char *s = tap->topics;
+    struct tc_pack p;
+
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    tc_pack_begin_array(&p, "topics");
+    for (unsigned i = 0; *s && i < TOPICS_MAX; i++) {
+        size_t n = strcspn(s, " ,");
+
+        if (n)
+            tc_pack_strn(&p, NULL, s, n);
+        s += n + strspn(s + n, " ,");
+    }
+    tc_pack_end(&p);
+    if (tap->filter[0])
+        tc_pack_str(&p, "filter", tap->filter);
+    tc_pack_end(&p);
+    if (tc_link_call(tap->link, "tap.open", &p, on_tapped, tap))
+        tc_stream_end(tap->stream);
+    tc_pack_done(&p);
+}
+
+/* The agent has gone, or could not be reached. */
+static void on_link_gone(void *arg, int err)
+{
+    struct tap *tap = arg;
+
+    (void)err;
+    if (tap->stream)
+        tc_stream_end(tap->stream);
+}
+
+/* The browser has gone. */
+static void on_stream_gone(void *arg, struct tc_stream *stream)
+{
+    struct tap *tap = arg;
+
+    (void)stream;
+    tap->stream = NULL;
+    tc_link_close(tap->link);
+    free(tap);
+}
+
+void tc_tap_stream(void *arg, struct tc_request *request)
+{
+    const struct tc_portal *portal = arg;
+    const char *topics = tc_request_param(request, "topics");
+    const char *filter = tc_request_param(request, "filter");
+    struct tap *tap = calloc(1, sizeof(*tap));
+    struct tc_link_handlers handlers = {on_up, on_link_gone, on_notified, tap};
+
+    if (tap)
+        tap->stream = tc_stream_new(portal->web, STREAM_BYTES, on_stream_gone, tap);
+    if (!tap || !tap->stream) {
+        free(tap);
+        tc_request_fail(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed",
+                        "out of memory");
+        return;
+    }
+    snprintf(tap->topics, sizeof(tap->topics), "%s", topics && *topics ? topics : "*");
+    snprintf(tap->filter, sizeof(tap->filter), "%s", filter ? filter : "");
+    if (tc_link_open(portal->loop, tc_upstream_path(portal->upstream), &handlers,
+                     &tap->link))
+        tc_stream_end(tap->stream);
+    tc_request_stream(request, tap->stream);
+}
