@@ -34,6 +34,7 @@ ASSET(tap, "tap.js", SCRIPT);
 ASSET(network, "network.js", SCRIPT);
 ASSET(config, "config.js", SCRIPT);
 ASSET(chart, "chart.js", SCRIPT);
+ASSET(techniques, "techniques.js", SCRIPT);
 
 void tc_assets_send(void *arg, struct tc_request *request)
 {

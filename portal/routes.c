@@ -41,6 +41,7 @@ static const struct tc_route routes[] = {
     ASSET("/network.js", network),
     ASSET("/config.js", config),
     ASSET("/chart.js", chart),
+    ASSET("/techniques.js", techniques),
 
     {"GET", "/metrics", TC_ACCESS_PUBLIC, tc_metrics, NULL},
     {"GET", "/healthz", TC_ACCESS_PUBLIC, tc_metrics_alive, NULL},

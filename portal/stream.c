@@ -8,8 +8,9 @@
 #include "portal/web.h"
 
 #define BLOCK_BYTES 4096
-#define SEND_BUFFER_BYTES (64 * 1024) /* else the kernel keeps megabytes for a slow one  \
-                                       */
+#define SEND_BUFFER_BYTES                                                                \
+    (64 * 1024) /* else the kernel keeps megabytes for a slow one                        \
+                 */
 
 struct tc_stream {
     struct tc_web *web;

@@ -94,7 +94,7 @@ static void on_tapped(void *arg, const struct tc_link_answer *answer)
 
     if (!tap->stream)
         return;
-    push_text(tap, answer->result ? "open" : "refused", answer->message);
+    push_text(tap, answer->result ? "tapped" : "refused", answer->message);
     if (!answer->result)
         tc_stream_end(tap->stream);
 }
