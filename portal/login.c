@@ -113,11 +113,11 @@ static bool may_change(const struct tc_login *login, uid_t uid)
                     uid == agent);
 }
 
-static void log_in(const struct asking *a, const char *role, const char *user, int fd)
+static void log_in(const struct asking *a, bool look, const char *user, int fd)
 {
     const struct tc_login *login = a->login;
     const struct tc_session *session;
-    bool change = !strcmp(role, "operator");
+    enum tc_role role = TC_ROLE_VIEWER;
     struct ucred who;
     socklen_t len = sizeof(who);
     char url[160];
@@ -128,18 +128,13 @@ static void log_in(const struct asking *a, const char *role, const char *user, i
         close(fd);
         return;
     }
-    if (change && !may_change(login, who.uid)) {
-        say(a, "error: an operator changes the agent: that takes root (try sudo)");
-        close(fd);
-        return;
-    }
-    if (!change) {
+    if (!look && may_change(login, who.uid)) {
+        role = TC_ROLE_OPERATOR;
+    } else {
         close(fd); /* reading goes through the portal's own */
         fd = -1;
     }
-    session =
-        tc_sessions_add(login->options.sessions,
-                        change ? TC_ROLE_OPERATOR : TC_ROLE_VIEWER, who.uid, user, fd);
+    session = tc_sessions_add(login->options.sessions, role, who.uid, user, fd);
     if (!session) {
         say(a, "error: the portal has no room for one more");
         return;
@@ -152,7 +147,7 @@ static void log_in(const struct asking *a, const char *role, const char *user, i
 static void on_asked(uv_poll_t *poll, int status, int events)
 {
     struct asking *a = poll->data;
-    char message[MESSAGE_MAX], role[16], user[48];
+    char message[MESSAGE_MAX], what[16], user[48];
     int fd = -1;
 
     (void)events;
@@ -162,13 +157,13 @@ static void on_asked(uv_poll_t *poll, int status, int events)
         end(a);
         return;
     }
-    if (sscanf(message, "login %15s %47s", role, user) != 2 ||
-        (strcmp(role, "operator") != 0 && strcmp(role, "viewer") != 0) || fd < 0) {
+    if (sscanf(message, "%15s %47s", what, user) != 2 || fd < 0 ||
+        (strcmp(what, "login") != 0 && strcmp(what, "look") != 0)) {
         say(a, "error: this portal is of another version than the command");
         if (fd >= 0)
             close(fd);
     } else {
-        log_in(a, role, user, fd);
+        log_in(a, !strcmp(what, "look"), user, fd);
     }
     end(a);
 }

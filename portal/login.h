@@ -7,8 +7,9 @@
  * The agent knows whose it is, by the kernel, for as long as it lasts. So the portal
  * itself can change nothing, and nobody can do more through it than without it.
  *
- * One SOCK_SEQPACKET message each way: "login operator NAME" or "login viewer NAME" with
- * one descriptor, and the link, or "error: " and a sentence. The loop's thread.
+ * One SOCK_SEQPACKET message each way: "login NAME", or "look NAME" for a session that
+ * changes nothing, with one descriptor; and the link, or "error: " and a sentence. The
+ * loop's thread.
  */
 #ifndef TC_PORTAL_LOGIN_H
 #define TC_PORTAL_LOGIN_H

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "portal/confine.h"
 #include "portal/hub.h"
@@ -22,13 +23,16 @@
 struct options {
     struct sockaddr_in listen;
     const char *socket, *login, *user, *name;
+    bool until_eof;
 };
 
 struct process {
     uv_loop_t loop;
     uv_signal_t terminate, interrupt;
+    uv_poll_t input;
     struct tc_portal portal;
     struct tc_login *login;
+    bool stopping;
 };
 
 static const char usage[] =
@@ -44,6 +48,7 @@ static const char usage[] =
     "                         (default: /run/tocsin-portal/login.sock)\n"
     "  --user NAME            whom to become when root starts it\n"
     "                         (default: tocsin-portal)\n"
+    "  --until-eof            end when standard input does\n"
     "  --help, --version\n";
 
 /* ---- the command line ---- */
@@ -74,6 +79,7 @@ static int parse(int argc, char **argv, struct options *ret)
                                           {"name", required_argument, NULL, 'n'},
                                           {"help", no_argument, NULL, 'h'},
                                           {"version", no_argument, NULL, 'v'},
+                                          {"until-eof", no_argument, NULL, 'e'},
                                           {NULL, 0, NULL, 0}};
     const char *listen = "127.0.0.1:8480";
     int c;
@@ -89,6 +95,8 @@ static int parse(int argc, char **argv, struct options *ret)
             ret->user = optarg;
         else if (c == 'n')
             ret->name = optarg;
+        else if (c == 'e')
+            ret->until_eof = true;
         else if (c == 'h')
             return fputs(usage, stdout) < 0;
         else if (c == 'v')
@@ -154,6 +162,9 @@ static int start(struct process *p, const struct options *o, char why[256])
 
 static void stop(struct process *p)
 {
+    if (p->stopping)
+        return;
+    p->stopping = true;
     tc_hub_stop(p->portal.hub);
     tc_login_stop(p->login);
     tc_upstream_stop(p->portal.upstream);
@@ -161,12 +172,23 @@ static void stop(struct process *p)
     tc_sessions_free(p->portal.sessions);
     uv_close((uv_handle_t *)&p->terminate, NULL);
     uv_close((uv_handle_t *)&p->interrupt, NULL);
+    if (p->input.type)
+        uv_close((uv_handle_t *)&p->input, NULL);
 }
 
 static void on_signal(uv_signal_t *signal, int number)
 {
     (void)number;
     stop(signal->data);
+}
+
+static void on_input(uv_poll_t *input, int status, int events)
+{
+    char what[64];
+
+    (void)events;
+    if (status || read(STDIN_FILENO, what, sizeof(what)) <= 0)
+        stop(input->data);
 }
 
 int main(int argc, char **argv)
@@ -189,6 +211,10 @@ int main(int argc, char **argv)
     p.terminate.data = p.interrupt.data = &p;
     (void)uv_signal_start(&p.terminate, on_signal, SIGTERM);
     (void)uv_signal_start(&p.interrupt, on_signal, SIGINT);
+    if (options.until_eof && !uv_poll_init(&p.loop, &p.input, STDIN_FILENO)) {
+        p.input.data = &p;
+        (void)uv_poll_start(&p.input, UV_READABLE | UV_DISCONNECT, on_input);
+    }
     r = start(&p, &options, why);
     if (r) {
         fprintf(stderr, "tocsin-portal: %s\n", why);

@@ -67,13 +67,12 @@ static const char *user_name(void)
 
 static int ask(const struct tc_cli *cli, int socket, char answer[ANSWER_MAX])
 {
-    bool viewer = geteuid() != 0 || tc_args_option(cli, "viewer");
     char message[128];
     ssize_t n;
     int err;
 
-    snprintf(message, sizeof(message), "login %s %.40s", viewer ? "viewer" : "operator",
-             user_name());
+    snprintf(message, sizeof(message), "%s %.40s",
+             tc_args_option(cli, "viewer") ? "look" : "login", user_name());
     err = hand_over(socket, message, tc_client_fd(cli->client));
     if (err)
         return err;

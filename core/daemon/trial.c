@@ -121,9 +121,10 @@ static void explain_network(const struct tc_trial *trial)
         (int)trial->network.holder);
 }
 
-void tc_trial_explain(const struct tc_trial *trial, const char *prefix)
+void tc_trial_explain(struct tc_trial *trial, const char *prefix)
 {
     bool root = geteuid() == 0;
+    char runtime[4096];
 
     /* In two pieces, so that neither this file nor the terminal's log is taken for
      * malware. */
@@ -131,7 +132,8 @@ void tc_trial_explain(const struct tc_trial *trial, const char *prefix)
            "%s\n\n"
            "In another terminal, as the same user:\n\n"
            "  cd \"%s/protected\"\n"
-           "  export TOCSIN_SOCKET=\"%s/runtime/tocsin.sock\" PATH=\"%s/bin:$PATH\"\n\n"
+           "  export TOCSIN_SOCKET=\"%s/runtime/tocsin.sock\" "
+           "TOCSIN_PORTAL=\"%s/runtime/portal.sock\" PATH=\"%s/bin:$PATH\"\n\n"
            "  printf '%%s%%s' '%s' '%s' > test.com\n"
            "  cat test.com       # %s\n"
            "  tocsin threat list # what was found, where, and what was done about it\n"
@@ -147,8 +149,8 @@ void tc_trial_explain(const struct tc_trial *trial, const char *prefix)
                   "quarantined."
                 : "It does not run as root: it quarantines a bad file after it was "
                   "written,\nbut cannot stop anybody from opening it. Root can do both.",
-           trial->dir, trial->dir, prefix, "X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-",
-           "STANDARD-ANTIVIRUS-TEST-FILE!$H+H*",
+           trial->dir, trial->dir, trial->dir, prefix,
+           "X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR-", "STANDARD-ANTIVIRUS-TEST-FILE!$H+H*",
            root ? "refused, or gone: it is in quarantine" : "gone: it is in quarantine",
            root ? "  tocsin edr selftest # imitates an attack; behaviour is judged "
                   "everywhere\n"
@@ -156,12 +158,15 @@ void tc_trial_explain(const struct tc_trial *trial, const char *prefix)
            trial->dir);
     explain_network(trial);
     fflush(stdout);
+    snprintf(runtime, sizeof(runtime), "%s/runtime", trial->dir);
+    tc_trial_portal_start(&trial->portal, runtime, prefix);
 }
 
 void tc_trial_done(struct tc_trial *trial)
 {
     char path[4096];
 
+    tc_trial_portal_stop(&trial->portal);
     tc_trial_network_stop(&trial->network);
     if (!trial->mounted)
         return;

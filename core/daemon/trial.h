@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "core/daemon/trial_network.h"
+#include "core/daemon/trial_portal.h"
 
 struct tc_trial {
     char dir[2048];     /* absolute */
@@ -16,6 +17,7 @@ struct tc_trial {
     bool mounted;       /* DIR/protected is a tmpfs of ours */
     struct tc_trial_network network;
     char network_why[256]; /* why root has none; "" */
+    struct tc_trial_portal portal;
 };
 
 /*
@@ -27,10 +29,11 @@ struct tc_trial {
 int tc_trial_init(struct tc_trial *trial, const char *dir, const char *prefix,
                   char why[256]);
 
-/* Prints what the person at the terminal may try now. */
-void tc_trial_explain(const struct tc_trial *trial, const char *prefix);
+/* Prints what the person at the terminal may try now, and starts the portal, which prints
+ * the way to its page. */
+void tc_trial_explain(struct tc_trial *trial, const char *prefix);
 
-/* Takes the tmpfs and the network away. */
+/* Ends the portal; takes the tmpfs and the network away. */
 void tc_trial_done(struct tc_trial *trial);
 
 #endif

@@ -36,6 +36,7 @@ addEventListener("unhandledrejection", (e) => warn(`Something went wrong on this
 function draw_nav(current) {
   document.getElementById("nav").replaceChildren(...Object.entries(pages).map(([id, [title]]) =>
     h("a", { href: `#/${id}`, "aria-current": id === current ? "page" : null }, title)));
+  document.querySelector("#nav [aria-current]").scrollIntoView({ block: "nearest", inline: "center" });
 }
 
 function draw_who() {
