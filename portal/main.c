@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "portal/confine.h"
@@ -19,6 +20,7 @@
 #include "portal/web.h"
 
 #define EXIT_USAGE 2
+#define FILES (TC_WEB_CONNECTIONS_MAX + 256)
 
 struct options {
     struct sockaddr_in listen;
@@ -191,6 +193,17 @@ static void on_input(uv_poll_t *input, int status, int events)
         stop(input->data);
 }
 
+/* Each connection is a descriptor. */
+static void raise_limit(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files))
+        return;
+    files.rlim_cur = files.rlim_max < FILES ? files.rlim_max : FILES;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int main(int argc, char **argv)
 {
     const char *socket = getenv("TOCSIN_SOCKET");
@@ -205,6 +218,7 @@ int main(int argc, char **argv)
     if (r >= 0)
         return r;
     (void)signal(SIGPIPE, SIG_IGN);
+    raise_limit();
     (void)uv_loop_init(&p.loop);
     (void)uv_signal_init(&p.loop, &p.terminate);
     (void)uv_signal_init(&p.loop, &p.interrupt);
