@@ -43,6 +43,7 @@ static void push_text(struct tap *tap, const char *name, const char *text)
     free(data);
 }
 
+/* [topic, source, id, map, time_ns, reply_to]; an older agent ends at the map. */
 static void push_event(struct tap *tap, const msgpack_object *items, uint32_t count)
 {
     struct tocsin_str topic = tc_unpack_text(&items[0]);
@@ -62,7 +63,13 @@ static void push_event(struct tap *tap, const msgpack_object *items, uint32_t co
     err = tc_json_write(out, &items[2]);
     fputs(",\"event\":", out);
     if (!err)
-        err = tc_json_write(out, &items[count - 1]);
+        err = tc_json_write(out, &items[3]);
+    if (!err && count > 5) {
+        fputs(",\"time_ns\":", out);
+        err = tc_json_write(out, &items[4]);
+        fputs(",\"reply_to\":", out);
+        err = err ? err : tc_json_write(out, &items[5]);
+    }
     fprintf(out, ",\"missed\":%" PRIu64 "}", tap->missed);
     if (!fclose(out) && !err) {
         if (tc_stream_push(tap->stream, "event", data, len))

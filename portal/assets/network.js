@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Owns: the page of the network extension: what it does, isolation, indicators, and flows as they come.
 import { change, get, session } from "./api.js";
-import { badge, confirm, empty, field, h, number, say, table, text, time } from "./dom.js";
+import { badge, command, confirm, empty, field, h, number, say, table, text, time } from "./dom.js";
 import { tap_view } from "./tap.js";
 
 function state_card(n) {
@@ -51,15 +51,15 @@ export async function network(own) {
   }
 
   async function update() {
-    let status;
+    const plugin = (await get("plugins")).items?.find((p) => p.name === "netfilter");
 
-    try {
-      status = await get("network");
-    } catch (error) {
-      if (error.code !== "unknown_method" && error.code !== "refused") throw error;
-      body.replaceChildren(empty("The network extension does not run", error.message));
+    if (plugin?.state !== "running") {
+      body.replaceChildren(empty("The network extension does not run",
+        plugin ? [text(plugin.why) || "It is switched off.", " ", command("sudo tocsin plugin enable netfilter")]
+          : "Name it under plugins: in the configuration, and run tocsin config reload."));
       return;
     }
+    const status = await get("network");
     const list = await get("indicators").catch(() => ({ indicators: [] }));
     const indicators = list.indicators ?? [];
     body.replaceChildren(...state_card(status), isolation_card(status.isolation, act), note,

@@ -31,7 +31,7 @@ export function tap_view(topics, filter) {
 
   function row(e) {
     const process = e.event?.process;
-    const at = e.event?.["@timestamp"];
+    const at = e.time_ns ?? e.event?.["@timestamp"];
     const pre = h("pre", { hidden: true, tabindex: "0", "aria-label": "Event" });
     const button = h("button", { class: "row", type: "button", "aria-expanded": "false", onclick: () => {
       pre.hidden = !pre.hidden;
