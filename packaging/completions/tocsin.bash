@@ -3,7 +3,7 @@
 
 _tocsin_words() {
     case "$1" in
-    '') echo 'health approval threat alert scan plugin profile definitions rule edr network-filter isolate indicator config call tap diagnostic version help' ;;
+    '') echo 'health approval threat alert scan plugin profile definitions rule edr network-filter isolate indicator config call tap portal diagnostic version help' ;;
     approval) echo 'list grant deny revoke retry' ;;
     'approval grant' | 'approval deny' | 'approval revoke')
         echo 'es_extension network_extension network_filter full_disk_access'
@@ -22,6 +22,7 @@ _tocsin_words() {
     isolate) echo 'on off status' ;;
     indicator) echo 'list add remove test reload' ;;
     config) echo 'validate show reload' ;;
+    portal) echo 'login' ;;
     diagnostic) echo 'stats' ;;
     tap) echo 'file.* process.* network.* dns.* kernel.* filesystem.* verdict verdict.* threat.* alert.* approval.* sensor.* network_filter.* isolation.* quarantine.* plugin.* config.* agent.* bus.* rpc.*' ;;
     esac
@@ -39,6 +40,7 @@ _tocsin_options() {
     'definitions check') echo '--product' ;;
     'rule test') echo '--rules --events' ;;
     'edr selftest') echo '--wait' ;;
+    'portal login') echo '--viewer --portal' ;;
     'network-filter enable' | 'network-filter disable') echo '--reason' ;;
     'isolate on') echo '--allow --for --reason' ;;
     'isolate off') echo '--reason --local --state' ;;
