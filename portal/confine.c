@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <libgen.h>
 #include <linux/landlock.h>
 #include <pwd.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +31,20 @@ struct ruleset {
     uint64_t handled_fs, handled_net;
 };
 
+/* The group of the agent's socket; while that is not there, of its folder, which is the
+ * agent's, too. */
+static bool group_of(const char *socket, gid_t *ret)
+{
+    char folder[4096];
+    struct stat st;
+
+    snprintf(folder, sizeof(folder), "%s", socket);
+    if (stat(socket, &st) && stat(dirname(folder), &st))
+        return false;
+    *ret = st.st_gid;
+    return true;
+}
+
 static int give_up_root(const char *user, const char *socket)
 {
     const struct passwd *p = getpwnam(user);
@@ -36,12 +52,11 @@ static int give_up_root(const char *user, const char *socket)
     gid_t gid = p ? p->pw_gid : NOBODY, groups[2];
     const struct group *g = getgrnam(GROUP);
     size_t count = 0;
-    struct stat st;
 
     if (g)
         groups[count++] = g->gr_gid;
-    if (!stat(socket, &st) && S_ISSOCK(st.st_mode))
-        groups[count++] = st.st_gid;
+    if (group_of(socket, &groups[count]))
+        count++;
     if (setgroups(count, groups) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
         return -errno;
     return 0; /* the capabilities went with the user */

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
+#include <libgen.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -132,12 +133,24 @@ static void on_event(void *arg, struct tocsin_str topic, const msgpack_object *e
     tc_hub_happened(((struct process *)arg)->portal.hub, topic);
 }
 
+/* Enters the folder of the agent's socket while this is root still. Its name there, or
+ * NULL: the folder is not there, or the path counts from another one. */
+static const char *enter_folder(const char *socket, char copy[4096])
+{
+    snprintf(copy, 4096, "%s", socket);
+    if (socket[0] != '/' || chdir(dirname(copy)))
+        return NULL;
+    snprintf(copy, 4096, "%s", socket);
+    return basename(copy);
+}
+
 static int start(struct process *p, const struct options *o, char why[256])
 {
     const struct tc_upstream_handlers handlers = {on_agent, on_event, p};
     struct tc_web_options web = {
         .address = o->listen, .name = o->name, .arg = &p->portal};
     struct tc_login_options login = {.path = o->login};
+    char folder[4096];
     int err;
 
     p->portal.loop = &p->loop;
@@ -151,15 +164,14 @@ static int start(struct process *p, const struct options *o, char why[256])
     err = tc_web_start(&p->loop, &web, &p->portal.web, why);
     if (err)
         return err;
-    err = tc_upstream_start(&p->loop, o->socket, &handlers, &p->portal.upstream);
+    err = tc_upstream_start(&p->loop, o->socket, enter_folder(o->socket, folder),
+                            &handlers, &p->portal.upstream);
     if (err)
         return err;
     login.upstream = p->portal.upstream;
     login.port = tc_web_port(p->portal.web);
     err = tc_login_start(&p->loop, &login, &p->login, why);
-    if (!err)
-        err = tc_confine(o->user, o->socket, why);
-    return err;
+    return err ? err : tc_confine(o->user, o->socket, why);
 }
 
 static void stop(struct process *p)

@@ -11,13 +11,14 @@
 #include "portal/link.h"
 
 #define RETRY_MS_MIN 250
-#define RETRY_MS_MAX 5000
+#define RETRY_MS_MAX 1000
 
 struct tc_upstream {
     uv_loop_t *loop;
     uv_timer_t retry;
     uint64_t retry_ms;
-    char path[256], why[512];
+    char path[256], near[108], why[512];
+    bool by_near; /* `path` is closed to this user */
     struct tc_upstream_handlers handlers;
     struct tc_link *link;
     bool up;
@@ -50,6 +51,7 @@ static void on_gone(void *arg, int err)
     u->link = NULL;
     u->up = false;
     explain(u, err);
+    u->by_near = !u->by_near && err == -EACCES && u->near[0];
     (void)uv_timer_start(&u->retry, connect_again, u->retry_ms, 0);
     u->retry_ms = u->retry_ms * 2 < RETRY_MS_MAX ? u->retry_ms * 2 : RETRY_MS_MAX;
     if (was_up)
@@ -104,7 +106,7 @@ static void connect_again(uv_timer_t *timer)
 {
     struct tc_upstream *u = timer->data;
     const struct tc_link_handlers handlers = {on_up, on_gone, on_notified, u};
-    int err = tc_link_open(u->loop, u->path, &handlers, &u->link);
+    int err = tc_link_open(u->loop, tc_upstream_path(u), &handlers, &u->link);
 
     if (err) {
         u->link = NULL;
@@ -112,7 +114,7 @@ static void connect_again(uv_timer_t *timer)
     }
 }
 
-int tc_upstream_start(uv_loop_t *loop, const char *path,
+int tc_upstream_start(uv_loop_t *loop, const char *path, const char *near,
                       const struct tc_upstream_handlers *handlers,
                       struct tc_upstream **ret_upstream)
 {
@@ -124,10 +126,13 @@ int tc_upstream_start(uv_loop_t *loop, const char *path,
     u->handlers = *handlers;
     u->retry_ms = RETRY_MS_MIN;
     snprintf(u->path, sizeof(u->path), "%s", path);
+    snprintf(u->near, sizeof(u->near), "%s", near ? near : "");
     snprintf(u->why, sizeof(u->why), "connecting to the agent at %.200s", path);
     (void)uv_timer_init(loop, &u->retry);
     u->retry.data = u;
-    connect_again(&u->retry);
+    /* From the loop, when the process has given up its rights: the agent judges a
+     * connection by who made it. */
+    (void)uv_timer_start(&u->retry, connect_again, 0, 0);
     *ret_upstream = u;
     return 0;
 }
@@ -159,5 +164,5 @@ const char *tc_upstream_why(const struct tc_upstream *upstream)
 
 const char *tc_upstream_path(const struct tc_upstream *upstream)
 {
-    return upstream->path;
+    return upstream->by_near ? upstream->near : upstream->path;
 }

@@ -21,9 +21,13 @@ struct tc_upstream_handlers {
     void *arg;
 };
 
-/* Connects to the control socket at `path` (copied), and again until stop: after 0.25 s,
- * up to 5 s. */
-int tc_upstream_start(uv_loop_t *loop, const char *path,
+/*
+ * Connects to the control socket at `path`, first in the loop's next turn, and again
+ * until stop: after 0.25 s, up to 1 s. `near` is the same from the working folder, which
+ * may be reached where a folder above it is closed to the portal's user; NULL: there is
+ * no such way. Both are copied.
+ */
+int tc_upstream_start(uv_loop_t *loop, const char *path, const char *near,
                       const struct tc_upstream_handlers *handlers,
                       struct tc_upstream **ret_upstream);
 
@@ -36,6 +40,7 @@ struct tc_link *tc_upstream_link(const struct tc_upstream *upstream);
 /* Why it is away, a sentence for people; "" when it is not. */
 const char *tc_upstream_why(const struct tc_upstream *upstream);
 
+/* The path that it connects by now. */
 const char *tc_upstream_path(const struct tc_upstream *upstream);
 
 #endif

@@ -22,7 +22,7 @@ struct tc_sessions;
 struct tc_stream;
 struct tc_web;
 
-#define TC_WEB_CONNECTIONS_MAX 1280 /* or as many as the limit of open files lets be */
+#define TC_WEB_CONNECTIONS_MAX 1280  /* or as many as the limit of open files lets be */
 #define TC_WEB_POOL_BYTES (8 * 1024) /* of a connection: its headers and its answer's */
 #define TC_WEB_IDLE_S 30             /* a connection that says nothing */
 #define TC_WEB_BODY_MAX (8 * 1024)   /* of a POST */

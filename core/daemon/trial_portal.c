@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,18 +32,40 @@ _Noreturn static void run_portal(const char *runtime, const char *prefix, int in
     _exit(1);
 }
 
-/* Asks for a link until there is one; the command says why not, which nobody needs to
- * read before the agent is there. */
-static bool print_link(const char *command)
+/* What `tocsin portal login` prints on its standard output; why it cannot, nobody needs
+ * to read before the agent is there. */
+static ssize_t ask(const char *prefix, char *link, size_t cap)
 {
-    char link[256] = "";
-    FILE *from = popen(command, "re");
-    bool found;
+    posix_spawn_file_actions_t actions;
+    char program[4096], portal[] = "portal", login[] = "login";
+    char *argv[] = {program, portal, login, NULL};
+    int ends[2], err;
+    ssize_t n = 0;
+    pid_t pid;
 
-    if (!from)
-        return false;
-    found = fgets(link, sizeof(link), from) && !strncmp(link, "http", 4);
-    if (pclose(from) || !found)
+    if (pipe2(ends, O_CLOEXEC))
+        return -1;
+    snprintf(program, sizeof(program), "%s/bin/tocsin", prefix);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    err = posix_spawn(&pid, program, &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    if (!err) {
+        n = read(ends[0], link, cap - 1);
+        waitpid(pid, NULL, 0);
+    }
+    close(ends[0]);
+    link[n > 0 ? n : 0] = '\0';
+    return n;
+}
+
+static bool print_link(const char *prefix)
+{
+    char link[256];
+
+    if (ask(prefix, link, sizeof(link)) <= 0)
         return false;
     printf("The page of this machine; the link works once, within two minutes (for "
            "another:\ntocsin portal login):\n\n  %s\n",
@@ -53,16 +76,14 @@ static bool print_link(const char *command)
 
 _Noreturn static void greet(const char *runtime, const char *prefix)
 {
-    char command[9000], socket[4096];
+    char socket[4096];
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     snprintf(socket, sizeof(socket), "%s/tocsin.sock", runtime);
     setenv("TOCSIN_SOCKET", socket, 1);
     snprintf(socket, sizeof(socket), "%s/portal.sock", runtime);
     setenv("TOCSIN_PORTAL", socket, 1);
-    snprintf(command, sizeof(command), "\"%s/bin/tocsin\" portal login 2>/dev/null",
-             prefix);
-    for (int i = 0; i < TRIES && !print_link(command); i++)
+    for (int i = 0; i < TRIES && !print_link(prefix); i++)
         usleep(TRY_US);
     _exit(0);
 }

@@ -183,6 +183,16 @@ class PortalTest(unittest.TestCase):
 
     # ---- attacks ----
 
+    def test_a_closed_folder_above_the_socket_is_no_hindrance(self):
+        os.chmod(self.agent.dir, 0o700)
+        self.addCleanup(os.chmod, self.agent.dir, 0o755)
+        self.portal.__exit__()
+        self.portal.__enter__()
+        session = self.portal.log_in()
+        self.assertEqual(session.get("/api/health").status, 200)
+        _, response = session.stream("/api/tap?topics=file.open")
+        self.assertEqual(next(events(response))[0], "tapped")
+
     def test_floods_are_refused_and_others_answered(self):
         session = self.portal.log_in()
         size = 10 * 1024 * 1024
@@ -282,6 +292,10 @@ class PortalTest(unittest.TestCase):
         self.assertNotIn("0", status["Uid"].split())
         self.assertEqual(int(status["CapEff"], 16) | int(status["CapPrm"], 16), 0)
         self.assertEqual((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"))
+        # Nor has its connection to the agent, which is judged by who made it.
+        clients = self.agent.call("diagnostic.stats")["clients"]
+        self.assertEqual([c["uid"] for c in clients if c["pid"] == self.portal.process.pid],
+                         [int(status["Uid"].split()[0])])
 
     def test_nobody_looks_nothing_runs(self):
         """Without a page that is told of changes the process sleeps."""

@@ -4,6 +4,7 @@ nothing of it is left afterwards."""
 
 import errno
 import glob
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.error
+import urllib.request
 
 from support import TOCSIN, TOCSIND, Rpc, main, needs_root, wait_for
 
@@ -62,6 +65,15 @@ def held(namespace):
         except OSError:
             pass
     return found
+
+
+def served(where):
+    """Whether a portal answers there."""
+    try:
+        with urllib.request.urlopen(where, timeout=30) as answer:
+            return answer.status == 200
+    except urllib.error.URLError:
+        return False
 
 
 class Trial:
@@ -116,11 +128,11 @@ class Trial:
             rpc.close()
 
     def core(self):
-        """The other child holds the network."""
-        holder = self.namespace().split("/")[2]
-        path = "/proc/%d/task/%d/children" % (self.process.pid, self.process.pid)
-        with open(path, encoding="ascii") as f:
-            return next(int(pid) for pid in f.read().split() if pid != holder)
+        """Whoever listens at the control socket."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(self.socket)
+            credentials = s.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        return int.from_bytes(credentials[:4], sys.byteorder)
 
     def namespace(self):
         return re.search(r"nsenter --net=(/proc/\d+/ns/net)", self.page()).group(1)
@@ -234,6 +246,16 @@ class Filter(unittest.TestCase):
 
     def test_nothing_is_left_after_sigkill(self):
         self.leaves_nothing(signal.SIGKILL)
+
+    def test_page_is_served(self):
+        with Trial() as trial:
+            trial.said("/login#")
+            where, token = re.search(r"(http://127\.0\.0\.1:\d+)/login#([0-9a-f]{64})", trial.page()).groups()
+            form = ("token=" + token).encode()
+            with urllib.request.urlopen(where + "/api/login", form, timeout=30) as answer:
+                self.assertEqual(json.load(answer)["role"], "operator")
+            trial.end(signal.SIGKILL)
+            wait_for(lambda: not served(where))
 
     def test_without_cgroup2_it_is_left_out(self):
         hidden = ["unshare", "--mount", "sh", "-c",
