@@ -58,13 +58,13 @@ static void on_gone(void *arg, int err)
         u->handlers.changed(u->handlers.arg);
 }
 
-/* ["tap.event", [topic, source, id, map]] */
+/* ["tap.event", [topic, source, id, map, ...]] */
 static void on_notified(void *arg, const char *method, const msgpack_object *params)
 {
     struct tc_upstream *u = arg;
     const msgpack_object *items = params->via.array.ptr;
 
-    if (!strcmp(method, "tap.event") && params->via.array.size == 4)
+    if (!strcmp(method, "tap.event") && params->via.array.size >= 4)
         u->handlers.happened(u->handlers.arg, tc_unpack_text(&items[0]), &items[3]);
 }
 
