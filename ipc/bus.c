@@ -254,6 +254,14 @@ uint64_t tc_subscriber_bit(const struct tc_subscriber *subscriber)
     return UINT64_C(1) << subscriber->index;
 }
 
+void tc_subscriber_lose(struct tc_subscriber *subscriber, uint64_t n, uint64_t time_ns)
+{
+    subscriber->bus->counters.dropped += n;
+    subscriber->dropped += n;
+    subscriber->unreported += n;
+    subscriber->lost_time_ns = time_ns;
+}
+
 uint64_t tc_subscriber_dropped(const struct tc_subscriber *subscriber)
 {
     return subscriber->dropped;

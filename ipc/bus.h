@@ -85,6 +85,10 @@ bool tc_bus_has_reader(struct tc_bus *bus, const char *topic);
 /* How many events it has lost to a full queue so far. */
 uint64_t tc_subscriber_dropped(const struct tc_subscriber *subscriber);
 
+/* It could not take n of those that were delivered to it: they count as dropped, the last
+ * at that time. */
+void tc_subscriber_lose(struct tc_subscriber *subscriber, uint64_t n, uint64_t time_ns);
+
 /*
  * Makes an event of *draft under the next id and queues it. A full queue drops the event
  * for that subscriber and counts it; topics with `keep` are queued beyond the bound.

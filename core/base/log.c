@@ -28,6 +28,11 @@ void tc_log_set_level(int level)
     atomic_store(&log_level, level);
 }
 
+int tc_log_level(void)
+{
+    return atomic_load(&log_level);
+}
+
 uint64_t tc_log_lost(void)
 {
     return atomic_load(&log_lost);

@@ -15,6 +15,9 @@
  */
 void tc_log_set_level(int level);
 
+/* The level in force. */
+int tc_log_level(void);
+
 /* Writes "<area>: <text>" as one line; never blocks: a full pipe loses lines and counts
  * them. */
 void tc_log(int level, const char *area, const char *format, ...)

@@ -96,14 +96,16 @@ failed:
  * SETFCAP: restore a file with owner, mode and attributes. SYS_PTRACE:
  * /proc/<pid>/exe of others. LEASE: to see whether a file is open for writing.
  * LINUX_IMMUTABLE: plugins.av.clear_immutable, and the way back. BPF,
- * PERFMON, NET_ADMIN, KILL: further sensors.
+ * PERFMON, NET_ADMIN, KILL: further sensors. SETUID, SETGID: the process of an isolated
+ * plugin becomes another user.
  */
 static void drop_capabilities(void)
 {
     static const cap_value_t needed[] = {
         CAP_SYS_ADMIN,       CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE, CAP_CHOWN, CAP_FOWNER,
         CAP_FSETID,          CAP_SETFCAP,         CAP_SYS_PTRACE,   CAP_LEASE, CAP_BPF,
-        CAP_LINUX_IMMUTABLE, CAP_PERFMON,         CAP_NET_ADMIN,    CAP_KILL,
+        CAP_LINUX_IMMUTABLE, CAP_PERFMON,         CAP_NET_ADMIN,    CAP_KILL,  CAP_SETUID,
+        CAP_SETGID,
     };
     cap_t have = cap_get_proc(), keep = cap_init();
     cap_flag_value_t permitted;

@@ -177,6 +177,7 @@ int tc_config_plugin_settings(const struct tc_config *config, const char *name,
     }
     file = tc_options_text(plugin->common, "file");
     ret_settings->enabled = tc_options_bool(plugin->common, "enabled");
+    ret_settings->isolate = tc_options_bool(plugin->common, "isolate");
     ret_settings->file = *file ? file : NULL;
     ret_settings->place = plugin->place;
     return 0;

@@ -40,6 +40,7 @@ const char *tc_config_plugin(const struct tc_config *config, size_t index);
 /* What every plugin's section may say whatever its own table has. */
 struct tc_plugin_settings {
     bool enabled;      /* default true */
+    bool isolate;      /* default false: it runs in a process of its own */
     const char *file;  /* NULL: tocsin_<name>.so in paths.plugins */
     const char *place; /* "file:line:column" of the section, for messages */
 };

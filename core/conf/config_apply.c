@@ -362,12 +362,6 @@ static int apply_plugin_key(struct tc_config_plugin *plugin, const struct tc_yam
         r = add_setting(plugin, yaml, node);
         return r < 0 ? refuse_memory(why) : 0;
     }
-    if (r == 0 && !strcmp(node->key, "isolate") &&
-        tc_options_bool(plugin->common, "isolate"))
-        return tc_config_refuse(
-            yaml, node->place, why,
-            "isolate: this version cannot run a plugin in a process of "
-            "its own: write false or leave it out");
     return r;
 }
 

@@ -198,6 +198,8 @@ static void show_plugins(FILE *out, const struct tc_config *config,
 
         fprintf(out, "  %s:\n    enabled: %s\n", plugin->name,
                 tc_options_bool(plugin->common, "enabled") ? "true" : "false");
+        if (tc_options_bool(plugin->common, "isolate"))
+            fputs("    isolate: true\n", out);
         if (*file) {
             fputs("    file: ", out);
             show_text(out, file);

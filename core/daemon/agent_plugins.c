@@ -58,7 +58,8 @@ static bool on_is_agent(void *arg, int32_t pid)
 {
     struct tc_agent *agent = arg;
 
-    return pid == getpid() || pid == agent->services.pulse->supervisor;
+    return pid == getpid() || pid == agent->services.pulse->supervisor ||
+           tc_isolate_has(&agent->isolate, pid);
 }
 
 static void on_changed(void *arg, struct tc_plugin *plugin)
@@ -143,6 +144,17 @@ static void on_disabled(void *arg, const char *name)
     tc_protection_disabled(agent->protection, name);
 }
 
+/* tocsin-host is beside the folder of the agent's own plugins. */
+static void prepare_isolation(struct tc_agent *agent)
+{
+    char program[4096];
+
+    snprintf(program, sizeof(program), "%s/../tocsin-host",
+             agent->options->plugin_dir ? agent->options->plugin_dir : ".");
+    tc_isolate_init(&agent->isolate, program, agent->state_dir,
+                    agent->services.pulse->supervisor);
+}
+
 int tc_agent_make_plugins(struct tc_agent *agent)
 {
     const struct tc_judge_voters voters = {on_voter_bit, on_voter_names, agent};
@@ -159,6 +171,8 @@ int tc_agent_make_plugins(struct tc_agent *agent)
                 .is_agent = on_is_agent,
                 .changed = on_changed,
                 .entering = on_entering},
+        .isolate = tc_isolate_open,
+        .isolate_arg = &agent->isolate,
         .private_dir = agent->private_dir,
         .event = on_plugin_event,
         .disabled = on_disabled,
@@ -169,6 +183,7 @@ int tc_agent_make_plugins(struct tc_agent *agent)
     size_t n = 0;
     int err;
 
+    prepare_isolation(agent);
     while (n < TC_REGISTRY_DIRS_MAX - 2 &&
            (dir = tc_options_item(core, "paths.plugins", n)))
         options.dirs[n++] = dir;

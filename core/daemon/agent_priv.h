@@ -11,6 +11,7 @@
 #include "core/daemon/last_life.h"
 #include "core/daemon/pool.h"
 #include "core/host/services.h"
+#include "core/isolate/isolate.h"
 
 struct tc_agent_reload;
 struct tc_protection;
@@ -31,6 +32,7 @@ struct tc_agent {
     bool record_checking;
     uv_signal_t term, interrupt, hangup;
     char state_dir[4096], private_dir[4096 + 16];
+    struct tc_isolate isolate; /* plugins in processes of their own */
     struct tc_last_life last_life;
     uint64_t looked_ns; /* when the pulse timer last ran, CLOCK_BOOTTIME; 0: not yet */
     bool booted;        /* each plugin runs, or has failed */

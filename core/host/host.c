@@ -103,6 +103,17 @@ bool tc_host_first(struct tc_host *host, const char *complaint, const char *what
     return true;
 }
 
+void tc_host_fail(struct tc_host *host, const char *why)
+{
+    tc_why(host->failure, "%s", why);
+}
+
+void tc_host_lose(struct tc_host *host, uint64_t n, uint64_t time_ns)
+{
+    host->lost += n;
+    host->lost_time_ns = time_ns;
+}
+
 /* ---- Log, clock ---- */
 
 __attribute__((format(printf, 3, 4))) static void

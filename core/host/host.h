@@ -17,6 +17,7 @@
 #include <tocsin/plugin.h>
 #include <uv.h>
 
+#include "core/base/why.h"
 #include "core/host/held.h"
 #include "core/host/last_error.h"
 
@@ -63,6 +64,9 @@ struct tc_host {
     bool completed; /* complete() was called and not looked at yet */
     int completed_status;
 
+    char failure[TC_WHY_MAX];    /* why it is to fail, or "" (tc_host_fail) */
+    uint64_t lost, lost_time_ns; /* events not taken, not looked at yet (tc_host_lose) */
+
     bool open;      /* timers, watches and work may be made */
     size_t closing; /* handles whose close callback has not come */
     LIST_HEAD(, tocsin_timer) timers;
@@ -102,6 +106,15 @@ void tc_host_last_error(struct tc_host *host, struct tc_last_error *ret);
 
 /* Whether the plugin may publish that topic. */
 bool tc_host_may_publish(const struct tc_host *host, const char *topic);
+
+/*
+ * For a plugin that the agent has made itself (core/isolate): it can no longer do what it
+ * is for, and is FAILED with that sentence once its callback has returned. Loop thread.
+ */
+void tc_host_fail(struct tc_host *host, const char *why);
+
+/* Likewise: an event that was delivered is counted as dropped. */
+void tc_host_lose(struct tc_host *host, uint64_t n, uint64_t time_ns);
 
 /* ---- ledger.c ---- */
 

@@ -309,7 +309,7 @@ static int copy_to_memory(int fd, struct tc_module *module, char why[256])
 {
     int rc;
 
-    module->memory = memfd_create(TC_MODULE_MEMORY_NAME, MFD_CLOEXEC);
+    module->memory = memfd_create(TC_MODULE_MEMORY_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (module->memory < 0)
         return fail(why, -errno, module->path, "cannot copy into memory");
     rc = hash(fd, module->memory, module->sha256);
@@ -385,33 +385,89 @@ int tc_module_check_owner(const char *path, uid_t agent, char why[256])
     return rc;
 }
 
+static int load(struct tc_module *module, char why[256])
+{
+    module->handle = dlopen(module->private_path, RTLD_NOW | RTLD_LOCAL);
+    if (module->handle)
+        return find_descriptor(module, why);
+    tc_why(why, "%s: cannot be loaded: %s", module->path, dlerror());
+    return -ENOEXEC;
+}
+
+static int new_module(const char *path, struct tc_module **ret_module, char why[256])
+{
+    struct tc_module *module = calloc(1, sizeof(*module));
+
+    if (!module) {
+        tc_why(why, "%s: out of memory", path);
+        return -ENOMEM;
+    }
+    module->memory = -1;
+    (void)snprintf(module->path, sizeof(module->path), "%s", path);
+    *ret_module = module;
+    return 0;
+}
+
+int tc_module_copy(const char *path, int *ret_fd, char ret_sha256[65], char why[256])
+{
+    struct tc_module *module;
+    int fd = -1, rc;
+
+    rc = new_module(path, &module, why);
+    if (rc)
+        return rc;
+    rc = open_trusted(path, geteuid(), &fd, why);
+    if (!rc)
+        rc = copy_to_memory(fd, module, why);
+    if (!rc && fcntl(module->memory, F_ADD_SEALS,
+                     F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+        rc = fail(why, -errno, path, "cannot keep its copy from being written");
+    if (!rc) {
+        memcpy(ret_sha256, module->sha256, sizeof(module->sha256));
+        *ret_fd = module->memory;
+        module->memory = -1;
+    }
+    if (fd >= 0)
+        close(fd);
+    tc_module_close(module);
+    return rc;
+}
+
+int tc_module_adopt(int fd, const char *path, struct tc_module **ret_module,
+                    char why[256])
+{
+    struct tc_module *module;
+    int rc;
+
+    rc = new_module(path, &module, why);
+    if (rc)
+        return rc;
+    (void)snprintf(module->private_path, sizeof(module->private_path), "/proc/self/fd/%d",
+                   fd);
+    rc = load(module, why);
+    if (rc) {
+        tc_module_close(module);
+        return rc;
+    }
+    module->memory = fd;
+    *ret_module = module;
+    return 0;
+}
+
 static int open_module(const char *path, const char *private_dir, bool anyones,
                        struct tc_module **ret_module, char why[256])
 {
     struct tc_module *module;
     int fd = -1, rc;
 
-    module = calloc(1, sizeof(*module));
-    if (!module) {
-        tc_why(why, "%s: out of memory", path);
-        return -ENOMEM;
-    }
-    module->memory = -1;
+    rc = new_module(path, &module, why);
+    if (rc)
+        return rc;
     rc = anyones ? open_any(path, &fd, why) : open_trusted(path, geteuid(), &fd, why);
-    if (rc)
-        goto out;
-    memcpy(module->path, path, strlen(path) + 1);
-    rc = make_copy(fd, module, private_dir, why);
-    if (rc)
-        goto out;
-    module->handle = dlopen(module->private_path, RTLD_NOW | RTLD_LOCAL);
-    if (!module->handle) {
-        tc_why(why, "%s: cannot be loaded: %s", path, dlerror());
-        rc = -ENOEXEC;
-        goto out;
-    }
-    rc = find_descriptor(module, why);
-out:
+    if (!rc)
+        rc = make_copy(fd, module, private_dir, why);
+    if (!rc)
+        rc = load(module, why);
     if (fd >= 0)
         close(fd);
     if (rc) {
@@ -438,6 +494,8 @@ void tc_module_close(struct tc_module *module)
 {
     if (!module)
         return;
+    if (module->gone)
+        module->gone(module);
     if (module->handle)
         (void)dlclose(module->handle);
     if (module->memory >= 0)

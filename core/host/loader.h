@@ -18,6 +18,8 @@
 
 #define TC_MODULE_MEMORY_NAME "tocsin-plugin" /* of a copy in memory */
 
+struct tc_pack;
+
 /* A loaded plugin file. */
 struct tc_module {
     void *handle;                       /* of dlopen */
@@ -28,6 +30,9 @@ struct tc_module {
     char private_path[4096]; /* the copy that is mapped */
     int memory;              /* the copy's descriptor when no disk took it, or -1 */
     char sha256[65];
+    /* Of one that runs in a process of its own (core/isolate), or NULL: */
+    void (*put)(const struct tc_module *module, struct tc_pack *p); /* facts of it */
+    void (*gone)(struct tc_module *module); /* before it is freed */
 };
 
 /*
@@ -63,5 +68,15 @@ int tc_module_check_owner(const char *path, uid_t agent, char why[256]);
 int tc_descriptor_read(const struct tocsin_plugin *found, const char *path,
                        struct tocsin_plugin *ret_plugin,
                        struct tocsin_option **ret_options, char why[256]);
+
+/*
+ * The two halves of it, for a plugin that another process loads. Copy: checks the file
+ * and copies it into memory that nobody can write any more, *ret_fd, which is the
+ * caller's; its hash goes to ret_sha256. Adopt: loads such a copy; fd stays open for as
+ * long, and is the module's on success.
+ */
+int tc_module_copy(const char *path, int *ret_fd, char ret_sha256[65], char why[256]);
+int tc_module_adopt(int fd, const char *path, struct tc_module **ret_module,
+                    char why[256]);
 
 #endif

@@ -352,13 +352,38 @@ static void reclaim(struct tc_plugin *plugin)
     uv_close((uv_handle_t *)&plugin->limit, limit_closed);
 }
 
+/* What the plugin says of itself (tc_host_fail): as if it had not been ready in time. */
+static void take_failure(struct tc_plugin *plugin)
+{
+    char why[TC_WHY_MAX];
+
+    memcpy(why, plugin->host.failure, sizeof(why));
+    plugin->host.failure[0] = '\0';
+    if (plugin->state != TC_PLUGIN_RUNNING && plugin->state != TC_PLUGIN_STARTING)
+        return;
+    tc_why(plugin->why, "%s", why);
+    plugin->end = TC_PLUGIN_FAILED;
+    begin_stop(plugin);
+}
+
+static void count_lost(struct tc_plugin *plugin)
+{
+    if (plugin->host.lost && plugin->subscriber)
+        tc_subscriber_lose(plugin->subscriber, plugin->host.lost,
+                           plugin->host.lost_time_ns);
+    plugin->host.lost = 0;
+}
+
 static void settle(void *arg)
 {
     struct tc_plugin *plugin = arg;
 
     if (plugin->held_back || plugin->host.depth)
         return;
-    if (plugin->host.completed) {
+    count_lost(plugin);
+    if (plugin->host.failure[0]) {
+        take_failure(plugin);
+    } else if (plugin->host.completed) {
         take_completion(plugin);
         settle(plugin);
     } else if (plugin->stop_wanted)

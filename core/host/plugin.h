@@ -140,6 +140,9 @@ const struct tc_options *tc_plugin_options(const struct tc_plugin *plugin);
 /* Those of its next start: the same, unless others wait for it. */
 const struct tc_options *tc_plugin_next_options(const struct tc_plugin *plugin);
 
+/* It runs in a process of its own (core/isolate). */
+bool tc_plugin_isolated(const struct tc_plugin *plugin);
+
 /* The plugin's bit among the bus's voters; 0 when it is not asked. */
 uint64_t tc_plugin_voter(const struct tc_plugin *plugin);
 

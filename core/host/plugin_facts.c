@@ -77,6 +77,11 @@ const struct tc_options *tc_plugin_next_options(const struct tc_plugin *plugin)
     return plugin->next ? plugin->next : plugin->options;
 }
 
+bool tc_plugin_isolated(const struct tc_plugin *plugin)
+{
+    return plugin->module->put != NULL;
+}
+
 uint64_t tc_plugin_voter(const struct tc_plugin *plugin)
 {
     if (!plugin->subscriber || !tc_plugin_votes(plugin))
@@ -108,6 +113,9 @@ void tc_plugin_put(const struct tc_plugin *plugin, struct tc_pack *p)
     tc_pack_str(p, "why", tc_plugin_why(plugin));
     tc_pack_str(p, "file", plugin->module->path);
     tc_pack_str(p, "sha256", plugin->module->sha256);
+    tc_pack_bool(p, "isolated", tc_plugin_isolated(plugin));
+    if (plugin->module->put)
+        plugin->module->put(plugin->module, p);
     tc_pack_begin_map(p, "holds");
     tc_ledger_put((struct tc_host *)(uintptr_t)&plugin->host, p);
     tc_pack_end(p);

@@ -16,6 +16,7 @@
 #include "core/host/plugin.h"
 
 struct tc_config;
+struct tc_module;
 struct tc_pack;
 struct tc_registry;
 
@@ -27,7 +28,12 @@ typedef void (*tc_registry_done_fn)(void *arg, int status, const char *why);
 
 struct tc_registry_options {
     struct tc_plugin_env env; /* copied; `changed` calls tc_registry_changed */
-    const char *private_dir;  /* for the loader's copies; made by the caller */
+    /* Opens a plugin that is to run in a process of its own; as tc_module_open, on any
+     * thread. NULL: none can. */
+    int (*isolate)(void *isolate_arg, const char *name, const char *path,
+                   struct tc_module **ret_module, char why[256]);
+    void *isolate_arg;
+    const char *private_dir; /* for the loader's copies; made by the caller */
     /* Where tocsin_<name>.so is looked for, in order; copied. */
     const char *dirs[TC_REGISTRY_DIRS_MAX];
     /*

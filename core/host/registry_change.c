@@ -69,7 +69,8 @@ static int plan_item(struct tc_registry_plan *plan, struct tc_registry_item *ite
     }
     if (err)
         return err;
-    item->load = !there || strcmp(item->path, tc_plugin_module(e->plugin)->path);
+    item->load = !there || strcmp(item->path, tc_plugin_module(e->plugin)->path) ||
+                 settings.isolate != tc_plugin_isolated(e->plugin);
     if (there && item->load && item->change == TC_CHANGE_TAKE)
         item->change = TC_CHANGE_START;
     return 0;

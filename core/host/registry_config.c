@@ -63,8 +63,8 @@ static void run_on_pool(uv_work_t *work)
     for (size_t i = 0; !plan->err && i < plan->count; i++)
         if (plan->items[i].load && !plan->items[i].module)
             plan->err =
-                tc_module_open(plan->items[i].path, plan->registry->options.private_dir,
-                               &plan->items[i].module, plan->why);
+                tc_registry_open(plan->registry, plan->config, plan->items[i].entry->name,
+                                 plan->items[i].path, &plan->items[i].module, plan->why);
 }
 
 static void pool_done(uv_work_t *work, int status)

@@ -288,6 +288,7 @@ static void after_start(struct tc_registry_entry *e)
         tc_registry_entry_emit(e, "kept", why);
     else
         tc_registry_entry_emit(e, "started", "");
+    e->watched = runs_now;
     tc_registry_entry_finish(e, runs_now && !put_back_now ? 0 : -EIO, why);
 }
 
@@ -303,6 +304,17 @@ void tc_registry_entry_refused(struct tc_registry_entry *e, const char *why)
         give_up(e, "refused", why);
 }
 
+/* It ran, and has failed by itself. */
+static void after_failure(struct tc_registry_entry *e)
+{
+    char why[TC_WHY_MAX];
+
+    e->watched = false;
+    tc_why(why, "%s", tc_plugin_why(e->plugin));
+    give_up(e, "failed", why);
+    tc_registry_entry_finish(e, -EIO, why);
+}
+
 void tc_registry_entry_settle(struct tc_registry_entry *e)
 {
     if (e->doing == TC_ENTRY_STOPPING && (!e->plugin || has_settled(e->plugin)))
@@ -310,4 +322,7 @@ void tc_registry_entry_settle(struct tc_registry_entry *e)
     else if (e->doing == TC_ENTRY_STARTING &&
              has_settled(e->fresh ? e->fresh : e->plugin))
         after_start(e);
+    else if (e->doing == TC_ENTRY_IDLE && e->watched && e->plugin &&
+             tc_plugin_state(e->plugin) == TC_PLUGIN_FAILED)
+        after_failure(e);
 }

@@ -47,6 +47,26 @@ int tc_registry_file(const struct tc_registry *registry, const struct tc_config 
     return -ENOENT;
 }
 
+int tc_registry_open(const struct tc_registry *registry, const struct tc_config *config,
+                     const char *name, const char *path, struct tc_module **ret_module,
+                     char why[256])
+{
+    struct tc_plugin_settings settings;
+    char reason[TC_WHY_MAX] = "this agent runs no plugin in a process of its own";
+    int err = -ENOTSUP;
+
+    if (tc_config_plugin_settings(config, name, &settings) || !settings.isolate)
+        return tc_module_open(path, registry->options.private_dir, ret_module, why);
+    if (registry->options.isolate)
+        err = registry->options.isolate(registry->options.isolate_arg, name, path,
+                                        ret_module, reason);
+    if (err == -ENOTSUP)
+        tc_why(why, "%s: %s: isolate: %.160s", settings.place, name, reason);
+    else if (err)
+        tc_why(why, "%s", reason);
+    return err;
+}
+
 /* A file being opened by a pool thread. */
 struct load {
     uv_work_t work;
@@ -61,8 +81,10 @@ static void load_run(uv_work_t *work)
 {
     struct load *load = work->data;
 
-    load->err = tc_module_open(load->path, load->entry->registry->options.private_dir,
-                               &load->module, load->why);
+    const struct tc_registry *registry = load->entry->registry;
+
+    load->err = tc_registry_open(registry, registry->config, load->entry->name,
+                                 load->path, &load->module, load->why);
 }
 
 static void load_done(uv_work_t *work, int status)
@@ -130,7 +152,12 @@ int tc_registry_entry_load_now(struct tc_registry_entry *e, char why[256])
     err =
         tc_registry_file(registry, registry->config, e->name, path, sizeof(path), e->why);
     if (!err)
-        err = tc_module_open(path, registry->options.private_dir, &module, e->why);
+        err =
+            tc_registry_open(registry, registry->config, e->name, path, &module, e->why);
+    if (err == -ENOTSUP) {
+        tc_why(why, "%s", e->why);
+        return -EINVAL;
+    }
     if (err) {
         tc_registry_entry_emit(e, "refused", e->why);
         return 0;

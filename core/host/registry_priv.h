@@ -31,6 +31,7 @@ struct tc_registry_entry {
     bool enabled;
     bool crash_disabled; /* crashed too often: only `enable` by hand starts it */
     bool demanded;       /* one on call (tc_registry_demand) is to run */
+    bool watched;        /* it runs: that it fails has not been told */
     bool putting_back;   /* starting: `plugin` again, since the fresh one did not start */
     enum tc_registry_entry_doing doing;
     struct tc_plugin *plugin; /* the one that runs, or did; NULL */
@@ -97,6 +98,12 @@ uint64_t tc_registry_entry_voter(const struct tc_registry_entry *entry);
 /* The file of a plugin: as the configuration says, or the first found in the folders. */
 int tc_registry_file(const struct tc_registry *registry, const struct tc_config *config,
                      const char *name, char *path, size_t cap, char why[256]);
+
+/* Opens it, in the way that the configuration says: here, or in a process of its own. Any
+ * thread; blocks. */
+int tc_registry_open(const struct tc_registry *registry, const struct tc_config *config,
+                     const char *name, const char *path, struct tc_module **ret_module,
+                     char why[256]);
 
 /* Makes a plugin of a module and puts it in place; module and options are consumed in any
  * case. */

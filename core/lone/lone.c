@@ -53,7 +53,7 @@ static int on_publish(void *arg, const struct tocsin_event *draft, const char *s
     if (err)
         return err;
     if (lone->sink.publish)
-        err = lone->sink.publish(lone->sink.arg, draft, &id);
+        err = lone->sink.publish(lone->sink.arg, draft, ret_event ? &id : NULL);
     else if (draft->fd >= 0)
         close(draft->fd);
     made->pub.id = id;

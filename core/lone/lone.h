@@ -34,8 +34,8 @@ struct tc_module;
 struct tc_lone_sink {
     /*
      * An event that has passed the host's checks: it is in the plugin's `publishes`, its
-     * data is one well-formed map. The sink says its id, and takes over draft->fd, on
-     * success only.
+     * data is one well-formed map. On success the sink has taken over draft->fd, and
+     * says the event's id in ret_id, which is NULL when the plugin does not ask for it.
      */
     int (*publish)(void *arg, const struct tocsin_event *draft, uint64_t *ret_id);
     void (*report)(void *arg, uint32_t what, const char *key, const char *text,

@@ -20,6 +20,7 @@
 #include "core/base/why.h"
 #include "core/conf/options.h"
 #include "core/host/loader.h"
+#include "core/isolate/isolate.h"
 #include "ipc/bus.h"
 #include "ipc/event.h"
 
@@ -293,7 +294,10 @@ int tc_harness_load(struct tc_harness *h, const char *so_path, const char *const
     int rc;
 
     (void)snprintf(copies, sizeof(copies), "%s/plugins", h->dir);
-    rc = tc_module_open(so_path, copies, &module, h->why);
+    if (h->isolate)
+        rc = tc_isolate_open(h->isolate, "test", so_path, &module, h->why);
+    else
+        rc = tc_module_open(so_path, copies, &module, h->why);
     if (rc)
         return rc;
     rc = make_options(module->plugin, options, &made, h->why);

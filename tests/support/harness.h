@@ -32,6 +32,7 @@
 #include "core/host/plugin.h"
 
 struct tc_bus;
+struct tc_isolate;
 struct tc_subscriber;
 
 #define TC_HARNESS_WAIT_MS 60000 /* the deadline of everything that waits */
@@ -58,6 +59,8 @@ struct tc_harness {
     bool (*is_agent)(struct tc_harness *h, int32_t pid);
     /* Answers each AUTH event that the plugin publishes, at once: true to allow. */
     bool (*decide)(struct tc_harness *h, const struct tocsin_event *event);
+
+    struct tc_isolate *isolate; /* load runs the plugin in a process of its own */
 
     /* For the test to read. */
     uv_loop_t loop;

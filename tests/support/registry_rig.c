@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "core/conf/config.h"
+#include "core/isolate/isolate.h"
 #include "ipc/bus.h"
 #include "ipc/event.h"
 #include "tests/support/harness.h"
@@ -184,6 +185,8 @@ int tc_rig_make(struct tc_rig *rig)
                 .entering = rig_entering,
                 .start_ms = rig->start_ms,
                 .stop_ms = rig->stop_ms},
+        .isolate = rig->isolate ? tc_isolate_open : NULL,
+        .isolate_arg = rig->isolate,
         .private_dir = rig->dir,
         .dirs = {rig->folder ? rig->folder : rig->plugins, TEST_FIXTURES},
         .event = rig_event,

@@ -20,6 +20,7 @@
 #define TC_RIG_EVENTS_MAX 1024
 
 struct tc_bus;
+struct tc_isolate;
 struct tc_config;
 struct tc_subscriber;
 
@@ -33,6 +34,7 @@ struct tc_rig_outcome {
 struct tc_rig {
     /* For the test to set between init and tc_rig_make. */
     uint64_t start_ms, stop_ms; /* as in struct tc_plugin_env */
+    struct tc_isolate *isolate; /* for plugins with `isolate: true`; NULL: none can */
     const char *folder; /* looked through before the test plugins; NULL: `plugins` */
 
     /* For the test to read. */

@@ -467,7 +467,7 @@ static void config_refuses_wrong_plugin_sections(void **state)
         {"plugins: [acme]\n", "1:10", "plugins must be a map of keys"},
         {"plugins: {acme: {enabled: on}}\n", "1:27", "neither true nor false"},
         {"plugins: {acme: {file: acme.so}}\n", "1:24", "must be an absolute path"},
-        {"plugins:\n  acme:\n    isolate: true\n", "3:14", "process of its own"},
+        {"plugins:\n  acme:\n    isolate: on\n", "3:14", "neither true nor false"},
     };
 
     (void)state;

@@ -41,7 +41,9 @@ static int on_publish(void *arg, const struct tocsin_event *draft, uint64_t *ret
     copy_text(rig->decision, sizeof(rig->decision), tocsin_event_str(draft, "decision"));
     copy_text(rig->word, sizeof(rig->word), tocsin_event_str(draft, "word"));
     rig->reply_to = draft->reply_to;
-    *ret_id = ++rig->published;
+    rig->published++;
+    if (ret_id)
+        *ret_id = rig->published;
     return 0;
 }
 
