@@ -118,7 +118,7 @@ static int set_list(struct tc_lone *lone, const char *key,
                     const struct tocsin_value *list, char why[256])
 {
     char **items = calloc(list->count + 1u, sizeof(*items));
-    struct tocsin_value item;
+    struct tocsin_value item = {0};
     struct tocsin_iter it;
     size_t n = 0;
     int err = items ? 0 : -ENOMEM;
@@ -139,7 +139,7 @@ static int set_list(struct tc_lone *lone, const char *key,
 int tc_setup_options(const struct tc_setup *setup, struct tc_lone *lone, char why[256])
 {
     const uint8_t *from = setup->options;
-    struct tocsin_value map, key = {0}, value;
+    struct tocsin_value map = {0}, key = {0}, value = {0};
     struct tocsin_iter it;
     int err = 0;
 
@@ -179,7 +179,7 @@ void tc_setup_paths(const struct tc_setup *setup, void (*fn)(void *arg, const ch
                     void *arg)
 {
     const uint8_t *from = setup->options;
-    struct tocsin_value map, key, value, item;
+    struct tocsin_value map = {0}, key, value = {0}, item = {0};
     struct tocsin_iter it, items;
 
     if (!tocsin_read(from, from + setup->options_len, &map))

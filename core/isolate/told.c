@@ -73,7 +73,7 @@ static const char *keep(struct reader *r, struct tocsin_str s)
 
 static int read_topics(struct reader *r, const char *key, const char **to)
 {
-    struct tocsin_value list, item;
+    struct tocsin_value list = {0}, item = {0};
     struct tocsin_iter it;
     size_t n = 0;
 
@@ -107,7 +107,7 @@ static void read_option(struct reader *r, const struct tocsin_value *value,
 
 static int read_options(struct reader *r, struct tc_told *told)
 {
-    struct tocsin_value list, item;
+    struct tocsin_value list = {0}, item = {0};
     struct tocsin_iter it;
     size_t n = 0;
 

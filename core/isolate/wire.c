@@ -112,9 +112,9 @@ static int put_name(char to[TC_WIRE_NAME_BYTES], const char *name)
 
     if (len >= TC_WIRE_NAME_BYTES)
         return -ENAMETOOLONG;
+    memset(to, 0, TC_WIRE_NAME_BYTES); /* nothing of ours goes along */
     if (len)
-        memcpy(to, name, len);
-    memset(to + len, 0, TC_WIRE_NAME_BYTES - len);
+        memcpy(to, name, len + 1);
     return 0;
 }
 
