@@ -65,7 +65,6 @@ static void put(const struct tc_module *module, struct tc_pack *p)
     tc_pack_str(p, "process", state_name(proxy->state));
     tc_pack_int(p, "pid", proxy->child.pid);
     tc_pack_uint(p, "restarts", proxy->restarts);
-    tc_pack_str(p, "last_error", proxy->last_error);
     tc_pack_uint(p, "held_back", proxy->held_back);
     tc_pack_uint(p, "late", proxy->late);
     tc_pack_uint(p, "inside", proxy->count);

@@ -343,6 +343,9 @@ static void on_ended(void *arg, int status, uint32_t events)
     tc_proxy_abandon(proxy, true);
     release(proxy);
     tc_why(proxy->last_error, "%s", proxy->refusal[0] ? proxy->refusal : how);
+    /* Kept for `plugin info`; the log has it with what follows. */
+    tc_host_complain(tc_host_of(proxy->host), TOCSIN_LOG_DEBUG, "its process %s",
+                     proxy->last_error);
     proxy->kill_why[0] = '\0';
     if (proxy->refusal[0])
         give_up(proxy, proxy->refusal);
