@@ -21,7 +21,7 @@
 struct tc_module;
 
 #define TC_ISOLATE_MAX 64            /* processes at once, as there are voters */
-#define TC_ISOLATE_LOOK_MS 2000      /* from the start of a process to its HELLO */
+#define TC_ISOLATE_LOOK_MS 5000      /* from the start of a process to its HELLO */
 #define TC_ISOLATE_HANG_MS 2000      /* an event waits, and nothing was finished */
 #define TC_ISOLATE_CRASHES_MAX 3     /* then it is left out ... */
 #define TC_ISOLATE_CRASHES_MS 600000 /* ... when they came within this */
