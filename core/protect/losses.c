@@ -56,6 +56,15 @@ void tc_losses_note(struct tc_losses *losses, const char *name, uint64_t total,
     loss->total = total;
 }
 
+void tc_losses_add(struct tc_losses *losses, const char *name, uint64_t n,
+                   uint64_t now_ns)
+{
+    size_t known = find(losses, name);
+
+    tc_losses_note(losses, name,
+                   (known < TC_LOSSES_MAX ? losses->list[known].total : 0) + n, now_ns);
+}
+
 uint64_t tc_losses_recent(const struct tc_losses *losses, const char *name,
                           uint64_t now_ns)
 {

@@ -24,6 +24,10 @@ struct tc_losses {
 void tc_losses_note(struct tc_losses *losses, const char *name, uint64_t total,
                     uint64_t now_ns);
 
+/* It has lost `n` more. */
+void tc_losses_add(struct tc_losses *losses, const char *name, uint64_t n,
+                   uint64_t now_ns);
+
 /* How many it has lost since it last went TC_LOSSES_RECENT_NS without any; 0 once that
  * has passed again. */
 uint64_t tc_losses_recent(const struct tc_losses *losses, const char *name,

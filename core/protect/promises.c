@@ -224,15 +224,18 @@ static void derive_lossy(const struct tc_lossy_plugin *lossy,
     char id[80];
 
     snprintf(id, sizeof(id), "lost_%s", lossy->name);
-    issue =
-        SAY(id, tc_promise_of(lossy->name, "", ret->sensors),
-            "plugin %s has lost %" PRIu64 " events within the last %d minutes: they came "
-            "faster than it judges",
-            lossy->name, lossy->lost, TC_LOSSES_RECENT_MIN);
-    FIX(issue,
-        "tocsin diagnostic stats; exclude what is busy (scope: %.20s); over %d minutes "
-        "after the last",
-        lossy->name, TC_LOSSES_RECENT_MIN);
+    issue = SAY(id, tc_promise_of(lossy->name, "", ret->sensors),
+                "plugin %s has lost %" PRIu64 " events within the last %d minutes: they "
+                "came faster than it takes them",
+                lossy->name, lossy->lost, TC_LOSSES_RECENT_MIN);
+    if (lossy->ring)
+        FIX(issue, "raise plugins.%.20s.ring_size " IN_CONFIGURATION, lossy->name);
+    else
+        FIX(issue,
+            "tocsin diagnostic stats; exclude what is busy (scope: %.20s); over %d "
+            "minutes "
+            "after the last",
+            lossy->name, TC_LOSSES_RECENT_MIN);
 }
 
 void tc_promises_derive(const struct tc_promise_facts *facts,

@@ -65,6 +65,7 @@ struct tc_uneven_folder {
 struct tc_lossy_plugin {
     char name[64];
     uint64_t lost; /* events, lately */
+    bool ring;     /* in its ring, which can be larger; else in its queue */
 };
 
 /* All texts are borrowed for the call. */

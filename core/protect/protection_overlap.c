@@ -151,6 +151,8 @@ int tc_protection_publish(struct tc_protection *p, const struct tocsin_event *dr
     enum tc_slot_sensor sensor =
         tc_overlap_busy(p->overlap) ? tc_protection_sensor_of(p, source) : TC_SLOT_NOBODY;
 
+    if (!strcmp(draft->topic, TOCSIN_TOPIC_SENSOR_GAP))
+        tc_protection_gap(p, draft, source);
     if (sensor != TC_SLOT_NOBODY && !strncmp(draft->topic, "file.", 5))
         return publish_in_overlap(p, draft, source, sensor, ret_event);
     return tc_judge_publish(p->services->judge, draft, source, ret_event);

@@ -50,7 +50,8 @@ struct tc_protection {
     uint64_t unjudged_from_ns;
     unsigned voters_full;
     struct tc_denials denials;
-    struct tc_losses losses; /* of events, by the bus's subscribers */
+    /* Of events: by the bus's subscribers, and by those who report what happens. */
+    struct tc_losses losses, gaps;
     struct tc_subscriber *resets;
     void (*settled)(void *arg);
     void *settled_arg;
@@ -100,7 +101,11 @@ void tc_protection_overlap_close(struct tc_protection *protection,
 const char *tc_protection_name_of(const struct tc_protection *protection,
                                   enum tc_slot_sensor sensor);
 
-/* protection_promises.c: adds the issues that nobody reports; those about approval are
+/* protection_promises.c: `source` publishes a gap: what it has lost is noted. */
+void tc_protection_gap(struct tc_protection *protection, const struct tocsin_event *gap,
+                       const char *source);
+
+/* Adds the issues that nobody reports; those about approval are
  * there already. */
 struct tc_health_numbers;
 void tc_protection_add_promises(const struct tc_protection *protection,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <tocsin/event.h>
 
 #include "core/base/health.h"
 #include "core/base/promise.h"
@@ -206,20 +207,33 @@ void tc_protection_lost(struct tc_protection *p)
         tc_losses_note(&p->losses, all[i].name, all[i].dropped, uv_hrtime());
 }
 
-static void find_lossy(const struct tc_protection *p, struct tc_promise_facts *ret)
+void tc_protection_gap(struct tc_protection *p, const struct tocsin_event *gap,
+                       const char *source)
 {
+    int64_t lost = tocsin_event_int(gap, "count", 0);
+
+    if (lost > 0)
+        tc_losses_add(&p->gaps, source, (uint64_t)lost, uv_hrtime());
+}
+
+static void find_lossy(const struct tc_protection *p, const struct tc_losses *losses,
+                       bool reports, struct tc_promise_facts *ret)
+{
+    struct tc_lossy_plugin *lossy;
     const struct tc_plugin *plugin;
     const char *name;
     uint64_t lost;
 
     for (size_t i = 0; i < TC_LOSSES_MAX && ret->lossy_n < TC_PROMISES_PLUGINS_MAX; i++) {
-        name = p->losses.list[i].name;
+        name = losses->list[i].name;
+        lost = tc_losses_recent(losses, name, uv_hrtime());
         plugin = *name ? tc_registry_plugin(p->services->registry, name) : NULL;
-        lost = tc_losses_recent(&p->losses, name, uv_hrtime());
         if (!plugin || !lost)
             continue;
-        ret->lossy[ret->lossy_n].lost = lost;
-        snprintf(ret->lossy[ret->lossy_n++].name, sizeof(ret->lossy[0].name), "%s", name);
+        lossy = &ret->lossy[ret->lossy_n++];
+        lossy->lost = lost;
+        lossy->ring = reports && tc_options_find(tc_plugin_options(plugin), "ring_size");
+        snprintf(lossy->name, sizeof(lossy->name), "%s", name);
     }
 }
 
@@ -241,6 +255,7 @@ void tc_protection_add_promises(const struct tc_protection *p,
     find_excluded(p, sensor, &facts);
     find_uneven(p, &facts);
     find_silent(p, &facts);
-    find_lossy(p, &facts);
+    find_lossy(p, &p->losses, false, &facts);
+    find_lossy(p, &p->gaps, true, &facts);
     tc_promises_derive(&facts, ret);
 }

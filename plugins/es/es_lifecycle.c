@@ -51,7 +51,8 @@ static uint64_t canary_ns(struct tc_es *es)
 static void canary_lost(struct tc_es *es)
 {
     es->host->report(es->host, TOCSIN_REPORT_ISSUE, "es_canary",
-                     "the kernel did not report the canary file", "restart the agent");
+                     "the kernel did not report the canary file",
+                     "tocsin plugin reload es");
 }
 
 static void canary_due(void *arg)

@@ -94,7 +94,7 @@ static void canary_done(void *arg, int status)
     }
     snprintf(text, sizeof(text), "the sensor failed its self-test: %s", kext->why);
     kext->host->report(kext->host, TOCSIN_REPORT_ISSUE, "kext_canary", text,
-                       "restart the agent");
+                       "tocsin plugin reload kext");
 }
 
 static void canary_due(void *arg)

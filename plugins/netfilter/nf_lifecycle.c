@@ -307,11 +307,29 @@ void tc_nf_ask_again(struct tc_nf *nf)
     tc_nf_reader_call(&nf->reader, call);
 }
 
+/* Denying nothing may be a choice; whoever reads health is to know. */
+static void report_enforcement(struct tc_nf *nf)
+{
+    const struct tocsin_host *host = nf->host;
+
+    if (nf->options.enforcement == TC_NF_BLOCKS)
+        host->report(host, TOCSIN_REPORT_CLEAR, "netfilter_enforcement", NULL, NULL);
+    else
+        host->report(host, TOCSIN_REPORT_ISSUE, "netfilter_enforcement",
+                     nf->options.enforcement == TC_NF_DISABLED
+                         ? "enforcement is disabled: indicators do nothing"
+                         : "enforcement is audit: what indicators block is reported, and "
+                           "not denied",
+                     "set plugins.netfilter.enforcement: block in the configuration and "
+                     "run tocsin config reload");
+}
+
 static void report_open(struct tc_nf *nf)
 {
     const struct tocsin_host *host = nf->host;
     char text[512];
 
+    report_enforcement(nf);
     host->report(host, TOCSIN_REPORT_CLEAR, "netfilter", NULL, NULL);
     host->report(host, TOCSIN_REPORT_CLEAR, "netfilter_disabled", NULL, NULL);
     if (nf->ebpf) {

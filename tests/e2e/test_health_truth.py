@@ -13,17 +13,18 @@ import tempfile
 import unittest
 
 import support
-from support import BEHAVIOUR, EICAR, SOURCE, TOCSIN, TOCSIND, Agent, wait_for
+from support import BEHAVIOUR, BUILD, EICAR, SOURCE, TOCSIN, TOCSIND, Agent, wait_for
 
 CONFIGURATION = " in the configuration and run tocsin config reload"
 
 
-# A vendor's detectors, from the public header alone: one that never answers, and one that
-# publishes more at once than its own queue holds.
-DETECTOR = """
+# A vendor's plugins, from the public header alone: one that never answers, one that publishes
+# more at once than its own queue holds, and one that says it has lost what it was to report.
+FAULTY = """
 #include <tocsin/event.h>
 #include <tocsin/plugin.h>
 #define MUTE %(mute)d
+#define LEAKY %(leaky)d
 static int init(const struct tocsin_host *host, void **ret_state)
 { *ret_state = (void *)(uintptr_t)host; return 0; }
 static int start(void *state)
@@ -32,25 +33,28 @@ static int start(void *state)
 static int ok(void *state) { (void)state; return 0; }
 static void event(void *state, const struct tocsin_event *e)
 { const struct tocsin_host *host = state; uint8_t buf[16]; struct tocsin_writer w; int i;
-  if (MUTE || __builtin_strcmp(e->topic, "rpc.deaf.flood")) return;
-  tocsin_writer_init(&w, buf, sizeof(buf)); tocsin_begin_map(&w, 0); tocsin_end(&w);
-  for (i = 0; i < 20000; i++) tocsin_publish(host, "deaf.noise", 0, &w);
+  if (MUTE || __builtin_strcmp(e->topic, "rpc.%(name)s.flood")) return;
+  tocsin_writer_init(&w, buf, sizeof(buf)); tocsin_begin_map(&w, 0);
+  tocsin_put_uint(&w, "count", 7); tocsin_end(&w);
+  if (LEAKY) tocsin_publish(host, "sensor.gap", 0, &w);
+  else for (i = 0; i < 20000; i++) tocsin_publish(host, "deaf.noise", 0, &w);
   tocsin_reply(host, e, &w); }
 static void destroy(void *state) { (void)state; }
 static const char *const subscribes[] = {MUTE ? "file.open" : "deaf.*", "rpc.%(name)s.*", 0};
-static const char *const publishes[] = {MUTE ? "verdict" : "deaf.noise", "rpc.reply", 0};
+static const char *const publishes[] = {
+    MUTE ? "verdict" : LEAKY ? "sensor.gap" : "deaf.noise", "rpc.reply", 0};
 TOCSIN_EXPORT const struct tocsin_plugin tocsin_plugin = {
-    TOCSIN_PLUGIN_HEADER(TOCSIN_KIND_DETECTOR), .name = "%(name)s", .version = "1",
-    .summary = "a detector with a fault", .subscribes = subscribes, .publishes = publishes,
+    TOCSIN_PLUGIN_HEADER(LEAKY ? TOCSIN_KIND_SUPPLEMENTARY : TOCSIN_KIND_DETECTOR),
+    .name = "%(name)s", .version = "1", .summary = "has a fault", .subscribes = subscribes, .publishes = publishes,
     .init = init, .start = start, .event = event, .stop = ok, .destroy = destroy };
 """
 
 
 def build(agent, name):
-    """Has the agent have that detector."""
+    """Has the agent have that plugin."""
     source, plugin = (os.path.join(agent.dir, file) for file in (name + ".c", "tocsin_%s.so" % name))
     with open(source, "w", encoding="ascii") as f:
-        f.write(DETECTOR % {"name": name, "mute": name == "mute"})
+        f.write(FAULTY % {"name": name, "mute": name == "mute", "leaky": name == "leaky"})
     subprocess.run(["cc", "-shared", "-fPIC", "-o", plugin, source,
                     "-I" + os.path.join(SOURCE, "include")], check=True)
     os.chmod(plugin, 0o755)
@@ -142,6 +146,40 @@ class Truth(unittest.TestCase):
             self.told_and_mended(agent, "core.disabled", "real_time")
             agent.change("  es: {", "  es: {enabled: false, ")
             self.told_and_mended(agent, "core.disabled", "real_time")
+
+    def test_nobody_protects_before_it_is_granted(self):
+        """No fallback is there: what helps is the answer that is missing."""
+        with Whole(config="approval: {timeout: 10s, bridge: false}\n") as agent:
+            agent.tocsin("approval", "grant", "full_disk_access")
+            for answer in ("deny", "revoke"):
+                agent.tocsin("approval", answer, "es_extension")
+                found = self.told_and_mended(agent, "core.sensor", "real_time")
+                self.assertEqual(found["fix"], "tocsin approval grant es_extension")
+
+    def test_the_file_of_a_part_is_missing(self):
+        with Whole() as agent:
+            agent.stop()
+            plugin = os.path.join(agent.dir, "tocsin_edr.so")
+            agent.write_config(agent.text().replace("  edr: {", "  edr: {file: %s, " % plugin))
+            Agent.start(agent)
+            found = wait_for(lambda: agent.issues().get("core.plugin_edr"))
+            self.assertEqual(agent.broken(), {"behaviour"})
+            self.assertIn(plugin, found["text"])
+            shutil.copy(os.path.join(BUILD, "lib/tocsin/plugins/tocsin_edr.so"), plugin)
+            agent.run_fix(found["fix"])
+            wait_for(agent.healthy)
+
+    def test_a_list_that_is_missing(self):
+        with Whole() as agent:
+            path = os.path.join(agent.dir, "block.txt")
+            agent.change("config/rules/yara]", "config/rules/yara], block_list: %s" % path)
+            found = wait_for(lambda: next((i for i in agent.issues().values()
+                                           if path in i["text"]), None))
+            self.assertEqual(agent.broken(), {"scanning"})
+            self.assertTrue(found["fix"])
+            with open(path, "w", encoding="ascii") as f:
+                f.write("# none\n")
+            wait_for(agent.healthy)
 
     def test_what_lets_everything_pass(self):
         with Whole() as agent:
@@ -257,6 +295,17 @@ class Truth(unittest.TestCase):
             self.assertIn("deaf", agent.tocsin(*command[1:]))
             info = json.loads(agent.tocsin("--output", "json", "plugin", "info", "deaf"))
             self.assertEqual(info["facts"], {"mood": "deaf"})
+
+    def test_one_that_has_lost_what_it_was_to_report(self):
+        with Whole() as agent:
+            agent.stop()
+            build(agent, "leaky")
+            agent.start()
+            for lost in (7, 14):
+                agent.call("leaky.flood")
+                found = wait_for(lambda: agent.issues().get("core.lost_leaky"))
+                self.assertIn("has lost %d events" % lost, found["text"])
+            self.assertFalse(agent.healthy())
 
     def test_the_file_of_consents_is_writable_by_others(self):
         with Whole(config="approval: {timeout: 10s}\n") as agent:

@@ -192,6 +192,8 @@ class Blocked(Clients):
     def test_audit_reports_and_denies_nothing(self):
         with Filtered.watching(self.network, block=LIST, options="enforcement: audit") as agent, \
                 Tap(agent, "network.flow") as tap:
+            network = agent.call("health")["promises"]["network"]
+            self.assertFalse(network["kept"])
             self.check(False)
             self.allowed()
             flow_of(tap, {"decision": "allow", "would_deny": True, "network.protocol": "tls"})

@@ -195,10 +195,15 @@ static void detector_that_has_lost_events_is_named(void **state)
 
     (void)state;
     facts.lossy_n = 1;
-    facts.lossy[0] = (struct tc_lossy_plugin){"edr", 6593};
+    facts.lossy[0] = (struct tc_lossy_plugin){"edr", 6593, false};
     issue = derive(&facts);
     assert_int_equal(issue.promises, BIT(BEHAVIOUR));
     assert_non_null(strstr(issue.text, "edr has lost 6593 events"));
+    assert_non_null(strstr(issue.fix, "tocsin diagnostic stats"));
+    facts.lossy[0] = (struct tc_lossy_plugin){"trace", 74, true};
+    issue = derive(&facts);
+    assert_int_equal(issue.promises, BIT(BEHAVIOUR));
+    assert_non_null(strstr(issue.fix, "raise plugins.trace.ring_size"));
 }
 
 static void issues_without_room_are_left_out(void **state)
@@ -234,6 +239,18 @@ static void losses_are_recent_for_ten_minutes(void **state)
     assert_int_equal(tc_losses_recent(&losses, "edr", now + 31 * MINUTE), 2);
 }
 
+static void losses_are_added_up(void **state)
+{
+    struct tc_losses losses = {.list = {{.total = 0}}};
+
+    (void)state;
+    tc_losses_add(&losses, "trace", 5, MINUTE);
+    tc_losses_add(&losses, "trace", 2, 2 * MINUTE);
+    assert_int_equal(tc_losses_recent(&losses, "trace", 3 * MINUTE), 7);
+    tc_losses_add(&losses, "trace", 1, 20 * MINUTE);
+    assert_int_equal(tc_losses_recent(&losses, "trace", 20 * MINUTE), 1);
+}
+
 static void losses_keep_the_latest_when_too_many_lose(void **state)
 {
     struct tc_losses losses = {.list = {{.total = 0}}};
@@ -263,6 +280,7 @@ int main(void)
         cmocka_unit_test(detector_that_has_lost_events_is_named),
         cmocka_unit_test(issues_without_room_are_left_out),
         cmocka_unit_test(losses_are_recent_for_ten_minutes),
+        cmocka_unit_test(losses_are_added_up),
         cmocka_unit_test(losses_keep_the_latest_when_too_many_lose),
     };
 
