@@ -255,7 +255,8 @@ static void print_why(const msgpack_object *item)
     int64_t line = tc_unpack_int(item, "line", 0);
 
     fputs("  ", stdout);
-    tc_print_str(stdout, file);
+    if (file.ptr)
+        tc_print_str(stdout, file);
     if (line)
         printf(":%" PRId64 ":%" PRId64, line, tc_unpack_int(item, "column", 0));
     fputs(file.ptr ? ": " : "", stdout);

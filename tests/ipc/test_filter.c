@@ -339,7 +339,8 @@ static void filter_refuses_more_than_it_holds(void **state)
     tc_filter_free(filter);
     filter = NULL;
     memset(text, ',', TC_FILTER_VALUES_MAX + 2);
-    memcpy(text, "k=", 2);
+    text[0] = 'k';
+    text[1] = '=';
     assert_int_equal(tc_filter_add(&filter, text, strlen(text), NULL, why), -EINVAL);
     assert_non_null(strstr(why, "more values"));
     tc_filter_free(filter);
