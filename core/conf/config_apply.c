@@ -87,6 +87,10 @@ int tc_config_set(struct tc_options *options, const char *key, const struct tc_y
                                 option->type == TOCSIN_OPTION_LIST ? "a list"
                                                                    : "one value");
     /* YAML 1.2: what is in quotes is a text, whatever it looks like. */
+    if (node->quoted && option->type == TOCSIN_OPTION_BOOL &&
+        strcmp(node->text, "true") && strcmp(node->text, "false"))
+        return tc_config_refuse(yaml, node->place, why,
+                                "%s: must be true or false, without quotes", key);
     if (node->quoted &&
         (option->type == TOCSIN_OPTION_BOOL || option->type == TOCSIN_OPTION_INT))
         return tc_config_refuse(yaml, node->place, why,

@@ -273,7 +273,10 @@ static int copy_to_disk(int fd, struct tc_module *module, const char *private_di
     rc = open_private_dir(private_dir, &dir, why);
     if (rc)
         return rc;
-    (void)snprintf(draft, sizeof(draft), ".draft-%ld-%d", (long)getpid(), fd);
+    /* Of a process that was killed, and had the id that is ours now: there is no other.
+     */
+    (void)snprintf(draft, sizeof(draft), TC_MODULE_DRAFT "%ld-%d", (long)getpid(), fd);
+    (void)unlinkat(dir, draft, 0);
     copy = openat(dir, draft, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0500);
     if (copy < 0) {
         rc = fail(why, -errno, private_dir, "cannot copy a plugin there");

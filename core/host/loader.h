@@ -9,6 +9,7 @@
 #ifndef TC_CORE_LOADER_H
 #define TC_CORE_LOADER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 #include <tocsin/plugin.h>
@@ -17,6 +18,8 @@
 #define TC_DESCRIPTOR_PREFIX (offsetof(struct tocsin_plugin, kind) + sizeof(uint32_t))
 
 #define TC_MODULE_MEMORY_NAME "tocsin-plugin" /* of a copy in memory */
+
+#define TC_MODULE_DRAFT ".draft-" /* begins the name of a copy that is being made */
 
 struct tc_pack;
 
@@ -52,6 +55,13 @@ int tc_module_open_any(const char *path, const char *private_dir,
                        struct tc_module **ret_module, char why[256]);
 
 void tc_module_close(struct tc_module *module);
+
+/*
+ * Removes drafts from the folder, and the copies that `used` says no to. For an agent
+ * that has loaded what it needs and has loads under way no more.
+ */
+void tc_module_sweep(const char *private_dir, bool (*used)(void *arg, const char *name),
+                     void *arg);
 
 /* Whether an agent that runs as that user would take the file, by who may write it; it is
  * not loaded. As tc_module_open. */

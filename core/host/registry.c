@@ -165,6 +165,7 @@ int tc_registry_boot(struct tc_registry *registry, const struct tc_config *confi
     }
     if (err)
         return err;
+    tc_registry_sweep(registry);
     registry->booting = true;
     registry->done = done;
     registry->arg = arg;

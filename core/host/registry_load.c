@@ -173,3 +173,21 @@ int tc_registry_entry_load_now(struct tc_registry_entry *e, char why[256])
         tc_registry_entry_emit(e, "refused", e->why);
     return 0;
 }
+
+static bool is_mapped(void *arg, const char *name)
+{
+    const struct tc_registry *registry = arg;
+
+    for (const struct tc_registry_entry *e = registry->entries; e; e = e->next) {
+        const char *path = e->fresh ? tc_plugin_module(e->fresh)->private_path : "/";
+
+        if (!strcmp(strrchr(path, '/') + 1, name))
+            return true;
+    }
+    return false;
+}
+
+void tc_registry_sweep(struct tc_registry *registry)
+{
+    tc_module_sweep(registry->options.private_dir, is_mapped, registry);
+}

@@ -151,6 +151,9 @@ int tc_registry_entry_load(struct tc_registry_entry *entry);
  * broken section everybody's: -EINVAL, and why. */
 int tc_registry_entry_load_now(struct tc_registry_entry *entry, char why[256]);
 
+/* Removes copies of plugins that earlier agents have left. */
+void tc_registry_sweep(struct tc_registry *registry);
+
 /* Those of the caller are as a rule a configuration's, which is replaced one day. */
 int tc_registry_copy_dirs(struct tc_registry *registry);
 void tc_registry_free_dirs(struct tc_registry *registry);

@@ -158,6 +158,7 @@ static void config_says_what_a_value_should_have_been(void **state)
         {"mode: {a: b}\n", "1:7", "must be one value, not a map"},
         {"approval:\n  bridge: yes\n", "2:11", "neither true nor false"},
         {"approval:\n  bridge: 'true'\n", "2:11", "write true without them"},
+        {"approval:\n  bridge: 'yes'\n", "2:11", "must be true or false, without quotes"},
         {"approval: {timeout: 60}\n", "1:21", "is not a duration"},
         {"approval: {timeout: 9s}\n", "1:21", "out of range: 10s to 1h"},
         {"approval: {timeout: 61m}\n", "1:21", "out of range: 10s to 1h"},

@@ -151,6 +151,26 @@ static void loader_maps_a_private_copy_named_by_the_hash(void **state)
     assert_int_equal(st.st_mode & 07777, 0700);
 }
 
+/* A container gives every agent the same process id, and files the same numbers. */
+static void regress_a_draft_of_a_killed_agent_is_in_nobodys_way(void **state)
+{
+    struct fixture *f = *state;
+    char path[192];
+
+    assert_int_equal(mkdir(f->copies, 0700), 0);
+    for (int fd = 3; fd < 64; fd++) {
+        (void)snprintf(path, sizeof(path), "%s/" TC_MODULE_DRAFT "%ld-%d", f->copies,
+                       (long)getpid(), fd);
+        write_file(path, "x", 1, 0500);
+    }
+    assert_int_equal(tc_module_open(f->so, f->copies, &f->module, f->why), 0);
+    for (int fd = 3; fd < 64; fd++) {
+        (void)snprintf(path, sizeof(path), "%s/" TC_MODULE_DRAFT "%ld-%d", f->copies,
+                       (long)getpid(), fd);
+        (void)unlink(path);
+    }
+}
+
 static void loader_uses_a_copy_that_is_there_already(void **state)
 {
     struct fixture *f = *state;
@@ -570,6 +590,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(loader_maps_a_private_copy_named_by_the_hash),
+        TEST(regress_a_draft_of_a_killed_agent_is_in_nobodys_way),
         TEST(loader_uses_a_copy_that_is_there_already),
         TEST(loader_replaces_a_copy_that_is_not_what_its_name_says),
         TEST(loader_copies_into_memory_where_no_program_may_run),

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "core/conf/config.h"
+#include "core/host/loader.h"
 #include "core/host/plugin.h"
 #include "core/host/switched_off.h"
 #include "ipc/pack.h"
@@ -99,6 +100,39 @@ static void regress_a_detector_that_is_not_ready_holds_no_sensor_up(void **state
     tc_registry_stop(rig.registry, tc_rig_ended, &stopped);
     tc_rig_wait(&rig, &stopped);
     assert_int_equal(booted.count, 0);
+    tc_rig_done(&rig);
+}
+
+/* What was killed leaves drafts, and copies of files that there are no more. */
+static void regress_copies_that_nobody_maps_are_removed_at_the_start(void **state)
+{
+    static const char *const left[] = {
+        ".draft-1-2",
+        "acme-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.so"};
+    static const char *const kept[] = {"acme-1.so", "notes"};
+    char path[256], why[256] = "";
+    struct tc_rig rig;
+
+    (void)state;
+    assert_int_equal(tc_rig_init(&rig), 0);
+    assert_int_equal(tc_rig_make(&rig), 0);
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", rig.dir, left[i]);
+        close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+        (void)snprintf(path, sizeof(path), "%s/%s", rig.dir, kept[i]);
+        close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    }
+    assert_int_equal(tc_rig_boot(&rig, "plugins: {good: {}}\n", why), 0);
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", rig.dir, left[i]);
+        assert_int_equal(access(path, F_OK), -1);
+        (void)snprintf(path, sizeof(path), "%s/%s", rig.dir, kept[i]);
+        assert_int_equal(access(path, F_OK), 0);
+    }
+    assert_int_equal(
+        access(tc_plugin_module(tc_registry_plugin(rig.registry, "good"))->private_path,
+               F_OK),
+        0);
     tc_rig_done(&rig);
 }
 
@@ -1147,6 +1181,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(registry_waits_at_its_start_for_every_plugin),
         cmocka_unit_test(regress_a_detector_that_is_not_ready_holds_no_sensor_up),
+        cmocka_unit_test(regress_copies_that_nobody_maps_are_removed_at_the_start),
         cmocka_unit_test(registry_starts_the_others_when_some_fail),
         cmocka_unit_test(registry_starts_nothing_when_a_section_does_not_fit),
         cmocka_unit_test(registry_boots_with_no_plugins_and_with_disabled_ones),
