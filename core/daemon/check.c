@@ -11,6 +11,7 @@
 
 #include "core/base/why.h"
 #include "core/conf/config.h"
+#include "core/host/loader.h"
 #include "core/host/registry.h"
 
 struct check {
@@ -49,6 +50,16 @@ static void on_ended(void *arg, int status, const char *why)
     (void)why;
 }
 
+/* To see its options no process of its own is needed. */
+static int open_isolated(void *arg, const char *name, const char *path,
+                         struct tc_module **ret_module, char why[256])
+{
+    const struct check *check = arg;
+
+    (void)name;
+    return tc_module_open(path, check->private_dir, ret_module, why);
+}
+
 /* ---- the check ---- */
 
 static void print_warnings(const char *lines)
@@ -79,6 +90,8 @@ static int make_registry(struct check *check, const char *plugin_dir)
     struct tc_registry_options options = {.env.loop = &check->loop,
                                           .env.state_dir = check->private_dir,
                                           .private_dir = check->private_dir,
+                                          .isolate = open_isolated,
+                                          .isolate_arg = check,
                                           .event = on_event,
                                           .voters = on_voters,
                                           .arg = check};

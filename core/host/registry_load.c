@@ -179,9 +179,10 @@ static bool is_mapped(void *arg, const char *name)
     const struct tc_registry *registry = arg;
 
     for (const struct tc_registry_entry *e = registry->entries; e; e = e->next) {
-        const char *path = e->fresh ? tc_plugin_module(e->fresh)->private_path : "/";
+        const char *path = e->fresh ? tc_plugin_module(e->fresh)->private_path : "";
+        const char *slash = strrchr(path, '/'); /* an isolated one has no copy here */
 
-        if (!strcmp(strrchr(path, '/') + 1, name))
+        if (slash && !strcmp(slash + 1, name))
             return true;
     }
     return false;

@@ -111,7 +111,7 @@ class Validate(unittest.TestCase):
             self.assertFalse(right, head)
             self.assertIn(why, text)
             self.assertRegex(text, r"case\.yaml:\d+:\d+: ")
-        write("es: {watch: [/tmp]}", "sensor: {primary: es, fallback: []}")
+        write("edr: {isolate: true}", "sensor: {primary: es, fallback: []}")
         right, text, warnings = check()
         self.assertTrue(right, text)
         self.assertEqual(list(warnings), [])
