@@ -24,26 +24,17 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <tocsin/plugin.h>
 #include <unistd.h>
 #include <yara.h>
 
-#include "core/conf/options.h"
-#include "core/host/loader.h"
-#include "core/host/plugin.h"
-#include "core/verdict/judge.h"
-#include "ipc/bus.h"
-#include "ipc/event.h"
+#include "open_agent.h"
 
 #define ALARM_S 120
 #define ROUNDS 9
 #define HOT_OPENS 20000
 #define NEW_FILES 300
 #define FILE_BYTES 4096
-#define TURN_EVENTS 64
 #define SETTLE_MS 60
-#define RULES 10
-#define PLUGINS_MAX 2
 #define ALL_MARKED (FAN_OPEN_PERM | FAN_OPEN_EXEC_PERM | FAN_CLOSE_WRITE)
 
 /* What the opener has to do: open folder/<first>, <first + 1> ...; or one file over
@@ -61,16 +52,7 @@ struct bench {
     char root[64], folders[PLACES][64], rules[96];
     int orders; /* socket to the opener */
     pid_t opener, bare;
-    uv_loop_t loop;
-    uv_check_t turn; /* and idle, so that the loop does not wait: as the agent has it */
-    uv_idle_t turn_due;
-    struct tc_bus *bus;
-    struct tc_judge *judge;
-    struct tc_subscriber *voter;
-    struct tc_plugin_env env;
-    struct tc_plugin *plugins[PLUGINS_MAX];
-    struct tc_options *options[PLUGINS_MAX];
-    size_t plugin_count;
+    struct open_agent agent;
     uint32_t next_file;
     bool answered;
 };
@@ -195,190 +177,6 @@ static void bare_main(const struct bench *bench, int ready)
     _exit(1);
 }
 
-/* ---- A small agent: bus, judge, plugins, and a voter that allows. ---- */
-
-static int env_publish(void *arg, const struct tocsin_event *draft, const char *source,
-                       const struct tocsin_event **ret_event)
-{
-    return tc_judge_publish(((struct bench *)arg)->judge, draft, source, ret_event);
-}
-
-static void env_report(void *arg, const char *plugin, uint32_t what, const char *key,
-                       const char *text, const char *fix)
-{
-    (void)arg;
-    (void)key;
-    (void)fix;
-    if (what == TOCSIN_REPORT_ISSUE)
-        (void)fprintf(stderr, "bench_open: %s: %s\n", plugin, text);
-}
-
-static int env_excluded(void *arg, const char *plugin, const char *path,
-                        const char *executable)
-{
-    (void)arg;
-    (void)plugin;
-    (void)path;
-    (void)executable;
-    return TOCSIN_NOT_EXCLUDED;
-}
-
-static bool env_passive(void *arg)
-{
-    (void)arg;
-    return false;
-}
-
-static bool env_is_agent(void *arg, int32_t pid)
-{
-    (void)arg;
-    return pid == getpid();
-}
-
-static void env_changed(void *arg, struct tc_plugin *plugin)
-{
-    (void)arg;
-    (void)plugin;
-}
-
-static void env_entering(void *arg, const char *plugin)
-{
-    (void)arg;
-    (void)plugin;
-}
-
-static uint64_t voter_bit(void *arg, const char *source)
-{
-    struct bench *bench = arg;
-
-    if (bench->voter && !strcmp(source, "bench"))
-        return tc_subscriber_bit(bench->voter);
-    for (size_t i = 0; i < bench->plugin_count; i++)
-        if (!strcmp(source, tc_plugin_name(bench->plugins[i])))
-            return tc_plugin_voter(bench->plugins[i]);
-    return 0;
-}
-
-static void voter_names(void *arg, uint64_t set, char *buf, size_t cap)
-{
-    (void)arg;
-    (void)set;
-    snprintf(buf, cap, "a voter");
-}
-
-static void vote(void *arg, struct tc_event *event)
-{
-    struct bench *bench = arg;
-    struct tocsin_event answer = {.size = sizeof(answer),
-                                  .fd = -1,
-                                  .reply_to = event->pub.id,
-                                  .topic = TOCSIN_TOPIC_VERDICT};
-    struct tocsin_writer w;
-    uint8_t buf[64];
-
-    tocsin_writer_init(&w, buf, sizeof(buf));
-    tocsin_begin_map(&w, NULL);
-    tocsin_put_str(&w, "decision", "allow");
-    tocsin_put_bool(&w, "cacheable", true);
-    tocsin_end(&w);
-    answer.data = w.buf;
-    answer.len = w.len;
-    must(!tc_bus_publish(bench->bus, &answer, "bench", NULL, NULL), "a vote");
-}
-
-static void take_turn(uv_check_t *check)
-{
-    struct bench *bench = check->data;
-
-    if (tc_bus_turn(bench->bus, TURN_EVENTS))
-        return;
-    uv_idle_stop(&bench->turn_due);
-    uv_check_stop(check);
-}
-
-static void no_wait(uv_idle_t *idle)
-{
-    (void)idle;
-}
-
-static void wake(void *arg)
-{
-    struct bench *bench = arg;
-
-    uv_idle_start(&bench->turn_due, no_wait);
-    uv_check_start(&bench->turn, take_turn);
-}
-
-static void load(struct bench *bench, const char *file, const char *key,
-                 const char *value)
-{
-    struct tc_module *module = NULL;
-    struct tc_options *options = NULL;
-    char path[512], copies[96], why[256] = "";
-    size_t i = bench->plugin_count;
-
-    snprintf(path, sizeof(path), "%s/%s", BENCH_PLUGIN_DIR, file);
-    snprintf(copies, sizeof(copies), "%s/copies", bench->root);
-    if (tc_module_open(path, copies, &module, why) ||
-        tc_options_new((struct tc_option_table){module->plugin->options,
-                                                module->plugin->option_size},
-                       &options) ||
-        tc_options_set_list(options, key, &value, 1, why) ||
-        tc_plugin_new(&bench->env, module, options, &bench->plugins[i], why) ||
-        tc_plugin_start(bench->plugins[i])) {
-        (void)fprintf(stderr, "bench_open: %s\n", why);
-        exit(1);
-    }
-    bench->plugin_count++;
-    while (tc_plugin_state(bench->plugins[i]) == TC_PLUGIN_STARTING)
-        uv_run(&bench->loop, UV_RUN_ONCE);
-    must(tc_plugin_state(bench->plugins[i]) == TC_PLUGIN_RUNNING, file);
-}
-
-static void start_agent(struct bench *bench)
-{
-    static const char *const asked[] = {TOCSIN_TOPIC_FILE_OPEN, TOCSIN_TOPIC_FILE_EXEC,
-                                        NULL};
-    struct tc_subscription what = {
-        .name = "bench", .patterns = asked, .voter = true, .deliver = vote, .arg = bench};
-    struct tc_judge_voters voters = {voter_bit, voter_names, bench};
-
-    must(!uv_loop_init(&bench->loop), "a loop");
-    uv_check_init(&bench->loop, &bench->turn);
-    uv_idle_init(&bench->loop, &bench->turn_due);
-    bench->turn.data = bench;
-    bench->bus = tc_bus_new(wake, bench);
-    must(bench->bus && !tc_judge_new(&bench->loop, bench->bus, &voters, &bench->judge),
-         "a judge");
-    bench->env = (struct tc_plugin_env){.loop = &bench->loop,
-                                        .bus = bench->bus,
-                                        .state_dir = bench->root,
-                                        .arg = bench,
-                                        .publish = env_publish,
-                                        .report = env_report,
-                                        .excluded = env_excluded,
-                                        .passive = env_passive,
-                                        .is_agent = env_is_agent,
-                                        .changed = env_changed,
-                                        .entering = env_entering};
-    if (bench->scanned)
-        load(bench, "tocsin_av.so", "rules", bench->rules);
-    else
-        must(!tc_bus_subscribe(bench->bus, &what, &bench->voter), "a voter");
-    load(bench, "tocsin_es.so", "watch", bench->folders[GUARDED]);
-}
-
-static void stop_agent(struct bench *bench)
-{
-    for (size_t i = bench->plugin_count; i-- > 0;) {
-        tc_plugin_stop(bench->plugins[i]);
-        while (tc_plugin_state(bench->plugins[i]) == TC_PLUGIN_STOPPING ||
-               tc_plugin_busy(bench->plugins[i]))
-            uv_run(&bench->loop, UV_RUN_ONCE);
-        tc_plugin_free(bench->plugins[i]);
-    }
-}
-
 /* ---- Measuring. ---- */
 
 static void answer_came(uv_poll_t *poll, int status, int events)
@@ -397,16 +195,16 @@ static double measure(struct bench *bench, enum place place, uint32_t first,
     double ns = 0;
 
     snprintf(order.folder, sizeof(order.folder), "%s", bench->folders[place]);
-    must(poll && !uv_poll_init(&bench->loop, poll, bench->orders), "a poll");
+    must(poll && !uv_poll_init(&bench->agent.loop, poll, bench->orders), "a poll");
     poll->data = bench;
     bench->answered = false;
     uv_poll_start(poll, UV_READABLE, answer_came);
     must(write(bench->orders, &order, sizeof(order)) == sizeof(order), "an order");
     while (!bench->answered)
-        uv_run(&bench->loop, UV_RUN_ONCE);
+        uv_run(&bench->agent.loop, UV_RUN_ONCE);
     must(read(bench->orders, &ns, sizeof(ns)) == sizeof(ns), "the opener");
     uv_close((uv_handle_t *)poll, (uv_close_cb)free);
-    uv_run(&bench->loop, UV_RUN_NOWAIT);
+    uv_run(&bench->agent.loop, UV_RUN_NOWAIT);
     return ns;
 }
 
@@ -438,12 +236,12 @@ static void settle(struct bench *bench)
 {
     uv_timer_t *timer = malloc(sizeof(*timer));
 
-    must(timer && !uv_timer_init(&bench->loop, timer), "a timer");
+    must(timer && !uv_timer_init(&bench->agent.loop, timer), "a timer");
     timer->data = bench;
     bench->answered = false;
     uv_timer_start(timer, time_is_up, SETTLE_MS, 0);
     while (!bench->answered)
-        uv_run(&bench->loop, UV_RUN_ONCE);
+        uv_run(&bench->agent.loop, UV_RUN_ONCE);
     uv_close((uv_handle_t *)timer, (uv_close_cb)free);
 }
 
@@ -508,22 +306,6 @@ static void bench_first(struct bench *bench)
 
 /* ---- The place, and the processes that must exist before the first thread. ---- */
 
-static void write_rules(struct bench *bench)
-{
-    FILE *file;
-
-    snprintf(bench->rules, sizeof(bench->rules), "%s/bench.yar", bench->root);
-    file = fopen(bench->rules, "we");
-    must(file != NULL, "the rules");
-    for (int i = 0; i < RULES; i++)
-        (void)fprintf(
-            file,
-            "rule bench_%d { strings: $a = \"tocsin-bench-%d\" $b = { %02x 5a a5 "
-            "?? 01 } condition: any of them }\n",
-            i, i, 0x80 + i);
-    must(fclose(file) == 0, "the rules");
-}
-
 static void prepare(struct bench *bench)
 {
     static const char *const names[PLACES] = {"guarded", "free", "bare", "marked"};
@@ -542,7 +324,8 @@ static void prepare(struct bench *bench)
                  !mount("bench", bench->folders[i], "tmpfs", 0, NULL),
              "a tmpfs");
     }
-    write_rules(bench);
+    snprintf(bench->rules, sizeof(bench->rules), "%s/bench.yar", bench->root);
+    open_agent_rules(bench->rules);
     make_files(bench, MARKED, 0, 1);
     must(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, orders) &&
              !pipe2(ready, O_CLOEXEC),
@@ -582,11 +365,12 @@ static void run(bool scanned)
     alarm(ALARM_S);
     bench.scanned = scanned;
     prepare(&bench);
-    start_agent(&bench);
+    open_agent_start(&bench.agent, bench.root, bench.folders[GUARDED],
+                     scanned ? bench.rules : NULL);
     if (!scanned)
         bench_cached(&bench);
     bench_first(&bench);
-    stop_agent(&bench);
+    open_agent_stop(&bench.agent);
     finish(&bench);
 }
 
@@ -602,7 +386,7 @@ int main(void)
     for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++) {
         pid_t pid;
 
-        if (variants[i] && access(BENCH_PLUGIN_DIR "/tocsin_av.so", R_OK))
+        if (variants[i] && !open_agent_scans())
             continue;
         pid = fork();
         if (!pid) {
