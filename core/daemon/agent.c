@@ -438,7 +438,8 @@ static int start(struct tc_agent *agent, char why[TC_WHY_MAX])
 
 int tc_agent_run(struct tc_pulse *pulse, const struct tc_agent_options *options)
 {
-    struct tc_agent agent = {.options = options, .last_life = {.fd = -1}};
+    struct tc_agent agent = {
+        .options = options, .pid = getpid(), .last_life = {.fd = -1}};
     char why[TC_WHY_MAX];
 
     agent.services.loop = &agent.loop;

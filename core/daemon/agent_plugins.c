@@ -58,7 +58,7 @@ static bool on_is_agent(void *arg, int32_t pid)
 {
     struct tc_agent *agent = arg;
 
-    return pid == getpid() || pid == agent->services.pulse->supervisor ||
+    return pid == agent->pid || pid == agent->services.pulse->supervisor ||
            tc_isolate_has(&agent->isolate, pid);
 }
 

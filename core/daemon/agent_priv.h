@@ -19,6 +19,7 @@ struct tc_subscriber;
 
 struct tc_agent {
     const struct tc_agent_options *options;
+    pid_t pid; /* getpid(2) asks the kernel each time */
     struct tc_services services;
     uv_loop_t loop;
     struct tc_protection *protection; /* NULL until the registry is to boot */

@@ -127,6 +127,11 @@ bool tc_av_served(const struct tocsin_event *event);
 unsigned tc_av_facts(const struct tocsin_event *event, const struct tc_av_result *result,
                      bool current);
 
+/* Whether it counts that the event's file is not what it was before it was read, and it
+ * is not. */
+bool tc_av_may_have_changed(const struct tocsin_event *event,
+                            const struct tc_av_result *result);
+
 /* The event since which the file's content counts; what was read for an earlier one may
  * differ, though the file's state is the same: by a mapping. */
 uint64_t tc_av_since(const struct tocsin_event *event);

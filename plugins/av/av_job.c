@@ -331,22 +331,23 @@ static bool scan_here(struct tc_av *av, const struct tocsin_event *event,
     struct tc_av_sighting seen = {.event = event, .own_fd = -1, .result = &result};
     uint64_t from_ns, took_ns;
     unsigned facts;
+    clockid_t clock;
     bool judged;
 
     if (event->fd < 0 || key->size > av->options.inline_max ||
         !tc_av_inline_may(&av->inlined, key->size, av->host->now_ns(av->host)))
         return false;
-    from_ns = tc_sensor_clock_ns(CLOCK_THREAD_CPUTIME_ID);
-    judged = tc_av_content_cached(event->fd, &judges, av->inline_buf,
+    clock = tc_av_inline_clock(&av->inlined, key->size);
+    from_ns = tc_sensor_clock_ns(clock);
+    judged = tc_av_content_cached(event->fd, key, &judges, av->inline_buf,
                                   (size_t)av->options.inline_max, &result);
-    took_ns = tc_sensor_clock_ns(CLOCK_THREAD_CPUTIME_ID) - from_ns;
+    took_ns = tc_sensor_clock_ns(clock) - from_ns;
     if (tc_av_inline_took(&av->inlined, key->size, took_ns, av->host->now_ns(av->host)) &&
         av->host->post(av->host, next_turn, av))
         tc_av_inline_turn(&av->inlined); /* it is being stopped, or out of memory */
     if (!judged)
         return false;
-    if (tc_av_served(event))
-        result.key = *key;
+    result.changed = tc_av_may_have_changed(event, &result);
     av->counters.inlined++;
     facts = tc_av_facts(event, &result, true);
     count(av, &result);

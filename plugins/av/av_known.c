@@ -31,6 +31,19 @@ unsigned tc_av_facts(const struct tocsin_event *event, const struct tc_av_result
     return facts;
 }
 
+/*
+ * Of a clean file nobody depends on it: who remembers that it was allowed looks by
+ * himself (es_cache.c, kext_verdict.c), and what is known here is known of what it was
+ * before it was read, which it will not be again. Of a served file it is a copy that was
+ * read.
+ */
+bool tc_av_may_have_changed(const struct tocsin_event *event,
+                            const struct tc_av_result *result)
+{
+    return result->found != TC_AV_CLEAN && !tc_av_served(event) &&
+           tc_av_content_changed(event->fd, result);
+}
+
 uint64_t tc_av_since(const struct tocsin_event *event)
 {
     if (!strcmp(event->topic, TOCSIN_TOPIC_FILE_WRITTEN))

@@ -37,6 +37,7 @@
 
 #define TC_ES_CANARY_MS 30000
 #define TC_ES_MOUNTS_REST_MS 250 /* between two reads of the mounts */
+#define TC_ES_NAMES_REST_MS 5    /* between two reads of names */
 #define TC_ES_DRAIN_MS 3000      /* that a stop waits for verdicts */
 #define TC_ES_WRITTEN_MAX 8192   /* files whose last write is known */
 
@@ -167,7 +168,7 @@ struct tc_es {
     uint64_t canary_before_ns;
     char *conflicts; /* names joined by ", "; "" for none */
     struct tocsin_timer *canary_timer, *start_timer, *drain_timer, *mounts_timer,
-        *look_timer;
+        *names_timer, *look_timer;
     bool mounts_changed;      /* again, since the last check */
     uint64_t drained_ns;      /* when waiting for verdicts ends */
     unsigned int drain_quiet; /* checks in a row that found nothing */
@@ -224,10 +225,10 @@ void tc_es_answer_held(struct tc_es *es); /* all that are held */
 
 /* es_questions.c */
 void tc_es_questions_handle(struct tc_es *es, const struct tc_es_item *item);
-/* A file that was open for writing has been closed. At once; `waits`: it is handled
- * later. */
-void tc_es_written_seen(struct tc_es *es, const struct tc_es_item *item, bool waits);
-void tc_es_written_handle(struct tc_es *es, const struct tc_es_item *item);
+/* A file that was open for writing has been closed, and its turn comes later. */
+void tc_es_written_waits(struct tc_es *es, const struct tc_es_item *item);
+/* Its turn has come; `waited`: that was said before. */
+void tc_es_written_handle(struct tc_es *es, const struct tc_es_item *item, bool waited);
 /* facts: enum tc_remember_fact, of the verdict. */
 void tc_es_questions_answer(struct tc_es *es, uint64_t id, bool allow, unsigned facts);
 void tc_es_questions_changed(struct tc_es *es, uint64_t device, uint64_t inode);

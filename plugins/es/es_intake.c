@@ -15,10 +15,10 @@
 #define TURN_BATCHES 16 /* read, before that */
 #define CALM 16         /* published questions, as long as nobody has to stand in line */
 
-static void handle(struct tc_es *es, const struct tc_es_item *item)
+static void handle(struct tc_es *es, const struct tc_es_item *item, bool waited)
 {
     if (item->slot == TC_ES_NO_SLOT)
-        tc_es_written_handle(es, item);
+        tc_es_written_handle(es, item, waited);
     else
         tc_es_questions_handle(es, item);
 }
@@ -50,11 +50,13 @@ static void take_in(struct tc_es *es, const struct tc_es_item *item)
 {
     bool calm = !es->turns.fair.waiting && es->published < CALM;
 
+    if (calm) {
+        handle(es, item, false);
+        return;
+    }
     if (item->slot == TC_ES_NO_SLOT)
-        tc_es_written_seen(es, item, !calm);
-    if (calm)
-        handle(es, item);
-    else if (!tc_es_turns_push(&es->turns, user_of(es, item->pid), item))
+        tc_es_written_waits(es, item);
+    if (!tc_es_turns_push(&es->turns, user_of(es, item->pid), item))
         turn_away(es, item);
 }
 
@@ -67,7 +69,7 @@ static void go_on(void *arg)
     if (es->jobs.closing)
         return;
     for (int left = TURN_ITEMS; left && tc_es_turns_next(&es->turns, &item); left--)
-        handle(es, &item);
+        handle(es, &item, true);
     if (es->turns.fair.lined)
         tc_es_intake_go_on(es);
 }

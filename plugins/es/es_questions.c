@@ -199,28 +199,35 @@ void tc_es_questions_handle(struct tc_es *es, const struct tc_es_item *item)
  * the kernel forget it (fsnotify sees no mapping), so it is forgotten here; and a
  * question that is still open must not be remembered by what was read before.
  */
-void tc_es_written_seen(struct tc_es *es, const struct tc_es_item *item, bool waits)
+static void forget_written(struct tc_es *es, int fd, const struct tc_sensor_file *file)
+{
+    tc_es_source_forget(&es->source, fd);
+    tc_es_questions_changed(es, file->device, file->inode);
+}
+
+void tc_es_written_waits(struct tc_es *es, const struct tc_es_item *item)
 {
     struct tc_sensor_file file = {0};
     struct statx stx;
 
-    tc_es_source_forget(&es->source, item->fd);
-    if (statx(item->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &stx))
-        return;
-    tc_sensor_file_set(&file, &stx);
-    tc_es_questions_changed(es, file.device, file.inode);
-    if (waits)
+    if (!statx(item->fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &stx))
+        tc_sensor_file_set(&file, &stx);
+    forget_written(es, item->fd, &file);
+    if (file.known)
         *written_of(es, &file) = WRITTEN_WAITS;
 }
 
-void tc_es_written_handle(struct tc_es *es, const struct tc_es_item *item)
+void tc_es_written_handle(struct tc_es *es, const struct tc_es_item *item, bool waited)
 {
     const struct tocsin_event *event;
     struct file_info info;
-    int fd = item->fd;
+    int fd = item->fd, err;
 
     memset(&info.file, 0, sizeof(info.file));
-    if (read_file_info(es, item, &info) || !S_ISREG(info.place.stx.stx_mode))
+    err = read_file_info(es, item, &info);
+    if (!waited)
+        forget_written(es, fd, &info.file);
+    if (err || !S_ISREG(info.place.stx.stx_mode))
         goto out;
     if (info.place.where == TC_SENSOR_OUTSIDE || find_exclusion(es, item, &info))
         goto out;

@@ -79,13 +79,15 @@ void tc_es_close(struct tc_es *es, int status)
     host->timer_stop(host, es->start_timer);
     host->timer_stop(host, es->drain_timer);
     host->timer_stop(host, es->mounts_timer);
+    host->timer_stop(host, es->names_timer);
     host->timer_stop(host, es->held.timer);
     host->timer_stop(host, es->look_timer);
     host->watch_stop(host, es->mountinfo_watch);
     host->watch_stop(host, es->names_watch);
     host->watch_stop(host, es->group_watch);
     es->canary_timer = es->start_timer = NULL;
-    es->drain_timer = es->mounts_timer = es->held.timer = es->look_timer = NULL;
+    es->drain_timer = es->mounts_timer = es->names_timer = NULL;
+    es->held.timer = es->look_timer = NULL;
     es->mountinfo_watch = es->names_watch = es->group_watch = NULL;
 }
 

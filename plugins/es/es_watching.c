@@ -172,6 +172,30 @@ void tc_es_mounts_changed(void *arg, int status, uint32_t events)
 
 /* ---- Names. ---- */
 
+static void names_rested(void *arg)
+{
+    struct tc_es *es = arg;
+
+    es->host->timer_stop(es->host, es->names_timer);
+    es->names_timer = NULL;
+    tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_NAMES);
+}
+
+/* The first at once; who makes many files gets many of them read together, until there is
+ * nothing to read. */
+static void names_wait(struct tc_es *es)
+{
+    const struct tocsin_host *host = es->host;
+
+    if (es->jobs.closing || es->names_watch || es->names_timer ||
+        (!es->names_status && !host->timer_start(host, TC_ES_NAMES_REST_MS, 0,
+                                                 names_rested, es, &es->names_timer)))
+        return;
+    es->names_timer = NULL;
+    host->watch_fd(host, es->names.group, TOCSIN_READABLE, tc_es_names_readable, es,
+                   &es->names_watch);
+}
+
 void tc_es_names_readable(void *arg, int status, uint32_t events)
 {
     struct tc_es *es = arg;
@@ -203,9 +227,7 @@ void tc_es_names_done(void *arg, int status)
         tc_es_publish_names(es, es->batch);
     }
     tc_sensor_name_batch_clear(es->batch);
-    if (!es->jobs.closing && !es->names_watch)
-        es->host->watch_fd(es->host, es->names.group, TOCSIN_READABLE,
-                           tc_es_names_readable, es, &es->names_watch);
+    names_wait(es);
 }
 
 /* ---- Folders outside. ---- */

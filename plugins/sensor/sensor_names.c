@@ -203,6 +203,8 @@ static char *record_path(struct tc_sensor_names *names,
 struct record_paths {
     char *path, *old_path;
     bool inside, old_inside;
+    bool known; /* `stx`: what the file is */
+    struct statx stx;
 };
 
 static struct tc_sensor_name *batch_add(struct tc_sensor_name_batch *batch, uint64_t mask,
@@ -233,8 +235,16 @@ static int open_regular(const char *path)
     return fd;
 }
 
-void tc_sensor_name_batch_add(struct tc_sensor_name_batch *batch, uint64_t mask,
-                              int32_t pid, const char *path, const char *old_path)
+static bool look_at(const char *path, struct statx *ret_stx)
+{
+    return !statx(AT_FDCWD, path,
+                  AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
+                  STATX_BASIC_STATS, ret_stx);
+}
+
+/* `stx`: what the file is now; NULL: it is gone, or nobody knows. */
+static void add_looked_at(struct tc_sensor_name_batch *batch, uint64_t mask, int32_t pid,
+                          const char *path, const char *old_path, const struct statx *stx)
 {
     struct tc_sensor_name *name = batch_add(batch, mask, pid);
 
@@ -242,14 +252,21 @@ void tc_sensor_name_batch_add(struct tc_sensor_name_batch *batch, uint64_t mask,
         return;
     name->path = strdup(path);
     name->old_path = old_path ? strdup(old_path) : NULL;
-    if (mask == FAN_DELETE || !name->path)
+    if (!stx || !name->path)
         return;
-    name->known =
-        !statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
-               STATX_BASIC_STATS, &name->stx);
-    if (name->known && S_ISREG(name->stx.stx_mode) &&
-        (mask != FAN_CREATE || name->stx.stx_nlink > 1))
+    name->known = true;
+    name->stx = *stx;
+    if (S_ISREG(stx->stx_mode) && (mask != FAN_CREATE || stx->stx_nlink > 1))
         name->fd = open_regular(path);
+}
+
+void tc_sensor_name_batch_add(struct tc_sensor_name_batch *batch, uint64_t mask,
+                              int32_t pid, const char *path, const char *old_path)
+{
+    struct statx stx;
+    bool known = mask != FAN_DELETE && look_at(path, &stx);
+
+    add_looked_at(batch, mask, pid, path, old_path, known ? &stx : NULL);
 }
 
 /* ---- The lower level: marks on folders, one by one. ---- */
@@ -338,16 +355,11 @@ static void folder_event(struct tc_sensor_names *names,
  * A file that gets a new name was perhaps remembered under one where nothing is asked, or
  * that is excluded. A file that has just been made has no other name and is ignored.
  */
-static void forget_renamed(struct tc_sensor_names *names, uint64_t mask, const char *path)
+static void forget_renamed(struct tc_sensor_names *names, uint64_t mask,
+                           const struct record_paths *at)
 {
-    struct statx stx;
-
-    if (!(mask & names->renames) &&
-        (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC,
-               STATX_NLINK, &stx) ||
-         stx.stx_nlink < 2))
-        return;
-    names->forget(names->forget_arg, path);
+    if (mask & names->renames || (at->known && at->stx.stx_nlink > 1))
+        names->forget(names->forget_arg, at->path);
 }
 
 static bool is_canary(struct tc_sensor_names *names, uint64_t mask, const char *path)
@@ -369,31 +381,34 @@ static void add_written(struct tc_sensor_name_batch *batch, int32_t pid, const c
 
 static void file_event(struct tc_sensor_names *names, struct tc_sensor_name_batch *batch,
                        const struct tc_sensor_group_event *event,
-                       const struct record_paths *at)
+                       struct record_paths *at)
 {
+    const struct statx *stx;
+
     if (is_canary(names, event->mask, at->path))
         return;
     if ((event->mask & (FAN_CREATE | FAN_DELETE | names->renames)) &&
         (is_above_area(names, at->path) || is_above_area(names, at->old_path)))
         batch->area_changed = true; /* a link */
+    if (at->path && (event->mask & (FAN_CREATE | names->renames)))
+        at->known = look_at(at->path, &at->stx);
+    stx = at->known ? &at->stx : NULL;
     if (names->forget && at->path && (event->mask & (FAN_CREATE | names->renames)))
-        forget_renamed(names, event->mask, at->path);
+        forget_renamed(names, event->mask, at);
     if (at->path && at->inside) {
         if (event->mask & FAN_CREATE)
-            tc_sensor_name_batch_add(batch, FAN_CREATE, event->pid, at->path, NULL);
+            add_looked_at(batch, FAN_CREATE, event->pid, at->path, NULL, stx);
         if (event->mask & FAN_CLOSE_WRITE)
             add_written(batch, event->pid, at->path);
         if (event->mask & names->renames)
-            tc_sensor_name_batch_add(batch, FAN_RENAME, event->pid, at->path,
-                                     at->old_path);
+            add_looked_at(batch, FAN_RENAME, event->pid, at->path, at->old_path, stx);
         if (event->mask & FAN_DELETE)
-            tc_sensor_name_batch_add(batch, FAN_DELETE, event->pid, at->path, NULL);
+            add_looked_at(batch, FAN_DELETE, event->pid, at->path, NULL, NULL);
     } else if ((event->mask & names->renames) && at->old_path && at->old_inside) {
         if (at->path) /* it has left, but still exists elsewhere */
-            tc_sensor_name_batch_add(batch, FAN_RENAME, event->pid, at->path,
-                                     at->old_path);
+            add_looked_at(batch, FAN_RENAME, event->pid, at->path, at->old_path, stx);
         else
-            tc_sensor_name_batch_add(batch, FAN_DELETE, event->pid, at->old_path, NULL);
+            add_looked_at(batch, FAN_DELETE, event->pid, at->old_path, NULL, NULL);
     }
 }
 

@@ -91,12 +91,24 @@ bool tc_av_inline_may(const struct tc_av_inline *in, uint64_t size, uint64_t now
     return in->spent_ns < INLINE_NS && now_ns >= in->off_until_ns[size_class(size)];
 }
 
+clockid_t tc_av_inline_clock(const struct tc_av_inline *in, uint64_t size)
+{
+    return in->suspects >> size_class(size) & 1 ? CLOCK_THREAD_CPUTIME_ID
+                                                : CLOCK_MONOTONIC;
+}
+
 bool tc_av_inline_took(struct tc_av_inline *in, uint64_t size, uint64_t took_ns,
                        uint64_t now_ns)
 {
+    size_t class = size_class(size);
+    bool slow = took_ns > INLINE_SLOW_NS, suspect = in->suspects >> class & 1;
+
     in->spent_ns += took_ns;
-    if (took_ns > INLINE_SLOW_NS)
-        in->off_until_ns[size_class(size)] = now_ns + INLINE_OFF_NS;
+    in->suspects &= ~(UINT64_C(1) << class);
+    if (slow && suspect)
+        in->off_until_ns[class] = now_ns + INLINE_OFF_NS;
+    else if (slow)
+        in->suspects |= UINT64_C(1) << class;
     if (in->waits || in->spent_ns < INLINE_LITTLE_NS)
         return false;
     in->waits = true;

@@ -10,6 +10,8 @@
 #ifndef TC_AV_TURNS_H
 #define TC_AV_TURNS_H
 
+#include <time.h>
+
 #include "common/fair.h"
 
 #define TC_AV_RUNNING_MAX                                                                \
@@ -55,14 +57,19 @@ struct tc_av_turn *tc_av_turns_drop(struct tc_av_turns *turns);
 struct tc_av_inline {
     uint64_t spent_ns; /* in this turn, and in some before it */
     bool waits;        /* tc_av_inline_turn is due */
+    uint64_t suspects; /* sizes of which the last one took long, by the clock on the wall */
     uint64_t off_until_ns[TC_AV_INLINE_SIZES];
 };
 
 bool tc_av_inline_may(const struct tc_av_inline *in, uint64_t size, uint64_t now_ns);
 
-/* One has taken so long, of the processor: on a busy machine the rest is nobody's fault.
- * True: the caller has tc_av_inline_turn called with the loop's
- * next turn; what comes to little is not worth that. */
+/* What a scan of that size is to be timed by: the clock on the wall, which costs nothing
+ * to read; once that made one slow, the processor's time, which costs system calls: on a
+ * busy machine the rest is nobody's fault. */
+clockid_t tc_av_inline_clock(const struct tc_av_inline *in, uint64_t size);
+
+/* One has taken so long, by that clock. True: the caller has tc_av_inline_turn called
+ * with the loop's next turn; what comes to little is not worth that. */
 bool tc_av_inline_took(struct tc_av_inline *in, uint64_t size, uint64_t took_ns,
                        uint64_t now_ns);
 void tc_av_inline_turn(struct tc_av_inline *in);

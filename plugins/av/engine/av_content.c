@@ -15,7 +15,7 @@
 
 #define CACHED_TIMEOUT_MS 50 /* everybody waits for it; then the pool tries again */
 
-static bool has_changed(int fd, const struct tc_av_result *result)
+bool tc_av_content_changed(int fd, const struct tc_av_result *result)
 {
     struct tc_av_key key;
     struct stat st;
@@ -79,32 +79,30 @@ static bool judge(int fd, const struct tc_av_judges *judges, const void *data, s
 out:
     ret->found = r < 0 ? TC_AV_UNKNOWN : r ? TC_AV_INFECTED : TC_AV_CLEAN;
     ret->error = r < 0 ? r : 0;
-    ret->changed = has_changed(fd, ret);
     return r != -ETIMEDOUT;
 }
 
-static int start(int fd, struct tc_av_result *ret)
+static void start(const struct tc_av_key *key, struct tc_av_result *ret)
 {
     struct timespec now;
-    struct stat st;
 
     memset(ret, 0, sizeof(*ret));
-    if (fstat(fd, &st))
-        return -errno;
-    ret->key = tc_av_key_of(&st);
+    ret->key = *key;
     clock_gettime(CLOCK_REALTIME, &now);
     ret->read_ns = (uint64_t)tc_av_ns(now);
-    return S_ISREG(st.st_mode) ? 0 : -EINVAL;
 }
 
 void tc_av_content_scan(int fd, const struct tc_av_judges *judges,
                         struct tc_av_result *ret)
 {
-    int r = start(fd, ret);
+    struct stat st = {.st_mode = S_IFREG};
+    int r = fstat(fd, &st) ? -errno : 0;
+    struct tc_av_key key = tc_av_key_of(&st);
     size_t len;
     void *buf;
 
-    if (r == -EINVAL || (!r && !ret->key.size))
+    start(&key, ret);
+    if (!r && (!S_ISREG(st.st_mode) || !key.size))
         return;
     ret->truncated = ret->key.size > judges->max_file_size;
     len = (size_t)(ret->truncated ? judges->max_file_size : ret->key.size);
@@ -116,6 +114,7 @@ void tc_av_content_scan(int fd, const struct tc_av_judges *judges,
     if (!r)
         judge(fd, judges, buf, len, judges->timeout_s * 1000, ret);
     free(buf);
+    ret->changed = !r && tc_av_content_changed(fd, ret);
     if (r) {
         ret->found = TC_AV_UNKNOWN;
         ret->error = r;
@@ -147,14 +146,15 @@ static bool in_memory(int fd)
     return !fstatfs(fd, &fs) && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 }
 
-bool tc_av_content_cached(int fd, const struct tc_av_judges *judges, void *buf,
-                          size_t max, struct tc_av_result *ret)
+bool tc_av_content_cached(int fd, const struct tc_av_key *key,
+                          const struct tc_av_judges *judges, void *buf, size_t max,
+                          struct tc_av_result *ret)
 {
     struct iovec iov = {.iov_base = buf, .iov_len = max + 1};
     ssize_t got;
 
-    if (start(fd, ret) || !ret->key.size || ret->key.size > max ||
-        ret->key.size > judges->max_file_size)
+    start(key, ret);
+    if (!key->size || key->size > max || key->size > judges->max_file_size)
         return false;
     got = preadv2(fd, &iov, 1, 0, RWF_NOWAIT);
     if (got < 0 && errno == EOPNOTSUPP && in_memory(fd))

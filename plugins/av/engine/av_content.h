@@ -34,7 +34,7 @@ struct tc_av_result {
     int error;
     struct tc_av_key key; /* as it was before reading */
     uint64_t read_ns;     /* when that was, since the epoch */
-    bool changed;         /* it did not stay so */
+    bool changed;         /* it did not stay so, if that was looked at */
     bool truncated;       /* larger than max_file_size */
     uint64_t bytes;       /* scanned */
     struct tc_av_hit hit; /* of INFECTED, with the hash */
@@ -48,9 +48,15 @@ void tc_av_content_scan(int fd, const struct tc_av_judges *judges,
 /*
  * The same for a file of at most `max` bytes, if all of it is in the page cache and the
  * judges are quick. False: not so, nothing is known. `buf` has room for max + 1 bytes.
+ * `key` is what somebody has found it to be, before; whether it still is, is left to
+ * tc_av_content_changed.
  */
-bool tc_av_content_cached(int fd, const struct tc_av_judges *judges, void *buf,
-                          size_t max, struct tc_av_result *ret);
+bool tc_av_content_cached(int fd, const struct tc_av_key *key,
+                          const struct tc_av_judges *judges, void *buf, size_t max,
+                          struct tc_av_result *ret);
+
+/* Whether the file is not what it was before it was read. */
+bool tc_av_content_changed(int fd, const struct tc_av_result *result);
 
 /*
  * Scans a harmless sample in memory as if it were a file, and has the set's own rule find

@@ -110,8 +110,19 @@ static void a_size_that_was_slow_is_not_scanned_on_the_loop(void **state)
 
     (void)state;
     assert_true(tc_av_inline_may(&in, 40000, now));
+    assert_int_equal(tc_av_inline_clock(&in, 40000), CLOCK_MONOTONIC);
     tc_av_inline_took(&in, 40000, 21 * MS, later);
     tc_av_inline_turn(&in);
+    assert_true(tc_av_inline_may(&in, 40000, later)); /* perhaps others held it up */
+    assert_int_equal(tc_av_inline_clock(&in, 50000), CLOCK_THREAD_CPUTIME_ID);
+    tc_av_inline_took(&in, 50000, MS, later);
+    tc_av_inline_turn(&in);
+    assert_int_equal(tc_av_inline_clock(&in, 40000), CLOCK_MONOTONIC);
+    for (int i = 0; i < 2; i++) {
+        assert_true(tc_av_inline_may(&in, 40000, later));
+        tc_av_inline_took(&in, 40000, 21 * MS, later);
+        tc_av_inline_turn(&in);
+    }
     now = later + 10 * MS;
     assert_false(tc_av_inline_may(&in, 50000, now)); /* within the same power of two */
     assert_true(tc_av_inline_may(&in, 4000, now));
