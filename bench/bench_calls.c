@@ -295,7 +295,8 @@ static void run(bool scanned)
     alarm(ALARM_S);
     prepare(&bench);
     bench.counter = open_counter();
-    open_agent_start(&bench.agent, bench.root, bench.folder, scanned ? bench.rules : NULL);
+    open_agent_start(&bench.agent, bench.root, bench.folder,
+                     scanned ? bench.rules : NULL);
     settle(&bench);
     if (scanned) {
         report("calls_scanned", least(&bench, CREATE, OPEN, FILES), 4, 8);

@@ -68,6 +68,7 @@ static void go_on(void *arg)
     es->turns_posted = false;
     if (es->jobs.closing)
         return;
+    tc_sensor_processes_turn(es->processes);
     for (int left = TURN_ITEMS; left && tc_es_turns_next(&es->turns, &item); left--)
         handle(es, &item, true);
     if (es->turns.fair.lined)
@@ -87,11 +88,13 @@ static size_t take_in_all(struct tc_es *es)
     size_t n = TC_ES_SOURCE_BATCH, all = 0;
 
     es->line_pid = 0; /* which another process may have by now */
+    tc_sensor_processes_turn(es->processes);
     tc_es_publish_losses(es);
     for (; tc_es_source_next(&es->source, &items[0]); all++)
         take_in(es, &items[0]);
     for (int left = TURN_BATCHES; left && n == TC_ES_SOURCE_BATCH; left--) {
         n = tc_es_source_read(&es->source, items);
+        tc_sensor_processes_turn(es->processes);
         for (size_t i = 0; i < n; i++)
             take_in(es, &items[i]);
         all += n;
@@ -131,6 +134,7 @@ void tc_es_intake_ready(void *arg)
     if (!es->scope || es->jobs.closing) /* still starting: what waits is handled then */
         return;
     es->line_pid = 0;
+    tc_sensor_processes_turn(es->processes);
     tc_es_publish_losses(es);
     while (tc_es_source_next(&es->source, &item))
         take_in(es, &item);

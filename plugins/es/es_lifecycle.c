@@ -340,8 +340,9 @@ static void share_descriptors(struct tc_es *es, rlim_t limit)
 
     if (es->max_pending > 2 * share)
         es->max_pending = (uint32_t)(2 * share);
-    es->max_processes =
-        share < TC_SENSOR_PROCESSES_MAX ? (size_t)share : TC_SENSOR_PROCESSES_MAX;
+    es->max_processes = share / TC_SENSOR_PROCESS_FDS < TC_SENSOR_PROCESSES_MAX
+                            ? (size_t)(share + 1) / TC_SENSOR_PROCESS_FDS
+                            : TC_SENSOR_PROCESSES_MAX;
     es->fd_ceiling = 3 * share > INT32_MAX ? INT32_MAX : (int)(3 * share);
 }
 

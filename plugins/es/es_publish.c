@@ -115,6 +115,7 @@ static void publish_gap(struct tc_es *es, const char *reason, uint64_t lost)
 
 void tc_es_publish_names(struct tc_es *es, struct tc_sensor_name_batch *batch)
 {
+    tc_sensor_processes_turn(es->processes);
     for (size_t i = 0; i < batch->count; i++) {
         if (batch->names[i].mask == FAN_Q_OVERFLOW)
             publish_gap(es, "the kernel's queue of file names was full", 0);

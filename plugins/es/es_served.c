@@ -145,6 +145,7 @@ static void handle(struct tc_es_served_one *one, struct tc_es_proxy_message *m, 
     }
     if (!m->stx.stx_nlink)
         tc_sensor_proc_strip_deleted(m->path);
+    tc_sensor_processes_turn(es->processes);
     publish(one, m, fd);
 }
 

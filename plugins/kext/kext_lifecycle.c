@@ -118,8 +118,9 @@ static int open_all(struct tc_kext *kext)
     int err;
 
     getrlimit(RLIMIT_NOFILE, &files);
-    processes = files.rlim_cur / 8 < TC_SENSOR_PROCESSES_MAX ? files.rlim_cur / 8
-                                                             : TC_SENSOR_PROCESSES_MAX;
+    processes = files.rlim_cur / (8 * TC_SENSOR_PROCESS_FDS);
+    if (processes > TC_SENSOR_PROCESSES_MAX)
+        processes = TC_SENSOR_PROCESSES_MAX;
     err = tc_kext_resolver_init(
         &kext->resolver, kext->host, &kext->programs, processes,
         files.rlim_cur / 2 > INT32_MAX ? INT32_MAX : (int)(files.rlim_cur / 2));

@@ -380,8 +380,7 @@ static void add_written(struct tc_sensor_name_batch *batch, int32_t pid, const c
 }
 
 static void file_event(struct tc_sensor_names *names, struct tc_sensor_name_batch *batch,
-                       const struct tc_sensor_group_event *event,
-                       struct record_paths *at)
+                       const struct tc_sensor_group_event *event, struct record_paths *at)
 {
     const struct statx *stx;
 

@@ -122,7 +122,8 @@ bool tc_sensor_place_is_own(const struct tc_sensor_scope *scope,
 }
 
 bool tc_sensor_place_is_program(const struct tc_sensor_scope *scope, pid_t pid,
-                                const char *executable)
+                                const char *executable, dev_t *ret_device,
+                                uint64_t *ret_inode)
 {
     struct tc_sensor_place place;
     char link[32];
@@ -136,6 +137,10 @@ bool tc_sensor_place_is_program(const struct tc_sensor_scope *scope, pid_t pid,
     is = !tc_sensor_place_of(scope, -1, fd, &place) && !place.cut &&
          !strcmp(place.path, executable) &&
          tc_sensor_scope_is_program(scope, &place.stx, executable);
+    if (is) {
+        *ret_device = makedev(place.stx.stx_dev_major, place.stx.stx_dev_minor);
+        *ret_inode = place.stx.stx_ino;
+    }
     close(fd);
     return is;
 }

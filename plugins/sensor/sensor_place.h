@@ -41,6 +41,7 @@ bool tc_sensor_place_is_own(const struct tc_sensor_scope *scope,
 /* Whether a process runs the file that the agent finds at that path, and none but root
  * can have put it there (tc_sensor_scope_is_program). Only then can it be excluded. */
 bool tc_sensor_place_is_program(const struct tc_sensor_scope *scope, pid_t pid,
-                                const char *executable);
+                                const char *executable, dev_t *ret_device,
+                                uint64_t *ret_inode);
 
 #endif

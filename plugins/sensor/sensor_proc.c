@@ -31,12 +31,11 @@ ssize_t tc_sensor_proc_read(char *buf, size_t cap, const char *format, ...)
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    do {
-        n = read(fd, buf + len, cap - 1 - len);
-        if (n > 0)
-            len += (size_t)n;
-    } while (n > 0 && len < cap - 1);
-    n = n < 0 ? -errno : (ssize_t)len;
+    n = read(fd, buf, cap - 1);
+    if (n < 0)
+        n = -errno;
+    else
+        len = (size_t)n;
     close(fd);
     buf[len] = '\0';
     return n;
@@ -57,14 +56,18 @@ static int real_uid(pid_t pid, uint64_t *ret_uid)
 
 uint64_t tc_sensor_proc_user(pid_t pid)
 {
-    uint64_t uid, login;
-    char text[32];
+    char path[32];
     struct stat st;
 
-    snprintf(text, sizeof(text), "/proc/%d", pid);
-    if (stat(text, &st))
-        return UINT64_MAX;
-    uid = st.st_uid;
+    snprintf(path, sizeof(path), "/proc/%d", pid);
+    return stat(path, &st) ? UINT64_MAX : tc_sensor_proc_user_of(pid, st.st_uid);
+}
+
+uint64_t tc_sensor_proc_user_of(pid_t pid, uint64_t uid)
+{
+    uint64_t login;
+    char text[32];
+
     /* Whoever lets nobody look into his memory is shown as root's, proc(5); and what runs
      * set-uid does so for the one who began it. */
     if (!uid && (real_uid(pid, &uid) || !uid))
@@ -116,14 +119,20 @@ uint64_t tc_sensor_proc_tick_ns(void)
     return NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
+#define DELETED " (deleted)"
+
+static bool is_called_deleted(const char *path)
+{
+    size_t n = strlen(path), tail = strlen(DELETED);
+
+    return n > tail && !strcmp(path + n - tail, DELETED);
+}
+
 bool tc_sensor_proc_strip_deleted(char *path)
 {
-    static const char deleted[] = " (deleted)";
-    size_t n = strlen(path), tail = sizeof(deleted) - 1;
-
-    if (n <= tail || strcmp(path + n - tail, deleted) != 0)
+    if (!is_called_deleted(path))
         return false;
-    path[n - tail] = '\0';
+    path[strlen(path) - strlen(DELETED)] = '\0';
     return true;
 }
 
@@ -155,7 +164,8 @@ char *tc_sensor_proc_link(pid_t pid, const char *name, bool *ret_deleted)
     snprintf(link, sizeof(link), "/proc/%d/%s", pid, name);
     if (read_link(link, path, sizeof(path)) || !*path)
         return NULL;
-    *ret_deleted = is_gone(link) && tc_sensor_proc_strip_deleted(path);
+    *ret_deleted =
+        is_called_deleted(path) && is_gone(link) && tc_sensor_proc_strip_deleted(path);
     return strdup(path);
 }
 

@@ -9,8 +9,9 @@
 #include <sys/types.h>
 
 /*
- * Reads the file whose path the format gives, as far as `cap` goes, and ends it with NUL.
- * Returns bytes without the NUL, or a negative errno.
+ * Reads the file whose path the format gives, as far as `cap` goes, and ends it with NUL:
+ * one that the kernel writes in one piece, so that one read(2) gives all of it. Returns
+ * bytes without the NUL, or a negative errno.
  */
 ssize_t tc_sensor_proc_read(char *buf, size_t cap, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -53,6 +54,8 @@ char *tc_sensor_proc_link(pid_t pid, const char *name, bool *ret_deleted);
  * gone. Files of /proc that never block.
  */
 uint64_t tc_sensor_proc_user(pid_t pid);
+/* The same of one whose effective user, by /proc, is `uid`. */
+uint64_t tc_sensor_proc_user_of(pid_t pid, uint64_t uid);
 
 /* Takes " (deleted)" off the end of a path. True when it was there. */
 bool tc_sensor_proc_strip_deleted(char *path);

@@ -21,8 +21,11 @@
 
 struct entry {
     struct tc_sensor_process process;
-    int liveness_fd;     /* /proc/<pid>/pagemap, or -1: read anew each time */
+    int folder;          /* /proc/<pid>, or -1 */
+    int liveness_fd;     /* /proc/<pid>/pagemap, or -1 */
+    bool shares;         /* its parent's memory: it has not executed anything yet */
     uint64_t judged;     /* the scope by which `verified` was */
+    uint64_t turn;       /* in which it was known to be true */
     size_t hash_next;    /* of the same bucket */
     size_t newer, older; /* in order of use */
 };
@@ -34,6 +37,7 @@ struct tc_sensor_processes {
     size_t newest, oldest;
     struct tc_sensor_scope *scope;
     uint64_t scope_number; /* from 1: how many there have been */
+    uint64_t turn;         /* 0: nothing holds for longer than a question */
     uint64_t boot_ns, tick_ns;
     struct tc_sensor_process_counters counters;
 };
@@ -72,8 +76,11 @@ static void entry_clear(struct entry *entry)
     memset(&entry->process, 0, sizeof(entry->process));
     if (entry->liveness_fd >= 0)
         close(entry->liveness_fd);
-    entry->liveness_fd = -1;
-    entry->judged = 0;
+    if (entry->folder >= 0)
+        close(entry->folder);
+    entry->folder = entry->liveness_fd = -1;
+    entry->shares = false;
+    entry->judged = entry->turn = 0;
 }
 
 void tc_sensor_processes_free(struct tc_sensor_processes *processes)
@@ -154,42 +161,95 @@ static bool is_alive(int liveness_fd)
 }
 
 /* What `pid` runs, without asking the file system of that. */
-static void read_program(struct tc_sensor_process *process, pid_t pid)
+static bool read_program(pid_t pid, dev_t *ret_device, uint64_t *ret_inode)
 {
     struct statx stx;
     char link[32];
 
     snprintf(link, sizeof(link), "/proc/%d/exe", pid);
     if (statx(AT_FDCWD, link, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_INO, &stx))
-        return;
-    process->device = makedev(stx.stx_dev_major, stx.stx_dev_minor);
-    process->inode = stx.stx_ino;
+        return false;
+    *ret_device = makedev(stx.stx_dev_major, stx.stx_dev_minor);
+    *ret_inode = stx.stx_ino;
+    return true;
 }
 
 bool tc_sensor_process_runs(const struct tc_sensor_process *process)
 {
-    struct tc_sensor_process now = {.inode = 0};
+    uint64_t inode;
+    dev_t device;
 
-    read_program(&now, process->self.pid);
-    return now.inode == process->inode && now.device == process->device;
+    return read_program(process->self.pid, &device, &inode) && inode == process->inode &&
+           device == process->device;
 }
 
-/* True when the two may share their memory: before the exec of a vfork they do. */
-static bool shares_memory(pid_t a, pid_t b)
+/* Whether the two have the same memory: before the exec of a vfork they do. Negative: it
+ * cannot be told. */
+static int compare_memory(pid_t a, pid_t b)
 {
-    return b > 0 && syscall(SYS_kcmp, a, b, KCMP_VM, 0, 0) <= 0;
+    return b > 0 ? (int)syscall(SYS_kcmp, a, b, KCMP_VM, 0, 0) : 1;
 }
 
-static int effective_uid(pid_t pid, uid_t *ret_uid)
+/* The effective user: root, too, when the process is gone. */
+static int read_uid(int folder, uid_t *ret_uid)
 {
-    char path[32];
     struct stat st;
 
-    snprintf(path, sizeof(path), "/proc/%d", pid);
-    if (stat(path, &st))
+    if (fstat(folder, &st))
         return -errno;
     *ret_uid = st.st_uid;
     return 0;
+}
+
+/* Whether all that was read still holds, and it is not gone. */
+static bool holds(const struct entry *entry)
+{
+    if (entry->shares)
+        return !faccessat(entry->folder, "stat", F_OK, 0) &&
+               !compare_memory(entry->process.self.pid, entry->process.parent.pid);
+    return is_alive(entry->liveness_fd);
+}
+
+static int open_entry(struct entry *entry, pid_t pid)
+{
+    char path[40];
+
+    snprintf(path, sizeof(path), "/proc/%d", pid);
+    entry->folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (entry->folder < 0)
+        return -errno;
+    entry->liveness_fd = openat(entry->folder, "pagemap", O_RDONLY | O_CLOEXEC);
+    return 0;
+}
+
+static size_t *bucket_of(struct tc_sensor_processes *processes, pid_t pid)
+{
+    return &processes->buckets[(size_t)pid % processes->capacity];
+}
+
+static size_t lookup(struct tc_sensor_processes *processes, pid_t pid)
+{
+    size_t i = *bucket_of(processes, pid);
+
+    while (i != NONE && processes->entries[i].process.self.pid != pid)
+        i = processes->entries[i].hash_next;
+    return i;
+}
+
+/* The parent, which mostly is known. */
+static void read_parent(struct tc_sensor_processes *processes, pid_t parent,
+                        struct tc_sensor_identity *ret)
+{
+    size_t i = lookup(processes, parent);
+    const struct entry *known = i != NONE ? &processes->entries[i] : NULL;
+    pid_t grandparent;
+
+    if (known && is_alive(known->liveness_fd)) {
+        *ret = known->process.self;
+        ret->executable = ret->executable ? strdup(ret->executable) : NULL;
+    } else if (read_identity(processes, parent, ret, &grandparent)) {
+        ret->pid = 0;
+    }
 }
 
 /* Fills a cleared entry from /proc. */
@@ -197,34 +257,29 @@ static int entry_read(struct tc_sensor_processes *processes, struct entry *entry
                       pid_t pid)
 {
     struct tc_sensor_process *process = &entry->process;
-    char path[40];
-    pid_t parent, grandparent;
-    int err;
+    pid_t parent;
+    int err, memory;
 
     processes->counters.reads++;
-    snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
-    entry->liveness_fd = open(path, O_RDONLY | O_CLOEXEC);
-    err = read_identity(processes, pid, &process->self, &parent);
+    err = open_entry(entry, pid);
+    if (!err)
+        err = read_uid(entry->folder, &process->uid);
+    if (!err)
+        err = read_identity(processes, pid, &process->self, &parent);
     if (err)
         return err;
-    read_program(process, pid);
     process->command_line = read_command_line(pid);
     read_container(pid, process->container);
-    if (parent > 0 && !read_identity(processes, parent, &process->parent, &grandparent))
-        process->parent.pid = parent;
-    err = effective_uid(pid, &process->uid);
-    process->user = tc_sensor_proc_user(pid);
-    if (entry->liveness_fd >= 0 &&
-        (!is_alive(entry->liveness_fd) || shares_memory(pid, parent))) {
+    if (parent > 0)
+        read_parent(processes, parent, &process->parent);
+    process->user = tc_sensor_proc_user_of(pid, process->uid);
+    memory = compare_memory(pid, parent);
+    entry->shares = !memory && process->parent.pid;
+    if (entry->liveness_fd >= 0 && (memory <= 0 || !is_alive(entry->liveness_fd))) {
         close(entry->liveness_fd);
         entry->liveness_fd = -1;
     }
-    return err;
-}
-
-static size_t *bucket_of(struct tc_sensor_processes *processes, pid_t pid)
-{
-    return &processes->buckets[(size_t)pid % processes->capacity];
+    return 0;
 }
 
 static void use_unlink(struct tc_sensor_processes *processes, size_t i)
@@ -254,15 +309,6 @@ static void use_link(struct tc_sensor_processes *processes, size_t i)
     processes->newest = i;
 }
 
-static size_t lookup(struct tc_sensor_processes *processes, pid_t pid)
-{
-    size_t i = *bucket_of(processes, pid);
-
-    while (i != NONE && processes->entries[i].process.self.pid != pid)
-        i = processes->entries[i].hash_next;
-    return i;
-}
-
 static void hash_remove(struct tc_sensor_processes *processes, size_t i)
 {
     size_t *at = bucket_of(processes, processes->entries[i].process.self.pid);
@@ -279,8 +325,7 @@ static size_t make(struct tc_sensor_processes *processes, pid_t pid)
 
     if (processes->used < processes->capacity) {
         i = processes->used++;
-        processes->entries[i].liveness_fd = -1;
-        processes->entries[i].judged = 0;
+        processes->entries[i].folder = processes->entries[i].liveness_fd = -1;
     } else {
         i = processes->oldest;
         use_unlink(processes, i);
@@ -332,11 +377,16 @@ static struct entry *entry_of(struct tc_sensor_processes *processes, pid_t pid)
 /* Brings an entry up to date; false: nothing is known. */
 static bool refresh(struct tc_sensor_processes *processes, struct entry *entry, pid_t pid)
 {
-    struct entry fresh = {.liveness_fd = -1};
+    struct entry fresh = {.folder = -1, .liveness_fd = -1};
     uid_t uid = 0;
 
-    if (is_alive(entry->liveness_fd) && !effective_uid(pid, &uid)) {
+    if (entry->turn && entry->turn == processes->turn) {
+        processes->counters.hits++;
+        return true;
+    }
+    if (entry->folder >= 0 && !read_uid(entry->folder, &uid) && holds(entry)) {
         entry->process.uid = uid;
+        entry->turn = processes->turn;
         processes->counters.hits++;
         return true;
     }
@@ -344,8 +394,10 @@ static bool refresh(struct tc_sensor_processes *processes, struct entry *entry, 
         !is_exiting(&fresh.process, &entry->process)) {
         entry_clear(entry);
         entry->process = fresh.process;
+        entry->folder = fresh.folder;
         entry->liveness_fd = fresh.liveness_fd;
-        entry->judged = 0;
+        entry->shares = fresh.shares;
+        entry->turn = processes->turn;
         return true;
     }
     entry_clear(&fresh);
@@ -365,9 +417,15 @@ tc_sensor_processes_find(struct tc_sensor_processes *processes, pid_t pid)
         entry->judged = processes->scope_number;
         process->verified =
             process->self.executable &&
-            tc_sensor_place_is_program(processes->scope, pid, process->self.executable);
+            tc_sensor_place_is_program(processes->scope, pid, process->self.executable,
+                                       &process->device, &process->inode);
     }
     return process;
+}
+
+void tc_sensor_processes_turn(struct tc_sensor_processes *processes)
+{
+    processes->turn++;
 }
 
 void tc_sensor_processes_counters(const struct tc_sensor_processes *processes,

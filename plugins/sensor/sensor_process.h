@@ -8,9 +8,10 @@
  * kernel answers a read of one byte there with EINVAL (it wants multiples of eight) while
  * that memory is in use, and with 0 once the process has gone or has executed something
  * else (fs/proc/task_mmu.c, pagemap_read). So pid reuse and exec are both seen, in 0.3
- * microseconds. Who shares its memory with its parent (vfork) or hides it is read anew
- * each time. Where another process shares it an exec is not seen: before something
- * depends on it, tc_sensor_process_runs has to be asked, which costs ten times as much.
+ * microseconds. Who shares its memory with its parent (vfork) has not executed anything
+ * while he still does (kcmp(2)); who hides it is read anew each time. Where another
+ * process shares it an exec is not seen: before something depends on it,
+ * tc_sensor_process_runs has to be asked, which costs ten times as much.
  */
 #ifndef TC_SENSOR_PROCESS_H
 #define TC_SENSOR_PROCESS_H
@@ -23,7 +24,8 @@
 
 #include "sensor_proc.h"
 
-#define TC_SENSOR_PROCESSES_MAX 1024    /* entries; each holds a descriptor */
+#define TC_SENSOR_PROCESSES_MAX 1024    /* entries */
+#define TC_SENSOR_PROCESS_FDS 2         /* that each holds */
 #define TC_SENSOR_COMMAND_LINE_MAX 4096 /* bytes kept */
 
 struct tc_sensor_processes;
@@ -41,9 +43,9 @@ struct tc_sensor_process {
     char *command_line;                     /* arguments joined by blanks */
     uid_t uid;                              /* effective */
     uint64_t user;                          /* tc_sensor_proc_user */
-    dev_t device; /* of what it runs, with `inode`; inode 0: not known */
-    uint64_t inode;
     bool verified; /* self.executable can be excluded: tc_sensor_place_is_program */
+    dev_t device;  /* of what it runs, with `inode`, if it is */
+    uint64_t inode;
     char container[TC_SENSOR_CONTAINER_MAX]; /* "": in none */
 };
 
@@ -72,7 +74,14 @@ void tc_sensor_processes_set_scope(struct tc_sensor_processes *processes,
 const struct tc_sensor_process *
 tc_sensor_processes_find(struct tc_sensor_processes *processes, pid_t pid);
 
-/* Whether it still runs that file. Of one that waits for an answer; any thread. */
+/*
+ * From now on whoever was found to be so stays so until this is called again: for what
+ * was read at once, of which all has happened before. Not called: nobody does.
+ */
+void tc_sensor_processes_turn(struct tc_sensor_processes *processes);
+
+/* Whether a verified one still runs that file. Of one that waits for an answer; any
+ * thread. */
 bool tc_sensor_process_runs(const struct tc_sensor_process *process);
 
 /* start_ns of a process that was started so long after the machine. Any thread. */

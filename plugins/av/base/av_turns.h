@@ -57,7 +57,8 @@ struct tc_av_turn *tc_av_turns_drop(struct tc_av_turns *turns);
 struct tc_av_inline {
     uint64_t spent_ns; /* in this turn, and in some before it */
     bool waits;        /* tc_av_inline_turn is due */
-    uint64_t suspects; /* sizes of which the last one took long, by the clock on the wall */
+    uint64_t
+        suspects; /* sizes of which the last one took long, by the clock on the wall */
     uint64_t off_until_ns[TC_AV_INLINE_SIZES];
 };
 

@@ -9,6 +9,8 @@
 #include "sensor_process.h"
 
 #include <errno.h>
+#include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -140,6 +142,97 @@ static void an_exec_is_noticed(void **state)
     end(&child);
 }
 
+/* It waits before its exec, with its parent's memory, as one whose exec is asked about.
+ */
+static int vforked_main(void *arg)
+{
+    struct child *child = arg;
+    char byte;
+
+    if (read(child->in, &byte, 1) == 1 && dup2(child->in, STDIN_FILENO) >= 0)
+        execl("/bin/cat", "cat", "-", (char *)NULL);
+    _exit(1);
+}
+
+static void regress_who_shares_memory_is_read_once_until_it_executes(void **state)
+{
+    static char stack[64 * 1024];
+    struct child child;
+    const struct tc_sensor_process *process;
+    time_t limit = time(NULL) + 60;
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    child.in = ends[0];
+    child.pid = clone(vforked_main, stack + sizeof(stack), CLONE_VM | SIGCHLD, &child);
+    assert_true(child.pid > 0);
+    for (int i = 0; i < 3; i++) {
+        process = tc_sensor_processes_find(*state, child.pid);
+        assert_non_null(process);
+        assert_string_equal(process->self.name, OWN_NAME);
+        assert_int_equal(process->parent.pid, getpid());
+    }
+    assert_int_equal(counters(*state).reads, 1);
+    assert_int_equal(counters(*state).hits, 2);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    do
+        process = tc_sensor_processes_find(*state, child.pid);
+    while (process && strcmp(process->self.name, "cat") != 0 && time(NULL) < limit);
+    assert_non_null(process);
+    assert_string_equal(process->self.name, "cat");
+    kill(child.pid, SIGKILL);
+    assert_int_equal(waitpid(child.pid, NULL, 0), child.pid);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void who_was_found_stays_so_for_a_turn(void **state)
+{
+    struct child child = begin();
+    const struct tc_sensor_process *process;
+
+    tc_sensor_processes_turn(*state);
+    assert_non_null(tc_sensor_processes_find(*state, child.pid));
+    end(&child);
+    process = tc_sensor_processes_find(*state, child.pid);
+    assert_non_null(process);
+    assert_int_equal(counters(*state).gone, 0);
+    assert_int_equal(counters(*state).hits, 1);
+    tc_sensor_processes_turn(*state);
+    assert_non_null(tc_sensor_processes_find(*state, child.pid));
+    assert_int_equal(counters(*state).gone, 1);
+}
+
+static void the_user_is_the_one_of_now(void **state)
+{
+    int ends[2], back[2];
+    char byte;
+    pid_t pid;
+
+    if (geteuid())
+        skip();
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(pipe(back), 0);
+    pid = fork();
+    if (!pid) {
+        if (read(ends[0], &byte, 1) != 1 || setresuid(65534, 65534, 65534) ||
+            write(back[1], "x", 1) != 1 || read(ends[0], &byte, 1) != 1)
+            _exit(1);
+        _exit(0);
+    }
+    assert_int_equal(tc_sensor_processes_find(*state, pid)->uid, 0);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    assert_int_equal(read(back[0], &byte, 1), 1);
+    assert_int_equal(tc_sensor_processes_find(*state, pid)->uid, 65534);
+    assert_int_equal(counters(*state).reads, 1);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    for (int i = 0; i < 2; i++) {
+        close(ends[i]);
+        close(back[i]);
+    }
+}
+
 static void what_was_known_of_an_ended_process_is_still_given(void **state)
 {
     struct child child = begin();
@@ -200,6 +293,9 @@ int main(void)
         TEST(a_process_is_read_once),
         TEST(the_start_is_within_a_second_of_the_truth),
         TEST(an_exec_is_noticed),
+        TEST(regress_who_shares_memory_is_read_once_until_it_executes),
+        TEST(who_was_found_stays_so_for_a_turn),
+        TEST(the_user_is_the_one_of_now),
         TEST(what_was_known_of_an_ended_process_is_still_given),
         TEST(regress_an_ending_process_keeps_its_executable),
         TEST(nothing_is_said_of_a_process_that_never_was),
