@@ -173,6 +173,15 @@ static void time_is_up(uv_timer_t *timer)
     ((struct bench *)timer->data)->answered = true;
 }
 
+static void *allocate(size_t bytes)
+{
+    void *memory = malloc(bytes);
+
+    if (!memory)
+        exit(1);
+    return memory;
+}
+
 static void run_until_answered(struct bench *bench)
 {
     while (!bench->answered)
@@ -183,9 +192,9 @@ static void run_until_answered(struct bench *bench)
 /* Lets the agent deal with what has come. */
 static void settle(struct bench *bench)
 {
-    uv_timer_t *timer = malloc(sizeof(*timer));
+    uv_timer_t *timer = allocate(sizeof(*timer));
 
-    must(timer && !uv_timer_init(&bench->agent.loop, timer), "a timer");
+    must(!uv_timer_init(&bench->agent.loop, timer), "a timer");
     timer->data = bench;
     uv_timer_start(timer, time_is_up, SETTLE_MS, 0);
     run_until_answered(bench);
@@ -195,11 +204,11 @@ static void settle(struct bench *bench)
 /* Has the other do something. Returns the agent's calls for one of it. */
 static double measure(struct bench *bench, const struct order *order)
 {
-    uv_poll_t *poll = malloc(sizeof(*poll));
+    uv_poll_t *poll = allocate(sizeof(*poll));
     uint64_t before = counted(bench);
     char done;
 
-    must(poll && !uv_poll_init(&bench->agent.loop, poll, bench->orders), "a poll");
+    must(!uv_poll_init(&bench->agent.loop, poll, bench->orders), "a poll");
     poll->data = bench;
     uv_poll_start(poll, UV_READABLE, answer_came);
     must(write(bench->orders, order, sizeof(*order)) == sizeof(*order), "an order");

@@ -189,13 +189,11 @@ static void regress_who_shares_memory_is_read_once_until_it_executes(void **stat
 static void who_was_found_stays_so_for_a_turn(void **state)
 {
     struct child child = begin();
-    const struct tc_sensor_process *process;
 
     tc_sensor_processes_turn(*state);
     assert_non_null(tc_sensor_processes_find(*state, child.pid));
     end(&child);
-    process = tc_sensor_processes_find(*state, child.pid);
-    assert_non_null(process);
+    assert_non_null(tc_sensor_processes_find(*state, child.pid));
     assert_int_equal(counters(*state).gone, 0);
     assert_int_equal(counters(*state).hits, 1);
     tc_sensor_processes_turn(*state);
