@@ -77,9 +77,11 @@ struct tc_es_counters {
 /* What is remembered of a question until its answer; index: the gate's slot. */
 struct tc_es_question {
     const struct tocsin_event *event; /* NULL: not published */
-    int fd;      /* of one that was never published, closed with its answer; or -1 */
-    bool judged; /* there is a verdict */
-    bool allow;  /* the answer, once it is held */
+    int fd;         /* of one that was never published, closed with its answer; or -1 */
+    bool judged;    /* there is a verdict */
+    bool remember;  /* the kernel is to: it is an allow */
+    unsigned facts; /* enum tc_remember_fact, of the verdict */
+    bool allow;     /* the answer, once it is held */
     uint32_t next_held;
     uint64_t asked_ns, device, inode, size, ctime_ns;
     uint32_t generation;

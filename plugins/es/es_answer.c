@@ -81,8 +81,16 @@ static uint64_t rest_ms(const struct tc_es *es)
     return rest_ns > since_ns ? (rest_ns - since_ns) / NS_PER_MS + 1 : 0;
 }
 
+static void remember(struct tc_es *es, uint32_t slot)
+{
+    if (es->questions[slot].remember)
+        tc_es_cache_remember(es, &es->questions[slot], es->questions[slot].facts);
+}
+
+/* It is remembered now: whether it changes while it is held, nobody looks. */
 static void put(struct tc_es *es, uint32_t slot)
 {
+    remember(es, slot);
     es->questions[slot].next_held = es->held.first;
     es->held.first = slot;
     es->held.n++;
@@ -105,6 +113,7 @@ void tc_es_answer(struct tc_es *es, uint32_t slot, bool allow)
     bool may_wait = !es->draining && !es->jobs.closing &&
                     tc_es_turns_count(&es->turns, slot) >= MANY &&
                     tc_es_gate_waiting(&es->source.gate) >= CROWD;
+    bool given;
 
     es->questions[slot].allow = allow;
     if (tc_es_turns_end(&es->turns, slot))
@@ -115,6 +124,8 @@ void tc_es_answer(struct tc_es *es, uint32_t slot, bool allow)
         put(es, slot);
         tc_es_answer_held(es);
     } else {
-        end(es, slot, tc_es_gate_answer(&es->source.gate, slot, allow));
+        given = tc_es_gate_answer(&es->source.gate, slot, allow);
+        remember(es, slot); /* whoever waits does not wait for that */
+        end(es, slot, given);
     }
 }

@@ -25,6 +25,7 @@ static bool unchanged(const struct tc_es_question *question)
 }
 
 /*
+ * The answer may have been given: what the asker does to the file counts like anybody's.
  * The order keeps every stale allow out. First the mark: from here on a write clears it,
  * and the kernel has refused it if the file was open for writing. Then the check whether
  * anything changed before the mark was there. Whoever wrote through a mapping and has

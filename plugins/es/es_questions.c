@@ -277,8 +277,8 @@ void tc_es_questions_answer(struct tc_es *es, uint64_t id, bool allow, unsigned 
         tc_es_served_answer(es, id, allow);
         return;
     }
-    if (allow)
-        tc_es_cache_remember(es, question, facts);
+    question->remember = allow;
+    question->facts = facts;
     question->judged = true;
     es->published--;
     tc_es_answer(es, slot, allow || es->host->passive(es->host));
