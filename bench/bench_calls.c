@@ -35,6 +35,11 @@
 #define FILE_BYTES 4096
 #define SETTLE_MS 100
 #define PROGRAM "/bin/true"
+#ifdef SYS_poll
+#define WATCHDOG SYS_poll
+#else
+#define WATCHDOG SYS_ppoll
+#endif
 
 enum act { OPEN, OPEN_SAME, CREATE, EXECUTE };
 
@@ -148,7 +153,7 @@ static int open_counter(void)
     fclose(file);
     attr.config = id;
     fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
-    snprintf(filter, sizeof(filter), "id != %d", SYS_poll);
+    snprintf(filter, sizeof(filter), "id != %d", WATCHDOG);
     must(fd >= 0 && !ioctl(fd, PERF_EVENT_IOC_SET_FILTER, filter), "a counter");
     return fd;
 }
