@@ -114,7 +114,9 @@ static int on_publish(void *arg, const struct tocsin_event *draft, uint64_t *ret
     struct tc_run *run = arg;
     struct tc_run_question *question = question_of(run, draft->reply_to);
 
-    *ret_id = ++run->last_id;
+    run->last_id++;
+    if (ret_id) /* it wants to know */
+        *ret_id = run->last_id;
     run->options.sink.published(run->options.sink.arg, draft, question,
                                 question ? uv_hrtime() - question->asked_ns : 0);
     if (!strcmp(draft->topic, TOCSIN_TOPIC_VERDICT))
