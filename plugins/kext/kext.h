@@ -9,8 +9,8 @@
  *   kext_verdict.c    what a verdict leads to
  *   kext_publish.c    everything that is published
  * Below them, and without it: kext_load and kext_maps, kext_pins, kext_reader,
- * kext_resolve, kext_item, kext_guard, kext_canary; in the kernel: kext.bpf.c, with
- * kext_abi.h between the two.
+ * kext_resolve, kext_open, kext_item, kext_guard, kext_canary; in the kernel: kext.bpf.c,
+ * with kext_abi.h between the two.
  */
 #ifndef TC_KEXT_H
 #define TC_KEXT_H
