@@ -402,19 +402,24 @@ static __always_inline bool read_below(const struct file *file, struct file_info
 /*
  * A file that is being executed, its image in place, not one instruction run. One that
  * has no name (memfd_create, or deleted) lies in no folder: it matters wherever it is.
- * False: it does not matter.
+ * One of an overlay is the one below, if that is bad, or the overlay is not watched
+ * itself. False: it does not matter.
  */
 static __always_inline bool read_executed(const struct file *file, struct file_info *info,
                                           bool *ret_unnamed)
 {
     bool unnamed = !BPF_CORE_READ(file, f_inode, i_nlink);
     bool matters = read_file_info(file, info, unnamed);
+    struct file_info below = {};
 
     *ret_unnamed = unnamed;
-    if (!unnamed && is_overlay(file) &&
-        !(matters && (info->watched || is_bad(info, TC_KEXT_FOR_EXEC))))
-        matters = read_below(file, info);
-    return matters;
+    if (unnamed || !is_overlay(file) || (matters && is_bad(info, TC_KEXT_FOR_EXEC)) ||
+        !read_below(file, &below))
+        return matters;
+    if (matters && info->watched && !is_bad(&below, TC_KEXT_FOR_EXEC))
+        return true;
+    *info = below;
+    return true;
 }
 
 /* Ends the execution of what is known bad. */

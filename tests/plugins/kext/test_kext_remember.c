@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -174,6 +175,32 @@ static void regress_kext_ends_a_file_known_bad_through_an_overlay(void **state)
                      ended(s));
 }
 
+/* An overlay that lies in the watched folder itself, and is watched, too. */
+static void regress_kext_ends_a_file_known_bad_through_a_watched_overlay(void **state)
+{
+    struct tc_scratch *s = *state;
+    char lower[128], options[400], at[128], file[160], program[160];
+    const struct tocsin_event *event;
+
+    snprintf(lower, sizeof(lower), "%s", tc_scratch_in(s, "lower"));
+    snprintf(at, sizeof(at), "%s", tc_scratch_in(s, "merged"));
+    snprintf(file, sizeof(file), "%.120s/true", lower);
+    snprintf(program, sizeof(program), "%.120s/true", at);
+    assert_int_equal(mkdir(lower, 0755) || mkdir(at, 0755), 0);
+    tc_child_put_program(file, "/usr/bin/true");
+    snprintf(options, sizeof(options), "lowerdir=%s:%s", lower, s->out);
+    assert_int_equal(mount("overlay", at, "overlay", 0, options), 0);
+    do { /* until the agent has found it */
+        assert_int_equal(tc_scratch_child(s, tc_child_become, program, NULL), 0);
+        event = tc_harness_await(&s->h, TOCSIN_TOPIC_FILE_EXEC, 0);
+        assert_non_null(event);
+    } while (strcmp(tc_harness_text(&s->h, event, TOCSIN_FIELD_FILE_PATH), program) != 0);
+    tc_kext_make_bad(s, file);
+    s->h.decide = NULL; /* it is the kernel's own doing */
+    assert_int_equal(tc_scratch_child(s, tc_child_become, program, NULL), ended(s));
+    assert_int_equal(umount2(at, MNT_DETACH), 0);
+}
+
 static void kext_judges_a_watched_file_that_an_overlay_shows(void **state)
 {
     struct tc_scratch *s = *state;
@@ -219,6 +246,7 @@ int main(void)
         TEST(kext_does_not_remember_a_file_that_is_open_for_writing),
         TEST(kext_ends_what_runs_though_another_file_has_its_name),
         TEST(regress_kext_ends_a_file_known_bad_through_an_overlay),
+        TEST(regress_kext_ends_a_file_known_bad_through_a_watched_overlay),
         TEST(kext_judges_a_watched_file_that_an_overlay_shows),
         TEST(regress_kext_reports_a_script_that_could_not_be_executed),
 #undef TEST
