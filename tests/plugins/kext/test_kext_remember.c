@@ -136,7 +136,7 @@ static void kext_ends_what_runs_though_another_file_has_its_name(void **state)
     char again[128];
 
     snprintf(other_file, sizeof(other_file), "%s", tc_scratch_out(s, "true"));
-    snprintf(name_of_it, sizeof(name_of_it), "%s", tc_scratch_in(s, "program"));
+    snprintf(name_of_it, sizeof(name_of_it), "%s", tc_scratch_in(s, "true"));
     snprintf(again, sizeof(again), "%s", tc_scratch_in(s, "again"));
     tc_child_put_program(other_file, "/usr/bin/true");
     tc_child_put_program(name_of_it, "/bin/sleep");
