@@ -192,7 +192,7 @@ class Call(unittest.TestCase):
             for words, sentence in (
                     (("called.forget",), "there is nothing to forget"),
                     (("called.other",), "plugin called has no method other"),
-                    (("nobody.status",), "plugin nobody, which does not run")):
+                    (("nobody.status",), "no plugin is called nobody")):
                 self.assertIn(sentence, agent.tocsin("call", *words, status=1))
             agent.tocsin("plugin", "disable", "called")
             self.assertEqual(agent.tocsin("call", "called.status", status=1),
