@@ -79,7 +79,7 @@ void tc_es_cache_reset(struct tc_es *es)
 
 void tc_es_cache_forget(struct tc_es *es)
 {
-    tc_es_source_forget_all(&es->source);
     tc_es_outside_forget(&es->outside);
-    tc_es_source_mark_canary(&es->source);
+    if (tc_es_source_forget_all(&es->source))
+        return; /* the next check finds the canary unmarked, and says so */
 }

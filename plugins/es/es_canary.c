@@ -238,8 +238,24 @@ static int say(char why[256], int err, const char *sentence, const char *detail)
     return err;
 }
 
-static int attempt(struct tc_es_canary *canary, enum tc_es_canary_operation operation,
-                   bool refuse, char why[256])
+void tc_es_canary_unmarking(struct tc_es_canary *canary)
+{
+    atomic_fetch_add(&canary->unmarked, 1);
+}
+
+void tc_es_canary_marked(struct tc_es_canary *canary)
+{
+    atomic_fetch_add(&canary->unmarked, 1);
+}
+
+/* Whether the mark was away since `before` was read, so that nothing has been shown. */
+static bool was_unmarked(struct tc_es_canary *canary, unsigned before)
+{
+    return before & 1 || atomic_load(&canary->unmarked) != before;
+}
+
+static int attempt_once(struct tc_es_canary *canary,
+                        enum tc_es_canary_operation operation, bool refuse, char why[256])
 {
     uint64_t until_ns = atomic_load(&canary->begun_ns) + TC_ES_CANARY_WAIT_MS * NS_PER_MS;
     int err;
@@ -260,6 +276,21 @@ static int attempt(struct tc_es_canary *canary, enum tc_es_canary_operation oper
     return 0;
 }
 
+static int attempt(struct tc_es_canary *canary, enum tc_es_canary_operation operation,
+                   bool refuse, char why[256])
+{
+    const struct timespec moment = {.tv_nsec = BUSY_NS};
+
+    for (;;) {
+        unsigned before = atomic_load(&canary->unmarked);
+        int err = attempt_once(canary, operation, refuse, why);
+
+        if (err != -EIO || !was_unmarked(canary, before))
+            return err;
+        nanosleep(&moment, NULL);
+    }
+}
+
 int tc_es_canary_prove(struct tc_es_canary *canary, char why[256])
 {
     int err;
@@ -278,15 +309,31 @@ int tc_es_canary_prove(struct tc_es_canary *canary, char why[256])
     return err;
 }
 
-bool tc_es_canary_check(struct tc_es_canary *canary, bool by_loop)
+static bool is_refused(struct tc_es_canary *canary)
 {
     int err;
 
-    atomic_store(&canary->by_loop, by_loop);
     atomic_store(&canary->refuse, TC_ES_CANARY_OPEN);
     err = open_it(canary);
-    atomic_store(&canary->by_loop, false);
     return !atomic_exchange(&canary->refuse, 0) && err == -EPERM;
+}
+
+bool tc_es_canary_check(struct tc_es_canary *canary, bool by_loop)
+{
+    const struct timespec moment = {.tv_nsec = BUSY_NS};
+    unsigned before;
+    bool refused;
+
+    atomic_store(&canary->by_loop, by_loop);
+    for (;;) {
+        before = atomic_load(&canary->unmarked);
+        refused = is_refused(canary);
+        if (refused || !was_unmarked(canary, before))
+            break;
+        nanosleep(&moment, NULL);
+    }
+    atomic_store(&canary->by_loop, false);
+    return refused;
 }
 
 bool tc_es_canary_overdue(struct tc_es_canary *canary, uint64_t now)

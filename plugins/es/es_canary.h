@@ -33,6 +33,7 @@ struct tc_es_canary {
     atomic_bool by_loop;    /* a check is under way that the loop is to answer */
     atomic_uint refuse;     /* operations to be refused, once */
     atomic_uint asked;      /* operations that the kernel has asked about */
+    atomic_uint unmarked;   /* odd: its mark is away with all the others, for a moment */
     atomic_ullong begun_ns; /* of a proof that has not ended; 0: none */
     atomic_ullong seen_ns;  /* when an operation was last refused; 0: never */
 };
@@ -54,6 +55,11 @@ bool tc_es_canary_is(const struct tc_es_canary *canary, int fd);
  */
 bool tc_es_canary_asked(struct tc_es_canary *canary, int fd, uint64_t mask,
                         uint64_t now_ns, bool *ret_allow);
+
+/* Before all marks are taken back, and when the canary's is there again: what finds it
+ * unmarked meanwhile looks once more. One thread at a time. */
+void tc_es_canary_unmarking(struct tc_es_canary *canary);
+void tc_es_canary_marked(struct tc_es_canary *canary);
 
 /*
  * Opens and executes the canary, refused once, then allowed. Pool thread, once it is

@@ -318,12 +318,18 @@ void tc_es_source_stop(struct tc_es_source *source)
                                         &source->gate, source->config.on_timeout_allow));
 }
 
+static void flush_inodes(struct tc_es_source *source)
+{
+    if (fanotify_mark(source->group, FAN_MARK_FLUSH, 0, AT_FDCWD, "/"))
+        return; /* cannot fail on a group: fanotify_mark(2) */
+}
+
 void tc_es_source_unmark(struct tc_es_source *source)
 {
     if (fanotify_mark(source->group, FAN_MARK_FLUSH | FAN_MARK_FILESYSTEM, 0, AT_FDCWD,
                       "/"))
         return; /* cannot fail on a group: fanotify_mark(2) */
-    tc_es_source_forget_all(source);
+    flush_inodes(source);
 }
 
 /* Nobody reads the queue any more: what is left there must not be allowed by the close.
@@ -432,10 +438,15 @@ void tc_es_source_ask_folder(struct tc_es_source *source, int fd)
         return; /* ENOENT: it has been evicted */
 }
 
-void tc_es_source_forget_all(struct tc_es_source *source)
+int tc_es_source_forget_all(struct tc_es_source *source)
 {
-    if (fanotify_mark(source->group, FAN_MARK_FLUSH, 0, AT_FDCWD, "/"))
-        return; /* cannot fail on a group: fanotify_mark(2) */
+    int err;
+
+    tc_es_canary_unmarking(source->config.canary);
+    flush_inodes(source);
+    err = tc_es_source_mark_canary(source);
+    tc_es_canary_marked(source->config.canary);
+    return err;
 }
 
 bool tc_es_source_next(struct tc_es_source *source, struct tc_es_item *ret_item)

@@ -131,8 +131,9 @@ int tc_es_source_ignore_folder(struct tc_es_source *source, int fd);
 /* Takes that back. Any thread. */
 void tc_es_source_ask_folder(struct tc_es_source *source, int fd);
 
-/* Takes all of them back, and the canary's mark with them: mark it again. */
-void tc_es_source_forget_all(struct tc_es_source *source);
+/* Takes all of them back. The canary's mark goes with them, and is made anew: negative
+ * errno when that fails. One thread at a time. */
+int tc_es_source_forget_all(struct tc_es_source *source);
 
 /* Loop: the next item of the ring; false when there is none and `ready` will come again.
  */

@@ -13,6 +13,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,7 @@
 #include "es_source.h"
 
 struct fixture {
+    atomic_bool stop; /* a thread of the test's own */
     char dir[64];
     struct tocsin_host host;
     struct tc_es_canary canary;
@@ -128,6 +131,34 @@ static void canary_is_refused_once_and_then_allowed(void **state)
     end(&f);
 }
 
+static void *forget_again_and_again(void *arg)
+{
+    struct fixture *f = arg;
+
+    while (!atomic_load(&f->stop))
+        assert_int_equal(tc_es_source_forget_all(&f->source), 0);
+    return NULL;
+}
+
+/* All marks are taken back at each verdict.reset, the canary's with them for a moment. */
+static void canary_is_found_while_marks_are_taken_back(void **state)
+{
+    struct fixture f;
+    pthread_t forgetting;
+
+    (void)state;
+    begin(&f, 0);
+    assert_int_equal(tc_es_source_mark_canary(&f.source), 0);
+    assert_int_equal(pthread_create(&forgetting, NULL, forget_again_and_again, &f), 0);
+    for (int i = 0; i < 200; i++)
+        assert_true(tc_es_canary_check(&f.canary, false));
+    if (tc_es_canary_prove(&f.canary, f.why))
+        fail_msg("%s", f.why);
+    atomic_store(&f.stop, true);
+    assert_int_equal(pthread_join(forgetting, NULL), 0);
+    end(&f);
+}
+
 static void canary_that_is_not_asked_about_proves_nothing(void **state)
 {
     struct fixture f;
@@ -229,6 +260,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(canary_is_refused_once_and_then_allowed),
+        cmocka_unit_test(canary_is_found_while_marks_are_taken_back),
         cmocka_unit_test(canary_that_is_not_asked_about_proves_nothing),
         cmocka_unit_test(canary_that_may_be_executed_unasked_proves_nothing),
         cmocka_unit_test(canary_is_not_executed_where_nothing_may_be),
