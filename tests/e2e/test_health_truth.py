@@ -207,7 +207,7 @@ class Truth(unittest.TestCase):
             rule = os.path.join(rules, "fails.yar")
             with open(rule, "w", encoding="ascii") as f:
                 f.write('rule fails { strings: $a = "ab" condition: #a in (1..6) > 0 }')
-            agent.tocsin("definitions", "reload")
+            agent.tocsin("definitions", "reload", status=None)  # it says so, too
             with open(agent.path("file"), "wb") as f:
                 f.write(EICAR)
             wait_for(lambda: not os.path.lexists(agent.path("file")))
