@@ -2,7 +2,7 @@
 # Thin wrappers; CMake does the work. `make run` and `make test` install what is missing (apt).
 # There are two set-ups of one build folder: what runs (preset `run`), and that with its tests
 # (`dev`). A folder that has the tests keeps them; only `make test` and its kind build them.
-.PHONY: all help build run test test-vm bench lint packages install uninstall clean \
+.PHONY: all help build run demo test test-vm bench lint packages install uninstall clean \
 	configured packages-run with-tests
 .NOTPARALLEL:
 
@@ -26,6 +26,9 @@ packages-run:
 
 run: packages-run build ## Install packages, build, and protect a scratch folder in the foreground
 	@exec $(BUILD)/bin/tocsind --try $(BUILD)/run
+
+demo: packages-run build ## Show the whole scenario on a scratch mount, and leave its page up (root)
+	@scripts/demo $(BUILD)
 
 packages: ## Install the packages for all of this
 	@scripts/packages test

@@ -16,7 +16,19 @@ const gates = {
   network_filter: "Network filter", full_disk_access: "Full disk access",
 };
 
+// What the product promises, as health names it.
+const promises = {
+  real_time: "Real-time", scanning: "Scanning", behaviour: "Behaviour", record: "Record",
+  quarantine: "Quarantine", network: "Network",
+};
+
 // ---- health and approval ----
+
+const kept = (health) => h("ul", { class: "promises", "aria-label": "Promises" },
+  Object.entries(health.promises ?? {}).map(([name, p]) =>
+    h("li", { class: p.kept ? "kept" : "broken", title: p.cause ?? null },
+      h("span", { "aria-hidden": "true" }, p.kept ? "✓ " : "✗ "), promises[name] ?? name,
+      h("span", { class: "hidden" }, p.kept ? ": kept" : ": not kept"))));
 
 function hero(health) {
   const good = health.healthy;
@@ -28,7 +40,7 @@ function hero(health) {
       h("p", { class: "title" }, good ? "This machine is protected" : "This machine needs attention"),
       h("p", null, by ? ["Protected by ", by, ` (${health.sensor_mechanism ?? "unknown"}).`]
         : "Nothing protects files in real time.",
-      health.passive_mode_enabled && " Passive mode: what is found is reported, and not stopped.")));
+      health.passive_mode_enabled && " Passive mode: what is found is reported, and not stopped."), kept(health)));
 }
 
 function issues(health) {
@@ -72,7 +84,7 @@ function facts(health, alerts, threats) {
     h("span", { class: "quiet" }, name), h("strong", null, value));
 
   return h("div", { class: "tiles" },
-    tile("Alerts, last day", number(recent) + (recent === SHOWN ? "+" : ""), "#/machine"),
+    tile("Alerts, last day", number(recent) + (recent === alerts.length && recent >= SHOWN ? "+" : ""), "#/machine"),
     tile("In quarantine", number(kept), "#/history"),
     tile("Plugins", `${health.plugins_loaded}${health.plugins_failed ? `, ${health.plugins_failed} failed` : ""}`, "#/sensors"),
     tile("Events dropped", number(health.events_dropped), "#/sensors"),

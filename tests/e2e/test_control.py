@@ -186,8 +186,10 @@ class Control(unittest.TestCase):
                 "es": "written", "av": "scanned"}
 
             def counted():
-                stats = {p["name"]: p["stats"] for p in agent.json("diagnostic", "stats")["plugins"]}
-                return all(stats[plugin][row] > 0 for plugin, row in rows.items())
+                # One that is being started has none yet.
+                stats = {p["name"]: p.get("stats", {})
+                         for p in agent.json("diagnostic", "stats")["plugins"]}
+                return all(stats[plugin].get(row, 0) > 0 for plugin, row in rows.items())
 
             wait_for(counted)
             for args in (("diagnostic", "stats"), ("health", "--details", "plugins"),

@@ -128,6 +128,7 @@ class Browser(unittest.TestCase):
             self.shows(".pending", gate)
             self.press(".pending button", "Approve")
         self.shows(".hero", "system extension")
+        self.shows(".promises .kept", "Scanning")
 
         with open(self.agent.path("test.com"), "wb") as f:
             f.write(EICAR)
