@@ -173,6 +173,20 @@ static int close_system_calls(void)
     return err;
 }
 
+int tc_confine_early(void)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    int err;
+
+    if (!filter)
+        return -ENOMEM;
+    err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0);
+    if (!err)
+        err = seccomp_load(filter); /* sets PR_SET_NO_NEW_PRIVS, too */
+    seccomp_release(filter);
+    return err;
+}
+
 int tc_confine(const char *user, const char *socket, char why[256])
 {
     const char *what = "become another user";

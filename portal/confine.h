@@ -8,6 +8,13 @@
 #define TC_PORTAL_CONFINE_H
 
 /*
+ * Before anything else, the loop above all: no io_uring, which would go past what
+ * tc_confine allows, and which libuv takes from 1.45 on where it can. Errors: negative
+ * errno.
+ */
+int tc_confine_early(void);
+
+/*
  * For good. `user` is whom to become when root runs this; one that is not known here is
  * replaced by "nobody". `socket` is the agent's: its group comes along, as whoever reads
  * from the agent has to be in it. On failure the reason is in `why`; where only Landlock

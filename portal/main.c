@@ -231,6 +231,12 @@ int main(int argc, char **argv)
         return r;
     (void)signal(SIGPIPE, SIG_IGN);
     raise_limit();
+    r = tc_confine_early();
+    if (r) {
+        fprintf(stderr, "tocsin-portal: cannot limit the system calls: %s\n",
+                strerror(-r));
+        return EXIT_FAILURE;
+    }
     (void)uv_loop_init(&p.loop);
     (void)uv_signal_init(&p.loop, &p.terminate);
     (void)uv_signal_init(&p.loop, &p.interrupt);

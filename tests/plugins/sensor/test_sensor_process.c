@@ -142,6 +142,8 @@ static void an_exec_is_noticed(void **state)
     end(&child);
 }
 
+/* ThreadSanitizer takes no second process in its memory. */
+#if !defined(__SANITIZE_THREAD__)
 /* It waits before its exec, with its parent's memory, as one whose exec is asked about.
  */
 static int vforked_main(void *arg)
@@ -185,6 +187,7 @@ static void regress_who_shares_memory_is_read_once_until_it_executes(void **stat
     close(ends[0]);
     close(ends[1]);
 }
+#endif
 
 static void who_was_found_stays_so_for_a_turn(void **state)
 {
@@ -291,7 +294,9 @@ int main(void)
         TEST(a_process_is_read_once),
         TEST(the_start_is_within_a_second_of_the_truth),
         TEST(an_exec_is_noticed),
+#if !defined(__SANITIZE_THREAD__)
         TEST(regress_who_shares_memory_is_read_once_until_it_executes),
+#endif
         TEST(who_was_found_stays_so_for_a_turn),
         TEST(the_user_is_the_one_of_now),
         TEST(what_was_known_of_an_ended_process_is_still_given),
