@@ -303,6 +303,15 @@ static void kext_starts_where_there_is_no_bpf_file_system(void **state)
     assert_int_equal(umount2(TC_KEXT_BPF_FOLDER, MNT_DETACH), 0);
 }
 
+#if defined(__SANITIZE_THREAD__)
+/* The agent that is killed is a fork of this process, which has threads by then. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "die_after_fork=0";
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest one[] = {
