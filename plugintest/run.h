@@ -4,8 +4,8 @@
  * the questions that it was asked, and what it has answered. Must not: read files of
  * events, or print.
  */
-#ifndef TC_CLI_PLUGINTEST_RUN_H
-#define TC_CLI_PLUGINTEST_RUN_H
+#ifndef TC_PLUGINTEST_RUN_H
+#define TC_PLUGINTEST_RUN_H
 
 #include <stdbool.h>
 #include <stdint.h>

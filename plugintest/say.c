@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns: see say.h. */
-#include "cli/plugintest/say.h"
+#include "plugintest/say.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns: the options of a plugin, from the command line. */
-#ifndef TC_CLI_PLUGINTEST_RUN_OPTIONS_H
-#define TC_CLI_PLUGINTEST_RUN_OPTIONS_H
+#ifndef TC_PLUGINTEST_RUN_OPTIONS_H
+#define TC_PLUGINTEST_RUN_OPTIONS_H
 
 struct tc_lone;
 struct tocsin_plugin;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns: see run_options.h. */
-#include "cli/plugintest/run_options.h"
+#include "plugintest/run_options.h"
 
 #include <errno.h>
 #include <json-c/json.h>

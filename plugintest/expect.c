@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns: see expect.h. */
-#include "cli/plugintest/expect.h"
+#include "plugintest/expect.h"
 
 #include <errno.h>
 #include <stdio.h>

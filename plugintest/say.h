@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns: how a run is told: for people, or a JSON object a line. What is published is made
  * an object once, for that and for the expectations. */
-#ifndef TC_CLI_PLUGINTEST_SAY_H
-#define TC_CLI_PLUGINTEST_SAY_H
+#ifndef TC_PLUGINTEST_SAY_H
+#define TC_PLUGINTEST_SAY_H
 
 #include <json-c/json.h>
 #include <stdbool.h>
 
-#include "cli/plugintest/run.h"
+#include "plugintest/run.h"
 
 /*
  * {"topic": ..., "about": {"id", "topic", "what"}, "took_ns": ..., "event": {...}}; the

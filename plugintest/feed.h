@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns: from a file to the events that a plugin is shown: a recording of `tocsin tap
  * --record`, or a JSON object a line, as `tocsin tap --output json` prints them. */
-#ifndef TC_CLI_PLUGINTEST_FEED_H
-#define TC_CLI_PLUGINTEST_FEED_H
+#ifndef TC_PLUGINTEST_FEED_H
+#define TC_PLUGINTEST_FEED_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns: see feed.h. */
-#include "cli/plugintest/feed.h"
+#include "plugintest/feed.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "cli/jsonpack.h"
-#include "cli/plugintest/run.h"
+#include "plugintest/run.h"
 #include "cli/recording.h"
 #include "core/base/why.h"
 #include "ipc/pack.h"

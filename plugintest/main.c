@@ -13,10 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/plugintest/expect.h"
-#include "cli/plugintest/feed.h"
-#include "cli/plugintest/run.h"
-#include "cli/plugintest/say.h"
+#include "plugintest/expect.h"
+#include "plugintest/feed.h"
+#include "plugintest/run.h"
+#include "plugintest/say.h"
 #include "core/base/why.h"
 #include "core/host/loader.h"
 

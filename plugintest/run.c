@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns: see run.h. */
-#include "cli/plugintest/run.h"
+#include "plugintest/run.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "cli/plugintest/run_options.h"
+#include "plugintest/run_options.h"
 #include "core/base/why.h"
 #include "core/host/descriptor_view.h"
 #include "core/host/last_error.h"

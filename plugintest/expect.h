@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns: what a run is expected to publish, a JSON object a line: one is met by an event
  * that has all that is in it. Pure, but for the reading of the file. */
-#ifndef TC_CLI_PLUGINTEST_EXPECT_H
-#define TC_CLI_PLUGINTEST_EXPECT_H
+#ifndef TC_PLUGINTEST_EXPECT_H
+#define TC_PLUGINTEST_EXPECT_H
 
 #include <json-c/json.h>
 #include <stddef.h>
