@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Owns: the command line of tocsind. The supervisor runs the agent; this only says which
  * one. */
+#include <errno.h>
 #include <getopt.h>
 #include <libgen.h>
 #include <stdio.h>
@@ -14,12 +15,15 @@
 #include "core/daemon/check.h"
 #include "core/daemon/supervisor.h"
 #include "core/daemon/trial.h"
+#include "core/host/inspect.h"
+#include "ipc/pack.h"
 
 #define DEFAULT_CONFIG "/etc/tocsin/tocsin.yaml"
 
 static const char usage[] =
     "usage: tocsind [--config FILE]   run the agent (default " DEFAULT_CONFIG ")\n"
     "       tocsind --check [--config FILE]   check FILE and all that it names\n"
+    "       tocsind --inspect FILE    look at a plugin, for `tocsin plugin check`\n"
     "       tocsind --try DIR         run with all its files under DIR, and say what to "
     "try\n"
     "       tocsind --version | --help\n";
@@ -54,6 +58,24 @@ static int check(const char *path, const char *plugin_dir)
     return 0;
 }
 
+/* One map on standard output (core/host/inspect.h). */
+static int inspect(const char *path)
+{
+    struct tc_pack p;
+    int err;
+
+    tc_pack_init(&p);
+    err = tc_inspect(path, TC_INSPECT_LIMIT_MS, &p);
+    err = err ? err : p.error;
+    if (!err &&
+        (fwrite(p.bytes.data, 1, p.bytes.size, stdout) != p.bytes.size || fflush(stdout)))
+        err = -EIO;
+    tc_pack_done(&p);
+    if (err)
+        fprintf(stderr, "tocsind: %s: %s\n", path, strerror(-err));
+    return err ? 1 : 0;
+}
+
 static int try_in(const char *dir, const char *prefix, struct tc_agent_options *options)
 {
     struct tc_trial trial;
@@ -74,10 +96,13 @@ static int try_in(const char *dir, const char *prefix, struct tc_agent_options *
 
 int main(int argc, char **argv)
 {
-    static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
-        {"try", required_argument, NULL, 't'},    {"version", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
+                                          {"check", no_argument, NULL, 'k'},
+                                          {"try", required_argument, NULL, 't'},
+                                          {"version", no_argument, NULL, 'v'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"inspect", required_argument, NULL, 'i'},
+                                          {NULL, 0, NULL, 0}};
     struct tc_agent_options options = {.config_path = DEFAULT_CONFIG};
     char prefix[2048], plugin_dir[4096];
     const char *trial = NULL;
@@ -95,6 +120,8 @@ int main(int argc, char **argv)
         case 't':
             trial = optarg;
             break;
+        case 'i':
+            return inspect(optarg);
         case 'v':
             puts("tocsind " TOCSIN_VERSION);
             return 0;
