@@ -20,14 +20,14 @@
 /* What a page shows, each by the families of events that change it. */
 static const struct {
     const char *word;
-    const char *families[5];
+    const char *families[4]; /* NULL ends them */
 } kinds[] = {
     {"alerts", {"alert."}},
     {"threats", {"threat.", "quarantine."}},
-    {"approvals", {"approval.", "extension.", "profile."}},
+    {"approvals", {"approval."}},
     {"sensors", {"sensor.", "plugin."}},
     {"network", {"network_filter.", "isolation."}},
-    {"commands", {"agent."}},
+    {"commands", {"agent.", "config."}},
     {"health", {"sensor.", "approval.", "plugin."}},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -89,7 +89,7 @@ void tc_hub_happened(struct tc_hub *hub, struct tocsin_str topic)
     unsigned what = 0;
 
     for (size_t i = 0; i < KINDS; i++)
-        for (size_t f = 0; f < 5 && kinds[i].families[f]; f++) {
+        for (size_t f = 0; f < 4 && kinds[i].families[f]; f++) {
             size_t len = strlen(kinds[i].families[f]);
 
             if (topic.len > len && !memcmp(topic.ptr, kinds[i].families[f], len))

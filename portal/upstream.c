@@ -70,20 +70,17 @@ static void on_notified(void *arg, const char *method, const msgpack_object *par
 
 static void on_tapped(void *arg, const struct tc_link_answer *answer)
 {
-    struct tc_upstream *u = arg;
-
+    (void)arg;
     if (!answer->result && strcmp(answer->code, "gone") != 0)
         fprintf(stderr, "tocsin-portal: pages are not told of changes: %s\n",
                 answer->message);
-    (void)u;
 }
 
 static void on_up(void *arg)
 {
     static const char *const topics[] = {
-        "alert.*",  "threat.*",    "quarantine.*",     "approval.*",
-        "sensor.*", "extension.*", "network_filter.*", "isolation.*",
-        "plugin.*", "profile.*",   "agent.command"};
+        "alert.*",  "threat.*", "quarantine.*",     "approval.*",  "sensor.*",
+        "plugin.*", "config.*", "network_filter.*", "isolation.*", "agent.command"};
     struct tc_upstream *u = arg;
     struct tc_pack p;
 

@@ -2,7 +2,7 @@
 // Owns: the page of sensors: who held the slot of protection and when, the gates, and the plugins.
 import { change, get, session } from "./api.js";
 import { Chart, Rate } from "./chart.js";
-import { badge, confirm, date, duration, empty, h, number, say, svg, table, text, time } from "./dom.js";
+import { badge, confirm, duration, empty, h, number, say, svg, table, text, time } from "./dom.js";
 
 const EVERY_MS = 2000;
 
