@@ -128,8 +128,9 @@ class Hung(unittest.TestCase):
         took = {port: round(end - stopped, 2) for port, (_, _, end) in results.items()}
         longest = max(took.values())
         self.assertEqual({s for s, _, _ in results.values()}, {0})
-        self.assertLess(longest, 10, took)
-        self.assertLess(after, 5)
+        # Two seconds, and none of the sender's own waits because something was dropped.
+        self.assertLess(longest, 4, took)
+        self.assertLess(after, 4)
         agent.filters()
         return longest, after
 
@@ -160,7 +161,7 @@ class Hung(unittest.TestCase):
                     results = waiting.join()
                 longest = max(end - stopped for _, _, end in results.values())
                 self.assertEqual({s for s, _, _ in results.values()}, {0})
-                self.assertLess(longest, 10)
+                self.assertLess(longest, 4)
                 figure("flows that waited for a verdict: freed %.2f s after SIGSTOP" % longest)
 
 

@@ -326,19 +326,38 @@ int tc_nf_queue_rebind(struct tc_nf_queue *queue, char why[256])
     return n;
 }
 
+/* The next message, at the end of those that are there; each is finished before the next
+ * is begun. */
+static struct nlmsghdr *add_message(const struct tc_nf_queue *queue, char *at, int type)
+{
+    struct nlmsghdr *message = nfq_nlmsg_put(at, type, queue->config.number);
+
+    message->nlmsg_seq = SEQ_UNASKED;
+    return message;
+}
+
+/*
+ * The kernel drops what is in a queue that is unbound, so it must be empty by then: what
+ * comes is not queued any more (first the flag, lest a full queue drops it), and what was
+ * queued has passed.
+ */
 size_t tc_nf_queue_release(const struct tc_nf_queue *queue,
                            char ret_messages[TC_NF_QUEUE_RELEASE_BYTES])
 {
     alignas(struct nlmsghdr) char buf[TC_NF_QUEUE_RELEASE_BYTES];
-    struct nlmsghdr *message =
-        nfq_nlmsg_put(buf, NFQNL_MSG_VERDICT_BATCH, queue->config.number);
+    struct nlmsghdr *message = add_message(queue, buf, NFQNL_MSG_CONFIG);
     size_t len;
 
-    message->nlmsg_seq = SEQ_UNASKED;
-    nfq_nlmsg_verdict_put(message, EVERY_ID, NF_ACCEPT);
+    mnl_attr_put_u32(message, NFQA_CFG_FLAGS, htonl(NFQA_CFG_F_FAIL_OPEN));
+    mnl_attr_put_u32(message, NFQA_CFG_MASK, htonl(NFQA_CFG_F_FAIL_OPEN));
     len = message->nlmsg_len;
-    message = nfq_nlmsg_put(buf + len, NFQNL_MSG_CONFIG, queue->config.number);
-    message->nlmsg_seq = SEQ_UNASKED;
+    message = add_message(queue, buf + len, NFQNL_MSG_CONFIG);
+    nfq_nlmsg_cfg_put_qmaxlen(message, 0);
+    len += message->nlmsg_len;
+    message = add_message(queue, buf + len, NFQNL_MSG_VERDICT_BATCH);
+    nfq_nlmsg_verdict_put(message, EVERY_ID, NF_ACCEPT);
+    len += message->nlmsg_len;
+    message = add_message(queue, buf + len, NFQNL_MSG_CONFIG);
     nfq_nlmsg_cfg_put_cmd(message, AF_UNSPEC, NFQNL_CFG_CMD_UNBIND);
     len += message->nlmsg_len;
     memcpy(ret_messages, buf, len);

@@ -16,7 +16,7 @@
 
 #define TC_NF_QUEUE_COPY_BYTES 0xffff
 #define TC_NF_QUEUE_RECEIVE_BYTES (8u << 20)
-#define TC_NF_QUEUE_RELEASE_BYTES 128 /* enough for tc_nf_queue_release */
+#define TC_NF_QUEUE_RELEASE_BYTES 192 /* enough for tc_nf_queue_release */
 
 struct tc_nf_queue_config {
     uint16_t number;
@@ -82,7 +82,8 @@ int tc_nf_queue_verdict(struct tc_nf_queue *queue, uint64_t id,
 int tc_nf_queue_rebind(struct tc_nf_queue *queue, char why[256]);
 
 /* What anybody who has this queue's descriptor has to send to it so that all waiting
- * packets pass, and the queue is unbound. Returns the length. */
+ * packets pass, whatever comes meanwhile passes, and the queue is unbound. Returns the
+ * length. */
 size_t tc_nf_queue_release(const struct tc_nf_queue *queue,
                            char ret_messages[TC_NF_QUEUE_RELEASE_BYTES]);
 

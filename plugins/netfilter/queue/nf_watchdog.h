@@ -23,7 +23,7 @@
 #define TC_NF_WATCHDOG_STALE_MS 2000
 #define TC_NF_WATCHDOG_BEAT_MS 500 /* at least this often */
 #define TC_NF_WATCHDOG_REVIVE_MS 1000
-#define TC_NF_WATCHDOG_SEND_BYTES 128
+#define TC_NF_WATCHDOG_SEND_BYTES 192
 
 struct tc_nf_watchdog;
 

@@ -11,8 +11,10 @@
 #include "tests/support/skip.h"
 
 #include <errno.h>
+#include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
 #include <poll.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -320,6 +322,38 @@ static void release(struct tc_nf_queue *queue)
     assert_int_equal(write(tc_nf_queue_fd(queue), messages, len), len);
 }
 
+/* The kernel drops what it has queued when a queue is unbound: nothing may be by then. */
+static void what_comes_while_a_queue_is_released_passes(void **state)
+{
+    const struct tc_nf_queue_config config = {.number = QUEUE, .drop_when_full = true};
+    struct tc_nf_queue *queue = open_queue(state, &config);
+    alignas(struct nlmsghdr) char messages[TC_NF_QUEUE_RELEASE_BYTES];
+    int left = (int)tc_nf_queue_release(queue, messages);
+    const struct nlmsghdr *message = (const struct nlmsghdr *)messages;
+    struct got got = {0};
+    uint16_t port;
+    int server = tc_nf_net_listen(&port), waiting, meanwhile;
+
+    tc_nf_net_queue("tcp", port, QUEUE);
+    waiting = tc_nf_net_connect(port, 0);
+    read_packets(queue, &got, 1);
+    for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+        if (left == (int)message->nlmsg_len) { /* the last one unbinds */
+            meanwhile = tc_nf_net_connect(port, 0);
+            assert_int_equal(counters_of(queue).waiting, 0);
+            assert_true(tc_nf_net_connected(meanwhile, WAIT_MS));
+            assert_true(tc_nf_net_first_syn(meanwhile));
+            close(meanwhile);
+        }
+        assert_int_equal(write(tc_nf_queue_fd(queue), message, message->nlmsg_len),
+                         message->nlmsg_len);
+    }
+    assert_true(tc_nf_net_connected(waiting, WAIT_MS));
+    assert_true(tc_nf_net_first_syn(waiting));
+    close(waiting);
+    close(server);
+}
+
 static void rebinding_forgets_what_was_released(void **state)
 {
     struct tc_nf_queue *queue = open_default(state);
@@ -478,6 +512,7 @@ int main(void)
         promise(queue_copies_no_more_than_asked_for),
         promise(queue_reads_no_more_than_asked_for),
         promise(closing_lets_pass_what_waits_and_what_comes),
+        promise(what_comes_while_a_queue_is_released_passes),
         promise(rebinding_forgets_what_was_released),
         promise(verdict_after_a_release_does_no_harm),
         promise(open_names_who_listens_already),
