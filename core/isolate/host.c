@@ -19,10 +19,11 @@
 #include "core/base/log.h"
 #include "core/base/why.h"
 #include "core/host/loader.h"
-#include "core/isolate/sandbox.h"
+#include "core/isolate/confine.h"
 #include "core/isolate/setup.h"
 #include "core/isolate/wire.h"
 #include "core/lone/lone.h"
+#include "sandbox/sandbox.h"
 
 #define FRAMES_A_TURN 64 /* handled before the loop looks at anything else */
 
@@ -296,7 +297,7 @@ static int receive_setup(struct host *host)
 
 static void allow_read(void *arg, const char *path)
 {
-    tc_sandbox_read(arg, path);
+    tc_sandbox_read(((const struct tc_confine *)arg)->files, path);
 }
 
 /* The kernel that needs memory takes this process before the agent. */
@@ -310,21 +311,21 @@ static void go_first(void)
     }
 }
 
-static int close_sandbox(const struct host *host)
+static int confine(const struct host *host)
 {
-    struct tc_sandbox sandbox = {.uid = host->setup.uid,
-                                 .gid = host->setup.gid,
-                                 .memory_bytes = host->setup.memory_bytes};
+    struct tc_confine confined = {.uid = host->setup.uid,
+                                  .gid = host->setup.gid,
+                                  .memory_bytes = host->setup.memory_bytes};
     int err;
 
     go_first();
-    err = tc_sandbox_init(&sandbox);
+    err = tc_confine_begin(&confined);
     if (err)
         return err;
-    tc_setup_paths(&host->setup, allow_read, &sandbox);
+    tc_setup_paths(&host->setup, allow_read, &confined);
     if (*host->setup.state_dir)
-        tc_sandbox_write(&sandbox, host->setup.state_dir);
-    err = tc_sandbox_close(&sandbox);
+        tc_sandbox_write(confined.files, host->setup.state_dir);
+    err = tc_confine_end(&confined);
     if (err)
         return err;
     /* Undone by the change of user, so only now. */
@@ -396,7 +397,7 @@ static int start(struct host *host, char why[256])
         return err;
     tc_log_set_level(host->setup.log_level);
     doing(host, TC_WIRE_DOING_LOAD);
-    err = close_sandbox(host);
+    err = confine(host);
     if (err) {
         tc_why(why, "%s: its process cannot be closed in: %s", host->setup.path,
                strerror(-err));

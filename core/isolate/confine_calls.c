@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "core/isolate/sandbox.h"
+#include "core/isolate/confine.h"
 
 #if defined(__x86_64__)
 #define MACHINE AUDIT_ARCH_X86_64
@@ -264,7 +264,7 @@ static size_t write_program(struct sock_filter *p)
     return n;
 }
 
-int tc_sandbox_calls(void)
+int tc_confine_calls(void)
 {
     struct sock_filter instructions[PROGRAM_MAX];
     struct sock_fprog program = {.filter = instructions};
