@@ -8,17 +8,11 @@
 #define TC_PORTAL_CONFINE_H
 
 /*
- * Before anything else, the loop above all: no io_uring, which would go past what
- * tc_confine allows, and which libuv takes from 1.45 on where it can. Errors: negative
- * errno.
- */
-int tc_confine_early(void);
-
-/*
- * For good. `user` is whom to become when root runs this; one that is not known here is
- * replaced by "nobody". `socket` is the agent's: its group comes along, as whoever reads
- * from the agent has to be in it. On failure the reason is in `why`; where only Landlock
- * is missing in the kernel, that is no failure. Errors: negative errno.
+ * For good, after tc_sandbox_no_uring, which is before the loop is made. `user` is whom
+ * to become when root runs this; one that is not known here is replaced by "nobody".
+ * `socket` is the agent's: its group comes along, as whoever reads from the agent has to
+ * be in it. On failure the reason is in `why`; where only Landlock is missing in the
+ * kernel, that is no failure. Errors: negative errno.
  */
 int tc_confine(const char *user, const char *socket, char why[256]);
 

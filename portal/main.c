@@ -19,6 +19,7 @@
 #include "portal/session.h"
 #include "portal/upstream.h"
 #include "portal/web.h"
+#include "sandbox/sandbox.h"
 
 #define EXIT_USAGE 2
 #define FILES (TC_WEB_CONNECTIONS_MAX + 256)
@@ -231,7 +232,7 @@ int main(int argc, char **argv)
         return r;
     (void)signal(SIGPIPE, SIG_IGN);
     raise_limit();
-    r = tc_confine_early();
+    r = tc_sandbox_no_uring();
     if (r) {
         fprintf(stderr, "tocsin-portal: cannot limit the system calls: %s\n",
                 strerror(-r));

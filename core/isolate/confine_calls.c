@@ -1,276 +1,198 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: the list of system calls that an isolated plugin may make, as a program of
- * seccomp(2). What is not on it fails with EPERM, so that a library that tries it goes on
- * without; nobody is killed for asking. Not on it: sockets, other processes, programs,
- * mounts, keys, BPF, tracing, io_uring, users, time.
+ * Owns: the list of system calls that an isolated plugin may make. What is not on it
+ * fails with EPERM, so that a library that tries it goes on without; nobody is killed for
+ * asking. Not on it: sockets, other processes, programs, mounts, keys, BPF, tracing,
+ * io_uring, users, time.
  */
 #include <asm/ioctls.h>
-#include <errno.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
-#include <stddef.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/isolate/confine.h"
+#include "sandbox/sandbox.h"
 
-#if defined(__x86_64__)
-#define MACHINE AUDIT_ARCH_X86_64
-#define X32_BIT 0x40000000u
-#elif defined(__aarch64__)
-#define MACHINE AUDIT_ARCH_AARCH64
-#define X32_BIT 0xffffffffu /* there is no such thing here */
-#else
-#error "name this machine's audit constant"
-#endif
-
-/* Calls of older interfaces, which newer machines do not have. */
-#define CALL(name) SYS_##name
-static const int allowed[] = {
+static const struct tc_sandbox_call allowed[] = {
     /* memory */
-    CALL(brk),
-    CALL(mmap),
-    CALL(munmap),
-    CALL(mprotect),
-    CALL(mremap),
-    CALL(madvise),
-    CALL(mlock),
-    CALL(munlock),
-    CALL(msync),
-    CALL(mincore),
-    CALL(membarrier),
-    CALL(memfd_create),
-    CALL(pkey_alloc),
-    CALL(pkey_free),
-    CALL(pkey_mprotect),
+    TC_SANDBOX_CALL(brk),
+    TC_SANDBOX_CALL(mmap),
+    TC_SANDBOX_CALL(munmap),
+    TC_SANDBOX_CALL(mprotect),
+    TC_SANDBOX_CALL(mremap),
+    TC_SANDBOX_CALL(madvise),
+    TC_SANDBOX_CALL(mlock),
+    TC_SANDBOX_CALL(munlock),
+    TC_SANDBOX_CALL(msync),
+    TC_SANDBOX_CALL(mincore),
+    TC_SANDBOX_CALL(membarrier),
+    TC_SANDBOX_CALL(memfd_create),
+    TC_SANDBOX_CALL(pkey_alloc),
+    TC_SANDBOX_CALL(pkey_free),
+    TC_SANDBOX_CALL(pkey_mprotect),
     /* files: which ones is Landlock's to say, and the user's */
-    CALL(openat),
-    CALL(openat2),
-    CALL(close),
-    CALL(close_range),
-    CALL(read),
-    CALL(write),
-    CALL(readv),
-    CALL(writev),
-    CALL(pread64),
-    CALL(pwrite64),
-    CALL(preadv),
-    CALL(pwritev),
-    CALL(lseek),
-    CALL(fstat),
-    CALL(newfstatat),
-    CALL(statx),
-    CALL(statfs),
-    CALL(fstatfs),
-    CALL(faccessat),
-    CALL(faccessat2),
-    CALL(getdents64),
-    CALL(readlinkat),
-    CALL(getcwd),
-    CALL(dup),
-    CALL(dup3),
-    CALL(fcntl),
-    CALL(flock),
-    CALL(fsync),
-    CALL(fdatasync),
-    CALL(ftruncate),
-    CALL(fallocate),
-    CALL(fadvise64),
-    CALL(readahead),
-    CALL(sync_file_range),
-    CALL(copy_file_range),
-    CALL(sendfile),
-    CALL(mkdirat),
-    CALL(unlinkat),
-    CALL(renameat),
-    CALL(renameat2),
-    CALL(symlinkat),
-    CALL(fchmod),
-    CALL(fchmodat),
-    CALL(utimensat),
-    CALL(umask),
+    TC_SANDBOX_CALL(openat),
+    TC_SANDBOX_CALL(openat2),
+    TC_SANDBOX_CALL(close),
+    TC_SANDBOX_CALL(close_range),
+    TC_SANDBOX_CALL(read),
+    TC_SANDBOX_CALL(write),
+    TC_SANDBOX_CALL(readv),
+    TC_SANDBOX_CALL(writev),
+    TC_SANDBOX_CALL(pread64),
+    TC_SANDBOX_CALL(pwrite64),
+    TC_SANDBOX_CALL(preadv),
+    TC_SANDBOX_CALL(pwritev),
+    TC_SANDBOX_CALL(lseek),
+    TC_SANDBOX_CALL(fstat),
+    TC_SANDBOX_CALL(newfstatat),
+    TC_SANDBOX_CALL(statx),
+    TC_SANDBOX_CALL(statfs),
+    TC_SANDBOX_CALL(fstatfs),
+    TC_SANDBOX_CALL(faccessat),
+    TC_SANDBOX_CALL(faccessat2),
+    TC_SANDBOX_CALL(getdents64),
+    TC_SANDBOX_CALL(readlinkat),
+    TC_SANDBOX_CALL(getcwd),
+    TC_SANDBOX_CALL(dup),
+    TC_SANDBOX_CALL(dup3),
+    TC_SANDBOX_CALL(fcntl),
+    TC_SANDBOX_CALL(flock),
+    TC_SANDBOX_CALL(fsync),
+    TC_SANDBOX_CALL(fdatasync),
+    TC_SANDBOX_CALL(ftruncate),
+    TC_SANDBOX_CALL(fallocate),
+    TC_SANDBOX_CALL(fadvise64),
+    TC_SANDBOX_CALL(readahead),
+    TC_SANDBOX_CALL(sync_file_range),
+    TC_SANDBOX_CALL(copy_file_range),
+    TC_SANDBOX_CALL(sendfile),
+    TC_SANDBOX_CALL(mkdirat),
+    TC_SANDBOX_CALL(unlinkat),
+    TC_SANDBOX_CALL(renameat),
+    TC_SANDBOX_CALL(renameat2),
+    TC_SANDBOX_CALL(symlinkat),
+    TC_SANDBOX_CALL(fchmod),
+    TC_SANDBOX_CALL(fchmodat),
+    TC_SANDBOX_CALL(utimensat),
+    TC_SANDBOX_CALL(umask),
     /* waiting, on descriptors that it has */
-    CALL(epoll_create1),
-    CALL(epoll_ctl),
-    CALL(epoll_pwait),
-    CALL(ppoll),
-    CALL(pselect6),
-    CALL(eventfd2),
-    CALL(pipe2),
-    CALL(timerfd_create),
-    CALL(timerfd_settime),
-    CALL(timerfd_gettime),
-    CALL(inotify_init1),
-    CALL(inotify_add_watch),
-    CALL(inotify_rm_watch),
-    CALL(sendmsg),
-    CALL(recvmsg),
-    CALL(sendto),
-    CALL(recvfrom),
-    CALL(shutdown),
-    CALL(getsockopt),
-    CALL(getsockname),
+    TC_SANDBOX_CALL(epoll_create1),
+    TC_SANDBOX_CALL(epoll_ctl),
+    TC_SANDBOX_CALL(epoll_pwait),
+    TC_SANDBOX_CALL(ppoll),
+    TC_SANDBOX_CALL(pselect6),
+    TC_SANDBOX_CALL(eventfd2),
+    TC_SANDBOX_CALL(pipe2),
+    TC_SANDBOX_CALL(timerfd_create),
+    TC_SANDBOX_CALL(timerfd_settime),
+    TC_SANDBOX_CALL(timerfd_gettime),
+    TC_SANDBOX_CALL(inotify_init1),
+    TC_SANDBOX_CALL(inotify_add_watch),
+    TC_SANDBOX_CALL(inotify_rm_watch),
+    TC_SANDBOX_CALL(sendmsg),
+    TC_SANDBOX_CALL(recvmsg),
+    TC_SANDBOX_CALL(sendto),
+    TC_SANDBOX_CALL(recvfrom),
+    TC_SANDBOX_CALL(shutdown),
+    TC_SANDBOX_CALL(getsockopt),
+    TC_SANDBOX_CALL(getsockname),
     /* threads and time */
-    CALL(futex),
-    CALL(set_robust_list),
-    CALL(get_robust_list),
-    CALL(set_tid_address),
-    CALL(rseq),
-    CALL(sched_yield),
-    CALL(sched_getaffinity),
-    CALL(sched_setaffinity),
-    CALL(sched_getparam),
-    CALL(sched_getscheduler),
-    CALL(getcpu),
-    CALL(nanosleep),
-    CALL(clock_gettime),
-    CALL(clock_getres),
-    CALL(clock_nanosleep),
-    CALL(gettimeofday),
-    CALL(times),
-    CALL(getitimer),
-    CALL(setitimer),
+    TC_SANDBOX_CALL(futex),
+    TC_SANDBOX_CALL(set_robust_list),
+    TC_SANDBOX_CALL(get_robust_list),
+    TC_SANDBOX_CALL(set_tid_address),
+    TC_SANDBOX_CALL(rseq),
+    TC_SANDBOX_CALL(sched_yield),
+    TC_SANDBOX_CALL(sched_getaffinity),
+    TC_SANDBOX_CALL(sched_setaffinity),
+    TC_SANDBOX_CALL(sched_getparam),
+    TC_SANDBOX_CALL(sched_getscheduler),
+    TC_SANDBOX_CALL(getcpu),
+    TC_SANDBOX_CALL(nanosleep),
+    TC_SANDBOX_CALL(clock_gettime),
+    TC_SANDBOX_CALL(clock_getres),
+    TC_SANDBOX_CALL(clock_nanosleep),
+    TC_SANDBOX_CALL(gettimeofday),
+    TC_SANDBOX_CALL(times),
+    TC_SANDBOX_CALL(getitimer),
+    TC_SANDBOX_CALL(setitimer),
     /* itself */
-    CALL(exit),
-    CALL(exit_group),
-    CALL(getpid),
-    CALL(getppid),
-    CALL(gettid),
-    CALL(getuid),
-    CALL(geteuid),
-    CALL(getgid),
-    CALL(getegid),
-    CALL(getgroups),
-    CALL(getpgid),
-    CALL(getsid),
-    CALL(getresuid),
-    CALL(getresgid),
-    CALL(getrlimit),
-    CALL(prlimit64),
-    CALL(getrusage),
-    CALL(sysinfo),
-    CALL(uname),
-    CALL(getrandom),
-    CALL(prctl),
-    CALL(rt_sigaction),
-    CALL(rt_sigprocmask),
-    CALL(rt_sigreturn),
-    CALL(rt_sigpending),
-    CALL(rt_sigtimedwait),
-    CALL(rt_sigsuspend),
-    CALL(sigaltstack),
-    CALL(restart_syscall),
-#if defined(__x86_64__)
-    CALL(open),
-    CALL(stat),
-    CALL(lstat),
-    CALL(access),
-    CALL(readlink),
-    CALL(dup2),
-    CALL(poll),
-    CALL(select),
-    CALL(epoll_wait),
-    CALL(epoll_create),
-    CALL(eventfd),
-    CALL(pipe),
-    CALL(inotify_init),
-    CALL(mkdir),
-    CALL(rmdir),
-    CALL(unlink),
-    CALL(rename),
-    CALL(symlink),
-    CALL(chmod),
-    CALL(getdents),
-    CALL(arch_prctl),
-    CALL(time),
-    CALL(getpgrp),
-    CALL(pause),
-    CALL(alarm),
-#endif
+    TC_SANDBOX_CALL(exit),
+    TC_SANDBOX_CALL(exit_group),
+    TC_SANDBOX_CALL(getpid),
+    TC_SANDBOX_CALL(getppid),
+    TC_SANDBOX_CALL(gettid),
+    TC_SANDBOX_CALL(getuid),
+    TC_SANDBOX_CALL(geteuid),
+    TC_SANDBOX_CALL(getgid),
+    TC_SANDBOX_CALL(getegid),
+    TC_SANDBOX_CALL(getgroups),
+    TC_SANDBOX_CALL(getpgid),
+    TC_SANDBOX_CALL(getsid),
+    TC_SANDBOX_CALL(getresuid),
+    TC_SANDBOX_CALL(getresgid),
+    TC_SANDBOX_CALL(getrlimit),
+    TC_SANDBOX_CALL(prlimit64),
+    TC_SANDBOX_CALL(getrusage),
+    TC_SANDBOX_CALL(sysinfo),
+    TC_SANDBOX_CALL(uname),
+    TC_SANDBOX_CALL(getrandom),
+    TC_SANDBOX_CALL(prctl),
+    TC_SANDBOX_CALL(rt_sigaction),
+    TC_SANDBOX_CALL(rt_sigprocmask),
+    TC_SANDBOX_CALL(rt_sigreturn),
+    TC_SANDBOX_CALL(rt_sigpending),
+    TC_SANDBOX_CALL(rt_sigtimedwait),
+    TC_SANDBOX_CALL(rt_sigsuspend),
+    TC_SANDBOX_CALL(sigaltstack),
+    TC_SANDBOX_CALL(restart_syscall),
+    /* older interfaces, which newer machines do not have */
+    TC_SANDBOX_CALL(open),
+    TC_SANDBOX_CALL(stat),
+    TC_SANDBOX_CALL(lstat),
+    TC_SANDBOX_CALL(access),
+    TC_SANDBOX_CALL(readlink),
+    TC_SANDBOX_CALL(dup2),
+    TC_SANDBOX_CALL(poll),
+    TC_SANDBOX_CALL(select),
+    TC_SANDBOX_CALL(epoll_wait),
+    TC_SANDBOX_CALL(epoll_create),
+    TC_SANDBOX_CALL(eventfd),
+    TC_SANDBOX_CALL(pipe),
+    TC_SANDBOX_CALL(inotify_init),
+    TC_SANDBOX_CALL(mkdir),
+    TC_SANDBOX_CALL(rmdir),
+    TC_SANDBOX_CALL(unlink),
+    TC_SANDBOX_CALL(rename),
+    TC_SANDBOX_CALL(symlink),
+    TC_SANDBOX_CALL(chmod),
+    TC_SANDBOX_CALL(getdents),
+    TC_SANDBOX_CALL(arch_prctl),
+    TC_SANDBOX_CALL(time),
+    TC_SANDBOX_CALL(getpgrp),
+    TC_SANDBOX_CALL(pause),
+    TC_SANDBOX_CALL(alarm),
+    /* a thread is made, no process */
+    {SCMP_SYS(clone), 1, {0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD}},
+    /* of ioctl(2), what asks about a descriptor; among the rest is writing to somebody's
+     * terminal */
+    {SCMP_SYS(ioctl), 1, {1, SCMP_CMP_EQ, FIONBIO, 0}},
+    {SCMP_SYS(ioctl), 1, {1, SCMP_CMP_EQ, FIOCLEX, 0}},
+    {SCMP_SYS(ioctl), 1, {1, SCMP_CMP_EQ, FIONCLEX, 0}},
+    {SCMP_SYS(ioctl), 1, {1, SCMP_CMP_EQ, FIONREAD, 0}},
+    {SCMP_SYS(ioctl), 1, {1, SCMP_CMP_EQ, TCGETS, 0}},
 };
-
-/* What ioctl(2) may ask of a descriptor; among the rest is writing to somebody's
- * terminal. */
-static const uint32_t allowed_ioctls[] = {FIONBIO, FIOCLEX, FIONCLEX, FIONREAD, TCGETS};
-#define IOCTLS (sizeof(allowed_ioctls) / sizeof(*allowed_ioctls))
-
-/* Below them, those whose arguments matter: a thread is made, no process; a signal goes
- * to this process only. */
 #define COUNT (sizeof(allowed) / sizeof(*allowed))
-#define PROGRAM_MAX (COUNT * 2 + 32)
-
-static struct sock_filter load(size_t at)
-{
-    return (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)at);
-}
-
-static struct sock_filter answer(uint32_t what)
-{
-    return (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, what);
-}
-
-/* Goes on to the next but one where what was loaded is not (or has no bit of) `value`. */
-static struct sock_filter unless(uint16_t how, uint32_t value)
-{
-    return (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_K | how, value, 0, 1);
-}
-
-/* The lower half of a call's argument; both machines are little-endian. */
-static size_t argument(size_t index)
-{
-    return offsetof(struct seccomp_data, args) + index * sizeof(uint64_t);
-}
-
-static size_t write_program(struct sock_filter *p)
-{
-    const uint32_t no = SECCOMP_RET_ERRNO | EPERM;
-    size_t n = 0;
-
-    p[n++] = load(offsetof(struct seccomp_data, arch));
-    p[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MACHINE, 1, 0);
-    p[n++] = answer(SECCOMP_RET_KILL_PROCESS);
-    p[n++] = load(offsetof(struct seccomp_data, nr));
-    p[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
-    p[n++] = answer(no);
-    for (size_t i = 0; i < COUNT; i++) {
-        p[n++] = unless(BPF_JEQ, (uint32_t)allowed[i]);
-        p[n++] = answer(SECCOMP_RET_ALLOW);
-    }
-    /* libc falls back to clone, whose flags can be looked at. */
-    p[n++] = unless(BPF_JEQ, SYS_clone3);
-    p[n++] = answer(SECCOMP_RET_ERRNO | ENOSYS);
-    p[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 4);
-    p[n++] = load(argument(0));
-    p[n++] = unless(BPF_JSET, CLONE_THREAD);
-    p[n++] = answer(SECCOMP_RET_ALLOW);
-    p[n++] = answer(no);
-    p[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_tgkill, 0, 4);
-    p[n++] = load(argument(0));
-    p[n++] = unless(BPF_JEQ, (uint32_t)getpid());
-    p[n++] = answer(SECCOMP_RET_ALLOW);
-    p[n++] = answer(no);
-    p[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0,
-                                          2 * IOCTLS + 1);
-    p[n++] = load(argument(1));
-    for (size_t i = 0; i < IOCTLS; i++) {
-        p[n++] = unless(BPF_JEQ, allowed_ioctls[i]);
-        p[n++] = answer(SECCOMP_RET_ALLOW);
-    }
-    p[n++] = answer(no);
-    return n;
-}
 
 int tc_confine_calls(void)
 {
-    struct sock_filter instructions[PROGRAM_MAX];
-    struct sock_fprog program = {.filter = instructions};
+    /* A signal goes to this process only. */
+    const struct tc_sandbox_call itself = {
+        SCMP_SYS(tgkill), 1, {0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0}};
+    struct tc_sandbox_call all[COUNT + 1];
 
-    program.len = (unsigned short)write_program(instructions);
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0))
-        return -errno;
-    return 0;
+    memcpy(all, allowed, sizeof(allowed));
+    all[COUNT] = itself;
+    return tc_sandbox_calls(all, COUNT + 1);
 }
