@@ -337,3 +337,29 @@ void tc_rig_install(struct tc_rig *rig, const char *from, const char *name)
     close(out);
     assert_int_equal(rename(draft, target), 0);
 }
+
+int tc_rig_do(struct tc_rig *rig, tc_rig_operation_fn operation, const char *name,
+              struct tc_rig_outcome *outcome)
+{
+    memset(outcome, 0, sizeof(*outcome));
+    operation(rig->registry, name, tc_rig_ended, outcome);
+    tc_rig_wait(rig, outcome);
+    return outcome->status;
+}
+
+enum tc_plugin_state tc_rig_state(const struct tc_rig *rig, const char *name)
+{
+    const struct tc_plugin *plugin = tc_registry_plugin(rig->registry, name);
+
+    assert_non_null(plugin);
+    return tc_plugin_state(plugin);
+}
+
+void tc_rig_check_count(const struct tc_rig *rig, unsigned loaded, unsigned failed)
+{
+    unsigned l, f;
+
+    tc_registry_count(rig->registry, &l, &f);
+    assert_int_equal(l, loaded);
+    assert_int_equal(f, failed);
+}

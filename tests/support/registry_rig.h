@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "core/host/plugin.h"
 #include "core/host/registry.h"
 
 #define TC_RIG_EVENTS_MAX 1024
@@ -78,6 +79,18 @@ void tc_rig_apply(struct tc_rig *rig, const char *yaml, bool dry,
 
 /* A tc_registry_done_fn whose argument is a struct tc_rig_outcome. */
 void tc_rig_ended(void *outcome, int status, const char *why);
+
+/* Runs one operation to its end: its status, the sentence in *outcome. */
+typedef void (*tc_rig_operation_fn)(struct tc_registry *registry, const char *name,
+                                    tc_registry_done_fn done, void *arg);
+int tc_rig_do(struct tc_rig *rig, tc_rig_operation_fn operation, const char *name,
+              struct tc_rig_outcome *outcome);
+
+/* Of a plugin that there is. */
+enum tc_plugin_state tc_rig_state(const struct tc_rig *rig, const char *name);
+
+/* Fails when other numbers of plugins are loaded and failed. */
+void tc_rig_check_count(const struct tc_rig *rig, unsigned loaded, unsigned failed);
 
 /* Runs the loop until the operation has ended. */
 void tc_rig_wait(struct tc_rig *rig, const struct tc_rig_outcome *outcome);
