@@ -2,6 +2,7 @@
 /* Owns: `tocsin config`. */
 #include <stdio.h>
 
+#include "cli/args.h"
 #include "cli/call.h"
 #include "cli/cli.h"
 #include "cli/cmd/commands.h"
@@ -81,7 +82,9 @@ int tc_run_config_validate(struct tc_cli *cli)
 
 int tc_run_config_show(struct tc_cli *cli)
 {
-    const msgpack_object *config;
+    static const struct tc_column columns[] = {
+        {"KEY", "key"}, {"VALUE", "value"}, {"FROM", "from"}, {NULL, NULL}};
+    const msgpack_object *config, *values;
     struct tc_answer answer;
     struct tocsin_str yaml;
     int r;
@@ -89,6 +92,15 @@ int tc_run_config_show(struct tc_cli *cli)
     r = tc_call(cli, "config.show", NULL, NULL, NULL, &answer);
     if (r)
         return r;
+    if (tc_args_option(cli, "origin")) {
+        values = tc_unpack_array(answer.result, "values");
+        if (!values)
+            return tc_call_failed("the agent does not say where its values are from");
+        if (cli->json)
+            return tc_general_json(values);
+        tc_print_table(stdout, columns, values);
+        return TC_EXIT_DONE;
+    }
     if (cli->json) {
         config = tc_unpack_find(answer.result, "config");
         return tc_general_json(config ? config : answer.result);

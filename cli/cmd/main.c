@@ -114,6 +114,11 @@ static const struct tc_option indicator_options[] = {
     {NULL, NULL, NULL, false},
 };
 
+static const struct tc_option config_show_options[] = {
+    {"origin", NULL, "print each value with the file and line that it is from", false},
+    {NULL, NULL, NULL, false},
+};
+
 static const struct tc_option tap_options[] = {
     {"filter", "FILTER", "only events for which it holds, as 'took_ns>1ms'", true},
     {"follow-process", "PID", "only of this process, and of all that it starts", false},
@@ -447,6 +452,7 @@ static const struct tc_command commands[] = {
      .method = "config.validate"},
     {.path = "config show",
      .help = "Print the configuration in force, defaults included",
+     .options = config_show_options,
      .run = tc_run_config_show},
     {.path = "config reload",
      .help = "Read the configuration again and use it",

@@ -2,8 +2,8 @@
 /*
  * Owns: a configuration's life and what is asked of it. How files become one is in
  * config_files.c, config_yaml.c and config_apply.c, the agent's own keys in
- * config_keys.c, the way back to YAML in config_show.c, what is different in another one
- * in config_changes.c.
+ * config_keys.c, the way back to YAML in config_show.c, where a value is from in
+ * config_origin.c, what is different in another one in config_changes.c.
  */
 #include "core/conf/config.h"
 
@@ -255,6 +255,19 @@ static int inherit(const struct tc_config *config, const char *name,
             r = 0; /* it has no such option */
     }
     return r;
+}
+
+const char *tc_config_inherits(const struct tc_config *config, const char *plugin,
+                               const char *key)
+{
+    bool fallback = is_fallback(config, plugin);
+
+    if (!strcmp(plugin, tc_options_text(config->core, "sensor.primary")))
+        return NULL;
+    for (size_t k = 0; k < sizeof(inherited) / sizeof(inherited[0]); k++)
+        if (inherited[k].fallback == fallback && !strcmp(key, inherited[k].to))
+            return inherited[k].from;
+    return NULL;
 }
 
 int tc_config_bind(const struct tc_config *config, const char *name,

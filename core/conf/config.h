@@ -110,4 +110,20 @@ char *tc_config_show(const struct tc_config *config, tc_config_table_fn table, v
 struct tc_pack;
 int tc_config_put_shown(const char *yaml, const char *key, struct tc_pack *p);
 
+/* Who knows what the configuration itself does not. */
+struct tc_config_view {
+    tc_config_table_fn table;
+    bool (*enabled)(void *arg, const char *plugin); /* now, by whatever command */
+    void *arg;
+};
+
+/*
+ * Each value in force as {key, value, from}, in an array `key` of the open map: `value`
+ * as in YAML, `from` "FILE:LINE", "default", "command", or "the agent's start" for one
+ * that the files change and the next start will. Exclusions have an entry each.
+ */
+void tc_config_put_values(const struct tc_config *config,
+                          const struct tc_config_view *view, const char *key,
+                          struct tc_pack *p);
+
 #endif

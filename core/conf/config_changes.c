@@ -168,7 +168,10 @@ int tc_config_keep_restart_keys(struct tc_config *config, const struct tc_config
 
     for (size_t i = 0; !err && (option = tc_option_table_at(tc_config_core_table(), i));
          i++)
-        if (option->flags & TOCSIN_OPTION_RESTART)
+        if (option->flags & TOCSIN_OPTION_RESTART &&
+            !tc_options_same(config->core, old->core, option->name)) {
             err = tc_options_copy(config->core, old->core, option->name);
+            config->kept |= UINT64_C(1) << i;
+        }
     return err;
 }

@@ -37,6 +37,7 @@ struct tc_config {
     struct tc_config_setting exclusions_from, primary_from, fallback_from;
     struct tc_config_plugin *plugins;
     size_t plugin_count;
+    uint64_t kept;          /* by place in the core's table: the value of the start */
     struct tc_yaml **files; /* everything above borrows from them */
     size_t file_count;
 };
@@ -84,6 +85,16 @@ int tc_config_set(struct tc_options *options, const char *key, const struct tc_y
 
 const struct tc_config_plugin *tc_config_find_plugin(const struct tc_config *config,
                                                      const char *name);
+
+/* config.c: which option of the primary sensor gives `key` of the plugin its value, where
+ * its own section has none; NULL: its default does. */
+const char *tc_config_inherits(const struct tc_config *config, const char *plugin,
+                               const char *key);
+
+/* config_show.c: one value as in YAML, malloc'ed; NULL: out of memory. */
+char *tc_config_value_text(const struct tc_options *options,
+                           const struct tocsin_option *option);
+char *tc_config_node_text(const struct tc_yaml_node *node);
 
 /* config_files.c */
 

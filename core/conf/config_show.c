@@ -81,7 +81,6 @@ static void show_option(FILE *out, const struct tc_options *options,
         fputs(number, out);
         break;
     }
-    fputc('\n', out);
 }
 
 static void show_core(FILE *out, const struct tc_config *config)
@@ -104,6 +103,7 @@ static void show_core(FILE *out, const struct tc_config *config)
             fprintf(out, "  %s: ", dot + 1);
         }
         show_option(out, config->core, option);
+        fputc('\n', out);
     }
 }
 
@@ -181,6 +181,7 @@ static bool show_options(FILE *out, const struct tc_config *config, const char *
     for (size_t i = 0; (option = tc_option_table_at(table, i)); i++) {
         fprintf(out, "    %s: ", option->name);
         show_option(out, options, option);
+        fputc('\n', out);
     }
     tc_options_free(options);
     return true;
@@ -229,6 +230,33 @@ char *tc_config_show(const struct tc_config *config, tc_config_table_fn table, v
         return NULL;
     }
     return text;
+}
+
+/* ---- one value ---- */
+
+char *tc_config_value_text(const struct tc_options *options,
+                           const struct tocsin_option *option)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+
+    if (!out)
+        return NULL;
+    show_option(out, options, option);
+    return fclose(out) ? (free(text), NULL) : text;
+}
+
+char *tc_config_node_text(const struct tc_yaml_node *node)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+
+    if (!out)
+        return NULL;
+    show_node(out, node);
+    return fclose(out) ? (free(text), NULL) : text;
 }
 
 /* ---- the same as a map ---- */

@@ -248,10 +248,16 @@ static struct tc_option_table table_of(void *arg, const char *plugin)
     return tc_registry_table(((struct tc_control *)arg)->services->registry, plugin);
 }
 
+static bool is_enabled(void *arg, const char *plugin)
+{
+    return tc_registry_wants(((struct tc_control *)arg)->services->registry, plugin);
+}
+
 static void config_show(struct tc_control *control, struct tc_rpc_call *call,
                         const struct tc_rpc_params *params)
 {
     char *yaml = tc_config_show(control->services->config, table_of, control);
+    const struct tc_config_view view = {table_of, is_enabled, control};
     struct tc_pack p;
 
     (void)params;
@@ -262,6 +268,7 @@ static void config_show(struct tc_control *control, struct tc_rpc_call *call,
     tc_control_call_begin(&p);
     tc_pack_str(&p, "yaml", yaml);
     (void)tc_config_put_shown(yaml, "config", &p); /* what was shown can be read */
+    tc_config_put_values(control->services->config, &view, "values", &p);
     tc_control_call_end(call, &p);
     free(yaml);
 }

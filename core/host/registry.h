@@ -129,7 +129,8 @@ struct tc_plugin *tc_registry_plugin(const struct tc_registry *registry,
 /* True when there is one of that name, in the configuration or running. */
 bool tc_registry_has(const struct tc_registry *registry, const char *name);
 
-/* True when the plugin of that name should run. */
+/* True when the plugin of that name should run, by the configuration or a later command.
+ */
 bool tc_registry_wants(const struct tc_registry *registry, const char *name);
 
 /* The options of a plugin that is loaded; `first` NULL: none is, or it has none. */

@@ -46,6 +46,7 @@ _tocsin_options() {
     'isolate off') echo '--reason --local --state' ;;
     'indicator list') echo '--action --kind --limit' ;;
     'indicator add') echo '--action --expires --reason' ;;
+    'config show') echo '--origin' ;;
     tap) echo '--filter --follow-process --sample --count --duration --record --overwrite --max-size --read --since --until --wide' ;;
     esac
 }

@@ -81,5 +81,6 @@ complete -c tocsin -n '__tocsin_at tap' -l since -x
 complete -c tocsin -n '__tocsin_at tap' -l until -x
 complete -c tocsin -n '__tocsin_at tap' -l record -r -F
 complete -c tocsin -n '__tocsin_at tap' -l read -r -F
+complete -c tocsin -n '__tocsin_at config show' -l origin
 complete -c tocsin -n '__tocsin_at tap' -l overwrite
 complete -c tocsin -n '__tocsin_at tap' -l wide

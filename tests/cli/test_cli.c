@@ -587,7 +587,9 @@ static void actions_say_what_they_did(void **state)
         {.method = "av.allow", .result = "{}"},
         {.method = "av.cancel", .result = "{}"},
         {.method = "config.reload", .result = "{'changed':['mode'],'restart':['paths']}"},
-        {.method = "config.show", .result = "{'yaml':'mode: \"a\\\\d\"\n'}"},
+        {.method = "config.show",
+         .result = "{'yaml':'mode: \"a\\\\d\"\n','values':[{'key':'mode','value':"
+                   "'block','from':'/etc/a.yaml:3'}]}"},
         {.method = NULL},
     };
 
@@ -603,6 +605,8 @@ static void actions_say_what_they_did(void **state)
                      "changed: mode\ntakes effect when the agent starts again: paths\n",
                      "");
     cli_run_answered(answers, "config show", 0, "mode: \"a\\d\"\n", "");
+    cli_run_answered(answers, "config show --origin", 0,
+                     "KEY   VALUE  FROM\nmode  block  /etc/a.yaml:3\n", "");
 }
 
 static void checks_exit_1_when_not_ok(void **state)

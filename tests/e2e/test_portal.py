@@ -62,6 +62,10 @@ class PortalTest(unittest.TestCase):
             self.assertEqual(session.get("/api/" + name).status, 200, name)
         self.assertEqual(session.get("/api/health").json()["machine_id"],
                          self.agent.call("health")["machine_id"])
+        values = {v["key"]: v for v in session.get("/api/config").json()["values"]}
+        self.assertRegex(values["paths.state"]["from"], r"^/.*\.yaml:\d+$")
+        self.assertEqual(values["journal.max_age"],
+                         {"key": "journal.max_age", "value": "365d", "from": "default"})
         self.assertEqual(session.get("/api/alert?id=none").status, 404)
         self.assertEqual(session.get("/api/alerts?limit=x").status, 400)
 

@@ -138,6 +138,8 @@ class Browser(unittest.TestCase):
         self.shows(".detail", "download.sh")
         self.quiet_console()
 
+        self.go("config")
+        self.shows("tbody .from", "tocsin.yaml:")
         self.picture_all()
         self.go("history")
         self.shows("tbody tr", "quarantined")
