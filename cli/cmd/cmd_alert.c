@@ -79,6 +79,15 @@ static void print_time(const msgpack_object *alert, const char *label, const cha
 
 /* ---- What was found, by whose rule ---- */
 
+/* One that is open may have been closed before: its note is still of interest. */
+static void print_state(const msgpack_object *alert)
+{
+    print_field(alert, "state", "state");
+    print_time(alert, "closed", "closed_ns");
+    print_field(alert, "closed by user", "closed_by");
+    print_field(alert, "note", "note");
+}
+
 static void print_head(const msgpack_object *alert)
 {
     struct tocsin_str title = tc_unpack_str(alert, "title");
@@ -95,6 +104,8 @@ static void print_head(const msgpack_object *alert)
     print_time(alert, "last seen", "last_seen_ns");
     print_field(alert, "raised by", "detected_from");
     print_field(alert, "category", "category");
+    print_field(alert, "case", "case");
+    print_state(alert);
     print_field(alert, "description", "event.alert.description");
 }
 
@@ -371,6 +382,26 @@ static void print_responses(const msgpack_object *alert)
     puts("\nResponses");
     for (uint32_t i = 0; i < list->via.array.size; i++)
         print_response(&list->via.array.ptr[i]);
+}
+
+int tc_run_alert_state(struct tc_cli *cli)
+{
+    struct tc_answer answer;
+    int64_t changed;
+    int r;
+
+    r = tc_general_call(cli, &answer);
+    if (r)
+        return r;
+    if (cli->json)
+        return tc_general_json(answer.result);
+    tc_print_str(stdout, tc_unpack_str(answer.result, "id"));
+    printf(": %s", cli->command->said);
+    changed = tc_unpack_int(answer.result, "alerts", 1);
+    if (changed != 1)
+        printf(" (%" PRId64 " alerts)", changed);
+    putchar('\n');
+    return TC_EXIT_DONE;
 }
 
 int tc_run_alert_get(struct tc_cli *cli)

@@ -107,11 +107,35 @@ static void put_filter(struct tc_pack *p, const char *before, const char *value,
     free(text);
 }
 
+static bool takes(const struct tc_cli *cli, const char *name)
+{
+    const struct tc_option *option = cli->command->options;
+
+    while (option && option->name && strcmp(option->name, name) != 0)
+        option++;
+    return option && option->name;
+}
+
+/* What lists of alerts and cases are asked for by name, which the journal has an index
+ * for. */
+static void put_wishes(const struct tc_cli *cli, struct tc_pack *p)
+{
+    static const char *const names[] = {"severity", "case", "before"};
+    const char *state = tc_args_option(cli, "state"), *value;
+
+    if (!takes(cli, "state"))
+        return;
+    tc_pack_str(p, "state", state ? state : "open");
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if ((value = tc_args_option(cli, names[i])) != NULL)
+            tc_pack_str(p, names[i], value);
+}
+
 /* --severity, --rule and --filter, which must all hold. */
 static void put_filters(const struct tc_cli *cli, struct tc_pack *p)
 {
-    const char *severity = tc_args_option(cli, "severity"), *filter;
-    const char *rule = tc_args_option(cli, "rule");
+    const char *severity = takes(cli, "state") ? NULL : tc_args_option(cli, "severity");
+    const char *rule = tc_args_option(cli, "rule"), *filter;
     size_t at = 0;
 
     if (!severity && !rule && !tc_args_option(cli, "filter"))
@@ -145,6 +169,9 @@ int tc_general_call(struct tc_cli *cli, struct tc_answer *ret_answer)
         tc_pack_uint(&p, "limit", limit);
     if (since_ns)
         tc_pack_uint(&p, "since_ns", since_ns);
+    if (tc_args_option(cli, "note"))
+        tc_pack_str(&p, "note", tc_args_option(cli, "note"));
+    put_wishes(cli, &p);
     put_filters(cli, &p);
     tc_pack_end(&p);
     r = tc_call(cli, cli->command->method, &p, NULL, NULL, ret_answer);
@@ -156,9 +183,15 @@ int tc_general_call(struct tc_cli *cli, struct tc_answer *ret_answer)
 static void say_cut(const msgpack_object *result, const msgpack_object *items)
 {
     int64_t total = tc_unpack_int(result, "total", 0);
+    struct tocsin_str next = tc_unpack_str(result, "next");
     int64_t shown = items->via.array.size;
 
-    if (total > shown)
+    if (next.ptr && total > shown)
+        fprintf(stderr,
+                "tocsin: %" PRId64 " of %" PRId64 " are shown; --limit N asks for more, "
+                "--before %.*s for older ones\n",
+                shown, total, (int)next.len, next.ptr);
+    else if (total > shown)
         fprintf(stderr, "tocsin: %" PRId64 " of %" PRId64 " are shown; --limit N %s\n",
                 shown, total,
                 tc_unpack_bool(result, "truncated", false)

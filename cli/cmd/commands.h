@@ -22,6 +22,8 @@ int tc_run_health(struct tc_cli *cli);
 int tc_run_version(struct tc_cli *cli);
 int tc_run_approval_list(struct tc_cli *cli);
 int tc_run_alert_get(struct tc_cli *cli);
+int tc_run_alert_state(struct tc_cli *cli); /* close, reopen; of cases, too */
+int tc_run_case_get(struct tc_cli *cli);
 int tc_run_threat_get(struct tc_cli *cli);
 int tc_run_threat_allow(struct tc_cli *cli);
 int tc_run_threat_disallow(struct tc_cli *cli);

@@ -275,16 +275,22 @@ static void config_show(struct tc_control *control, struct tc_rpc_call *call,
 
 /* ---- threats, alerts, events ---- */
 
-static void on_answer(void *arg, int status, const void *result, size_t len)
+void tc_control_answer(struct tc_rpc_call *call, int status, const void *result,
+                       size_t len)
 {
     if (status == -ENOENT)
-        tc_rpc_fail(arg, "not_found", "the journal knows nothing by that id");
+        tc_rpc_fail(call, "not_found", "the journal knows nothing by that id");
     else if (status == -ENOTUNIQ)
-        tc_rpc_fail(arg, "not_found", "several ids begin so; give more of it");
+        tc_rpc_fail(call, "not_found", "several ids begin so; give more of it");
     else if (status)
-        tc_rpc_fail(arg, "failed", "the journal cannot be read: %s", strerror(-status));
+        tc_rpc_fail(call, "failed", "the journal cannot be read: %s", strerror(-status));
     else
-        tc_rpc_reply(arg, result, len);
+        tc_rpc_reply(call, result, len);
+}
+
+static void on_answer(void *arg, int status, const void *result, size_t len)
+{
+    tc_control_answer(arg, status, result, len);
 }
 
 void tc_control_query(struct tc_control *control, struct tc_rpc_call *call,
@@ -426,6 +432,12 @@ static const struct tc_control_method methods[] = {
     {"threat.get", .query = "threat"},
     {"alert.list", .query = "alerts"},
     {"alert.get", .query = "alert"},
+    {"alert.close", true, .run = tc_control_alert_close},
+    {"alert.reopen", true, .run = tc_control_alert_reopen},
+    {"case.list", .query = "cases"},
+    {"case.get", .query = "case"},
+    {"case.close", true, .run = tc_control_case_close},
+    {"case.reopen", true, .run = tc_control_case_reopen},
     {"event.list", .query = "events"},
     {"diagnostic.stats", .run = diagnostic_stats},
 };

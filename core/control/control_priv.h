@@ -46,6 +46,10 @@ const struct tc_control_method *tc_control_method(const char *name);
 void tc_control_query(struct tc_control *control, struct tc_rpc_call *call,
                       const char *kind, const struct tc_rpc_params *params);
 
+/* Answers with what the journal has said, a map, or why it has not. */
+void tc_control_answer(struct tc_rpc_call *call, int status, const void *result,
+                       size_t len);
+
 /* control_forward.c: passes a call on to the plugin that its method names. */
 void tc_control_forward(struct tc_control *control, struct tc_rpc_call *call,
                         const char *method, const struct tc_rpc_params *params);
@@ -84,6 +88,16 @@ void tc_control_profile_list(struct tc_control *control, struct tc_rpc_call *cal
                              const struct tc_rpc_params *params);
 void tc_control_profile_check(struct tc_control *control, struct tc_rpc_call *call,
                               const struct tc_rpc_params *params);
+
+/* core/control/control_alert.c */
+void tc_control_alert_close(struct tc_control *control, struct tc_rpc_call *call,
+                            const struct tc_rpc_params *params);
+void tc_control_alert_reopen(struct tc_control *control, struct tc_rpc_call *call,
+                             const struct tc_rpc_params *params);
+void tc_control_case_close(struct tc_control *control, struct tc_rpc_call *call,
+                           const struct tc_rpc_params *params);
+void tc_control_case_reopen(struct tc_control *control, struct tc_rpc_call *call,
+                            const struct tc_rpc_params *params);
 
 /* control_call.c: begin an answer's map, and end map and call. */
 void tc_control_call_begin(struct tc_pack *p);

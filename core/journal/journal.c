@@ -279,8 +279,15 @@ static void answer_query(struct tc_journal_job *job)
         job->answered(job->arg, 0, job->result.bytes.data, job->result.bytes.size);
 }
 
-int tc_journal_query(struct tc_journal *journal, const char *kind, const void *params,
-                     size_t len, tc_journal_answer_fn done, void *arg)
+static int run_change(struct tc_journal_job *job, struct tc_store *store)
+{
+    return tc_store_change(store, job->kind, job->params, job->len, &job->result);
+}
+
+static int add_asked(struct tc_journal *journal, const char *kind, const void *params,
+                     size_t len,
+                     int (*run)(struct tc_journal_job *job, struct tc_store *store),
+                     tc_journal_answer_fn done, void *arg)
 {
     struct tc_journal_job *job = calloc(1, sizeof(*job));
 
@@ -296,12 +303,24 @@ int tc_journal_query(struct tc_journal *journal, const char *kind, const void *p
     job->len = len;
     (void)snprintf(job->kind, sizeof(job->kind), "%s", kind);
     tc_pack_init(&job->result);
-    job->run = run_query;
+    job->run = run;
     job->answer = answer_query;
     job->answered = done;
     job->arg = arg;
     tc_journal_add_job(journal, job);
     return 0;
+}
+
+int tc_journal_query(struct tc_journal *journal, const char *kind, const void *params,
+                     size_t len, tc_journal_answer_fn done, void *arg)
+{
+    return add_asked(journal, kind, params, len, run_query, done, arg);
+}
+
+int tc_journal_change(struct tc_journal *journal, const char *kind, const void *params,
+                      size_t len, tc_journal_answer_fn done, void *arg)
+{
+    return add_asked(journal, kind, params, len, run_change, done, arg);
 }
 
 /* ---- Crashes: the caller waits. ---- */

@@ -34,6 +34,7 @@
 #define TC_JOURNAL_LOG_BYTES                                                             \
     (16u * 1024 * 1024) /* of the write-ahead log, kept by somebody's reading: an issue  \
                          */
+#define TC_JOURNAL_NOTE_MAX 4096                   /* bytes, of an alert that is closed */
 #define TC_JOURNAL_LOST_SHOWN_MS (10u * 60 * 1000) /* after the last loss */
 
 struct tc_event;
@@ -78,17 +79,29 @@ int tc_journal_check(struct tc_journal *journal, uint64_t now_ns,
 
 /*
  * Answers a question off the loop: `result` is one encoded map, valid until done returns.
- * kinds: "threats" {items: [threat]}, "threat" {one by id}, "alerts", "alert", "events"
- * {topic?}, a topic or a family as "threat.*". `params` is a map {id?, topic?, limit?};
- * -ENOENT: no such id, -ENOTUNIQ: several begin so, as an id may be cut, and be in any
- * case; "latest" is one, too. Lists are newest first, 100 unless limited; those of
- * threats and alerts also take since_ns and filter (ipc/filter.h, by the names of their
- * columns; text or a list of texts) and have `total`, how many were asked for.
+ * kinds: "threats" {items: [threat]}, "threat" {one by id}, "alerts", "alert", "cases",
+ * "case", "events" {topic?}, a topic or a family as "threat.*". `params` is a map {id?,
+ * topic?, limit?}; -ENOENT: no such id, -ENOTUNIQ: several begin so, as an id may be cut,
+ * and be in any case; "latest" is one, too. Lists are newest first, 100 unless limited;
+ * those of threats, alerts and cases also take since_ns and filter (ipc/filter.h, by the
+ * names of their columns; text or a list of texts) and have `total`, how many were asked
+ * for. Those of alerts and cases take severity (and above) and state (open, closed, all),
+ * of alerts rule (name or id) and case (id), which an index answers; and `before`, which
+ * is `next` of an answer that has more, for the page behind it.
  */
 typedef void (*tc_journal_answer_fn)(void *arg, int status, const void *result,
                                      size_t len);
 int tc_journal_query(struct tc_journal *journal, const char *kind, const void *params,
                      size_t len, tc_journal_answer_fn done, void *arg);
+
+/*
+ * Closes or opens alerts, and answers {ok, id, alerts: how many have changed}; `kind`:
+ * "alert.close", "alert.reopen", "case.close", "case.reopen" (all of its alerts).
+ * `params` is a map {id, as above; note?, of at most TC_JOURNAL_NOTE_MAX bytes, user_id,
+ * time_ns}. An alert that is closed and matches again, later than that, is open again.
+ */
+int tc_journal_change(struct tc_journal *journal, const char *kind, const void *params,
+                      size_t len, tc_journal_answer_fn done, void *arg);
 
 /* Whether a question of that kind may be asked so: -EINVAL, with the reason in `why`,
  * when a filter is wrong; -ENOMEM. Any thread. */

@@ -96,7 +96,7 @@ const char *const tc_store_sql[TC_STORE_STATEMENTS] = {
         " WHERE excluded.remediated_ns >= ifnull(remediated_ns, 0)",
 
     /* An alert that counts for itself says how often it has matched; of others each
-     * event is one more. */
+     * event is one more. What was closed and matches again is open. */
     [TC_STORE_PUT_ALERT] =
         "INSERT INTO alerts (id, time_ns, last_seen_ns, count, data, title, severity,"
         " category, detected_from, path, rule, rule_id, rule_author, technique,"
@@ -109,7 +109,9 @@ const char *const tc_store_sql[TC_STORE_STATEMENTS] = {
                                " time_ns = min(time_ns, excluded.time_ns),"
                                " last_seen_ns = max(last_seen_ns, excluded.last_seen_ns),"
                                " count = iif(?20 IS NULL, count + 1, max(count, ?20)),"
-                               " severity = coalesce(excluded.severity, severity)",
+                               " severity = coalesce(excluded.severity, severity),"
+                               " closed_ns = iif(closed_ns < excluded.last_seen_ns,"
+                               "  NULL, closed_ns)",
 
     [TC_STORE_PUT_RESPONSE] =
         "INSERT INTO alert_responses (alert_id, time_ns, action, status, reason,"
@@ -117,6 +119,16 @@ const char *const tc_store_sql[TC_STORE_STATEMENTS] = {
         " SELECT ?1, ?2, ?4, ?5, ?6, ?7, ?13, ?14, ?9 FROM alerts"
         " WHERE id = ?1 AND (SELECT count(*) FROM alert_responses WHERE alert_id = ?1)"
         " < " NUMBER_TEXT(TC_STORE_RESPONSES_MAX),
+
+    [TC_STORE_CASE_OF_ALERT] = "SELECT case_id, last_seen_ns FROM alerts WHERE id = ?1",
+    [TC_STORE_CASE_OF_PROCESS] =
+        "SELECT c.id, c.last_seen_ns FROM case_processes AS p JOIN cases AS c"
+        " ON c.id = p.case_id WHERE p.pid = ?1 AND p.start = ?2",
+    [TC_STORE_PUT_CASE] = "UPDATE alerts SET case_id = ?2 WHERE id = ?1",
+    [TC_STORE_PUT_CASE_PROCESS] =
+        "INSERT OR REPLACE INTO case_processes (case_id, pid, start) SELECT ?1, ?2, ?3"
+        " WHERE (SELECT count(*) FROM case_processes WHERE case_id = ?1) < " NUMBER_TEXT(
+            TC_STORE_CASE_PROCESSES_MAX),
 };
 
 /* ?4 to ?8 mean something else in each kind of row, the rest the same in all. */
@@ -326,6 +338,8 @@ static int put_row(struct tc_store *store, const struct row_kind *kind,
     err = tc_store_run(store, kind->statement);
     if (!err && kind->statement == TC_STORE_PUT_THREAT)
         err = put_path(store, id, event);
+    if (!err && kind->statement == TC_STORE_PUT_ALERT)
+        err = tc_store_put_case(store, id.ptr, id.len, event);
     return err;
 }
 

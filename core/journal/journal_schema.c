@@ -137,6 +137,70 @@ const char *const tc_schema_steps[] = {
     "  WHERE topic = 'alerts' AND source = old.source;"
     " END;"
     "DELETE FROM alert_responses WHERE alert_id NOT IN (SELECT id FROM alerts);",
+
+    /* 3 -> 4: cases, and alerts that are closed. Triggers keep what a case says of its
+     * alerts; journal_case.c says which case an alert is of. Of what an older Tocsin has
+     * stored each alert is a case of its own. */
+    "ALTER TABLE alerts ADD COLUMN case_id TEXT;"
+    "ALTER TABLE alerts ADD COLUMN closed_ns INTEGER;"
+    "ALTER TABLE alerts ADD COLUMN closed_by INTEGER;"
+    "ALTER TABLE alerts ADD COLUMN note;"
+    "CREATE TABLE cases ("
+    " id TEXT PRIMARY KEY,"
+    " first_seen_ns INTEGER NOT NULL,"
+    " last_seen_ns INTEGER NOT NULL,"
+    " severity, title,"
+    " alerts INTEGER NOT NULL,"
+    " open INTEGER NOT NULL);"
+    "CREATE TABLE case_processes ("
+    " pid INTEGER NOT NULL,"
+    " start INTEGER NOT NULL,"
+    " case_id TEXT NOT NULL,"
+    " PRIMARY KEY (pid, start)) WITHOUT ROWID;"
+    "CREATE INDEX case_processes_by_case ON case_processes (case_id);"
+    "CREATE TRIGGER alert_joined AFTER UPDATE OF case_id ON alerts BEGIN"
+    " INSERT INTO cases (id, first_seen_ns, last_seen_ns, severity, title, alerts, open)"
+    "  VALUES (new.case_id, new.time_ns, new.last_seen_ns, new.severity, new.title, 1,"
+    "   new.closed_ns IS NULL)"
+    "  ON CONFLICT (id) DO UPDATE SET"
+    "  first_seen_ns = min(first_seen_ns, excluded.first_seen_ns),"
+    "  last_seen_ns = max(last_seen_ns, excluded.last_seen_ns),"
+    "  severity = iif(" TC_STORE_RANK("excluded.severity") " > " TC_STORE_RANK(
+        "severity") ", excluded.severity, severity),"
+                    "  alerts = alerts + 1, open = open + excluded.open;"
+                    " END;"
+                    "UPDATE alerts SET case_id = id;"
+                    "CREATE TRIGGER alert_changed AFTER UPDATE OF time_ns, last_seen_ns,"
+                    " severity, closed_ns ON alerts BEGIN"
+                    " UPDATE cases SET"
+                    "  first_seen_ns = min(first_seen_ns, new.time_ns),"
+                    "  last_seen_ns = max(last_seen_ns, new.last_seen_ns),"
+                    "  severity = iif(" TC_STORE_RANK("new.severity") " > " TC_STORE_RANK(
+                        "severity") ", new.severity, severity),"
+                                    "  open = open + (new.closed_ns IS NULL)"
+                                    "   - (old.closed_ns IS NULL)"
+                                    "  WHERE id = new.case_id;"
+                                    " END;"
+                                    "CREATE TRIGGER alert_left AFTER DELETE ON alerts "
+                                    "BEGIN"
+                                    " UPDATE cases SET alerts = alerts - 1, open = open "
+                                    "- (old.closed_ns IS NULL)"
+                                    "  WHERE id = old.case_id;"
+                                    " DELETE FROM cases WHERE id = old.case_id AND "
+                                    "alerts <= 0;"
+                                    " END;"
+                                    "CREATE TRIGGER case_deleted AFTER DELETE ON cases "
+                                    "BEGIN"
+                                    " DELETE FROM case_processes WHERE case_id = old.id;"
+                                    " END;"
+                                    "CREATE INDEX cases_by_time ON cases (last_seen_ns);"
+                                    "CREATE INDEX alerts_by_case ON alerts (case_id);"
+                                    /* All that a list is filtered by, so that it reads no
+                                       other row than those it has. */
+                                    "DROP INDEX alerts_by_time;"
+                                    "CREATE INDEX alerts_by_time"
+                                    " ON alerts (last_seen_ns, closed_ns, severity, "
+                                    "rule, rule_id, case_id);",
 };
 const size_t tc_schema_version = sizeof(tc_schema_steps) / sizeof(*tc_schema_steps);
 

@@ -30,6 +30,15 @@ struct tc_pack;
 #define TC_STORE_LINE_MAX                                                                \
     1000 /* of a command line in a list of alerts; events have all */
 
+#define TC_STORE_CASE_PROCESSES_MAX 256 /* of one case, by which others join it */
+#define TC_STORE_CASE_NS                                                                 \
+    (INT64_C(3600) * 1000000000) /* after its last alert a case is over */
+
+/* A severity as a number, in SQL: 1, informational or unknown, to 5. */
+#define TC_STORE_RANK(severity)                                                          \
+    "(CASE " severity " WHEN 'critical' THEN 5 WHEN 'high' THEN 4 WHEN 'medium' THEN 3"  \
+    " WHEN 'low' THEN 2 ELSE 1 END)"
+
 /* Statements that are prepared once, at opening. */
 enum tc_store_statement {
     TC_STORE_BEGIN,
@@ -47,6 +56,10 @@ enum tc_store_statement {
     TC_STORE_PUT_REMEDY,
     TC_STORE_PUT_ALERT,
     TC_STORE_PUT_RESPONSE,
+    TC_STORE_CASE_OF_ALERT,
+    TC_STORE_CASE_OF_PROCESS,
+    TC_STORE_PUT_CASE,
+    TC_STORE_PUT_CASE_PROCESS,
     TC_STORE_STATEMENTS,
 };
 
@@ -131,6 +144,10 @@ void tc_store_rollback(struct tc_store *store);
 /* Stores one event, and makes or updates the threat or the alert that it is about. */
 int tc_store_put(struct tc_store *store, const struct tocsin_event *event);
 
+/* For journal_put, behind the row of an alert (journal_case.c): the case it is of. */
+int tc_store_put_case(struct tc_store *store, const char *id, size_t id_len,
+                      const struct tocsin_event *event);
+
 /* Stores an event `journal.lost` of the core: `count` events before it are missing. */
 int tc_store_put_loss(struct tc_store *store, uint64_t count);
 
@@ -168,6 +185,21 @@ extern const char *const tc_store_sql[TC_STORE_STATEMENTS];
  */
 int tc_store_query(struct tc_store *store, const char *kind, const void *params,
                    size_t len, struct tc_pack *p);
+
+/*
+ * Outside a transaction: closes or opens the alert, or all alerts of the case, that
+ * `params` names, as tc_journal_change has it, whose answer it writes into `p`.
+ */
+int tc_store_change(struct tc_store *store, const char *kind, const void *params,
+                    size_t len, struct tc_pack *p);
+
+/*
+ * The whole id of what `id` is or begins, in that table, into it: case does not count,
+ * and it must be the only one; "latest" is that with the last event. -ENOENT, -ENOTUNIQ.
+ */
+#define TC_STORE_ID_MAX 256 /* bytes of an id, or of what one begins with */
+int tc_store_find_id(struct tc_store *store, const char *table,
+                     char id[TC_STORE_ID_MAX + 1]);
 
 int tc_store_add_crash(struct tc_store *store, const char *plugin, uint64_t time_ns);
 int tc_store_count_crashes(struct tc_store *store, const char *plugin, uint64_t since_ns,

@@ -3,7 +3,7 @@
 
 _tocsin_words() {
     case "$1" in
-    '') echo 'health approval threat alert scan plugin profile definitions rule edr network-filter isolate indicator config call tap portal diagnostic version help' ;;
+    '') echo 'health approval threat alert case scan plugin profile definitions rule edr network-filter isolate indicator config call tap portal diagnostic version help' ;;
     approval) echo 'list grant deny revoke retry' ;;
     'approval grant' | 'approval deny' | 'approval revoke')
         echo 'es_extension network_extension network_filter full_disk_access'
@@ -11,7 +11,8 @@ _tocsin_words() {
     threat) echo 'list get allow quarantine' ;;
     'threat allow') echo 'list remove latest' ;;
     'threat quarantine') echo 'list restore remove' ;;
-    alert) echo 'list get' ;;
+    alert) echo 'list get close reopen' ;;
+    case) echo 'list get close reopen' ;;
     scan) echo 'custom cancel' ;;
     plugin) echo 'list info enable disable reload check' ;;
     profile) echo 'list check' ;;
@@ -33,7 +34,9 @@ _tocsin_options() {
     case "$1" in
     health) echo '--field --details' ;;
     'threat list') echo '--limit --since --severity --filter' ;;
-    'alert list') echo '--limit --since --severity --rule --filter' ;;
+    'alert list') echo '--limit --since --severity --rule --state --case --before --filter' ;;
+    'case list') echo '--limit --since --severity --state --before --filter' ;;
+    'alert close' | 'case close') echo '--note' ;;
     'threat quarantine restore') echo '--to --overwrite' ;;
     'threat quarantine remove') echo '--user' ;;
     'scan custom') echo '--path' ;;
@@ -63,6 +66,7 @@ _tocsin_ids() {
     'threat quarantine'*) tocsin threat quarantine list ;;
     threat*) tocsin threat list ;;
     alert*) tocsin alert list ;;
+    case*) tocsin case list ;;
     esac 2>/dev/null | grep -oE "$id"
 }
 
@@ -94,15 +98,16 @@ _tocsin() {
     --action) COMPREPLY=($(compgen -W 'block allow audit' -- "$cur")) ;;
     --severity) COMPREPLY=($(compgen -W 'low medium high critical' -- "$cur")) ;;
     --kind) COMPREPLY=($(compgen -W 'address network domain host' -- "$cur")) ;;
-    --socket | --state | --to | --path | --record | --read | --rules | --events) COMPREPLY=($(compgen -f -- "$cur")) ;;
+    --state) COMPREPLY=($(compgen -W 'open closed all' -- "$cur") $(compgen -f -- "$cur")) ;;
+    --socket | --to | --path | --record | --read | --rules | --events) COMPREPLY=($(compgen -f -- "$cur")) ;;
     --field | --limit | --filter | --count | --wait | --reason | --allow | --for | --expires | --follow-process | \
-        --sample | --duration | --max-size | --since | --until | --rule) ;;
+        --sample | --duration | --max-size | --since | --until | --rule | --note | --case | --before) ;;
     *)
         if [[ $cur == -* ]]; then
             COMPREPLY=($(compgen -W "$(_tocsin_options "$path")" -- "$cur"))
         elif [[ $path == 'plugin '@(info|enable|disable|reload) ]]; then
             COMPREPLY=($(compgen -W "$(_tocsin_plugins)" -- "$cur"))
-        elif [[ $path == 'threat get' || $path == 'alert get' || $path == 'threat quarantine '@(restore|remove) ]]; then
+        elif [[ $path == 'threat get' || $path == 'alert '@(get|close|reopen) || $path == 'case '@(get|close|reopen) || $path == 'threat quarantine '@(restore|remove) ]]; then
             COMPREPLY=($(compgen -W "latest $(_tocsin_ids "$path")" -- "$cur"))
         elif [[ $path == 'scan custom' ]]; then
             COMPREPLY=($(compgen -f -- "$cur"))

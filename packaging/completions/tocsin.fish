@@ -25,7 +25,7 @@ complete -c tocsin -l output -xa 'text json' -d 'how to print'
 complete -c tocsin -l socket -r -F -d 'the socket of the agent'
 complete -c tocsin -s h -l help -d 'say what this does'
 complete -c tocsin -l version -d 'print the version'
-complete -c tocsin -n '__tocsin_at' -a 'health approval threat alert scan plugin call profile definitions rule edr network-filter isolate indicator config tap portal diagnostic version help'
+complete -c tocsin -n '__tocsin_at' -a 'health approval threat alert case scan plugin call profile definitions rule edr network-filter isolate indicator config tap portal diagnostic version help'
 complete -c tocsin -n '__tocsin_at approval' -a 'list grant deny revoke retry'
 complete -c tocsin -n '__tocsin_at approval grant' -a 'es_extension network_extension network_filter full_disk_access'
 complete -c tocsin -n '__tocsin_at approval deny' -a 'es_extension network_extension network_filter full_disk_access'
@@ -33,7 +33,8 @@ complete -c tocsin -n '__tocsin_at approval revoke' -a 'es_extension network_ext
 complete -c tocsin -n '__tocsin_at threat' -a 'list get allow quarantine'
 complete -c tocsin -n '__tocsin_at threat allow' -a 'list remove latest'
 complete -c tocsin -n '__tocsin_at threat quarantine' -a 'list restore remove'
-complete -c tocsin -n '__tocsin_at alert' -a 'list get'
+complete -c tocsin -n '__tocsin_at alert' -a 'list get close reopen'
+complete -c tocsin -n '__tocsin_at case' -a 'list get close reopen'
 complete -c tocsin -n '__tocsin_at scan' -a 'custom cancel'
 complete -c tocsin -n '__tocsin_at plugin' -a 'list info enable disable reload check'
 complete -c tocsin -n '__tocsin_at profile' -a 'list check'
@@ -55,6 +56,11 @@ complete -c tocsin -n '__tocsin_at plugin disable' -a '(__tocsin_plugins)'
 complete -c tocsin -n '__tocsin_at plugin reload' -a '(__tocsin_plugins)'
 complete -c tocsin -n '__tocsin_at threat get' -a '(__tocsin_ids threat list)'
 complete -c tocsin -n '__tocsin_at alert get' -a '(__tocsin_ids alert list)'
+complete -c tocsin -n '__tocsin_at alert close' -a '(__tocsin_ids alert list)'
+complete -c tocsin -n '__tocsin_at alert reopen' -a '(__tocsin_ids alert list --state closed)'
+complete -c tocsin -n '__tocsin_at case get' -a '(__tocsin_ids case list)'
+complete -c tocsin -n '__tocsin_at case close' -a '(__tocsin_ids case list)'
+complete -c tocsin -n '__tocsin_at case reopen' -a '(__tocsin_ids case list --state closed)'
 complete -c tocsin -n '__tocsin_at threat quarantine restore' -a '(__tocsin_ids threat quarantine list)'
 complete -c tocsin -n '__tocsin_at threat quarantine remove' -a '(__tocsin_ids threat quarantine list)'
 complete -c tocsin -n '__tocsin_at scan custom' -F
@@ -71,6 +77,17 @@ complete -c tocsin -n '__tocsin_at alert list' -l since -x
 complete -c tocsin -n '__tocsin_at alert list' -l severity -x
 complete -c tocsin -n '__tocsin_at alert list' -l rule -x
 complete -c tocsin -n '__tocsin_at alert list' -l filter -x
+complete -c tocsin -n '__tocsin_at alert list' -l state -xa 'open closed all'
+complete -c tocsin -n '__tocsin_at alert list' -l case -x
+complete -c tocsin -n '__tocsin_at alert list' -l before -x
+complete -c tocsin -n '__tocsin_at alert close' -l note -x
+complete -c tocsin -n '__tocsin_at case list' -l limit -x
+complete -c tocsin -n '__tocsin_at case list' -l since -x
+complete -c tocsin -n '__tocsin_at case list' -l severity -x
+complete -c tocsin -n '__tocsin_at case list' -l state -xa 'open closed all'
+complete -c tocsin -n '__tocsin_at case list' -l before -x
+complete -c tocsin -n '__tocsin_at case list' -l filter -x
+complete -c tocsin -n '__tocsin_at case close' -l note -x
 complete -c tocsin -n '__tocsin_at tap' -l filter -x
 complete -c tocsin -n '__tocsin_at tap' -l follow-process -x
 complete -c tocsin -n '__tocsin_at tap' -l sample -x

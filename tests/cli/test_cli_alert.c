@@ -192,6 +192,55 @@ static void alert_get_makes_do_with_what_there_is(void **state)
     cli_run_answered(long_text, "alert get a", 0, shown, "");
 }
 
+static const struct scripted_answer case_answers[] = {
+    {.method = "case.get",
+     .result =
+         "{'id':'c1','title':'Shell over a socket','severity':'high','state':'open',"
+         "'alerts':2,'first_seen_ns':1700000000000000000,"
+         "'last_seen_ns':1700000005000000000,"
+         "'responses':[{'alert':'a2','time_ns':1700000006000000000,'action':'kill',"
+         "'status':'done'}],"
+         "'threats':[{'id':'a2','first_seen_ns':1700000005000000000,'name':'Bad',"
+         "'path':'/tmp/\x1b[2J','status':'quarantined',"
+         "'remediated_ns':1700000005500000000}],"
+         "'timeline':[{'id':'a1','title':'Shell over a socket','severity':'high',"
+         "'time_ns':1700000000000000000,'count':3,'state':'closed','note':'mine',"
+         "'event':{'process':{'pid':60,'start':6,'executable':'/bin/sh','ancestors':["
+         "{'pid':50,'start':5,'name':'sshd'},{'pid':1,'start':1,'name':'init'}]}}},"
+         "{'id':'a2','title':'Malware','severity':'low','time_ns':1700000005000000000,"
+         "'event':{'process':{'pid':61,'start':7,'executable':'/bin/dd',"
+         "'command_line':'dd of=x','parent':{'pid':50,'start':5}}}}]}"},
+    {.method = NULL},
+};
+
+static void case_get_is_one_timeline_and_one_tree(void **state)
+{
+    (void)state;
+    cli_run_answered(case_answers, "case get c1", 0,
+                     "Shell over a socket\n"
+                     "  severity   : high\n"
+                     "  id         : c1\n"
+                     "  state      : open\n"
+                     "  alerts     : 2\n"
+                     "  first seen : 2023-11-14 22:13:20 +0000\n"
+                     "  last seen  : 2023-11-14 22:13:25 +0000\n"
+                     "\n"
+                     "Timeline\n"
+                     "  2023-11-14 22:13:20  alert    [1] high: Shell over a socket"
+                     " (3 times), closed: mine\n"
+                     "  2023-11-14 22:13:25  alert    [2] low: Malware\n"
+                     "  2023-11-14 22:13:25  threat   [2] Bad in /tmp/\\x1b[2J\n"
+                     "  2023-11-14 22:13:25  threat   [2] quarantined: /tmp/\\x1b[2J\n"
+                     "  2023-11-14 22:13:26  response [2] kill: done\n"
+                     "\n"
+                     "Processes\n"
+                     "  1 init\n"
+                     "  └─ 50 sshd\n"
+                     "     └─ 60 /bin/sh [1]\n"
+                     "     └─ 61 /bin/dd: dd of=x [2]\n",
+                     "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +248,7 @@ int main(void)
         cmocka_unit_test(alert_get_draws_the_processes_as_a_tree),
         cmocka_unit_test(alert_get_prints_all_of_it_as_json),
         cmocka_unit_test(alert_get_makes_do_with_what_there_is),
+        cmocka_unit_test(case_get_is_one_timeline_and_one_tree),
     };
 
     setenv("TZ", "UTC", 1);

@@ -375,6 +375,25 @@ class SelfTest(unittest.TestCase):
             listed = {a["id"] for a in agent.call("alert.list")["items"]}
             self.assertLessEqual({a["alert"]["id"] for a in agent.alerts}, listed)
             self.assertEqual(self.folders(), before)
+            self.close_them(agent, [a["alert"]["id"] for a in agent.alerts])
+
+    def close_them(self, agent, ids):
+        """Both came from this process, so that they are one case, with what else came of its
+        ancestors meanwhile."""
+        case = agent.call("case.get", {"id": agent.call("alert.get", {"id": ids[0]})["case"]})
+        self.assertLessEqual(set(ids), {a["id"] for a in case["timeline"]})
+        self.assertIn("Timeline", agent.tocsin("case", "get", case["id"][:8]))
+        agent.tocsin("alert", "close", ids[0], "--note", "an exercise")
+        listed = {a["id"] for a in agent.json("alert", "list", "--case", case["id"])}
+        self.assertIn(ids[1], listed)
+        self.assertNotIn(ids[0], listed)
+        agent.tocsin("case", "close", case["id"], "--note", "all of it")
+        self.assertNotIn(case["id"], [c["id"] for c in agent.json("case", "list")])
+        closed = {a["id"]: a for a in agent.call("alert.list", {"state": "closed"})["items"]}
+        self.assertEqual([closed[i]["note"] for i in ids], ["an exercise", "all of it"])
+        self.assertEqual(closed[ids[0]]["closed_by"], os.getuid())
+        agent.tocsin("case", "reopen", case["id"])
+        self.assertLessEqual(set(ids), {a["id"] for a in agent.json("alert", "list")})
 
     def test_where_no_program_may_be_run_the_alert_is_repeated(self):
         with Judge(edr="repeat: 1s", sensor=False) as agent:

@@ -165,7 +165,7 @@ static inline int ask(struct fixture *f, const char *kind, const char *key,
 static inline struct tocsin_value entry(const struct fixture *f, const char *key,
                                         unsigned index)
 {
-    struct tocsin_value v;
+    struct tocsin_value v = {.type = TOCSIN_NIL};
     struct tocsin_iter it;
 
     assert_true(tocsin_find(f->result, f->len, key, &v));
@@ -178,7 +178,7 @@ static inline struct tocsin_value entry(const struct fixture *f, const char *key
 
 static inline unsigned count_entries(const struct fixture *f, const char *key)
 {
-    struct tocsin_value v;
+    struct tocsin_value v = {.type = TOCSIN_NIL};
 
     assert_true(tocsin_find(f->result, f->len, key, &v));
     assert_int_equal(v.type, TOCSIN_ARRAY);
