@@ -48,6 +48,7 @@ struct tc_subscriber {
 struct route {
     const struct tc_topic *topic;
     uint64_t subscribers;
+    uint64_t published;
 };
 
 struct tc_bus {
@@ -405,6 +406,7 @@ int tc_bus_publish(struct tc_bus *bus, const struct tocsin_event *draft,
         return r;
     bus->last_id++;
     bus->counters.published++;
+    bus->routes[topic->index].published++;
     if (urgent)
         event->pub.flags |= TOCSIN_EVENT_URGENT;
     bus_count_drops(bus, full, event);
@@ -562,4 +564,19 @@ size_t tc_bus_stats(const struct tc_bus *bus, struct tc_subscriber_stats *ret, s
         };
     }
     return n;
+}
+
+bool tc_bus_topic_stats(const struct tc_bus *bus, size_t *at,
+                        struct tc_topic_stats *ret_stats)
+{
+    for (; *at < bus->routes_size; ++*at) {
+        const struct route *route = &bus->routes[*at];
+
+        if (!route->published)
+            continue;
+        *ret_stats = (struct tc_topic_stats){route->topic->name, route->published};
+        ++*at;
+        return true;
+    }
+    return false;
 }

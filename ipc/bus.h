@@ -55,6 +55,11 @@ struct tc_subscriber_stats {
     size_t queued;
 };
 
+struct tc_topic_stats {
+    const char *name;
+    uint64_t published;
+};
+
 /*
  * `wake(arg)` is called when events wait where none did before; not from within a turn,
  * whose return value says it. NULL when out of memory.
@@ -129,5 +134,9 @@ void tc_bus_counters(const struct tc_bus *bus, struct tc_bus_counters *ret);
  * do. */
 size_t tc_bus_stats(const struct tc_bus *bus, struct tc_subscriber_stats *ret,
                     size_t max);
+
+/* The next topic that anything was published under; *at is 0 at first. False: no more. */
+bool tc_bus_topic_stats(const struct tc_bus *bus, size_t *at,
+                        struct tc_topic_stats *ret_stats);
 
 #endif

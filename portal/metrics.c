@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: what monitoring reads: /metrics in Prometheus' text format, of the agent's own
- * statistics and health, and /healthz. Nothing in them names a file, a user or an alert,
- * so they need no login.
+ * statistics and health and the scanner's counters, and /healthz. Nothing in them names a
+ * file, a user or an alert, so they need no login.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -19,45 +19,82 @@
 
 #define TEXT "text/plain; version=0.0.4; charset=utf-8"
 
-/* A reading under way: statistics first, then health. */
+/* A reading under way: one method of the agent after the other. */
 struct reading {
     const struct tc_portal *portal;
     struct tc_request *request;
+    size_t source; /* the one that is asked */
+    bool up;       /* the agent has answered */
     FILE *out;
     char *text;
     size_t len;
 };
 
-/* A number of the agent's statistics, by its place there. */
-static const struct metric {
+/* A number of an answer, by its place there, in units of 1/`per` of the metric's. */
+struct metric {
     const char *name, *type, *help, *path;
-} metrics[] = {
-    {"tocsin_starts_total", "counter", "Starts of the agent's core, restarts with them",
-     "starts"},
-    {"tocsin_events_published_total", "counter", "Events on the agent's bus",
-     "bus.published"},
-    {"tocsin_events_delivered_total", "counter", "Events handed to a subscriber",
-     "bus.delivered"},
-    {"tocsin_events_dropped_total", "counter", "Events that a full queue had no room for",
-     "bus.dropped"},
-    {"tocsin_verdicts_asked_total", "counter", "Questions that somebody waited on",
-     "verdict.asked"},
-    {"tocsin_verdicts_allowed_total", "counter", "Questions answered by all: allow",
-     "verdict.allowed"},
-    {"tocsin_verdicts_denied_total", "counter", "Questions answered: deny",
-     "verdict.denied"},
-    {"tocsin_verdicts_timeouts_total", "counter", "Questions whose time ran out",
-     "verdict.timeouts"},
-    {"tocsin_verdicts_open", "gauge", "Questions that wait now", "verdict.open"},
-    {"tocsin_verdict_longest_nanoseconds", "gauge", "The longest that a question waited",
-     "verdict.longest_ns"},
-    {"tocsin_journal_stored_total", "counter", "Events in the record since the start",
-     "journal.stored"},
-    {"tocsin_journal_lost_total", "counter", "Events that could not be recorded",
-     "journal.lost"},
-    {"tocsin_journal_pending", "gauge", "Events that wait to be recorded",
-     "journal.pending"},
+    double per; /* 0: the number is whole, and in that unit */
 };
+
+static const struct metric of_agent[] = {
+    {"tocsin_starts_total", "counter", "Starts of the agent's core, restarts with them",
+     "starts", 0},
+    {"tocsin_resident_memory_bytes", "gauge", "Memory that the agent's core holds",
+     "process.resident_bytes", 0},
+    {"tocsin_cpu_seconds_total", "counter", "Processor time of the agent's core",
+     "process.cpu_us", 1e6},
+    {"tocsin_events_published_total", "counter", "Events on the agent's bus",
+     "bus.published", 0},
+    {"tocsin_events_delivered_total", "counter", "Events handed to a subscriber",
+     "bus.delivered", 0},
+    {"tocsin_events_dropped_total", "counter", "Events that a full queue had no room for",
+     "bus.dropped", 0},
+    {"tocsin_verdicts_asked_total", "counter", "Questions that somebody waited on",
+     "verdict.asked", 0},
+    {"tocsin_verdicts_allowed_total", "counter", "Questions answered by all: allow",
+     "verdict.allowed", 0},
+    {"tocsin_verdicts_denied_total", "counter", "Questions answered: deny",
+     "verdict.denied", 0},
+    {"tocsin_verdicts_timeouts_total", "counter", "Questions whose time ran out",
+     "verdict.timeouts", 0},
+    {"tocsin_verdicts_open", "gauge", "Questions that wait now", "verdict.open", 0},
+    {"tocsin_verdict_longest_seconds", "gauge", "The longest that a question waited",
+     "verdict.longest_ns", 1e9},
+    {"tocsin_journal_stored_total", "counter", "Events in the record since the start",
+     "journal.stored", 0},
+    {"tocsin_journal_lost_total", "counter", "Events that could not be recorded",
+     "journal.lost", 0},
+    {"tocsin_journal_pending", "gauge", "Events that wait to be recorded",
+     "journal.pending", 0},
+    {"tocsin_journal_size_bytes", "gauge", "What the record takes of the disk",
+     "journal.bytes", 0},
+};
+
+static const struct metric of_scanner[] = {
+    {"tocsin_scans_total", "counter", "Files scanned", "scanned", 0},
+    {"tocsin_scanned_bytes_total", "counter", "Bytes scanned", "bytes", 0},
+    {"tocsin_scans_cached_total", "counter", "Questions answered without a scan",
+     "answered_from_cache", 0},
+    {"tocsin_scans_timeouts_total", "counter", "Scans whose time ran out", "timeouts", 0},
+    {"tocsin_scans_infected_total", "counter", "Scans that found something", "infected",
+     0},
+    {"tocsin_quarantined_files_total", "counter", "Files put into quarantine",
+     "quarantined", 0},
+};
+
+/* Metrics that are how often a topic was published. */
+static const struct topic_metric {
+    const char *name, *help, *topic;
+} of_topics[] = {
+    {"tocsin_threats_detected_total", "Bad files found", "threat.detected"},
+    {"tocsin_alerts_raised_total", "Alerts raised", "alert.raised"},
+    {"tocsin_sensor_swaps_total", "Times that another sensor took over",
+     "sensor.swapped"},
+    {"tocsin_sensor_gaps_total", "Events about times without a sensor, or that it lost",
+     "sensor.gap"},
+};
+
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 /* A label's value: backslash, quote and line feed are escaped. */
 static void put_label(FILE *out, struct tocsin_str s)
@@ -90,21 +127,93 @@ static void put_plugins(FILE *out, const msgpack_object *plugins, const char *na
     }
 }
 
+static void put_numbers(FILE *out, const msgpack_object *answer,
+                        const struct metric *metrics, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int64_t number = tc_unpack_int(answer, metrics[i].path, 0);
+
+        put_head(out, metrics[i].name, metrics[i].type, metrics[i].help);
+        if (metrics[i].per > 0)
+            fprintf(out, "%s %.9g\n", metrics[i].name, (double)number / metrics[i].per);
+        else
+            fprintf(out, "%s %" PRId64 "\n", metrics[i].name, number);
+    }
+}
+
+/* The agent counts each question once, in the first bound that it was within; a bucket
+ * has those of all shorter ones, too. */
+static void put_latency(FILE *out, const msgpack_object *stats)
+{
+    const msgpack_object *bounds = tc_unpack_array(stats, "verdict.latency");
+    const char *name = "tocsin_verdict_latency_seconds";
+    int64_t count = 0;
+
+    put_head(out, name, "histogram", "From a question to its verdict");
+    for (uint32_t i = 0; bounds && i < bounds->via.array.size; i++) {
+        const msgpack_object *bound = &bounds->via.array.ptr[i];
+        int64_t within_ns = tc_unpack_int(bound, "within_ns", 0);
+
+        count += tc_unpack_int(bound, "count", 0);
+        if (within_ns)
+            fprintf(out, "%s_bucket{le=\"%g\"} %" PRId64 "\n", name,
+                    (double)within_ns / 1e9, count);
+    }
+    fprintf(out, "%s_bucket{le=\"+Inf\"} %" PRId64 "\n", name, count);
+    fprintf(out, "%s_sum %.9g\n", name,
+            (double)tc_unpack_int(stats, "verdict.took_ns", 0) / 1e9);
+    fprintf(out, "%s_count %" PRId64 "\n", name, count);
+}
+
+static int64_t published(const msgpack_object *topics, const char *name)
+{
+    for (uint32_t i = 0; topics && i < topics->via.array.size; i++)
+        if (tc_unpack_is(tc_unpack_find(&topics->via.array.ptr[i], "name"), name))
+            return tc_unpack_int(&topics->via.array.ptr[i], "published", 0);
+    return 0;
+}
+
+static void put_topics(FILE *out, const msgpack_object *topics)
+{
+    const char *name = "tocsin_topic_events_published_total";
+
+    for (size_t i = 0; i < LENGTH(of_topics); i++) {
+        put_head(out, of_topics[i].name, "counter", of_topics[i].help);
+        fprintf(out, "%s %" PRId64 "\n", of_topics[i].name,
+                published(topics, of_topics[i].topic));
+    }
+    put_head(out, name, "counter", "Events on the agent's bus, by topic");
+    for (uint32_t i = 0; topics && i < topics->via.array.size; i++) {
+        struct tocsin_str topic = tc_unpack_str(&topics->via.array.ptr[i], "name");
+
+        /* Calls of plugins go over the bus, too, by whatever name somebody calls. */
+        if (topic.len >= 4 && !memcmp(topic.ptr, "rpc.", 4))
+            continue;
+        fprintf(out, "%s{topic=\"", name);
+        put_label(out, topic);
+        fprintf(out, "\"} %" PRId64 "\n",
+                tc_unpack_int(&topics->via.array.ptr[i], "published", 0));
+    }
+}
+
 static void put_stats(FILE *out, const msgpack_object *stats)
 {
     const msgpack_object *plugins = tc_unpack_array(stats, "plugins");
 
-    for (size_t i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++) {
-        put_head(out, metrics[i].name, metrics[i].type, metrics[i].help);
-        fprintf(out, "%s %" PRId64 "\n", metrics[i].name,
-                tc_unpack_int(stats, metrics[i].path, 0));
-    }
+    put_numbers(out, stats, of_agent, LENGTH(of_agent));
+    put_latency(out, stats);
+    put_topics(out, tc_unpack_array(stats, "bus.topics"));
     put_plugins(out, plugins, "tocsin_plugin_up", "gauge", "Whether the plugin runs",
                 NULL);
     put_plugins(out, plugins, "tocsin_plugin_events_delivered_total", "counter",
                 "Events handed to the plugin", "delivered");
     put_plugins(out, plugins, "tocsin_plugin_events_dropped_total", "counter",
                 "Events that the plugin's queue had no room for", "dropped");
+}
+
+static void put_scanner(FILE *out, const msgpack_object *stats)
+{
+    put_numbers(out, stats, of_scanner, LENGTH(of_scanner));
 }
 
 static void put_health(FILE *out, const msgpack_object *health)
@@ -122,10 +231,17 @@ static void put_health(FILE *out, const msgpack_object *health)
     fputs("\"} 1\n", out);
 }
 
-static void finish(struct reading *r, bool up)
+/* What is asked, in this order. One that is not there has no metrics. */
+static const struct source {
+    const char *method;
+    void (*put)(FILE *out, const msgpack_object *answer);
+} sources[] = {
+    {"diagnostic.stats", put_stats}, {"health", put_health}, {"av.stats", put_scanner}};
+
+static void finish(struct reading *r)
 {
     put_head(r->out, "tocsin_up", "gauge", "Whether the agent answers");
-    fprintf(r->out, "tocsin_up %d\n", up);
+    fprintf(r->out, "tocsin_up %d\n", r->up);
     if (fclose(r->out))
         tc_request_fail(r->request, MHD_HTTP_INTERNAL_SERVER_ERROR, "failed",
                         "out of memory");
@@ -135,30 +251,31 @@ static void finish(struct reading *r, bool up)
     free(r);
 }
 
-static void on_health(void *arg, const struct tc_link_answer *answer)
-{
-    struct reading *r = arg;
+static void on_source(void *arg, const struct tc_link_answer *answer);
 
-    if (answer->result)
-        put_health(r->out, answer->result);
-    finish(r, answer->result != NULL);
-}
-
-static void on_stats(void *arg, const struct tc_link_answer *answer)
+static void ask(struct reading *r)
 {
-    struct reading *r = arg;
     struct tc_link *link = tc_upstream_link(r->portal->upstream);
 
-    if (answer->result)
-        put_stats(r->out, answer->result);
-    if (!answer->result || !link || tc_link_call(link, "health", NULL, on_health, r))
-        finish(r, false);
+    if (r->source == LENGTH(sources) || !link ||
+        tc_link_call(link, sources[r->source].method, NULL, on_source, r))
+        finish(r);
+}
+
+static void on_source(void *arg, const struct tc_link_answer *answer)
+{
+    struct reading *r = arg;
+
+    if (answer->result) {
+        sources[r->source].put(r->out, answer->result);
+        r->up = true;
+    }
+    r->source++;
+    ask(r);
 }
 
 void tc_metrics(void *arg, struct tc_request *request)
 {
-    const struct tc_portal *portal = arg;
-    struct tc_link *link = tc_upstream_link(portal->upstream);
     struct reading *r = calloc(1, sizeof(*r));
 
     if (r)
@@ -169,10 +286,9 @@ void tc_metrics(void *arg, struct tc_request *request)
                         "out of memory");
         return;
     }
-    r->portal = portal;
+    r->portal = arg;
     r->request = request;
-    if (!link || tc_link_call(link, "diagnostic.stats", NULL, on_stats, r))
-        finish(r, false);
+    ask(r);
 }
 
 static void on_alive(void *arg, const struct tc_link_answer *answer)

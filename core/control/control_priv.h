@@ -84,6 +84,10 @@ void tc_control_approval_revoke(struct tc_control *control, struct tc_rpc_call *
                                 const struct tc_rpc_params *params);
 void tc_control_approval_retry(struct tc_control *control, struct tc_rpc_call *call,
                                const struct tc_rpc_params *params);
+/* control_stats.c */
+void tc_control_stats(struct tc_control *control, struct tc_rpc_call *call,
+                      const struct tc_rpc_params *params);
+
 void tc_control_profile_list(struct tc_control *control, struct tc_rpc_call *call,
                              const struct tc_rpc_params *params);
 void tc_control_profile_check(struct tc_control *control, struct tc_rpc_call *call,

@@ -93,6 +93,31 @@ static void list_remove(struct tc_verdict *v, struct open_case *c)
     *(c->later ? &c->later->earlier : &v->last) = c->earlier;
 }
 
+#define US UINT64_C(1000)
+#define MS (1000 * US)
+
+/* From what a cache answers in to what a budget can be. */
+static const uint64_t bounds_ns[TC_VERDICT_BOUNDS] = {
+    10 * US, 25 * US, 50 * US,  100 * US, 250 * US,  1 * MS,    2500 * US,  5 * MS,
+    10 * MS, 25 * MS, 100 * MS, 250 * MS, 1000 * MS, 2500 * MS, 10000 * MS, 60000 * MS};
+
+uint64_t tc_verdict_bound_ns(size_t index)
+{
+    return bounds_ns[index];
+}
+
+static void count_time(struct tc_verdict_counters *c, uint64_t took_ns)
+{
+    size_t i = 0;
+
+    while (i < TC_VERDICT_BOUNDS && took_ns > bounds_ns[i])
+        i++;
+    c->within[i]++;
+    c->took_ns += took_ns;
+    if (took_ns > c->longest_ns)
+        c->longest_ns = took_ns;
+}
+
 /* Announces the outcome. The case is out of the table already, so the callback may do as
  * it likes. */
 static void announce(struct tc_verdict *v, const struct tc_verdict_final *final)
@@ -101,8 +126,7 @@ static void announce(struct tc_verdict *v, const struct tc_verdict_final *final)
         final->closed_ns > final->opened_ns ? final->closed_ns - final->opened_ns : 0;
 
     v->counters.closed[final->why]++;
-    if (took > v->counters.longest_ns)
-        v->counters.longest_ns = took;
+    count_time(&v->counters, took);
     v->closed(v->arg, final);
 }
 

@@ -100,11 +100,18 @@ void tc_verdict_expire(struct tc_verdict *verdict, uint64_t now_ns);
 /* When tc_verdict_expire is due next; UINT64_MAX: nothing is open. */
 uint64_t tc_verdict_next_ns(const struct tc_verdict *verdict);
 
+/* Bounds of how long cases took, the shortest first; what took longer than the last is
+ * counted after them. */
+#define TC_VERDICT_BOUNDS 16
+uint64_t tc_verdict_bound_ns(size_t index);
+
 struct tc_verdict_counters {
     uint64_t opened, late;
     uint64_t closed[TC_VERDICT_WHYS];
     size_t open, open_max;
-    uint64_t longest_ns;
+    uint64_t longest_ns, took_ns; /* the sum */
+    uint64_t
+        within[TC_VERDICT_BOUNDS + 1]; /* each in the first bound that it is within */
 };
 void tc_verdict_counters(const struct tc_verdict *verdict,
                          struct tc_verdict_counters *ret);

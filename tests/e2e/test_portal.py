@@ -280,15 +280,35 @@ class PortalTest(unittest.TestCase):
 
     # ---- monitoring, and what the process may ----
 
+    def scraped(self):
+        """{metric: number}, by name and labels."""
+        lines = self.portal.get("/metrics").body.decode().splitlines()
+        return {name: float(value) for name, value in
+                (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
+
     def test_monitoring_needs_no_login_and_names_nobody(self):
-        with open(self.agent.path("bad"), "wb") as f:
+        counted = ["tocsin_%s_total" % name for name in (
+            "threats_detected", "alerts_raised", "scans", "scans_infected", "quarantined_files")]
+        counted.append('tocsin_topic_events_published_total{topic="alert.raised"}')
+        before = wait_for(lambda: (lambda m: m if "tocsin_scans_total" in m else None)(self.scraped()))
+        with open(self.agent.path("counted"), "wb") as f:
             f.write(EICAR)
+        wait_for(lambda: (lambda m: all(m[c] > before.get(c, 0) for c in counted))(self.scraped()))
         metrics = self.portal.get("/metrics")
         self.assertTrue(metrics.headers["Content-Type"].startswith("text/plain; version=0.0.4"))
         lines = metrics.body.decode().splitlines()
         self.assertIn('tocsin_plugin_up{plugin="av"} 1', lines)
         self.assertIn("# TYPE tocsin_events_published_total counter", lines)
+        self.assertIn("# TYPE tocsin_verdict_latency_seconds histogram", lines)
+        buckets = [int(line.split()[1]) for line in lines if "latency_seconds_bucket" in line]
+        self.assertEqual(buckets, sorted(buckets))
+        self.assertIn("tocsin_verdict_latency_seconds_count %d" % buckets[-1], lines)
+        self.assertGreater(buckets[-1], 0)
+        for line in lines:  # names and units as Prometheus has them
+            self.assertRegex(line, r"^(# (HELP|TYPE) )?tocsin_[a-z_]+[ {]")
+            self.assertNotIn("nanoseconds", line)
         self.assertNotIn(self.agent.dir, metrics.body.decode())
+        self.assertNotIn("rpc.", metrics.body.decode())
         self.assertIn(self.portal.get("/healthz").status, (200, 503))
 
     def test_the_process_has_no_rights(self):

@@ -172,6 +172,28 @@ static void bus_counts_a_drop_when_the_queue_is_full(void **state)
     tc_bus_free(bus);
 }
 
+static void bus_counts_what_is_published_by_topic(void **state)
+{
+    struct tc_bus *bus = new_bus();
+    const struct tc_topic *asked;
+    struct tc_topic_stats stats;
+    size_t at = 0;
+
+    (void)state;
+    assert_int_equal(tc_topic_intern(tc_bus_topics(bus), "never.published", &asked), 0);
+    publish(bus, "file.open");
+    publish(bus, "alert.raised");
+    publish(bus, "file.open");
+    assert_true(tc_bus_topic_stats(bus, &at, &stats));
+    assert_string_equal(stats.name, "file.open");
+    assert_int_equal(stats.published, 2);
+    assert_true(tc_bus_topic_stats(bus, &at, &stats));
+    assert_string_equal(stats.name, "alert.raised");
+    assert_int_equal(stats.published, 1);
+    assert_false(tc_bus_topic_stats(bus, &at, &stats));
+    tc_bus_free(bus);
+}
+
 static void bus_keeps_what_must_not_be_lost_beyond_the_bound(void **state)
 {
     struct tc_bus *bus = new_bus();
@@ -632,6 +654,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bus_delivers_to_every_subscriber_of_the_topic_in_order),
         cmocka_unit_test(bus_counts_a_drop_when_the_queue_is_full),
+        cmocka_unit_test(bus_counts_what_is_published_by_topic),
         cmocka_unit_test(bus_keeps_what_must_not_be_lost_beyond_the_bound),
         cmocka_unit_test(bus_delivers_urgent_events_first_whoever_they_are_for),
         cmocka_unit_test(bus_looks_for_urgent_events_after_each_ordinary_one),

@@ -301,6 +301,30 @@ static void verdict_too_many_cases_get_the_default_and_are_counted(void **state)
     tc_verdict_free(v);
 }
 
+static void verdict_counts_each_case_in_the_first_bound_that_it_was_within(void **state)
+{
+    struct tc_verdict *v = tc_verdict_new(true, closed, *state);
+    struct tc_verdict_counters counters;
+    uint64_t took[] = {0, tc_verdict_bound_ns(0), tc_verdict_bound_ns(0) + 1,
+                       tc_verdict_bound_ns(TC_VERDICT_BOUNDS - 1) + 1};
+    uint64_t sum = 0;
+
+    for (size_t i = 1; i < TC_VERDICT_BOUNDS; i++)
+        assert_true(tc_verdict_bound_ns(i - 1) < tc_verdict_bound_ns(i));
+    for (size_t i = 0; i < sizeof(took) / sizeof(*took); i++) {
+        tc_verdict_open(v, i, AV, 0, SECOND, 1000 * SECOND, NULL);
+        assert_true(allow(v, i, AV, SECOND + took[i]));
+        sum += took[i];
+    }
+    tc_verdict_counters(v, &counters);
+    assert_int_equal(counters.within[0], 2);
+    assert_int_equal(counters.within[1], 1);
+    assert_int_equal(counters.within[TC_VERDICT_BOUNDS], 1);
+    assert_int_equal(counters.took_ns, sum);
+    assert_int_equal(counters.longest_ns, took[3]);
+    tc_verdict_free(v);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup(name, setup)
@@ -319,6 +343,7 @@ int main(void)
         T(verdict_a_voter_that_goes_holds_nobody_up),
         T(verdict_the_callback_may_open_the_next_case),
         T(verdict_too_many_cases_get_the_default_and_are_counted),
+        T(verdict_counts_each_case_in_the_first_bound_that_it_was_within),
     };
 
     return cmocka_run_group_tests_name("verdict", tests, NULL, NULL);
