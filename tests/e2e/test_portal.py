@@ -294,6 +294,11 @@ class PortalTest(unittest.TestCase):
         with open(self.agent.path("counted"), "wb") as f:
             f.write(EICAR)
         wait_for(lambda: (lambda m: all(m[c] > before.get(c, 0) for c in counted))(self.scraped()))
+        with open(self.agent.path("asked"), "w", encoding="ascii") as f:
+            f.write("x")
+        with open(self.agent.path("asked"), encoding="ascii") as f:
+            f.read()  # it is judged when that returns
+
         metrics = self.portal.get("/metrics")
         self.assertTrue(metrics.headers["Content-Type"].startswith("text/plain; version=0.0.4"))
         lines = metrics.body.decode().splitlines()
