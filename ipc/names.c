@@ -218,6 +218,7 @@ static const char *const fields[] = {
     "rule.license",
     "rule.level",
     "rule.file",
+    "rule.false_positives",
     "rule.reference",
     "rule.tags",
     "threat.framework",

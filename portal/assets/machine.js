@@ -149,7 +149,7 @@ function details(alert) {
   const rule = event.rule ?? {};
   const process = event.process ?? {};
   const plain = decoded(text(process.command_line) ?? text(alert.command_line));
-  const false_positives = [rule.false_positives ?? rule.falsepositives ?? []].flat();
+  const false_positives = rule.false_positives ?? [];
 
   return h("div", { class: "detail" },
     h("p", null, event.alert?.description ?? rule.description ?? ""),

@@ -22,9 +22,10 @@ static int read_text(struct tc_reading *r, const struct tc_yaml_node *map,
     return *ret_text ? 0 : -ENOMEM;
 }
 
-/* A list of texts, or one, which may be missing; NULL behind the last. */
+/* A list of texts, or one, which may be missing; NULL behind the last. What is no text is
+ * refused, or left out where it is only for people to read. */
 static int read_texts(struct tc_reading *r, const struct tc_yaml_node *map,
-                      const char *key, const char *const **ret_texts)
+                      const char *key, bool strict, const char *const **ret_texts)
 {
     const struct tc_yaml_node *node = tc_yaml_get(map, key), *at;
     size_t count = !node ? 0 : node->kind == TC_YAML_LIST ? node->count : 1, n = 0;
@@ -39,7 +40,7 @@ static int read_texts(struct tc_reading *r, const struct tc_yaml_node *map,
     *ret_texts = texts;
     at = node && node->kind == TC_YAML_LIST ? node->first : node;
     for (; at && n < count; at = at->next) {
-        if (at->kind == TC_YAML_NULL)
+        if (at->kind == TC_YAML_NULL || (at->kind != TC_YAML_TEXT && !strict))
             continue;
         if (at->kind != TC_YAML_TEXT)
             return tc_yaml_refuse(r->error, at->place, "%s needs to be a list of texts",
@@ -97,9 +98,11 @@ int tc_rule_read_head(struct tc_reading *r, const struct tc_yaml_node *document,
     if (error == 0 && (!info->title || !*info->title))
         error = tc_yaml_refuse(r->error, document->place, "the rule has no title");
     if (error == 0)
-        error = read_texts(r, document, "tags", &info->tags);
+        error = read_texts(r, document, "tags", true, &info->tags);
     if (error == 0)
-        error = read_texts(r, document, "references", &info->references);
+        error = read_texts(r, document, "references", true, &info->references);
+    if (error == 0)
+        error = read_texts(r, document, "falsepositives", false, &info->falsepositives);
     return error == 0 ? read_level(r, document, &info->level) : error;
 }
 

@@ -136,6 +136,7 @@ class Browser(unittest.TestCase):
         self.agent.tocsin("edr", "selftest", status=None)
         self.shows("ul.alerts li", "EDR self-test").find_element(By.CSS_SELECTOR, "button").send_keys(Keys.ENTER)
         self.shows(".detail", "download.sh")
+        self.shows(".detail dd", "Somebody who sees whether alerts arrive")
         self.quiet_console()
 
         self.go("config")

@@ -100,6 +100,7 @@ static void put_rule(struct tocsin_writer *w, const struct tc_edr_news *news)
         put_text(w, "description", news->rule->description, RULE_TEXT_MAX);
         put_texts(w, "reference", news->rule->references);
         put_texts(w, "tags", news->rule->tags);
+        put_texts(w, "false_positives", news->rule->falsepositives);
     }
     tocsin_end(w);
 }

@@ -15,6 +15,7 @@ static const char rule_text[] =
     "author: Ada, Bob\n"
     "license: DRL 1.1\n"
     "references: [https://example.com/1, https://example.com/2]\n"
+    "falsepositives: [Consoles over the network, {no: text}]\n"
     "tags: [attack.execution, attack.t1059.004, attack.command_and_control, attack.T1071,"
     " attack.stealth, attack.s0002, attack.t10, attack.execution, cve.2024-1]\n"
     "logsource: {category: process_creation, product: linux}\n"
@@ -230,6 +231,8 @@ static void alert_says_what_was_found_by_whose_rule_and_where(void **state)
     assert_rule(alert);
     assert_text(alert, "rule.description", "A shell whose input is a socket.");
     assert_entry(alert, "rule.reference", 1, "https://example.com/2");
+    assert_int_equal(count_of(alert, "rule.false_positives"), 1);
+    assert_entry(alert, "rule.false_positives", 0, "Consoles over the network");
     assert_int_equal(count_of(alert, "rule.tags"), 9);
     assert_text(alert, "threat.framework", "MITRE ATT&CK");
     assert_int_equal(count_of(alert, "threat.technique.id"), 2);
