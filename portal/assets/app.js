@@ -2,6 +2,7 @@
 // Owns: which page is shown, who is logged in, and telling the page shown that something changed.
 import { Stream, begin, change, session } from "./api.js";
 import { failed, h, say } from "./dom.js";
+import { the_case } from "./case.js";
 import { config } from "./config.js";
 import { history } from "./history.js";
 import { machine } from "./machine.js";
@@ -19,6 +20,8 @@ const pages = {
   network: ["Network", network],
   config: ["Configuration", config],
 };
+// Those that others lead to, and which of the above they are a part of.
+const inner = { case: ["Case", the_case, "machine"] };
 
 const main = document.getElementById("main");
 const banner = document.getElementById("banner");
@@ -50,11 +53,11 @@ function draw_who() {
 
 async function show() {
   const id = location.hash.replace(/^#\/?/, "").split("/")[0] || "machine";
-  const [title, page] = pages[id] ?? pages.machine;
+  const [title, page, part_of] = inner[id] ?? pages[id] ?? pages.machine;
 
   shown?.close?.();
   shown = null;
-  draw_nav(pages[id] ? id : "machine");
+  draw_nav(part_of ?? (pages[id] ? id : "machine"));
   document.title = `${title} – Tocsin`;
   const own = h("div", { class: "page" });
   main.replaceChildren(h("h1", null, title), own);

@@ -24,7 +24,7 @@ from portal import Portal
 from support import BUILD, EICAR, SOURCE, main, needs_root, wait_for
 
 CHROMIUM, DRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
-PAGES = ["machine", "history", "sensors", "tap", "network", "config"]
+PAGES = ["machine", "case", "history", "sensors", "tap", "network", "config"]
 SHOTS = os.environ.get("TOCSIN_SCREENSHOTS")
 AXE = os.environ.get("TOCSIN_AXE")
 PATIENCE = 30
@@ -142,6 +142,7 @@ class Browser(unittest.TestCase):
         self.go("config")
         self.shows("tbody .from", "tocsin.yaml:")
         self.picture_all()
+        self.close_a_case()
         self.go("history")
         self.shows("tbody tr", "quarantined")
         self.press("tbody button", "Restore")
@@ -154,6 +155,25 @@ class Browser(unittest.TestCase):
         self.shows("main", "sudo tocsin portal login")
         self.page.get(self.portal.home + "/#/machine")
         self.shows("main", "sudo tocsin portal login")
+
+    def close_a_case(self):
+        """The case of the self-test as a timeline, closed with a note, is no open alert any more."""
+        self.go("machine")
+        self.shows("ul.alerts li", "EDR self-test").find_element(By.CSS_SELECTOR, "button").send_keys(Keys.ENTER)
+        self.shows(".detail a", "as one timeline").send_keys(Keys.ENTER)
+        self.shows("ol.alerts li", "EDR self-test")
+        self.shows(".tree .it", "alert 1")
+        self.press("main button", "Close the case")
+        self.find("dialog input").send_keys("an exercise", Keys.ENTER)
+        self.shows("main button", "Open it again")
+        self.quiet_console()
+        self.go("machine")
+        self.find("ul.alerts li")
+        wait_for(lambda: "EDR self-test" not in self.find("main").text)
+        self.find("#state").send_keys("closed")
+        self.shows("ul.alerts li", "EDR self-test").find_element(By.CSS_SELECTOR, "button").send_keys(Keys.ENTER)
+        self.shows(".detail", "an exercise")
+        self.quiet_console()
 
     def test_names_that_look_like_a_page_are_shown_and_not_run(self):
         name = "<img src=x onerror=document.title='run'><script>alert(1)"
