@@ -13,6 +13,7 @@
 #include <string.h>
 #include <tocsin/event.h>
 
+#include "yaml/place.h"
 #include "yaml/quoted.h"
 
 struct anchor {
@@ -35,47 +36,11 @@ struct reader {
 
 static const struct tc_yaml_place start = {1, 1};
 
-/* libfyaml's marks are after the quote or the asterisk that opens a value. */
-static bool opens_with_sign(const struct fy_event *event)
-{
-    enum fy_scalar_style style;
-
-    if (event->type == FYET_ALIAS)
-        return true;
-    if (event->type != FYET_SCALAR || !event->scalar.value)
-        return false;
-    style = fy_token_scalar_style(event->scalar.value);
-    return style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
-}
-
-/* A value or a line of --- that is not written. libfyaml gives it a mark since 0.8. */
-static bool is_absent(const struct fy_event *event)
-{
-    struct fy_token *token;
-
-    if (event->type == FYET_DOCUMENT_START)
-        return event->document_start.implicit;
-    if (event->type != FYET_SCALAR)
-        return false;
-    token = event->scalar.value;
-    return !token || (fy_token_scalar_style(token) == FYSS_PLAIN &&
-                      fy_token_get_text_length(token) == 0);
-}
-
 /* Where the event at hand begins; `other` when it has nothing in the text. */
 static struct tc_yaml_place event_place(const struct reader *r,
                                         struct tc_yaml_place other)
 {
-    const struct fy_mark *mark = fy_event_start_mark(r->event);
-    struct tc_yaml_place place;
-
-    if (!mark || is_absent(r->event))
-        return other;
-    place.line = (unsigned)mark->line + 1;
-    place.column = (unsigned)mark->column + 1;
-    if (place.column > 1 && opens_with_sign(r->event))
-        place.column--;
-    return place;
+    return tc_yaml_place_of(r->event, other);
 }
 
 static int refuse_syntax(struct reader *r)
@@ -279,6 +244,16 @@ static void measure(struct tc_yaml_node *parent, const struct tc_yaml_node *chil
         parent->height = (unsigned short)(child->height + 1);
 }
 
+/* The event at hand ends `node`: by a bracket, or with its last child. */
+static void end_span(const struct reader *r, struct tc_yaml_node *node)
+{
+    struct tc_yaml_span end = tc_yaml_span_of(r->event);
+
+    node->flow = node->span.from < r->len && strchr("[{", r->text[node->span.from]) &&
+                 r->text[node->span.from];
+    node->span.to = node->flow ? end.to : node->span.from;
+}
+
 static int read_value(struct reader *r, unsigned depth, struct tc_yaml_node *node);
 
 static int check_tag(struct reader *r, struct tc_yaml_place place)
@@ -306,6 +281,8 @@ static int read_list(struct reader *r, unsigned depth, struct tc_yaml_node *list
             return error;
         measure(list, item);
     }
+    if (error == 0)
+        end_span(r, list);
     return error;
 }
 
@@ -333,6 +310,7 @@ static int read_key(struct reader *r, const struct tc_yaml_node *map,
                               key.text, same->key_place.line);
     child->key = key.text;
     child->key_place = place;
+    child->key_span = tc_yaml_span_of(r->event);
     child->place = place;
     return 0;
 }
@@ -361,6 +339,8 @@ static int read_map(struct reader *r, unsigned depth, struct tc_yaml_node *map)
             return error;
         measure(map, child);
     }
+    if (error == 0)
+        end_span(r, map);
     return error;
 }
 
@@ -389,6 +369,7 @@ static int read_value(struct reader *r, unsigned depth, struct tc_yaml_node *nod
         error = token_text(r, anchor, &name);
     if (error < 0)
         return error;
+    node->span = tc_yaml_span_of(r->event);
     if (r->event->type == FYET_ALIAS)
         error = read_alias(r, depth, node);
     else if (r->event->type == FYET_SEQUENCE_START)

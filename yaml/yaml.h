@@ -30,8 +30,14 @@ struct tc_yaml_place {
     unsigned line, column; /* from 1 */
 };
 
+/* Bytes of the text; none, at 0: nothing of it is written. */
+struct tc_yaml_span {
+    unsigned from, to;
+};
+
 struct tc_yaml_node {
     enum tc_yaml_kind kind;
+    bool flow;             /* a LIST or MAP in brackets */
     bool quoted;           /* a TEXT in quotes or a block: never a number or a truth */
     unsigned short height; /* maps and lists within each other, this one counted */
     unsigned count;        /* children of a LIST or MAP */
@@ -40,6 +46,8 @@ struct tc_yaml_node {
     struct tc_yaml_place place;
     const char *key; /* of a child of a MAP, unique there; NULL otherwise */
     struct tc_yaml_place key_place;
+    struct tc_yaml_span span; /* of the value; without brackets only where it begins */
+    struct tc_yaml_span key_span;
     const struct tc_yaml_node *first; /* child; those behind an alias are the anchor's */
     const struct tc_yaml_node *next;  /* sibling; of a document the one behind it */
 };

@@ -128,22 +128,65 @@ static bool print_keys(const struct tc_answer *answer, const char *field,
     return true;
 }
 
-int tc_run_config_reload(struct tc_cli *cli)
+/* What a configuration that was taken has changed. */
+static int print_taken(const struct tc_cli *cli, const struct tc_answer *answer)
 {
-    struct tc_answer answer;
     bool any;
-    int r;
 
-    r = tc_call(cli, "config.reload", NULL, NULL, NULL, &answer);
-    if (r)
-        return r;
     if (cli->json)
-        return tc_general_json(answer.result);
-    print_warnings(&answer);
-    any = print_keys(&answer, "changed", "changed");
+        return tc_general_json(answer->result);
+    print_warnings(answer);
+    any = print_keys(answer, "changed", "changed");
     any =
-        print_keys(&answer, "restart", "takes effect when the agent starts again") || any;
+        print_keys(answer, "restart", "takes effect when the agent starts again") || any;
     if (!any)
         puts("nothing has changed");
     return TC_EXIT_DONE;
+}
+
+int tc_run_config_reload(struct tc_cli *cli)
+{
+    struct tc_answer answer;
+    int r = tc_call(cli, "config.reload", NULL, NULL, NULL, &answer);
+
+    return r ? r : print_taken(cli, &answer);
+}
+
+/* Where it is written; and where else, as the last file that has a key counts. */
+static void print_file(const struct tc_answer *answer)
+{
+    struct tocsin_str file = tc_unpack_str(answer->result, "file");
+    struct tocsin_str also = tc_unpack_str(answer->result, "also_in");
+
+    if (file.ptr) {
+        fputs("file: ", stdout);
+        tc_print_str(stdout, file);
+        fputc('\n', stdout);
+    }
+    if (also.ptr) {
+        fputs("warning: ", stderr);
+        tc_text_escape(stderr, also.ptr, also.len, TC_TEXT_LINES);
+        fputs(" has the key, too\n", stderr);
+    }
+}
+
+int tc_run_config_edit(struct tc_cli *cli)
+{
+    struct tc_answer answer;
+    struct tc_pack p;
+    int r;
+
+    tc_pack_init(&p);
+    tc_pack_begin_map(&p, NULL);
+    tc_pack_str(&p, "key", cli->args[0]);
+    if (cli->arg_count > 1)
+        tc_pack_str(&p, "value", cli->args[1]);
+    tc_pack_end(&p);
+    r = tc_call(cli, cli->command->method, &p, NULL, NULL, &answer);
+    tc_pack_done(&p);
+    if (!r)
+        r = print_taken(cli, &answer);
+    if (!r && !cli->json)
+        print_file(&answer);
+    return r;
 }

@@ -35,6 +35,7 @@ int tc_run_call(struct tc_cli *cli);
 int tc_run_config_validate(struct tc_cli *cli);
 int tc_run_config_show(struct tc_cli *cli);
 int tc_run_config_reload(struct tc_cli *cli);
+int tc_run_config_edit(struct tc_cli *cli);
 int tc_run_profile_list(struct tc_cli *cli);
 int tc_run_profile_check(struct tc_cli *cli);
 int tc_run_definitions_list(struct tc_cli *cli);

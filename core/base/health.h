@@ -42,7 +42,7 @@ void tc_health_put_facts(const struct tc_health *health, const char *owner,
 
 /* An issue that nobody reports: it follows from the state at the time of asking. */
 struct tc_health_issue {
-    char id[64], text[256], fix[128];
+    char id[64], text[256], fix[256];
     bool note;         /* for information: healthy all the same */
     unsigned promises; /* that are not kept while it is open: TC_PROMISE_BIT */
 };

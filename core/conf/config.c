@@ -3,7 +3,8 @@
  * Owns: a configuration's life and what is asked of it. How files become one is in
  * config_files.c, config_yaml.c and config_apply.c, the agent's own keys in
  * config_keys.c, the way back to YAML in config_show.c, where a value is from in
- * config_origin.c, what is different in another one in config_changes.c.
+ * config_origin.c, what is different in another one in config_changes.c, a change of one
+ * key in config_edit.c.
  */
 #include "core/conf/config.h"
 
@@ -12,8 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/conf/config_edit.h"
 #include "core/conf/config_priv.h"
 #include "ipc/nearest.h"
+#include "yaml/edit.h"
 
 static int new_config(struct tc_config **ret_config)
 {
@@ -123,16 +126,49 @@ static int finish(struct tc_config *config, int r, struct tc_config **ret_config
     return r;
 }
 
-int tc_config_read(const char *path, struct tc_config **ret_config, char why[256])
+/* The files that a configuration is read from, and the one that is to be another. */
+struct files {
+    struct tc_config *config;
+    const struct tc_config_edit *edit; /* or NULL */
+};
+
+static int apply_file(void *arg, const char *path, const char *text, size_t len,
+                      char why[256])
 {
-    struct tc_config *config = NULL;
-    int r = new_config(&config);
+    const struct files *files = arg;
+    const struct tc_config_edit *edit = files->edit;
+    struct tc_yaml *yaml = NULL;
+    int r;
+
+    if (edit && !strcmp(edit->path, path))
+        r = tc_config_parse(path, edit->after, strlen(edit->after), &yaml, why);
+    else
+        r = tc_config_parse(path, text, len, &yaml, why);
+    if (r == 0) {
+        r = tc_config_apply(files->config, yaml, why);
+        if (r < 0)
+            tc_yaml_free(yaml);
+    }
+    return r;
+}
+
+int tc_config_read_edited(const char *path, const struct tc_config_edit *edit,
+                          struct tc_config **ret_config, char why[256])
+{
+    struct files files = {.edit = edit};
+    int r = new_config(&files.config);
 
     if (r < 0) {
         snprintf(why, 256, "%.200s:1:1: out of memory", path);
         return r;
     }
-    return finish(config, tc_config_apply_files(config, path, why), ret_config, why);
+    r = tc_config_each_file(path, apply_file, &files, why);
+    return finish(files.config, r, ret_config, why);
+}
+
+int tc_config_read(const char *path, struct tc_config **ret_config, char why[256])
+{
+    return tc_config_read_edited(path, NULL, ret_config, why);
 }
 
 int tc_config_read_text(const char *name, const char *text, struct tc_config **ret_config,
@@ -313,4 +349,17 @@ bool tc_config_excludes_all(const struct tc_config *config, const char *scope,
                             const char *folder)
 {
     return tc_exclusions_cover(config->exclusions, scope, folder);
+}
+
+char *tc_config_excluding(const struct tc_config *config, const char *scope,
+                          const char *folder)
+{
+    int index = tc_exclusions_covering(config->exclusions, scope, folder);
+    const struct tc_yaml_node *entry = config->exclusions_from.node;
+
+    if (index < 0 || !entry)
+        return NULL;
+    for (entry = entry->first; entry && index--; entry = entry->next)
+        ;
+    return entry ? tc_yaml_line(entry) : NULL;
 }

@@ -70,6 +70,11 @@ bool tc_config_has_exclusions(const struct tc_config *config, const char *scope)
 bool tc_config_excludes_all(const struct tc_config *config, const char *scope,
                             const char *folder);
 
+/* The entry that does so by itself, as it would be written on one line; malloc'ed. NULL:
+ * none does, or out of memory. */
+char *tc_config_excluding(const struct tc_config *config, const char *scope,
+                          const char *folder);
+
 /*
  * Names the keys whose values differ, as "mode, exclusions, plugins.es.watch", as many as
  * fit whole; a plugin that only one of them has is "plugins.acme". Returns how many there
@@ -93,6 +98,8 @@ int tc_config_keep_restart_keys(struct tc_config *config, const struct tc_config
 struct tc_config_changes {
     char changed[4096];
     char restart[512]; /* those that wait for the next start of the agent */
+    char file[4096];   /* the file that was edited, or "" */
+    char also[4096];   /* another that has the key as well, or "" */
 };
 
 /* The option table of a plugin; `first` NULL when nobody knows it. */

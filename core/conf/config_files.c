@@ -40,9 +40,8 @@ static int check_file(const char *path, int fd, char why[256])
     return 0;
 }
 
-static int apply_file(struct tc_config *config, const char *path, char why[256])
+static int read_file(const char *path, tc_config_file_fn fn, void *arg, char why[256])
 {
-    struct tc_yaml *yaml = NULL;
     char *text = NULL;
     size_t len = 0;
     int fd, r;
@@ -59,14 +58,9 @@ static int apply_file(struct tc_config *config, const char *path, char why[256])
         refuse(path, r, strerror(-r), why);
         goto out;
     }
-    r = tc_config_parse(path, text, len, &yaml, why);
-    if (r == 0)
-        r = tc_config_apply(config, yaml, why);
-    if (r == 0)
-        yaml = NULL; /* the configuration's from here */
+    r = fn(arg, path, text, len, why);
 
 out:
-    tc_yaml_free(yaml);
     free(text);
     close(fd);
     return r;
@@ -86,8 +80,8 @@ static int by_name(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static int apply_entries(struct tc_config *config, const char *folder,
-                         struct dirent **entries, int count, char why[256])
+static int read_entries(const char *folder, struct dirent **entries, int count,
+                        tc_config_file_fn fn, void *arg, char why[256])
 {
     int r = 0;
 
@@ -98,19 +92,19 @@ static int apply_entries(struct tc_config *config, const char *folder,
 
         if (asprintf(&path, "%s/%s", folder, entries[i]->d_name) < 0)
             return refuse(folder, -ENOMEM, "out of memory", why);
-        r = apply_file(config, path, why);
+        r = read_file(path, fn, arg, why);
         free(path);
     }
     return r;
 }
 
-int tc_config_apply_files(struct tc_config *config, const char *path, char why[256])
+int tc_config_each_file(const char *path, tc_config_file_fn fn, void *arg, char why[256])
 {
     const char *slash = strrchr(path, '/');
     struct dirent **entries = NULL;
     char *folder = NULL;
     int count = 0;
-    int r = apply_file(config, path, why);
+    int r = read_file(path, fn, arg, why);
 
     if (r < 0)
         return r;
@@ -120,7 +114,7 @@ int tc_config_apply_files(struct tc_config *config, const char *path, char why[2
     if (count < 0)
         r = errno == ENOENT ? 0 : refuse(folder, -errno, strerror(errno), why);
     else
-        r = apply_entries(config, folder, entries, count, why);
+        r = read_entries(folder, entries, count, fn, arg, why);
     for (int i = 0; i < count; i++)
         free(entries[i]);
     free(entries);

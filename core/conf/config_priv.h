@@ -66,6 +66,9 @@ bool tc_config_is_plugin_name(const char *name);
 int tc_config_parse(const char *name, const char *text, size_t len,
                     struct tc_yaml **ret_yaml, char why[256]);
 
+/* What such a file may have. */
+const struct tc_yaml_limits *tc_config_yaml_limits(void);
+
 /* Writes the place and the sentence into `why`, made printable. Returns -EINVAL. */
 int tc_config_refuse(const struct tc_yaml *yaml, struct tc_yaml_place place,
                      char why[256], const char *format, ...)
@@ -98,7 +101,12 @@ char *tc_config_node_text(const struct tc_yaml_node *node);
 
 /* config_files.c */
 
-/* Adds `path` and the files of conf.d beside it. */
-int tc_config_apply_files(struct tc_config *config, const char *path, char why[256]);
+/* One file of the configuration; `text` has no NUL behind it, and is gone afterwards. */
+typedef int (*tc_config_file_fn)(void *arg, const char *path, const char *text,
+                                 size_t len, char why[256]);
+
+/* Calls it for `path` and for the files of conf.d beside it, in their order, until it
+ * fails. What it gave, or what open(2) did, and why. */
+int tc_config_each_file(const char *path, tc_config_file_fn fn, void *arg, char why[256]);
 
 #endif

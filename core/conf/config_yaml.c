@@ -23,6 +23,11 @@ static const struct tc_yaml_limits limits = {
     .too_many_keys = "this map has more than 1024 keys",
 };
 
+const struct tc_yaml_limits *tc_config_yaml_limits(void)
+{
+    return &limits;
+}
+
 /* Returns its length. */
 static size_t write_place(const char *name, struct tc_yaml_place place, char why[256])
 {

@@ -273,3 +273,15 @@ bool tc_exclusions_cover(const struct tc_exclusions *exclusions, const char *sco
     return files == sizeof(names) / sizeof(names[0]) ||
            users == sizeof(programs) / sizeof(programs[0]);
 }
+
+int tc_exclusions_covering(const struct tc_exclusions *exclusions, const char *scope,
+                           const char *folder)
+{
+    for (size_t i = 0; i < exclusions->count; i++) {
+        const struct tc_exclusions one = {&exclusions->list[i], 1};
+
+        if (tc_exclusions_cover(&one, scope, folder))
+            return (int)i;
+    }
+    return -1;
+}

@@ -48,6 +48,10 @@ int tc_exclusions_match(const struct tc_exclusions *exclusions, const char *scop
 bool tc_exclusions_cover(const struct tc_exclusions *exclusions, const char *scope,
                          const char *folder);
 
+/* The first entry that lets everything pass by itself; -1: none does. */
+int tc_exclusions_covering(const struct tc_exclusions *exclusions, const char *scope,
+                           const char *folder);
+
 /* Whether any entry is for `scope` or for all. */
 bool tc_exclusions_any(const struct tc_exclusions *exclusions, const char *scope);
 

@@ -9,6 +9,8 @@
 
 #include <stdbool.h>
 
+#include "core/conf/config_edit.h"
+
 struct tc_config_changes;
 struct tc_control;
 struct tc_health_numbers;
@@ -35,6 +37,12 @@ struct tc_control_options {
      */
     void (*reload)(void *arg, const char *path, bool dry, tc_control_reloaded_fn done,
                    void *done_arg);
+    /*
+     * The same after a change of one key in the file that has it: checked first, written,
+     * put in force; on failure the file is as before.
+     */
+    void (*edit)(void *arg, enum tc_config_verb verb, const char *key, const char *value,
+                 tc_control_reloaded_fn done, void *done_arg);
     /* What health shows beside what was reported. */
     void (*numbers)(void *arg, struct tc_health_numbers *ret);
     void *arg;

@@ -167,112 +167,6 @@ static void plugin_reload(struct tc_control *control, struct tc_rpc_call *call,
         tc_registry_reload(control->services->registry, name, on_status, call);
 }
 
-/* ---- configuration ---- */
-
-/* An array of the lines of a text. */
-static void put_lines(struct tc_pack *p, const char *key, const char *text)
-{
-    tc_pack_begin_array(p, key);
-    while (*text) {
-        size_t n = strcspn(text, "\n");
-
-        tc_pack_strn(p, NULL, text, n);
-        text += n + (text[n] == '\n');
-    }
-    tc_pack_end(p);
-}
-
-static void on_validated(void *arg, int status, const char *why,
-                         const struct tc_config_changes *changes)
-{
-    struct tc_pack p;
-
-    (void)changes;
-    tc_control_call_begin(&p);
-    tc_pack_bool(&p, "ok", !status);
-    tc_pack_str(&p, "why", status ? why : "");
-    put_lines(&p, "warnings", status ? "" : why);
-    tc_control_call_end(arg, &p);
-}
-
-static void config_validate(struct tc_control *control, struct tc_rpc_call *call,
-                            const struct tc_rpc_params *params)
-{
-    char path[4096];
-
-    control->options.reload(
-        control->options.arg,
-        tc_control_call_text(params, "path", path, sizeof(path)) ? path : NULL, true,
-        on_validated, call);
-}
-
-/* An array of the names in "a, b". */
-static void put_names(struct tc_pack *p, const char *key, const char *names)
-{
-    tc_pack_begin_array(p, key);
-    while (*names) {
-        size_t n = strcspn(names, ",");
-
-        tc_pack_strn(p, NULL, names, n);
-        names += n;
-        names += strspn(names, ", ");
-    }
-    tc_pack_end(p);
-}
-
-static void on_reloaded(void *arg, int status, const char *why,
-                        const struct tc_config_changes *changes)
-{
-    struct tc_pack p;
-
-    if (status) {
-        tc_control_call_end_status(arg, status, why);
-        return;
-    }
-    tc_control_call_begin(&p);
-    put_names(&p, "changed", changes->changed);
-    put_names(&p, "restart", changes->restart);
-    put_lines(&p, "warnings", why);
-    tc_control_call_end(arg, &p);
-}
-
-static void config_reload(struct tc_control *control, struct tc_rpc_call *call,
-                          const struct tc_rpc_params *params)
-{
-    (void)params;
-    control->options.reload(control->options.arg, NULL, false, on_reloaded, call);
-}
-
-static struct tc_option_table table_of(void *arg, const char *plugin)
-{
-    return tc_registry_table(((struct tc_control *)arg)->services->registry, plugin);
-}
-
-static bool is_enabled(void *arg, const char *plugin)
-{
-    return tc_registry_wants(((struct tc_control *)arg)->services->registry, plugin);
-}
-
-static void config_show(struct tc_control *control, struct tc_rpc_call *call,
-                        const struct tc_rpc_params *params)
-{
-    char *yaml = tc_config_show(control->services->config, table_of, control);
-    const struct tc_config_view view = {table_of, is_enabled, control};
-    struct tc_pack p;
-
-    (void)params;
-    if (!yaml) {
-        tc_rpc_fail(call, "failed", "out of memory");
-        return;
-    }
-    tc_control_call_begin(&p);
-    tc_pack_str(&p, "yaml", yaml);
-    (void)tc_config_put_shown(yaml, "config", &p); /* what was shown can be read */
-    tc_config_put_values(control->services->config, &view, "values", &p);
-    tc_control_call_end(call, &p);
-    free(yaml);
-}
-
 /* ---- threats, alerts, events ---- */
 
 void tc_control_answer(struct tc_rpc_call *call, int status, const void *result,
@@ -321,9 +215,13 @@ static const struct tc_control_method methods[] = {
     {"plugin.disable", true, .run = plugin_disable},
     {"plugin.reload", true, .run = plugin_reload},
     {"config.validate", true,
-     .run = config_validate}, /* reads any file, loads any plugin it names */
-    {"config.reload", true, .run = config_reload},
-    {"config.show", .run = config_show},
+     .run = tc_control_config_validate}, /* reads any file, loads any plugin it names */
+    {"config.reload", true, .run = tc_control_config_reload},
+    {"config.set", true, .run = tc_control_config_set},
+    {"config.unset", true, .run = tc_control_config_unset},
+    {"config.add", true, .run = tc_control_config_add},
+    {"config.remove", true, .run = tc_control_config_remove},
+    {"config.show", .run = tc_control_config_show},
     {"approval.list", .run = tc_control_approval_list},
     {"approval.grant", true, .run = tc_control_approval_grant},
     {"approval.deny", true, .run = tc_control_approval_deny},

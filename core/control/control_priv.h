@@ -103,6 +103,22 @@ void tc_control_case_close(struct tc_control *control, struct tc_rpc_call *call,
 void tc_control_case_reopen(struct tc_control *control, struct tc_rpc_call *call,
                             const struct tc_rpc_params *params);
 
+/* control_config.c */
+void tc_control_config_validate(struct tc_control *control, struct tc_rpc_call *call,
+                                const struct tc_rpc_params *params);
+void tc_control_config_reload(struct tc_control *control, struct tc_rpc_call *call,
+                              const struct tc_rpc_params *params);
+void tc_control_config_set(struct tc_control *control, struct tc_rpc_call *call,
+                           const struct tc_rpc_params *params);
+void tc_control_config_unset(struct tc_control *control, struct tc_rpc_call *call,
+                             const struct tc_rpc_params *params);
+void tc_control_config_add(struct tc_control *control, struct tc_rpc_call *call,
+                           const struct tc_rpc_params *params);
+void tc_control_config_remove(struct tc_control *control, struct tc_rpc_call *call,
+                              const struct tc_rpc_params *params);
+void tc_control_config_show(struct tc_control *control, struct tc_rpc_call *call,
+                            const struct tc_rpc_params *params);
+
 /* control_call.c: begin an answer's map, and end map and call. */
 void tc_control_call_begin(struct tc_pack *p);
 void tc_control_call_end(struct tc_rpc_call *call, struct tc_pack *p);

@@ -402,6 +402,7 @@ static int start(struct tc_agent *agent, char why[TC_WHY_MAX])
 {
     struct tc_control_options control = {.services = &agent->services,
                                          .reload = tc_agent_reload,
+                                         .edit = tc_agent_edit,
                                          .numbers = put_numbers,
                                          .arg = agent};
     int err = make_dirs(agent, why);

@@ -14,6 +14,7 @@
 #include "core/base/machine.h"
 #include "core/base/why.h"
 #include "core/conf/config.h"
+#include "core/conf/config_edit.h"
 #include "core/daemon/agent_priv.h"
 #include "core/host/registry.h"
 #include "core/journal/journal.h"
@@ -112,13 +113,31 @@ bool tc_agent_passive(const struct tc_agent *agent)
 
 /* ---- another one ---- */
 
+/* A change of one key, on its way into its file and into force. */
+struct edit {
+    enum tc_config_verb verb;
+    char *key, *value;
+    struct tc_config_edit *made; /* NULL: not yet */
+};
+
+static void edit_free(struct edit *edit)
+{
+    if (!edit)
+        return;
+    tc_config_edit_free(edit->made);
+    free(edit->key);
+    free(edit->value);
+    free(edit);
+}
+
 /* One at a time, in the order of asking: the first of agent->reloads is under way. */
 struct tc_agent_reload {
     struct tc_agent_reload *next;
     uv_work_t work;
     struct tc_agent *agent;
     bool dry;
-    char path[4096]; /* "": the embedded text */
+    char path[4096];   /* "": the embedded text */
+    struct edit *edit; /* of one of its files, or NULL */
     struct tc_config *config;
     struct tc_config_changes changes;
     int err;
@@ -127,15 +146,31 @@ struct tc_agent_reload {
     void *arg;
 };
 
+static int read_edited(struct tc_agent_reload *r)
+{
+    struct edit *edit = r->edit;
+    int err = tc_config_edit_make(r->path, edit->verb, edit->key, edit->value,
+                                  &edit->made, r->why);
+
+    if (err)
+        return err;
+    snprintf(r->changes.file, sizeof(r->changes.file), "%s", edit->made->path);
+    if (edit->made->also)
+        snprintf(r->changes.also, sizeof(r->changes.also), "%s", edit->made->also);
+    return tc_config_read_edited(r->path, edit->made, &r->config, r->why);
+}
+
 static void reload_read(uv_work_t *work)
 {
     struct tc_agent_reload *r = work->data;
 
-    r->err = read_config(r->agent, r->path[0] ? r->path : NULL, &r->config, r->why);
+    if (r->edit)
+        r->err = read_edited(r);
+    else
+        r->err = read_config(r->agent, r->path[0] ? r->path : NULL, &r->config, r->why);
 }
 
-/* What the file changes; what waits for the next start stays as it is until then. */
-static int find_changes(struct tc_agent_reload *r)
+static void find_changes(struct tc_agent_reload *r)
 {
     const struct tc_config *old = r->agent->services.config;
 
@@ -143,21 +178,26 @@ static int find_changes(struct tc_agent_reload *r)
                            sizeof(r->changes.changed));
     tc_config_restart_keys(old, r->config, r->changes.restart,
                            sizeof(r->changes.restart));
-    return r->dry ? 0 : tc_config_keep_restart_keys(r->config, old);
 }
 
 static void reload_begin(struct tc_agent_reload *r);
+
+static void reload_free(struct tc_agent_reload *r)
+{
+    edit_free(r->edit);
+    free(r);
+}
 
 static void reload_next(struct tc_agent *agent)
 {
     struct tc_agent_reload *r = agent->reloads;
 
     agent->reloads = r->next;
-    free(r);
+    reload_free(r);
     while (agent->stopping && (r = agent->reloads)) {
         agent->reloads = r->next;
         r->done(r->arg, -ECANCELED, "the agent is stopping", NULL);
-        free(r);
+        reload_free(r);
     }
     if (agent->reloads)
         reload_begin(agent->reloads);
@@ -190,6 +230,88 @@ static void reload_applied(void *arg, int status, const char *why)
     reload_end(arg, status, why);
 }
 
+/* ---- the file that is edited ---- */
+
+static void edit_undo(uv_work_t *work)
+{
+    struct tc_agent_reload *r = work->data;
+    char why[TC_WHY_MAX];
+
+    if (tc_config_edit_undo(r->edit->made, why))
+        tc_log(TOCSIN_LOG_ERROR, "agent", "%s", why);
+}
+
+static void edit_undone(uv_work_t *work, int status)
+{
+    struct tc_agent_reload *r = work->data;
+
+    (void)status;
+    reload_end(r, r->err, r->why);
+}
+
+/* What is not in force is not to be in the file either. */
+static void edit_applied(void *arg, int status, const char *why)
+{
+    struct tc_agent_reload *r = arg;
+
+    if (!status || tc_config_edit_is_none(r->edit->made)) {
+        reload_end(r, status, why);
+        return;
+    }
+    r->err = status;
+    tc_why(r->why, "%s", why);
+    if (uv_queue_work(&r->agent->loop, &r->work, edit_undo, edit_undone))
+        reload_end(r, r->err, r->why);
+}
+
+static void edit_write(uv_work_t *work)
+{
+    struct tc_agent_reload *r = work->data;
+
+    if (!tc_config_edit_is_none(r->edit->made))
+        r->err = tc_config_edit_write(r->edit->made, r->why);
+}
+
+static void put_in_force(struct tc_agent_reload *r);
+
+static void edit_written(uv_work_t *work, int status)
+{
+    struct tc_agent_reload *r = work->data;
+
+    if (status && !r->err)
+        r->err = status;
+    if (r->err)
+        reload_end(r, r->err, r->why);
+    else
+        put_in_force(r);
+}
+
+/* ---- the steps ---- */
+
+/* What waits for the next start stays as it is until then. */
+static void put_in_force(struct tc_agent_reload *r)
+{
+    struct tc_agent *agent = r->agent;
+
+    if (tc_config_keep_restart_keys(r->config, agent->services.config))
+        reload_end(r, -ENOMEM, "out of memory");
+    else
+        tc_registry_apply(agent->services.registry, r->config, false,
+                          r->edit ? edit_applied : reload_applied, r);
+}
+
+static void reload_checked(void *arg, int status, const char *why)
+{
+    struct tc_agent_reload *r = arg;
+
+    if (!status && r->edit)
+        status = uv_queue_work(&r->agent->loop, &r->work, edit_write, edit_written);
+    else if (!status)
+        put_in_force(r);
+    if (status)
+        reload_end(r, status, why);
+}
+
 static void reload_done(uv_work_t *work, int status)
 {
     struct tc_agent_reload *r = work->data;
@@ -200,15 +322,17 @@ static void reload_done(uv_work_t *work, int status)
         r->err = -ECANCELED;
         tc_why(r->why, "the agent is stopping");
     }
-    if (!r->err && find_changes(r)) {
-        r->err = -ENOMEM;
-        tc_why(r->why, "out of memory");
-    }
-    if (r->err)
+    if (r->err) {
         reload_end(r, r->err, r->why);
+        return;
+    }
+    find_changes(r);
+    /* What is to be in a file, or in force at the next start, is checked as it stands. */
+    if (r->dry || r->edit || r->changes.restart[0])
+        tc_registry_apply(r->agent->services.registry, r->config, true,
+                          r->dry ? reload_applied : reload_checked, r);
     else
-        tc_registry_apply(r->agent->services.registry, r->config, r->dry, reload_applied,
-                          r);
+        put_in_force(r);
 }
 
 static void reload_begin(struct tc_agent_reload *r)
@@ -221,19 +345,18 @@ static void reload_begin(struct tc_agent_reload *r)
         reload_end(r, err, uv_strerror(err));
 }
 
-void tc_agent_reload(void *arg, const char *path, bool dry, tc_control_reloaded_fn done,
-                     void *done_arg)
+/* Takes `edit` over, also when it fails. */
+static void ask(struct tc_agent *agent, const char *path, bool dry, struct edit *edit,
+                tc_control_reloaded_fn done, void *done_arg)
 {
-    struct tc_agent *agent = arg;
-    struct tc_agent_reload *r, **end = &agent->reloads;
+    struct tc_agent_reload *r = NULL, **end = &agent->reloads;
 
-    if (agent->stopping) {
-        done(done_arg, -ECANCELED, "the agent is stopping", NULL);
-        return;
-    }
-    r = calloc(1, sizeof(*r));
+    if (!agent->stopping)
+        r = calloc(1, sizeof(*r));
     if (!r) {
-        done(done_arg, -ENOMEM, "out of memory", NULL);
+        edit_free(edit);
+        done(done_arg, agent->stopping ? -ECANCELED : -ENOMEM,
+             agent->stopping ? "the agent is stopping" : "out of memory", NULL);
         return;
     }
     if (!path)
@@ -241,6 +364,7 @@ void tc_agent_reload(void *arg, const char *path, bool dry, tc_control_reloaded_
     snprintf(r->path, sizeof(r->path), "%s", path ? path : "");
     r->agent = agent;
     r->dry = dry;
+    r->edit = edit;
     r->done = done;
     r->arg = done_arg;
     while (*end)
@@ -248,4 +372,36 @@ void tc_agent_reload(void *arg, const char *path, bool dry, tc_control_reloaded_
     *end = r;
     if (r == agent->reloads)
         reload_begin(r);
+}
+
+void tc_agent_reload(void *arg, const char *path, bool dry, tc_control_reloaded_fn done,
+                     void *done_arg)
+{
+    ask(arg, path, dry, NULL, done, done_arg);
+}
+
+void tc_agent_edit(void *arg, enum tc_config_verb verb, const char *key,
+                   const char *value, tc_control_reloaded_fn done, void *done_arg)
+{
+    struct tc_agent *agent = arg;
+    struct edit *edit;
+
+    if (!agent->options->config_path) {
+        done(done_arg, -EINVAL,
+             "the agent runs by the configuration that is built in, which is no file",
+             NULL);
+        return;
+    }
+    edit = calloc(1, sizeof(*edit));
+    if (edit) {
+        edit->verb = verb;
+        edit->key = strdup(key);
+        edit->value = strdup(value);
+    }
+    if (!edit || !edit->key || !edit->value) {
+        edit_free(edit);
+        done(done_arg, -ENOMEM, "out of memory", NULL);
+        return;
+    }
+    ask(agent, NULL, false, edit, done, done_arg);
 }

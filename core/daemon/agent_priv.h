@@ -66,4 +66,8 @@ bool tc_agent_passive(const struct tc_agent *agent);
 void tc_agent_reload(void *arg, const char *path, bool dry, tc_control_reloaded_fn done,
                      void *done_arg);
 
+/* struct tc_control_options.edit; arg is the agent. */
+void tc_agent_edit(void *arg, enum tc_config_verb verb, const char *key,
+                   const char *value, tc_control_reloaded_fn done, void *done_arg);
+
 #endif

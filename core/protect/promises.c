@@ -15,8 +15,6 @@
 #define ALWAYS                                                                           \
     (BIT(REAL_TIME) | BIT(SCANNING) | BIT(BEHAVIOUR) | BIT(RECORD) | BIT(QUARANTINE))
 
-#define IN_CONFIGURATION "in the configuration and run tocsin config reload"
-
 static const struct {
     const char *plugin;
     unsigned promises;
@@ -85,12 +83,12 @@ static void derive_part(enum tc_part part, enum tc_part_state state,
         issue = SAY(plugin, parts[part].promises,
                     "plugin %s is switched off by the configuration: %s", plugin,
                     consequence);
-        FIX(issue, "set plugins.%s.enabled: true " IN_CONFIGURATION, plugin);
+        FIX(issue, "tocsin config set plugins.%s.enabled true", plugin);
         return;
     case TC_PART_NOT_NAMED:
         issue = SAY(plugin, parts[part].promises,
                     "the configuration does not name plugin %s: %s", plugin, consequence);
-        FIX(issue, "write \"%s: {}\" below plugins: " IN_CONFIGURATION, plugin);
+        FIX(issue, "tocsin config set plugins.%s '{}'", plugin);
         return;
     }
 }
@@ -143,14 +141,14 @@ static void derive_sensor(const struct tc_promise_facts *facts,
         return;
     case TC_SENSOR_OFF_BY_CONFIGURATION:
         issue = SAY("disabled", BIT(REAL_TIME), "real-time protection is switched off");
-        FIX(issue, "set plugins.%s.enabled: true " IN_CONFIGURATION, name);
+        FIX(issue, "tocsin config set plugins.%s.enabled true", name);
         return;
     case TC_SENSOR_NOT_NAMED:
         issue = SAY("disabled", BIT(REAL_TIME),
                     "the configuration does not name plugin %s: nothing is protected in "
                     "real time",
                     name);
-        FIX(issue, "write \"%s: {}\" below plugins: " IN_CONFIGURATION, name);
+        FIX(issue, "tocsin config set plugins.%s '{}'", name);
         return;
     }
 }
@@ -168,7 +166,7 @@ static void derive_passive(const struct tc_promise_facts *facts,
         SAY("passive", BIT(REAL_TIME) | BIT(QUARANTINE) | (ret->promised & BIT(NETWORK)),
             "the mode is passive: what is found is reported, and neither refused nor "
             "put away");
-    FIX(issue, "set mode: block " IN_CONFIGURATION);
+    FIX(issue, "tocsin config set mode block");
 }
 
 static void derive_excluded(const struct tc_excluded_folder *excluded,
@@ -183,7 +181,11 @@ static void derive_excluded(const struct tc_excluded_folder *excluded,
     snprintf(id, sizeof(id), "excluded.%.48s", excluded->folder);
     issue = SAY(id, excluded->promises, "nothing below %.150s is %s: exclusions cover it",
                 excluded->folder, what);
-    FIX(issue, "take it out of exclusions: " IN_CONFIGURATION);
+    if (excluded->entry[0] && !strchr(excluded->entry, '\''))
+        FIX(issue, "tocsin config remove exclusions '%s'", excluded->entry);
+    else
+        FIX(issue, "tocsin config show; take what covers it out of exclusions by tocsin "
+                   "config remove exclusions ENTRY");
 }
 
 static void derive_uneven(const struct tc_uneven_folder *uneven,
@@ -196,7 +198,7 @@ static void derive_uneven(const struct tc_uneven_folder *uneven,
     issue = SAY("watch", BIT(REAL_TIME),
                 "%.150s is protected by %.30s only, and not when another sensor protects",
                 uneven->folder, uneven->by);
-    FIX(issue, "give both sensors the same watch: " IN_CONFIGURATION);
+    FIX(issue, "tocsin config unset plugins.%.30s.watch", uneven->fallback);
 }
 
 /* ---- Detectors ---- */
@@ -228,8 +230,9 @@ static void derive_lossy(const struct tc_lossy_plugin *lossy,
                 "plugin %s has lost %" PRIu64 " events within the last %d minutes: they "
                 "came faster than it takes them",
                 lossy->name, lossy->lost, TC_LOSSES_RECENT_MIN);
-    if (lossy->ring)
-        FIX(issue, "raise plugins.%.20s.ring_size " IN_CONFIGURATION, lossy->name);
+    if (lossy->ring[0])
+        FIX(issue, "tocsin config set plugins.%.20s.ring_size %s", lossy->name,
+            lossy->ring);
     else
         FIX(issue,
             "tocsin diagnostic stats; exclude what is busy (scope: %.20s); over %d "

@@ -54,18 +54,20 @@ enum tc_sensor_trouble {
 struct tc_excluded_folder {
     const char *folder;
     unsigned promises; /* that is not protected, not scanned, not judged */
+    char entry[192];   /* the exclusion, as YAML on one line; "": several, or too long */
 };
 
 /* A folder that one sensor protects and the other would not. */
 struct tc_uneven_folder {
     const char *folder;
-    const char *by; /* the sensor that watches it */
+    const char *by;       /* the sensor that watches it */
+    const char *fallback; /* that watches what the primary does, unless told otherwise */
 };
 
 struct tc_lossy_plugin {
     char name[64];
     uint64_t lost; /* events, lately */
-    bool ring;     /* in its ring, which can be larger; else in its queue */
+    char ring[32]; /* the next size of its ring, where it lost them; "": in its queue */
 };
 
 /* All texts are borrowed for the call. */

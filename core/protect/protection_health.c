@@ -114,9 +114,7 @@ static void add_switched_off(const struct tc_protection *p,
         snprintf(issue->fix, sizeof(issue->fix), "tocsin plugin enable %.60s", name);
     else
         snprintf(issue->fix, sizeof(issue->fix),
-                 "set plugins.%.30s.enabled: true in the configuration and run tocsin "
-                 "config reload",
-                 name);
+                 "tocsin config set plugins.%.30s.enabled true", name);
 }
 
 static void add_switching(const struct tc_protection *p, const struct tc_slot_view *slot,

@@ -3,6 +3,7 @@
  * configuration, the judge and the bus have them. Changes nothing but what was lost. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <tocsin/event.h>
 
@@ -121,6 +122,20 @@ static const char *watched(const struct tc_protection *p, enum tc_slot_sensor se
                   : NULL;
 }
 
+static void add_excluded(const struct tc_protection *p, const char *folder,
+                         unsigned promises, const char *scope,
+                         struct tc_promise_facts *ret)
+{
+    struct tc_excluded_folder *excluded = &ret->excluded[ret->excluded_n++];
+    char *entry = tc_config_excluding(p->services->config, scope, folder);
+
+    excluded->folder = folder;
+    excluded->promises = promises;
+    if (entry && strlen(entry) < sizeof(excluded->entry))
+        snprintf(excluded->entry, sizeof(excluded->entry), "%s", entry);
+    free(entry);
+}
+
 static void find_excluded(const struct tc_protection *p, enum tc_slot_sensor sensor,
                           struct tc_promise_facts *ret)
 {
@@ -132,17 +147,19 @@ static void find_excluded(const struct tc_protection *p, enum tc_slot_sensor sen
         {tc_part_plugin(TC_PART_SCANNER), TC_PROMISE_SCANNING},
         {tc_part_plugin(TC_PART_BEHAVIOUR), TC_PROMISE_BEHAVIOUR},
     };
-    const char *folder;
+    const char *folder, *scope;
     unsigned promises;
 
     for (size_t i = 0; (folder = watched(p, sensor, i)); i++) {
         promises = 0;
+        scope = NULL;
         for (size_t k = 0; k < sizeof(scopes) / sizeof(scopes[0]); k++)
-            if (tc_config_excludes_all(p->services->config, scopes[k].scope, folder))
+            if (tc_config_excludes_all(p->services->config, scopes[k].scope, folder)) {
                 promises |= TC_PROMISE_BIT(scopes[k].promise);
+                scope = scope ? scope : scopes[k].scope;
+            }
         if (promises && ret->excluded_n < TC_PROMISES_FOLDERS_MAX)
-            ret->excluded[ret->excluded_n++] =
-                (struct tc_excluded_folder){folder, promises};
+            add_excluded(p, folder, promises, scope, ret);
     }
 }
 
@@ -179,7 +196,8 @@ static void find_uneven(const struct tc_protection *p, struct tc_promise_facts *
     for (int s = 0; s < TC_SLOT_SENSORS; s++)
         for (size_t i = 0; (folder = watched(p, (enum tc_slot_sensor)s, i)); i++)
             if (!watches(p, (enum tc_slot_sensor)(TC_SLOT_SENSORS - 1 - s), folder)) {
-                ret->uneven = (struct tc_uneven_folder){folder, p->sensors[s].name};
+                ret->uneven = (struct tc_uneven_folder){
+                    folder, p->sensors[s].name, p->sensors[TC_SLOT_FALLBACK].name};
                 return;
             }
 }
@@ -216,6 +234,16 @@ void tc_protection_gap(struct tc_protection *p, const struct tocsin_event *gap,
         tc_losses_add(&p->gaps, source, (uint64_t)lost, uv_hrtime());
 }
 
+/* Twice what it is; nothing, when that is more than there may be. */
+static void next_ring(const struct tc_options *options, char ret[TC_OPTION_NUMBER_BYTES])
+{
+    const struct tocsin_option *option = tc_options_find(options, "ring_size");
+    int64_t next = 2 * tc_options_int(options, "ring_size");
+
+    if (option && (!option->max || next <= option->max))
+        tc_option_format(option->type, next, ret);
+}
+
 static void find_lossy(const struct tc_protection *p, const struct tc_losses *losses,
                        bool reports, struct tc_promise_facts *ret)
 {
@@ -232,7 +260,8 @@ static void find_lossy(const struct tc_protection *p, const struct tc_losses *lo
             continue;
         lossy = &ret->lossy[ret->lossy_n++];
         lossy->lost = lost;
-        lossy->ring = reports && tc_options_find(tc_plugin_options(plugin), "ring_size");
+        if (reports)
+            next_ring(tc_plugin_options(plugin), lossy->ring);
         snprintf(lossy->name, sizeof(lossy->name), "%s", name);
     }
 }

@@ -22,7 +22,7 @@ _tocsin_words() {
     network-filter) echo 'status enable disable' ;;
     isolate) echo 'on off status' ;;
     indicator) echo 'list add remove test reload' ;;
-    config) echo 'validate show reload' ;;
+    config) echo 'validate set unset add remove show reload' ;;
     portal) echo 'login' ;;
     diagnostic) echo 'stats' ;;
     tap) echo 'file.* process.* network.* dns.* kernel.* filesystem.* verdict verdict.* threat.* alert.* approval.* sensor.* network_filter.* isolation.* quarantine.* plugin.* config.* agent.* bus.* rpc.*' ;;

@@ -206,11 +206,9 @@ static void report_choice(struct tc_av *av)
     if (av->options.quarantine)
         host->report(host, TOCSIN_REPORT_CLEAR, "quarantine_off", NULL, NULL);
     else
-        host->report(
-            host, TOCSIN_REPORT_ISSUE, "quarantine_off",
-            "the quarantine is switched off: infected files stay where they are",
-            "set plugins.av.quarantine: true in the configuration and run tocsin "
-            "config reload");
+        host->report(host, TOCSIN_REPORT_ISSUE, "quarantine_off",
+                     "the quarantine is switched off: infected files stay where they are",
+                     "tocsin config set plugins.av.quarantine true");
 }
 
 static void look(void *arg)

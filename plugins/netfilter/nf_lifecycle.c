@@ -320,8 +320,7 @@ static void report_enforcement(struct tc_nf *nf)
                          ? "enforcement is disabled: indicators do nothing"
                          : "enforcement is audit: what indicators block is reported, and "
                            "not denied",
-                     "set plugins.netfilter.enforcement: block in the configuration and "
-                     "run tocsin config reload");
+                     "tocsin config set plugins.netfilter.enforcement block");
 }
 
 static void report_open(struct tc_nf *nf)
@@ -341,7 +340,7 @@ static void report_open(struct tc_nf *nf)
     host->report(host, TOCSIN_REPORT_ISSUE, "netfilter_watching", text,
                  nf->options.ebpf ? "run on a kernel with BTF and cgroup2, with CAP_BPF, "
                                     "CAP_PERFMON and CAP_NET_ADMIN"
-                                  : "set plugins.netfilter.mechanism to auto");
+                                  : "tocsin config set plugins.netfilter.mechanism auto");
 }
 
 static void started(struct tc_nf *nf)

@@ -163,7 +163,20 @@ void tc_sensor_watch_done(struct tc_sensor_watch *watch)
     memset(watch, 0, sizeof(*watch));
 }
 
-#define IN_CONFIGURATION " in the configuration and run tocsin config reload"
+/* The command that takes it off the list. */
+static void write_removal(const char *plugin, const char *named, char fix[256])
+{
+    bool odd = strpbrk(named, "'\"\\");
+    bool plain = !strpbrk(named, " \t#:,[]{}&*!|>%@`?$;()<~");
+
+    if (odd || strlen(named) > 180)
+        snprintf(fix, 256, "take it off plugins.%s.watch: tocsin config remove", plugin);
+    else
+        snprintf(fix, 256,
+                 plain ? "tocsin config remove plugins.%s.watch %s"
+                       : "tocsin config remove plugins.%s.watch '\"%s\"'",
+                 plugin, named);
+}
 
 /* Why one entry is not watched, in the words of health; false: it is. */
 static bool explain(const char *named, int error, const char *type, const char *plugin,
@@ -173,23 +186,18 @@ static bool explain(const char *named, int error, const char *type, const char *
 
     if (!error && !type)
         return false;
+    write_removal(plugin, named, fix);
     if (missing && strpbrk(named, "*?[")) {
-        snprintf(why, 256, "there is no such folder, and patterns are not taken");
-        snprintf(fix, 256,
-                 "name the folders themselves in plugins.%s.watch" IN_CONFIGURATION,
-                 plugin);
+        snprintf(why, 256,
+                 "there is no such folder, and patterns are not taken: name the "
+                 "folders themselves");
     } else if (missing) {
         snprintf(why, 256, "there is no such folder");
         snprintf(fix, 256, "mkdir -p %.240s", named);
     } else if (error) {
         snprintf(why, 256, "%s", strerror(-error));
-        snprintf(fix, 256, "correct plugins.%s.watch" IN_CONFIGURATION, plugin);
     } else {
         snprintf(why, 256, "file systems of type %.64s are not watched", type);
-        snprintf(
-            fix, 256,
-            "correct plugins.%s.watch, or ignore_filesystems there," IN_CONFIGURATION,
-            plugin);
     }
     return true;
 }

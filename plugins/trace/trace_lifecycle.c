@@ -137,7 +137,7 @@ static void report_acts(struct tc_trace *trace)
                  "not seen: changed credentials, tracing, modules and BPF programs "
                  "loaded, files in memory, mounts",
                  trace->acts == TC_TRACE_ACTS_CHEAP
-                     ? "set plugins.trace.acts to auto; each system call costs more then"
+                     ? "tocsin config set plugins.trace.acts auto"
                      : "run on a kernel that lets BPF programs hook its functions or the "
                        "end of its system calls");
 }
@@ -165,7 +165,7 @@ static void report_level(struct tc_trace *trace)
              trace->why);
     host->report(host, TOCSIN_REPORT_ISSUE, "trace_netlink", text,
                  trace->mechanism == TC_TRACE_NETLINK
-                     ? "set plugins.trace.mechanism to auto"
+                     ? "tocsin config set plugins.trace.mechanism auto"
                      : "run on a kernel with BTF, with CAP_BPF and CAP_PERFMON");
 }
 

@@ -282,5 +282,62 @@ class Reload(unittest.TestCase):
             wait_for(lambda: not os.path.lexists(path))
 
 
+class Edit(unittest.TestCase):
+    def test_a_key_is_set_in_its_file_and_in_force(self):
+        with Config() as agent:
+            agent.write(head="# ours\nmode: block  # for now\n")
+            agent.reload()
+            said = agent.tocsin("config", "set", "mode", "passive")
+            self.assertIn("changed: mode", said)
+            self.assertIn("file: " + agent.config, said)
+            self.assertIn("mode: passive", agent.tocsin("config", "show"))
+            with open(agent.config, encoding="utf-8") as f:
+                self.assertIn("# ours\nmode: passive  # for now\n", f.read())
+            self.assertIn("nothing has changed", agent.tocsin("config", "set", "mode", "passive"))
+            agent.tocsin("config", "unset", "mode")
+            self.assertIn("mode: block", agent.tocsin("config", "show"))
+            agent.tocsin("config", "set", "exclusions", "[]")
+            agent.tocsin("config", "add", "exclusions", "{path: /one}")
+            agent.tocsin("config", "remove", "exclusions", "{path: '/one'}")
+            agent.tocsin("config", "set", "plugins.edr", "{enabled: true, rules: [%s]}" %
+                         os.path.join(SOURCE, "config/rules/sigma"))
+            wait_for(lambda: plugins(agent)["edr"]["state"] == "running")
+            asked = [e["event"] for e in agent.call("event.list", {"topic": "agent.command"})["items"]
+                     if e["event"]["method"] == "config.set"]
+            self.assertIn({"key": "mode", "value": "passive"}, [a["params"] for a in asked])
+
+    def test_what_is_refused_changes_nothing(self):
+        with Config() as agent:
+            with open(agent.config, encoding="utf-8") as f:
+                before = f.read()
+            for args, why in (
+                    (("set", "mode", "loud"), "block"),
+                    (("set", "mdoe", "block"), 'did you mean "mode"?'),
+                    (("set", "plugins.es.wach", "[/tmp]"), 'did you mean "watch"?'),
+                    (("set", "plugins.es.watch", "[/proc]"), "of type proc"),
+                    (("set", "plugins.av.rules", "[rules]"), "no absolute path"),
+                    (("set", "sensor.primary", "av"), "sensor"),
+                    (("remove", "plugins.es.watch", "/nowhere"), "no such item")):
+                self.assertIn(why, agent.tocsin("config", *args, status=1))
+            with open(agent.config, encoding="utf-8") as f:
+                self.assertEqual(f.read(), before)
+            self.assertEqual([n for n in os.listdir(agent.dir) if n.startswith(".")], [])
+            self.assertEqual(agent.reload()["changed"], [])
+            # Nor is what only the next start would find taken from the file.
+            agent.write_config("sensor: {primary: av}\n" + before)
+            self.assertIn("sensor", agent.tocsin("config", "reload", status=1))
+
+    @support.needs_root
+    def test_it_takes_root(self):
+        with Agent(sensor=False) as agent:
+            os.chmod(agent.socket, 0o666)
+            done = subprocess.run(["setpriv", "--reuid=65534", "--clear-groups",
+                                   support.TOCSIN, "--socket", agent.socket,
+                                   "config", "set", "mode", "passive"],
+                                  capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("root", done.stderr)
+
+
 if __name__ == "__main__":
     support.main()

@@ -208,7 +208,7 @@ class Control(unittest.TestCase):
             agent.tocsin("plugin", "enable", "es")
             self.assertEqual(fix(agent), [])
         with Agent(es="enabled: false") as agent:
-            self.assertIn("plugins.es.enabled: true", fix(agent)[0])
+            self.assertIn("plugins.es.enabled true", fix(agent)[0])
 
 
 class Vendor(unittest.TestCase):

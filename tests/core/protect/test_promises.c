@@ -68,13 +68,10 @@ static void part_that_does_not_run_is_named_with_what_starts_it(void **state)
         {TC_PART_SCANNER, BIT(SCANNING) | BIT(QUARANTINE), TC_PART_OFF, "core.av",
          "tocsin plugin enable av"},
         {TC_PART_SCANNER, BIT(SCANNING) | BIT(QUARANTINE), TC_PART_OFF_BY_CONFIGURATION,
-         "core.av",
-         "set plugins.av.enabled: true in the configuration and run tocsin config "
-         "reload"},
+         "core.av", "tocsin config set plugins.av.enabled true"},
         {TC_PART_BEHAVIOUR, BIT(BEHAVIOUR), TC_PART_COMING, "core.edr", "wait a moment"},
         {TC_PART_PROCESSES, BIT(BEHAVIOUR), TC_PART_NOT_NAMED, "core.trace",
-         "write \"trace: {}\" below plugins: in the configuration and run tocsin config "
-         "reload"},
+         "tocsin config set plugins.trace '{}'"},
         {TC_PART_NETWORK, BIT(NETWORK), TC_PART_OFF, "core.netfilter",
          "tocsin plugin enable netfilter"},
     };
@@ -118,11 +115,8 @@ static void sensor_that_does_not_protect_is_told_with_what_helps(void **state)
         {TC_SENSOR_MISSING, "core.sensor", "tocsin plugin enable es"},
         {TC_SENSOR_OFF, "core.disabled", "tocsin plugin enable es"},
         {TC_SENSOR_OFF_BY_CONFIGURATION, "core.disabled",
-         "set plugins.es.enabled: true in the configuration and run tocsin config "
-         "reload"},
-        {TC_SENSOR_NOT_NAMED, "core.disabled",
-         "write \"es: {}\" below plugins: in the configuration and run tocsin config "
-         "reload"},
+         "tocsin config set plugins.es.enabled true"},
+        {TC_SENSOR_NOT_NAMED, "core.disabled", "tocsin config set plugins.es '{}'"},
     };
     struct tc_promise_facts facts = well;
     struct tc_health_issue issue;
@@ -160,15 +154,21 @@ static void what_lets_everything_pass_breaks_promises_by_choice(void **state)
     passive.passive = true;
     assert_int_equal(derive(&passive).promises,
                      BIT(REAL_TIME) | BIT(QUARANTINE) | BIT(NETWORK));
-    excluded.excluded[0] = (struct tc_excluded_folder){"/srv", BIT(SCANNING)};
+    excluded.excluded[0] =
+        (struct tc_excluded_folder){"/srv", BIT(SCANNING), "{path: \"/**\"}"};
     excluded.excluded_n = 1;
     issue = derive(&excluded);
     assert_int_equal(issue.promises, BIT(SCANNING));
     assert_non_null(strstr(issue.text, "nothing below /srv is scanned"));
-    uneven.uneven = (struct tc_uneven_folder){"/srv", "kext"};
+    assert_string_equal(issue.fix, "tocsin config remove exclusions '{path: \"/**\"}'");
+    snprintf(excluded.excluded[0].entry, sizeof(excluded.excluded[0].entry), "{path: '");
+    issue = derive(&excluded); /* no quote ends the shell's */
+    assert_non_null(strstr(issue.fix, "tocsin config show"));
+    uneven.uneven = (struct tc_uneven_folder){"/srv", "kext", "kext"};
     issue = derive(&uneven);
     assert_int_equal(issue.promises, BIT(REAL_TIME));
     assert_non_null(strstr(issue.text, "/srv is protected by kext only"));
+    assert_string_equal(issue.fix, "tocsin config unset plugins.kext.watch");
 }
 
 static void detector_that_does_not_answer_is_named(void **state)
@@ -195,15 +195,15 @@ static void detector_that_has_lost_events_is_named(void **state)
 
     (void)state;
     facts.lossy_n = 1;
-    facts.lossy[0] = (struct tc_lossy_plugin){"edr", 6593, false};
+    facts.lossy[0] = (struct tc_lossy_plugin){"edr", 6593, ""};
     issue = derive(&facts);
     assert_int_equal(issue.promises, BIT(BEHAVIOUR));
     assert_non_null(strstr(issue.text, "edr has lost 6593 events"));
     assert_non_null(strstr(issue.fix, "tocsin diagnostic stats"));
-    facts.lossy[0] = (struct tc_lossy_plugin){"trace", 74, true};
+    facts.lossy[0] = (struct tc_lossy_plugin){"trace", 74, "16M"};
     issue = derive(&facts);
     assert_int_equal(issue.promises, BIT(BEHAVIOUR));
-    assert_non_null(strstr(issue.fix, "raise plugins.trace.ring_size"));
+    assert_string_equal(issue.fix, "tocsin config set plugins.trace.ring_size 16M");
 }
 
 static void issues_without_room_are_left_out(void **state)
