@@ -33,7 +33,7 @@ struct tc_subscription {
     const char *const *patterns; /* NULL-terminated; see tc_topic_pattern_valid */
     size_t queue_max;            /* events, each lane; 0: TC_BUS_QUEUE_DEFAULT */
     bool voter;                  /* counts among the voters that tc_bus_publish returns */
-    bool reader; /* reads for people: publishers may say more to it (tc_bus_has_reader) */
+    bool reader; /* is to be told what those who asked know (tc_bus_has_reader) */
     tc_bus_deliver_fn
         deliver; /* borrows the event; may publish, subscribe and unsubscribe */
     void *arg;
@@ -83,8 +83,8 @@ void tc_bus_unsubscribe(struct tc_subscriber *subscriber);
 /* The subscriber's bit in the sets of voters. */
 uint64_t tc_subscriber_bit(const struct tc_subscriber *subscriber);
 
-/* Whether a reader subscribes to the topic: on a hot path, what only people ask for is
- * worth its time then alone. */
+/* Whether a reader subscribes to the topic: on a hot path, what those who asked know
+ * themselves is worth its time then alone. */
 bool tc_bus_has_reader(struct tc_bus *bus, const char *topic);
 
 /* How many events it has lost to a full queue so far. */

@@ -13,6 +13,7 @@
 #include "core/conf/config.h"
 #include "core/host/loader.h"
 #include "core/host/registry.h"
+#include "core/isolate/isolate.h"
 
 struct check {
     uv_loop_t loop;
@@ -55,9 +56,16 @@ static int open_isolated(void *arg, const char *name, const char *path,
                          struct tc_module **ret_module, char why[256])
 {
     const struct check *check = arg;
+    struct tc_module *module;
+    int err = tc_module_open(path, check->private_dir, &module, why);
 
-    (void)name;
-    return tc_module_open(path, check->private_dir, ret_module, why);
+    if (!err)
+        err = tc_isolate_check(name, module->plugin->kind, why);
+    if (!err)
+        *ret_module = module;
+    else if (err == -ENOTSUP)
+        tc_module_close(module);
+    return err;
 }
 
 /* ---- the check ---- */

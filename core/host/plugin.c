@@ -99,11 +99,14 @@ static void deliver(void *arg, struct tc_event *event)
 
 /* ---- Subscription ---- */
 
+/* Sensors know what they have asked; others are told with the answer. */
 static int subscribe(struct tc_plugin *plugin)
 {
     struct tc_subscription what = {.name = plugin->host.name,
                                    .patterns = plugin->calls->subscribes,
                                    .voter = tc_plugin_votes(plugin),
+                                   .reader =
+                                       plugin->calls->kind >= TOCSIN_KIND_SUPPLEMENTARY,
                                    .deliver = deliver,
                                    .arg = plugin};
     int rc;

@@ -212,23 +212,16 @@ static int ask_what_it_is(struct tc_cell *cell, char why[256])
     return err;
 }
 
-/* Its files, or what it does, take rights that a process of its own does not have. */
-static int check_name(const char *name, char why[256])
+int tc_isolate_check(const char *name, uint32_t kind, char why[256])
 {
-    if (strcmp(name, "av") != 0)
+    if (!strcmp(name, "av"))
+        tc_why(why, "it moves files into the quarantine, which takes the agent's rights: "
+                    "write false or leave it out");
+    else if (kind != TOCSIN_KIND_DETECTOR)
+        tc_why(why, "only a detector can run in a process of its own: write false or "
+                    "leave it out");
+    else
         return 0;
-    tc_why(why, "it moves files into the quarantine, which takes the agent's rights: "
-                "write false or leave it out");
-    return -ENOTSUP;
-}
-
-static int check_kind(const struct tc_cell *cell, char why[256])
-{
-    if (cell->module.plugin->kind == TOCSIN_KIND_DETECTOR)
-        return 0;
-    tc_why(
-        why,
-        "only a detector can run in a process of its own: write false or leave it out");
     return -ENOTSUP;
 }
 
@@ -236,16 +229,16 @@ int tc_isolate_open(void *arg, const char *name, const char *path,
                     struct tc_module **ret_module, char why[256])
 {
     struct tc_cell *cell;
-    int err = check_name(name, why);
+    /* What its name tells is told before the file is loaded. */
+    int err = tc_isolate_check(name, TOCSIN_KIND_DETECTOR, why);
 
-    if (err)
-        return err;
-    err = make_cell(arg, path, &cell, why);
+    if (!err)
+        err = make_cell(arg, path, &cell, why);
     if (err)
         return err;
     err = ask_what_it_is(cell, why);
     if (!err)
-        err = check_kind(cell, why);
+        err = tc_isolate_check(name, cell->module.plugin->kind, why);
     if (err) {
         tc_module_close(&cell->module);
         return err;

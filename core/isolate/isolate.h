@@ -58,6 +58,9 @@ void tc_isolate_init(struct tc_isolate *isolate, const char *program,
 int tc_isolate_open(void *arg, const char *name, const char *path,
                     struct tc_module **ret_module, char why[256]);
 
+/* Whether a plugin of that name and kind can run so; -ENOTSUP and why. Any thread. */
+int tc_isolate_check(const char *name, uint32_t kind, char why[256]);
+
 /* Whether it is a process of an isolated plugin. Any thread. */
 bool tc_isolate_has(const struct tc_isolate *isolate, pid_t pid);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns: the journal's thread: what it does in which order, and when it tries again. It
- * sleeps on a condition, and wakes by itself only for what could not be written. Must
+ * sleeps on a condition, and wakes by itself only for what could not be written, and once
+ * a minute to look after a quiet file. Must
  * not: know SQL (journal_store, journal_query) or how to repair a database
  * (journal_keeper).
  */
@@ -246,9 +247,12 @@ void tc_journal_work(void *arg)
             write_batch(journal, lost);
             uv_mutex_lock(&journal->lock);
         } else if (STAILQ_EMPTY(&journal->jobs) && !journal->failure) {
+            tc_journal_writer_configure(&journal->writer, &journal->limits);
             uv_mutex_unlock(&journal->lock);
-            (void)tc_journal_writer_ready(&journal->writer);
+            (void)tc_journal_writer_tend(&journal->writer);
             uv_mutex_lock(&journal->lock);
+            if (journal->writer.store)
+                journal->usage = journal->writer.store->usage;
         }
         take_jobs(journal, &jobs);
         uv_mutex_unlock(&journal->lock);

@@ -281,6 +281,16 @@ int tc_journal_writer_write(struct tc_journal_writer *writer,
     return err;
 }
 
+int tc_journal_writer_tend(struct tc_journal_writer *writer)
+{
+    size_t refused;
+    int err = tc_journal_writer_ready(writer);
+
+    if (err || !writer->keep.age_ns)
+        return err;
+    return tc_journal_writer_write(writer, NULL, 0, 0, &refused);
+}
+
 void tc_journal_writer_failed(struct tc_journal_writer *writer, int err)
 {
     if (err != -EUCLEAN || writer->memory)

@@ -70,6 +70,12 @@ int tc_journal_writer_write(struct tc_journal_writer *writer,
                             struct tc_event *const *events, size_t n, uint64_t lost,
                             size_t *ret_refused);
 
+/*
+ * Removes what has become too old, when nothing is written that would: for a quiet
+ * journal, now and then. As tc_journal_writer_write; without an age it does nothing.
+ */
+int tc_journal_writer_tend(struct tc_journal_writer *writer);
+
 /* To be called on the failure of any other call of the store: sets a corrupt file aside.
  */
 void tc_journal_writer_failed(struct tc_journal_writer *writer, int err);

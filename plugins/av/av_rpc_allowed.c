@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "av.h"
 
@@ -15,6 +16,9 @@ struct call {
     const struct tocsin_event *request; /* a reference */
     uint8_t hash[TC_AV_HASH_BYTES];     /* of a removal */
     char *text;                         /* of a list */
+    char *allow, *block;                /* the operator's lists */
+    struct tc_av_lists *lists;          /* what all of them say without it */
+    uint64_t edits;                     /* av's when it began */
     bool removed;
     int error;
 };
@@ -22,6 +26,9 @@ struct call {
 static void call_free(struct call *call)
 {
     call->av->host->event_unref(call->av->host, call->request);
+    tc_av_lists_unref(call->lists);
+    free(call->allow);
+    free(call->block);
     free(call->text);
     free(call);
 }
@@ -133,15 +140,32 @@ void tc_av_rpc_allowed(struct tc_av *av, const struct tocsin_event *request)
 
 /* ---- disallow ---- */
 
+/* All lists are read again: the operator's own may allow it, too. */
 static void remove_run(void *arg)
 {
     struct call *call = arg;
 
     call->error = tc_av_lists_remove(call->av->own_dirfd, TC_AV_OWN_LIST, call->hash,
                                      &call->removed);
+    if (!call->error && call->removed)
+        call->error = tc_av_lists_load(call->allow, call->block, call->av->own_dirfd,
+                                       TC_AV_OWN_LIST, &call->lists);
 }
 
-/* All lists are read again: the operator's own may allow it, too. */
+/* In force before it is answered; what is wrong with the lists is told by the load of
+ * everything that follows. */
+static int put_in_force(struct call *call)
+{
+    static const char reason[] = "a file is no longer allowed";
+    struct tc_av *av = call->av;
+
+    if (av->list_edits == call->edits) {
+        tc_av_defs_set_lists(av, call->lists, reason);
+        call->lists = NULL;
+    }
+    return tc_detector_defs_load(&av->defs, reason, NULL);
+}
+
 static void remove_done(void *arg, int status)
 {
     struct call *call = arg;
@@ -150,11 +174,8 @@ static void remove_done(void *arg, int status)
     struct tocsin_writer w;
 
     call->error = status ? status : call->error;
-    if (!call->error && call->removed) {
-        av->list_edits++;
-        call->error =
-            tc_detector_defs_load(&av->defs, "a file is no longer allowed", NULL);
-    }
+    if (!call->error && call->removed)
+        call->error = put_in_force(call);
     if (failed(call)) {
         call_free(call);
         return;
@@ -187,5 +208,12 @@ void tc_av_rpc_disallow(struct tc_av *av, const struct tocsin_event *request)
         call_free(call);
         return;
     }
-    begin(call, remove_run, remove_done);
+    call->edits = av->list_edits;
+    call->allow = strdup(av->options.allow_list);
+    call->block = strdup(av->options.block_list);
+    call->error = call->allow && call->block ? 0 : -ENOMEM;
+    if (failed(call))
+        call_free(call);
+    else
+        begin(call, remove_run, remove_done);
 }

@@ -69,6 +69,8 @@ class Validate(unittest.TestCase):
         ("es: {watch: [/tmp, /sys/kernel]}", "of type sysfs"),
         ("av: {rules: [rules]}", "no absolute path"),
         ("av: {block_list: hashes}", "no absolute path"),
+        ("av: {isolate: true}", "the quarantine, which takes the agent's rights"),
+        ("es: {isolate: true}", "only a detector can run in a process of its own"),
         ("edr: {responses: [foo=shoot]}", "kill, suspend, quarantine, isolate"),
         ("edr: {responses: [\"=kill\"]}", "NAME=ACTION"),
     )

@@ -252,5 +252,46 @@ class Call(unittest.TestCase):
             self.assertIn("this changes the agent: that takes root", refused.stderr)
 
 
+# Shows as a fact what it is told of the answer to a question of others.
+LISTENER = """
+#include <tocsin/event.h>
+#include <tocsin/plugin.h>
+static int init(const struct tocsin_host *host, void **ret_state)
+{ *ret_state = (void *)(uintptr_t)host; return 0; }
+static int ok(void *state) { (void)state; return 0; }
+static void event(void *state, const struct tocsin_event *e)
+{ const struct tocsin_host *host = state; char text[512]; size_t i;
+  struct tocsin_str path = tocsin_event_str(e, "file.path");
+  for (i = 0; i < path.len && i < sizeof(text) - 1; i++) text[i] = path.ptr[i];
+  text[i] = 0;
+  if (i) host->report(host, TOCSIN_REPORT_FACT, "answered", text, 0); }
+static void destroy(void *state) { (void)state; }
+static const char *const subscribes[] = {"verdict.final", 0};
+TOCSIN_EXPORT const struct tocsin_plugin tocsin_plugin = {
+    TOCSIN_PLUGIN_HEADER(TOCSIN_KIND_DETECTOR), .name = "listener", .version = "1",
+    .summary = "listens", .subscribes = subscribes, .init = init, .start = ok,
+    .event = event, .stop = ok, .destroy = destroy };
+"""
+
+
+@support.needs_root
+class Answers(unittest.TestCase):
+    def test_a_detector_is_told_about_which_file_a_verdict_is(self):
+        with Agent() as agent:
+            source, plugin = (os.path.join(agent.dir, n) for n in ("l.c", "tocsin_listener.so"))
+            with open(source, "w", encoding="ascii") as f:
+                f.write(LISTENER)
+            subprocess.run(["cc", "-shared", "-fPIC", "-o", plugin, source,
+                            "-I" + os.path.join(SOURCE, "include")], check=True)
+            agent.tocsin("config", "set", "plugins.listener", "{file: %s}" % plugin)
+            path = agent.path("asked")
+            with open(path, "wb") as f:
+                f.write(b"x")
+            with open(path, "rb") as f:
+                f.read()
+            wait_for(lambda: agent.json("plugin", "info", "listener").get("facts", {})
+                     .get("answered") == path)
+
+
 if __name__ == "__main__":
     support.main()

@@ -4,6 +4,7 @@
 #include "tests/support/journal_fixture.h"
 
 #include "core/journal/journal_store.h"
+#include "core/journal/journal_writer.h"
 
 #define DAY_NS (UINT64_C(86400) * 1000000000)
 
@@ -248,6 +249,34 @@ static void store_removes_what_is_too_old(void **state)
     tc_store_close(store);
 }
 
+/* What was there when the limit came goes without a further event. */
+static void a_quiet_journal_removes_what_has_become_too_old(void **state)
+{
+    struct tc_journal_limits limits = {.bytes = 1 << 30};
+    struct fixture *f = *state;
+    struct tc_journal_writer writer;
+    struct tc_event *event;
+    struct tocsin_writer w;
+    size_t refused;
+
+    assert_int_equal(tc_journal_writer_init(&writer, f->dir), 0);
+    tc_journal_writer_configure(&writer, &limits);
+    tocsin_writer_init_growing(&w);
+    tocsin_begin_map(&w, NULL);
+    tocsin_end(&w);
+    event = make_event(f, "sensor.gap", DAY_NS, &w, -1);
+    assert_int_equal(tc_journal_writer_write(&writer, &event, 1, 0, &refused), 0);
+    assert_int_equal(tc_journal_writer_tend(&writer), 0); /* it may stay for ever */
+    assert_int_equal(sql_int(f, "SELECT count(*) FROM events"), 1);
+    limits.age_ms = 86400000;
+    tc_journal_writer_configure(&writer, &limits);
+    assert_int_equal(tc_journal_writer_tend(&writer), 0);
+    assert_int_equal(sql_int(f, "SELECT count(*) FROM events"), 0);
+    tc_event_unref(event);
+    tocsin_writer_done(&w);
+    tc_journal_writer_done(&writer);
+}
+
 static void store_removes_the_responses_and_paths_of_what_it_removes(void **state)
 {
     struct fixture *f = *state;
@@ -349,6 +378,7 @@ int main(void)
         TEST(store_counts_each_kind_as_the_tables_do),
         TEST(store_forgets_what_a_rolled_back_transaction_has_counted),
         TEST(store_removes_what_is_too_old),
+        TEST(a_quiet_journal_removes_what_has_become_too_old),
         TEST(store_removes_the_responses_and_paths_of_what_it_removes),
         TEST(regress_a_plugin_cannot_change_what_another_has_found),
         TEST(regress_a_plugin_cannot_take_an_id_that_is_anothers_later),

@@ -638,6 +638,26 @@ static void av_allowed_hash_passes(void **state)
     assert_string_equal(tc_harness_text(h, reply, "code"), "usage");
 }
 
+/* It was in force only when all rules and lists had been read again. */
+static void regress_a_hash_that_is_allowed_no_longer_is_refused_at_once(void **state)
+{
+    static const char hash[] =
+        "275a021bbfb6489e54d471899f7db9d1663fc695ec2fe2a2c4538aabf651fd0f";
+    struct fixture *f = *state;
+    struct tc_harness *h = run(f, NULL);
+    const struct tocsin_event *reply;
+    char path[PATH_MAX];
+
+    call_text(h, "rpc.av.allow", "sha256", hash, NULL);
+    eicar_file(f, path, "eicar");
+    assert_string_equal(decision(h, ask(h, TOCSIN_TOPIC_FILE_OPEN, path)), "allow");
+    reply = call_text(h, "rpc.av.disallow", "sha256", hash, NULL);
+    assert_string_equal(tc_harness_text(h, reply, "status"), "removed");
+    assert_string_equal(decision(h, ask(h, TOCSIN_TOPIC_FILE_OPEN, path)), "deny");
+    reply = call_text(h, "rpc.av.disallow", "sha256", hash, NULL);
+    assert_string_equal(tc_harness_text(h, reply, "code"), "not_found");
+}
+
 /* A refused restore has the lists read again; that once ended after the next restore. */
 static void regress_restore_right_after_a_refused_one_is_allowed(void **state)
 {
@@ -941,6 +961,7 @@ int main(void)
         TEST(av_refused_restore_does_not_allow_the_file),
         TEST(av_removed_file_is_gone_for_good),
         TEST(av_allowed_hash_passes),
+        TEST(regress_a_hash_that_is_allowed_no_longer_is_refused_at_once),
         TEST(regress_restore_right_after_a_refused_one_is_allowed),
         TEST(av_scan_finds_and_quarantines_below_a_folder),
         TEST(av_scan_of_nothing_is_refused_with_a_sentence),
