@@ -60,14 +60,16 @@ async function show() {
   draw_nav(part_of ?? (pages[id] ? id : "machine"));
   document.title = `${title} – Tocsin`;
   const own = h("div", { class: "page" });
-  main.replaceChildren(h("h1", null, title), own);
+  const loading = h("p", { class: "quiet loading" }, "Loading…");
+  main.replaceChildren(h("h1", null, title), loading, own);
   try {
     const made = await page(own);
     if (own.isConnected) shown = made;
     else made?.close?.();
   } catch (error) {
-    own.replaceChildren(failed(error));
+    own.replaceChildren(failed(error, show));
   }
+  loading.remove();
 }
 
 async function changed(kinds) {
@@ -87,7 +89,8 @@ function agent_is(there) {
   if (there && was_away) {
     say("The agent is back");
     begin().then(draw_who);
-    changed(all);
+    if (shown) changed(all);
+    else show(); // it could not be drawn while the agent was away
   }
   was_away = !there;
 }

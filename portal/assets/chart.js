@@ -10,7 +10,7 @@ export class Chart {
   constructor(title, unit) {
     this.points = [];
     this.unit = unit;
-    this.now = h("strong", null, "–");
+    this.now = h("strong", null, h("span", { class: "quiet" }, "measuring…"));
     this.area = svg("path", { class: "area" });
     this.line = svg("path", { class: "line" });
     this.most = h("span", { class: "quiet" });
@@ -22,6 +22,7 @@ export class Chart {
   }
 
   push(value) {
+    if (!this.points.length) this.points.push(value); // a line needs two
     this.points.push(value);
     if (this.points.length > KEPT) this.points.shift();
     const top = Math.max(1, ...this.points);

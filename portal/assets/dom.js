@@ -104,12 +104,14 @@ export function confirm(title, what, act) {
 export const empty = (title, why) =>
   h("div", { class: "empty" }, h("p", { class: "title" }, title), why && h("p", null, why));
 
-export const failed = (error) =>
+export const failed = (error, again) =>
   h("div", { class: "empty bad", role: "alert" }, h("p", { class: "title" }, "This cannot be shown"),
-    h("p", null, error.message));
+    h("p", null, error.message), h("p", null, h("button", { type: "button", onclick: again }, "Try again")));
 
-// A table in a box that scrolls by itself on a narrow screen.
+// A table, which on a narrow screen has a line for each cell, with its column's head before it.
 export function table(caption, heads, rows) {
+  for (const row of rows)
+    [...row.cells].forEach((cell, i) => cell.setAttribute("data-head", heads[i] ?? ""));
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
     h("table", null, h("caption", { class: "hidden" }, caption),
       h("thead", null, h("tr", null, heads.map((t) => h("th", { scope: "col" }, t)))),

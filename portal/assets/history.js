@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Owns: the page of protection history: what was found in files, and what was done about it.
 import { change, get, session } from "./api.js";
-import { badge, confirm, empty, field, h, number, say, table, text, time } from "./dom.js";
+import { badge, command, confirm, empty, field, h, number, say, table, text, time } from "./dom.js";
 
 const states = ["all", "detected", "quarantined", "restored", "removed", "allowed", "failed"];
 
@@ -42,8 +42,10 @@ export async function history(own) {
       row.nextElementSibling.remove();
       return;
     }
-    const t = await get("threat", { id: threat.id });
+    const [t, commands] = await Promise.all([get("threat", { id: threat.id }),
+      get("events", { topic: "agent.command", limit: 500 })]);
     const d = t.detected ?? {};
+    const done = commands.items.filter((c) => c.event.params?.id === t.id && c.event.allowed);
     row.after(h("tr", { class: "detail" }, h("td", { colspan: "6" }, h("dl", null,
       field("What it is", d.rule?.description ?? d.rule?.name),
       field("Paths", t.paths?.map((p) => h("div", null, h("code", null, text(p))))),
@@ -52,8 +54,12 @@ export async function history(own) {
       field("Command line", t.command_line && h("code", null, text(t.command_line))),
       field("Found", time(t.first_seen_ns)), field("Last seen", time(t.last_seen_ns)),
       field("Reason", text(t.reason)),
+      field("Done by hand", done.map((c) => h("div", null, time(c.time_ns),
+        ` ${c.event.method.replace("av.", "")}, by user ${c.event.user_id}, process ${c.event.pid}`))),
       field("Reference", d.rule?.reference && h("code", null, d.rule.reference)),
-      field("Id", h("code", null, t.id))))));
+      field("On the terminal", [command(`tocsin threat get ${t.id}`),
+        t.status === "quarantined" && h("div", null, command(`sudo tocsin threat quarantine restore ${t.id} --to FILE`))])))));
+
   }
 
   function row(threat) {

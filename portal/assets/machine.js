@@ -74,6 +74,9 @@ function pending(approvals, act) {
   return section;
 }
 
+// "43 rules in force, 2 ..." as a tile has it.
+const count = (status) => /^\d+/.exec(status ?? "")?.[0] ?? status ?? "none";
+
 function facts(health, recent, threats) {
   const kept = threats.filter((t) => t.status === "quarantined").length;
   const tile = (name, value, href) => h("a", { class: "tile card", href },
@@ -84,8 +87,8 @@ function facts(health, recent, threats) {
     tile("In quarantine", number(kept), "#/history"),
     tile("Plugins", `${health.plugins_loaded}${health.plugins_failed ? `, ${health.plugins_failed} failed` : ""}`, "#/sensors"),
     tile("Events dropped", number(health.events_dropped), "#/sensors"),
-    tile("YARA rules", health.definitions_status ?? "none", "#/config"),
-    tile("Behaviour rules", (health.sigma_rules_status ?? "none").split(",")[0], "#/config"));
+    tile("YARA rules", count(health.definitions_status), "#/config"),
+    tile("Behaviour rules", count(health.sigma_rules_status), "#/config"));
 }
 
 // ---- the page ----

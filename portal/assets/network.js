@@ -56,7 +56,8 @@ export async function network(own) {
     if (plugin?.state !== "running") {
       body.replaceChildren(empty("The network extension does not run",
         plugin ? [text(plugin.why) || "It is switched off.", " ", command("sudo tocsin plugin enable netfilter")]
-          : "Name it under plugins: in the configuration, and run tocsin config reload."));
+          : ["Write ", h("code", null, "netfilter: {}"), " below ", h("code", null, "plugins:"), " in the configuration, then: ",
+            command("sudo tocsin config reload")]));
       return;
     }
     const status = await get("network");
@@ -67,10 +68,10 @@ export async function network(own) {
       indicators.length ? table("Indicators", ["Value", "Kind", "Action", "Why", "Ends"], indicators.slice(0, 200).map((i) => h("tr", null,
         h("td", null, h("code", null, text(i.value))), h("td", null, i.kind), h("td", null, badge(i.action)),
         h("td", null, text(i.reason ?? "")), h("td", null, i.expires_ns ? time(i.expires_ns) : "never"))))
-        : empty("No indicators", "sudo tocsin indicator add blocks an address, a network, a domain or a host."),
+        : empty("No indicators", ["They block an address, a network, a domain or a host: ", command("sudo tocsin indicator add")]),
       indicators.length > 200 && h("p", { class: "quiet" }, `The first 200 of ${number(indicators.length)}.`) || "");
     if (!flows) {
-      flows = tap_view("network.*", "");
+      flows = tap_view("network.*", "", [["All", ""], ["Blocked", "decision=deny"], ["Going out", "network.direction=egress"], ["Coming in", "network.direction=ingress"]]);
       own.append(h("h2", null, "Flows, live"), flows.element);
     }
   }

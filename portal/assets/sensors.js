@@ -46,10 +46,10 @@ function timeline(events) {
       "aria-label": all.map((s) => `${s.sensor ?? "nobody"} for ${duration((s.to - s.from) / 1e9)}`).join(", ") },
     all.map((s) => svg("rect", { x: (1000 * (s.from - from)) / whole, y: 0, height: 28,
       width: Math.max(1.5, (1000 * (s.to - s.from)) / whole), class: `sensor-${s.sensor ?? "none"}` }))),
-    h("figcaption", null, time(from), h("span", null,
+    h("figcaption", null, time(from), h("span", { class: "keys" },
       [...new Set(all.map((s) => s.sensor))].map((s) => h("span", { class: "key" },
         h("span", { class: `swatch sensor-${s ?? "none"}`, "aria-hidden": "true" }), s ?? "nobody"))),
-    "now"));
+    h("span", null, "now")));
 }
 
 function story(e) {
@@ -62,6 +62,9 @@ function story(e) {
     case "sensor.canary_ok": return `${v.sensor} has proved that it protects`;
     case "sensor.crashed": return `${v.sensor} stopped unexpectedly: ${v.reason ?? ""}`;
     case "sensor.barred": return `${v.sensor} is left alone: ${v.reason ?? ""}`;
+    case "sensor.overlap_begin": return `${v.from} and ${v.to} both protect, until ${v.to} does alone`;
+    case "sensor.overlap_end": return `${v.from} and ${v.to} no longer both protect`;
+    case "sensor.handover_aborted": return `${v.from} stays, ${v.to} was turned away: ${v.reason ?? ""}`;
     case "sensor.degraded": return `${v.sensor} protects less: ${v.reason ?? ""}`;
     default: return e.topic.replace(/^sensor\./, "").replaceAll("_", " ") + (v.sensor ? `: ${v.sensor}` : "");
   }
@@ -141,6 +144,11 @@ export async function sensors(own) {
     h("div", { class: "charts" }, Object.values(charts).map((c) => c.element)),
     h("h2", null, "Approvals"), note, gate_box, h("h2", null, "Plugins"), plugin_box);
   await Promise.all([update(), sample()]);
-  const timer = setInterval(() => !document.hidden && sample().catch(() => {}), EVERY_MS);
-  return { kinds: ["sensors", "approvals"], update, close: () => clearInterval(timer) };
+  const again = () => !document.hidden && sample().catch(() => {});
+  const soon = setTimeout(again, EVERY_MS / 4); // a rate needs two
+  const timer = setInterval(again, EVERY_MS);
+  return { kinds: ["sensors", "approvals"], update, close: () => {
+    clearTimeout(soon);
+    clearInterval(timer);
+  } };
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Owns: the live tap: events of the agent's bus as they come, filtered by the agent.
 import { Stream } from "./api.js";
-import { date, h, number, text } from "./dom.js";
+import { date, empty, h, number, text } from "./dom.js";
 
 const KEPT = 500;      // events on the page
 const DRAW_MS = 100;   // drawn together
@@ -19,8 +19,10 @@ function about(e) {
   return parts.map(text).filter(Boolean).join("  ·  ");
 }
 
-export function tap_view(topics, filter) {
+// `presets`: [[title, filter]] that one button each applies.
+export function tap_view(topics, filter, presets = []) {
   const list = h("ol", { class: "tap", "aria-label": "Events, the newest first" });
+  const none = empty("No event yet", "They appear here as they happen. Other topics, or a wider filter, show more.");
   const state = h("span", { class: "quiet", role: "status" });
   const events = [];
   let waiting = [];
@@ -51,6 +53,7 @@ export function tap_view(topics, filter) {
     const fresh = waiting.slice(-KEPT).reverse();
     waiting = [];
     list.prepend(...fresh.map(row));
+    none.hidden = true;
     while (list.children.length > KEPT) list.lastElementChild.remove();
     say_state();
   }
@@ -72,7 +75,10 @@ export function tap_view(topics, filter) {
   function open() {
     stream?.close();
     list.replaceChildren();
+    none.hidden = false;
     waiting = [];
+    events.length = 0; // what is saved is what was asked for
+    missed = 0;
     state.textContent = "Connecting…";
     stream = new Stream(`/api/tap?${new URLSearchParams({ topics: topics_in.value.trim(), filter: filter_in.value.trim() })}`, {
       connected: (there) => {
@@ -120,16 +126,23 @@ export function tap_view(topics, filter) {
       e.preventDefault();
       open();
     } },
-    h("label", { for: "topics" }, "Topics"), topics_in, h("label", { for: "filter" }, "Filter"), filter_in,
+    h("span", { class: "pair" }, h("label", { for: "topics" }, "Topics"), topics_in),
+    h("span", { class: "pair" }, h("label", { for: "filter" }, "Filter"), filter_in),
     h("button", { class: "primary" }, "Apply"), pause,
     h("button", { type: "button", onclick: () => {
       events.length = 0;
       missed = 0;
       list.replaceChildren();
+      none.hidden = false;
       say_state();
     } }, "Clear"),
     h("button", { type: "button", onclick: save }, "Save")),
-    state, list);
+    presets.length > 0 && h("div", { class: "actions" }, presets.map(([title, words]) =>
+      h("button", { class: "small", type: "button", onclick: () => {
+        filter_in.value = words;
+        open();
+      } }, title))),
+    state, none, list);
 
   open();
   return { element, close: () => stream.close() };

@@ -5,8 +5,10 @@ to two alerts, the approval by its button, a file given back, and the way out.
 With TOCSIN_SCREENSHOTS=DIR it leaves pictures there; with TOCSIN_AXE=axe.min.js every page is looked
 at by axe-core."""
 
+import base64
 import os
 import shutil
+import subprocess
 import tempfile
 import unittest
 
@@ -36,7 +38,7 @@ def browser(folder):
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
     for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-                 "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                 "--hide-scrollbars", "--disable-background-networking", "--disable-component-update", "--disable-sync",
                  "--user-data-dir=" + folder, "--window-size=1440,900"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
@@ -101,22 +103,42 @@ class Browser(unittest.TestCase):
             "['serious', 'critical'].includes(v.impact)).map((v) => v.id + ' ' + v.nodes[0].target)))")
         self.assertEqual(found, [], page)
 
+    def filled(self, page):
+        """Waits until a page that shows what happens has something to show."""
+        if page == "sensors":
+            self.shows(".chart strong", "a second")
+        if page == "tap":
+            topics = self.find("#topics")
+            topics.clear()
+            topics.send_keys("file.* verdict.* alert.*")
+            self.find("#filter").send_keys("file.path=%s/*" % self.agent.path("").rstrip("/"), Keys.ENTER)
+            self.shows("main", "Waiting for events")
+            with open(self.agent.path("report.txt"), "w", encoding="ascii") as f:
+                f.write("harmless")
+            subprocess.run(["cat", f.name], check=True, stdout=subprocess.DEVNULL)
+            self.shows(".tap .topic", "file.open")
+
+    def picture(self, name):
+        shot = self.page.execute_cdp_cmd("Page.captureScreenshot", {"format": "webp", "quality": 82})
+        with open(name, "wb") as f:
+            f.write(base64.b64decode(shot["data"]))
+
     def picture_all(self):
         for scheme in ("light", "dark"):
             self.page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [
                 {"name": "prefers-color-scheme", "value": scheme}]})
             for width, height in ((1440, 900), (390, 844)):
                 self.page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
-                    "width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})
+                    "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600})
                 for page in PAGES:
                     self.go(page)
+                    self.filled(page)
                     self.accessible("%s, %d, %s" % (page, width, scheme))
                     wide = self.page.execute_script(
                         "return document.documentElement.scrollWidth - document.documentElement.clientWidth")
                     self.assertLessEqual(wide, 0, "%s is wider than %d" % (page, width))
                     if SHOTS:
-                        self.page.save_screenshot(
-                            os.path.join(SHOTS, "%s-%d-%s.png" % (page, width, scheme)))
+                        self.picture(os.path.join(SHOTS, "%s-%d-%s.webp" % (page, width, scheme)))
         self.page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
     # ---- the scenario ----
@@ -197,6 +219,13 @@ class Browser(unittest.TestCase):
         self.agent.start()
         wait_for(lambda: not self.find("#banner").is_displayed())
         self.shows(".hero", "rotected")
+        self.agent.stop()
+        self.shows("#banner", "The agent does not answer")
+        self.page.get(self.portal.home + "/#/history")
+        self.shows(".empty.bad", "This cannot be shown")
+        self.shows(".empty.bad button", "Try again")
+        self.agent.start()
+        self.shows("main select", "quarantined")  # by itself
 
 
 if __name__ == "__main__":
