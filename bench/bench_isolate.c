@@ -27,6 +27,7 @@
 #include "core/isolate/wire.h"
 #include "ipc/bus.h"
 #include "ipc/event.h"
+#include "tests/support/empty_host.h"
 
 #define ROUNDS 20
 #define QUESTIONS 1000 /* a round */
@@ -74,51 +75,6 @@ static int on_publish(void *arg, const struct tocsin_event *draft, const char *s
     return err;
 }
 
-static void on_report(void *arg, const char *plugin, uint32_t what, const char *key,
-                      const char *text, const char *fix)
-{
-    (void)arg;
-    (void)plugin;
-    (void)what;
-    (void)key;
-    (void)text;
-    (void)fix;
-}
-
-static int on_excluded(void *arg, const char *plugin, const char *path,
-                       const char *executable)
-{
-    (void)arg;
-    (void)plugin;
-    (void)path;
-    (void)executable;
-    return TOCSIN_NOT_EXCLUDED;
-}
-
-static bool on_passive(void *arg)
-{
-    (void)arg;
-    return false;
-}
-
-static bool on_is_agent(void *arg, int32_t pid)
-{
-    (void)arg;
-    return pid == getpid();
-}
-
-static void on_changed(void *arg, struct tc_plugin *plugin)
-{
-    (void)arg;
-    (void)plugin;
-}
-
-static void on_entering(void *arg, const char *plugin)
-{
-    (void)arg;
-    (void)plugin;
-}
-
 static void on_wake(void *arg)
 {
     (void)arg; /* the bench turns the bus itself */
@@ -153,13 +109,8 @@ static void start(struct rig *rig, struct tc_module *module)
                                       .bus = rig->bus,
                                       .state_dir = "/tmp",
                                       .arg = rig,
-                                      .publish = on_publish,
-                                      .report = on_report,
-                                      .excluded = on_excluded,
-                                      .passive = on_passive,
-                                      .is_agent = on_is_agent,
-                                      .changed = on_changed,
-                                      .entering = on_entering};
+                                      .publish = on_publish};
+    tc_empty_host(&rig->env);
     must(rig->us && !tc_bus_subscribe(rig->bus, &what, &rig->ear), "memory");
     must(!tc_options_new(table, &options), "options");
     must(!tc_plugin_new(&rig->env, module, options, &rig->plugin, why), why);

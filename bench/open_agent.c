@@ -14,6 +14,7 @@
 #include "core/verdict/judge.h"
 #include "ipc/bus.h"
 #include "ipc/event.h"
+#include "tests/support/empty_host.h"
 
 #define TURN_EVENTS 64
 #define RULES 10
@@ -40,39 +41,6 @@ static void env_report(void *arg, const char *plugin, uint32_t what, const char 
     (void)fix;
     if (what == TOCSIN_REPORT_ISSUE)
         (void)fprintf(stderr, "open_agent: %s: %s\n", plugin, text);
-}
-
-static int env_excluded(void *arg, const char *plugin, const char *path,
-                        const char *executable)
-{
-    (void)arg;
-    (void)plugin;
-    (void)path;
-    (void)executable;
-    return TOCSIN_NOT_EXCLUDED;
-}
-
-static bool env_passive(void *arg)
-{
-    (void)arg;
-    return false;
-}
-
-static bool env_is_agent(void *arg, int32_t pid)
-{
-    return pid == ((struct open_agent *)arg)->pid;
-}
-
-static void env_changed(void *arg, struct tc_plugin *plugin)
-{
-    (void)arg;
-    (void)plugin;
-}
-
-static void env_entering(void *arg, const char *plugin)
-{
-    (void)arg;
-    (void)plugin;
 }
 
 static uint64_t voter_bit(void *arg, const char *source)
@@ -173,7 +141,6 @@ void open_agent_start(struct open_agent *agent, const char *root, const char *wa
     struct tc_judge_voters voters = {voter_bit, voter_names, agent};
 
     agent->root = root;
-    agent->pid = getpid();
     must(!uv_loop_init(&agent->loop), "a loop");
     uv_check_init(&agent->loop, &agent->turn);
     uv_idle_init(&agent->loop, &agent->turn_due);
@@ -186,12 +153,8 @@ void open_agent_start(struct open_agent *agent, const char *root, const char *wa
                                         .state_dir = agent->root,
                                         .arg = agent,
                                         .publish = env_publish,
-                                        .report = env_report,
-                                        .excluded = env_excluded,
-                                        .passive = env_passive,
-                                        .is_agent = env_is_agent,
-                                        .changed = env_changed,
-                                        .entering = env_entering};
+                                        .report = env_report};
+    tc_empty_host(&agent->env);
     if (rules)
         load(agent, "tocsin_av.so", "rules", rules);
     else

@@ -8,7 +8,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/types.h>
 #include <uv.h>
 
 #include "core/host/plugin.h"
@@ -22,7 +21,6 @@ struct tc_subscriber;
 
 struct open_agent {
     const char *root; /* its state; the caller's */
-    pid_t pid;
     uv_loop_t loop;
     uv_check_t turn; /* and idle, so that the loop does not wait: as the agent has it */
     uv_idle_t turn_due;

@@ -23,6 +23,7 @@
 #include "core/isolate/isolate.h"
 #include "ipc/bus.h"
 #include "ipc/event.h"
+#include "tests/support/empty_host.h"
 
 #define TURN_EVENTS 256
 #define AUTH_DEADLINE_NS 10000000000u
@@ -95,18 +96,6 @@ static bool env_is_agent(void *arg, int32_t pid)
     struct tc_harness *h = arg;
 
     return h->is_agent ? h->is_agent(h, pid) : pid == getpid();
-}
-
-static void env_changed(void *arg, struct tc_plugin *plugin)
-{
-    (void)arg;
-    (void)plugin;
-}
-
-static void env_entering(void *arg, const char *plugin)
-{
-    (void)arg;
-    (void)plugin;
 }
 
 /* ---- Loop and bus ---- */
@@ -224,9 +213,8 @@ void tc_harness_init(struct tc_harness *h)
                                     .report = env_report,
                                     .excluded = env_excluded,
                                     .passive = env_passive,
-                                    .is_agent = env_is_agent,
-                                    .changed = env_changed,
-                                    .entering = env_entering};
+                                    .is_agent = env_is_agent};
+    tc_empty_host(&h->env);
 }
 
 /* ---- The plugin's life ---- */

@@ -20,6 +20,7 @@
 #include "core/isolate/isolate.h"
 #include "ipc/bus.h"
 #include "ipc/event.h"
+#include "tests/support/empty_host.h"
 #include "tests/support/harness.h"
 
 #define ALARM_S 100
@@ -55,40 +56,12 @@ static void rig_report(void *arg, const char *plugin, uint32_t what, const char 
         (void)snprintf(rig->word, sizeof(rig->word), "%s", text);
 }
 
-static int rig_excluded(void *arg, const char *plugin, const char *path,
-                        const char *executable)
-{
-    (void)arg;
-    (void)plugin;
-    (void)path;
-    (void)executable;
-    return TOCSIN_NOT_EXCLUDED;
-}
-
-static bool rig_passive(void *arg)
-{
-    (void)arg;
-    return false;
-}
-
-static bool rig_is_agent(void *arg, int32_t pid)
-{
-    (void)arg;
-    return pid == getpid();
-}
-
 static void rig_changed(void *arg, struct tc_plugin *plugin)
 {
     struct tc_rig *rig = arg;
 
     (void)plugin;
     tc_registry_changed(rig->registry);
-}
-
-static void rig_entering(void *arg, const char *plugin)
-{
-    (void)arg;
-    (void)plugin;
 }
 
 static void rig_event(void *arg, const char *what, const char *name, const char *why,
@@ -178,11 +151,7 @@ int tc_rig_make(struct tc_rig *rig)
                 .arg = rig,
                 .publish = rig_publish,
                 .report = rig_report,
-                .excluded = rig_excluded,
-                .passive = rig_passive,
-                .is_agent = rig_is_agent,
                 .changed = rig_changed,
-                .entering = rig_entering,
                 .start_ms = rig->start_ms,
                 .stop_ms = rig->stop_ms},
         .isolate = rig->isolate ? tc_isolate_open : NULL,
@@ -195,6 +164,7 @@ int tc_rig_make(struct tc_rig *rig)
         .arg = rig,
     };
 
+    tc_empty_host(&options.env);
     return tc_registry_new(&options, &rig->registry);
 }
 
