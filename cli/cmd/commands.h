@@ -46,6 +46,7 @@ int tc_run_edr_selftest(struct tc_cli *cli);
 int tc_run_network_filter_set(struct tc_cli *cli);
 int tc_run_isolate_on(struct tc_cli *cli);
 int tc_run_isolate_off(struct tc_cli *cli);
+int tc_run_forward_test(struct tc_cli *cli);
 int tc_run_indicator_list(struct tc_cli *cli);
 int tc_run_indicator_add(struct tc_cli *cli);
 int tc_run_indicator_remove(struct tc_cli *cli);

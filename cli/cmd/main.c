@@ -199,6 +199,21 @@ static const struct tc_column plugin_columns[] = {
     {"DROPPED", "dropped"}, {"WHY", "why"},         {NULL, NULL},
 };
 
+static const struct tc_column forward_columns[] = {
+    {"SINK", "name"},       {"STATE", "state"},           {"WAITING", "queued"},
+    {"SENT", "sent"},       {"RETRIES", "retries"},       {"DEAD", "dead"},
+    {"DROPPED", "dropped"}, {"LAST ERROR", "last_error"}, {NULL, NULL},
+};
+
+static const struct tc_column dead_columns[] = {
+    {"REFUSED", "refused_ns"},
+    {"SINK", "sink"},
+    {"TOPIC", "topic"},
+    {"WHY", "why"},
+    {"ID", "id"},
+    {NULL, NULL},
+};
+
 static const struct tc_command commands[] = {
     {.path = "health",
      .help =
@@ -459,6 +474,23 @@ static const struct tc_command commands[] = {
      .method = "edr.resume",
      .param = "pid",
      .said = "resumed"},
+    {.path = "forward status",
+     .help = "List the sinks that events go to: what waits, what was sent, what is wrong",
+     .run = tc_run_list,
+     .method = "forward.status",
+     .columns = forward_columns,
+     .said = "nothing is forwarded: set plugins.forward.sinks"},
+    {.path = "forward test",
+     .help = "Send a made-up event to each sink, and say what the receiver says; status "
+             "1: one has failed",
+     .run = tc_run_forward_test,
+     .method = "forward.test"},
+    {.path = "forward dead",
+     .help = "List the newest events that a receiver has refused for good",
+     .run = tc_run_list,
+     .method = "forward.list",
+     .columns = dead_columns,
+     .said = "no event was refused"},
     {.path = "network-filter status",
      .help = "Say what the network filter does, and how well",
      .run = tc_run_netfilter_record,

@@ -3,7 +3,7 @@
 
 _tocsin_words() {
     case "$1" in
-    '') echo 'health approval threat alert case scan plugin profile definitions rule edr network-filter isolate indicator config call tap portal diagnostic version help' ;;
+    '') echo 'health approval threat alert case scan plugin profile definitions rule edr forward network-filter isolate indicator config call tap portal diagnostic version help' ;;
     approval) echo 'list grant deny revoke retry' ;;
     'approval grant' | 'approval deny' | 'approval revoke')
         echo 'es_extension network_extension network_filter full_disk_access'
@@ -19,6 +19,7 @@ _tocsin_words() {
     definitions) echo 'list reload check' ;;
     rule) echo 'test' ;;
     edr) echo 'selftest resume' ;;
+    forward) echo 'status test dead' ;;
     network-filter) echo 'status enable disable' ;;
     isolate) echo 'on off status' ;;
     indicator) echo 'list add remove test reload' ;;
