@@ -9,6 +9,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 
 from support import wait_for
 
@@ -148,7 +149,7 @@ def serve_http(settings):
         def log_message(self, *args):
             pass
 
-    server = http.server.HTTPServer(("127.0.0.1", settings["port"]), Handler)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", settings["port"]), Handler)
     if settings.get("pem"):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(settings["pem"], settings["key"])
@@ -173,6 +174,14 @@ def messages(connection):
         data = data[end:]
 
 
+def take_messages(settings, connection):
+    try:
+        for message in messages(connection):
+            keep(settings, [{"message": message.decode()}])
+    except (ConnectionError, ssl.SSLError):
+        pass
+
+
 def serve_syslog(settings):
     server = socket.create_server(("127.0.0.1", settings["port"]))
     if settings.get("pem"):
@@ -183,10 +192,9 @@ def serve_syslog(settings):
     while True:
         try:
             connection, _ = server.accept()
-            for message in messages(connection):
-                keep(settings, [{"message": message.decode()}])
         except (ConnectionError, ssl.SSLError):
-            pass
+            continue
+        threading.Thread(target=take_messages, args=(settings, connection)).start()
 
 
 def serve_datagrams(settings):

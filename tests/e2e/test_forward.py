@@ -137,5 +137,173 @@ class File(Forward):
             return False
 
 
+class Http(Forward):
+    def test_ten_kills_of_elasticsearch_lose_nothing_and_twice_is_once(self):
+        receiver = self.receiver("http").start()
+        self.start("elasticsearch+http://127.0.0.1:%d" % receiver.port)
+        for n in range(10):
+            self.raise_alerts(n * 200, 200)
+            wait_for(lambda n=n: len(receiver.taken()) > n * 100)
+            receiver.kill()
+            self.raise_alerts(10000 + n, 1)  # while there is none
+            receiver.start()
+        receiver.wait_for(raised(0, 2000) | raised(10000, 10), lambda one: alert_id(one["document"]))
+        ids = [one["_id"] for one in receiver.taken()]
+        self.assertEqual(len(ids), len(set(ids)))
+        self.assertTrue(all(one["_index"] == "tocsin-alerts" for one in receiver.taken()))
+
+    def test_ten_kills_of_a_webhook_lose_nothing_and_duplicates_carry_one_id(self):
+        receiver = self.receiver("http").start()
+        self.start("webhook+http://127.0.0.1:%d/hook" % receiver.port)
+        for n in range(10):
+            self.raise_alerts(n * 200, 200)
+            wait_for(lambda n=n: len(receiver.taken()) > n * 100)
+            receiver.kill()
+            receiver.start()
+        receiver.wait_for(raised(0, 2000), lambda one: alert_id(one["document"]))
+        by_id = {}
+        for one in receiver.taken():
+            by_id.setdefault(alert_id(one["document"]), set()).add(one["document"]["event"]["id"])
+        self.assertTrue(all(len(same) == 1 for same in by_id.values()))
+
+    def test_what_elasticsearch_refuses_is_a_dead_letter_and_holds_up_nothing(self):
+        receiver = self.receiver("http", refuse=["raised-5"]).start()
+        self.start("elasticsearch+http://127.0.0.1:%d" % receiver.port)
+        self.raise_alerts(0, 20)
+        receiver.wait_for(raised(0, 20) - {"raised-5"}, lambda one: alert_id(one["document"]))
+        wait_for(lambda: self.status("elasticsearch")["dead"] == 1)
+        dead, = self.agent.call("forward.list")["items"]
+        self.assertEqual(dead["sink"], "elasticsearch")
+        self.assertIn("mapper_parsing_exception", dead["why"])
+        self.assertIn("mapper_parsing_exception", self.agent.tocsin("forward", "dead"))
+
+    def test_the_one_event_of_a_batch_that_a_webhook_refuses_is_found(self):
+        receiver = self.receiver("http", refuse=["raised-40"])
+        self.start("webhook+http://127.0.0.1:%d/hook" % receiver.port)
+        self.raise_alerts(0, 100)
+        wait_for(lambda: self.status("webhook")["queued"] == 100)
+        receiver.start()
+        receiver.wait_for(raised(0, 100) - {"raised-40"}, lambda one: alert_id(one["document"]))
+        wait_for(lambda: self.status("webhook")["dead"] == 1)
+        self.wait_until_sent("webhook", 99)
+
+    def test_a_webhook_is_signed_and_its_receiver_checked(self):
+        pem, key = certificate(self.dir)
+        receiver = self.receiver("http", pem=pem, key=key, whole=True).start()
+        url = "webhook+https://localhost:%d/hook" % receiver.port
+        self.start("%s secret_file=%s ca_file=%s" % (url, self.secret("a secret"), pem), url + " name=unknown")
+        self.raise_alerts(0, 1)
+        one = wait_for(receiver.taken)[0]
+        mac = hmac.new(b"a secret", one["headers"]["X-Tocsin-Timestamp"].encode() + b"." + one["body"].encode(),
+                       hashlib.sha256)
+        self.assertEqual(one["headers"]["X-Tocsin-Signature"], "sha256=" + mac.hexdigest())
+        wait_for(lambda: "certificate" in self.status("unknown")["last_error"])
+
+    def test_a_wrong_token_costs_no_alert(self):
+        receiver = self.receiver("http", token="right").start()
+        self.start("splunk+http://127.0.0.1:%d token_file=%s" % (receiver.port, self.secret("wrong")))
+        self.raise_alerts(0, 3)
+        wait_for(lambda: "403" in self.status("splunk")["last_error"])
+        wait_for(lambda: any("events wait for the sink splunk" in issue["text"]
+                             for issue in self.agent.call("health")["health_issues"]))
+        self.assertEqual(self.status("splunk")["dead"], 0)
+        self.secret("right")
+        receiver.wait_for(raised(0, 3), lambda one: alert_id(one["event"]))
+        self.assertEqual(receiver.taken()[0]["fields"]["tocsin_id"], receiver.taken()[0]["event"]["event"]["id"])
+        wait_for(lambda: not any("splunk" in issue["text"] for issue in self.agent.call("health")["health_issues"]))
+
+    def test_a_collector_of_opentelemetry_gets_log_records(self):
+        receiver = self.receiver("http").start()
+        self.start("otlp+http://127.0.0.1:%d format=ocsf" % receiver.port)
+        self.raise_alerts(0, 2)
+        receiver.wait_for(raised(0, 2),
+                          lambda one: json.loads(one["body"]["stringValue"])["finding_info"]["uid"])
+        record = receiver.taken()[1]
+        finding = json.loads(record["body"]["stringValue"])
+        self.assertEqual((finding["class_uid"], finding["type_uid"], finding["severity_id"]), (2004, 200401, 4))
+        self.assertEqual(record["severityNumber"], 17)
+        attributes = {a["key"]: a["value"]["stringValue"] for a in record["attributes"]}
+        self.assertEqual(attributes["event.id"], finding["metadata"]["uid"])
+
+    def test_the_test_says_what_each_receiver_says(self):
+        receiver = self.receiver("http").start()
+        path = os.path.join(self.dir, "alerts")
+        self.start("webhook+http://127.0.0.1:%d/hook" % receiver.port, "file:" + path)
+        self.assertIn("200", self.agent.tocsin("forward", "test"))
+        self.assertEqual(lines(path)[0]["tocsin"]["alert"]["category"], "test")
+        receiver.kill()
+        self.assertRegex(self.agent.tocsin("forward", "test", status=1), "webhook.*failed.*(refused|connect)")
+        self.assertEqual(self.status("webhook")["queued"], 0)
+
+
+HEADER = re.compile(r"<(\d+)>1 (\S+) (\S+) tocsin - (\S+) \[tocsin@32473 id=\"([0-9a-f-]{36})\" severity=\"(\w+)\"\] "
+                    "\ufeff(.*)$", re.S)
+
+
+class Syslog(Forward):
+    def parsed(self, one):
+        found = HEADER.match(one["message"])
+        self.assertTrue(found, one)
+        return found
+
+    def id_of(self, one):
+        return alert_id(json.loads(self.parsed(one)[7]))
+
+    def test_ten_kills_of_a_syslog_server_over_tls_lose_nothing(self):
+        pem, key = certificate(self.dir)
+        receiver = self.receiver("syslog", pem=pem, key=key).start()
+        self.start("syslog+tls://localhost:%d ca_file=%s" % (receiver.port, pem))
+        for n in range(10):
+            self.raise_alerts(n * 100, 100)
+            wait_for(lambda n=n: len(receiver.taken()) > n * 50)
+            receiver.kill()
+            receiver.start()
+        receiver.wait_for(raised(0, 1000), self.id_of)
+        by_id = {}
+        for one in receiver.taken():
+            by_id.setdefault(self.id_of(one), set()).add(self.parsed(one)[5])
+        self.assertTrue(all(len(same) == 1 for same in by_id.values()))
+
+    def test_a_server_whose_certificate_is_not_trusted_gets_nothing(self):
+        pem, key = certificate(self.dir)
+        receiver = self.receiver("syslog", pem=pem, key=key).start()
+        self.start("syslog+tls://localhost:%d" % receiver.port)
+        self.raise_alerts(0, 1)
+        wait_for(lambda: "certificate" in self.status("syslog_tls")["last_error"])
+        self.assertEqual(receiver.taken(), [])
+
+    def test_messages_over_tcp_are_whole_and_no_larger_than_they_may_be(self):
+        receiver = self.receiver("syslog").start()
+        self.start("syslog+tcp://127.0.0.1:%d" % receiver.port,
+                   "syslog+tcp://127.0.0.1:%d name=short max_size=1000" % receiver.port)
+        self.raise_alerts(1, 1)
+        wait_for(lambda: len(receiver.taken()) == 2)
+        for one in receiver.taken():
+            header = self.parsed(one)
+            self.assertEqual((header[1], header[4], header[6]), (str(13 * 8 + 3), "alert.raised", "high"))
+            self.assertEqual(self.id_of(one), "raised-1")
+            self.assertNotIn("\n", one["message"])
+        self.assertLessEqual(min(len(one["message"].encode()) for one in receiver.taken()), 1000)
+
+    def test_datagrams_are_one_event_each(self):
+        receiver = self.receiver("datagrams", kind=socket.SOCK_DGRAM).start()
+        self.start("syslog+udp://127.0.0.1:%d format=cef" % receiver.port)
+        self.raise_alerts(0, 3)
+        wait_for(lambda: len(receiver.taken()) == 3)
+        text = self.parsed(receiver.taken()[1])[7]
+        self.assertTrue(text.startswith("CEF:0|Tocsin|Tocsin|"), text)
+        self.assertIn("|Raised by a test|8|", text)
+        self.assertIn(" cs1=example --with \"quotes\" | and \\= signs \\\\ and a line feed:\\n.", text)
+
+    def test_datagrams_wait_for_who_does_not_listen(self):
+        receiver = self.receiver("datagrams", kind=socket.SOCK_DGRAM)
+        self.start("syslog+udp://127.0.0.1:%d" % receiver.port)
+        self.raise_alerts(0, 1)
+        self.raise_alerts(1, 1)
+        wait_for(lambda: "refused" in self.status("syslog_udp")["last_error"])
+        receiver.start()
+        receiver.wait_for({"raised-1"}, self.id_of)
+
+
 if __name__ == "__main__":
     support.main()
