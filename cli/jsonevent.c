@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "cli/jsonpack.h"
@@ -13,26 +14,6 @@
 #define NAME_MAX_BYTES 512 /* of a dotted name */
 
 /* ---- Fields ---- */
-
-/* The member of that name, or, where the name has dots, of a member's. */
-static bool find(json_object *object, const char *name, json_object **ret)
-{
-    char head[NAME_MAX_BYTES];
-    json_object *inner;
-
-    if (json_object_object_get_ex(object, name, ret))
-        return true;
-    for (const char *dot = strchr(name, '.'); dot; dot = strchr(dot + 1, '.')) {
-        if ((size_t)(dot - name) >= sizeof(head))
-            return false;
-        memcpy(head, name, (size_t)(dot - name));
-        head[dot - name] = '\0';
-        if (json_object_object_get_ex(object, head, &inner) &&
-            json_object_is_type(inner, json_type_object) && find(inner, dot + 1, ret))
-            return true;
-    }
-    return false;
-}
 
 static void fill(json_object *object, struct tc_sigma_value *ret)
 {
@@ -68,20 +49,72 @@ static void fill(json_object *object, struct tc_sigma_value *ret)
     ret->text.len = ret->text.ptr ? strlen(ret->text.ptr) : 0;
 }
 
-/* Value `*index` of what stands under a name; else *index is less by what it has. */
-static bool take(json_object *object, size_t *index, struct tc_sigma_value *ret)
-{
-    size_t count = 1;
+/* A search for value `index` of what has a name; `index` is less by what went by. */
+struct search {
+    size_t index;
+    bool done;
+    json_object *found; /* NULL: JSON's null */
+};
 
-    if (json_object_is_type(object, json_type_array))
-        count = json_object_array_length(object);
-    if (*index >= count) {
-        *index -= count;
-        return false;
+/* Under one name: a value, or a list of them. */
+static void pass_values(json_object *object, struct search *search)
+{
+    bool list = json_object_is_type(object, json_type_array);
+    size_t count = list ? json_object_array_length(object) : 1;
+
+    if (search->index >= count) {
+        search->index -= count;
+        return;
     }
-    if (json_object_is_type(object, json_type_array))
-        object = json_object_array_get_idx(object, *index);
-    fill(object, ret);
+    search->found = list ? json_object_array_get_idx(object, search->index) : object;
+    search->done = true;
+}
+
+/* The values of the member of that name, or, where the name has dots, of a member's; of
+ * a list of objects those of each. False: there is none. */
+static bool search_in(json_object *object, const char *name, struct search *search)
+{
+    char head[NAME_MAX_BYTES];
+    json_object *inner;
+    bool there = false;
+
+    if (json_object_is_type(object, json_type_array)) {
+        for (size_t i = 0; !search->done && i < json_object_array_length(object); i++)
+            there |= search_in(json_object_array_get_idx(object, i), name, search);
+        return there;
+    }
+    if (!json_object_is_type(object, json_type_object))
+        return false;
+    if (json_object_object_get_ex(object, name, &inner)) {
+        pass_values(inner, search);
+        return true;
+    }
+    for (const char *dot = strchr(name, '.'); !there && dot; dot = strchr(dot + 1, '.')) {
+        if ((size_t)(dot - name) >= sizeof(head))
+            return false;
+        memcpy(head, name, (size_t)(dot - name));
+        head[dot - name] = '\0';
+        if (json_object_object_get_ex(object, head, &inner))
+            there = search_in(inner, dot + 1, search);
+    }
+    return there;
+}
+
+/* The first value of that name; false: there is none. */
+static bool find(json_object *object, const char *name, json_object **ret)
+{
+    struct search search = {.index = 0};
+
+    search_in(object, name, &search);
+    *ret = search.found;
+    return search.done;
+}
+
+static bool is_found(const struct search *search, struct tc_sigma_value *ret)
+{
+    if (!search->done)
+        return false;
+    fill(search->found, ret);
     return true;
 }
 
@@ -89,17 +122,17 @@ static bool numbered(void *arg, uint32_t number, const char *name, size_t index,
                      struct tc_sigma_value *ret)
 {
     const struct tc_json_event *event = arg;
-    json_object *found;
+    struct search search = {.index = index};
     const char *path;
+    bool there;
 
     if (!strcmp(name, "logsource"))
         return false;
-    if (find(event->line, name, &found))
-        return take(found, &index, ret);
-    for (size_t i = 0; (path = tc_sigma_path(number, i)) != NULL; i++)
-        if (find(event->line, path, &found) && take(found, &index, ret))
-            return true;
-    return false;
+    there = search_in(event->line, name, &search);
+    for (size_t i = 0;
+         !there && !search.done && (path = tc_sigma_path(number, i)) != NULL; i++)
+        search_in(event->line, path, &search);
+    return is_found(&search, ret);
 }
 
 static bool field(void *arg, const char *name, size_t index, struct tc_sigma_value *ret)
@@ -169,21 +202,50 @@ static uint64_t number_ns(double number)
     return (uint64_t)(number < 1e17 ? number * 1e3 : number);
 }
 
-/* 2026-03-01T14:03:07.25, in UTC. */
+/* East of UTC: Z, +02:00, -0330, or nothing, which is UTC. */
+static bool read_zone(const char *text, long *ret_seconds)
+{
+    unsigned hours, minutes;
+    char sign, more;
+
+    *ret_seconds = 0;
+    text += strspn(text, " ");
+    if (!*text || !strcasecmp(text, "Z") || !strcasecmp(text, "UTC"))
+        return true;
+    if ((sscanf(text, "%c%2u:%2u%c", &sign, &hours, &minutes, &more) != 3 &&
+         sscanf(text, "%c%2u%2u%c", &sign, &hours, &minutes, &more) != 3) ||
+        (sign != '+' && sign != '-') || hours > 23 || minutes > 59)
+        return false;
+    *ret_seconds = (long)(hours * 3600 + minutes * 60) * (sign == '-' ? -1 : 1);
+    return true;
+}
+
+/* 2026-03-01T14:03:07.25+01:00, or a number of seconds. */
 static uint64_t text_ns(const char *text)
 {
     struct tm tm = {0};
     const char *rest = strptime(text, "%Y-%m-%d", &tm);
     double fraction = 0;
+    long zone = 0;
+    size_t digits;
     time_t seconds;
+    char *end;
 
-    if (rest && (*rest == 'T' || *rest == ' '))
+    if (!rest) {
+        fraction = strtod(text, &end);
+        return end > text && !*end ? number_ns(fraction) : 0;
+    }
+    if (*rest == 'T' || *rest == ' ')
         rest = strptime(rest + 1, "%H:%M:%S", &tm);
-    if (!rest)
+    if (rest && (*rest == '.' || *rest == ',')) {
+        digits = strspn(rest + 1, "0123456789");
+        for (size_t i = digits; i > 0; i--)
+            fraction = (fraction + (rest[i] - '0')) / 10;
+        rest += 1 + digits;
+    }
+    if (!rest || !read_zone(rest, &zone))
         return 0;
-    if (*rest == '.')
-        fraction = strtod(rest, NULL);
-    seconds = timegm(&tm);
+    seconds = timegm(&tm) - zone;
     return seconds > 0
                ? (uint64_t)seconds * UINT64_C(1000000000) + (uint64_t)(fraction * 1e9)
                : 0;
@@ -200,15 +262,21 @@ static uint64_t time_beside(json_object *line, uint64_t before_ns)
                : before_ns;
 }
 
-static uint64_t time_of(json_object *data, uint64_t before_ns)
+/* Under the names that exports have it by; before_ns when there is none. */
+static uint64_t time_of(json_object *data, uint64_t before_ns,
+                        enum tc_json_time *ret_time)
 {
-    static const char *const names[] = {"@timestamp", "timestamp", "UtcTime"};
+    static const char *const names[] = {
+        "@timestamp",  "timestamp",  "UtcTime", "EventTime", "eventTime",
+        "TimeCreated", "SystemTime", "time",    "_time",     "ts"};
     json_object *found;
     uint64_t ns = 0;
 
+    *ret_time = TC_JSON_TIME_NONE;
     for (size_t i = 0; !ns && i < sizeof(names) / sizeof(*names); i++) {
         if (!find(data, names[i], &found))
             continue;
+        *ret_time = TC_JSON_TIME_UNREADABLE;
         if (json_object_is_type(found, json_type_string))
             ns = text_ns(json_object_get_string(found));
         else if (json_object_is_type(found, json_type_int))
@@ -219,6 +287,8 @@ static uint64_t time_of(json_object *data, uint64_t before_ns)
         else
             ns = number_ns(json_object_get_double(found));
     }
+    if (ns)
+        *ret_time = TC_JSON_TIME_SAID;
     return ns ? ns : before_ns;
 }
 
@@ -278,12 +348,14 @@ int tc_json_event_read(struct tc_json_event *event, const char *text, size_t len
     if (error < 0)
         return error;
     if (!is_of_tap(event->line, &topic, &data)) {
-        event->time_ns = time_of(event->line, before_ns);
+        event->time_ns = time_of(event->line, before_ns, &event->time);
         fill_event(event);
         return 0;
     }
     event->topic = json_object_get_string(topic);
-    event->time_ns = time_of(data, time_beside(event->line, before_ns));
+    event->time_ns = time_of(data, time_beside(event->line, before_ns), &event->time);
+    if (event->time == TC_JSON_TIME_NONE) /* the tap's own */
+        event->time = TC_JSON_TIME_SAID;
     tc_json_pack(&event->packed, data);
     if (event->packed.error)
         snprintf(why, 128, "this is no event: it is nested too deep");

@@ -13,11 +13,19 @@
 #include "ipc/pack.h"
 #include "sigma/match/record.h"
 
+enum tc_json_time {
+    TC_JSON_TIME_SAID,
+    TC_JSON_TIME_NONE,       /* under no name that is known */
+    TC_JSON_TIME_UNREADABLE, /* under one, and it is no time */
+};
+
 struct tc_json_event {
     json_object *line;     /* what was read */
     const char *topic;     /* it is the tap's: */
     struct tc_pack packed; /* the event as it was published */
     uint64_t time_ns;
+    enum tc_json_time
+        time; /* where time_ns is from; unless SAID it is the one before's */
     struct tc_sigma_event sigma;   /* as one: what is evaluated; points into the rest */
     struct tc_sigma_record record; /* the tap's: the same */
     json_object **leaves;          /* for keywords: every value within */

@@ -61,6 +61,7 @@ struct tc_yaml_limits {
     unsigned short depth;      /* maps and lists within each other */
     bool blocks;               /* texts behind | and > */
     bool null_in_capitals;     /* Null and NULL are null, too */
+    bool merge_keys;           /* << of YAML 1.1 adds what another map has */
     const char *too_large;     /* the sentences: beyond nodes or arena_bytes, */
     const char *too_many_keys; /* and beyond TC_YAML_KEYS_MAX */
 };

@@ -22,6 +22,7 @@
 struct check {
     const struct tc_cli *cli;
     const char *product; /* of the machines that the rules are for; NULL: this one's */
+    bool joined;         /* filters, as pySigma reads them */
     struct tc_sources sources;
     size_t problems; /* that were printed */
     size_t refused, cannot_run, no_source, rules, yara;
@@ -139,7 +140,8 @@ static void take_yara(void *arg, const char *file, unsigned line, const char *te
 
 static int check_sigma(struct check *check)
 {
-    const struct tc_sigma_options options = {.problem = take_problem, .arg = check};
+    const struct tc_sigma_options options = {
+        .problem = take_problem, .arg = check, .filters_are_joined = check->joined};
     struct tc_sigma_loader *loader = NULL;
     struct tc_sigma_set *set = NULL;
     int error = tc_sigma_loader_new(&options, &loader), r;
@@ -219,8 +221,11 @@ static void print_totals(const struct check *check)
 int tc_run_definitions_check(struct tc_cli *cli)
 {
     struct check check = {.cli = cli, .product = tc_args_option(cli, "product")};
-    int error = tc_sources_init(&check.sources), printed;
+    int error = tc_filters_option(cli, &check.joined), printed;
 
+    if (error)
+        return error;
+    error = tc_sources_init(&check.sources);
     if (error)
         return tc_call_failed("%s", strerror(-error));
     if (cli->json)

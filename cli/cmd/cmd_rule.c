@@ -32,6 +32,9 @@ struct run {
     size_t matches;        /* of the event at hand, */
     uint64_t *reported;    /* and the rules that were reported, as bits */
     unsigned wrong;        /* rules that are none, events that could not be read */
+    bool joined;           /* filters, as pySigma reads them */
+    uint64_t timeless;     /* line of the first event whose time nobody knows; 0: none */
+    bool told_timeless, told_unreadable; /* each once for all events */
 };
 
 /* ---- Rules ---- */
@@ -54,9 +57,20 @@ static size_t reported_words(const struct run *run)
     return tc_sigma_count(run->set) / 64 + 1;
 }
 
+int tc_filters_option(const struct tc_cli *cli, bool *ret_joined)
+{
+    const char *reading = tc_args_option(cli, "filters");
+
+    *ret_joined = reading && !strcmp(reading, "pysigma");
+    if (!reading || *ret_joined || !strcmp(reading, "specification"))
+        return TC_EXIT_DONE;
+    return tc_args_wrong(cli, "--filters is specification or pysigma");
+}
+
 static int load_rules(struct run *run)
 {
-    const struct tc_sigma_options options = {.problem = say_problem, .arg = run};
+    const struct tc_sigma_options options = {
+        .problem = say_problem, .arg = run, .filters_are_joined = run->joined};
     struct tc_sigma_loader *loader = NULL;
     const char *path;
     size_t at = 0;
@@ -167,6 +181,18 @@ static void print_line(const struct run *run, const struct tc_sigma_rule *rule,
     fputc('\n', stdout);
 }
 
+/* A correlation has matched that may have counted events of different days as one. */
+static void say_timeless(struct run *run)
+{
+    if (run->told_timeless)
+        return;
+    run->told_timeless = true;
+    tc_call_failed("%s:%" PRIu64 ": it has no @timestamp, or time under another known "
+                   "name: correlations count it, and others like it, at the time of the "
+                   "event before",
+                   run->events, run->timeless);
+}
+
 /* An event may be several records: a rule that matches more than one is reported once. */
 static void take_match(void *arg, const struct tc_sigma_match *match)
 {
@@ -177,6 +203,8 @@ static void take_match(void *arg, const struct tc_sigma_match *match)
     if (run->reported[match->rule / 64] & bit)
         return;
     run->reported[match->rule / 64] |= bit;
+    if (rule->correlation && run->timeless)
+        say_timeless(run);
     if (run->cli->json)
         print_json(run, rule, match);
     else
@@ -213,6 +241,20 @@ static void say_wrong(struct run *run, const char *why)
         printf("{\"event\":%" PRIu64 ",\"matches\":[]}\n", run->number);
 }
 
+/* What correlations would go by. */
+static void take_time(struct run *run, enum tc_json_time time)
+{
+    if (time == TC_JSON_TIME_NONE && !run->timeless)
+        run->timeless = run->line;
+    if (time != TC_JSON_TIME_UNREADABLE || run->told_unreadable)
+        return;
+    run->told_unreadable = true;
+    fflush(stdout);
+    tc_call_failed("%s:%" PRIu64 ": its time cannot be read: it, and others like it, "
+                   "count at the time of the event before",
+                   run->events, run->line);
+}
+
 /* ---- Events ---- */
 
 static void take_line(struct run *run, const char *text, size_t len)
@@ -233,6 +275,7 @@ static void take_line(struct run *run, const char *text, size_t len)
     if (tc_json_event_read(&event, text, len, run->time_ns, why) < 0) {
         say_wrong(run, why);
     } else {
+        take_time(run, event.time);
         begin_event(run);
         for (size_t i = 0; (record = tc_json_event_record(&event, i)) != NULL; i++)
             evaluate(run, record);
@@ -330,7 +373,9 @@ int tc_run_rule_test(struct tc_cli *cli)
 
     if (!tc_args_option(cli, "rules") || !run.events)
         return tc_args_wrong(cli, "rule test needs --rules PATH and --events FILE");
-    r = load_rules(&run);
+    r = tc_filters_option(cli, &run.joined);
+    if (!r)
+        r = load_rules(&run);
     if (!r)
         r = take_events(&run);
     free(run.reported);

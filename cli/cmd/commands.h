@@ -6,6 +6,8 @@
 #ifndef TC_CLI_COMMANDS_H
 #define TC_CLI_COMMANDS_H
 
+#include <stdbool.h>
+
 struct tc_cli;
 
 /*
@@ -42,6 +44,10 @@ int tc_run_definitions_list(struct tc_cli *cli);
 int tc_run_definitions_reload(struct tc_cli *cli);
 int tc_run_definitions_check(struct tc_cli *cli);
 int tc_run_rule_test(struct tc_cli *cli);
+
+/* The option `filters`; TC_EXIT_USAGE when it is no reading, which has been said. */
+int tc_filters_option(const struct tc_cli *cli, bool *ret_joined);
+
 int tc_run_edr_selftest(struct tc_cli *cli);
 int tc_run_network_filter_set(struct tc_cli *cli);
 int tc_run_isolate_on(struct tc_cli *cli);

@@ -76,6 +76,10 @@ static const struct tc_option scan_options[] = {
 static const struct tc_option rule_test_options[] = {
     {"rules", "PATH", "a Sigma rule file, or a folder of them", true},
     {"events", "FILE", "events, a JSON object a line, or a recording; - is stdin", false},
+    {"filters", "READING",
+     "how filters are read: specification (they say what is left out; the default) or "
+     "pysigma (what is kept)",
+     false},
     {NULL, NULL, NULL, false},
 };
 
@@ -86,6 +90,10 @@ static const struct tc_option selftest_options[] = {
 
 static const struct tc_option check_options[] = {
     {"product", "NAME", "for machines of this kind, linux or macos, not for this one",
+     false},
+    {"filters", "READING",
+     "how filters are read: specification (they say what is left out; the default) or "
+     "pysigma (what is kept)",
      false},
     {NULL, NULL, NULL, false},
 };

@@ -164,6 +164,11 @@ static int check_access(const struct tc_profile_source *source, plist_t entry,
     if (!tc_profile_text(entry, "Identifier"))
         return tc_profile_refuse_at(source, entry, why,
                                     "this entry has no Identifier: say whom it is for");
+    if (plist_dict_get_item(entry, "Allowed") &&
+        plist_dict_get_item(entry, "Authorization"))
+        return tc_profile_refuse_at(source, entry, why,
+                                    "this entry has Allowed and Authorization, which "
+                                    "devices refuse: keep Authorization");
     if (!plist_dict_get_item(entry, "Allowed") &&
         !plist_dict_get_item(entry, "Authorization"))
         return tc_profile_refuse_at(source, entry, why,

@@ -31,9 +31,9 @@ static int refuse_format(const struct tc_profile_source *source, const uint8_t *
     if (is_signed(data, len))
         return tc_profile_refuse(why,
                                  "%.60s: the profile is signed: take it out of its "
-                                 "wrapper with openssl smime -verify -noverify -inform "
-                                 "DER -in SIGNED -out PLAIN",
-                                 source->name);
+                                 "wrapper with openssl cms -verify -noverify -inform "
+                                 "%s -in SIGNED -out PLAIN",
+                                 source->name, data[0] == '-' ? "PEM" : "DER");
     if (data[0] == 0xfe || data[0] == 0xff)
         return tc_profile_refuse(why, "%.100s: the text is UTF-16: save it as UTF-8",
                                  source->name);

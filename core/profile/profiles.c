@@ -46,6 +46,27 @@ int tc_profiles_add_refused(struct tc_profiles *profiles, const char *file,
     return 0;
 }
 
+/* A later file with the identifier of an earlier one is its new version, whatever it says
+ * less. */
+static int replace_older(struct tc_profiles *profiles,
+                         const struct tc_profiles_item *newest)
+{
+    char why[TC_WHY_MAX];
+    bool failed = false;
+
+    for (struct tc_profiles_item *item = profiles->items; item < newest; item++) {
+        if (!item->identifier || strcmp(item->identifier, newest->identifier) != 0)
+            continue;
+        tc_why(why, "%.80s: it counts no longer: %.80s has the same PayloadIdentifier",
+               item->file, newest->file);
+        free((void *)(uintptr_t)item->warning);
+        item->warning = copy(why, &failed);
+        memset(item->states, 0, sizeof(item->states));
+        item->ring = TC_PROFILE_RING_NONE;
+    }
+    return failed ? -ENOMEM : 0;
+}
+
 int tc_profiles_add(struct tc_profiles *profiles, const char *file, const void *data,
                     size_t len, const struct tc_identity *identity)
 {
@@ -72,7 +93,7 @@ int tc_profiles_add(struct tc_profiles *profiles, const char *file, const void *
         return -ENOMEM;
     }
     profiles->count++;
-    return 0;
+    return item->identifier ? replace_older(profiles, item) : 0;
 }
 
 void tc_profiles_free(struct tc_profiles *profiles)

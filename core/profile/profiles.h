@@ -29,7 +29,8 @@ struct tc_profiles_item {
     const char *name;       /* for people; of a refused one the file's name */
     const char *identifier; /* NULL: none, or refused */
     const char *error;      /* NULL: taken; else one sentence: it says nothing then */
-    const char *warning;    /* NULL, or one sentence */
+    const char *warning; /* NULL, or one sentence; also of one that a later one with its
+                            identifier has replaced, which says nothing */
     unsigned states[TC_PROFILE_GATES]; /* enum tc_profile_statement, or-ed */
     enum tc_profile_ring ring;
 };

@@ -6,6 +6,7 @@
 #include "edr.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define RPC_PREFIX "rpc.edr."
 
@@ -26,6 +27,7 @@ static int options_read(const struct tocsin_host *host, struct tc_edr_options *r
         options_done(&options);
         return r;
     }
+    options.filters_are_joined = !strcmp(host->option_text(host, "filters"), "pysigma");
     options.alerts.suppress_ms = (uint64_t)host->option_int(host, "suppress");
     options.alerts.repeat_ms = (uint64_t)host->option_int(host, "repeat");
     *ret = options;
@@ -170,6 +172,12 @@ static const struct tocsin_option options[] = {
      .flags = TOCSIN_OPTION_PATH,
      .fallback = "/usr/share/tocsin/rules/sigma," TC_EDR_OWN_RULES,
      .help = "Folders and files of Sigma rules, .yml and .yaml; watched"},
+    {.name = "filters",
+     .type = TOCSIN_OPTION_CHOICE,
+     .fallback = "specification",
+     .choices = "specification|pysigma",
+     .help = "What the condition of a filter describes: what is left out "
+             "(specification), or what is kept (pysigma)"},
     {.name = "placeholders",
      .type = TOCSIN_OPTION_LIST,
      .fallback = "",

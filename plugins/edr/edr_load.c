@@ -173,6 +173,8 @@ static int read_all(struct walk *walk)
     const struct tc_sigma_options options = {.problem = take_problem,
                                              .arg = walk,
                                              .placeholder = placeholder,
+                                             .filters_are_joined =
+                                                 walk->options->filters_are_joined,
                                              .folder = take_folder,
                                              .file = take_file};
     int error = tc_sigma_loader_new(&options, &walk->loader);

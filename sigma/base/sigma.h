@@ -52,6 +52,9 @@ struct tc_sigma_options {
     void *arg;
     /* Placeholders for `expand`: the i-th value of %name%, or NULL past the end. */
     const char *(*placeholder)(void *arg, const char *name, size_t i);
+    /* Filters as pySigma reads them: a rule matches where their conditions hold, too.
+     * Else as the specification's example has it: where they do not hold. */
+    bool filters_are_joined;
     /* For who must know what tc_sigma_loader_add comes by; each may be NULL. A folder
      * before it is read, a file's text before it is looked at. -ECANCELED ends it. */
     int (*folder)(void *arg, const char *path);
@@ -61,7 +64,8 @@ struct tc_sigma_options {
 int tc_sigma_loader_new(const struct tc_sigma_options *options,
                         struct tc_sigma_loader **ret_loader);
 
-/* Adds a file, or a folder's *.yml and *.yaml with those below it, in name order. Errors:
+/* Adds a file, or a folder's *.yml and *.yaml with those below it, in name order; links
+ * are followed. Errors:
  * those of opening `path` itself, -ECANCELED; what is wrong inside goes to `problem`. */
 int tc_sigma_loader_add(struct tc_sigma_loader *loader, const char *path);
 

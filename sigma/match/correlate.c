@@ -294,7 +294,8 @@ static size_t count_rules(struct group *group, uint32_t position, uint64_t time_
 {
     size_t n = 0;
 
-    group->times[position] = time_ns + 1;
+    if (time_ns >= group->times[position])
+        group->times[position] = time_ns + 1;
     for (size_t i = 0; i < group->correlation->rule_count; i++)
         n += in_time(group, group->times[i]);
     return n;
@@ -316,7 +317,8 @@ static size_t count_sequence(struct group *group, uint32_t position, uint64_t ti
         if (in_time(group, ends[n]))
             longest = n + 1;
     }
-    ends[0] = time_ns + 1;
+    if (time_ns >= ends[0])
+        ends[0] = time_ns + 1;
     return longest;
 }
 
@@ -380,6 +382,8 @@ static bool feed_group(struct tc_correlation_state *state, struct group *group,
 
     if (entry.time_ns > group->newest_ns)
         group->newest_ns = entry.time_ns;
+    if (entry.time_ns + c->timespan_ns < group->newest_ns)
+        return false; /* it comes too late to change anything */
     if (tc_correlation_is_temporal(c)) {
         *ret_count = c->type == TC_CORRELATION_TEMPORAL
                          ? count_rules(group, position, entry.time_ns)

@@ -21,6 +21,8 @@
 #define TC_SET_BYTES_MAX (256u << 20) /* of memory for one set's rules */
 #define TC_SET_ATOMS_MAX 1000000
 
+#define TC_MAPPED_BYTES 12 /* of an IPv6 address, before the IPv4 address in it */
+
 #define TC_FIELD_ANY 0 /* the field of keywords: every value of the event */
 
 /* The byte between values where they are looked at as one text: what has it in it is not

@@ -10,17 +10,24 @@
 #include <time.h>
 
 #define SHORT_TEXT_MAX 64 /* bytes of an address, a number, a date */
+/* Of compiled expressions: what is on the thread's own stack is 32 KiB, too little for
+ * long command lines. It grows as it is needed. */
+#define REGEX_STACK_MIN (32u << 10)
+#define REGEX_STACK_MAX (1u << 20)
 #define REGEX_STARTS                                                                     \
     1024 /* places that a match may begin at, between looks at the clock */
 
 int tc_work_init(struct tc_work *work)
 {
-    *work = (struct tc_work){.match = pcre2_match_data_create(1, NULL),
-                             .context = pcre2_match_context_create(NULL)};
-    if (!work->match || !work->context) {
+    *work = (struct tc_work){
+        .match = pcre2_match_data_create(1, NULL),
+        .context = pcre2_match_context_create(NULL),
+        .stack = pcre2_jit_stack_create(REGEX_STACK_MIN, REGEX_STACK_MAX, NULL)};
+    if (!work->match || !work->context || !work->stack) {
         tc_work_done(work);
         return -ENOMEM;
     }
+    pcre2_jit_stack_assign(work->context, NULL, work->stack);
     pcre2_set_match_limit(work->context, TC_REGEX_MATCH_LIMIT);
     pcre2_set_heap_limit(work->context, TC_REGEX_HEAP_KIB);
     return 0;
@@ -36,6 +43,7 @@ void tc_work_done(struct tc_work *work)
 {
     pcre2_match_data_free(work->match);
     pcre2_match_context_free(work->context);
+    pcre2_jit_stack_free(work->stack);
     *work = (struct tc_work){0};
 }
 
@@ -61,8 +69,14 @@ static uint64_t thread_ns(void)
 static int match_from(const struct tc_atom *atom, const char *text, size_t len,
                       size_t from, struct tc_work *work)
 {
-    return pcre2_match(atom->code, (PCRE2_SPTR)text, len, from, 0, work->match,
-                       work->context);
+    int found = pcre2_match(atom->code, (PCRE2_SPTR)text, len, from, 0, work->match,
+                            work->context);
+
+    /* The interpreter has the heap. */
+    if (found == PCRE2_ERROR_JIT_STACKLIMIT)
+        found = pcre2_match(atom->code, (PCRE2_SPTR)text, len, from, PCRE2_NO_JIT,
+                            work->match, work->context);
+    return found;
 }
 
 /* By some places at a time, until the event's time is spent. */
@@ -114,13 +128,37 @@ static bool short_text(struct tocsin_str text, char ret[SHORT_TEXT_MAX])
     return true;
 }
 
+/* An address in either writing; one of IPv6 may have its zone, and one that is mapped is
+ * of IPv4. */
+static bool address_of(struct tocsin_str text, struct in6_addr *ret, int *ret_family)
+{
+    char copy[SHORT_TEXT_MAX], *zone;
+
+    if (!short_text(text, copy))
+        return false;
+    *ret_family = AF_INET;
+    if (inet_pton(AF_INET, copy, ret) == 1)
+        return true;
+    zone = strchr(copy, '%');
+    if (zone && zone[1])
+        *zone = '\0';
+    if (inet_pton(AF_INET6, copy, ret) != 1)
+        return false;
+    if (IN6_IS_ADDR_V4MAPPED(ret))
+        memmove(ret, &ret->s6_addr[TC_MAPPED_BYTES], 4);
+    else
+        *ret_family = AF_INET6;
+    return true;
+}
+
 static bool cidr_matches(const struct tc_atom *atom, struct tocsin_str text)
 {
-    unsigned char address[16] = {0};
-    char copy[SHORT_TEXT_MAX];
     size_t bytes = atom->bits / 8u, rest = atom->bits % 8u;
+    struct in6_addr found = IN6ADDR_ANY_INIT;
+    const unsigned char *address = found.s6_addr;
+    int family;
 
-    if (!short_text(text, copy) || inet_pton(atom->family, copy, address) != 1)
+    if (!address_of(text, &found, &family) || family != atom->family)
         return false;
     if (memcmp(address, atom->address, bytes) != 0)
         return false;

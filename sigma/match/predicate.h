@@ -27,6 +27,7 @@ struct tc_value {
 struct tc_work {
     pcre2_match_data *match;
     pcre2_match_context *context;
+    pcre2_jit_stack *stack;
     uint64_t limits; /* values that took too long */
 
     /* Of the event at hand. */

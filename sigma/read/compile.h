@@ -13,10 +13,10 @@ typedef void (*tc_rule_problem_fn)(void *arg, const char *file,
                                    struct tc_yaml_place place, const char *rule_id,
                                    bool refused, const char *text);
 
-/* Gives correlations and filters their rules. One that names no rule is passed to
- * `problem`. -ENOMEM. */
+/* Gives correlations and filters their rules; `filters_are_joined` as in struct
+ * tc_sigma_options. One that names no rule is passed to `problem`. -ENOMEM. */
 int tc_set_link(struct tc_sigma_set *set, const struct tc_filter *filters, size_t count,
-                tc_rule_problem_fn problem, void *arg);
+                bool filters_are_joined, tc_rule_problem_fn problem, void *arg);
 
 /* The rest; the set is ready afterwards. -ENOMEM. */
 int tc_set_compile(struct tc_sigma_set *set);

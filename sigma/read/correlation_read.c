@@ -201,6 +201,8 @@ static void find_why_not(struct tc_reading *r, const struct tc_correlation *c)
 int tc_correlation_read(struct tc_reading *r, const struct tc_yaml_node *document,
                         const char *file, struct tc_rule *ret_rule)
 {
+    static const char *const keys[] = {"type",      "rules",   "group-by", "timespan",
+                                       "condition", "aliases", "generate", NULL};
     const struct tc_yaml_node *body = tc_yaml_get(document, "correlation");
     const struct tc_yaml_node *generate = tc_yaml_get(body, "generate");
     struct tc_arena *arena = &r->set->arena;
@@ -208,6 +210,10 @@ int tc_correlation_read(struct tc_reading *r, const struct tc_yaml_node *documen
     struct tc_rule rule;
     int error = c ? tc_rule_read_head(r, document, file, &rule) : -ENOMEM;
 
+    if (error == 0)
+        error = tc_keys_check(r, body, keys,
+                              "a correlation, which has type, rules, group-by, timespan, "
+                              "condition, aliases and generate,");
     if (error < 0)
         return error;
     if (!generate) /* the schema has it beside the correlation */

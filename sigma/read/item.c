@@ -390,6 +390,7 @@ static int regex_atom(const struct item *item, struct tc_exprs *list)
 
 static int cidr_atom(const struct item *item, struct tc_exprs *list)
 {
+    static const uint8_t mapped[TC_MAPPED_BYTES] = {[10] = 0xff, [11] = 0xff};
     struct tc_atom atom = {.family = AF_INET};
     char text[INET6_ADDRSTRLEN + 8], *slash, *end;
     unsigned long bits, most;
@@ -409,6 +410,13 @@ static int cidr_atom(const struct item *item, struct tc_exprs *list)
         bits = strtoul(slash + 1, &end, 10);
         if (!slash[1] || slash[1 + strspn(slash + 1, "0123456789")] || bits > most)
             return refuse(item, "a network's length is 0 to 32, of IPv6 0 to 128");
+    }
+    if (atom.family == AF_INET6 && bits >= 8 * TC_MAPPED_BYTES &&
+        !memcmp(atom.address, mapped, sizeof(mapped))) {
+        atom.family = AF_INET;
+        bits -= 8 * TC_MAPPED_BYTES;
+        memcpy(atom.address, atom.address + TC_MAPPED_BYTES, 4);
+        memset(atom.address + 4, 0, TC_MAPPED_BYTES);
     }
     atom.bits = (uint8_t)bits;
     for (size_t i = 0; i < sizeof(atom.address); i++)

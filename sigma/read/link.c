@@ -17,6 +17,7 @@ struct linker {
     struct tc_sigma_set *set;
     struct entry *entries; /* sorted; ids and names */
     size_t count;
+    bool filters_are_joined;
     unsigned char *visited; /* a rule: 1 while its feeders are ordered, 2 afterwards */
     tc_rule_problem_fn problem;
     void *arg;
@@ -213,14 +214,15 @@ static int apply_filter(const struct linker *l, const struct tc_filter *filter,
                         struct tc_rule *rule)
 {
     struct tc_exprs both = {0};
-    const struct tc_expr * not ;
-    int error;
+    const struct tc_expr *not = filter->expr;
+    int error = 0;
 
     if (!rule->expr || !source_agrees(filter->category, rule->info.category) ||
         !source_agrees(filter->product, rule->info.product) ||
         !source_agrees(filter->service, rule->info.service))
         return 0;
-    error = tc_expr_not(l->set, filter->expr, &not );
+    if (!l->filters_are_joined)
+        error = tc_expr_not(l->set, filter->expr, &not );
     if (error == 0)
         error = tc_exprs_add(l->set, &both, rule->expr);
     if (error == 0)
@@ -238,7 +240,9 @@ static int link_filter(const struct linker *l, const struct tc_filter *filter)
         l->problem(l->arg, filter->file, filter->place, NULL, false, filter->why_not);
         return 0;
     }
-    for (size_t i = 0; error == 0 && i < filter->name_count; i++) {
+    for (size_t i = 0; error == 0 && filter->any && i < l->set->rule_count; i++)
+        error = apply_filter(l, filter, &l->set->rules[i]);
+    for (size_t i = 0; error == 0 && !filter->any && i < filter->name_count; i++) {
         if (find_rule(l, filter->names[i], &rule)) {
             error = apply_filter(l, filter, &l->set->rules[rule]);
             continue;
@@ -251,9 +255,12 @@ static int link_filter(const struct linker *l, const struct tc_filter *filter)
 }
 
 int tc_set_link(struct tc_sigma_set *set, const struct tc_filter *filters, size_t count,
-                tc_rule_problem_fn problem, void *arg)
+                bool filters_are_joined, tc_rule_problem_fn problem, void *arg)
 {
-    struct linker l = {.set = set, .problem = problem, .arg = arg};
+    struct linker l = {.set = set,
+                       .filters_are_joined = filters_are_joined,
+                       .problem = problem,
+                       .arg = arg};
     int error = index_names(&l);
 
     for (size_t i = 0; error == 0 && i < count; i++)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@ static const struct tc_yaml_limits limits = {
     .depth = 24,
     .blocks = true,
     .null_in_capitals = true,
+    .merge_keys = true,
     .too_large = "with its aliases written out the file has more than 200000 values: "
                  "split it",
     .too_many_keys = "this map has more than 1024 keys: split the rule",
@@ -309,30 +311,54 @@ static bool is_rule_name(const char *name)
 {
     const char *dot = strrchr(name, '.');
 
-    return dot && (!strcmp(dot, ".yml") || !strcmp(dot, ".yaml"));
+    return dot && (!strcasecmp(dot, ".yml") || !strcasecmp(dot, ".yaml"));
 }
 
-static int add_folder(struct tc_sigma_loader *loader, const char *path, unsigned depth);
+/* A folder that is being read, and the one that it is in. Links are followed, so that one
+ * may be within itself. */
+struct folder {
+    const struct folder *up;
+    const char *path;
+    dev_t device;
+    ino_t inode;
+    unsigned depth;
+};
+
+static int add_folder(struct tc_sigma_loader *loader, const char *path,
+                      const struct stat *st, const struct folder *up);
+
+static bool is_within(const struct folder *folder, const struct stat *st)
+{
+    for (; folder; folder = folder->up)
+        if (folder->device == st->st_dev && folder->inode == st->st_ino)
+            return true;
+    return false;
+}
 
 /* What is wrong with an entry is reported; -ENOMEM and -ECANCELED end the walk. */
-static int add_entry(struct tc_sigma_loader *loader, const char *folder, const char *name,
-                     unsigned depth)
+static int add_entry(struct tc_sigma_loader *loader, const struct folder *folder,
+                     const char *name)
 {
     struct stat st;
     char *path, why[256];
     int error = 0;
 
-    if (asprintf(&path, "%s/%s", folder, name) < 0)
+    if (asprintf(&path, "%s/%s", folder->path, name) < 0)
         return -ENOMEM;
-    if (lstat(path, &st) < 0)
-        error = -errno;
+    if (stat(path, &st) < 0)
+        error = is_rule_name(name) ? -errno : 0; /* a link to nowhere */
     else if (S_ISDIR(st.st_mode))
-        error = depth < FOLDER_DEPTH_MAX ? add_folder(loader, path, depth + 1) : -ELOOP;
+        error = folder->depth < FOLDER_DEPTH_MAX && !is_within(folder, &st)
+                    ? add_folder(loader, path, &st, folder)
+                    : -ELOOP;
     else if (is_rule_name(name))
         error = add_file(loader, path);
     if (error < 0 && error != -ENOMEM && error != -ECANCELED) {
         snprintf(why, sizeof(why), "this cannot be read: %s",
-                 error == -EINVAL ? "it is no file" : strerror(-error));
+                 error == -EINVAL ? "it is no file"
+                 : error == -ELOOP
+                     ? "it leads back to where it is, or is more than 32 folders deep"
+                     : strerror(-error));
         report(loader, path, (struct tc_yaml_place){0, 0}, NULL, true, why);
         error = 0;
     }
@@ -340,9 +366,15 @@ static int add_entry(struct tc_sigma_loader *loader, const char *folder, const c
     return error;
 }
 
-static int add_folder(struct tc_sigma_loader *loader, const char *path, unsigned depth)
+static int add_folder(struct tc_sigma_loader *loader, const char *path,
+                      const struct stat *st, const struct folder *up)
 {
     const struct tc_sigma_options *options = &loader->options;
+    const struct folder folder = {.up = up,
+                                  .path = path,
+                                  .device = st->st_dev,
+                                  .inode = st->st_ino,
+                                  .depth = up ? up->depth + 1 : 0};
     struct dirent **entries;
     int count, error = options->folder ? options->folder(options->arg, path) : 0;
 
@@ -353,7 +385,7 @@ static int add_folder(struct tc_sigma_loader *loader, const char *path, unsigned
         return -errno;
     for (int i = 0; i < count; i++) {
         if (error == 0)
-            error = add_entry(loader, path, entries[i]->d_name, depth);
+            error = add_entry(loader, &folder, entries[i]->d_name);
         free(entries[i]);
     }
     free(entries);
@@ -366,7 +398,8 @@ int tc_sigma_loader_add(struct tc_sigma_loader *loader, const char *path)
 
     if (stat(path, &st) < 0)
         return -errno;
-    return S_ISDIR(st.st_mode) ? add_folder(loader, path, 0) : add_file(loader, path);
+    return S_ISDIR(st.st_mode) ? add_folder(loader, path, &st, NULL)
+                               : add_file(loader, path);
 }
 
 int tc_sigma_loader_finish(struct tc_sigma_loader *loader, struct tc_sigma_set **ret_set)
@@ -374,7 +407,8 @@ int tc_sigma_loader_finish(struct tc_sigma_loader *loader, struct tc_sigma_set *
     struct tc_sigma_set *set = loader->set;
     int error;
 
-    error = tc_set_link(set, loader->filters, loader->filter_count, report, loader);
+    error = tc_set_link(set, loader->filters, loader->filter_count,
+                        loader->options.filters_are_joined, report, loader);
     if (error == 0)
         error = tc_set_compile(set);
     if (error < 0)

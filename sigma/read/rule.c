@@ -106,9 +106,26 @@ int tc_rule_read_head(struct tc_reading *r, const struct tc_yaml_node *document,
     return error == 0 ? read_level(r, document, &info->level) : error;
 }
 
+int tc_keys_check(struct tc_reading *r, const struct tc_yaml_node *map,
+                  const char *const *keys, const char *what)
+{
+    const char *const *key;
+
+    for (const struct tc_yaml_node *at = map->first; at; at = at->next) {
+        for (key = keys; *key && strcmp(*key, at->key); key++)
+            ;
+        if (!*key)
+            return tc_yaml_refuse(r->error, at->key_place, "%s has no \"%.64s\"", what,
+                                  at->key);
+    }
+    return 0;
+}
+
 static int read_source(struct tc_reading *r, const struct tc_yaml_node *document,
                        const char **category, const char **product, const char **service)
 {
+    static const char *const keys[] = {"category", "product", "service", "definition",
+                                       NULL};
     const struct tc_yaml_node *source = tc_yaml_get(document, "logsource");
     int error;
 
@@ -116,7 +133,11 @@ static int read_source(struct tc_reading *r, const struct tc_yaml_node *document
         return tc_yaml_refuse(
             r->error, source ? source->place : document->place,
             "the rule has no logsource: say category, product or service");
-    error = read_text(r, source, "category", category);
+    error = tc_keys_check(r, source, keys,
+                          "a logsource, which has category, product, service and "
+                          "definition,");
+    if (error == 0)
+        error = read_text(r, source, "category", category);
     if (error == 0)
         error = read_text(r, source, "product", product);
     return error == 0 ? read_text(r, source, "service", service) : error;
@@ -154,23 +175,24 @@ int tc_rule_read(struct tc_reading *r, const struct tc_yaml_node *document,
 int tc_names_read(struct tc_reading *r, const struct tc_yaml_node *parent,
                   const char *key, size_t max, const char ***ret_names, size_t *ret_count)
 {
-    const struct tc_yaml_node *list = tc_yaml_get(parent, key);
+    const struct tc_yaml_node *list = tc_yaml_get(parent, key), *at;
+    bool one = list && list->kind == TC_YAML_TEXT;
     const char **names;
     size_t n = 0;
 
-    if (!list || list->kind != TC_YAML_LIST || !list->count)
+    if (!one && (!list || list->kind != TC_YAML_LIST || !list->count))
         return tc_yaml_refuse(r->error, list ? list->place : parent->key_place,
-                              "%s needs to be a list of names", key);
+                              "%s needs to be a name or a list of names", key);
     if (list->count > max)
         return tc_yaml_refuse(r->error, list->place, "%s has more than %zu entries", key,
                               max);
-    names = tc_arena_take(&r->set->arena, list->count * sizeof(*names));
+    names = tc_arena_take(&r->set->arena, (list->count + 1) * sizeof(*names));
     if (!names)
         return -ENOMEM;
-    for (const struct tc_yaml_node *at = list->first; at; at = at->next) {
+    for (at = one ? list : list->first; at; at = one ? NULL : at->next) {
         if (at->kind != TC_YAML_TEXT || !*at->text)
-            return tc_yaml_refuse(r->error, at->place, "%s needs to be a list of names",
-                                  key);
+            return tc_yaml_refuse(r->error, at->place,
+                                  "%s needs to be a name or a list of names", key);
         for (size_t i = 0; i < n; i++)
             if (!strcmp(names[i], at->text))
                 return tc_yaml_refuse(r->error, at->place, "\"%.64s\" is here twice",
@@ -182,6 +204,32 @@ int tc_names_read(struct tc_reading *r, const struct tc_yaml_node *parent,
     *ret_names = names;
     *ret_count = n;
     return 0;
+}
+
+/* Whether it describes nothing but what is not to be. */
+static bool is_negation(const struct tc_expr *expr)
+{
+    bool negation = expr->op == TC_OP_AND || expr->op == TC_OP_OR;
+
+    if (expr->op == TC_OP_NOT)
+        return !is_negation(expr->kids[0]);
+    for (size_t i = 0; negation && i < expr->count; i++)
+        negation = is_negation(expr->kids[i]);
+    return negation;
+}
+
+/* Two readings of filters are in use, and the same file does the opposite by each. */
+static int check_reading(struct tc_reading *r, const struct tc_yaml_node *body,
+                         const struct tc_filter *filter)
+{
+    if (r->options->filters_are_joined || !is_negation(filter->expr))
+        return 0;
+    return tc_yaml_refuse(
+        r->error, tc_yaml_get(body, "condition")->place,
+        "by the specification a filter's condition describes what is left out, so this "
+        "one "
+        "leaves out all but that; by pySigma it describes what is kept: write it without "
+        "not, or set filters: pysigma, by which all filters are read");
 }
 
 int tc_filter_read(struct tc_reading *r, const struct tc_yaml_node *document,
@@ -199,7 +247,11 @@ int tc_filter_read(struct tc_reading *r, const struct tc_yaml_node *document,
         error = tc_names_read(r, body, "rules", TC_FILTER_RULES_MAX, &filter.names,
                               &filter.name_count);
     if (error == 0)
+        filter.any = filter.name_count == 1 && !strcmp(filter.names[0], "any");
+    if (error == 0)
         error = tc_detection_read(r, body, "rules", &filter.expr);
+    if (error == 0)
+        error = check_reading(r, body, &filter);
     snprintf(filter.why_not, sizeof(filter.why_not), "%s", r->why_not);
     if (error == 0)
         *ret_filter = filter;

@@ -18,6 +18,7 @@ struct tc_filter {
     const char *category, *product, *service;
     const char **names; /* of rules, by id or name */
     size_t name_count;
+    bool any; /* of all rules whose log source agrees; no rule is called so */
     const struct tc_expr *expr;
     char why_not[256]; /* or empty */
 };
@@ -38,7 +39,11 @@ int tc_filter_read(struct tc_reading *r, const struct tc_yaml_node *document,
 int tc_rule_read_head(struct tc_reading *r, const struct tc_yaml_node *document,
                       const char *file, struct tc_rule *rule);
 
-/* A list of names, without repetition: 1 to `max`. */
+/* Refuses a key of the map that is none of `keys`, which ends with NULL. */
+int tc_keys_check(struct tc_reading *r, const struct tc_yaml_node *map,
+                  const char *const *keys, const char *what);
+
+/* A name or a list of names, without repetition: 1 to `max`. */
 int tc_names_read(struct tc_reading *r, const struct tc_yaml_node *parent,
                   const char *key, size_t max, const char ***ret_names,
                   size_t *ret_count);

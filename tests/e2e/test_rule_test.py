@@ -244,6 +244,51 @@ def flatten(recorded):
     put_data(event.get("UserData"))
     return flat
 
+    def test_long_values_are_looked_at_by_expressions(self):
+        long = "cmd" + " -abc" * 20000 + " --last"
+        self.assertEqual(self.matches(rule("{c|re: '^cmd( -\\w+)* --last$'}"), {"c": long},
+                                      {"c": long + "x"}), [["r"], []])
+
+    def test_times_have_many_names_and_zones(self):
+        text = self.counting(3, "1m")
+        for events, matched in (
+                ([{"EventTime": "2026-03-0%dT10:00:00Z" % d} for d in (1, 2, 3)], False),
+                ([{"ts": 1772359200.5 + 86400 * d} for d in (1, 2, 3)], False),
+                ([{"ts": "%.1f" % (1772359200.5 + d)} for d in (1, 2, 3)], True),
+                ([{"@timestamp": t} for t in (
+                    "2026-03-01T10:00:00+02:00", "2026-03-01T08:00:20Z",
+                    "2026-03-01 07:30:40,5 -0030")], True)):
+            got = self.matches(text, *({"c": "a", **e} for e in events))
+            self.assertEqual(got[2], ["count"] if matched else [], events)
+
+    def counting(self, count, timespan):
+        return rule("{c: a}") .replace("title: r", "title: r\nname: r") + """---
+title: count
+correlation: {type: event_count, rules: r, timespan: %s, condition: {gte: %d}}
+""" % (timespan, count)
+
+    def test_times_that_nobody_knows_are_told_of(self):
+        text = self.counting(2, "1m")
+        _, err = self.run_lines(text, ['{"c":"a","when":1}', '{"c":"a","when":2}'])
+        self.assertIn("events.jsonl:1: it has no @timestamp", err)
+        _, err = self.run_lines(text, [
+            '{"c":"a","@timestamp":"2026-03-01T10:00:00Z"}',
+            '{"c":"a","@timestamp":"2026-03-02T1O:00:00Z"}'])
+        self.assertIn("events.jsonl:2: its time cannot be read", err)
+        _, err = self.run_lines(rule("{c: a}"), ['{"c":"a"}'])
+        self.assertEqual(err, "")
+
+    def test_folders_that_are_links_are_read_once(self):
+        self.write("real/a.yml", rule("{c: a}", "linked"))
+        self.write("rules/sub/OWN.YML", rule("{c: a}", "own", 1))
+        os.symlink("../real", os.path.join(self.dir, "rules", "linked"))
+        os.symlink("..", os.path.join(self.dir, "rules", "sub", "round"))
+        rules = [os.path.join(self.dir, "rules")]
+        out, err = self.run_lines(rules, ['{"c":"a"}'], status=1)
+        self.assertEqual(sorted(m["title"] for m in json.loads(out[0])["matches"]),
+                         ["linked", "own"])
+        self.assertIn("sub/round: this cannot be read: it leads back", err)
+
 
 if __name__ == "__main__":
     main()

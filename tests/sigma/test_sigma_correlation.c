@@ -330,6 +330,113 @@ static void filter_takes_matches_from_the_rules_it_names(void **state)
     bench_done(&bench);
 }
 
+/* A filter of rules a (and b), with the lines `rules` and `condition`. */
+#define FILTER(rules, condition)                                                         \
+    RULE("a", "1")                                                                       \
+    RULE("b", "2")                                                                       \
+    "title: f\nlogsource:\n    product: linux\nfilter:\n    rules: " rules               \
+    "\n    s: {user: adm}\n    t: {user: bot}\n    condition: " condition "\n"
+
+static void filter_names_one_rule_or_any(void **state)
+{
+    static const struct step one[] = {{0, "1", "adm", "", NULL},
+                                      {0, "2", "adm", "b ", NULL},
+                                      {0, "1", "joe", "a ", NULL}};
+    static const struct step any[] = {{0, "1", "adm", "", NULL},
+                                      {0, "2", "adm", "", NULL},
+                                      {0, "2", "joe", "b ", NULL}};
+
+    (void)state;
+    CHECK(FILTER("a", "s"), one);
+    CHECK(FILTER("any", "s"), any);
+    CHECK(FILTER("[any]", "s"), any);
+}
+
+static void filter_that_is_a_negation_is_refused_with_both_readings(void **state)
+{
+    static const char *const refused[] = {
+        FILTER("a", "not s"),
+        FILTER("a", "not 1 of them"),
+        FILTER("a", "not s and not t"),
+        FILTER("a", "not (not (not s))"),
+    };
+    static const char *const taken[] = {
+        FILTER("a", "s and not t"),
+        FILTER("a", "not (not s)"),
+    };
+    struct bench bench;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        bench_load(&bench, refused[i]);
+        assert_int_equal(bench.refused, 1);
+        assert_non_null(strstr(bench.problems, "t.yml:26:16: "));
+        assert_non_null(strstr(bench.problems, "filters: pysigma"));
+        bench_done(&bench);
+    }
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+        bench_load(&bench, taken[i]);
+        assert_string_equal(bench.problems, "");
+        assert_string_equal(bench_event(&bench, "{\"x\":\"1\",\"user\":\"adm\"}"), "");
+        bench_done(&bench);
+    }
+}
+
+static void filters_can_be_read_as_pysigma_does(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_open_with(&bench, true);
+    bench_add(&bench, FILTER("a", "not 1 of them"));
+    bench_ready(&bench);
+    assert_string_equal(bench.problems, "");
+    assert_string_equal(bench_event(&bench, "{\"x\":\"1\",\"user\":\"adm\"}"), "");
+    assert_string_equal(bench_event(&bench, "{\"x\":\"1\",\"user\":\"joe\"}"), "a ");
+    assert_string_equal(bench_event(&bench, "{\"x\":\"2\",\"user\":\"adm\"}"), "b ");
+    bench_done(&bench);
+}
+
+static void event_that_comes_late_moves_no_window_back(void **state)
+{
+    static const struct step pair[] = {
+        {100, "a", "u", "", NULL}, {50, "a", "u", "", NULL}, {105, "b", "u", "c ", NULL}};
+    static const struct step ordered[] = {
+        {100, "a", "u", "", NULL}, {95, "a", "u", "", NULL}, {109, "b", "u", "c ", NULL}};
+    static const struct step count[] = {{100, "a", "u", "", NULL},
+                                        {101, "a", "u", "", NULL},
+                                        {102, "a", "u", "c ", NULL},
+                                        {20, "a", "u", "", NULL},
+                                        {95, "a", "u", "c ", NULL}};
+
+    (void)state;
+    CHECK(RULE("a", "a") RULE("b", "b") CORRELATION("temporal", "a, b", ""), pair);
+    CHECK(RULE("a", "a") RULE("b", "b") CORRELATION("temporal_ordered", "a, b", ""),
+          ordered);
+    CHECK(RULE("a", "a")
+              CORRELATION("event_count", "a", "    condition:\n        gte: 3\n"),
+          count);
+}
+
+static void words_that_no_correlation_or_source_has_are_refused(void **state)
+{
+    struct bench bench;
+
+    (void)state;
+    bench_load(&bench, RULE("a", "a") CORRELATION("event_count", "a",
+                                                  "    group_by: [user]\n"
+                                                  "    condition:\n        gte: 3\n"));
+    assert_int_equal(bench.refused, 1);
+    assert_non_null(strstr(bench.problems, "has no \"group_by\""));
+    bench_done(&bench);
+    bench_load(&bench, "title: t\nlogsource:\n    catagory: x\n    product: linux\n"
+                       "detection:\n    s: {a: b}\n    condition: s\n");
+    assert_int_equal(bench.refused, 1);
+    assert_non_null(strstr(bench.problems, "t.yml:3:5: "));
+    assert_non_null(strstr(bench.problems, "has no \"catagory\""));
+    bench_done(&bench);
+}
+
 static void global_document_lends_to_those_behind_it(void **state)
 {
     static const char yaml[] =
@@ -369,6 +476,11 @@ int main(void)
         cmocka_unit_test(correlation_that_cannot_run_says_why),
         cmocka_unit_test(memory_of_groups_is_bounded_and_evictions_are_counted),
         cmocka_unit_test(filter_takes_matches_from_the_rules_it_names),
+        cmocka_unit_test(filter_names_one_rule_or_any),
+        cmocka_unit_test(filter_that_is_a_negation_is_refused_with_both_readings),
+        cmocka_unit_test(filters_can_be_read_as_pysigma_does),
+        cmocka_unit_test(event_that_comes_late_moves_no_window_back),
+        cmocka_unit_test(words_that_no_correlation_or_source_has_are_refused),
         cmocka_unit_test(global_document_lends_to_those_behind_it),
     };
 

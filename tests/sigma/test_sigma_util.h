@@ -52,13 +52,20 @@ static inline const char *bench_placeholder(void *arg, const char *name, size_t 
     return !strcmp(name, "Servers") && i < 2 ? servers[i] : NULL;
 }
 
-static inline void bench_open(struct bench *bench)
+static inline void bench_open_with(struct bench *bench, bool filters_are_joined)
 {
-    const struct tc_sigma_options options = {
-        .problem = bench_problem, .arg = bench, .placeholder = bench_placeholder};
+    const struct tc_sigma_options options = {.problem = bench_problem,
+                                             .arg = bench,
+                                             .placeholder = bench_placeholder,
+                                             .filters_are_joined = filters_are_joined};
 
     memset(bench, 0, sizeof(*bench));
     assert_int_equal(tc_sigma_loader_new(&options, &bench->loader), 0);
+}
+
+static inline void bench_open(struct bench *bench)
+{
+    bench_open_with(bench, false);
 }
 
 static inline void bench_add(struct bench *bench, const char *yaml)

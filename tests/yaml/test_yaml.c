@@ -25,6 +25,7 @@ static const struct tc_yaml_limits roomy = {
     .documents = 4,
     .depth = 8,
     .blocks = true,
+    .merge_keys = true,
     .too_large = "too large",
     .too_many_keys = "too many keys",
 };
@@ -191,6 +192,24 @@ static void yaml_shares_what_is_behind_an_alias(void **state)
     tc_yaml_free(yaml);
 }
 
+static void yaml_takes_merge_keys(void **state)
+{
+    static const struct {
+        const char *text, *tree;
+    } rows[] = {
+        {"a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\n", "{a: {x: 1, y: 2}, b: {y: 3, x: 1}}"},
+        {"a: &a {x: 1}\nb: {y: 3, <<: *a, x: 4}\n", "{a: {x: 1}, b: {y: 3, x: 4}}"},
+        {"b: {<<: [{x: 1}, {x: 2, y: [3]}]}\n", "{b: {x: 1, y: [3]}}"},
+        {"a: &a {x: 1}\nb: &b {<<: *a, y: 2}\nc: {<<: *b}\n",
+         "{a: {x: 1}, b: {y: 2, x: 1}, c: {y: 2, x: 1}}"},
+        {"{'<<': {x: 1}}", "{<<: {x: 1}}"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        check_read(rows[i].text, rows[i].tree, false);
+}
+
 static void yaml_merges_maps(void **state)
 {
     struct tc_yaml *yaml = read_good(
@@ -254,6 +273,9 @@ static void yaml_refuses_what_would_be_read_in_more_than_one_way(void **state)
         {"a: *b\n", "1:4", "there is no anchor &b before this alias"},
         {"&a [*a]\n", "1:5", "there is no anchor &a"},
         {"a: &b 1\n---\nc: *b\n", "3:4", "there is no anchor &b"},
+        {"a: {<<: b}\n", "1:9", "<< takes a map, or a list of maps"},
+        {"a: {<<: [{b: c}, d]}\n", "1:18", "<< takes a map, or a list of maps"},
+        {"a: {<<: {b: c}, <<: {d: e}}\n", "1:17", "the key \"<<\" is already at line 1"},
         {"a: \x01\n", "1:4", "the byte 0x01"},
         {"a: b\n# \xff\n", "2:1", "UTF-8"},
         {"a: [b\n", "2:1", "bracket"},
@@ -381,6 +403,7 @@ int main(void)
         cmocka_unit_test(yaml_knows_the_place_of_every_node),
         cmocka_unit_test(yaml_takes_null_in_capitals_where_it_may),
         cmocka_unit_test(yaml_shares_what_is_behind_an_alias),
+        cmocka_unit_test(yaml_takes_merge_keys),
         cmocka_unit_test(yaml_merges_maps),
         cmocka_unit_test(yaml_reads_no_byte_behind_the_text),
         cmocka_unit_test(yaml_refuses_what_would_be_read_in_more_than_one_way),

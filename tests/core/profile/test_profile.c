@@ -325,10 +325,11 @@ static void most_restrictive_entry_wins(void **state)
             TC_PROFILE_FULL_DISK_ACCESS),
         TC_PROFILE_DENIES);
     assert_int_equal(
-        says_of(PROFILE("a", ALL_FILES(ACCESS("org.tocsin.es",
-                                              "<key>Allowed</key><true/>" STRING(
-                                                  "Authorization", "Deny")))),
-                TC_PROFILE_FULL_DISK_ACCESS),
+        says_of(
+            PROFILE("a",
+                    ALL_FILES(ACCESS("org.tocsin.es", "<key>Allowed</key><true/>") ACCESS(
+                        "org.tocsin.es", STRING("Authorization", "Deny")))),
+            TC_PROFILE_FULL_DISK_ACCESS),
         TC_PROFILE_DENIES);
 }
 
@@ -427,6 +428,10 @@ static void wrong_values_are_refused_with_their_place(void **state)
         {PROFILE("a", FILTER(STRING("FilterType", "plugin"))),
          "FilterType is one of BuiltIn|Plugin, not plugin"},
         {PROFILE("a", ALL_FILES(ACCESS("x", ""))), "neither Allowed nor Authorization"},
+        {PROFILE("a", ALL_FILES(ACCESS("x", "<key>Allowed</key><true/>"
+                                            "<key>Authorization</key>"
+                                            "<string>Allow</string>"))),
+         "has Allowed and Authorization"},
         {PROFILE("a", ALL_FILES("<dict><key>Allowed</key><true/></dict>")),
          "no Identifier"},
         {PROFILE("a", ALL_FILES(ACCESS("x", STRING("Authorization", "allow")))),

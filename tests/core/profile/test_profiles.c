@@ -276,6 +276,29 @@ static void sets_are_the_same_when_they_say_the_same(void **state)
 
 /* ---- Distrust. ---- */
 
+static void file_with_the_identifier_of_one_before_replaces_it(void **state)
+{
+    struct fixture *f = *state;
+    const struct tc_profiles_item *item;
+
+    put(f, "1.mobileconfig", allows_disk);
+    put(f, "2.mobileconfig", lists_es);
+    put(f, "3.mobileconfig", PROFILE("Allows", EXTENSIONS(CLOSED)));
+    read_folder(f);
+    assert_gate(f, TC_PROFILE_FULL_DISK_ACCESS, TC_PROFILE_NOTHING, NULL);
+    assert_gate(f, TC_PROFILE_ES_EXTENSION, TC_PROFILE_ALLOWS, "Lists");
+    item = tc_profiles_item(f->profiles, 0);
+    assert_null(item->error);
+    assert_string_equal(item->warning, "1.mobileconfig: it counts no longer: "
+                                       "3.mobileconfig has the same PayloadIdentifier");
+    assert_null(tc_profiles_item(f->profiles, 1)->warning);
+
+    /* A new version that is refused takes nothing away. */
+    put(f, "3.mobileconfig", "no profile");
+    read_folder(f);
+    assert_gate(f, TC_PROFILE_FULL_DISK_ACCESS, TC_PROFILE_ALLOWS, "Allows");
+}
+
 static void bad_file_hides_no_good_one(void **state)
 {
     struct fixture *f = *state;
@@ -696,6 +719,7 @@ int main(void)
         TEST(sample_grants_every_gate),
         TEST(most_cautious_ring_wins),
         TEST(sets_are_the_same_when_they_say_the_same),
+        TEST(file_with_the_identifier_of_one_before_replaces_it),
         TEST(bad_file_hides_no_good_one),
         TEST(file_that_others_may_write_is_refused),
         TEST(file_of_another_owner_is_refused),

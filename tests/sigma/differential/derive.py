@@ -106,7 +106,8 @@ def put(rng, event, field, value):
     if inner and first not in event and field not in event and rng.random() < 0.5:
         for name in reversed(inner):
             value = {name: value}
-        event[first] = value
+        # Each object of a list counts, the others' members as well.
+        event[first] = [{}, value] if rng.random() < 0.2 else value
     else:
         event[field] = value
 

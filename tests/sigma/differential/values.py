@@ -72,15 +72,14 @@ def text_of(value):
 
 
 def lookup(event, field):
-    """[the value], or [] where the event has no such field."""
+    """[the value], or [] where the event has no such field. A dotted name goes into each object of
+    a list, whose members' values are the field's, as a list."""
     if field in event:
         return [event[field]]
-    at = event
+    found = [event]
     for name in field.split("."):
-        if not isinstance(at, dict) or name not in at:
-            return []
-        at = at[name]
-    return [at]
+        found = [at[name] for at in scalars(found) if isinstance(at, dict) and name in at]
+    return [found] if len(found) > 1 else found
 
 
 def scalars(value):
