@@ -84,6 +84,16 @@ class Browser(unittest.TestCase):
         WebDriverWait(self.page, PATIENCE, ignored_exceptions=[Exception]).until(
             press, "%s called %r" % (css, text))
 
+    def unfold(self, title):
+        """Opens the alert of that title, by the keyboard; the list may be drawn anew meanwhile."""
+        def unfold(page):
+            for button in page.find_elements(By.CSS_SELECTOR, "ul.alerts button.row"):
+                if title in button.text:
+                    button.send_keys(Keys.ENTER)
+                    return True
+            return False
+        WebDriverWait(self.page, PATIENCE, ignored_exceptions=[Exception]).until(unfold, title)
+
     def go(self, page):
         self.page.get("%s/#/%s" % (self.portal.home, page))
         self.find("main .page > *")
@@ -156,7 +166,7 @@ class Browser(unittest.TestCase):
             f.write(EICAR)
         self.shows("ul.alerts li", "EICAR-Test-File")
         self.agent.tocsin("edr", "selftest", status=None)
-        self.shows("ul.alerts li", "EDR self-test").find_element(By.CSS_SELECTOR, "button").send_keys(Keys.ENTER)
+        self.unfold("EDR self-test")
         self.shows(".detail", "download.sh")
         self.shows(".detail dd", "Somebody who sees whether alerts arrive")
         self.quiet_console()
@@ -181,7 +191,7 @@ class Browser(unittest.TestCase):
     def close_a_case(self):
         """The case of the self-test as a timeline, closed with a note, is no open alert any more."""
         self.go("machine")
-        self.shows("ul.alerts li", "EDR self-test").find_element(By.CSS_SELECTOR, "button").send_keys(Keys.ENTER)
+        self.unfold("EDR self-test")
         self.shows(".detail a", "as one timeline").send_keys(Keys.ENTER)
         self.shows("ol.alerts li", "EDR self-test")
         self.shows(".tree .it", "alert 1")
@@ -193,7 +203,7 @@ class Browser(unittest.TestCase):
         self.find("ul.alerts li")
         wait_for(lambda: "EDR self-test" not in self.find("main").text)
         self.find("#state").send_keys("closed")
-        self.shows("ul.alerts li", "EDR self-test").find_element(By.CSS_SELECTOR, "button").send_keys(Keys.ENTER)
+        self.unfold("EDR self-test")
         self.shows(".detail", "an exercise")
         self.quiet_console()
 
