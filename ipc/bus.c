@@ -10,6 +10,7 @@
 #include "ipc/bus.h"
 
 #include "ipc/event.h"
+#include "ipc/mask.h"
 #include "ipc/topic.h"
 
 #include <assert.h>
@@ -33,6 +34,7 @@ struct ring {
 struct tc_subscriber {
     struct tc_bus *bus;
     struct ring lanes[LANES];
+    enum tc_bus_text text;
     tc_bus_deliver_fn deliver;
     void *arg;
     size_t queue_max;
@@ -62,7 +64,7 @@ struct tc_bus {
     const struct tc_topic *verdict, *verdict_final, *dropped;
     tc_bus_wake_fn wake;
     void *arg;
-    bool turning;
+    bool turning, masks;
     uint64_t last_id;
     struct tc_bus_counters counters;
 };
@@ -127,6 +129,7 @@ struct tc_bus *tc_bus_new(tc_bus_wake_fn wake, void *arg)
         return NULL;
     bus->wake = wake;
     bus->arg = arg;
+    bus->masks = true;
     bus->topics = tc_topics_new();
     if (!bus->topics ||
         tc_topic_intern(bus->topics, TOCSIN_TOPIC_VERDICT, &bus->verdict) < 0 ||
@@ -137,6 +140,11 @@ struct tc_bus *tc_bus_new(tc_bus_wake_fn wake, void *arg)
         return NULL;
     }
     return bus;
+}
+
+void tc_bus_mask(struct tc_bus *bus, bool mask)
+{
+    bus->masks = mask;
 }
 
 void tc_bus_free(struct tc_bus *bus)
@@ -194,6 +202,7 @@ static int subscriber_copy(struct tc_subscriber *subscriber,
     }
     subscriber->queue_max = what->queue_max ? what->queue_max : TC_BUS_QUEUE_DEFAULT;
     subscriber->deliver = what->deliver;
+    subscriber->text = what->text;
     subscriber->arg = what->arg;
     return 0;
 }
@@ -456,6 +465,20 @@ static unsigned set_next(uint64_t set, unsigned from)
  * Delivers one event of the lane, to the subscriber whose turn it is. The callback may
  * free that subscriber, so nothing of it is touched afterwards.
  */
+/* What cannot be masked, for want of memory, is not shown. */
+static void bus_show(struct tc_bus *bus, struct tc_subscriber *subscriber,
+                     struct tc_event *event)
+{
+    bool masked = bus->masks && subscriber->text != TC_BUS_TRUE;
+    struct tc_event *shown = masked ? tc_event_mask(event) : event;
+
+    if (masked && !shown)
+        tc_subscriber_lose(subscriber, 1, event->pub.time_ns);
+    else
+        subscriber->deliver(subscriber->arg,
+                            subscriber->text == TC_BUS_MASKED ? shown : event);
+}
+
 static void bus_deliver(struct tc_bus *bus, enum lane lane)
 {
     unsigned index = set_next(bus->waiting[lane], bus->next[lane]);
@@ -467,7 +490,7 @@ static void bus_deliver(struct tc_bus *bus, enum lane lane)
     bus->next[lane] = (index + 1) % TC_BUS_SUBSCRIBERS_MAX;
     bus->counters.delivered++;
     subscriber->delivered++;
-    subscriber->deliver(subscriber->arg, event);
+    bus_show(bus, subscriber, event);
     tc_event_unref(event);
 }
 

@@ -27,12 +27,20 @@ struct tocsin_event;
 typedef void (*tc_bus_wake_fn)(void *arg);
 typedef void (*tc_bus_deliver_fn)(void *arg, struct tc_event *event);
 
+/* What a subscriber sees of the secrets on command lines (mask.h). */
+enum tc_bus_text {
+    TC_BUS_TRUE,   /* all: who judges */
+    TC_BUS_MASKED, /* ***: who shows them to people, or sends them away */
+    TC_BUS_BOTH,   /* the event, of which tc_event_shown gives what may be shown */
+};
+
 /* What one subscriber wants. Strings are copied. */
 struct tc_subscription {
     const char *name;            /* for bus.dropped and stats */
     const char *const *patterns; /* NULL-terminated; see tc_topic_pattern_valid */
     size_t queue_max;            /* events, each lane; 0: TC_BUS_QUEUE_DEFAULT */
     bool voter;                  /* counts among the voters that tc_bus_publish returns */
+    enum tc_bus_text text;
     bool reader; /* is to be told what those who asked know (tc_bus_has_reader) */
     tc_bus_deliver_fn
         deliver; /* borrows the event; may publish, subscribe and unsubscribe */
@@ -65,6 +73,10 @@ struct tc_topic_stats {
  * whose return value says it. NULL when out of memory.
  */
 struct tc_bus *tc_bus_new(tc_bus_wake_fn wake, void *arg);
+
+/* Whether secrets are masked where a subscriber wants that; from the next event on that
+ * is delivered. A bus that is new does. */
+void tc_bus_mask(struct tc_bus *bus, bool mask);
 
 /* Drops what is still queued. All subscribers must be gone. */
 void tc_bus_free(struct tc_bus *bus);

@@ -41,6 +41,7 @@ int tc_event_new(const struct tocsin_event *draft, const struct tc_topic *topic,
         .len = draft->len,
     };
     event->topic = topic;
+    event->masked = NULL;
     atomic_init(&event->refs, 1);
     *ret_event = event;
     return 0;
@@ -67,5 +68,7 @@ void tc_event_unref(struct tc_event *event)
         return;
     if (event->pub.fd >= 0)
         close(event->pub.fd);
+    if (event->masked != event)
+        tc_event_unref(event->masked);
     free(event);
 }

@@ -15,6 +15,7 @@ struct tc_topic;
 struct tc_event {
     struct tocsin_event pub;
     const struct tc_topic *topic;
+    struct tc_event *masked; /* mask.h: itself, or its twin; NULL: nobody has asked */
     atomic_uint refs;
     /* the encoded map follows */
 };

@@ -126,8 +126,11 @@ static int read_params(struct tc_tap *tap, const void *params, size_t len, char 
 static int subscribe(struct tc_tap *tap, char why[256])
 {
     const char *patterns[TC_TAP_TOPICS_MAX + 2];
-    struct tc_subscription what = {
-        .patterns = patterns, .reader = true, .deliver = tc_tap_deliver, .arg = tap};
+    struct tc_subscription what = {.patterns = patterns,
+                                   .text = TC_BUS_MASKED,
+                                   .reader = true,
+                                   .deliver = tc_tap_deliver,
+                                   .arg = tap};
     char name[32];
     size_t n = 0;
     int r;

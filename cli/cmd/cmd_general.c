@@ -174,7 +174,9 @@ int tc_general_call(struct tc_cli *cli, struct tc_answer *ret_answer)
     put_wishes(cli, &p);
     put_filters(cli, &p);
     tc_pack_end(&p);
-    r = tc_call(cli, cli->command->method, &p, NULL, NULL, ret_answer);
+    r = tc_call(cli,
+                tc_args_option(cli, "unmasked") ? "alert.unmasked" : cli->command->method,
+                &p, NULL, NULL, ret_answer);
     tc_pack_done(&p);
     return r;
 }

@@ -52,6 +52,12 @@ static const struct tc_option case_list_options[] = {
     {NULL, NULL, NULL, false},
 };
 
+static const struct tc_option alert_get_options[] = {
+    {"unmasked", NULL, "with passwords and tokens, which are *** else; takes root",
+     false},
+    {NULL, NULL, NULL, false},
+};
+
 static const struct tc_option close_options[] = {
     {"note", "TEXT", "why, for those who look at it later", false},
     {NULL, NULL, NULL, false},
@@ -330,6 +336,7 @@ static const struct tc_command commands[] = {
     {.path = "alert get",
      .usage = "ID",
      .help = "Print all that is known of one alert",
+     .options = alert_get_options,
      .args_min = 1,
      .args_max = 1,
      .run = tc_run_alert_get,

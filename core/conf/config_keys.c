@@ -98,6 +98,8 @@ static const struct tocsin_option core_keys[] = {
          "oldest"),
     DURATION("journal.max_age", "365d", 0, 36500 * DAY_MS,
              "how long the journal keeps what; 0s: as long as there is room"),
+    BOOL("privacy.mask_secrets", "true",
+         "passwords and tokens on command lines are shown as ***"),
     CHOICE("log.level", "info", 0, "error|warning|notice|info|debug",
            "how much the agent says"),
     {.name = NULL},
@@ -105,8 +107,8 @@ static const struct tocsin_option core_keys[] = {
 
 /* What may stand at the top of the file beside the keys without a dot. */
 static const char *const sections[] = {
-    "paths",   "sensor", "approval",   "prerequisites", "identity", "verdict",
-    "journal", "log",    "exclusions", "plugins",       NULL,
+    "paths",   "sensor",  "approval", "prerequisites", "identity", "verdict",
+    "journal", "privacy", "log",      "exclusions",    "plugins",  NULL,
 };
 
 static const struct tocsin_option common_keys[] = {

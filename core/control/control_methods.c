@@ -233,6 +233,7 @@ static const struct tc_control_method methods[] = {
     {"threat.get", .query = "threat"},
     {"alert.list", .query = "alerts"},
     {"alert.get", .query = "alert"},
+    {"alert.unmasked", true, .query = "alert.unmasked"}, /* tells secrets: root's alone */
     {"alert.close", true, .run = tc_control_alert_close},
     {"alert.reopen", true, .run = tc_control_alert_reopen},
     {"case.list", .query = "cases"},

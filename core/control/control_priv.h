@@ -33,7 +33,7 @@ struct tc_control {
 
 struct tc_control_method {
     const char *name;
-    bool changes; /* something: takes root, and is journalled */
+    bool changes; /* something, or tells secrets: takes root, and is journalled */
     void (*run)(struct tc_control *control, struct tc_rpc_call *call,
                 const struct tc_rpc_params *params); /* NULL: a query */
     const char *query; /* kind of tc_journal_query that answers it; NULL: run does */

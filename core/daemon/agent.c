@@ -133,8 +133,11 @@ static int keep_what_matters(struct tc_agent *agent)
         "threat.*",    "alert.*",         "approval.*",  "sensor.*",
         "plugin.*",    "config.*",        "agent.*",     "network_filter.changed",
         "isolation.*", "verdict.timeout", "bus.dropped", NULL};
-    const struct tc_subscription what = {
-        .name = "journal", .patterns = patterns, .deliver = on_keep, .arg = agent};
+    const struct tc_subscription what = {.name = "journal",
+                                         .patterns = patterns,
+                                         .text = TC_BUS_BOTH,
+                                         .deliver = on_keep,
+                                         .arg = agent};
 
     return tc_bus_subscribe(agent->services.notice.bus, &what,
                             &agent->journal_subscriber);

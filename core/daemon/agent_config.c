@@ -20,6 +20,7 @@
 #include "core/journal/journal.h"
 #include "core/protect/protection.h"
 #include "core/verdict/judge.h"
+#include "ipc/bus.h"
 
 static int read_config(const struct tc_agent *agent, const char *path,
                        struct tc_config **ret_config, char why[TC_WHY_MAX])
@@ -50,6 +51,14 @@ static void configure_journal(struct tc_agent *agent)
 
     if (agent->services.journal)
         tc_journal_configure(agent->services.journal, &limits);
+}
+
+static void configure_privacy(struct tc_agent *agent)
+{
+    const struct tc_options *core = tc_config_core(agent->services.config);
+
+    tc_bus_mask(agent->services.notice.bus,
+                tc_options_bool(core, "privacy.mask_secrets"));
 }
 
 static void set_log_level(const struct tc_agent *agent)
@@ -99,6 +108,7 @@ void tc_agent_configure(struct tc_agent *agent)
 {
     configure_judge(agent);
     configure_journal(agent);
+    configure_privacy(agent);
     set_log_level(agent);
     report_facts(agent);
     if (agent->protection)

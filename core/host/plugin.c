@@ -99,12 +99,20 @@ static void deliver(void *arg, struct tc_event *event)
 
 /* ---- Subscription ---- */
 
+/* Who only watches, or sends on what was found, sees no secrets. */
+static enum tc_bus_text sees(const struct tc_plugin *plugin)
+{
+    return plugin->module->plugin->kind == TOCSIN_KIND_SUPPLEMENTARY ? TC_BUS_MASKED
+                                                                     : TC_BUS_TRUE;
+}
+
 /* Sensors know what they have asked; others are told with the answer. */
 static int subscribe(struct tc_plugin *plugin)
 {
     struct tc_subscription what = {.name = plugin->host.name,
                                    .patterns = plugin->calls->subscribes,
                                    .voter = tc_plugin_votes(plugin),
+                                   .text = sees(plugin),
                                    .reader =
                                        plugin->calls->kind >= TOCSIN_KIND_SUPPLEMENTARY,
                                    .deliver = deliver,

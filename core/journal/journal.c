@@ -20,6 +20,7 @@
 #include "core/journal/journal_store.h"
 #include "core/journal/journal_thread.h"
 #include "ipc/event.h"
+#include "ipc/mask.h"
 
 #define CLOSE_LIMIT_NS (1000 * UINT64_C(1000000))
 
@@ -201,7 +202,7 @@ void tc_journal_close(struct tc_journal *journal, void (*done)(void *arg), void 
  * would be missed elsewhere: an event that has one is copied without. */
 static struct tc_event *hold(struct tc_event *event)
 {
-    struct tocsin_event draft = event->pub;
+    struct tocsin_event draft = tc_event_shown(event)->pub;
     struct tc_event *copy;
 
     if (event->pub.fd < 0) {

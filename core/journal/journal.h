@@ -61,8 +61,8 @@ void tc_journal_configure(struct tc_journal *journal,
  * closed. */
 void tc_journal_close(struct tc_journal *journal, void (*done)(void *arg), void *arg);
 
-/* Takes a reference and stores the event soon, in order, in one transaction with its
- * neighbours. */
+/* Takes a reference and stores the event (what ipc/mask.h shows of it) soon, in order, in
+ * one transaction with its neighbours. */
 void tc_journal_store(struct tc_journal *journal, struct tc_event *event);
 
 /*
@@ -79,15 +79,16 @@ int tc_journal_check(struct tc_journal *journal, uint64_t now_ns,
 
 /*
  * Answers a question off the loop: `result` is one encoded map, valid until done returns.
- * kinds: "threats" {items: [threat]}, "threat" {one by id}, "alerts", "alert", "cases",
- * "case", "events" {topic?}, a topic or a family as "threat.*". `params` is a map {id?,
- * topic?, limit?}; -ENOENT: no such id, -ENOTUNIQ: several begin so, as an id may be cut,
- * and be in any case; "latest" is one, too. Lists are newest first, 100 unless limited;
- * those of threats, alerts and cases also take since_ns and filter (ipc/filter.h, by the
- * names of their columns; text or a list of texts) and have `total`, how many were asked
- * for. Those of alerts and cases take severity (and above) and state (open, closed, all),
- * of alerts rule (name or id) and case (id), which an index answers; and `before`, which
- * is `next` of an answer that has more, for the page behind it.
+ * kinds: "threats" {items: [threat]}, "threat" {one by id}, "alerts", "alert",
+ * "alert.unmasked" (with the secrets of its command lines), "cases", "case", "events"
+ * {topic?}, a topic or a family as "threat.*". `params` is a map {id?, topic?, limit?};
+ * -ENOENT: no such id, -ENOTUNIQ: several begin so, as an id may be cut, and be in any
+ * case; "latest" is one, too. Lists are newest first, 100 unless limited; those of
+ * threats, alerts and cases also take since_ns and filter (ipc/filter.h, by the names of
+ * their columns; text or a list of texts) and have `total`, how many were asked for.
+ * Those of alerts and cases take severity (and above) and state (open, closed, all), of
+ * alerts rule (name or id) and case (id), which an index answers; and `before`, which is
+ * `next` of an answer that has more, for the page behind it.
  */
 typedef void (*tc_journal_answer_fn)(void *arg, int status, const void *result,
                                      size_t len);

@@ -125,6 +125,9 @@ const char *const tc_store_sql[TC_STORE_STATEMENTS] = {
         "SELECT c.id, c.last_seen_ns FROM case_processes AS p JOIN cases AS c"
         " ON c.id = p.case_id WHERE p.pid = ?1 AND p.start = ?2",
     [TC_STORE_PUT_CASE] = "UPDATE alerts SET case_id = ?2 WHERE id = ?1",
+    [TC_STORE_PUT_UNMASKED] =
+        "INSERT OR IGNORE INTO alert_unmasked (alert_id, data) SELECT ?1, ?2"
+        " FROM alerts WHERE id = ?1 AND data IS ?3",
     [TC_STORE_PUT_CASE_PROCESS] =
         "INSERT OR REPLACE INTO case_processes (case_id, pid, start) SELECT ?1, ?2, ?3"
         " WHERE (SELECT count(*) FROM case_processes WHERE case_id = ?1) < " NUMBER_TEXT(
@@ -318,9 +321,22 @@ static bool find_key(struct tc_store *store, const struct row_kind *kind,
     return true;
 }
 
+/* Keeps the event as it was, where the row has it with its secrets masked. */
+static int put_unmasked(struct tc_store *store, struct tocsin_str id,
+                        const struct tocsin_event *event,
+                        const struct tocsin_event *unmasked)
+{
+    sqlite3_stmt *statement = store->statements[TC_STORE_PUT_UNMASKED];
+
+    bind_str(statement, 1, id.ptr, id.len);
+    (void)sqlite3_bind_blob64(statement, 2, unmasked->data, unmasked->len, SQLITE_STATIC);
+    (void)sqlite3_bind_blob64(statement, 3, event->data, event->len, SQLITE_STATIC);
+    return tc_store_run(store, TC_STORE_PUT_UNMASKED);
+}
+
 /* Makes or updates the one row that a threat or an alert has. */
 static int put_row(struct tc_store *store, const struct row_kind *kind,
-                   const struct tocsin_event *event)
+                   const struct tocsin_event *event, const struct tocsin_event *unmasked)
 {
     sqlite3_stmt *statement = store->statements[kind->statement];
     int count = sqlite3_bind_parameter_count(statement), err;
@@ -340,16 +356,19 @@ static int put_row(struct tc_store *store, const struct row_kind *kind,
         err = put_path(store, id, event);
     if (!err && kind->statement == TC_STORE_PUT_ALERT)
         err = tc_store_put_case(store, id.ptr, id.len, event);
+    if (!err && unmasked && kind->statement == TC_STORE_PUT_ALERT)
+        err = put_unmasked(store, id, event, unmasked);
     return err;
 }
 
-int tc_store_put(struct tc_store *store, const struct tocsin_event *event)
+int tc_store_put(struct tc_store *store, const struct tocsin_event *event,
+                 const struct tocsin_event *unmasked)
 {
     int err = put_event(store, event);
 
     for (size_t i = 0; !err && i < sizeof(row_kinds) / sizeof(*row_kinds); i++)
         if (!strcmp(event->topic, row_kinds[i].topic))
-            err = put_row(store, &row_kinds[i], event);
+            err = put_row(store, &row_kinds[i], event, unmasked);
     return err;
 }
 

@@ -87,6 +87,12 @@ static const struct tc_journal_question questions[] = {
      .table = "alerts",
      .beside = {{"responses", "SELECT " RESPONSE_COLUMNS
                               " FROM alert_responses WHERE alert_id = :id ORDER BY id"}}},
+    {.kind = "alert.unmasked",
+     .sql = "SELECT " ALERT_COLUMNS ", coalesce((SELECT u.data FROM alert_unmasked AS u"
+            " WHERE u.alert_id = alerts.id), data) AS event FROM alerts WHERE id = :id",
+     .table = "alerts",
+     .beside = {{"responses", "SELECT " RESPONSE_COLUMNS
+                              " FROM alert_responses WHERE alert_id = :id ORDER BY id"}}},
     {.kind = "cases",
      .shape = TC_JOURNAL_LIST,
      .sql = "SELECT " CASE_COLUMNS CURSOR CASES_ASKED BEFORE NEWEST,

@@ -60,6 +60,7 @@ enum tc_store_statement {
     TC_STORE_CASE_OF_PROCESS,
     TC_STORE_PUT_CASE,
     TC_STORE_PUT_CASE_PROCESS,
+    TC_STORE_PUT_UNMASKED,
     TC_STORE_STATEMENTS,
 };
 
@@ -141,8 +142,11 @@ int tc_store_begin(struct tc_store *store);
 int tc_store_commit(struct tc_store *store);
 void tc_store_rollback(struct tc_store *store);
 
-/* Stores one event, and makes or updates the threat or the alert that it is about. */
-int tc_store_put(struct tc_store *store, const struct tocsin_event *event);
+/* Stores one event, and makes or updates the threat or the alert that it is about.
+ * `unmasked`: the event with its secrets, of which an alert keeps the first; NULL: it has
+ * none. */
+int tc_store_put(struct tc_store *store, const struct tocsin_event *event,
+                 const struct tocsin_event *unmasked);
 
 /* For journal_put, behind the row of an alert (journal_case.c): the case it is of. */
 int tc_store_put_case(struct tc_store *store, const char *id, size_t id_len,

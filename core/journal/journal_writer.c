@@ -11,6 +11,7 @@
 #include "core/journal/journal_reader.h"
 #include "core/journal/journal_store.h"
 #include "ipc/event.h"
+#include "ipc/mask.h"
 
 #define PRUNE_SPARE 256 /* rows removed beyond those added, to catch up step by step */
 
@@ -239,7 +240,10 @@ static int write_once(struct tc_journal_writer *writer, struct tc_event *const *
     if (!err && lost)
         err = tc_store_put_loss(store, lost);
     for (size_t i = 0; i < n && !err; i++) {
-        err = tc_store_put(store, &events[i]->pub);
+        struct tc_event *shown = tc_event_shown(events[i]);
+
+        err =
+            tc_store_put(store, &shown->pub, shown == events[i] ? NULL : &events[i]->pub);
         if (err == -EINVAL) {
             refused++;
             err = 0;

@@ -50,7 +50,8 @@ enum tocsin_kind {
     TOCSIN_KIND_SYSTEM_EXTENSION = 1,  /* real-time sensor in user space (es) */
     TOCSIN_KIND_KERNEL_EXTENSION = 2,  /* real-time sensor in the kernel (kext) */
     TOCSIN_KIND_NETWORK_EXTENSION = 3, /* content filter for flows (netfilter) */
-    TOCSIN_KIND_SUPPLEMENTARY = 4,     /* telemetry that decides nothing (trace) */
+    TOCSIN_KIND_SUPPLEMENTARY = 4,     /* decides nothing, and is shown command lines
+                                          without secrets (trace, forward) */
     TOCSIN_KIND_DETECTOR = 5,          /* av, edr, and what vendors ship */
 };
 

@@ -37,6 +37,7 @@ _tocsin_options() {
     'threat list') echo '--limit --since --severity --filter' ;;
     'alert list') echo '--limit --since --severity --rule --state --case --before --filter' ;;
     'case list') echo '--limit --since --severity --state --before --filter' ;;
+    'alert get') echo '--unmasked' ;;
     'alert close' | 'case close') echo '--note' ;;
     'threat quarantine restore') echo '--to --overwrite' ;;
     'threat quarantine remove') echo '--user' ;;

@@ -81,6 +81,7 @@ complete -c tocsin -n '__tocsin_at alert list' -l filter -x
 complete -c tocsin -n '__tocsin_at alert list' -l state -xa 'open closed all'
 complete -c tocsin -n '__tocsin_at alert list' -l case -x
 complete -c tocsin -n '__tocsin_at alert list' -l before -x
+complete -c tocsin -n '__tocsin_at alert get' -l unmasked -d 'with passwords and tokens'
 complete -c tocsin -n '__tocsin_at alert close' -l note -x
 complete -c tocsin -n '__tocsin_at case list' -l limit -x
 complete -c tocsin -n '__tocsin_at case list' -l since -x

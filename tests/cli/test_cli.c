@@ -279,6 +279,7 @@ static void each_command_asks_for_its_method(void **state)
         {"alert list --limit 2", "alert.list", "{\"limit\":2,\"state\":\"open\"}"},
         {"alert list --state all --severity low --case ab --before 1.2", "alert.list",
          "{\"state\":\"all\",\"severity\":\"low\",\"case\":\"ab\",\"before\":\"1.2\"}"},
+        {"alert get 7 --unmasked", "alert.unmasked", "{\"id\":\"7\"}"},
         {"alert close 7 --note no", "alert.close", "{\"id\":\"7\",\"note\":\"no\"}"},
         {"alert reopen 7", "alert.reopen", "{\"id\":\"7\"}"},
         {"case list", "case.list", "{\"state\":\"open\"}"},

@@ -395,6 +395,26 @@ class SelfTest(unittest.TestCase):
         agent.tocsin("case", "reopen", case["id"])
         self.assertLessEqual(set(ids), {a["id"] for a in agent.json("alert", "list")})
 
+    def test_its_rule_sees_a_secret_that_nobody_is_shown(self):
+        with Judge(sensor=False) as agent:
+            rules = os.path.join(agent.dir, "rules")
+            os.mkdir(rules)
+            with open(os.path.join(rules, "secret.yml"), "w", encoding="utf-8") as f:
+                f.write("title: A secret\nid: 9c4b2d0e-7f0b-4f52-9d0b-0f4f3c8f1a11\nlevel: low\n"
+                        "logsource: {category: process_creation, product: linux}\n"
+                        "detection: {s: {CommandLine|contains: hunter2}, condition: s}\n")
+            with open(agent.config, encoding="utf-8") as f:
+                text = f.read()
+            agent.write_config(text.replace(OWN, rules))
+            agent.tocsin("config", "reload")
+            subprocess.run([shutil.which("true"), "--password", "hunter2"], check=True)
+            alert = agent.wait_alert("A secret", "%s --password ***" % shutil.which("true"))
+            self.assertNotIn("hunter2", json.dumps(alert))
+            number = alert["alert"]["id"]
+            wait_for(lambda: agent.call("alert.list", {"rule": "A secret"})["items"])
+            self.assertNotIn("hunter2", agent.tocsin("alert", "get", number, "--output", "json"))
+            self.assertIn("--password hunter2", agent.tocsin("alert", "get", number, "--unmasked"))
+
     def test_where_no_program_may_be_run_the_alert_is_repeated(self):
         with Judge(edr="repeat: 1s", sensor=False) as agent:
             folder = os.path.join(agent.dir, "noexec")

@@ -2,6 +2,7 @@
 /* Owns: the promises of ipc/bus.h. */
 #include "ipc/bus.h"
 #include "ipc/event.h"
+#include "ipc/mask.h"
 #include "ipc/topic.h"
 
 #include <errno.h>
@@ -649,6 +650,50 @@ static void bus_closes_at_once_what_nobody_wants_or_has_room_for(void **state)
     tc_bus_free(bus);
 }
 
+/* An event with a secret, of which each sees what it has subscribed to. */
+static void bus_shows_secrets_to_those_who_judge_alone(void **state)
+{
+    static const char *const all[] = {"*", NULL};
+    static const char secret[] = "\x81\xac"
+                                 "command_line\xaa--token ab";
+    struct tc_bus *bus = tc_bus_new(count_wake, NULL);
+    struct seen seen[3] = {{.holds = true}, {.holds = true}, {.holds = true}};
+    struct tocsin_event draft = draft_of("process.started");
+
+    (void)state;
+    draft.data = secret;
+    draft.len = sizeof(secret) - 1;
+    for (int i = 0; i < 3; i++) {
+        struct tc_subscription what = {.name = "x",
+                                       .patterns = all,
+                                       .text = (enum tc_bus_text)i,
+                                       .deliver = on_event,
+                                       .arg = &seen[i]};
+
+        assert_int_equal(tc_bus_subscribe(bus, &what, &seen[i].self), 0);
+    }
+    for (int masks = 1; masks >= 0; masks--) {
+        tc_bus_mask(bus, masks);
+        assert_int_equal(tc_bus_publish(bus, &draft, "test", NULL, NULL), 0);
+        assert_false(tc_bus_turn(bus, 10));
+        for (int i = 0; i < 3; i++) {
+            struct tc_event *event = seen[i].last_event;
+            struct tc_event *shown = i == TC_BUS_BOTH ? tc_event_shown(event) : event;
+
+            assert_true(
+                tocsin_str_is(tocsin_event_str(&shown->pub, "command_line"),
+                              i != TC_BUS_TRUE && masks ? "--token ***" : "--token ab"));
+            assert_true(tocsin_str_is(tocsin_event_str(&event->pub, "command_line"),
+                                      i == TC_BUS_MASKED && masks ? "--token ***"
+                                                                  : "--token ab"));
+            tc_event_unref(event);
+        }
+    }
+    for (int i = 0; i < 3; i++)
+        tc_bus_unsubscribe(seen[i].self);
+    tc_bus_free(bus);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -672,6 +717,7 @@ int main(void)
         cmocka_unit_test(bus_queue_keeps_its_order_while_it_grows_and_wraps),
         cmocka_unit_test(bus_reports_drops_with_who_how_many_and_when),
         cmocka_unit_test(bus_lost_report_is_counted_but_not_reported_in_turn),
+        cmocka_unit_test(bus_shows_secrets_to_those_who_judge_alone),
         cmocka_unit_test(bus_closes_at_once_what_nobody_wants_or_has_room_for),
     };
 

@@ -4,6 +4,7 @@
 
 #include "core/journal/journal_everybody.h"
 #include "core/journal/journal_store.h"
+#include "ipc/mask.h"
 
 #define SECOND UINT64_C(1000000000)
 #define HOUR (3600 * SECOND)
@@ -413,6 +414,60 @@ static void schema_makes_a_case_of_each_alert_of_a_version_3_file(void **state)
     assert_int_equal(count_entries(f, "items"), 1);
 }
 
+/* ---- Secrets ---- */
+
+static void store_masked(struct fixture *f, const char *topic, const char *id)
+{
+    struct tocsin_writer w;
+    struct tc_event *event;
+    uint8_t buf[512];
+
+    tocsin_writer_init(&w, buf, sizeof(buf));
+    tocsin_begin_map(&w, NULL);
+    tocsin_begin_map(&w, "alert");
+    tocsin_put_str(&w, "id", id);
+    tocsin_end(&w);
+    tocsin_begin_map(&w, "process");
+    tocsin_put_str(&w, "command_line", "mysql -phunter2");
+    tocsin_end(&w);
+    tocsin_end(&w);
+    event = make_event(f, topic, NOON, &w, -1);
+    assert_non_null(tc_event_mask(event)); /* as the bus does */
+    tc_journal_store(f->journal, event);
+    tc_event_unref(event);
+}
+
+static void secrets_are_in_a_table_of_their_own_alone(void **state)
+{
+    struct fixture *f = *state;
+
+    open_journal(f);
+    store_masked(f, TOCSIN_TOPIC_ALERT_RAISED, "a1");
+    store_masked(f, "alert.response", "a1");
+    assert_int_equal(ask(f, "alert", "id", "a1", 0), 0);
+    assert_str(f->result, f->len, "command_line", "mysql -p***");
+    assert_str(f->result, f->len, "event.process.command_line", "mysql -p***");
+    assert_int_equal(ask(f, "alert.unmasked", "id", "a1", 0), 0);
+    assert_str(f->result, f->len, "event.process.command_line", "mysql -phunter2");
+    assert_int_equal(ask(f, "events", NULL, NULL, 0), 0);
+    assert_item(f, 0, "event.process.command_line", "mysql -p***");
+    assert_item(f, 1, "event.process.command_line", "mysql -p***");
+    assert_int_equal(sql_int(f, "SELECT count(*) FROM alert_unmasked"), 1);
+    assert_int_equal(sql_int(f, "DELETE FROM alerts"), -1);
+    assert_int_equal(sql_int(f, "SELECT count(*) FROM alert_unmasked"), 0);
+}
+
+/* One that has none is told all the same. */
+static void an_alert_without_secrets_may_be_asked_for_unmasked(void **state)
+{
+    struct fixture *f = *state;
+
+    open_journal(f);
+    raise_of(f, NOON, &(struct alert){"a1", NULL, NULL, {shell}});
+    assert_int_equal(ask(f, "alert.unmasked", "id", "a1", 0), 0);
+    assert_str(f->result, f->len, "event.process.executable", "/usr/bin/bash");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -429,6 +484,8 @@ int main(void)
         TEST(a_case_is_closed_with_all_its_alerts),
         TEST(a_list_of_alerts_is_what_was_asked_for),
         TEST(pages_of_alerts_have_each_of_them_once),
+        TEST(secrets_are_in_a_table_of_their_own_alone),
+        TEST(an_alert_without_secrets_may_be_asked_for_unmasked),
         TEST(schema_makes_a_case_of_each_alert_of_a_version_3_file),
     };
 

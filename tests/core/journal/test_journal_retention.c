@@ -27,7 +27,7 @@ static void put(struct fixture *f, struct tc_store *store, const char *topic,
     struct tc_event *event = make_event(f, topic, time_ns, w, -1);
 
     assert_int_equal(tc_store_begin(store), 0);
-    assert_int_equal(tc_store_put(store, &event->pub), 0);
+    assert_int_equal(tc_store_put(store, &event->pub, NULL), 0);
     assert_int_equal(tc_store_prune(store, 1 + 256, time_ns), 0);
     assert_int_equal(tc_store_commit(store), 0);
     tc_event_unref(event);
@@ -222,7 +222,7 @@ static void store_forgets_what_a_rolled_back_transaction_has_counted(void **stat
     tocsin_end(&w);
     event = make_event(f, "sensor.gap", 1, &w, -1);
     assert_int_equal(tc_store_begin(store), 0);
-    assert_int_equal(tc_store_put(store, &event->pub), 0);
+    assert_int_equal(tc_store_put(store, &event->pub, NULL), 0);
     tc_store_rollback(store);
     put(f, store, "sensor.gap", 2, &w);
     assert_int_equal(sql_int(f, "SELECT rows FROM kinds WHERE topic = 'sensor.gap'"), 1);

@@ -502,8 +502,8 @@ static void journal_makes_a_row_of_it_that_says_who_wrote_the_rule(void **state)
         tc_store_open(NULL, (struct tc_store_limits){.events = 100, .bytes = INT64_MAX},
                       &store, why),
         0);
-    assert_int_equal(tc_store_put(store, alert), 0);
-    assert_int_equal(tc_store_put(store, again), 0);
+    assert_int_equal(tc_store_put(store, alert, NULL), 0);
+    assert_int_equal(tc_store_put(store, again, NULL), 0);
     tocsin_writer_init_growing(&params);
     tocsin_begin_map(&params, NULL);
     tocsin_put_str(&params, "id", tc_harness_text(h, alert, "alert.id"));
