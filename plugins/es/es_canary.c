@@ -148,12 +148,27 @@ out:
     return err;
 }
 
+bool tc_es_canary_has(const struct tc_es_canary *canary, uint64_t device, uint64_t inode)
+{
+    return atomic_load(&canary->made) && inode == canary->inode &&
+           device == canary->device;
+}
+
 bool tc_es_canary_is(const struct tc_es_canary *canary, int fd)
 {
     struct stat st;
 
-    return atomic_load(&canary->made) && !fstat(fd, &st) && st.st_ino == canary->inode &&
-           st.st_dev == canary->device;
+    return atomic_load(&canary->made) && !fstat(fd, &st) &&
+           tc_es_canary_has(canary, st.st_dev, st.st_ino);
+}
+
+bool tc_es_canary_lies_in(const struct tc_es_canary *canary, int folder)
+{
+    struct stat st;
+
+    return atomic_load(&canary->made) &&
+           !fstatat(folder, strrchr(canary->path, '/') + 1, &st, AT_SYMLINK_NOFOLLOW) &&
+           tc_es_canary_has(canary, st.st_dev, st.st_ino);
 }
 
 int tc_es_canary_make(struct tc_es_canary *canary, const char *state_dir)

@@ -49,6 +49,10 @@ int tc_es_canary_make(struct tc_es_canary *canary, const char *state_dir);
 /* Whether an open file is the canary. */
 bool tc_es_canary_is(const struct tc_es_canary *canary, int fd);
 
+/* The same, of what has been looked at; and whether an open folder has it. */
+bool tc_es_canary_has(const struct tc_es_canary *canary, uint64_t device, uint64_t inode);
+bool tc_es_canary_lies_in(const struct tc_es_canary *canary, int folder);
+
 /*
  * Who answers: whether `fd`, which the kernel asks about with `mask` of fanotify(7), is
  * the canary, and the answer.

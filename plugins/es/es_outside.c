@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/hash.h"
+#include "es_canary.h"
 #include "es_source.h"
 #include "sensor_place.h"
 #include "sensor_proc.h"
@@ -67,6 +68,7 @@ static bool is_spared(const struct tc_sensor_scope *scope, int links, int fd,
 }
 
 /*
+ * The canary's folder goes on being asked about, or nothing would come of the canary.
  * The second check is for a folder, or one above it, that was renamed while it was
  * marked. A rename after that check is reported by the kernel after the mark was made,
  * and all marks are then forgotten.
@@ -74,8 +76,9 @@ static bool is_spared(const struct tc_sensor_scope *scope, int links, int fd,
 static bool mark_one(struct tc_es_source *source, const struct tc_sensor_scope *scope,
                      int links, int fd, const struct tc_es_outside_folder *folder)
 {
-    bool marked =
-        is_spared(scope, links, fd, folder) && !tc_es_source_ignore_folder(source, fd);
+    bool marked = !tc_es_canary_lies_in(source->config.canary, fd) &&
+                  is_spared(scope, links, fd, folder) &&
+                  !tc_es_source_ignore_folder(source, fd);
 
     if (marked && !is_spared(scope, links, fd, folder)) {
         tc_es_source_ask_folder(source, fd);

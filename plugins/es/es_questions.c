@@ -170,7 +170,9 @@ void tc_es_questions_handle(struct tc_es *es, const struct tc_es_item *item)
         reply_unasked(es, item, es->on_timeout_allow, &es->counters.special);
         return;
     }
-    if (!S_ISREG(info.place.stx.stx_mode)) {
+    /* The canary, too, whoever opens it: remembered, it would tell us nothing more. */
+    if (!S_ISREG(info.place.stx.stx_mode) ||
+        tc_es_canary_has(&es->canary, info.file.device, info.file.inode)) {
         reply_unasked(es, item, true, &es->counters.special);
         return;
     }

@@ -267,6 +267,26 @@ static void regress_canary_needs_no_state_folder(void **state)
     }
 }
 
+/* Ignored with its folder it would not be asked about. */
+static void regress_canary_is_known_by_its_folder(void **state)
+{
+    struct fixture f;
+    char path[80];
+    int folder, other;
+
+    (void)state;
+    begin(&f, 0);
+    snprintf(path, sizeof(path), "%s/es", f.dir);
+    folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    other = open(f.dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    assert_true(folder >= 0 && other >= 0);
+    assert_true(tc_es_canary_lies_in(&f.canary, folder));
+    assert_false(tc_es_canary_lies_in(&f.canary, other));
+    close(folder);
+    close(other);
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +298,7 @@ int main(void)
         cmocka_unit_test(canary_that_somebody_holds_up_is_overdue),
         cmocka_unit_test(canary_of_a_killed_run_is_removed),
         cmocka_unit_test(regress_canary_needs_no_state_folder),
+        cmocka_unit_test(regress_canary_is_known_by_its_folder),
     };
 
     if (!tc_es_scratch_possible())

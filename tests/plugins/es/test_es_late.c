@@ -9,6 +9,7 @@
 #include "tests/support/es_scratch.h"
 
 #include "tests/support/skip.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -230,6 +231,37 @@ static void es_reports_its_canary_and_mechanism(void **state)
     assert_string_equal(report->text, "fanotify");
 }
 
+static void put_canary(struct tc_scratch *s, char ret_path[128])
+{
+    struct dirent *entry;
+    char folder[96];
+    DIR *dir;
+
+    snprintf(folder, sizeof(folder), "%.80s/es", s->h.dir);
+    dir = opendir(folder);
+    assert_non_null(dir);
+    do
+        entry = readdir(dir);
+    while (entry && strncmp(entry->d_name, "canary-", 7) != 0);
+    assert_non_null(entry);
+    snprintf(ret_path, 128, "%s/%.20s", folder, entry->d_name);
+    closedir(dir);
+}
+
+/* Another scanner, or a backup. Neither the file nor its folder may be ignored then. */
+static void regress_es_asks_about_its_canary_whoever_has_opened_it(void **state)
+{
+    struct tc_scratch *s = *state;
+    char path[128];
+
+    put_canary(s, path);
+    for (int64_t asked = 1; asked <= 2; asked++) { /* others may have opened it, too */
+        assert_int_equal(tc_scratch_child(s, tc_child_open, path, NULL), 0);
+        assert_true(tc_scratch_stat(s, "special") >= asked);
+    }
+    assert_int_equal(tc_scratch_stat(s, "out_of_scope"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +277,7 @@ int main(void)
         TEST(es_can_be_started_again),
         TEST(es_denies_nothing_in_passive_mode),
         TEST(es_reports_its_canary_and_mechanism),
+        TEST(regress_es_asks_about_its_canary_whoever_has_opened_it),
 #undef TEST
     };
 
