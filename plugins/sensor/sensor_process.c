@@ -190,23 +190,23 @@ static int compare_memory(pid_t a, pid_t b)
     return b > 0 ? (int)syscall(SYS_kcmp, a, b, KCMP_VM, 0, 0) : 1;
 }
 
-/* The effective user: root, too, when the process is gone. */
+/* The effective user; fails once the process is gone. By a folder: files belong to root
+ * while nobody may look into the process's memory (task_dump_owner, fs/proc/base.c). */
 static int read_uid(int folder, uid_t *ret_uid)
 {
     struct stat st;
 
-    if (fstat(folder, &st))
+    if (fstatat(folder, "task", &st, 0))
         return -errno;
     *ret_uid = st.st_uid;
     return 0;
 }
 
-/* Whether all that was read still holds, and it is not gone. */
+/* Whether all that was read of one that is not gone still holds. */
 static bool holds(const struct entry *entry)
 {
     if (entry->shares)
-        return !faccessat(entry->folder, "stat", F_OK, 0) &&
-               !compare_memory(entry->process.self.pid, entry->process.parent.pid);
+        return !compare_memory(entry->process.self.pid, entry->process.parent.pid);
     return is_alive(entry->liveness_fd);
 }
 
