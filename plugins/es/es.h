@@ -36,10 +36,11 @@
 #include "sensor_watch.h"
 
 #define TC_ES_CANARY_MS 30000
-#define TC_ES_MOUNTS_REST_MS 250 /* between two reads of the mounts */
-#define TC_ES_NAMES_REST_MS 5    /* between two reads of names */
-#define TC_ES_DRAIN_MS 3000      /* that a stop waits for verdicts */
-#define TC_ES_WRITTEN_MAX 8192   /* files whose last write is known */
+#define TC_ES_MOUNTS_REST_MS 25 /* between two reads of the mounts; while they take */
+#define TC_ES_MOUNTS_REST_MAX_MS 250 /* more than a tenth of that, up to so long */
+#define TC_ES_NAMES_REST_MS 5        /* between two reads of names */
+#define TC_ES_DRAIN_MS 3000          /* that a stop waits for verdicts */
+#define TC_ES_WRITTEN_MAX 8192       /* files whose last write is known */
 
 enum tc_es_level {
     TC_ES_LEVEL_NONE,
@@ -108,6 +109,7 @@ struct tc_es_mount_scan {
     struct tc_sensor_watch watch;
     struct tc_sensor_scope *scope;
     struct tc_es_mount_counts counts;
+    uint64_t took_ns;
     int err; /* the last failure's */
     char what[512];
     char foreign[512]; /* the last one that could not be marked */
@@ -140,7 +142,8 @@ struct tc_es {
     struct tc_es_served served;
     struct tc_sensor_catch_up catch_up;
     struct tc_es_mount_scan scan;
-    struct tc_es_mount_counts mounts; /* of the scan that is in force */
+    struct tc_es_mount_counts mounts; /* of the scan that is in force, */
+    uint64_t mounts_took_ns;          /* and how long that took */
     struct tc_sensor_processes *processes;
 
     struct tc_es_question *questions; /* max_pending */

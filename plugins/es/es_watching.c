@@ -14,6 +14,8 @@
 #include "sensor_foreign.h"
 #include "sensor_scope.h"
 
+#define NS_PER_MS 1000000ull
+
 /* ---- Mounts. Pool thread, then loop. ---- */
 
 /* Marks one file system; what went wrong is noted in the scan. */
@@ -61,6 +63,7 @@ void tc_es_scan_mounts(void *arg)
 {
     struct tc_es *es = arg;
     struct tc_es_mount_scan *scan = &es->scan;
+    uint64_t from_ns = es->host->now_ns(es->host);
     const struct tc_sensor_mount *mount;
 
     tc_sensor_watch_done(&scan->watch);
@@ -80,6 +83,7 @@ void tc_es_scan_mounts(void *arg)
     tc_sensor_foreign_each(scan->scope, mark_foreign, es);
     if (es->names_open)
         tc_sensor_names_set_scope(&es->names, scan->scope);
+    scan->took_ns = es->host->now_ns(es->host) - from_ns;
 }
 
 static void report_foreign(struct tc_es *es)
@@ -109,6 +113,7 @@ void tc_es_scan_mounts_done(void *arg, int status)
     scan->scope = NULL;
     tc_sensor_processes_set_scope(es->processes, es->scope);
     es->mounts = scan->counts;
+    es->mounts_took_ns = scan->took_ns;
     es->counters.mount_scans++;
     es->names_complete = !scan->counts.unnamed;
     tc_sensor_watch_report(&scan->watch, &es->places, es->scope, es->host, "es");
@@ -153,6 +158,15 @@ void tc_es_look_again(void *arg)
     tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_SCAN_MOUNTS);
 }
 
+static uint64_t mounts_rest_ms(const struct tc_es *es)
+{
+    uint64_t rest_ms = 10 * es->mounts_took_ns / NS_PER_MS;
+
+    if (rest_ms < TC_ES_MOUNTS_REST_MS)
+        return TC_ES_MOUNTS_REST_MS;
+    return rest_ms < TC_ES_MOUNTS_REST_MAX_MS ? rest_ms : TC_ES_MOUNTS_REST_MAX_MS;
+}
+
 /* The first at once; a host that mounts without end must not keep us at it. */
 void tc_es_mounts_changed(void *arg, int status, uint32_t events)
 {
@@ -165,7 +179,7 @@ void tc_es_mounts_changed(void *arg, int status, uint32_t events)
         return;
     }
     tc_sensor_jobs_start(&es->jobs, TC_ES_JOB_SCAN_MOUNTS);
-    if (es->host->timer_start(es->host, TC_ES_MOUNTS_REST_MS, 0, mounts_rested, es,
+    if (es->host->timer_start(es->host, mounts_rest_ms(es), 0, mounts_rested, es,
                               &es->mounts_timer))
         es->mounts_timer = NULL;
 }

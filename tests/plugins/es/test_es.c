@@ -11,6 +11,7 @@
 #include "tests/support/skip.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -123,6 +124,42 @@ static void es_asks_again_after_a_write_through_a_mapping(void **state)
     s->deny = "/f";
     assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL),
                      EPERM);
+}
+
+/* Its descriptor closed, the mapping keeps it open until the process ends. */
+static int map_and_wait(const char *path, const char *other)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    char *map = mmap(NULL, 1, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (map == MAP_FAILED || close(fd))
+        return errno;
+    fd = open(other, O_WRONLY | O_CREAT | O_CLOEXEC, 0644); /* outside: it says so */
+    if (fd < 0)
+        return errno;
+    pause();
+    return (int)*map;
+}
+
+static void regress_es_remembers_nothing_that_is_mapped_for_writing(void **state)
+{
+    struct tc_scratch *s = *state;
+    const char *ready = tc_scratch_out(s, "ready");
+    pid_t writer;
+
+    s->cacheable = true;
+    tc_child_put(tc_scratch_in(s, "f"), "x");
+    writer = tc_child_begin(map_and_wait, tc_scratch_in(s, "f"), ready);
+    while (access(ready, F_OK))
+        tc_harness_run_for(&s->h, 10);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL),
+                         0);
+    s->deny = "/f"; /* its content may be another by now */
+    assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL),
+                     EPERM);
+    kill(writer, SIGKILL);
+    tc_scratch_child_end(s, writer);
 }
 
 /* Others may vote on it. */
@@ -285,6 +322,7 @@ int main(void)
         TEST(es_asks_again_when_the_verdict_may_not_be_cached),
         TEST(es_asks_again_after_a_write),
         TEST(es_asks_again_after_a_write_through_a_mapping),
+        TEST(regress_es_remembers_nothing_that_is_mapped_for_writing),
         TEST(regress_es_asks_before_a_file_is_executed_though_it_was_read),
         TEST(es_asks_again_when_no_detector_has_answered),
         TEST(es_names_the_last_close_in_a_question),
