@@ -9,14 +9,17 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "core/base/log.h"
 #include "core/base/why.h"
 #include "core/conf/config.h"
 #include "core/host/loader.h"
 #include "core/host/registry.h"
 #include "core/isolate/isolate.h"
+#include "ipc/bus.h"
 
 struct check {
     uv_loop_t loop;
+    struct tc_bus *bus; /* that nobody publishes on */
     struct tc_registry *registry;
     struct tc_config *config;
     struct tc_config *nothing; /* what is in force: no plugins */
@@ -25,8 +28,8 @@ struct check {
     char *why; /* the caller's */
 };
 
-/* ---- what a registry asks for; no plugin is made, so that none of this tells much ----
- */
+/* ---- what a registry asks for; no plugin is started, so that none of this tells much
+ * ---- */
 
 static void on_event(void *arg, const char *what, const char *name, const char *why,
                      const struct tc_plugin *plugin)
@@ -49,6 +52,51 @@ static void on_ended(void *arg, int status, const char *why)
     (void)arg;
     (void)status;
     (void)why;
+}
+
+static int excluded(void *arg, const char *plugin, const char *path,
+                    const char *executable)
+{
+    (void)arg;
+    (void)plugin;
+    (void)path;
+    (void)executable;
+    return TOCSIN_NOT_EXCLUDED;
+}
+
+static bool passive(void *arg)
+{
+    const struct check *check = arg;
+
+    return !strcmp(tc_options_text(tc_config_core(check->config), "mode"), "passive");
+}
+
+static bool is_agent(void *arg, int32_t pid)
+{
+    (void)arg;
+    return pid == getpid();
+}
+
+static void on_report(void *arg, const char *plugin, uint32_t what, const char *key,
+                      const char *text, const char *fix)
+{
+    (void)arg;
+    (void)plugin;
+    (void)what;
+    (void)key;
+    (void)text;
+    (void)fix;
+}
+
+static void wake(void *arg)
+{
+    (void)arg;
+}
+
+static void entering(void *arg, const char *plugin)
+{
+    (void)arg;
+    (void)plugin;
 }
 
 /* To see its options no process of its own is needed. */
@@ -96,7 +144,14 @@ static int make_registry(struct check *check, const char *plugin_dir)
 {
     const struct tc_options *core = tc_config_core(check->config);
     struct tc_registry_options options = {.env.loop = &check->loop,
+                                          .env.bus = check->bus,
                                           .env.state_dir = check->private_dir,
+                                          .env.arg = check,
+                                          .env.excluded = excluded,
+                                          .env.passive = passive,
+                                          .env.is_agent = is_agent,
+                                          .env.report = on_report,
+                                          .env.entering = entering,
                                           .private_dir = check->private_dir,
                                           .isolate = open_isolated,
                                           .isolate_arg = check,
@@ -127,8 +182,11 @@ static void remove_folder(const char *path)
 
 static int check_plugins(struct check *check, const char *plugin_dir)
 {
-    int err = make_registry(check, plugin_dir);
+    int err = -ENOMEM;
 
+    check->bus = tc_bus_new(wake, check);
+    if (check->bus)
+        err = make_registry(check, plugin_dir);
     if (!err)
         err = tc_config_read_text("(nothing)", "", &check->nothing, check->why);
     if (!err)
@@ -160,10 +218,12 @@ int tc_check_config(const char *path, const char *plugin_dir, char why[256])
         return err;
     }
     uv_loop_init(&check.loop);
+    tc_log_set_level(-1); /* what a plugin says is in the sentence */
     err = check_plugins(&check, plugin_dir);
     if (check.registry)
         tc_registry_free(check.registry);
     (void)uv_run(&check.loop, UV_RUN_DEFAULT);
+    tc_bus_free(check.bus);
     (void)uv_loop_close(&check.loop);
     tc_config_free(check.nothing);
     tc_config_free(check.config);

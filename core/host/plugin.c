@@ -67,8 +67,12 @@ static int call_init(struct tc_plugin *plugin, char why[256])
     rc = plugin->calls->init(&plugin->host.pub, &plugin->made);
     tc_host_leave(&plugin->host);
     if (rc) {
+        struct tc_last_error said;
+
         rc = rc < 0 ? rc : -EPROTO;
-        tc_why(why, "plugin %s: init failed: %s", plugin->host.name, strerror(-rc));
+        tc_host_last_error(&plugin->host, &said);
+        tc_why(why, "plugin %s: init failed: %s", plugin->host.name,
+               said.text[0] ? said.text : strerror(-rc));
         return rc;
     }
     plugin->is_made = true;

@@ -73,6 +73,9 @@ static int plan_item(struct tc_registry_plan *plan, struct tc_registry_item *ite
                  settings.isolate != tc_plugin_isolated(e->plugin);
     if (there && item->load && item->change == TC_CHANGE_TAKE)
         item->change = TC_CHANGE_START;
+    /* One that runs is not asked, but one that is made of the same file. */
+    if (plan->dry && item->wanted && !settings.isolate)
+        item->load = true;
     return 0;
 }
 
@@ -169,6 +172,38 @@ int tc_registry_plan_bind(struct tc_registry_plan *plan)
 
     for (size_t i = 0; !err && i < plan->count; i++)
         err = bind_item(plan, &plan->items[i]);
+    return err;
+}
+
+static int try_item(struct tc_registry_plan *plan, struct tc_registry_item *item)
+{
+    struct tc_plugin *plugin = NULL;
+    struct tc_plugin_settings settings;
+    char why[TC_WHY_MAX];
+    int err;
+
+    if (!item->wanted || !item->module || !item->options)
+        return 0;
+    err = tc_plugin_new(&plan->registry->env, item->module, item->options, &plugin, why);
+    if (!err) {
+        item->module = NULL;
+        item->options = NULL;
+        tc_plugin_free(plugin);
+        return 0;
+    }
+    /* Any other failure is the machine's, and may be over when the plugin is started. */
+    if (err != -EINVAL)
+        return 0;
+    tc_config_plugin_settings(plan->config, item->entry->name, &settings);
+    return tc_why_refuse(plan->why, "%s: %s", settings.place, why);
+}
+
+int tc_registry_plan_try(struct tc_registry_plan *plan)
+{
+    int err = 0;
+
+    for (size_t i = 0; !err && i < plan->count; i++)
+        err = try_item(plan, &plan->items[i]);
     return err;
 }
 

@@ -137,6 +137,8 @@ static void next_stage(struct tc_registry_plan *plan)
         return;
     }
     plan->stage = TC_STAGE_TAKING;
+    if (!plan->err && plan->dry)
+        plan->err = tc_registry_plan_try(plan);
     if (plan->err || plan->dry)
         plan_end(plan);
     else

@@ -71,6 +71,12 @@ bool tc_registry_plan_must_load(const struct tc_registry_plan *plan);
 /* Checks every section against its table; while LOADING, notes the paths in it. */
 int tc_registry_plan_bind(struct tc_registry_plan *plan);
 
+/*
+ * Makes each plugin whose file was opened for this, with its options, and frees it again:
+ * what only the plugin knows of them is refused with its own sentence. -EINVAL.
+ */
+int tc_registry_plan_try(struct tc_registry_plan *plan);
+
 /* Gives those that run and those that wait to be called their new options, all or none.
  */
 int tc_registry_plan_take_options(struct tc_registry_plan *plan);

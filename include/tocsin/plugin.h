@@ -334,7 +334,9 @@ struct tocsin_plugin {
     /*
      * Required. Makes the plugin's state from its options. Acquires nothing outside its
      * own memory: no timer, watch, file or thread. On failure it leaves nothing behind;
-     * destroy is not called.
+     * destroy is not called. With options that it cannot take: a line to the log, at
+     * ERROR, that says why, and -EINVAL. It may be called, and then destroy, only to
+     * check a configuration.
      */
     int (*init)(const struct tocsin_host *host, void **ret_state);
 

@@ -9,12 +9,13 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import tempfile
 import unittest
 
 import support
 from receivers import Receiver, certificate
-from support import BUILD, Agent, wait_for
+from support import BUILD, TOCSIN, TOCSIND, Agent, wait_for
 
 RAISES = os.path.join(BUILD, "lib/tocsin/test-plugins/tocsin_raises.so")
 
@@ -135,6 +136,52 @@ class File(Forward):
             return self.agent.call("raises.raise", {"first": 0, "count": 0}) is not None
         except (OSError, ConnectionError, support.RpcError):
             return False
+
+
+class Configuration(Forward):
+    def validate(self, *sinks):
+        """What is said of these sinks, with no agent and by one."""
+        self.agent.write_config(re.sub("sinks: .*", "sinks: %s}" % json.dumps(sinks), self.before))
+        alone = subprocess.run([TOCSIND, "--check", "--config", self.agent.config], capture_output=True, text=True,
+                               check=False)
+        asked = subprocess.run([TOCSIN, "--socket", self.agent.socket, "config", "validate"], capture_output=True,
+                               text=True, check=False)
+        self.assertEqual(alone.returncode, asked.returncode, (alone.stderr, asked.stderr))
+        self.assertIn(alone.stderr.strip(), asked.stderr)
+        return alone.returncode, alone.stderr
+
+    def test_a_wrong_sink_is_refused_with_its_place_and_what_would_fit(self):
+        self.start()
+        with open(self.agent.config, encoding="utf-8") as f:
+            self.before = f.read()
+        self.assertEqual(self.validate("file:/tmp/alerts", "journald:", "syslog+udp://[::1]:514"), (0, ""))
+        for sink, says in (("splunk+https://splunk.example:8088", "splunk needs token_file=PATH"),
+                           ("file:alerts", "an absolute path is needed"),
+                           ("kafka:x", "it begins with file:"),
+                           ("syslog+tls://siem.example", "a host and a port are needed"),
+                           ("webhook+https://user:word@siem.example/", "no password in a URL"),
+                           ("webhook+http://siem.example/ token_file=/x", "use https"),
+                           ("file:/tmp/alerts severity=urgent", "informational, low, medium, high or critical"),
+                           ("file:/tmp/alerts index=x", "file has no setting index"),
+                           ("file:/tmp/other", "another sink has this name")):
+            status, said = self.validate("file:/tmp/alerts", sink)
+            self.assertEqual(status, 1, sink)
+            self.assertIn(says, said)
+            self.assertRegex(said, r"tocsin.yaml:\d+:\d+: plugin forward")
+            self.assertIn("entry 2", said)
+            self.assertEqual(said.count("\n"), 1, said)
+
+    def test_without_a_sink_nothing_is_done_and_nothing_is_wrong(self):
+        agent = self.start()
+        self.raise_alerts(0, 1)
+        self.assertIn("nothing is forwarded", agent.tocsin("forward", "status"))
+        self.assertFalse(os.path.exists(os.path.join(agent.state, "forward")))
+        self.assertFalse(any("forward" in issue["text"] for issue in agent.call("health")["health_issues"]))
+        with open("/proc/%d/maps" % agent.core(), encoding="ascii", errors="replace") as maps:
+            self.assertIn("tocsin_forward", maps.read())
+        for task in os.listdir("/proc/%d/task" % agent.core()):
+            with open("/proc/%d/task/%s/comm" % (agent.core(), task), encoding="ascii") as name:
+                self.assertNotEqual(name.read().strip(), "forward")
 
 
 class Http(Forward):
