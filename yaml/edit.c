@@ -368,6 +368,16 @@ static int empty_list(const struct edit *e, struct splice *ret)
     return 0;
 }
 
+static const struct tc_yaml_node *find_item(const struct tc_yaml_node *list,
+                                            const struct tc_yaml_node *value)
+{
+    const struct tc_yaml_node *at = list->first;
+
+    while (at && !tc_yaml_same(at, value))
+        at = at->next;
+    return at;
+}
+
 static int change_list(const struct edit *e, enum tc_yaml_change change,
                        const struct tc_yaml_node *value, struct splice *ret)
 {
@@ -377,8 +387,7 @@ static int change_list(const struct edit *e, enum tc_yaml_change change,
         return -ENOENT;
     if (is_alias(e, e->node))
         return -ENOTSUP;
-    for (at = e->node->first; at && !tc_yaml_same(at, value); at = at->next)
-        ;
+    at = find_item(e->node, value);
     if (change == TC_YAML_ADD)
         return at ? made(ret, 0, 0, strdup("")) : append(e, e->node, NULL, value, ret);
     if (!at)
@@ -419,6 +428,27 @@ static char *apply(const struct edit *e, const struct splice *splice)
     return text;
 }
 
+/* Whether `after` is `before` with the item at its end, or without it. */
+static bool is_changed_list(const struct tc_yaml_node *before,
+                            const struct tc_yaml_node *after, enum tc_yaml_change change,
+                            const struct tc_yaml_node *value)
+{
+    const struct tc_yaml_node *item = find_item(before, value), *b = after->first;
+
+    if (after->kind != TC_YAML_LIST)
+        return false;
+    for (const struct tc_yaml_node *a = before->first; a; a = a->next) {
+        if (change == TC_YAML_REMOVE && a == item)
+            continue;
+        if (!b || !tc_yaml_same(a, b))
+            return false;
+        b = b->next;
+    }
+    if (change == TC_YAML_REMOVE || item)
+        return !b;
+    return b && !b->next && tc_yaml_same(b, value);
+}
+
 /* Whether it reads as what it was but for what `path` leads to, which is as asked for. */
 static int check(const struct edit *e, const struct tc_yaml_limits *limits,
                  enum tc_yaml_change change, const char *const *path,
@@ -438,6 +468,9 @@ static int check(const struct edit *e, const struct tc_yaml_limits *limits,
     if (!r && change == TC_YAML_SET && (*after.rest || !tc_yaml_same(after.node, value)))
         r = -ENOTSUP;
     if (!r && change == TC_YAML_UNSET && !*after.rest)
+        r = -ENOTSUP;
+    if (!r && change >= TC_YAML_ADD &&
+        (*after.rest || !is_changed_list(e->node, after.node, change, value)))
         r = -ENOTSUP;
     tc_yaml_free(yaml);
     return r;

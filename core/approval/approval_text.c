@@ -161,7 +161,6 @@ static bool say_prerequisite(struct issue *issue, const struct tc_approval_view 
     } fixes[] = {
         {"os_version", "upgrade the operating system and restart the machine"},
         {"product_version", "upgrade tocsin and run: systemctl restart tocsind"},
-        {"release_ring", "set release_ring and run: systemctl restart tocsind"},
     };
     const struct tc_prerequisite *p = view->prerequisites;
     const struct tc_prerequisite *end = p + view->prerequisite_count;
@@ -175,6 +174,9 @@ static bool say_prerequisite(struct issue *issue, const struct tc_approval_view 
     for (size_t i = 0; i < sizeof(fixes) / sizeof(*fixes); i++)
         if (!strcmp(p->name, fixes[i].name))
             FIX(issue, "%s", fixes[i].fix);
+    if (!strcmp(p->name, "release_ring"))
+        FIX(issue, "tocsin config set release_ring %.*s; systemctl restart tocsind",
+            (int)strcspn(p->need, ","), p->need);
     return true;
 }
 

@@ -187,6 +187,7 @@ static void put_numbers(void *arg, struct tc_health_numbers *ret)
     ret->now_ns = uv_hrtime();
     if (agent->protection)
         tc_protection_numbers(agent->protection, ret);
+    tc_agent_put_refused(agent, ret);
     note_machine_id(agent, ret);
     tc_registry_count(agent->services.registry, &ret->plugins_loaded,
                       &ret->plugins_failed);

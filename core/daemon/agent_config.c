@@ -121,6 +121,20 @@ bool tc_agent_passive(const struct tc_agent *agent)
                    "passive");
 }
 
+/* The next start would not come up by them. */
+void tc_agent_put_refused(const struct tc_agent *agent, struct tc_health_numbers *ret)
+{
+    struct tc_health_issue *issue = agent->refused[0] ? tc_health_add(ret) : NULL;
+
+    if (!issue)
+        return;
+    snprintf(issue->id, sizeof(issue->id), "core.config");
+    snprintf(issue->text, sizeof(issue->text),
+             "the configuration was refused, the one before is in force: %.190s",
+             agent->refused);
+    snprintf(issue->fix, sizeof(issue->fix), "tocsin config reload");
+}
+
 /* ---- another one ---- */
 
 /* A change of one key, on its way into its file and into force. */
@@ -218,11 +232,14 @@ static void reload_end(struct tc_agent_reload *r, int status, const char *why)
     struct tc_agent *agent = r->agent;
     struct tc_config *old = agent->services.config;
 
+    if (!r->dry && !r->edit && status != -ECANCELED)
+        tc_why(agent->refused, "%s", status ? why : "");
     if (status || r->dry) {
         r->done(r->arg, status, why, &r->changes);
         tc_config_free(r->config);
     } else {
         agent->services.config = r->config;
+        agent->refused[0] = '\0';
         tc_agent_configure(agent);
         /* Exclusions or the mode may be others now. */
         tc_notice_note(&agent->services.notice, TOCSIN_TOPIC_VERDICT_RESET, NULL,

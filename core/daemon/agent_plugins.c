@@ -32,6 +32,10 @@ static void on_report(void *arg, const char *plugin, uint32_t what, const char *
 {
     struct tc_agent *agent = arg;
 
+    if (!key && what == TOCSIN_REPORT_CLEAR) {
+        tc_health_forget(agent->services.notice.health, plugin);
+        return;
+    }
     tc_notice_report(&agent->services.notice, plugin, what, key, text, fix);
     if (what != TOCSIN_REPORT_FACT)
         return;

@@ -27,6 +27,7 @@ struct tc_agent {
     struct tc_subscriber *journal_subscriber; /* what the journal keeps */
     struct tc_pool pool;
     struct tc_agent_reload *reloads; /* of the configuration; agent_config.c */
+    char refused[256];               /* why its files are not in force; "": they are */
     uv_check_t turn;                 /* delivers after the loop has polled ... */
     uv_idle_t turn_due;              /* ... without waiting, while events are queued */
     uv_timer_t pulse_timer, drop_timer, record_timer;
@@ -65,6 +66,9 @@ bool tc_agent_passive(const struct tc_agent *agent);
 /* struct tc_control_options.reload; arg is the agent. */
 void tc_agent_reload(void *arg, const char *path, bool dry, tc_control_reloaded_fn done,
                      void *done_arg);
+
+/* Adds to health that the files of the configuration are not what is in force. */
+void tc_agent_put_refused(const struct tc_agent *agent, struct tc_health_numbers *ret);
 
 /* struct tc_control_options.edit; arg is the agent. */
 void tc_agent_edit(void *arg, enum tc_config_verb verb, const char *key,

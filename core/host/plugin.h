@@ -52,6 +52,7 @@ struct tc_plugin_env {
      * here. */
     int (*publish)(void *arg, const struct tocsin_event *draft, const char *source,
                    const struct tocsin_event **ret_event);
+    /* CLEAR without a key: all that it has reported, as another life of it begins. */
     void (*report)(void *arg, const char *plugin, uint32_t what, const char *key,
                    const char *text, const char *fix);
     int (*excluded)(void *arg, const char *plugin, const char *path,

@@ -221,10 +221,19 @@ void tc_registry_entry_content(struct tc_registry_entry *e)
     tc_registry_entry_emit(e, "kept", "");
 }
 
+/* What one life of a plugin has reported is nothing to the next. */
+static void forget_reports(const struct tc_registry_entry *e)
+{
+    const struct tc_plugin_env *env = &e->registry->env;
+
+    env->report(env->arg, e->name, TOCSIN_REPORT_CLEAR, NULL, NULL, NULL);
+}
+
 /* The old one has stopped: the fresh one's turn, or the end. */
 static void after_stop(struct tc_registry_entry *e)
 {
     if (e->fresh) {
+        forget_reports(e);
         start_or_park(e);
         return;
     }
@@ -243,6 +252,7 @@ static void put_back(struct tc_registry_entry *e)
     tc_registry_retire(e->registry, e->fresh);
     e->fresh = NULL;
     e->putting_back = true;
+    forget_reports(e);
     tc_plugin_keep_options(e->plugin);
     tc_registry_entry_start_now(e);
 }

@@ -15,6 +15,8 @@
 #define ALWAYS                                                                           \
     (BIT(REAL_TIME) | BIT(SCANNING) | BIT(BEHAVIOUR) | BIT(RECORD) | BIT(QUARANTINE))
 
+#define RECORD_MS_MIN (UINT64_C(86400) * 1000) /* less is no record */
+
 static const struct {
     const char *plugin;
     unsigned promises;
@@ -169,6 +171,20 @@ static void derive_passive(const struct tc_promise_facts *facts,
     FIX(issue, "tocsin config set mode block");
 }
 
+/* Who looks after a night finds nothing. */
+static void derive_forgetful(const struct tc_promise_facts *facts,
+                             struct tc_health_numbers *ret)
+{
+    struct tc_health_issue scratch, *issue;
+
+    if (!facts->record_ms || facts->record_ms >= RECORD_MS_MIN)
+        return;
+    issue = SAY("record_age", BIT(RECORD),
+                "what is recorded is kept for %" PRIu64 " minutes only (journal.max_age)",
+                facts->record_ms / 60000);
+    FIX(issue, "tocsin config unset journal.max_age");
+}
+
 static void derive_excluded(const struct tc_excluded_folder *excluded,
                             struct tc_health_numbers *ret)
 {
@@ -252,6 +268,7 @@ void tc_promises_derive(const struct tc_promise_facts *facts,
         if (part != TC_PART_NETWORK || network)
             derive_part(part, facts->parts[part], ret);
     derive_passive(facts, ret);
+    derive_forgetful(facts, ret);
     for (size_t i = 0; i < facts->excluded_n; i++)
         derive_excluded(&facts->excluded[i], ret);
     derive_uneven(&facts->uneven, ret);

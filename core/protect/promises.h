@@ -76,6 +76,7 @@ struct tc_promise_facts {
     enum tc_sensor_trouble sensor;
     const char *sensor_name; /* that holds the slot, or is to */
     bool passive;
+    uint64_t record_ms; /* how long what is recorded is kept; 0: while there is room */
     struct tc_excluded_folder excluded[TC_PROMISES_FOLDERS_MAX];
     size_t excluded_n;
     struct tc_uneven_folder uneven;           /* the first; .folder NULL: there is none */

@@ -276,6 +276,8 @@ void tc_protection_add_promises(const struct tc_protection *p,
         .sensor = trouble_of(p, slot, ret),
         .sensor_name = p->sensors[sensor].name,
         .passive = ret->passive,
+        .record_ms = (uint64_t)tc_options_int(tc_config_core(p->services->config),
+                                              "journal.max_age"),
     };
 
     for (enum tc_part part = 0; part < TC_PARTS; part++)

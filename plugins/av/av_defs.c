@@ -134,14 +134,22 @@ static int run(void *job, struct tc_detector_watch *watch, const atomic_bool *ca
 static void report_issues(struct tc_av *av)
 {
     const struct tocsin_host *host = av->host;
-    const char *text;
+    const char *text, *fix;
+    char missing[256];
 
-    for (size_t i = 0; (text = tc_av_rules_issue(av->rules, i)); i++)
-        tc_detector_defs_issue(
-            &av->defs, text, "correct the rule file, or remove it from the rule folder");
-    for (size_t i = 0; (text = tc_av_lists_issue(av->lists, i)); i++)
-        tc_detector_defs_issue(&av->defs, text,
-                               "correct the list, or its path under plugins: av:");
+    for (size_t i = 0; (text = tc_av_rules_issue(av->rules, i)); i++) {
+        fix = "correct the rule file, or remove it from the rule folder";
+        fix = tc_detector_missing_fix(host, "av", "rules", true, text, fix, missing);
+        tc_detector_defs_issue(&av->defs, text, fix);
+    }
+    for (size_t i = 0; (text = tc_av_lists_issue(av->lists, i)); i++) {
+        fix = "correct the list, or its path under plugins: av:";
+        fix =
+            tc_detector_missing_fix(host, "av", "block_list", false, text, fix, missing);
+        fix =
+            tc_detector_missing_fix(host, "av", "allow_list", false, text, fix, missing);
+        tc_detector_defs_issue(&av->defs, text, fix);
+    }
     if (tc_av_rules_count(av->rules))
         host->report(host, TOCSIN_REPORT_CLEAR, "no_rules", NULL, NULL);
     else

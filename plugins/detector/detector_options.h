@@ -25,6 +25,15 @@ int tc_detector_list_read(const struct tocsin_host *host, const char *option,
 int tc_detector_list_copy(const struct tc_detector_list *list,
                           struct tc_detector_list *ret_list);
 
+/*
+ * What helps when `text`, "PATH: ...", is about a path of the plugin's own configuration
+ * that is not there: the command that takes it out of `option`, a list, or, with `list`
+ * false, brings that option's default back. Else `other`. Loop thread.
+ */
+const char *tc_detector_missing_fix(const struct tocsin_host *host, const char *plugin,
+                                    const char *option, bool list, const char *text,
+                                    const char *other, char fix[256]);
+
 /* Leaves an empty list. */
 void tc_detector_list_free(struct tc_detector_list *list);
 

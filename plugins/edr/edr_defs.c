@@ -91,15 +91,19 @@ static void log_problems(struct tc_edr *edr)
 
 static void report_refused(struct tc_edr *edr)
 {
-    static const char fix[] = "correct the rule file, or remove it from the rule folder";
+    static const char other[] =
+        "correct the rule file, or remove it from the rule folder";
     const struct tc_edr_reading *reading = edr->reading;
+    char text[512], missing[256];
+    const char *fix = other;
     size_t n = 0;
-    char text[512];
 
     for (size_t i = 0; i < reading->problems_n && n < ISSUES_MAX - 1; i++) {
         if (!reading->problems[i].refused)
             continue;
         problem_text(&reading->problems[i], text, sizeof(text));
+        fix = tc_detector_missing_fix(edr->host, "edr", "rules", true, text, other,
+                                      missing);
         tc_detector_defs_issue(&edr->defs, text, fix);
         n++;
     }
@@ -107,7 +111,7 @@ static void report_refused(struct tc_edr *edr)
         return;
     snprintf(text, sizeof(text), "%zu more rules or files were skipped: %s",
              reading->refused - n, "tocsin definitions list has them");
-    tc_detector_defs_issue(&edr->defs, text, fix);
+    tc_detector_defs_issue(&edr->defs, text, other);
 }
 
 static void report_facts(struct tc_edr *edr)

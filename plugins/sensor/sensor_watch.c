@@ -178,9 +178,18 @@ static void write_removal(const char *plugin, const char *named, char fix[256])
                  plugin, named);
 }
 
+static bool is_ignored(const struct tc_sensor_places *places, const char *type)
+{
+    size_t i = 0;
+
+    while (places->ignored[i] && strcmp(places->ignored[i], type))
+        i++;
+    return places->ignored[i];
+}
+
 /* Why one entry is not watched, in the words of health; false: it is. */
-static bool explain(const char *named, int error, const char *type, const char *plugin,
-                    char why[256], char fix[256])
+static bool explain(const struct tc_sensor_places *places, const char *named, int error,
+                    const char *type, const char *plugin, char why[256], char fix[256])
 {
     bool missing = error == -ENOENT || error == -ENOTDIR;
 
@@ -198,6 +207,9 @@ static bool explain(const char *named, int error, const char *type, const char *
         snprintf(why, 256, "%s", strerror(-error));
     } else {
         snprintf(why, 256, "file systems of type %.64s are not watched", type);
+        if (is_ignored(places, type))
+            snprintf(fix, 256, "tocsin config remove plugins.%s.ignore_filesystems %.64s",
+                     plugin, type);
     }
     return true;
 }
@@ -211,7 +223,7 @@ void tc_sensor_watch_report(const struct tc_sensor_watch *watch,
 
     for (size_t i = 0; watch->paths[i]; i++) {
         snprintf(key, sizeof(key), "%.16s_watch_%zu", plugin, i);
-        if (!explain(places->watch[i], watch->errors[i],
+        if (!explain(places, places->watch[i], watch->errors[i],
                      scope ? tc_sensor_scope_unwatched(scope, watch->paths[i]) : NULL,
                      plugin, why, fix)) {
             host->report(host, TOCSIN_REPORT_CLEAR, key, NULL, NULL);

@@ -350,6 +350,54 @@ class Truth(unittest.TestCase):
             subprocess.run(shlex.split(found["fix"]), check=True)
             wait_for(agent.healthy)
 
+    def test_other_misconfigurations(self):
+        """In the file itself: what is written instead of what, the issue, what is broken."""
+        cases = (
+            ("plugins:\n", "journal: {max_age: 10m}\nplugins:\n", "core.record_age", "record"),
+            ("acts: none", "acts: none, mechanism: netlink", "trace.trace_netlink", "behaviour"),
+            ("edr: {", "edr: {responses: [nosuch=kill], ", "edr.responses_0", "behaviour"),
+            ("rules/yara]", "rules/yara, /missing/yara]", "av.rules_0", "scanning"),
+            ("rules/yara]", "rules/yara], block_list: /missing/list", "av.rules_0", "scanning"),
+            ("rules/sigma]", "rules/sigma, /missing/sigma]", "edr.rules_0", "behaviour"),
+        )
+        with Whole() as agent:
+            for old, new, issue, promise in cases:
+                agent.change(old, new)
+                found = self.told_and_mended(agent, issue, promise)
+                self.assertTrue(found["fix"].startswith("tocsin config "), found)
+
+    def test_misconfigurations_in_a_file_of_conf_d(self):
+        """What the last file says counts, and it is that one which the fix changes."""
+        cases = (
+            ("# ours\nexclusions: [{path: \"/**\"}, {path: /one}]\n", "# ours\nexclusions: [{path: /one}]\n",
+             ("real_time", "scanning", "behaviour")),
+            ("plugins: {es: {enabled: false}}\n", "plugins: {es: {enabled: true}}\n", ("real_time",)),
+            ("mode: passive\n", "mode: block\n", ("real_time", "quarantine")),
+        )
+        with Whole() as agent:
+            os.mkdir(os.path.join(agent.dir, "conf.d"))
+            path = os.path.join(agent.dir, "conf.d/50-site.yaml")
+            for text, mended, promises in cases:
+                with open(path, "w", encoding="utf-8") as f:
+                    f.write(text)
+                agent.tocsin("config", "reload")
+                wait_for(lambda: not agent.healthy())
+                issue = next(i for i in agent.issues() if i != "core.sensor")
+                self.told_and_mended(agent, issue, *promises)
+                with open(path, encoding="utf-8") as f:
+                    self.assertEqual(f.read(), mended)
+
+    def test_a_file_that_is_not_in_force(self):
+        """The next start would not come up by it."""
+        with Whole() as agent:
+            agent.write_config(agent.written + "mdoe: block\n")
+            agent.tocsin("config", "reload", status=1)
+            found = agent.issues()["core.config"]
+            self.assertFalse(agent.healthy())
+            self.assertRegex(found["text"], r"tocsin.yaml:\d+:1: unknown key \"mdoe\"")
+            agent.write_config(agent.written)
+            self.told_and_mended(agent, "core.config")
+
     def test_a_machine_without_an_id(self):
         """It is told, with what helps, and keeps nobody from being protected."""
         with tempfile.NamedTemporaryFile() as empty:

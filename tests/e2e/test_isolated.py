@@ -6,7 +6,7 @@ import os
 import signal
 import unittest
 
-from support import BUILD, Agent, main, needs_root, wait_for
+from support import BUILD, SOURCE, Agent, main, needs_root, wait_for
 
 WRECKS = os.path.join(BUILD, "lib/tocsin/test-plugins/tocsin_wrecks.so")
 
@@ -83,6 +83,29 @@ class Isolated(unittest.TestCase):
             self.assertIn("signal 9", self.info(agent)["last_error"])
             os.kill(agent.core(), signal.SIGKILL)
             wait_for(lambda: not os.path.exists("/proc/%d" % after))
+
+
+@needs_root
+class Edr(unittest.TestCase):
+    """The product's own detector of behaviour, in a process of its own."""
+
+    def process(self, agent):
+        info = agent.call("plugin.info", {"name": "edr"})
+        return info["pid"] if info.get("process") == "running" else None
+
+    def test_its_alerts_are_raised_also_by_the_process_after_the_one_that_was_killed(self):
+        plugins = "  trace: {acts: none, files: []}\n  edr: {isolate: true, rules: [%s]}\n" % (
+            os.path.join(SOURCE, "config/rules/sigma"))
+        with Agent(plugins=plugins) as agent:
+            core = agent.core()
+            pid = wait_for(lambda: self.process(agent))
+            self.assertGreater(agent.json("definitions", "list")["edr"]["runs"], 0)
+            agent.tocsin("edr", "selftest")
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: self.process(agent) not in (None, pid))
+            wait_for(lambda: agent.json("definitions", "list")["edr"]["runs"] > 0)
+            agent.tocsin("edr", "selftest")
+            self.assertEqual(agent.core(), core)
 
 
 if __name__ == "__main__":

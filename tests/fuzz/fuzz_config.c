@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any bytes as a configuration: it is refused with a place, or it can be bound, asked,
- * shown, and what is shown reads back as the same configuration.
+ * shown, and what is shown reads back as the same configuration. Any YAML can have a key
+ * changed, or that is refused; what comes out says what was asked for, and a second time
+ * changes nothing.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/conf/config.h"
+#include "yaml/edit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -58,6 +61,49 @@ static void read_back(const struct tc_config *config)
     free(second);
 }
 
+static const struct tc_yaml_limits limits = {
+    .text_bytes = 1 << 20,
+    .arena_bytes = 16 << 20,
+    .nodes = 1 << 18,
+    .documents = 1,
+    .depth = 16,
+    .too_large = "too large",
+    .too_many_keys = "too many keys",
+};
+
+static void edit(const char *text, size_t len, enum tc_yaml_change change,
+                 const char *const *path, const char *value)
+{
+    char *once = NULL, *twice = NULL;
+    struct tc_yaml_error error;
+    struct tc_yaml *yaml;
+
+    require(tc_yaml_parse("value", value, strlen(value), &limits, &yaml, &error) == 0);
+    if (tc_yaml_edit(text, len, &limits, change, path, yaml->documents, &once) == 0 &&
+        change != TC_YAML_REMOVE) {
+        require(tc_yaml_edit(once, strlen(once), &limits, change, path, yaml->documents,
+                             &twice) == 0);
+        require(!strcmp(once, twice));
+    }
+    tc_yaml_free(yaml);
+    free(once);
+    free(twice);
+}
+
+static void edit_all(const char *text, size_t len)
+{
+    static const char *const paths[][4] = {{"mode", NULL},
+                                           {"exclusions", NULL},
+                                           {"plugins", "es", NULL},
+                                           {"plugins", "es", "watch", NULL}};
+    static const char *const values[] = {"passive", "[/a, \"b c\"]", "{path: /x}"};
+
+    for (size_t p = 0; p < sizeof(paths) / sizeof(paths[0]); p++)
+        for (int change = TC_YAML_SET; change <= TC_YAML_REMOVE; change++)
+            for (size_t v = 0; v < sizeof(values) / sizeof(values[0]); v++)
+                edit(text, len, (enum tc_yaml_change)change, paths[p], values[v]);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct tc_config *config = NULL;
@@ -73,6 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         require(!strncmp(why, "fuzz:", 5));
     }
+    edit_all(text, size);
     tc_config_free(config);
     free(text);
     return 0;

@@ -185,6 +185,8 @@ static void what_would_change_more_is_refused(void **state)
         {"a: 1\n...\n", TC_YAML_SET, "b", "2", "a: 1\nb: 2\n...\n", 0},
         {"a: &x {b: 1}\nc: *x\n", TC_YAML_UNSET, "c.b", NULL, NULL, -ENOTSUP},
         {"a: 1\n", TC_YAML_SET, "a.b", "2", NULL, -EINVAL},
+        {"a:\n  -\nb: 1\n", TC_YAML_ADD, "a", "x", NULL, -ENOTSUP},
+        {"a:\n  -\n  - y\nb: 1\n", TC_YAML_REMOVE, "a", "y", "a:\n  -\nb: 1\n", 0},
         {"a: [1\n", TC_YAML_SET, "b", "2", NULL, -ENOTSUP},
     };
 

@@ -71,13 +71,24 @@ static bool is_rule(void *arg, const char *rule_id)
     return false;
 }
 
+/* The command that takes it off the list, if a shell and YAML take it as it is. */
+static const char *write_fix(const char *entry, char fix[256])
+{
+    if (strspn(entry, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                      "._=-") != strlen(entry) ||
+        strlen(entry) > 200)
+        return "tocsin config show; correct plugins.edr.responses";
+    snprintf(fix, 256, "tocsin config remove plugins.edr.responses %s", entry);
+    return fix;
+}
+
 void tc_edr_respond_check(struct tc_edr_responder *responder,
                           const struct tc_sigma_set *set)
 {
     const struct tocsin_host *host = responder->host;
     size_t n = tc_edr_responses_count(responder->wanted);
     const char *problem;
-    char key[32];
+    char key[32], fix[256];
 
     for (unsigned i = 0; i < n || i < responder->issues_n; i++) {
         snprintf(key, sizeof(key), "responses_%u", i);
@@ -85,7 +96,7 @@ void tc_edr_respond_check(struct tc_edr_responder *responder,
             i < n ? tc_edr_responses_problem(responder->wanted, i, is_rule, &set) : NULL;
         if (problem)
             host->report(host, TOCSIN_REPORT_ISSUE, key, problem,
-                         "correct plugins.edr.responses in the configuration");
+                         write_fix(tc_edr_responses_text(responder->wanted, i), fix));
         else
             host->report(host, TOCSIN_REPORT_CLEAR, key, NULL, NULL);
     }

@@ -131,6 +131,11 @@ size_t tc_edr_responses_count(const struct tc_edr_responses *responses)
     return responses->count;
 }
 
+const char *tc_edr_responses_text(const struct tc_edr_responses *responses, size_t index)
+{
+    return responses->entries[index].text;
+}
+
 const char *tc_edr_responses_problem(struct tc_edr_responses *responses, size_t index,
                                      bool (*is_rule)(void *arg, const char *rule_id),
                                      void *arg)

@@ -35,6 +35,9 @@ unsigned tc_edr_responses_find(const struct tc_edr_responses *responses,
 
 size_t tc_edr_responses_count(const struct tc_edr_responses *responses);
 
+/* Entry `index` as it is written. */
+const char *tc_edr_responses_text(const struct tc_edr_responses *responses, size_t index);
+
 /*
  * What is wrong with entry `index`, as one sentence that names it, or NULL. is_rule says
  * whether a rule of that id is known.

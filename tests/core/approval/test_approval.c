@@ -224,7 +224,8 @@ static void every_prerequisite_that_fails_is_named_and_nobody_is_asked(void **st
     view = look(w);
     assert_true(tc_approval_issue(&view, NULL, 1, text, fix));
     assert_string_equal(text, "release_ring is beta, needed is current, preview");
-    assert_string_equal(fix, "set release_ring and run: systemctl restart tocsind");
+    assert_string_equal(fix, "tocsin config set release_ring current; systemctl restart "
+                             "tocsind");
     assert_false(tc_approval_issue(&view, NULL, 2, text, fix));
     assert_issue(w, "os_version is 5.9.16, needed is 5.10",
                  "upgrade the operating system and restart the machine");
