@@ -14,7 +14,8 @@
 #include "portal/session.h"
 #include "portal/upstream.h"
 
-#define WAITING_MAX 16  /* connections that have not asked yet */
+#define WAITING_MAX 64  /* connections that have not asked yet */
+#define OF_USER_MAX 4   /* of those, one user's: nobody keeps others out */
 #define ASK_MS 5000     /* how long one may take */
 #define MESSAGE_MAX 256 /* bytes of one */
 
@@ -23,6 +24,7 @@ struct asking {
     uv_poll_t poll;
     uv_timer_t timer;
     int fd;
+    uid_t uid;
     unsigned closing; /* handles that are being closed */
 };
 
@@ -69,7 +71,9 @@ static void say(const struct asking *a, const char *text)
     (void)!send(a->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* The message, and the descriptor that came along or -1. */
+/* The message, and the descriptor that came along or -1. Anybody may send here, so there
+ * is room for one and no more (CMSG_SPACE is room for two): the kernel takes back what
+ * else came. */
 static ssize_t receive(int socket, char message[MESSAGE_MAX], int *ret_fd)
 {
     union {
@@ -80,7 +84,7 @@ static ssize_t receive(int socket, char message[MESSAGE_MAX], int *ret_fd)
     struct msghdr m = {.msg_iov = &part,
                        .msg_iovlen = 1,
                        .msg_control = control.room,
-                       .msg_controllen = sizeof(control.room)};
+                       .msg_controllen = CMSG_LEN(sizeof(int))};
     ssize_t n = recvmsg(socket, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     const struct cmsghdr *c = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
 
@@ -173,24 +177,42 @@ static void on_slow(uv_timer_t *timer)
     end(timer->data);
 }
 
+/* A place for one more of that user; NULL: there is none. */
+static struct asking *place_for(struct tc_login *login, uid_t uid)
+{
+    struct asking *place = NULL;
+    size_t of_user = 0;
+
+    for (struct asking *a = login->asking; a < login->asking + WAITING_MAX; a++) {
+        if (!a->login)
+            place = a;
+        else if (a->uid == uid)
+            of_user++;
+    }
+    return of_user < OF_USER_MAX ? place : NULL;
+}
+
 static void on_connection(uv_poll_t *poll, int status, int events)
 {
     struct tc_login *login = poll->data;
-    struct asking *a = login->asking;
     int fd = accept4(login->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    struct ucred who;
+    socklen_t len = sizeof(who);
+    struct asking *a = NULL;
 
     (void)status;
     (void)events;
     if (fd < 0)
         return;
-    while (a < login->asking + WAITING_MAX && a->login)
-        a++;
-    if (a == login->asking + WAITING_MAX) {
+    if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len))
+        a = place_for(login, who.uid);
+    if (!a) {
         close(fd);
         return;
     }
     a->login = login;
     a->fd = fd;
+    a->uid = who.uid;
     a->closing = 0;
     login->handles++;
     (void)uv_poll_init(poll->loop, &a->poll, fd);

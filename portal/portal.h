@@ -22,6 +22,7 @@ struct tc_portal {
     struct tc_sessions *sessions;
     struct tc_web *web;
     struct tc_hub *hub;
+    unsigned taps; /* open now */
 };
 
 /* Every route there is (routes.c). */

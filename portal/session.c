@@ -79,21 +79,40 @@ static void drop_those_over(struct tc_sessions *sessions)
             tc_sessions_close(sessions, &sessions->all[i]);
 }
 
-static struct tc_session *make_room(struct tc_sessions *sessions)
+/* Whether `a` goes before `b`: viewers before operators, then who was not here for
+ * longer.
+ */
+static bool goes_before(const struct tc_session *a, const struct tc_session *b)
 {
-    struct tc_session *oldest = sessions->all;
+    return !b || (a->role != b->role ? a->role < b->role : a->used_ms < b->used_ms);
+}
+
+/* A user who has many makes room himself, so that he logs out nobody else. */
+static struct tc_session *make_room(struct tc_sessions *sessions, uid_t uid)
+{
+    struct tc_session *free_one = NULL, *any = NULL, *own = NULL;
+    size_t count = 0;
 
     drop_those_over(sessions);
     for (size_t i = 0; i < TC_SESSIONS_MAX; i++) {
         struct tc_session *s = &sessions->all[i];
 
-        if (!s->secret[0])
-            return s;
-        if (s->used_ms < oldest->used_ms)
-            oldest = s;
+        if (!s->secret[0]) {
+            free_one = free_one ? free_one : s;
+            continue;
+        }
+        if (goes_before(s, any))
+            any = s;
+        count += s->uid == uid;
+        if (s->uid == uid && goes_before(s, own))
+            own = s;
     }
-    tc_sessions_close(sessions, oldest);
-    return oldest;
+    if (count < TC_SESSIONS_OF_USER && free_one)
+        return free_one;
+    if (count >= TC_SESSIONS_OF_USER)
+        any = own;
+    tc_sessions_close(sessions, any);
+    return any;
 }
 
 /* The agent that the operator was known to is no more; looking goes on. */
@@ -109,7 +128,7 @@ static void on_gone(void *arg, int err)
 const struct tc_session *tc_sessions_add(struct tc_sessions *sessions, enum tc_role role,
                                          uid_t uid, const char *user, int fd)
 {
-    struct tc_session *s = make_room(sessions);
+    struct tc_session *s = make_room(sessions, uid);
     const struct tc_link_handlers handlers = {.gone = on_gone, .arg = s};
 
     if (!make_secret(s->secret) || !make_secret(s->csrf)) {

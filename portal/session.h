@@ -16,7 +16,8 @@ struct tc_link;
 struct tc_sessions;
 
 #define TC_SESSION_SECRET 65                  /* 32 random bytes in hex, and the NUL */
-#define TC_SESSIONS_MAX 64                    /* the one unused for longest makes room */
+#define TC_SESSIONS_MAX 64                    /* the one unused for longest makes room, */
+#define TC_SESSIONS_OF_USER 32                /* one of a user's own beyond so many */
 #define TC_SESSION_TOKEN_MS (2 * 60 * 1000)   /* a login link is good for so long */
 #define TC_SESSION_IDLE_MS (60 * 60 * 1000)   /* a session that nobody uses */
 #define TC_SESSION_LIFE_MS (12 * 3600 * 1000) /* any session */

@@ -21,10 +21,14 @@
 
 #define STREAM_BYTES (512 * 1024)
 #define TOPICS_MAX 16
+#define BEAT_MS 5000 /* a browser that has gone is noticed at the second */
+#define TAPS_MAX 8   /* half of the agent's: `tocsin tap` finds room whoever looks here */
 
 struct tap {
+    struct tc_portal *portal;
     struct tc_link *link;
     struct tc_stream *stream;
+    uv_timer_t beat; /* its place is given back also where no event comes */
     uint64_t missed; /* and not said yet */
     char topics[512], filter[512];
 };
@@ -141,6 +145,19 @@ static void on_link_gone(void *arg, int err)
         tc_stream_end(tap->stream);
 }
 
+static void on_beat(uv_timer_t *timer)
+{
+    const struct tap *tap = timer->data;
+
+    if (tap->stream)
+        tc_stream_beat(tap->stream);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
 /* The browser has gone. */
 static void on_stream_gone(void *arg, struct tc_stream *stream)
 {
@@ -148,18 +165,25 @@ static void on_stream_gone(void *arg, struct tc_stream *stream)
 
     (void)stream;
     tap->stream = NULL;
+    tap->portal->taps--;
     tc_link_close(tap->link);
-    free(tap);
+    uv_close((uv_handle_t *)&tap->beat, on_closed);
 }
 
 void tc_tap_stream(void *arg, struct tc_request *request)
 {
-    const struct tc_portal *portal = arg;
+    struct tc_portal *portal = arg;
     const char *topics = tc_request_param(request, "topics");
     const char *filter = tc_request_param(request, "filter");
-    struct tap *tap = calloc(1, sizeof(*tap));
-    struct tc_link_handlers handlers = {on_up, on_link_gone, on_notified, tap};
+    struct tap *tap;
+    struct tc_link_handlers handlers = {on_up, on_link_gone, on_notified, NULL};
 
+    if (portal->taps == TAPS_MAX) {
+        tc_request_fail(request, MHD_HTTP_TOO_MANY_REQUESTS, "refused",
+                        "%d pages show a tap already: close one", TAPS_MAX);
+        return;
+    }
+    tap = calloc(1, sizeof(*tap));
     if (tap)
         tap->stream = tc_stream_new(portal->web, STREAM_BYTES, on_stream_gone, tap);
     if (!tap || !tap->stream) {
@@ -168,6 +192,11 @@ void tc_tap_stream(void *arg, struct tc_request *request)
                         "out of memory");
         return;
     }
+    handlers.arg = tap->beat.data = tap;
+    tap->portal = portal;
+    portal->taps++;
+    (void)uv_timer_init(portal->loop, &tap->beat);
+    (void)uv_timer_start(&tap->beat, on_beat, BEAT_MS, BEAT_MS);
     snprintf(tap->topics, sizeof(tap->topics), "%s", topics && *topics ? topics : "*");
     snprintf(tap->filter, sizeof(tap->filter), "%s", filter ? filter : "");
     if (tc_link_open(portal->loop, tc_upstream_path(portal->upstream), &handlers,

@@ -2,6 +2,7 @@
 """The portal as programs see it: who may ask and change what, what every request has to pass, what
 attacks come to, and that nothing of it reaches the agent."""
 
+import contextlib
 import os
 import resource
 import socket
@@ -197,6 +198,70 @@ class PortalTest(unittest.TestCase):
         _, response = session.stream("/api/tap?topics=file.open")
         self.assertEqual(next(events(response))[0], "tapped")
 
+    def test_what_comes_with_a_login_is_one_descriptor_and_is_given_back(self):
+        def held():
+            return len(os.listdir("/proc/%d/fd" % self.portal.process.pid))
+
+        def ask(fds):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+                s.connect(self.portal.login_socket)
+                socket.send_fds(s, [b"login root"], fds)
+                self.assertTrue(s.recv(500).startswith(b"error: that is no connection"))
+        before = held()
+        for _ in range(20):
+            ask([0])
+            ask([0, 0])
+            ask([0, 1, 2] * 10)
+        wait_for(lambda: held() <= before)
+
+    def test_who_only_waits_at_the_login_keeps_nobody_out(self):
+        flood = ("import socket, sys, time\nheld = []\n"
+                 "for _ in range(100):\n"
+                 "    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n"
+                 "    s.connect(sys.argv[1])\n    held.append(s)\n"
+                 "print('there', flush=True)\ntime.sleep(100)\n")
+        os.chmod(self.agent.dir, 0o755)
+        with subprocess.Popen(["/usr/bin/python3", "-c", flood, self.portal.login_socket], user=65534,
+                              group=65534, extra_groups=[], stdout=subprocess.PIPE) as crowd:
+            self.addCleanup(crowd.kill)
+            self.assertEqual(crowd.stdout.readline(), b"there\n")
+            self.assertEqual(self.portal.log_in().role, "operator")
+            crowd.kill()
+
+    def test_odd_requests_are_refused(self):
+        ours = b"Host: 127.0.0.1:%d\r\n" % self.portal.port
+        session = self.portal.log_in()
+        cookie = b"Cookie: %s\r\n" % session.cookie.encode()
+        for request, statuses in (
+                (b"GET http://evil.example/ HTTP/1.1\r\n" + ours, (b"404",)),
+                (b"GET http://evil.example/api/health HTTP/1.1\r\n" + ours + cookie, (b"404",)),
+                (b"CONNECT evil.example:80 HTTP/1.1\r\n" + ours, (b"404",)),
+                (b"TRACE / HTTP/1.1\r\n" + ours + cookie, (b"405",)),
+                (b"OPTIONS * HTTP/1.1\r\n" + ours, (b"404",)),
+                (b"GET / HTTP/1.0\r\n", (b"400",)),
+                (b"GET / HTTP/9.9\r\n" + ours, (b"505",)),
+                (b"GET / HTTP/1.1\r\n" + ours.replace(b"127", b"evil@127"), (b"400",)),
+                (b"GET / HTTP/1.1\r\n" + ours.replace(b"0.0.1", b"0.0.1.evil.example"), (b"400",)),
+                (b"GET / HTTP/1.1\r\n" + ours.replace(b":", b" :", 1), (b"400",)),
+                (b"GET /api/approval/retry HTTP/1.1\r\nX-HTTP-Method-Override: POST\r\n" + ours + cookie,
+                 (b"405",)),
+                (b"GET /api/health HTTP/1.1\r\n" + ours + b"Cookie: tocsin_%d=x\r\n" % self.portal.port +
+                 cookie, (b"401", b"400")),
+                (b"POST /api/login HTTP/1.1\r\n" + ours + b"Content-Length: -5\r\n", (b"400",)),
+                (b"POST /api/login HTTP/1.1\r\n" + ours + b"Content-Length: 5\r\nContent-Length: 6\r\n",
+                 (b"400",)),
+                (b"POST /api/login HTTP/1.1\r\n" + ours + b"Content-Length: %s\r\n" % (b"9" * 30),
+                 (b"413", b"400")),
+                (b"POST /api/login HTTP/1.1\r\n" + ours + b"Transfer-Encoding: xchunked\r\n", (b"400",))):
+            self.assertIn(raw(self.portal, request + b"\r\n").split()[1], statuses, request)
+        for kind in ("text/plain", "application/json"):
+            self.assertEqual(session.change("/api/plugin/disable", {"name": "av"},
+                                            **{"Content-Type": kind}).status, 400, kind)
+        viewer = self.portal.log_in("--viewer")
+        self.assertEqual(viewer.change("/api/plugin/disable", {"name": "av"},
+                                       **{"X-Tocsin-Token": session.token}).status, 403)
+        self.assertEqual(self.agent.call("plugin.info", {"name": "av"})["state"], "running")
+
     def test_floods_are_refused_and_others_answered(self):
         session = self.portal.log_in()
         size = 10 * 1024 * 1024
@@ -222,6 +287,28 @@ class PortalTest(unittest.TestCase):
                 f.write("x" * 10)
         self.assertEqual(session.get("/api/health").status, 200)
         self.assertEqual(self.agent.call("diagnostic.stats")["bus"]["dropped"], 0)
+
+    @staticmethod
+    def taps_opened(session):
+        connection, response = session.stream("/api/tap?topics=file.*")
+        with contextlib.closing(connection), contextlib.closing(response):
+            return response.status == 200
+
+    def test_who_taps_here_leaves_room_for_others(self):
+        session = self.portal.log_in("--viewer")
+        taps = [session.stream("/api/tap?topics=file.*") for _ in range(20)]
+        for connection, _ in taps:
+            self.addCleanup(connection.close)
+        self.assertEqual([r.status for _, r in taps], 8 * [200] + 12 * [429])
+        for _, response in taps[:8]:
+            self.assertEqual(next(events(response))[0], "tapped")
+        done = subprocess.run([TOCSIN, "--socket", self.agent.socket, "tap", "--duration", "1s", "file.*"],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        taps[0][0].close()
+        taps[0][1].close()
+        # Also while nothing happens that it would be told.
+        wait_for(lambda: self.taps_opened(session))
 
     # ---- what changes is told ----
 

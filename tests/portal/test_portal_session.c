@@ -97,6 +97,40 @@ static void one_more_makes_the_oldest_go(void **state)
     end(sessions);
 }
 
+static void who_logs_in_often_logs_out_nobody_else(void **state)
+{
+    struct tc_sessions *sessions = begin();
+    char others[TC_SESSION_SECRET], own[TC_SESSION_SECRET];
+
+    (void)state;
+    snprintf(others, sizeof(others), "%s",
+             tc_sessions_add(sessions, TC_ROLE_VIEWER, 0, "x", -1)->secret);
+    snprintf(own, sizeof(own), "%s",
+             tc_sessions_add(sessions, TC_ROLE_VIEWER, 1000, "y", -1)->secret);
+    for (int i = 0; i < 2 * TC_SESSIONS_MAX; i++)
+        assert_non_null(tc_sessions_add(sessions, TC_ROLE_VIEWER, 1000, "y", -1));
+    assert_null(tc_sessions_open(sessions, own));
+    assert_non_null(tc_sessions_open(sessions, others));
+    end(sessions);
+}
+
+static void operators_are_the_last_to_make_room(void **state)
+{
+    struct tc_sessions *sessions = begin();
+    char operator[TC_SESSION_SECRET], viewer[TC_SESSION_SECRET];
+
+    (void)state;
+    snprintf(operator, sizeof(operator), "%s",
+             tc_sessions_add(sessions, TC_ROLE_OPERATOR, 0, "x", -1)->secret);
+    snprintf(viewer, sizeof(viewer), "%s",
+             tc_sessions_add(sessions, TC_ROLE_VIEWER, 1, "y", -1)->secret);
+    for (uid_t uid = 2; uid < 2 + TC_SESSIONS_MAX; uid++)
+        assert_non_null(tc_sessions_add(sessions, TC_ROLE_VIEWER, uid, "z", -1));
+    assert_null(tc_sessions_open(sessions, viewer));
+    assert_non_null(tc_sessions_open(sessions, operator));
+    end(sessions);
+}
+
 /* The agent that an operator was known to has gone. */
 static void operator_whose_agent_has_gone_changes_nothing(void **state)
 {
@@ -125,6 +159,8 @@ int main(void)
         cmocka_unit_test(secrets_are_compared_whole),
         cmocka_unit_test(nobody_is_found_where_nobody_is),
         cmocka_unit_test(one_more_makes_the_oldest_go),
+        cmocka_unit_test(who_logs_in_often_logs_out_nobody_else),
+        cmocka_unit_test(operators_are_the_last_to_make_room),
         cmocka_unit_test(operator_whose_agent_has_gone_changes_nothing),
     };
 
