@@ -199,6 +199,29 @@ static void print_matched(const msgpack_object *alert)
     }
 }
 
+/* What the matches of one alert differ in: at most so many of each as the agent keeps. */
+static void print_matches(const msgpack_object *alert)
+{
+    static const struct {
+        const char *label, *list, *more;
+    } kinds[] = {{"command line", "matches.command_lines", "matches.command_lines_more"},
+                 {"path", "matches.paths", "matches.paths_more"},
+                 {"address", "matches.addresses", "matches.addresses_more"}};
+    int64_t more;
+
+    if (!value_at(alert, "matches"))
+        return;
+    puts("\nAll its matches");
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        print_lines(alert, kinds[i].label, kinds[i].list);
+        more = tc_unpack_int(alert, kinds[i].more, 0);
+        if (more) {
+            print_label("");
+            printf("and %" PRId64 " matches with others\n", more);
+        }
+    }
+}
+
 /* ---- Who ---- */
 
 /* One process of the tree, under `depth` others. */
@@ -420,6 +443,7 @@ int tc_run_alert_get(struct tc_cli *cli)
     print_rule(alert);
     print_threat(alert);
     print_matched(alert);
+    print_matches(alert);
     print_tree(alert);
     print_rest(alert);
     print_responses(alert);

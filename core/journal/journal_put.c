@@ -18,7 +18,8 @@
  * row of one: see `fields` below. */
 #define FIRST_FIELD 4 /* ?1 id, ?2 time_ns, ?3 the encoded event */
 
-#define SOURCE_FIELD 23 /* the plugin whose row it is */
+#define SOURCE_FIELD 23  /* the plugin whose row it is */
+#define MATCHES_FIELD 24 /* of an alert: what its matches differ in */
 
 #define ID_MAX 255    /* bytes; whose id is longer has none */
 #define KEY_BYTES 336 /* an id, '@', and a plugin's name */
@@ -100,18 +101,20 @@ const char *const tc_store_sql[TC_STORE_STATEMENTS] = {
     [TC_STORE_PUT_ALERT] =
         "INSERT INTO alerts (id, time_ns, last_seen_ns, count, data, title, severity,"
         " category, detected_from, path, rule, rule_id, rule_author, technique,"
-        " process_pid, process_executable, process_command_line, process_user, source)"
+        " process_pid, process_executable, process_command_line, process_user, source,"
+        " matches)"
         " VALUES (?1, coalesce(?21, ?2), coalesce(?22, ?2), coalesce(?20, 1), ?3, ?4, ?5,"
         " ?6, ?7, ?9, coalesce(?11, ?12), ?12, ?18, ?19, ?13, ?14,"
         " substr(?15, 1, " NUMBER_TEXT(
-            TC_STORE_LINE_MAX) "), coalesce(?16, ?17), ?23)"
+            TC_STORE_LINE_MAX) "), coalesce(?16, ?17), ?23, ?24)"
                                " ON CONFLICT (id) DO UPDATE SET"
                                " time_ns = min(time_ns, excluded.time_ns),"
                                " last_seen_ns = max(last_seen_ns, excluded.last_seen_ns),"
                                " count = iif(?20 IS NULL, count + 1, max(count, ?20)),"
                                " severity = coalesce(excluded.severity, severity),"
                                " closed_ns = iif(closed_ns < excluded.last_seen_ns,"
-                               "  NULL, closed_ns)",
+                               "  NULL, closed_ns),"
+                               " matches = coalesce(excluded.matches, matches)",
 
     [TC_STORE_PUT_RESPONSE] =
         "INSERT INTO alert_responses (alert_id, time_ns, action, status, reason,"
@@ -243,6 +246,17 @@ static void bind_field(sqlite3_stmt *statement, int index,
         (void)sqlite3_bind_null(statement, index);
 }
 
+static void bind_matches(sqlite3_stmt *statement, const struct tocsin_event *event)
+{
+    struct tocsin_value v;
+
+    if (tocsin_find(event->data, event->len, "matches", &v) && v.type == TOCSIN_MAP)
+        (void)sqlite3_bind_blob64(statement, MATCHES_FIELD, v.start,
+                                  tocsin_value_size(&v), SQLITE_STATIC);
+    else
+        (void)sqlite3_bind_null(statement, MATCHES_FIELD);
+}
+
 static const char *source_of(const struct tocsin_event *event)
 {
     return event->source ? event->source : "";
@@ -351,6 +365,8 @@ static int put_row(struct tc_store *store, const struct row_kind *kind,
     for (int i = 0; kind->fields[i] && FIRST_FIELD + i <= count; i++)
         bind_field(statement, FIRST_FIELD + i, event, kind->fields[i]);
     (void)sqlite3_bind_text(statement, SOURCE_FIELD, source_of(event), -1, SQLITE_STATIC);
+    if (count >= MATCHES_FIELD)
+        bind_matches(statement, event);
     err = tc_store_run(store, kind->statement);
     if (!err && kind->statement == TC_STORE_PUT_THREAT)
         err = put_path(store, id, event);

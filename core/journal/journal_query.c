@@ -19,7 +19,7 @@
 static bool is_encoded(const char *column)
 {
     return !strcmp(column, "event") || !strcmp(column, "detected") ||
-           !strcmp(column, "remediated");
+           !strcmp(column, "remediated") || !strcmp(column, "matches");
 }
 
 static void put_column(struct tc_pack *p, const char *key, sqlite3_stmt *row, int column)

@@ -83,13 +83,14 @@ static const struct tc_journal_question questions[] = {
      .count_sql = "SELECT count(*)" ALERTS_ASKED,
      .paged = true},
     {.kind = "alert",
-     .sql = "SELECT " ALERT_COLUMNS ", data AS event FROM alerts WHERE id = :id",
+     .sql = "SELECT " ALERT_COLUMNS ", matches, data AS event FROM alerts WHERE id = :id",
      .table = "alerts",
      .beside = {{"responses", "SELECT " RESPONSE_COLUMNS
                               " FROM alert_responses WHERE alert_id = :id ORDER BY id"}}},
     {.kind = "alert.unmasked",
      .sql = "SELECT " ALERT_COLUMNS ", coalesce((SELECT u.data FROM alert_unmasked AS u"
-            " WHERE u.alert_id = alerts.id), data) AS event FROM alerts WHERE id = :id",
+            " WHERE u.alert_id = alerts.id), data) AS event, matches FROM alerts"
+            " WHERE id = :id",
      .table = "alerts",
      .beside = {{"responses", "SELECT " RESPONSE_COLUMNS
                               " FROM alert_responses WHERE alert_id = :id ORDER BY id"}}},

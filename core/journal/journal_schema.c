@@ -208,6 +208,9 @@ const char *const tc_schema_steps[] = {
     "CREATE TRIGGER alert_forgotten AFTER DELETE ON alerts BEGIN"
     " DELETE FROM alert_unmasked WHERE alert_id = old.id;"
     " END;",
+
+    /* 5 -> 6: what the matches of an alert differ in, the encoded map. */
+    "ALTER TABLE alerts ADD COLUMN matches BLOB;",
 };
 const size_t tc_schema_version = sizeof(tc_schema_steps) / sizeof(*tc_schema_steps);
 

@@ -166,6 +166,43 @@ static uint64_t time_of(const struct tocsin_event *event)
                                       (int64_t)event->time_ns);
 }
 
+/* The other end of a connection, "address:port"; who accepted one has it as source. */
+static struct tocsin_str address_of(const struct tocsin_event *event, char buf[80])
+{
+    const char *end =
+        !strcmp(event->topic, "network.accepted") ? "source" : "destination";
+    char path[32];
+    struct tocsin_str ip;
+    int64_t port;
+    int n;
+
+    (void)snprintf(path, sizeof(path), "%s.ip", end);
+    ip = tocsin_event_str(event, path);
+    if (!ip.len || ip.len > 64)
+        return (struct tocsin_str){NULL, 0};
+    (void)snprintf(path, sizeof(path), "%s.port", end);
+    port = tocsin_event_int(event, path, 0);
+    n = snprintf(buf, 80, memchr(ip.ptr, ':', ip.len) ? "[%.*s]:%d" : "%.*s:%d",
+                 (int)ip.len, ip.ptr, (int)port);
+    return (struct tocsin_str){buf, (size_t)n};
+}
+
+/* What this match may differ in from others of its alert. */
+static void note(struct tc_edr *edr, const uint8_t key[TC_EDR_KEY_BYTES],
+                 const struct tc_edr_news *news)
+{
+    struct tocsin_str texts[TC_EDR_DISTINCT_KINDS];
+    char buf[80];
+
+    texts[TC_EDR_COMMAND_LINES] =
+        tocsin_event_str(news->event, TOCSIN_FIELD_PROCESS_COMMAND_LINE);
+    if (!texts[TC_EDR_COMMAND_LINES].ptr && news->chain_len)
+        texts[TC_EDR_COMMAND_LINES] = news->chain[0].command_line;
+    texts[TC_EDR_PATHS] = tocsin_event_str(news->event, TOCSIN_FIELD_FILE_PATH);
+    texts[TC_EDR_ADDRESSES] = address_of(news->event, buf);
+    tc_edr_alerts_note(edr->alerts, key, texts);
+}
+
 void tc_edr_report_match(struct tc_edr *edr, const struct tocsin_event *event,
                          const struct tc_sigma_match *match)
 {
@@ -173,6 +210,7 @@ void tc_edr_report_match(struct tc_edr *edr, const struct tocsin_event *event,
     struct tc_edr_link chain[1 + TC_EDR_CHAIN_MAX];
     uint8_t key[TC_EDR_KEY_BYTES] = {0};
     struct tc_edr_alert alert;
+    bool due;
     struct tc_edr_news news = {
         .alert = &alert, .rule = rule, .match = match, .event = event, .chain = chain};
 
@@ -180,7 +218,10 @@ void tc_edr_report_match(struct tc_edr *edr, const struct tocsin_event *event,
     /* Without memory for a key it is like no other. */
     if (make_key(rule, chain, news.chain_len, key))
         memcpy(key, &edr->counters.matches, sizeof(edr->counters.matches));
-    if (tc_edr_alerts_match(edr->alerts, key, rule, now_ms(edr), time_of(event), &alert))
+    due =
+        tc_edr_alerts_match(edr->alerts, key, rule, now_ms(edr), time_of(event), &alert);
+    note(edr, key, &news);
+    if (due)
         publish(edr, &news);
     tc_edr_respond(edr->responder, alert.id, rule, event, edr->processes);
     arm(edr);

@@ -55,6 +55,10 @@ function next_steps(alert, event) {
   return h("ul", { class: "steps" }, steps.map(([why, what]) => h("li", null, why, ": ", command(what))));
 }
 
+// What the matches of one alert differ in.
+const several = (name, all, more) => all?.length > 0 && field(name, [all.map((v) => h("div", null, h("code", null, text(v)))),
+  more > 0 && h("div", { class: "quiet" }, `and ${number(more)} matches with others`)]);
+
 function done_with(alert, again) {
   const who = alert.closed_by === 0 ? "root" : `user ${alert.closed_by}`;
 
@@ -85,6 +89,9 @@ function details(alert, acts) {
       field("SHA-256", (event.file?.hash?.sha256 ?? process.hash?.sha256) && h("code", null, event.file?.hash?.sha256 ?? process.hash.sha256)),
       field("Command line", alert.command_line && h("code", null, text(process.command_line ?? alert.command_line))),
       field("Base64 says", plain.length > 0 && plain.map((words) => h("pre", null, words))),
+      several("Command lines", alert.matches?.command_lines, alert.matches?.command_lines_more),
+      several("Paths", alert.matches?.paths, alert.matches?.paths_more),
+      several("Addresses", alert.matches?.addresses, alert.matches?.addresses_more),
       field("Matched", event.matched?.fields?.map((f) => h("div", null, h("code", null, `${f.name} = ${text(f.value)}`))))),
     process.pid && [h("h3", null, "Processes"), tree(process)],
     alert.responses?.length > 0 && [h("h3", null, "Done about it"), h("ul", null, alert.responses.map((r) =>

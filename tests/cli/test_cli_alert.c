@@ -192,6 +192,29 @@ static void alert_get_makes_do_with_what_there_is(void **state)
     cli_run_answered(long_text, "alert get a", 0, shown, "");
 }
 
+static void alert_get_says_what_its_matches_differ_in(void **state)
+{
+    static const struct scripted_answer many[] = {
+        {.method = "alert.get",
+         .result = "{'id':'a','title':'x','matches':{'command_lines':['one','two'],"
+                   "'command_lines_more':7,'addresses':['10.0.0.1:80','[::1]:99']}}"},
+        {.method = NULL},
+    };
+
+    (void)state;
+    cli_run_answered(many, "alert get a", 0,
+                     "x\n"
+                     "  id                 : a\n"
+                     "\n"
+                     "All its matches\n"
+                     "  command line       : one\n"
+                     "                     : two\n"
+                     "                     : and 7 matches with others\n"
+                     "  address            : 10.0.0.1:80\n"
+                     "                     : [::1]:99\n",
+                     "");
+}
+
 static const struct scripted_answer case_answers[] = {
     {.method = "case.get",
      .result =
@@ -248,6 +271,7 @@ int main(void)
         cmocka_unit_test(alert_get_draws_the_processes_as_a_tree),
         cmocka_unit_test(alert_get_prints_all_of_it_as_json),
         cmocka_unit_test(alert_get_makes_do_with_what_there_is),
+        cmocka_unit_test(alert_get_says_what_its_matches_differ_in),
         cmocka_unit_test(case_get_is_one_timeline_and_one_tree),
     };
 

@@ -396,7 +396,7 @@ class SelfTest(unittest.TestCase):
         self.assertLessEqual(set(ids), {a["id"] for a in agent.json("alert", "list")})
 
     def test_its_rule_sees_a_secret_that_nobody_is_shown(self):
-        with Judge(sensor=False) as agent:
+        with Judge(edr="repeat: 1s", sensor=False) as agent:
             rules = os.path.join(agent.dir, "rules")
             os.mkdir(rules)
             with open(os.path.join(rules, "secret.yml"), "w", encoding="utf-8") as f:
@@ -414,6 +414,12 @@ class SelfTest(unittest.TestCase):
             wait_for(lambda: agent.call("alert.list", {"rule": "A secret"})["items"])
             self.assertNotIn("hunter2", agent.tocsin("alert", "get", number, "--output", "json"))
             self.assertIn("--password hunter2", agent.tocsin("alert", "get", number, "--unmasked"))
+            # One more of the same alert: what both differ in is kept, and masked, too.
+            subprocess.run([shutil.which("true"), "again", "--password", "hunter2"], check=True)
+            wait_for(lambda: agent.call("alert.get", {"id": number})["matches"])
+            self.assertEqual(
+                agent.call("alert.get", {"id": number})["matches"]["command_lines"],
+                ["%s%s --password ***" % (shutil.which("true"), s) for s in ("", " again")])
 
     def test_where_no_program_may_be_run_the_alert_is_repeated(self):
         with Judge(edr="repeat: 1s", sensor=False) as agent:

@@ -230,6 +230,9 @@ static struct tc_event *make(struct tc_topics *topics, const char *secret)
     tocsin_put_str(&w, NULL, "--password");
     tocsin_put_str(&w, NULL, "hunter2");
     tocsin_end(&w);
+    tocsin_begin_array(&w, "command_lines");
+    tocsin_put_str(&w, NULL, secret);
+    tocsin_end(&w);
     tocsin_begin_array(&w, "ancestors");
     tocsin_begin_map(&w, NULL);
     tocsin_put_str(&w, "command_line", secret);
@@ -281,6 +284,11 @@ static void an_event_is_shown_by_a_twin_without_its_secrets(void **state)
     for (unsigned i = 0; i < 3; i++)
         assert_true(tocsin_iter_next(&it, NULL, &item));
     assert_true(tocsin_str_is((struct tocsin_str){item.ptr, item.len}, "***"));
+    assert_true(tocsin_find(twin->pub.data, twin->pub.len, "process.command_lines", &v));
+    tocsin_iter_init(&it, &v);
+    assert_true(tocsin_iter_next(&it, NULL, &item));
+    assert_true(
+        tocsin_str_is((struct tocsin_str){item.ptr, item.len}, "app --password ***"));
     assert_true(tocsin_find(twin->pub.data, twin->pub.len, "process.ancestors", &v));
     tocsin_iter_init(&it, &v);
     assert_true(tocsin_iter_next(&it, NULL, &item));

@@ -19,6 +19,7 @@
 struct alert {
     uint8_t key[TC_EDR_KEY_BYTES];
     struct tc_edr_alert report; /* its texts are in `texts` */
+    struct tc_edr_distinct distinct;
     char id[TC_EDR_ALERT_ID_BYTES];
     uint64_t unreported; /* of its matches */
     uint64_t last_ms, reported_ms;
@@ -61,13 +62,20 @@ int tc_edr_alerts_new(const struct tc_edr_alerts_options *options,
     return 0;
 }
 
+static void free_alert(struct alert *alert)
+{
+    if (alert)
+        tc_edr_distinct_done(&alert->distinct);
+    free(alert);
+}
+
 static void free_list(struct alert_list *list)
 {
     struct alert *alert;
 
     while ((alert = TAILQ_FIRST(list)) != NULL) {
         TAILQ_REMOVE(list, alert, by_match);
-        free(alert);
+        free_alert(alert);
     }
 }
 
@@ -77,7 +85,7 @@ void tc_edr_alerts_free(struct tc_edr_alerts *alerts)
         return;
     free_list(&alerts->open);
     free_list(&alerts->closed);
-    free(alerts->given);
+    free_alert(alerts->given);
     free(alerts);
 }
 
@@ -89,7 +97,7 @@ void tc_edr_alerts_set(struct tc_edr_alerts *alerts,
 
 static void forget_given(struct tc_edr_alerts *alerts)
 {
-    free(alerts->given);
+    free_alert(alerts->given);
     alerts->given = NULL;
 }
 
@@ -129,7 +137,7 @@ static bool close_alert(struct tc_edr_alerts *alerts, struct alert *alert)
     TAILQ_REMOVE(&alerts->open, alert, by_match);
     alerts->counters.open--;
     if (!alert->unreported) {
-        free(alert);
+        free_alert(alert);
         return true;
     }
     TAILQ_REMOVE(&alerts->waiting, alert, by_report);
@@ -217,6 +225,7 @@ static struct alert *new_alert(const struct tc_edr_alert *report)
         at += n + 1;
     }
     alert->report.id = alert->id;
+    alert->report.distinct = &alert->distinct;
     return alert;
 }
 
@@ -317,6 +326,15 @@ bool tc_edr_alerts_match(struct tc_edr_alerts *alerts,
         return count_match(alerts, alert, now_ms, time_ns, ret);
     report = describe(rule, time_ns);
     return raise_alert(alerts, key, &report, now_ms, ret);
+}
+
+void tc_edr_alerts_note(struct tc_edr_alerts *alerts, const uint8_t key[TC_EDR_KEY_BYTES],
+                        const struct tocsin_str texts[TC_EDR_DISTINCT_KINDS])
+{
+    struct alert *alert = find(alerts, key);
+
+    for (size_t i = 0; alert && i < TC_EDR_DISTINCT_KINDS; i++)
+        tc_edr_distinct_add(&alert->distinct, (enum tc_edr_distinct_kind)i, texts[i]);
 }
 
 uint64_t tc_edr_alerts_next(const struct tc_edr_alerts *alerts)

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "alerts/edr_distinct.h"
 #include "sigma/base/sigma.h"
 
 #define TC_EDR_ALERT_ID_BYTES 37 /* a UUID and its NUL */
@@ -37,6 +38,7 @@ struct tc_edr_alert {
     enum tc_sigma_level level;
     uint64_t count;             /* matches so far, this one included */
     uint64_t first_ns, last_ns; /* event times of the first and the latest match */
+    const struct tc_edr_distinct *distinct; /* NULL: of one that is not kept */
 };
 
 /* -ENOMEM. `new_id` fills in a UUID; `arg` is its own. */
@@ -57,6 +59,11 @@ bool tc_edr_alerts_match(struct tc_edr_alerts *alerts,
                          const uint8_t key[TC_EDR_KEY_BYTES],
                          const struct tc_sigma_rule *rule, uint64_t now_ms,
                          uint64_t time_ns, struct tc_edr_alert *ret);
+
+/* What the match of that key that was told last differs in; a kind's ptr is NULL where it
+ * has none. What an alert that was filled in says of this changes with it. */
+void tc_edr_alerts_note(struct tc_edr_alerts *alerts, const uint8_t key[TC_EDR_KEY_BYTES],
+                        const struct tocsin_str texts[TC_EDR_DISTINCT_KINDS]);
 
 /* When something will be due, on now_ms's clock; UINT64_MAX: nothing waits. */
 uint64_t tc_edr_alerts_next(const struct tc_edr_alerts *alerts);

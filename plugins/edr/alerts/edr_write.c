@@ -237,6 +237,7 @@ static void write_to(struct tocsin_writer *w, const struct tc_edr_news *news,
     tocsin_put_uint(w, TOCSIN_FIELD_TIMESTAMP, news->now_ns);
     put_alert(w, news);
     put_rule(w, news);
+    tc_edr_distinct_put(w, news->alert->distinct);
     if (news->rule) {
         tc_edr_attack_put(w, news->rule->tags);
         put_matched(w, news);

@@ -330,6 +330,56 @@ static void alerts_report_exactly_as_many_matches_as_there_were(void **state)
     }
 }
 
+/* ---- What matches differ in ---- */
+
+static void note_line(struct tc_edr_alerts *alerts, const char *line)
+{
+    const uint8_t key[TC_EDR_KEY_BYTES] = {0};
+    struct tocsin_str texts[TC_EDR_DISTINCT_KINDS] = {
+        [TC_EDR_COMMAND_LINES] = {line, strlen(line)}, [TC_EDR_PATHS] = {"/a", 2}};
+
+    tc_edr_alerts_note(alerts, key, texts);
+}
+
+static void alerts_keep_what_their_matches_differ_in(void **state)
+{
+    struct tc_edr_alerts *alerts = make(SUPPRESS_MS, REPEAT_MS);
+    struct tc_edr_alert alert;
+    char line[1024];
+
+    (void)state;
+    for (uint64_t i = 0; i < 2 * TC_EDR_DISTINCT_MAX + 3; i++) {
+        (void)match(alerts, 0, i, &alert);
+        (void)snprintf(line, sizeof(line), "line %d", (int)(i / 2));
+        note_line(alerts, line);
+    }
+    assert_int_equal(alert.distinct->n[TC_EDR_COMMAND_LINES], TC_EDR_DISTINCT_MAX);
+    assert_int_equal(alert.distinct->more[TC_EDR_COMMAND_LINES], 3);
+    assert_int_equal(alert.distinct->n[TC_EDR_PATHS], 1);
+    assert_int_equal(alert.distinct->n[TC_EDR_ADDRESSES], 0);
+    tc_edr_alerts_free(alerts);
+}
+
+static void alerts_keep_no_more_than_they_have_room_for(void **state)
+{
+    struct tc_edr_alerts *alerts = make(SUPPRESS_MS, REPEAT_MS);
+    struct tc_edr_alert alert;
+    char line[1024] = "";
+
+    (void)state;
+    memset(line, 'x', sizeof(line) - 1);
+    for (int i = 0; i < 12; i++) {
+        (void)match(alerts, 0, 1, &alert);
+        line[0] = (char)('a' + i);
+        note_line(alerts, line);
+    }
+    assert_int_equal(alert.distinct->n[TC_EDR_COMMAND_LINES], 7);
+    assert_int_equal(alert.distinct->more[TC_EDR_COMMAND_LINES], 5);
+    assert_true(alert.distinct->len <= TC_EDR_DISTINCT_BYTES);
+    assert_true(alert.distinct->cap <= TC_EDR_DISTINCT_BYTES);
+    tc_edr_alerts_free(alerts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +391,8 @@ int main(void)
         cmocka_unit_test(alerts_are_one_each_when_nothing_is_suppressed),
         cmocka_unit_test(alerts_take_new_options_for_those_that_are_open),
         cmocka_unit_test(alerts_keep_no_more_of_a_text_than_they_have_room_for),
+        cmocka_unit_test(alerts_keep_what_their_matches_differ_in),
+        cmocka_unit_test(alerts_keep_no_more_than_they_have_room_for),
         cmocka_unit_test(alerts_close_the_longest_unused_when_too_many_are_open),
         cmocka_unit_test(alerts_report_each_match_alone_when_too_many_wait),
         cmocka_unit_test(alerts_report_exactly_as_many_matches_as_there_were),

