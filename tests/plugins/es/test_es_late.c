@@ -61,7 +61,7 @@ static void es_answers_by_default_when_the_loop_is_stuck(void **state)
     pid = tc_child_begin(tc_child_open, tc_scratch_in(s, "f"), NULL);
     assert_int_equal(wait_without_loop(pid), EPERM);
     tc_harness_settle(&s->h);
-    assert_int_equal(tc_scratch_stat(s, "timeouts"), 1);
+    assert_true(tc_scratch_stat(s, "timeouts") >= 1); /* others may open the canary */
     assert_int_equal(tc_scratch_stat(s, "denied"),
                      0); /* the late verdict counts for nothing */
     assert_int_equal(tc_scratch_child(s, tc_child_open, tc_scratch_in(s, "f"), NULL), 0);
@@ -104,8 +104,8 @@ static void es_bounds_what_waits_and_answers_the_rest_by_default(void **state)
     tc_harness_settle(&s->h);
     assert_int_equal(refused, 12);
     assert_true(tc_scratch_stat(s, "pending_full") >= 4); /* more where it is slow */
-    assert_int_equal(tc_scratch_stat(s, "pending_full") + tc_scratch_stat(s, "timeouts"),
-                     12);
+    assert_true(tc_scratch_stat(s, "pending_full") + tc_scratch_stat(s, "timeouts") >=
+                12);
     assert_int_equal(tc_scratch_stat(s, "pending"), 0);
 }
 
