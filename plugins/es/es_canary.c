@@ -194,14 +194,18 @@ int tc_es_canary_make(struct tc_es_canary *canary, const char *state_dir)
     return 0;
 }
 
-bool tc_es_canary_asked(struct tc_es_canary *canary, int fd, uint64_t mask, uint64_t now,
-                        bool *ret_allow)
+bool tc_es_canary_asked(struct tc_es_canary *canary, int fd, uint64_t mask, bool own,
+                        uint64_t now, bool *ret_allow)
 {
     unsigned int operation =
         mask & FAN_OPEN_EXEC_PERM ? TC_ES_CANARY_EXEC : TC_ES_CANARY_OPEN;
 
     if (!tc_es_canary_is(canary, fd))
         return false;
+    *ret_allow = true;
+    /* What executes it is our child, which is not known as one yet. */
+    if (operation == TC_ES_CANARY_OPEN && !own)
+        return true;
     *ret_allow = !(atomic_fetch_and(&canary->refuse, ~operation) & operation);
     if (!*ret_allow)
         atomic_store(&canary->seen_ns, now);

@@ -55,9 +55,11 @@ bool tc_es_canary_lies_in(const struct tc_es_canary *canary, int folder);
 
 /*
  * Who answers: whether `fd`, which the kernel asks about with `mask` of fanotify(7), is
- * the canary, and the answer.
+ * the canary, and the answer. `own`: a process of this agent's asks. Whoever else opens
+ * it, as the agent beside this one does that looks at what was executed, is let in, and
+ * shows nothing.
  */
-bool tc_es_canary_asked(struct tc_es_canary *canary, int fd, uint64_t mask,
+bool tc_es_canary_asked(struct tc_es_canary *canary, int fd, uint64_t mask, bool own,
                         uint64_t now_ns, bool *ret_allow);
 
 /* Before all marks are taken back, and when the canary's is there again: what finds it

@@ -162,7 +162,9 @@ void tc_es_questions_handle(struct tc_es *es, const struct tc_es_item *item)
     bool allow;
 
     if (atomic_load(&es->canary.by_loop) &&
-        tc_es_canary_asked(&es->canary, item->fd, item->mask, item->time_ns, &allow)) {
+        tc_es_canary_asked(&es->canary, item->fd, item->mask,
+                           es->host->is_agent(es->host, item->pid), item->time_ns,
+                           &allow)) {
         reply_unasked(es, item, allow, NULL);
         return;
     }

@@ -107,7 +107,7 @@ static bool answer_at_once(struct tc_es_source *source,
         tc_es_canary_is(canary, m->fd))
         return false; /* the loop's own sign of life */
     if ((m->mask & TC_ES_ASKED) && (own || atomic_load(&canary->proving)) &&
-        tc_es_canary_asked(canary, m->fd, m->mask, now_ns, &allow))
+        tc_es_canary_asked(canary, m->fd, m->mask, own, now_ns, &allow))
         own = true;
     else if (!own && !atomic_load(&source->draining))
         return false;

@@ -124,6 +124,8 @@ static void sandbox_files_are_those_that_were_named(void **state)
 
 /* ---- system calls ---- */
 
+/* A sanitizer makes calls of its own, and ends a process that it cannot make them in. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 static int close_calls(const char *path, const char *other)
 {
     static const struct tc_sandbox_call few[] = {
@@ -153,6 +155,7 @@ static void sandbox_calls_are_those_that_were_named(void **state)
     (void)state;
     hold(close_calls, NULL, NULL);
 }
+#endif
 
 static int close_rings(const char *path, const char *other)
 {
@@ -175,7 +178,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sandbox_user_leaves_no_capability_and_no_other_group),
         cmocka_unit_test(sandbox_files_are_those_that_were_named),
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
         cmocka_unit_test(sandbox_calls_are_those_that_were_named),
+#endif
         cmocka_unit_test(sandbox_rings_are_closed_before_anything_else_is),
     };
 

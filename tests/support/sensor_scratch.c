@@ -69,8 +69,11 @@ void tc_scratch_start(struct tc_scratch *s, const char *plugin, const char *so,
                       const char *const *options)
 {
     tc_scratch_load(s, plugin, so, options);
-    if (tc_harness_start(&s->h))
-        fail_msg("%s did not start: %s", plugin, s->h.why);
+    if (!tc_harness_start(&s->h))
+        return;
+    for (size_t i = 0; i < s->h.report_count; i++)
+        print_message("%s: %s\n", s->h.reports[i].key, s->h.reports[i].text);
+    fail_msg("%s did not start: %s", plugin, s->h.why);
 }
 
 void tc_scratch_done(struct tc_scratch *s)

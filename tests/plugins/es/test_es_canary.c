@@ -226,6 +226,26 @@ static void canary_that_somebody_holds_up_is_overdue(void **state)
     end(&f);
 }
 
+/* As an agent beside this one, which looks at what was executed. */
+static void canary_that_others_open_is_refused_to_its_agent_all_the_same(void **state)
+{
+    struct fixture f;
+    bool allow = false;
+
+    (void)state;
+    begin(&f, 0);
+    atomic_store(&f.canary.refuse, TC_ES_CANARY_OPEN);
+    assert_true(
+        tc_es_canary_asked(&f.canary, f.canary.fd, FAN_OPEN_PERM, false, 1, &allow));
+    assert_true(allow);
+    assert_int_equal(atomic_load(&f.canary.asked), 0);
+    assert_true(
+        tc_es_canary_asked(&f.canary, f.canary.fd, FAN_OPEN_PERM, true, 2, &allow));
+    assert_false(allow);
+    assert_int_equal(atomic_load(&f.canary.seen_ns), 2);
+    end(&f);
+}
+
 static void canary_of_a_killed_run_is_removed(void **state)
 {
     struct tc_es_canary next;
@@ -296,6 +316,7 @@ int main(void)
         cmocka_unit_test(canary_that_may_be_executed_unasked_proves_nothing),
         cmocka_unit_test(canary_is_not_executed_where_nothing_may_be),
         cmocka_unit_test(canary_that_somebody_holds_up_is_overdue),
+        cmocka_unit_test(canary_that_others_open_is_refused_to_its_agent_all_the_same),
         cmocka_unit_test(canary_of_a_killed_run_is_removed),
         cmocka_unit_test(regress_canary_needs_no_state_folder),
         cmocka_unit_test(regress_canary_is_known_by_its_folder),

@@ -129,21 +129,24 @@ static void es_spares_an_excluded_process_but_no_other(void **state)
 
 static char stack[65536];
 
-static int stay(void *arg)
+/* Until the parent ends, which it may have done already. */
+static int stay(void *parent)
 {
-    (void)arg;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    while (pause())
-        ;
+    while (getppid() == *(pid_t *)parent)
+        pause();
     return 0;
 }
 
 /* Leaves the memory of the excluded program to a child, and becomes another. */
 static int become_dd(const char *path, const char *other)
 {
+    static pid_t self;
+
     if (tc_child_open(path, NULL))
         return 201;
-    if (clone(stay, stack + sizeof(stack), CLONE_VM | SIGCHLD, NULL) < 0)
+    self = getpid();
+    if (clone(stay, stack + sizeof(stack), CLONE_VM | SIGCHLD, &self) < 0)
         return 200;
     return copy_with_dd(path, other);
 }
