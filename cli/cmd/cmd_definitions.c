@@ -55,8 +55,10 @@ static bool is_lacking(const struct listing *l, const msgpack_object *item,
                        char ret_why[TC_PUBLISHED_WHY_BYTES])
 {
     return tc_unpack_is(tc_unpack_find(item, "state"), "runs") &&
-           tc_published_lacks(&l->published, tc_unpack_str(item, "category"),
-                              tc_unpack_str(item, "service"), ret_why);
+           (tc_published_lacks(&l->published, tc_unpack_str(item, "category"),
+                               tc_unpack_str(item, "service"), ret_why) ||
+            tc_published_lacks_all(&l->published, tc_unpack_array(item, "topics"),
+                                   ret_why));
 }
 
 static void take_item(struct listing *l, const msgpack_object *item)

@@ -3,6 +3,7 @@
 #include "cli/cmd/published.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/call.h"
 #include "cli/cli.h"
@@ -36,16 +37,28 @@ void tc_published_take(struct tc_published *published, const msgpack_object *ite
     }
 }
 
-static void take_topics(struct tc_published *published, const msgpack_object *topics)
+static void take_topics(struct tc_published *published, size_t plugin,
+                        const msgpack_object *topics)
 {
     published->unknown = published->unknown || !topics;
     for (uint32_t i = 0; topics && i < topics->via.array.size; i++)
         if (published->count < TC_PUBLISHED_MAX &&
             copy(published->patterns[published->count], TC_PUBLISHED_TOPIC_BYTES,
                  tc_unpack_text(&topics->via.array.ptr[i])))
-            published->count++;
+            published->owners[published->count++] = (unsigned char)plugin;
         else
             published->unknown = true;
+}
+
+static void take_plugin(struct tc_published *published, size_t plugin,
+                        const msgpack_object *info)
+{
+    const msgpack_object *facts = tc_unpack_find(info, "facts");
+
+    take_topics(published, plugin, tc_unpack_array(info, "publishes"));
+    if (facts)
+        (void)copy(published->missing[plugin], TC_PUBLISHED_MISSING_BYTES,
+                   tc_unpack_str(facts, "not_published"));
 }
 
 void tc_published_ask(struct tc_published *published, struct tc_cli *cli)
@@ -61,15 +74,31 @@ void tc_published_ask(struct tc_published *published, struct tc_cli *cli)
         if (tc_call(cli, "plugin.info", &p, NULL, NULL, &answer))
             published->unknown = true;
         else
-            take_topics(published, tc_unpack_array(answer.result, "publishes"));
+            take_plugin(published, i, answer.result);
         tc_pack_done(&p);
     }
+}
+
+/* Whether one of the patterns in `list`, with spaces between them, takes the topic. */
+static bool is_listed(const char *list, const char *topic)
+{
+    char pattern[TC_PUBLISHED_TOPIC_BYTES];
+    size_t n;
+
+    for (; *list; list += n + strspn(list + n, " ")) {
+        n = strcspn(list, " ");
+        snprintf(pattern, sizeof(pattern), "%.*s", (int)n, list);
+        if (tc_topic_match(pattern, topic))
+            return true;
+    }
+    return false;
 }
 
 static bool is_published(const struct tc_published *published, const char *topic)
 {
     for (size_t i = 0; i < published->count; i++)
-        if (tc_topic_match(published->patterns[i], topic))
+        if (tc_topic_match(published->patterns[i], topic) &&
+            !is_listed(published->missing[published->owners[i]], topic))
             return true;
     return false;
 }
@@ -92,4 +121,23 @@ bool tc_published_lacks(const struct tc_published *published, struct tocsin_str 
     snprintf(ret_why, TC_PUBLISHED_WHY_BYTES, "no plugin that runs here publishes %s",
              first);
     return true;
+}
+
+bool tc_published_lacks_all(const struct tc_published *published,
+                            const msgpack_object *topics,
+                            char ret_why[TC_PUBLISHED_WHY_BYTES])
+{
+    char first[TC_PUBLISHED_TOPIC_BYTES] = "", topic[TC_PUBLISHED_TOPIC_BYTES];
+
+    for (uint32_t i = 0; topics && i < topics->via.array.size; i++) {
+        if (published->unknown ||
+            !copy(topic, sizeof(topic), tc_unpack_text(&topics->via.array.ptr[i])) ||
+            is_published(published, topic))
+            return false;
+        if (!*first)
+            (void)snprintf(first, sizeof(first), "%s", topic);
+    }
+    (void)snprintf(ret_why, TC_PUBLISHED_WHY_BYTES,
+                   "no plugin that runs here publishes %s", first);
+    return *first;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns: which topics the plugins that run publish, as the agent says of each, and so
+ * Owns: which topics the plugins that run publish, as the agent says of each (but for the
+ * patterns of their fact not_published), and so
  * which log sources of Sigma's rules have events now. Must not: know the rules.
  */
 #ifndef TC_CLI_PUBLISHED_H
@@ -17,6 +18,7 @@ struct tc_cli;
 #define TC_PUBLISHED_TOPIC_BYTES 128
 #define TC_PUBLISHED_PLUGINS_MAX 64
 #define TC_PUBLISHED_NAME_BYTES 64
+#define TC_PUBLISHED_MISSING_BYTES 256
 #define TC_PUBLISHED_WHY_BYTES 200
 
 struct tc_published {
@@ -24,6 +26,9 @@ struct tc_published {
     size_t plugin_count;
     char patterns[TC_PUBLISHED_MAX][TC_PUBLISHED_TOPIC_BYTES];
     size_t count;
+    unsigned char owners[TC_PUBLISHED_MAX]; /* the plugin of each pattern */
+    /* What each of them says that it does not publish now, as it is configured. */
+    char missing[TC_PUBLISHED_PLUGINS_MAX][TC_PUBLISHED_MISSING_BYTES];
     bool unknown; /* not all of it could be had: everything counts as published */
 };
 
@@ -32,6 +37,12 @@ void tc_published_take(struct tc_published *published, const msgpack_object *ite
 
 /* Asks the agent about each of them. */
 void tc_published_ask(struct tc_published *published, struct tc_cli *cli);
+
+/* True, and a sentence, when none of them publishes any of the topics; not of an empty
+ * array, or NULL. */
+bool tc_published_lacks_all(const struct tc_published *published,
+                            const msgpack_object *topics,
+                            char ret_why[TC_PUBLISHED_WHY_BYTES]);
 
 /* True, and a sentence, when none of them publishes what rules of the log source (NULL:
  * that part is open) are about. */

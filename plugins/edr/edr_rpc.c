@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "edr.h"
+#include "sigma/match/record.h"
 
 /* Of an answer that is a page: entries, and bytes after which no more entries begin. */
 #define PAGE_MAX 1000
@@ -29,6 +30,21 @@ static void put_text(struct tocsin_writer *w, const char *key, const char *text)
         tocsin_put_strn(w, key, text, n);
 }
 
+/* Whose events it can match: who lists the rules may see whether anybody publishes them.
+ */
+static void put_topics(struct tocsin_writer *w, const struct tc_sigma_set *set, size_t i)
+{
+    const char *topic, *before = "";
+
+    tocsin_begin_array(w, "topics");
+    for (size_t n = 0; (topic = tc_sigma_rule_topic(set, i, n)); n++) {
+        if (strcmp(topic, before))
+            tocsin_put_str(w, NULL, topic);
+        before = topic;
+    }
+    tocsin_end(w);
+}
+
 static void put_rule(struct tocsin_writer *w, const struct tc_edr_rules *rules, size_t i)
 {
     static const char *const levels[] = {"informational", "low", "medium", "high",
@@ -48,6 +64,7 @@ static void put_rule(struct tocsin_writer *w, const struct tc_edr_rules *rules, 
     tocsin_put_str(w, "state", state_names[tc_edr_rule_state(rules, i, &why)]);
     put_text(w, "why", why);
     put_text(w, "file", rule->file);
+    put_topics(w, rules->set, i);
     tocsin_end(w);
 }
 

@@ -142,10 +142,28 @@ static void report_acts(struct tc_trace *trace)
                        "end of its system calls");
 }
 
+/* Of the topics that it declares, those without events now: rules of these have no
+ * source.
+ */
+static void report_missing(struct tc_trace *trace)
+{
+    const struct tocsin_host *host = trace->host;
+    bool acts = trace->ebpf && trace->acts != TC_TRACE_ACTS_NONE &&
+                trace->programs.hooks.by < TC_TRACE_HOOKS_BY_NOTHING;
+
+    if (!acts)
+        host->report(host, TOCSIN_REPORT_FACT, "not_published",
+                     "process.credentials_changed process.traced process.signalled "
+                     "process.memfd_created kernel.* filesystem.*",
+                     NULL);
+}
+
 static void report_level(struct tc_trace *trace)
 {
     const struct tocsin_host *host = trace->host;
     char text[512];
+
+    report_missing(trace);
 
     host->report(host, TOCSIN_REPORT_FACT, "supplementary_events_subsystem",
                  trace->ebpf ? "ebpf" : "netlink", NULL);

@@ -200,3 +200,17 @@ const char *tc_sigma_no_source(const struct tc_sigma_set *set, size_t index)
 {
     return tc_sigma_no_source_on(set, index, TC_RECORD_PRODUCT);
 }
+
+const char *tc_sigma_rule_topic(const struct tc_sigma_set *set, size_t rule, size_t index)
+{
+    const struct tc_rule *r = &set->rules[rule];
+    const struct tc_sigma_record_kind *kind = tc_sigma_record_kinds;
+
+    if (!r->expr || (!r->info.category && !r->info.service))
+        return NULL;
+    for (; kind < tc_sigma_record_kinds + tc_sigma_record_kind_count; kind++)
+        if (kind_fits(&r->info, kind) && expr_is(set, r->expr, kind) != NO &&
+            index-- == 0)
+            return kind->topic;
+    return NULL;
+}

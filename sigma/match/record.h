@@ -65,6 +65,14 @@ const char *tc_sigma_no_source(const struct tc_sigma_set *set, size_t rule);
 const char *tc_sigma_no_source_on(const struct tc_sigma_set *set, size_t rule,
                                   const char *product);
 
+/*
+ * Topic `index`, from 0, of those whose events can match the rule, by its log source and
+ * by the fields that it asks for; NULL past the last, and for rules without a log source
+ * and for correlations. One may come twice.
+ */
+const char *tc_sigma_rule_topic(const struct tc_sigma_set *set, size_t rule,
+                                size_t index);
+
 /* Topic `index`, from 0, of those whose events make records of that log source (ptr NULL:
  * a part that is open); NULL past the last, and when both are open. One may come twice.
  */

@@ -426,6 +426,26 @@ class Sources(unittest.TestCase):
             agent.tocsin("plugin", "disable", "trace")
             self.assertEqual(states(agent), {"no_source"})
 
+    def test_a_rule_about_what_trace_is_told_not_to_report_has_no_source(self):
+        with Whole() as agent:
+            rule = os.path.join(agent.dir, "module.yml")
+            with open(rule, "w", encoding="ascii") as f:
+                f.write("title: module\nid: 0c6a8d1e-0000-4000-8000-000000000001\n"
+                        "logsource: {product: linux, service: auditd}\n"
+                        "detection: {s: {type: SYSCALL, SYSCALL: init_module}, condition: s}\n")
+            agent.change("config/rules/sigma]", "config/rules/sigma, %s]" % rule)
+
+            def found():
+                return next((i for i in agent.json("definitions", "list")["edr"]["items"]
+                             if i.get("title") == "module"), None)
+
+            item = wait_for(found)
+            self.assertEqual((item["state"], item["topics"]), ("no_source", ["kernel.module_loaded"]))
+            self.assertIn("kernel.module_loaded", item["why"])
+            agent.change("acts: none", "acts: auto")
+            if "trace.trace_acts" not in agent.issues():  # the kernel has hooks for it
+                wait_for(lambda: found()["state"] == "runs")
+
     def test_self_test_without_trace_says_what_helps(self):
         with Whole() as agent:
             agent.change("  trace: {acts: none, files: []}\n", "")
