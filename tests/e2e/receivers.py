@@ -79,14 +79,21 @@ def keep(settings, documents):
         f.write(text)
 
 
+def known_ids(settings):
+    """Of all its lives; read once in each."""
+    if "known" not in settings:
+        settings["known"] = set()
+        if os.path.exists(settings["out"]):
+            with open(settings["out"], "rb") as f:
+                settings["known"] = {json.loads(line)["_id"] for line in f if line.endswith(b"\n")}
+    return settings["known"]
+
+
 def bulk(settings, body):
     """Elasticsearch's bulk API: `create` of an id that is there is 409, `refuse` in a document 400."""
     lines = body.split(b"\n")
     assert lines[-1] == b"", "a bulk request ends with a line feed"
-    known = set()
-    if os.path.exists(settings["out"]):
-        with open(settings["out"], "rb") as f:
-            known = {json.loads(line)["_id"] for line in f if line.endswith(b"\n")}
+    known = known_ids(settings)
     taken, items = [], []
     for action, document in zip(lines[0:-1:2], lines[1:-1:2]):
         create = json.loads(action)["create"]
@@ -144,7 +151,10 @@ def serve_http(settings):
             self.send_response(status)
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
-            self.wfile.write(text)
+            try:
+                self.wfile.write(text)
+            except ConnectionError:
+                self.close_connection = True
 
         def log_message(self, *args):
             pass

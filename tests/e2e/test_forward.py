@@ -14,7 +14,7 @@ import tempfile
 import unittest
 
 import support
-from receivers import Receiver, certificate
+from receivers import Receiver, certificate, free_port
 from support import BUILD, TOCSIN, TOCSIND, Agent, wait_for
 
 RAISES = os.path.join(BUILD, "lib/tocsin/test-plugins/tocsin_raises.so")
@@ -47,9 +47,9 @@ class Forward(unittest.TestCase):
         self.addCleanup(receiver.kill)
         return receiver
 
-    def start(self, *sinks, more=""):
+    def start(self, *sinks, more="", command=None):
         """An agent that forwards, and in it a plugin that raises what a test asks for."""
-        self.agent = Agent(sensor=False, plugins="  raises: {file: %s}\n  forward: {sinks: %s%s}\n" % (
+        self.agent = Agent(sensor=False, command=command, plugins="  raises: {file: %s}\n  forward: {sinks: %s%s}\n" % (
             RAISES, json.dumps(sinks), more))
         self.addCleanup(self.agent.__exit__, None, None, None)
         self.agent.start()
@@ -182,6 +182,27 @@ class Configuration(Forward):
         for task in os.listdir("/proc/%d/task" % agent.core()):
             with open("/proc/%d/task/%s/comm" % (agent.core(), task), encoding="ascii") as name:
                 self.assertNotEqual(name.read().strip(), "forward")
+
+
+class Journald(Forward):
+    @support.needs_root
+    def test_the_journal_gets_fields_and_what_it_does_not_take_waits(self):
+        folder = os.path.join(self.dir, "journal")
+        os.mkdir(folder)
+        # In a mount namespace of the agent's own: this machine's journal gets nothing.
+        self.start("journald:", command=[
+            "unshare", "-m", "sh", "-c", "mount -t tmpfs tocsin-e2e /run && mkdir -p /run/systemd/journal && "
+            "mount --bind \"$1\" /run/systemd/journal && shift && exec \"$@\"", "sh", folder, TOCSIND])
+        self.raise_alerts(1, 1)
+        wait_for(lambda: "No such file" in self.status("journald")["last_error"])
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+            journal.bind(os.path.join(folder, "socket"))
+            journal.settimeout(support.PATIENCE)
+            fields = dict(line.split("=", 1) for line in journal.recv(65536).decode().splitlines())
+        self.assertEqual((fields["MESSAGE"], fields["PRIORITY"], fields["SYSLOG_IDENTIFIER"], fields["TOCSIN_TOPIC"]),
+                         ("Raised by a test", "3", "tocsin", "alert.raised"))
+        document = json.loads(fields["TOCSIN_EVENT"])
+        self.assertEqual((alert_id(document), document["event"]["id"]), ("raised-1", fields["TOCSIN_ID"]))
 
 
 class Http(Forward):
@@ -331,6 +352,31 @@ class Syslog(Forward):
             self.assertEqual(self.id_of(one), "raised-1")
             self.assertNotIn("\n", one["message"])
         self.assertLessEqual(min(len(one["message"].encode()) for one in receiver.taken()), 1000)
+
+    @unittest.skipUnless(os.path.exists("/usr/sbin/rsyslogd"), "rsyslog is not installed")
+    def test_rsyslog_takes_a_message_whole(self):
+        port, out = free_port(), os.path.join(self.dir, "rsyslog.out")
+        config = os.path.join(self.dir, "rsyslog.conf")
+        with open(config, "w", encoding="ascii") as f:
+            f.write('global(workDirectory="%s" maxMessageSize="64k")\nmodule(load="imtcp")\n'
+                    'template(name="t" type="string" string="%%syslogfacility%% %%syslogseverity%% %%app-name%% %%msgid%% '
+                    '%%structured-data%% %%msg%%\\n")\n'
+                    'ruleset(name="r") {action(type="omfile" file="%s" template="t")}\n'
+                    'input(type="imtcp" address="127.0.0.1" port="%d" ruleset="r")\n' % (self.dir, out, port))
+        rsyslog = subprocess.Popen(["/usr/sbin/rsyslogd", "-n", "-f", config, "-i", os.path.join(self.dir, "pid")])
+        self.addCleanup(rsyslog.wait)
+        self.addCleanup(rsyslog.kill)
+        self.start("syslog+tcp://127.0.0.1:%d" % port)
+        self.raise_alerts(1, 50)
+
+        def stored():
+            if not os.path.exists(out):
+                return []
+            with open(out, encoding="utf-8") as f:
+                return [line for line in f if line.endswith("\n")]
+        first = wait_for(lambda: len(stored()) == 50 and stored()[0])
+        self.assertTrue(first.startswith("13 3 tocsin alert.raised [tocsin@32473 id="), first)
+        self.assertEqual({alert_id(json.loads(line[line.index("{"):])) for line in stored()}, raised(1, 50))
 
     def test_datagrams_are_one_event_each(self):
         receiver = self.receiver("datagrams", kind=socket.SOCK_DGRAM).start()
