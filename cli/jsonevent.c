@@ -132,6 +132,10 @@ static bool numbered(void *arg, uint32_t number, const char *name, size_t index,
     for (size_t i = 0;
          !there && !search.done && (path = tc_sigma_path(number, i)) != NULL; i++)
         search_in(event->line, path, &search);
+    if (there && index == 0 && !search.done) { /* an empty list is there, too */
+        *ret = (struct tc_sigma_value){.type = TC_SIGMA_NULL};
+        return true;
+    }
     return is_found(&search, ret);
 }
 

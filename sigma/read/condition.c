@@ -5,7 +5,10 @@
  *
  *     or    = and { "or" and }
  *     and   = not { "and" not }
- *     not   = "not" not | "(" or ")" | ("1" | "all") "of" pattern | selection
+ *     not   = "not" not | "(" or ")" | ("1" | "any" | "all") "of" pattern | selection
+ *
+ * `not 1 of x*` holds where no selection is named so: people take a rule's filters out
+ * and leave its condition. Anything else about no selection is refused.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -27,6 +30,7 @@ struct parser {
     const char *word;
     size_t len; /* of the word; 0: the end */
     unsigned depth;
+    bool negated; /* the word before was not */
 };
 
 /* Where the word at hand is; in a text over several lines, where that begins. */
@@ -108,7 +112,7 @@ static int of_read(struct parser *p, bool all, const struct tc_expr **ret_expr)
             error = tc_exprs_add(p->r->set, &list, p->selections[i].expr);
     if (error < 0)
         return error;
-    if (!list.count)
+    if (!list.count && (all || !p->negated))
         return tc_yaml_refuse(p->r->error, word_place(p),
                               "no selection is named \"%.64s\"", pattern);
     next_word(p);
@@ -139,11 +143,12 @@ static int name_read(struct parser *p, const struct tc_expr **ret_expr)
     const struct tc_expr *named = selection(p);
 
     next_word(p);
-    if (word_is(p, "of") && (word_is(&before, "1") || word_is(&before, "all"))) {
+    if (word_is(p, "of") &&
+        (word_is(&before, "1") || word_is(&before, "any") || word_is(&before, "all"))) {
         next_word(p);
         return of_read(p, word_is(&before, "all"), ret_expr);
     }
-    if (word_is(p, "of") && (is_number(&before) || word_is(&before, "any")))
+    if (word_is(p, "of") && is_number(&before))
         return tc_yaml_refuse(p->r->error, word_place(&before),
                               "Sigma has 1 of and all of only");
     if (word_is(p, "near") || word_is(&before, "near"))
@@ -168,10 +173,13 @@ static int not_read(struct parser *p, const struct tc_expr **ret_expr)
                               CONDITION_DEPTH_MAX);
     if (word_is(p, "not")) {
         next_word(p);
+        p->negated = true;
         error = not_read(p, ret_expr);
+        p->negated = false;
         if (error == 0)
             error = tc_expr_not(p->r->set, *ret_expr, ret_expr);
     } else if (word_is(p, "(")) {
+        p->negated = false;
         next_word(p);
         error = or_read(p, ret_expr);
         if (error == 0 && !word_is(p, ")"))

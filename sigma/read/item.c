@@ -539,9 +539,6 @@ int tc_item_read(struct tc_reading *r, const struct tc_yaml_node *child,
         error = tc_set_field(r->set, plan.field, &item.field);
     if (error < 0)
         return error;
-    if (plan.all && (child->kind != TC_YAML_LIST || child->count < 2))
-        return tc_yaml_refuse(r->error, child->key_place,
-                              "all needs a list of two values or more: leave it out");
     if (child->kind == TC_YAML_LIST) {
         error = list_read(&item, child, &list);
         if (error == 0)

@@ -192,6 +192,13 @@ static void yaml_shares_what_is_behind_an_alias(void **state)
     tc_yaml_free(yaml);
 }
 
+/* findings/libfyaml_folded_nul.sh: a line feed is missing, and nothing is refused. */
+static void yaml_takes_a_folded_text_with_a_list_in_it(void **state)
+{
+    (void)state;
+    check_read("a: >\n  one\n\n   - x\nb: c\n", "{a: 'one\n - x\n', b: c}", false);
+}
+
 static void yaml_takes_merge_keys(void **state)
 {
     static const struct {
@@ -403,6 +410,7 @@ int main(void)
         cmocka_unit_test(yaml_knows_the_place_of_every_node),
         cmocka_unit_test(yaml_takes_null_in_capitals_where_it_may),
         cmocka_unit_test(yaml_shares_what_is_behind_an_alias),
+        cmocka_unit_test(yaml_takes_a_folded_text_with_a_list_in_it),
         cmocka_unit_test(yaml_takes_merge_keys),
         cmocka_unit_test(yaml_merges_maps),
         cmocka_unit_test(yaml_reads_no_byte_behind_the_text),
