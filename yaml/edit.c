@@ -33,13 +33,6 @@ static bool is_harmless(const char *text)
     return *text;
 }
 
-/* Texts that without quotes are no text. */
-static bool is_typed(const char *text)
-{
-    return !strcmp(text, "true") || !strcmp(text, "false") ||
-           (*text && strspn(text, "0123456789-") == strlen(text));
-}
-
 static void write_quoted(FILE *out, const char *text)
 {
     fputc('"', out);
@@ -120,27 +113,6 @@ char *tc_yaml_line(const struct tc_yaml_node *node)
 }
 
 /* ---- what is the same ---- */
-
-bool tc_yaml_same(const struct tc_yaml_node *a, const struct tc_yaml_node *b)
-{
-    const struct tc_yaml_node *other = b->first;
-
-    if (a->kind != b->kind || a->count != b->count)
-        return false;
-    /* Quotes tell 'true' from true; of a path they tell nothing. */
-    if (a->kind == TC_YAML_TEXT)
-        return !strcmp(a->text, b->text) &&
-               (a->quoted == b->quoted || !is_typed(a->text));
-    for (const struct tc_yaml_node *at = a->first; at; at = at->next) {
-        if (a->kind == TC_YAML_MAP)
-            other = tc_yaml_get(b, at->key);
-        if (!other || !tc_yaml_same(at, other))
-            return false;
-        if (a->kind == TC_YAML_LIST)
-            other = other->next;
-    }
-    return true;
-}
 
 /* Whether all that `a` has beside `key` is in `b`. */
 static bool has_the_rest(const struct tc_yaml_node *a, const struct tc_yaml_node *b,

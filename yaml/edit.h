@@ -28,9 +28,6 @@ int tc_yaml_edit(const char *text, size_t len, const struct tc_yaml_limits *limi
                  enum tc_yaml_change change, const char *const *path,
                  const struct tc_yaml_node *value, char **ret_text);
 
-/* Whether both mean the same; maps in any order. */
-bool tc_yaml_same(const struct tc_yaml_node *a, const struct tc_yaml_node *b);
-
 /* The value on one line, in brackets and quotes where it needs them. malloc'ed. */
 char *tc_yaml_line(const struct tc_yaml_node *node);
 

@@ -40,6 +40,34 @@ const struct tc_yaml_node *tc_yaml_get(const struct tc_yaml_node *map, const cha
     return NULL;
 }
 
+/* Texts that without quotes are no text. */
+static bool is_typed(const char *text)
+{
+    return !strcmp(text, "true") || !strcmp(text, "false") ||
+           (*text && strspn(text, "0123456789-") == strlen(text));
+}
+
+bool tc_yaml_same(const struct tc_yaml_node *a, const struct tc_yaml_node *b)
+{
+    const struct tc_yaml_node *other = b->first;
+
+    if (a->kind != b->kind || a->count != b->count)
+        return false;
+    /* Quotes tell 'true' from true; of a path they tell nothing. */
+    if (a->kind == TC_YAML_TEXT)
+        return !strcmp(a->text, b->text) &&
+               (a->quoted == b->quoted || !is_typed(a->text));
+    for (const struct tc_yaml_node *at = a->first; at; at = at->next) {
+        if (a->kind == TC_YAML_MAP)
+            other = tc_yaml_get(b, at->key);
+        if (!other || !tc_yaml_same(at, other))
+            return false;
+        if (a->kind == TC_YAML_LIST)
+            other = other->next;
+    }
+    return true;
+}
+
 static struct tc_yaml_node *append_copy(struct tc_yaml *yaml, struct tc_yaml_node *map,
                                         struct tc_yaml_node *last,
                                         const struct tc_yaml_node *from)

@@ -90,6 +90,9 @@ void tc_yaml_free(struct tc_yaml *yaml);
 /* The child of a MAP by its key, or NULL; also for what is no map. */
 const struct tc_yaml_node *tc_yaml_get(const struct tc_yaml_node *map, const char *key);
 
+/* Whether both mean the same; maps in any order. */
+bool tc_yaml_same(const struct tc_yaml_node *a, const struct tc_yaml_node *b);
+
 /*
  * A map of what is in both, recursively; where both have a value that is not a map, that
  * of `over` counts. In the memory of `yaml`; NULL when there is none.
