@@ -36,6 +36,62 @@ static size_t skip_ends(const char *raw, size_t len, size_t *i)
     return ends;
 }
 
+/* At a backslash: the bytes of the escape, up to the next line's text where it joins. */
+static size_t escape_len(const char *raw, size_t len, size_t at, bool *ret_joins)
+{
+    size_t end = at + 1 < len ? line_end(raw + at + 1, len - at - 1) : 0,
+           i = at + 1 + end;
+
+    *ret_joins = end > 0;
+    if (!end)
+        return len - at < 2 ? len - at : 2;
+    while (i < len && is_blank(raw[i]))
+        i++;
+    return i - at;
+}
+
+bool tc_quoted_double_is_misread(const char *raw, size_t len)
+{
+    bool joins = false, before;
+
+    for (size_t i = 0; i < len;) {
+        before = i >= 2 && raw[i - 1] == '\\' && raw[i - 2] == '\\';
+        if (raw[i] != '\\') {
+            i++;
+            continue;
+        }
+        i += escape_len(raw, len, i, &joins);
+        if (joins && before)
+            return true;
+    }
+    return false;
+}
+
+char *tc_quoted_double_joined(struct tc_arena *arena, const char *raw, size_t len,
+                              size_t *ret_len)
+{
+    char *text = tc_arena_take(arena, len + 3);
+    size_t out = 0, n;
+    bool joins;
+
+    if (!text)
+        return NULL;
+    text[out++] = '"';
+    for (size_t i = 0; i < len; i += n) {
+        n = 1;
+        joins = false;
+        if (raw[i] == '\\')
+            n = escape_len(raw, len, i, &joins);
+        if (!joins) {
+            memcpy(text + out, raw + i, n);
+            out += n;
+        }
+    }
+    text[out++] = '"';
+    *ret_len = out;
+    return text;
+}
+
 char *tc_quoted_text(struct tc_arena *arena, const char *raw, size_t len)
 {
     char *text = tc_arena_take(arena, len + 1);

@@ -24,14 +24,50 @@ static const char *misread(const struct tc_yaml_reader *r, struct fy_token *toke
 {
     const struct fy_mark *from = fy_token_start_mark(token);
     const struct fy_mark *to = fy_token_end_mark(token);
+    enum fy_scalar_style style = fy_token_scalar_style(token);
+    const char *raw;
+    size_t len;
 
-    if (!from || !to || from->input_pos > to->input_pos || to->input_pos > r->len ||
-        fy_token_scalar_style(token) != FYSS_SINGLE_QUOTED)
+    if (!from || !to || from->input_pos > to->input_pos || to->input_pos > r->len)
         return NULL;
-    *ret_len = to->input_pos - from->input_pos;
-    return tc_quoted_is_misread(r->text + from->input_pos, *ret_len)
-               ? r->text + from->input_pos
-               : NULL;
+    raw = r->text + from->input_pos;
+    len = *ret_len = to->input_pos - from->input_pos;
+    if ((style == FYSS_SINGLE_QUOTED && tc_quoted_is_misread(raw, len)) ||
+        (style == FYSS_DOUBLE_QUOTED && tc_quoted_double_is_misread(raw, len)))
+        return raw;
+    return NULL;
+}
+
+/* By libfyaml, once it cannot go wrong; a copy. NULL: no memory. */
+static const char *reread(struct tc_arena *arena, const char *raw, size_t *len)
+{
+    struct fy_document *document;
+    const char *text = NULL;
+
+    raw = tc_quoted_double_joined(arena, raw, *len, len);
+    document = raw ? fy_document_build_from_string(NULL, raw, *len) : NULL;
+    if (document)
+        text = fy_node_get_scalar(fy_document_root(document), len);
+    if (text)
+        text = tc_arena_text(arena, text, *len);
+    fy_document_destroy(document);
+    return text;
+}
+
+/* As libfyaml has it, or should have. NULL: no memory. */
+static const char *raw_text(struct tc_arena *arena, struct fy_token *token,
+                            const char *misread, size_t *len)
+{
+    const char *text;
+
+    if (misread)
+        return reread(arena, misread, len);
+    text = fy_token_get_text(token, len);
+    /* Real ones are refused before: findings/libfyaml_folded_nul.sh */
+    while (text && fy_token_scalar_style(token) == FYSS_FOLDED && *len &&
+           text[*len - 1] == '\0')
+        --*len;
+    return text;
 }
 
 int tc_yaml_token_text(struct tc_yaml_reader *r, struct fy_token *token,
@@ -39,17 +75,12 @@ int tc_yaml_token_text(struct tc_yaml_reader *r, struct fy_token *token,
 {
     struct tc_arena *arena = &r->yaml->arena;
     size_t len = 0;
-    const char *raw = token ? misread(r, token, &len) : NULL;
-    const char *text = NULL;
+    const char *wrong = token ? misread(r, token, &len) : NULL, *text, *raw;
 
-    if (raw) {
-        text = tc_quoted_text(arena, raw, len);
+    if (wrong && fy_token_scalar_style(token) == FYSS_SINGLE_QUOTED) {
+        text = tc_quoted_text(arena, wrong, len);
     } else {
-        raw = token ? fy_token_get_text(token, &len) : "";
-        /* Real ones are refused before: findings/libfyaml_folded_nul.sh */
-        while (raw && token && fy_token_scalar_style(token) == FYSS_FOLDED && len &&
-               raw[len - 1] == '\0')
-            len--;
+        raw = token ? raw_text(arena, token, wrong, &len) : "";
         if (raw && memchr(raw, '\0', len)) {
             tc_yaml_refuse(r->error, tc_yaml_place_of(r->event, start),
                            "a text cannot have a NUL in it");

@@ -199,6 +199,23 @@ static void yaml_takes_a_folded_text_with_a_list_in_it(void **state)
     check_read("a: >\n  one\n\n   - x\nb: c\n", "{a: 'one\n - x\n', b: c}", false);
 }
 
+static void yaml_joins_lines_behind_an_escape(void **state)
+{
+    static const struct {
+        const char *text, *tree;
+    } rows[] = {
+        {"a: \"C:\\\\Windows\\\\\\\n  System32\\\\calc.exe\"\nb: c\n",
+         "{a: 'C:\\Windows\\System32\\calc.exe', b: c}"},
+        {"a: \"x\\\\\\\n  \\  y\\\n  z \\\\\\\r\n  w \\n\\x41\n  v\"",
+         "{a: 'x\\  yz \\w \nA v'}"},
+        {"a: \"x\\\n  y\"", "{a: 'xy'}"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        check_read(rows[i].text, rows[i].tree, false);
+}
+
 static void yaml_takes_merge_keys(void **state)
 {
     static const struct {
@@ -277,6 +294,7 @@ static void yaml_refuses_what_would_be_read_in_more_than_one_way(void **state)
         {"? [a]\n: b\n", "1:3", "a key must be a plain text"},
         {": b\n", "1:1", "there is no key before the colon"},
         {"a: \"\\0\"\n", "1:4", "NUL"},
+        {"a: \"x\\\\\\\n  y\\0\"\n", "1:4", "NUL"},
         {"a: *b\n", "1:4", "there is no anchor &b before this alias"},
         {"&a [*a]\n", "1:5", "there is no anchor &a"},
         {"a: &b 1\n---\nc: *b\n", "3:4", "there is no anchor &b"},
@@ -411,6 +429,7 @@ int main(void)
         cmocka_unit_test(yaml_takes_null_in_capitals_where_it_may),
         cmocka_unit_test(yaml_shares_what_is_behind_an_alias),
         cmocka_unit_test(yaml_takes_a_folded_text_with_a_list_in_it),
+        cmocka_unit_test(yaml_joins_lines_behind_an_escape),
         cmocka_unit_test(yaml_takes_merge_keys),
         cmocka_unit_test(yaml_merges_maps),
         cmocka_unit_test(yaml_reads_no_byte_behind_the_text),
