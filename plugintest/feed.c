@@ -12,11 +12,11 @@
 #include <time.h>
 
 #include "cli/jsonpack.h"
-#include "plugintest/run.h"
 #include "cli/recording.h"
 #include "core/base/why.h"
 #include "ipc/pack.h"
 #include "ipc/unpack.h"
+#include "plugintest/run.h"
 
 #define TOPIC_MAX 256
 

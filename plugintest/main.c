@@ -13,12 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/why.h"
+#include "core/host/loader.h"
 #include "plugintest/expect.h"
 #include "plugintest/feed.h"
 #include "plugintest/run.h"
 #include "plugintest/say.h"
-#include "core/base/why.h"
-#include "core/host/loader.h"
 
 /* tocsin-plugin-test(1) */
 enum {

@@ -10,13 +10,13 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "plugintest/run_options.h"
 #include "core/base/why.h"
 #include "core/host/descriptor_view.h"
 #include "core/host/last_error.h"
 #include "core/host/loader.h"
 #include "core/host/plugin.h"
 #include "core/lone/lone.h"
+#include "plugintest/run_options.h"
 
 /* Of what the plugin publishes: beyond those of any recording. */
 #define FIRST_ID (UINT64_C(1) << 48)

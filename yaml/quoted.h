@@ -18,8 +18,8 @@ bool tc_quoted_is_misread(const char *raw, size_t len);
 /* Whether what stands between double quotes is. */
 bool tc_quoted_double_is_misread(const char *raw, size_t len);
 
-/* The same text with its quotes, and with such lines joined: libfyaml reads that. NULL: no
- * memory. */
+/* The same text with its quotes, and with such lines joined: libfyaml reads that. NULL:
+ * no memory. */
 char *tc_quoted_double_joined(struct tc_arena *arena, const char *raw, size_t len,
                               size_t *ret_len);
 

@@ -198,7 +198,7 @@ static bool matches(const char *whole, const char *pattern, const char *name)
             continue;
         }
         name = next_try(&deep);
-        if (!name)
+        if (!name || !deep.pattern)
             return false;
         deep.name = name;
         pattern = deep.pattern;

@@ -45,7 +45,7 @@
 
 struct tc_edr_options {
     struct tc_detector_list rules, placeholders; /* placeholders: "name=value" */
-    bool filters_are_joined; /* struct tc_sigma_options */
+    bool filters_are_joined;                     /* struct tc_sigma_options */
     struct tc_edr_alerts_options alerts;
 };
 

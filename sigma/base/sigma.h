@@ -92,7 +92,7 @@ enum tc_sigma_level {
 struct tc_sigma_rule {
     const char *id, *title, *description, *author, *license, *status, *file;
     enum tc_sigma_level level;
-    const char *category, *product, *service;    /* of its logsource; NULL: not given */
+    const char *category, *product, *service; /* of its logsource; NULL: not given */
     const char *const *tags, *const *references, *const *falsepositives; /* to NULL */
     const char *why_not; /* it cannot run: one sentence; NULL: it can */
     bool correlation;
