@@ -69,7 +69,7 @@ static void trace_reports_what_the_lower_level_costs(void **state)
     assert_non_null(issue);
     assert_int_equal(issue->what, TOCSIN_REPORT_ISSUE);
     assert_non_null(strstr(issue->text, "without their command line"));
-    assert_string_equal(issue->fix, "set plugins.trace.mechanism to auto");
+    assert_string_equal(issue->fix, "tocsin config set plugins.trace.mechanism auto");
 }
 
 static int setup(void **state)
