@@ -73,6 +73,17 @@ void tc_print_str(FILE *out, struct tocsin_str s)
         fputc('-', out);
 }
 
+size_t tc_print_beginning(FILE *out, struct tocsin_str s, size_t most)
+{
+    size_t n = s.len;
+
+    if (n > most)
+        for (n = most; n > most - 4 && ((uint8_t)s.ptr[n] & 0xc0) == 0x80;)
+            n--;
+    tc_text_escape(out, s.ptr, n, 0);
+    return s.len - n;
+}
+
 static void print_nested(FILE *out, const msgpack_object *o, unsigned depth);
 
 static void print_map(FILE *out, const msgpack_object_map *map, unsigned depth)

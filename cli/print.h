@@ -41,6 +41,10 @@ void tc_print_vsay(FILE *out, const char *format, va_list ap)
 
 void tc_print_str(FILE *out, struct tocsin_str s);
 
+/* The same of at most `most` (> 3) bytes of it, cut between characters. Returns how many
+ * bytes are left out. */
+size_t tc_print_beginning(FILE *out, struct tocsin_str s, size_t most);
+
 /*
  * One value on one line: text escaped, nil as -, entries of an array with commas between,
  * of a map as key=value with blanks between.

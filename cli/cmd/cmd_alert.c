@@ -29,14 +29,10 @@ static const msgpack_object *value_at(const msgpack_object *map, const char *pat
 
 static void print_text(struct tocsin_str s)
 {
-    size_t n = s.len;
+    size_t left = tc_print_beginning(stdout, s, TEXT_SHOWN);
 
-    if (n > TEXT_SHOWN)
-        for (n = TEXT_SHOWN; n > TEXT_SHOWN - 4 && ((uint8_t)s.ptr[n] & 0xc0) == 0x80;)
-            n--;
-    tc_text_escape(stdout, s.ptr, n, 0);
-    if (n < s.len)
-        printf("... (%zu bytes more)", s.len - n);
+    if (left)
+        printf("... (%zu bytes more)", left);
 }
 
 static void print_value(const msgpack_object *o)

@@ -22,13 +22,7 @@
 
 static void print_text(struct tocsin_str s)
 {
-    size_t n = s.len;
-
-    if (n > TEXT_SHOWN)
-        for (n = TEXT_SHOWN; n > TEXT_SHOWN - 4 && ((uint8_t)s.ptr[n] & 0xc0) == 0x80;)
-            n--;
-    tc_text_escape(stdout, s.ptr, n, 0);
-    if (n < s.len)
+    if (tc_print_beginning(stdout, s, TEXT_SHOWN))
         fputs("...", stdout);
 }
 
