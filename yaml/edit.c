@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "yaml/edit.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "yaml/write.h"
 
 /* The text that is changed, and where what is asked for leads in it. */
 struct edit {
@@ -24,60 +25,6 @@ struct splice {
 
 /* ---- values on one line ---- */
 
-/* Texts that every reader takes as they are, without quotes. */
-static bool is_harmless(const char *text)
-{
-    for (const char *c = text; *c; c++)
-        if (!isalnum((unsigned char)*c) && !strchr("/._-", *c))
-            return false;
-    return *text;
-}
-
-static void write_quoted(FILE *out, const char *text)
-{
-    fputc('"', out);
-    for (const char *c = text; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            fprintf(out, "\\%c", *c);
-        else if ((unsigned char)*c < ' ' || *c == 0x7f)
-            fprintf(out, "\\x%02x", (unsigned char)*c);
-        else
-            fputc(*c, out);
-    }
-    fputc('"', out);
-}
-
-static void write_key(FILE *out, const char *key)
-{
-    if (strspn(key, "abcdefghijklmnopqrstuvwxyz_0123456789") == strlen(key) &&
-        islower((unsigned char)*key))
-        fputs(key, out);
-    else
-        write_quoted(out, key);
-    fputs(": ", out);
-}
-
-static void write_node(FILE *out, const struct tc_yaml_node *node)
-{
-    if (node->kind == TC_YAML_NULL) {
-        fputs("null", out);
-    } else if (node->kind == TC_YAML_TEXT) {
-        if (!node->quoted && is_harmless(node->text))
-            fputs(node->text, out);
-        else
-            write_quoted(out, node->text);
-    } else {
-        fputc(node->kind == TC_YAML_LIST ? '[' : '{', out);
-        for (const struct tc_yaml_node *at = node->first; at; at = at->next) {
-            fputs(at == node->first ? "" : ", ", out);
-            if (at->key)
-                write_key(out, at->key);
-            write_node(out, at);
-        }
-        fputc(node->kind == TC_YAML_LIST ? ']' : '}', out);
-    }
-}
-
 /* Before it and behind it; between them the keys of `path`, each in a map of its own. */
 static char *write_line(const char *before, const char *const *path,
                         const struct tc_yaml_node *value, const char *after)
@@ -90,13 +37,13 @@ static char *write_line(const char *before, const char *const *path,
         return NULL;
     fputs(before, out);
     for (; path && *path; path++) {
-        write_key(out, *path);
+        tc_yaml_write_key(out, *path);
         if (path[1]) {
             fputc('{', out);
             open++;
         }
     }
-    write_node(out, value);
+    tc_yaml_write(out, value);
     while (open--)
         fputc('}', out);
     fputs(after, out);

@@ -2,48 +2,26 @@
 /*
  * Owns: the effective configuration as YAML that reads back as the same configuration.
  */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/conf/config_priv.h"
 #include "ipc/pack.h"
-
-static bool is_harmless(const char *text)
-{
-    for (const char *c = text; *c; c++)
-        if (!isalnum((unsigned char)*c) && !strchr("/._-", *c))
-            return false;
-    return *text;
-}
+#include "yaml/write.h"
 
 /* Texts that a reader of YAML would take for something else, or cannot take at all. */
 static bool needs_quotes(const char *text)
 {
-    return !is_harmless(text) || *text == '-' || *text == '.' || !strcmp(text, "true") ||
-           !strcmp(text, "false") || !strcmp(text, "null") ||
+    return !tc_yaml_is_harmless(text) || *text == '-' || *text == '.' ||
+           !strcmp(text, "true") || !strcmp(text, "false") || !strcmp(text, "null") ||
            strspn(text, "0123456789.-") == strlen(text);
-}
-
-static void show_quoted(FILE *out, const char *text)
-{
-    fputc('"', out);
-    for (const char *c = text; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            fprintf(out, "\\%c", *c);
-        else if ((unsigned char)*c < ' ' || *c == 0x7f)
-            fprintf(out, "\\x%02x", (unsigned char)*c);
-        else
-            fputc(*c, out);
-    }
-    fputc('"', out);
 }
 
 static void show_text(FILE *out, const char *text)
 {
     if (needs_quotes(text))
-        show_quoted(out, text);
+        tc_yaml_write_quoted(out, text);
     else
         fputs(text, out);
 }
@@ -127,42 +105,13 @@ static void show_exclusions(FILE *out, const struct tc_config *config)
         fputs("exclusions: []\n", out);
 }
 
-/* A plugin's value as it was given: only its table knows the type. */
-static void show_node(FILE *out, const struct tc_yaml_node *node)
-{
-    const char *ends = node->kind == TC_YAML_LIST ? "[]" : "{}";
-
-    if (node->kind == TC_YAML_NULL) {
-        fputs("null", out);
-        return;
-    }
-    if (node->kind == TC_YAML_TEXT) {
-        /* What stood there without quotes means the same without them. */
-        if (!node->quoted && is_harmless(node->text))
-            fputs(node->text, out);
-        else
-            show_quoted(out, node->text);
-        return;
-    }
-    fputc(ends[0], out);
-    for (const struct tc_yaml_node *at = node->first; at; at = at->next) {
-        fputs(at == node->first ? "" : ", ", out);
-        if (at->key) {
-            show_text(out, at->key);
-            fputs(": ", out);
-        }
-        show_node(out, at);
-    }
-    fputc(ends[1], out);
-}
-
 static void show_settings(FILE *out, const struct tc_config_plugin *plugin)
 {
     for (size_t i = 0; i < plugin->setting_count; i++) {
         fputs("    ", out);
         show_text(out, plugin->settings[i].node->key);
         fputs(": ", out);
-        show_node(out, plugin->settings[i].node);
+        tc_yaml_write(out, plugin->settings[i].node);
         fputc('\n', out);
     }
 }
@@ -255,7 +204,7 @@ char *tc_config_node_text(const struct tc_yaml_node *node)
 
     if (!out)
         return NULL;
-    show_node(out, node);
+    tc_yaml_write(out, node);
     return fclose(out) ? (free(text), NULL) : text;
 }
 
