@@ -6,29 +6,9 @@
 #include <stddef.h>
 #include <sys/stat.h>
 
-#define BUSY_TIMEOUT_MS 2000
+#include "spool/fw_sqlite.h"
 
-static int errno_of(int rc)
-{
-    switch (rc & 0xff) {
-    case SQLITE_OK:
-    case SQLITE_DONE:
-    case SQLITE_ROW:
-        return 0;
-    case SQLITE_NOMEM:
-        return -ENOMEM;
-    case SQLITE_CANTOPEN:
-        return -ENOENT;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return -EBUSY;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return -EUCLEAN;
-    default:
-        return -EIO;
-    }
-}
+#define BUSY_TIMEOUT_MS 2000
 
 void tc_fw_journal_close(struct tc_fw_journal *journal)
 {
@@ -41,11 +21,12 @@ void tc_fw_journal_close(struct tc_fw_journal *journal)
 int tc_fw_journal_open(struct tc_fw_journal *journal)
 {
     struct stat st;
-    int rc;
+    int rc, err;
 
     if (stat(journal->path, &st) < 0) {
+        err = -errno;
         tc_fw_journal_close(journal);
-        return -errno;
+        return err;
     }
     if (journal->db && st.st_dev == journal->device && st.st_ino == journal->inode)
         return 0;
@@ -60,9 +41,10 @@ int tc_fw_journal_open(struct tc_fw_journal *journal)
                                 -1, SQLITE_PREPARE_PERSISTENT, &journal->rows, NULL);
     }
     if (rc != SQLITE_OK) {
-        tc_fw_journal_close(journal);
         /* Without the table it has just been made, and has no rows. */
-        return rc == SQLITE_ERROR ? -ENOENT : errno_of(rc);
+        err = rc == SQLITE_ERROR ? -ENOENT : tc_fw_errno(journal->db, rc);
+        tc_fw_journal_close(journal);
+        return err;
     }
     journal->device = st.st_dev;
     journal->inode = st.st_ino;
@@ -78,7 +60,7 @@ static int ask(struct tc_fw_journal *journal, const char *sql, int64_t arg,
 
     ret[0] = ret[1] = 0;
     if (rc != SQLITE_OK)
-        return errno_of(rc);
+        return tc_fw_errno(journal->db, rc);
     (void)sqlite3_bind_int64(statement, 1, arg);
     rc = sqlite3_step(statement);
     if (rc == SQLITE_ROW) {
@@ -86,7 +68,7 @@ static int ask(struct tc_fw_journal *journal, const char *sql, int64_t arg,
         ret[1] = sqlite3_column_int64(statement, 1);
     }
     (void)sqlite3_finalize(statement);
-    return errno_of(rc);
+    return tc_fw_errno(journal->db, rc);
 }
 
 int tc_fw_journal_before(struct tc_fw_journal *journal, int64_t time_ns,
@@ -144,5 +126,5 @@ int tc_fw_journal_read(struct tc_fw_journal *journal, struct tc_fw_place *place,
         }
     }
     (void)sqlite3_reset(rows);
-    return err ? err : errno_of(rc);
+    return err ? err : tc_fw_errno(journal->db, rc);
 }

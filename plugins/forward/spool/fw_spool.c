@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "spool/fw_sqlite.h"
+
 #define BUSY_TIMEOUT_MS 2000
 #define FREE_PAGES_MAX 1024 /* more are given back to the disk when nothing waits */
 
@@ -35,31 +37,9 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS place ("
     " one INTEGER PRIMARY KEY CHECK (one = 1), id INTEGER, time_ns INTEGER);";
 
-static int errno_of(const struct tc_fw_spool *spool, int rc)
-{
-    switch (rc & 0xff) {
-    case SQLITE_OK:
-    case SQLITE_DONE:
-    case SQLITE_ROW:
-        return 0;
-    case SQLITE_NOMEM:
-        return -ENOMEM;
-    case SQLITE_FULL:
-        return -ENOSPC;
-    case SQLITE_READONLY:
-        return -EROFS;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return -EUCLEAN;
-    default:
-        rc = spool->db ? sqlite3_system_errno(spool->db) : 0;
-        return rc ? -rc : -EIO;
-    }
-}
-
 static int run(struct tc_fw_spool *spool, const char *sql)
 {
-    return errno_of(spool, sqlite3_exec(spool->db, sql, NULL, NULL, NULL));
+    return tc_fw_errno(spool->db, sqlite3_exec(spool->db, sql, NULL, NULL, NULL));
 }
 
 static void bind_text(sqlite3_stmt *s, int index, const char *text)
@@ -69,13 +49,13 @@ static void bind_text(sqlite3_stmt *s, int index, const char *text)
 
 static int prepare(struct tc_fw_spool *spool, const char *sql, sqlite3_stmt **ret)
 {
-    return errno_of(spool, sqlite3_prepare_v2(spool->db, sql, -1, ret, NULL));
+    return tc_fw_errno(spool->db, sqlite3_prepare_v2(spool->db, sql, -1, ret, NULL));
 }
 
 /* Ends a statement that was stepped to `rc`. */
 static int finish(struct tc_fw_spool *spool, sqlite3_stmt *s, int rc)
 {
-    int err = errno_of(spool, rc);
+    int err = tc_fw_errno(spool->db, rc);
 
     (void)sqlite3_finalize(s);
     return err;
@@ -189,7 +169,7 @@ static int open_file(struct tc_fw_spool *spool, const char *path)
     rc = sqlite3_open_v2(path, &spool->db,
                          SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
                          NULL);
-    err = errno_of(spool, rc);
+    err = tc_fw_errno(spool->db, rc);
     if (!err) {
         (void)sqlite3_busy_timeout(spool->db, BUSY_TIMEOUT_MS);
         err = run(spool, schema);
@@ -272,7 +252,7 @@ static int take_row(void *arg, const struct tc_fw_row *row)
     rc = sqlite3_step(pump->put);
     (void)sqlite3_reset(pump->put);
     pump->some = true;
-    return errno_of(spool, rc);
+    return tc_fw_errno(spool->db, rc);
 }
 
 /* Where it was read up to; of an agent that forwards for the first time, what is older is
@@ -449,7 +429,7 @@ static int give(struct tc_fw_spool *spool, sqlite3_stmt *s,
         tc_fw_event_know(&event);
         stop = take(arg, &event);
     }
-    return stop ? 0 : errno_of(spool, rc);
+    return stop ? 0 : tc_fw_errno(spool->db, rc);
 }
 
 int tc_fw_spool_next(struct tc_fw_spool *spool, size_t sink, int limit,
