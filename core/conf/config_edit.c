@@ -154,11 +154,14 @@ static int make_text(struct tc_config_edit *edit, enum tc_config_verb verb,
 
 static int find_target(struct tc_config_edit *edit, char why[256])
 {
+    int err;
+
     edit->target = realpath(edit->path, NULL);
     if (edit->target && !stat(edit->target, &edit->found))
         return 0;
-    snprintf(why, 256, "%.200s: %s", edit->path, strerror(errno));
-    return -errno;
+    err = -errno;
+    snprintf(why, 256, "%.200s: %s", edit->path, strerror(-err));
+    return err;
 }
 
 int tc_config_edit_make(const char *path, enum tc_config_verb verb, const char *key,
@@ -247,11 +250,12 @@ static void sync_folder(const char *target)
     free(folder);
 }
 
-/* `temporary` is hidden, so that conf.d does not read it. */
-static int write_beside(const struct tc_config_edit *edit, const char *temporary,
+/* `temporary` is of mkstemp(3), and hidden, so that conf.d does not read it: one that a
+ * killed agent has left is in nobody's way. */
+static int write_beside(const struct tc_config_edit *edit, char *temporary,
                         const char *text)
 {
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = mkostemp(temporary, O_CLOEXEC);
     int r;
 
     if (fd < 0)
@@ -278,8 +282,8 @@ static int put(struct tc_config_edit *edit, const char *text, char why[256])
         snprintf(why, 256, "%.200s has changed meanwhile: try again", edit->path);
         return -ESTALE;
     }
-    if (asprintf(&temporary, "%.*s.%s.%d", (int)(name - edit->target), edit->target, name,
-                 (int)getpid()) < 0)
+    if (asprintf(&temporary, "%.*s.%s.XXXXXX", (int)(name - edit->target), edit->target,
+                 name) < 0)
         return refuse_memory(why);
     r = write_beside(edit, temporary, text);
     free(temporary);
